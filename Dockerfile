@@ -1,0 +1,55 @@
+# The image holds the interpreter, the runtime dependencies, models/ with its checkpoints, and service/. No training, no
+# pip among the dependencies, no root.
+#
+#   docker build -t colorcnn-service .
+#   docker build -t colorcnn-service --build-arg TORCH_INDEX=ADDRESS .
+#
+# On x86-64 pip's own torch is the CUDA build: it runs with and without a GPU, but is gigabytes large. TORCH_INDEX is the
+# address of another index of torch wheels, such as PyTorch's own for CPUs.
+
+# The Python that the checks run with.
+ARG PYTHON_VERSION=3.11
+
+# Only the runtime requirements leave this stage, so a change of any other line of pyproject.toml installs nothing anew.
+FROM python:${PYTHON_VERSION}-slim AS requirements
+WORKDIR /requirements
+COPY pyproject.toml .
+RUN python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"], sep="\n")' > runtime.txt
+
+
+FROM python:${PYTHON_VERSION}-slim AS dependencies
+ARG TORCH_INDEX=""
+COPY --from=requirements /requirements/runtime.txt /requirements/
+RUN python -m venv --without-pip /opt/venv \
+    && python -m pip --python /opt/venv/bin/python install --no-cache-dir --disable-pip-version-check --no-input \
+        ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} --requirement /requirements/runtime.txt
+
+
+# The packages as a wheel lays them out, with the metadata that tells the service its version, and already compiled, since
+# the service may not write where it lies.
+FROM python:${PYTHON_VERSION}-slim AS code
+WORKDIR /source
+COPY pyproject.toml LICENSE ./
+COPY models models
+COPY service service
+COPY training training
+RUN python -m pip install --no-cache-dir --disable-pip-version-check --no-input --no-deps --target /app . \
+    && rm -r /app/training
+
+
+FROM python:${PYTHON_VERSION}-slim
+RUN useradd --system --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin colorcnn
+COPY --from=dependencies /opt/venv /opt/venv
+COPY --from=code /app /app
+WORKDIR /app
+ENV PATH=/opt/venv/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    COLORCNN_HOST=0.0.0.0 \
+    COLORCNN_PORT=8000
+USER 10001:10001
+EXPOSE 8000
+# http.client, not urllib.request: a proxy in the environment must not come between.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=120s --retries=3 \
+    CMD ["python", "-c", "import http.client, os, sys; probe = http.client.HTTPConnection('127.0.0.1', int(os.environ['COLORCNN_PORT']), timeout=4); probe.request('GET', '/readyz'); sys.exit(probe.getresponse().status != 200)"]
+CMD ["python", "-m", "service"]

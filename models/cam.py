@@ -1,0 +1,24 @@
+"""Class activation maps: Zhou et al., "Learning Deep Features for Discriminative Localization", CVPR 2016."""
+
+import torch
+from torch import Tensor
+
+from models.networks.classifiers import Classifier
+
+
+def class_activation_maps(network: Classifier, images: Tensor, classes: Tensor) -> Tensor:
+    """Where in each image the classifier sees a class.
+
+    The map of a class is the sum of the last stage's channels weighted as in the linear layer; as pooling is an
+    average, its mean is the logit less the bias. It is then scaled so that its least value is 0 and its largest 1.
+
+    Args:
+        images: (B, 3, H, W) float32 in [0, 1].
+        classes: (B,) int64, the class of each image.
+
+    Returns:
+        (B, h, w) float32 in [0, 1] at the resolution of the last stage; zeros where a map is flat.
+    """
+    maps = torch.einsum("bchw,bc->bhw", network.features(images)[-1], network.head.weight[classes])
+    low, high = maps.amin((1, 2), keepdim=True), maps.amax((1, 2), keepdim=True)
+    return (maps - low) / (high - low).clamp_min(torch.finfo(maps.dtype).tiny)

@@ -1,0 +1,197 @@
+"""What the bytes of an upload say before a decoder is let near them: their format, and structures that are traps.
+
+A decoder trusts the structure of a file. These checks read just enough of it to refuse what would cost far more time or
+memory than the size of the upload or of the picture explains.
+"""
+
+import re
+import struct
+import zlib
+from collections.abc import Iterator
+
+from models.errors import BadImage, ImageTooLarge, UnsupportedFormat
+
+ACCEPTED_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+"""Pillow's names of the formats that are read. A format that is not needed is a decoder that cannot be attacked."""
+
+_ACCEPTED_NAMES = "PNG, JPEG, WebP, GIF, BMP or TIFF"
+
+_ACCEPTED_SIGNATURES = (
+    ("PNG", re.compile(rb"\x89PNG\r\n\x1a\n")),
+    ("JPEG", re.compile(rb"\xff\xd8\xff")),
+    ("WEBP", re.compile(rb"RIFF....WEBP", re.DOTALL)),
+    ("GIF", re.compile(rb"GIF8[79]a")),
+    ("BMP", re.compile(rb"BM")),
+    ("TIFF", re.compile(rb"MM\x00[*+]|II[*+]\x00|MM\*\x00|II\x00\*")),  # the last two are wrong, but common enough
+)
+
+_OTHER_SIGNATURES = (
+    ("an AVIF image", re.compile(rb"....ftypavi[fs]", re.DOTALL)),
+    ("a HEIC or HEIF image", re.compile(rb"....ftyp(?:hei[cmsx]|hev[cmsx]|mif1|msf1)", re.DOTALL)),
+    ("a camera raw file", re.compile(rb"....ftypcrx |II\*\0....CR|IIU\0|IIR[OS]|MMOR|FUJIFILMCCD-RAW", re.DOTALL)),
+    ("a video", re.compile(rb"....ftyp|RIFF....AVI |\x1a\x45\xdf\xa3", re.DOTALL)),
+    ("a JPEG 2000 image", re.compile(rb"\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51")),
+    ("a JPEG XL image", re.compile(rb"\0\0\0\x0cJXL \r\n\x87\n|\xff\x0a")),
+    ("a JPEG XR image", re.compile(rb"II\xbc")),
+    ("a BPG image", re.compile(rb"BPG\xfb")),
+    ("a Photoshop document", re.compile(rb"8BPS")),
+    ("a GIMP document", re.compile(rb"gimp xcf")),
+    ("a PDF document", re.compile(rb"%PDF-")),
+    ("a PostScript document", re.compile(rb"%!PS|\xc5\xd0\xd3\xc6")),
+    ("an SVG drawing", re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:svg\b|(?:\?xml|!--|!DOCTYPE svg)(?s:.){0,2048}?<svg\b)")),
+    ("an icon or cursor", re.compile(rb"\0\0[\x01\x02]\0|icns")),
+    ("a DDS texture", re.compile(rb"DDS ")),
+    ("an OpenEXR image", re.compile(rb"\x76\x2f\x31\x01")),
+    ("a Radiance image", re.compile(rb"#\?R(?:ADIANCE|GBE)")),
+    ("a Netpbm image", re.compile(rb"P[1-7FfH]\s")),
+    ("a QOI image", re.compile(rb"qoif")),
+    ("a FITS image", re.compile(rb"SIMPLE  =")),
+    ("an MNG or JNG image", re.compile(rb"[\x8a\x8b][MJ]NG\r\n\x1a\n")),
+    ("a Windows metafile", re.compile(rb"\xd7\xcd\xc6\x9a")),
+)
+
+_MAX_JPEG_HEADER_SEGMENTS = 1000  # Pillow joins EXIF segments one by one, in time quadratic in their number
+_MAX_JPEG_SCANS = 100  # each may be a few bytes long and visits the whole picture; encoders write about ten
+_JPEG_SEGMENT = re.compile(rb"\xff[\xc0-\xc7\xc9-\xcf\xd9-\xef\xfe]")  # markers that carry a length, and the end marker
+_JPEG_SCAN, _JPEG_END = 0xDA, 0xD9
+
+_MAX_TIFF_TAGS = 4096
+_MAX_TIFF_VALUES = 1 << 17  # of one tag: Pillow spends up to 300 bytes of memory on a value of 2 to 8 bytes
+_TIFF_BYTE_TYPES = frozenset({1, 2, 7})  # BYTE, ASCII, UNDEFINED: these stay bytes in memory
+_TIFF_INTEGERS = {3: "H", 4: "I"}  # SHORT and LONG, and how struct reads them
+_TIFF_TILE_WIDTH, _TIFF_TILE_LENGTH = 322, 323
+_TIFF_ADVICE = "The TIFF's directory does not describe an ordinary picture. Save it again, for example as PNG."
+
+_PNG_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # samples per pixel of each colour type
+_ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+_INFLATE_STEP = 1 << 20
+
+
+def identify(data: bytes) -> str:
+    """Return which of ACCEPTED_FORMATS `data` starts like.
+
+    Raises:
+        BadImage: when there are no bytes, or they start like no image.
+        UnsupportedFormat: when they are recognised as an image, a document or a video of another format.
+    """
+    if not data:
+        raise BadImage(f"The upload is empty. Send the bytes of one image: {_ACCEPTED_NAMES}.")
+    for description, signature in _OTHER_SIGNATURES:
+        if signature.match(data):
+            raise UnsupportedFormat(f"This is {description}, which is not accepted. Send {_ACCEPTED_NAMES}.")
+    for name, signature in _ACCEPTED_SIGNATURES:
+        if signature.match(data):
+            return name
+    raise BadImage(f"The bytes are not an image. Send {_ACCEPTED_NAMES}, the file itself and not text or base64.")
+
+
+def check_jpeg(data: bytes) -> None:
+    """Refuse a JPEG that is built to take long: thousands of header segments, or hundreds of passes over the picture.
+
+    Raises:
+        BadImage: when it is one.
+    """
+    before_scan = scans = 0
+    for code in _jpeg_segments(data):
+        if code == _JPEG_SCAN:
+            scans += 1
+        elif not scans:
+            before_scan += 1
+        if before_scan > _MAX_JPEG_HEADER_SEGMENTS or scans > _MAX_JPEG_SCANS:
+            raise BadImage(
+                f"The JPEG has more than {_MAX_JPEG_HEADER_SEGMENTS} header segments or {_MAX_JPEG_SCANS} scans. "
+                "Save it again with an ordinary encoder."
+            )
+
+
+def _jpeg_segments(data: bytes) -> Iterator[int]:
+    """Yield the marker code of every segment up to the end of the first picture (ISO/IEC 10918-1, annex B.1.1).
+
+    Markers without a length, padding and coded data are stepped over as Pillow and libjpeg do it, so nothing can be
+    hidden from this walk that they would read.
+    """
+    at, scanning = 2, False
+    while found := _JPEG_SEGMENT.search(data, at):
+        code, at = data[found.end() - 1], found.end()
+        if code == _JPEG_END:
+            if scanning:
+                return
+            continue
+        scanning = scanning or code == _JPEG_SCAN
+        yield code
+        at += max(2, int.from_bytes(data[at : at + 2], "big"))
+
+
+def check_tiff(data: bytes, max_pixels: int) -> None:
+    """Refuse a TIFF whose first directory makes a decoder take many times the memory that file or picture need.
+
+    A directory that cannot be read is left for the decoder to refuse.
+
+    Raises:
+        BadImage: when there are far more tags or values than one picture has.
+        ImageTooLarge: when one tile, which is decoded whole, has more than `max_pixels`.
+    """
+    order = "<" if data.startswith(b"II") else ">"
+    sides = {_TIFF_TILE_WIDTH: 0, _TIFF_TILE_LENGTH: 0}
+    for tag, kind, count, value in _tiff_fields(data, order):
+        if kind not in _TIFF_BYTE_TYPES and count > _MAX_TIFF_VALUES:
+            raise BadImage(_TIFF_ADVICE)
+        if tag in sides:
+            if kind not in _TIFF_INTEGERS:  # the readers differ in what else they take for a number
+                raise BadImage(_TIFF_ADVICE)
+            (side,) = struct.unpack_from(order + _TIFF_INTEGERS[kind], value)
+            sides[tag] = max(sides[tag], side)
+    tile = sides[_TIFF_TILE_WIDTH] * sides[_TIFF_TILE_LENGTH]
+    if tile > max_pixels:
+        raise ImageTooLarge(f"A tile of the TIFF has {tile:,} pixels; at most {max_pixels:,} are allowed.")
+
+
+def _tiff_fields(data: bytes, order: str) -> Iterator[tuple[int, int, int, bytes]]:
+    """Yield tag, type, count and value field of each entry of the first directory (TIFF 6.0, section 2)."""
+    big = data[2:3] == b"+"  # BigTIFF: wider fields
+    entry = struct.Struct(f"{order}HHQ8s" if big else f"{order}HHI4s")
+    try:
+        (start,) = struct.unpack_from(f"{order}Q" if big else f"{order}I", data, 8 if big else 4)
+        (tags,) = struct.unpack_from(f"{order}Q" if big else f"{order}H", data, start)
+    except (struct.error, OverflowError):
+        return
+    if tags > _MAX_TIFF_TAGS:
+        raise BadImage(_TIFF_ADVICE)
+    first = start + (8 if big else 2)
+    present = min(tags, (len(data) - first) // entry.size)
+    yield from entry.iter_unpack(data[first : first + present * entry.size])
+
+
+def png_stream_is_short(data: bytes) -> bool:
+    """Return whether the compressed rows of a well-formed PNG end before its picture does.
+
+    Pillow leaves the rows that are missing black and says nothing. Inflates the rows once more, in constant memory.
+    """
+    width, height, depth, color_type = struct.unpack_from(">IIBB", data, 16)
+    bits = depth * _PNG_SAMPLES[color_type]
+    missing = _png_stream_length(width, height, bits, interlaced=bool(data[28]))
+    inflater = zlib.decompressobj()
+    for chunk in _png_image_data(data):
+        while chunk and missing > 0:
+            missing -= len(inflater.decompress(chunk, _INFLATE_STEP))
+            chunk = inflater.unconsumed_tail
+    return missing > len(inflater.flush())
+
+
+def _png_stream_length(width: int, height: int, bits: int, *, interlaced: bool) -> int:
+    """Return the bytes of all rows with their filter bytes, for pixels of `bits` bits."""
+    total = 0
+    for left, top, step_x, step_y in _ADAM7 if interlaced else ((0, 0, 1, 1),):
+        columns, rows = -(-(width - left) // step_x), -(-(height - top) // step_y)
+        if columns > 0:  # a pass without columns has no rows either, not even filter bytes
+            total += max(0, rows) * (1 + -(-columns * bits // 8))
+    return total
+
+
+def _png_image_data(data: bytes) -> Iterator[bytes]:
+    at = 8
+    while at + 8 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, at)
+        if kind == b"IDAT":
+            yield data[at + 8 : at + 8 + length]
+        at += 12 + length

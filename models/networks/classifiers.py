@@ -1,0 +1,182 @@
+"""Image classifiers that read (B, 3, H, W) float32 in [0, 1]; normalisation happens inside.
+
+Each is a trunk of named stages, global average pooling and one linear layer, so that the class activation map of
+Zhou et al. (CVPR 2016) is exact: the logit of a class is the mean of its map plus the bias.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from typing import Any, Literal, Self, cast
+
+import torch
+from torch import Tensor, nn
+
+CIFAR10_MEAN = (0.4914, 0.4822, 0.4465)
+CIFAR10_STD = (0.2470, 0.2435, 0.2616)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifierConfig:
+    """What it takes to build a classifier again; stored in its checkpoint.
+
+    classes: number of logits. size: height and width in pixels of the images it was trained on.
+    width: channels of the first stage (`resnet9`: 64 as published on DAWNBench, 32 is the half-width form).
+    mean, std: of the training pixels per channel, in [0, 1] units.
+    """
+
+    architecture: Literal["resnet9", "resnet18", "alexnet"]
+    classes: int
+    size: int = 32
+    width: int = 64
+    mean: tuple[float, float, float] = CIFAR10_MEAN
+    std: tuple[float, float, float] = CIFAR10_STD
+
+    def __post_init__(self) -> None:
+        if self.architecture not in _TRUNKS:
+            raise ValueError(f"architecture {self.architecture!r} is not one of {', '.join(_TRUNKS)}")
+        if min(self.classes, self.size, self.width) < 1:
+            raise ValueError("classes, size and width must be at least 1")
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values, the inverse of `from_json`."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """Build from JSON values; unknown or missing fields raise TypeError, bad values ValueError."""
+        parsed: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return cls(**parsed)
+
+
+class Classifier(nn.Module):
+    """Stages, global average pooling, linear layer.
+
+        (B, 3, H, W) in [0, 1] -> normalise -> stage 1 -> ... -> stage n -> mean over H, W -> linear -> (B, classes)
+
+    `channels` and `strides` give the width of each stage's output and how many input pixels one of its cells spans.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, config: ClassifierConfig) -> None:
+        super().__init__()
+        trunk = _TRUNKS[config.architecture](config.width)
+        self.config = config
+        self.channels = trunk.channels
+        self.strides = trunk.strides
+        self.stages = nn.ModuleList(trunk.stages)
+        self.dropout = nn.Dropout(trunk.dropout)
+        self.head = nn.Linear(self.channels[-1], config.classes)
+        self.register_buffer("mean", torch.tensor(config.mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(config.std).view(1, 3, 1, 1), persistent=False)
+
+    def features(self, images: Tensor) -> list[Tensor]:
+        """(B, 3, H, W) float32 in [0, 1] -> the output of every stage, finest first: (B, channels[i], h_i, w_i)."""
+        maps = []
+        x = (images - self.mean) / self.std
+        for stage in self.stages:
+            x = stage(x)
+            maps.append(x)
+        return maps
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) float32 in [0, 1] -> logits (B, classes)."""
+        return cast(Tensor, self.head(self.dropout(self.features(images)[-1].mean((2, 3)))))
+
+
+@dataclass(frozen=True)
+class _Trunk:
+    stages: list[nn.Module]
+    channels: tuple[int, ...]
+    strides: tuple[int, ...]
+    dropout: float = 0.0
+
+
+def build_classifier(config: ClassifierConfig) -> Classifier:
+    """A classifier with fresh weights from torch's global generator."""
+    return Classifier(config)
+
+
+def _conv_bn_relu(inputs: int, outputs: int, *, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    )
+
+
+class _Residual(nn.Module):
+    """x + body(x), then an optional ReLU; `shortcut` matches shapes where the body changes them."""
+
+    def __init__(self, body: nn.Module, *, shortcut: nn.Module | None = None, final_relu: bool = False) -> None:
+        super().__init__()
+        self.body = body
+        self.shortcut = shortcut if shortcut is not None else nn.Identity()
+        self.final = nn.ReLU(inplace=True) if final_relu else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return cast(Tensor, self.final(self.shortcut(x) + self.body(x)))
+
+
+def _resnet9(width: int) -> _Trunk:
+    """ResNet9 of DAWNBench (Page, "How to train your ResNet", 2018); 6.6 M parameters at width 64, 1.6 M at 32."""
+
+    def pooled(inputs: int, outputs: int) -> nn.Sequential:
+        return nn.Sequential(_conv_bn_relu(inputs, outputs), nn.MaxPool2d(2))
+
+    def residual(channels: int) -> _Residual:
+        return _Residual(nn.Sequential(_conv_bn_relu(channels, channels), _conv_bn_relu(channels, channels)))
+
+    w = width
+    stages: list[nn.Module] = [
+        _conv_bn_relu(3, w),
+        nn.Sequential(pooled(w, 2 * w), residual(2 * w)),
+        pooled(2 * w, 4 * w),
+        nn.Sequential(pooled(4 * w, 8 * w), residual(8 * w)),
+    ]
+    return _Trunk(stages, (w, 2 * w, 4 * w, 8 * w), (1, 2, 4, 8))
+
+
+def _resnet18(width: int) -> _Trunk:
+    """ResNet18 (He et al., CVPR 2016) with the CIFAR stem: 3x3 stride 1, no max-pool; 11.2 M parameters at width 64."""
+
+    def block(inputs: int, outputs: int, stride: int) -> _Residual:
+        body = nn.Sequential(
+            _conv_bn_relu(inputs, outputs, stride=stride),
+            nn.Conv2d(outputs, outputs, 3, padding=1, bias=False),
+            nn.BatchNorm2d(outputs),
+        )
+        same = stride == 1 and inputs == outputs
+        projection = None if same else _projection(inputs, outputs, stride)
+        return _Residual(body, shortcut=projection, final_relu=True)
+
+    widths = (width, 2 * width, 4 * width, 8 * width)
+    stages: list[nn.Module] = [nn.Sequential(_conv_bn_relu(3, width), block(width, width, 1), block(width, width, 1))]
+    for inputs, outputs in pairwise(widths):
+        stages.append(nn.Sequential(block(inputs, outputs, 2), block(outputs, outputs, 1)))
+    return _Trunk(stages, widths, (1, 2, 4, 8))
+
+
+def _projection(inputs: int, outputs: int, stride: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride=stride, bias=False), nn.BatchNorm2d(outputs))
+
+
+def _alexnet(width: int) -> _Trunk:
+    """The AlexNet variant of the ColorCNN paper's code: five convolutions without batch norm; 2.25 M at width 64."""
+
+    def conv(inputs: int, outputs: int, *, stride: int = 1, pool: bool = False) -> list[nn.Module]:
+        layers: list[nn.Module] = [nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1), nn.ReLU(inplace=True)]
+        return [*layers, nn.MaxPool2d(2)] if pool else layers
+
+    w = width
+    stages: list[nn.Module] = [
+        nn.Sequential(*conv(3, w, stride=2, pool=True)),
+        nn.Sequential(*conv(w, 3 * w, pool=True)),
+        nn.Sequential(*conv(3 * w, 6 * w), *conv(6 * w, 4 * w), *conv(4 * w, 4 * w, pool=True)),
+    ]
+    return _Trunk(stages, (w, 3 * w, 4 * w), (4, 8, 16), dropout=0.5)
+
+
+_TRUNKS = {"resnet9": _resnet9, "resnet18": _resnet18, "alexnet": _alexnet}

@@ -1,0 +1,241 @@
+"""The network that is served: one set of weights paints an image of any size with any number of colours, 2 to 256.
+
+It answers the same question as ColorCNN (Hou, Zheng and Gould, CVPR 2020), which index each pixel gets, but not with
+one output channel per index: K colour centres from a k-means on the image's own pixels become query vectors, and each
+pixel takes the query that its feature vector and its colour agree with best.
+
+    image ----------------+-- k-means --> K centres -- MLP --> K queries q_k
+                          |                  |                    |
+                          |                  v                    v
+                          |      -beta |x - c_k|^2 / spread  +  q_k . f(x)  --> softmax (soft) or arg max (hard)
+                          v                                       ^
+      view at the encoder's size -- frozen classifier -- decoder -+
+
+The frozen classifier is the encoder: it already knows what matters. It sees the whole image scaled to its own input
+size, as it does when it classifies. What the features say of each index (the structure, q . f) is then interpolated to
+the image's pixels, so that structure is drawn at the scale at which the classifier looks, edges stay as sharp as the
+colours, an image costs the network the same whatever its size, and any part of it can be indexed by itself.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from typing import Any, NamedTuple, Self, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from models.networks.centres import Centres, kmeans_centres
+from models.networks.classifiers import Classifier, ClassifierConfig, build_classifier
+from models.networks.palette import HardResult, SoftResult, hard_palette, paint, soft_palette
+
+_QUERY_INPUTS = 9
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColorCNNConfig:
+    """What it takes to build the network again; stored in its checkpoint.
+
+    encoder: the frozen classifier. widths: channels of the decoder, finest level first, one for each encoder stage.
+    features: length of a pixel's feature vector and of a query.
+    """
+
+    encoder: ClassifierConfig
+    widths: tuple[int, ...] = (32, 48, 80, 128)
+    features: int = 32
+    hidden: int = 64
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values, the inverse of `from_json`."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """Build from JSON values; unknown or missing fields raise TypeError, bad values ValueError."""
+        parsed: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return cls(**parsed | {"encoder": ClassifierConfig.from_json(values.get("encoder", {}))})
+
+
+class Plan(NamedTuple):
+    """All that is global about a batch of images; with it any part of their pixels can be indexed by itself."""
+
+    structure: Tensor  # (B, K, s, s) float32, index logits from the features, at the encoder's size
+    weights: Tensor  # (B, K, 3) float32, index logits from a pixel's colour x: weights . x + offsets
+    offsets: Tensor  # (B, K, 1) float32
+
+
+class Window(NamedTuple):
+    """A rectangle of pixels in an image of `image_height` x `image_width` pixels."""
+
+    top: int
+    left: int
+    image_height: int
+    image_width: int
+
+
+class ColorCNN(nn.Module):
+    """See the module's docstring. Only `decoder`, `queries` and `sharpness` are trained; the encoder is frozen."""
+
+    def __init__(self, config: ColorCNNConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = build_classifier(config.encoder).requires_grad_(False)
+        self.decoder = Decoder(self.encoder, widths=config.widths, outputs=config.features)
+        self.queries = nn.Sequential(
+            nn.Linear(_QUERY_INPUTS, config.hidden),
+            nn.ReLU(),
+            nn.Linear(config.hidden, config.hidden),
+            nn.ReLU(),
+            nn.Linear(config.hidden, config.features),
+        )
+        # log beta = sharpness[0] + sharpness[1] * log2(K) / 8
+        self.sharpness = nn.Parameter(torch.tensor([math.log(0.5), 0.0]))
+
+    def train(self, mode: bool = True) -> Self:
+        """Training mode for all but the encoder, whose batch norm stays as the classifier learned it."""
+        super().train(mode)
+        self.encoder.eval()
+        return self
+
+    def soft(self, images: Tensor, colors: int) -> SoftResult:
+        """Paint with index probabilities: (B, 3, s, s) float32 in [0, 1] -> equations 1 and 2 of the paper."""
+        probabilities = self._native_logits(images, colors).softmax(1)
+        palette = soft_palette(images, probabilities)
+        return SoftResult(paint(palette, probabilities), palette, probabilities)
+
+    def hard(self, images: Tensor, colors: int) -> HardResult:
+        """Paint with the likeliest index of each pixel: (B, 3, s, s) float32 in [0, 1] -> index maps and palettes."""
+        with torch.no_grad():
+            indices = self._native_logits(images, colors).argmax(1)
+            return HardResult(indices, *hard_palette(images, indices, colors))
+
+    def plan(self, view: Tensor, pixels: Tensor, colors: int) -> Plan:
+        """Everything that depends on the whole image.
+
+        Args:
+            view: (B, 3, s, s) float32 in [0, 1], the images scaled to the encoder's size s.
+            pixels: (B, N, 3) float32 in [0, 1], all pixels of the images or a sample of them.
+            colors: K, 2 to 256.
+        """
+        with torch.no_grad():
+            maps = self.encoder.features(view)
+        centres = kmeans_centres(pixels, colors)
+        features = self.decoder(view, maps).float()
+        queries = self.queries(_describe(centres)).float()
+        beta = (self.sharpness[0] + self.sharpness[1] * math.log2(colors) / 8).exp()
+        scale = (beta / centres.spread).view(-1, 1, 1)
+        with torch.autocast(view.device.type, enabled=False):
+            structure = torch.bmm(queries, features.flatten(2)).unflatten(2, features.shape[2:])
+        # -|x - c|^2 = 2 x.c - |c|^2 - |x|^2, and |x|^2, the same for every k, changes neither softmax nor arg max.
+        return Plan(structure, 2 * scale * centres.colors, -scale * centres.colors.square().sum(2, keepdim=True))
+
+    def index_logits(self, images: Tensor, plan: Plan, window: Window | None = None) -> Tensor:
+        """Index logits of the pixels of whole images, or of a window of them.
+
+        Args:
+            images: (B, 3, h, w) float32 in [0, 1].
+            plan: of the whole images.
+            window: where the given pixels lie; None means that they are the whole images.
+
+        Returns:
+            (B, K, h, w) float32.
+        """
+        height, width = images.shape[2:]
+        window = window or Window(0, 0, height, width)
+        with torch.autocast(images.device.type, enabled=False):
+            # float32 throughout: at large K the colour term is a small difference of large numbers.
+            color = torch.baddbmm(plan.offsets, plan.weights, images.float().flatten(2))
+            logits = _stretch(plan.structure, height, width, window) + color.unflatten(2, (height, width))
+            return cast(Tensor, logits)
+
+    def _native_logits(self, images: Tensor, colors: int) -> Tensor:
+        size = self.config.encoder.size
+        if images.shape[2:] != (size, size):
+            raise ValueError(
+                f"images must be {size} x {size}, not {tuple(images.shape[2:])}; use plan and index_logits"
+            )
+        plan = self.plan(images, images.flatten(2).transpose(1, 2), colors)
+        return self.index_logits(images, plan)
+
+
+class Decoder(nn.Module):
+    """Top-down pathway (Lin et al., feature pyramid networks, CVPR 2017) from the encoder's stages back to its pixels.
+
+    Each level adds the upsampled coarser level to a 1x1 projection of the encoder's stage and mixes them by a 3x3
+    convolution; the finest level also sees the pixels themselves.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, encoder: Classifier, *, widths: tuple[int, ...], outputs: int) -> None:
+        super().__init__()
+        if len(widths) != len(encoder.channels):
+            raise ValueError(f"the encoder has {len(encoder.channels)} stages, but {len(widths)} widths were given")
+        self.laterals = nn.ModuleList(
+            nn.Conv2d(inputs, width, 1) for inputs, width in zip(encoder.channels, widths, strict=True)
+        )
+        self.pixels = nn.Conv2d(3, widths[0], 3, padding=1, bias=False)
+        self.reductions = nn.ModuleList(nn.Conv2d(b, a, 1, bias=False) for a, b in pairwise(widths))
+        self.mixers = nn.ModuleList(
+            nn.Sequential(
+                nn.BatchNorm2d(width),
+                nn.ReLU(inplace=True),
+                nn.Conv2d(width, width, 3, padding=1, bias=False),
+                nn.BatchNorm2d(width),
+                nn.ReLU(inplace=True),
+            )
+            for width in widths
+        )
+        self.out = nn.Conv2d(widths[0], outputs, 1)
+        self.register_buffer("mean", encoder.mean.clone(), persistent=False)
+        self.register_buffer("std", encoder.std.clone(), persistent=False)
+
+    def forward(self, view: Tensor, maps: list[Tensor]) -> Tensor:
+        """(B, 3, s, s) in [0, 1] and the encoder's stages, finest first -> (B, outputs, s, s)."""
+        x = self.laterals[-1](maps[-1])
+        for level in range(len(maps) - 1, -1, -1):
+            if level < len(maps) - 1:
+                x = F.interpolate(self.reductions[level](x), maps[level].shape[2:], mode="nearest")
+                x = x + self.laterals[level](maps[level])
+            if level == 0:
+                x = F.interpolate(x, view.shape[2:], mode="nearest") + self.pixels((view - self.mean) / self.std)
+            x = self.mixers[level](x)
+        return cast(Tensor, self.out(x))
+
+
+def build_colorcnn(config: ColorCNNConfig) -> ColorCNN:
+    """The network with fresh weights from torch's global generator; the encoder's weights are the caller's to load."""
+    return ColorCNN(config)
+
+
+def _stretch(structure: Tensor, height: int, width: int, window: Window) -> Tensor:
+    """(B, K, s, s) -> (B, K, height, width): the part in the window of a bilinear interpolation to the whole image."""
+    if structure.shape[2:] == (window.image_height, window.image_width) == (height, width):
+        return structure
+    rows = _interpolation(structure, window.top, height, window.image_height)
+    columns = _interpolation(structure, window.left, width, window.image_width)
+    return rows @ structure @ columns.T
+
+
+def _interpolation(structure: Tensor, start: int, count: int, length: int) -> Tensor:
+    """(count, s) of an axis of `length` pixels: each row the weights of one pixel on the s cells, from `start` on."""
+    cells = structure.shape[2]
+    places = torch.arange(start, start + count, device=structure.device, dtype=torch.float64) + 0.5
+    places = (places * (cells / length) - 0.5).clamp(0, cells - 1)
+    distances = places.unsqueeze(1) - torch.arange(cells, device=structure.device)
+    return (1 - distances.abs()).clamp_min(0).to(structure.dtype)
+
+
+def _describe(centres: Centres) -> Tensor:
+    """What a query is made from, (B, K, 9): colour, colour relative to the image, rank, share, log2 K; of order 1."""
+    colors, shares, _ = centres
+    count = colors.shape[1]
+    weights = shares.unsqueeze(2)
+    mean = (weights * colors).sum(1, keepdim=True)
+    contrast = (weights * (colors - mean).square()).sum((1, 2), keepdim=True).sqrt().clamp_min(1e-3)
+    rank = torch.linspace(-1, 1, count, device=colors.device).view(1, -1, 1).expand(len(colors), -1, 1)
+    size = torch.full_like(rank, math.log2(count) / 4 - 1)
+    return torch.cat([4 * colors - 2, (colors - mean) / contrast, rank, (weights * count).sqrt() - 1, size], 2)

@@ -1,0 +1,180 @@
+"""ColorCNN as published: Hou, Zheng and Gould, "Learning to Structure an Image with Few Colors", CVPR 2020.
+
+The reproduction of the paper, one network for each number of colours. Widths, head and constants are those of the
+authors' code (hou-yz/color_distillation); the network that is served is another one, see `colorcnn.py`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from typing import Any, Self, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models.networks.palette import HardResult, SoftResult, hard_palette, paint, soft_palette
+
+# The normalisation of the authors' code for CIFAR-10.
+PUBLISHED_MEAN = (0.4914, 0.4822, 0.4465)
+PUBLISHED_STD = (0.2023, 0.1994, 0.2010)
+
+_SHORTEST_SIDE = 16  # pixels: four max-pools leave at least one cell
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedConfig:
+    """What it takes to build the network again; stored in its checkpoint.
+
+    colors: K, the number of palette entries, 2 to 256. width: channels of the finest level, 64 in the paper.
+    color_norm: the palette of a soft image has its contrast divided by this. jitter: standard deviation of the random
+    brightness of a soft image, in units of `std`. mean, std: of the training pixels per channel, in [0, 1] units.
+    """
+
+    colors: int
+    width: int = 64
+    color_norm: float = 4.0
+    jitter: float = 1.0
+    mean: tuple[float, float, float] = PUBLISHED_MEAN
+    std: tuple[float, float, float] = PUBLISHED_STD
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.colors <= 256:
+            raise ValueError(f"colors must be 2 to 256, not {self.colors}")
+        if self.width < 1 or self.color_norm <= 0 or self.jitter < 0:
+            raise ValueError("width must be at least 1, color_norm positive and jitter not negative")
+        if {len(self.mean), len(self.std)} != {3} or min(self.std) <= 0:
+            raise ValueError("mean and std need three values each, those of std positive")
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values, the inverse of `from_json`."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """Build from JSON values; unknown or missing fields raise TypeError, bad values ValueError or TypeError."""
+        parsed: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return cls(**parsed)
+
+
+class PublishedColorCNN(nn.Module):
+    """ColorCNN with its U-Net; 13.4 M parameters at width 64.
+
+        x (B, 3, H, W) -> normalise -> U-Net -> 1x1, ReLU, 1x1 -> softmax -> m (B, K, H, W)
+                                                                  |-> soft: t = weighted means of x       (equation 1)
+                                                                  |         x' = sum over k of m_k t_k    (equation 2)
+                                                                  '-> hard: M = arg max m, t = means of x over M
+
+    Images are float32 in [0, 1], of any height and width.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, config: PublishedConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.unet = UNet(width=config.width)
+        self.head = nn.Sequential(
+            nn.Conv2d(config.width, 4 * config.width, 1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(4 * config.width, config.colors, 1, bias=False),
+        )
+        self.register_buffer("mean", torch.tensor(config.mean), persistent=False)
+        self.register_buffer("std", torch.tensor(config.std), persistent=False)
+
+    def soft(self, images: Tensor, generator: torch.Generator | None = None) -> SoftResult:
+        """The image for training: every pixel a mixture of all palette entries (equations 1 and 2).
+
+        Args:
+            images: (B, 3, H, W) float32 in [0, 1].
+            generator: source of the brightness jitter, one number for the whole batch; None means no jitter.
+
+        The palette is that of equation 1 with its contrast divided by `color_norm` and its brightness shifted.
+        """
+        probabilities = self.index_logits(images).float().softmax(dim=1)
+        palette = self._pressed(soft_palette(images, probabilities), generator)
+        return SoftResult(paint(palette, probabilities), palette, probabilities)
+
+    def hard(self, images: Tensor) -> HardResult:
+        """The image for use: each pixel has one index, each palette entry is the plain mean of its pixels.
+
+        Args:
+            images: (B, 3, H, W) float32 in [0, 1].
+        """
+        with torch.no_grad():
+            indices = self.index_logits(images).argmax(dim=1)
+            return HardResult(indices, *hard_palette(images, indices, self.config.colors))
+
+    def index_logits(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) float32 in [0, 1] -> (B, K, H, W), the logits of m."""
+        height, width = images.shape[-2:]
+        missing = (0, max(0, _SHORTEST_SIDE - width), 0, max(0, _SHORTEST_SIDE - height))
+        normalised = (images - _as_planes(self.mean)) / _as_planes(self.std)
+        padded = functional.pad(normalised, missing, mode="replicate")  # seen by the convolutions, not by the palette
+        return cast(Tensor, self.head(self.unet(padded)))[..., :height, :width]
+
+    def _pressed(self, palette: Tensor, generator: torch.Generator | None) -> Tensor:
+        """Divide the contrast around the mean and shift the brightness.
+
+        In the paper both happen in normalised units, t / color_norm + jitter * N(0, 1); this is the same in [0, 1]
+        units. Without them a soft image tells the classifier what an arg max image cannot.
+        """
+        pressed = self.mean + (palette - self.mean) / self.config.color_norm
+        if generator is None:
+            return pressed
+        brightness = torch.randn((), generator=generator, device=generator.device).to(palette.device)
+        return pressed + self.config.jitter * brightness * self.std
+
+
+class UNet(nn.Module):
+    """U-Net (Ronneberger, Fischer and Brox, MICCAI 2015) with batch norm, padding and bilinear upsampling.
+
+        width   w ----------------------------------> (w + w) -> w
+                 '-> 2w ----------------------> (2w + 2w) -> w
+                      '-> 4w ------------> (4w + 4w) -> 2w
+                           '-> 8w --> (8w + 8w) -> 4w
+                                '-> 8w
+
+    Down by 2x2 max-pools, up by bilinear interpolation. Both sides of an input must be 16 pixels or more.
+    """
+
+    def __init__(self, *, width: int) -> None:
+        super().__init__()
+        down = (width, 2 * width, 4 * width, 8 * width, 8 * width)
+        up = (8 * width, 4 * width, 2 * width, width, width)
+        skips = down[-2::-1]
+        self.enter = _double_conv(3, width)
+        self.down = nn.ModuleList(_double_conv(fine, coarse) for fine, coarse in pairwise(down))
+        self.up = nn.ModuleList(
+            _double_conv(skip + coarse, fine) for skip, (coarse, fine) in zip(skips, pairwise(up), strict=True)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, 3, H, W) normalised -> features (B, width, H, W)."""
+        levels = [self.enter(x)]
+        for stage in self.down:
+            levels.append(stage(functional.max_pool2d(levels[-1], 2)))
+        x = levels.pop()
+        for stage in self.up:
+            skip = levels.pop()
+            x = stage(torch.cat([skip, _grown(x, skip)], dim=1))
+        return x
+
+
+def _double_conv(inputs: int, outputs: int) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for channels in (inputs, outputs):
+        layers += [nn.Conv2d(channels, outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
+    return nn.Sequential(*layers)
+
+
+def _grown(x: Tensor, like: Tensor) -> Tensor:
+    """Twice the height and width, then zeros around it up to the size of `like`, which is one more where it is odd."""
+    x = functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True)
+    rows, columns = like.shape[-2] - x.shape[-2], like.shape[-1] - x.shape[-1]
+    return functional.pad(x, (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2))
+
+
+def _as_planes(channels: Tensor) -> Tensor:
+    return channels.view(1, -1, 1, 1)

@@ -1,0 +1,105 @@
+"""What all quantizers share: the interface, the range of `colors`, and the rule for images that need no quantizing."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from models.errors import BadOption
+from models.palette_image import MAX_COLORS as MAX_COLORS
+from models.palette_image import PaletteImage
+
+MIN_COLORS = 2
+
+_SAMPLE = 4096  # pixels looked at before all of them are
+_BAND = 1 << 20  # pixels packed at a time: NumPy takes 8 bytes for an index
+
+
+class Quantizer(Protocol):
+    """Paints an image with few colours. Deterministic: equal arguments give equal results."""
+
+    @property
+    def name(self) -> str:
+        """The name that requests and result tables use."""
+
+    def quantize(self, pixels: NDArray[np.uint8], colors: int) -> PaletteImage:
+        """Paint `pixels`, (H, W, 3) uint8 sRGB, with at most `colors` colours.
+
+        Returns a compact image: every palette entry is used and no two are equal. An image that has no more than
+        `colors` colours comes back exactly. Raises BadOption if `colors` is not 2 to 256.
+        """
+
+
+def check_colors(colors: int) -> None:
+    """Raise BadOption unless `colors` is from MIN_COLORS to MAX_COLORS."""
+    if not MIN_COLORS <= colors <= MAX_COLORS:
+        raise BadOption(f"colors must be {MIN_COLORS} to {MAX_COLORS}, not {colors}")
+
+
+def exact(pixels: NDArray[np.uint8], colors: int) -> PaletteImage | None:
+    """The image itself, in palette form, if it has at most `colors` distinct colours; None if it has more.
+
+    Every quantizer asks this first: nothing can be better than the image, and not every algorithm finds it (octrees
+    merge neighbours, means round). A photo is turned down after a sample of its pixels; the rest is linear in the
+    pixels, with a table of all 2^24 colours.
+
+    Args:
+        pixels: (H, W, 3) uint8 sRGB.
+        colors: 2 to 256.
+    """
+    flat = pixels.reshape(-1, 3)
+    stride = -(-len(flat) // _SAMPLE)
+    if len(np.unique(_pack(flat[::stride]))) > colors:
+        return None
+    bands = np.array_split(flat, -(-len(flat) // _BAND))
+    seen = np.zeros(1 << 24, dtype=np.bool_)
+    for band in bands:
+        seen[_pack(band)] = True
+    distinct = np.flatnonzero(seen)
+    if len(distinct) > colors:
+        return None
+    rank = seen.view(np.uint8)
+    rank[distinct] = np.arange(len(distinct))
+    indices = np.concatenate([rank[_pack(band)] for band in bands])
+    return PaletteImage(indices.reshape(pixels.shape[:2]), _unpack(distinct))
+
+
+def through_pillow(
+    pixels: NDArray[np.uint8], colors: int, algorithm: Callable[[Image.Image], Image.Image]
+) -> PaletteImage:
+    """Quantize with an algorithm that makes a Pillow image of mode P, unless the image is exact as it is.
+
+    Pillow may give fewer entries than it was asked for, equal entries, and (octree) unused ones of zeros; the result
+    is compact.
+
+    Args:
+        pixels: (H, W, 3) uint8 sRGB, not empty; ValueError otherwise.
+        colors: 2 to 256; BadOption otherwise.
+        algorithm: RGB image -> P image.
+    """
+    check_colors(colors)
+    check_pixels(pixels)
+    unchanged = exact(pixels, colors)
+    if unchanged is not None:
+        return unchanged
+    painted = algorithm(Image.fromarray(pixels))
+    palette = np.asarray(painted.getpalette("RGB"), dtype=np.uint8).reshape(-1, 3)
+    return PaletteImage(np.array(painted), palette).compact()
+
+
+def check_pixels(pixels: NDArray[np.uint8]) -> None:
+    """Raise ValueError unless `pixels` is (H, W, 3) uint8 with at least one pixel."""
+    if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8 or pixels.size == 0:
+        raise ValueError(f"pixels must be (H, W, 3) uint8 and not empty, not {pixels.shape} {pixels.dtype}")
+
+
+def _pack(pixels: NDArray[np.uint8]) -> NDArray[np.uint32]:
+    """(..., 3) uint8 -> (...) uint32, 0xRRGGBB."""
+    return np.asarray(pixels @ np.array([1 << 16, 1 << 8, 1], dtype=np.uint32), dtype=np.uint32)
+
+
+def _unpack(packed: NDArray[np.integer]) -> NDArray[np.uint8]:
+    """(K,) 0xRRGGBB -> (K, 3) uint8."""
+    return np.stack([packed >> 16, packed >> 8 & 255, packed & 255], axis=-1).astype(np.uint8)

@@ -1,0 +1,86 @@
+"""The learned quantizer: a ColorCNN network behind the interface that all quantizers share, for images of any size."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from models.networks.colorcnn import ColorCNN, Plan, Window
+from models.palette_image import PaletteImage
+from models.quantizers.base import check_colors, check_pixels, exact
+from models.resampling import resize
+
+_SAMPLE = 1 << 14  # pixels that the colour centres are made from
+_TILE_PIXELS = 1 << 19
+_TILE_LOGITS = 1 << 23  # 32 MiB of float32, a few of which are alive at a time
+
+
+@dataclass(frozen=True, eq=False)
+class LearnedQuantizer:
+    """Index map from the network, palette as the mean of each index's pixels, rounded to 8 bits.
+
+    network: in eval mode, on `device`. The network plans once for the whole image; then tiles of it are indexed one
+    after the other and their colours are added up in integers, so the palette is exact for the whole image. Memory
+    beside the image and the index map is bounded by the tile, whatever the image's size and K.
+    """
+
+    network: ColorCNN
+    device: torch.device
+    name: str = "colorcnn"
+
+    @torch.inference_mode()
+    def quantize(self, pixels: NDArray[np.uint8], colors: int) -> PaletteImage:
+        """Paint (H, W, 3) uint8 sRGB pixels with at most `colors` colours, 2 to 256; BadOption for others.
+
+        An image that has no more than `colors` colours comes back exactly.
+        """
+        check_colors(colors)
+        check_pixels(pixels)
+        unchanged = exact(pixels, colors)
+        if unchanged is not None:
+            return unchanged
+        plan = self._plan(pixels, colors)
+        indices = np.empty(pixels.shape[:2], np.uint8)
+        sums = np.zeros((colors, 4), np.int64)
+        for rows, columns in _tiles(pixels.shape, colors):
+            tile = pixels[rows, columns]
+            part = self._index(tile, plan, Window(rows.start, columns.start, *pixels.shape[:2]))
+            indices[rows, columns] = part
+            sums += _sums(tile, part, colors)
+        means = sums[:, :3] / np.maximum(sums[:, 3:], 1)
+        return PaletteImage(indices, np.rint(means).astype(np.uint8)).compact()
+
+    def _plan(self, pixels: NDArray[np.uint8], colors: int) -> Plan:
+        view = self._tensor(resize(pixels, self.network.config.encoder.size))
+        flat = pixels.reshape(-1, 1, 3)
+        sample = self._tensor(flat[:: -(-len(flat) // _SAMPLE)])
+        return self.network.plan(view, sample.flatten(2).transpose(1, 2), colors)
+
+    def _index(self, tile: NDArray[np.uint8], plan: Plan, window: Window) -> NDArray[np.uint8]:
+        indices = self.network.index_logits(self._tensor(tile), plan, window).argmax(1)
+        return indices[0].to(torch.uint8).cpu().numpy()
+
+    def _tensor(self, pixels: NDArray[np.uint8]) -> Tensor:
+        """(H, W, 3) uint8 -> (1, 3, H, W) float32 in [0, 1] on the device."""
+        return torch.from_numpy(pixels.copy()).to(self.device).permute(2, 0, 1).unsqueeze(0).float().div(255)
+
+
+def _tiles(shape: tuple[int, ...], colors: int) -> Iterator[tuple[slice, slice]]:
+    """Cover the image with tiles of bounded size, as wide as can be: rows lie together in memory."""
+    height, width = shape[:2]
+    pixels = min(_TILE_PIXELS, _TILE_LOGITS // colors)
+    tile_width = min(width, pixels)
+    tile_height = pixels // tile_width
+    for top in range(0, height, tile_height):
+        for left in range(0, width, tile_width):
+            yield slice(top, min(height, top + tile_height)), slice(left, min(width, left + tile_width))
+
+
+def _sums(pixels: NDArray[np.uint8], indices: NDArray[np.uint8], colors: int) -> NDArray[np.int64]:
+    """(K, 4) int64: red, green, blue sums and the number of pixels of each index."""
+    flat, index = pixels.reshape(-1, 3), indices.reshape(-1)
+    planes = [np.bincount(index, weights=flat[:, channel], minlength=colors) for channel in range(3)]
+    return np.stack([*planes, np.bincount(index, minlength=colors)], 1).astype(np.int64)

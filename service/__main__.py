@@ -1,0 +1,83 @@
+"""`python -m service`: serve until SIGTERM or Ctrl-C, then let running requests end."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import logging
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from service.settings import Settings, environment_table
+
+if TYPE_CHECKING:
+    from service.engine import Engine
+
+EXIT_BROKEN = 1
+EXIT_BAD_SETTINGS = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Read the settings and serve; returns the exit status of the process."""
+    _parser().parse_args(arguments)
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        for item in error.errors():
+            print(f"COLORCNN_{'.'.join(map(str, item['loc'])).upper()}: {item['msg']}", file=sys.stderr)
+        return EXIT_BAD_SETTINGS
+    return serve(settings)
+
+
+def serve(settings: Settings, engine: Engine | None = None) -> int:
+    """Serve `engine` (None: the models of the registry) until a signal; returns the exit status of the process."""
+    # Imported here because torch takes seconds, which --help and a wrong setting need not wait for.
+    import uvicorn
+
+    from service.app import create_app
+    from service.engine import NoSuchDevice
+
+    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    broken: list[bool] = []
+
+    def stop() -> None:
+        broken.append(True)
+        server.should_exit = True
+
+    try:
+        app = create_app(settings, engine, on_broken=stop)
+    except NoSuchDevice as error:
+        print(error, file=sys.stderr)
+        return EXIT_BAD_SETTINGS
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=settings.keep_alive_timeout,
+        timeout_graceful_shutdown=settings.shutdown_timeout,
+        lifespan="on",
+    )
+    server = uvicorn.Server(config)
+    with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C, raised again by uvicorn after its graceful shutdown
+        server.run()
+    return EXIT_BROKEN if broken else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    rows = "\n".join(f"  {name}={default}\n      {text}" for name, default, text in environment_table())
+    return argparse.ArgumentParser(
+        prog="python -m service",
+        description="Serve the REST API. Everything is set by environment variables:",
+        epilog=rows,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,85 @@
+"""The application factory."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import anyio
+from fastapi import FastAPI
+
+from service import documentation, problems
+from service.engine import Engine, ModelEngine
+from service.lifecycle import Service
+from service.middleware import RequestContext
+from service.routes import router
+from service.settings import Settings
+
+
+class _Application(FastAPI):
+    """FastAPI, with the schemas that our operations refer to."""
+
+    def openapi(self) -> dict[str, Any]:
+        schema = super().openapi()
+        schema.setdefault("components", {}).setdefault("schemas", {}).update(documentation.components())
+        return schema
+
+
+def create_app(
+    settings: Settings | None = None, engine: Engine | None = None, *, on_broken: Callable[[], None] | None = None
+) -> FastAPI:
+    """Build the application; nothing is loaded before its lifespan starts.
+
+    Args:
+        settings: None reads the environment.
+        engine: None serves the models of the registry that `settings` points to.
+        on_broken: called once if the models cannot be loaded.
+
+    Raises:
+        pydantic.ValidationError: the environment holds a setting that makes no sense.
+        NoSuchDevice: the device of the settings is not there.
+    """
+    settings = settings or Settings()
+    service = Service(settings, engine or _model_engine(settings), on_broken)
+    app = _Application(
+        title="ColorCNN service",
+        description=documentation.DESCRIPTION,
+        version=_version(),
+        lifespan=_lifespan,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.service = service
+    app.add_middleware(RequestContext)
+    problems.install(app)
+    app.include_router(router)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Load in the background: liveness is answered from the first moment on, readiness when the models are warm."""
+    service: Service = app.state.service
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(service.start)
+        yield
+        service.drain()
+        tasks.cancel_scope.cancel()
+
+
+def _model_engine(settings: Settings) -> ModelEngine:
+    return ModelEngine(
+        settings.models_folder,
+        device=settings.device,
+        default_classifier=settings.default_classifier,
+        default_colorcnn=settings.default_colorcnn,
+    )
+
+
+def _version() -> str:
+    try:
+        return version("colorcnn-service")
+    except PackageNotFoundError:  # run from a source tree that is not installed
+        return "0+source"

@@ -1,0 +1,69 @@
+"""What handlers depend on, as annotated types, so that their signatures read as sentences."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+
+from service.answers import JSON, PNG
+from service.lifecycle import Service
+from service.negotiation import choose
+from service.schemas import ClassifyOptions, QuantizeOptions
+from service.uploads import Upload, parse_options, read_upload
+
+
+async def _service(request: Request) -> Service:
+    return cast(Service, request.app.state.service)
+
+
+AnyService = Annotated[Service, Depends(_service)]
+
+
+async def _ready_service(service: AnyService) -> Service:
+    service.require_ready()
+    return service
+
+
+ReadyService = Annotated[Service, Depends(_ready_service)]
+
+
+async def _admitted_service(service: ReadyService) -> AsyncIterator[Service]:
+    with service.pipeline.admit():
+        yield service
+
+
+AdmittedService = Annotated[Service, Depends(_admitted_service, scope="function")]
+
+
+def _negotiate(*offers: str) -> Callable[[Request], Awaitable[str]]:
+    async def media_type(request: Request) -> str:
+        lines = request.headers.getlist("accept")
+        return choose(", ".join(lines) if lines else None, offers)
+
+    return media_type
+
+
+PngOrJson = Annotated[str, Depends(_negotiate(PNG, JSON))]
+JsonOrPng = Annotated[str, Depends(_negotiate(JSON, PNG))]
+
+
+async def _upload(request: Request, service: AdmittedService) -> Upload:
+    settings = service.settings
+    return await read_upload(request, max_bytes=settings.max_upload_bytes, timeout=settings.upload_timeout)
+
+
+ImageUpload = Annotated[Upload, Depends(_upload, scope="function")]
+
+
+async def _quantize_options(upload: ImageUpload) -> QuantizeOptions:
+    return parse_options(upload, QuantizeOptions)
+
+
+async def _classify_options(upload: ImageUpload) -> ClassifyOptions:
+    return parse_options(upload, ClassifyOptions)
+
+
+QuantizeParameters = Annotated[QuantizeOptions, Depends(_quantize_options)]
+ClassifyParameters = Annotated[ClassifyOptions, Depends(_classify_options)]

@@ -1,0 +1,212 @@
+"""The engine: every network that is loaded, on one device, behind names. It knows nothing of HTTP or of uploads.
+
+`Engine` is what the service needs; `ModelEngine` is the real one; tests bring their own. Its methods block and are
+called from worker threads; those that use the device are called one at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from models.errors import BadOption, ColorCNNError, UnknownMethod, UnknownModel
+from models.networks.classifiers import Classifier
+from models.networks.colorcnn import ColorCNN
+from models.palette_image import PaletteImage
+from models.quantizers.classical import CLASSICAL
+from models.quantizers.learned import LearnedQuantizer
+from models.recognizer import Prediction, Recognizer
+from models.registry import ModelEntry, Registry
+
+LEARNED_METHOD = "colorcnn"
+CLASSIFIER = "classifier"
+COLORCNN = "colorcnn"
+
+Pixels = NDArray[np.uint8]
+
+
+class NoSuchDevice(ColorCNNError):
+    """COLORCNN_DEVICE asks for a device that torch does not see."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Who quantizes and who judges, with every default filled in.
+
+    method: name of the quantizer. model: the network that it uses, None for a classical method. classifier: the
+    classifier that reads the image before and after.
+    """
+
+    method: str
+    model: str | None
+    classifier: str
+
+    @property
+    def on_device(self) -> bool:
+        return self.model is not None
+
+
+class Engine(Protocol):
+    """What the service asks of its models. Pixels are (H, W, 3) uint8 sRGB; None as a model means the default one."""
+
+    @property
+    def device(self) -> str:
+        """Where the networks run: "cpu", "cuda" or "cuda:1"."""
+
+    def load(self) -> None:
+        """Load every network and run each once, so that the first request is not the slow one."""
+
+    def models(self) -> tuple[ModelEntry, ...]:
+        """The networks that are loaded."""
+
+    def methods(self) -> tuple[str, ...]:
+        """Names of the quantizers, the default one first."""
+
+    def choose(self, method: str, model: str | None) -> Choice:
+        """Check the names of a quantize request; raises UnknownMethod, UnknownModel or BadOption."""
+
+    def classifier(self, model: str | None) -> ModelEntry:
+        """The classifier of that name; raises UnknownModel."""
+
+    def quantize(self, pixels: Pixels, colors: int, method: str, model: str | None) -> PaletteImage:
+        """Paint `pixels` with at most `colors` colours; the names come from `choose`."""
+
+    def predict(self, pixels: Pixels, top_k: int, model: str | None) -> tuple[Prediction, ...]:
+        """The `top_k` likeliest classes, best first."""
+
+    def activation_map(self, pixels: Pixels, index: int, model: str | None) -> NDArray[np.float32]:
+        """How much each place speaks for the class `index`: (h, w) float32 in [0, 1], coarser than the image."""
+
+
+class ModelEngine:
+    """The networks of a registry, on one device. Empty until `load`.
+
+    Args:
+        folder: where manifest.json and the checkpoints are; None for those that ship with the project.
+        device: "auto", "cpu", "cuda" or "cuda:<n>".
+        default_classifier, default_colorcnn: used when a request names no model; None for the manifest's defaults.
+    """
+
+    def __init__(
+        self,
+        folder: Path | None = None,
+        *,
+        device: str = "auto",
+        default_classifier: str | None = None,
+        default_colorcnn: str | None = None,
+    ) -> None:
+        self._folder = folder
+        self._device = pick_device(device)
+        self._default_names = {CLASSIFIER: default_classifier, COLORCNN: default_colorcnn}
+        self._defaults: dict[str, ModelEntry] = {}
+        self._recognizers: dict[str, Recognizer] = {}
+        self._quantizers: dict[str, LearnedQuantizer] = {}
+        self._entries: dict[str, ModelEntry] = {}
+
+    @property
+    def device(self) -> str:
+        return str(self._device)
+
+    def load(self) -> None:
+        """Load and warm every classifier and quantizer of the manifest.
+
+        Raises:
+            CorruptCheckpoint: the manifest or a checkpoint is missing or damaged.
+            UnknownModel: a default names no model, or the manifest has no classifier or no quantizer.
+        """
+        registry = Registry.open(self._folder)
+        for entry in registry.available():
+            self._load_entry(registry, entry)
+        for kind, name in self._default_names.items():
+            self._defaults[kind] = self._entry(kind, name or registry.default(kind).name)
+        self._warm()
+
+    def models(self) -> tuple[ModelEntry, ...]:
+        return tuple(self._entries.values())
+
+    def methods(self) -> tuple[str, ...]:
+        return (LEARNED_METHOD, *CLASSICAL)
+
+    def choose(self, method: str, model: str | None) -> Choice:
+        if method not in self.methods():
+            raise UnknownMethod(f"There is no method {method!r:.80}; the methods are {', '.join(self.methods())}.")
+        if method != LEARNED_METHOD:
+            return self._choose_classical(method, model)
+        entry = self._entry(COLORCNN, model)
+        judge = entry.classifier if entry.classifier in self._recognizers else None
+        return Choice(method, entry.name, judge or self._defaults[CLASSIFIER].name)
+
+    def classifier(self, model: str | None) -> ModelEntry:
+        return self._entry(CLASSIFIER, model)
+
+    def quantize(self, pixels: Pixels, colors: int, method: str, model: str | None) -> PaletteImage:
+        if method in CLASSICAL:
+            return CLASSICAL[method].quantize(pixels, colors)
+        return self._quantizers[self._entry(COLORCNN, model).name].quantize(pixels, colors)
+
+    def predict(self, pixels: Pixels, top_k: int, model: str | None) -> tuple[Prediction, ...]:
+        return self._recognizers[self.classifier(model).name].predict(pixels, top_k)
+
+    def activation_map(self, pixels: Pixels, index: int, model: str | None) -> NDArray[np.float32]:
+        return self._recognizers[self.classifier(model).name].activation_map(pixels, index)
+
+    def _load_entry(self, registry: Registry, entry: ModelEntry) -> None:
+        """Kinds that this service has no use for (the reference network, say) are left out."""
+        if entry.kind == CLASSIFIER:
+            classifier = cast(Classifier, registry.load(entry.name, self._device))
+            self._recognizers[entry.name] = Recognizer(classifier, entry.classes, device=self._device)
+        elif entry.kind == COLORCNN:
+            colorcnn = cast(ColorCNN, registry.load(entry.name, self._device))
+            self._quantizers[entry.name] = LearnedQuantizer(colorcnn, device=self._device)
+        else:
+            return
+        self._entries[entry.name] = entry
+
+    def _choose_classical(self, method: str, model: str | None) -> Choice:
+        if model is not None:
+            self._entry(COLORCNN, model)
+            raise BadOption(f"The method {method!r} uses no model; leave out `model`, or ask for {LEARNED_METHOD!r}.")
+        return Choice(method, None, self._defaults[CLASSIFIER].name)
+
+    def _entry(self, kind: str, name: str | None) -> ModelEntry:
+        if name is None:
+            return self._defaults[kind]
+        entry = self._entries.get(name)
+        if entry is None or entry.kind != kind:
+            raise unknown_model(kind, name, self._entries)
+        return entry
+
+    def _warm(self) -> None:
+        """A first pass through each network: allocations and kernel choices happen now."""
+        pixels = np.arange(64 * 48 * 3, dtype=np.uint32).reshape(64, 48, 3).astype(np.uint8)
+        for quantizer in self._quantizers.values():
+            quantizer.quantize(pixels, 4)
+        for recognizer in self._recognizers.values():
+            recognizer.predict(pixels, 1)
+            recognizer.activation_map(pixels, 0)
+
+
+def unknown_model(kind: str, name: str, entries: Mapping[str, ModelEntry]) -> UnknownModel:
+    """The error for a name that is no loaded model of that kind, naming those that are."""
+    known = _names(entry.name for entry in entries.values() if entry.kind == kind)
+    return UnknownModel(f"There is no {kind} model {name!r:.80}; loaded are {known}.")
+
+
+def pick_device(name: str) -> torch.device:
+    """The torch device for a setting; "auto" is CUDA when there is one, else the CPU. Raises NoSuchDevice."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(name)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise NoSuchDevice(f"COLORCNN_DEVICE is {name}, but torch sees {torch.cuda.device_count()} CUDA devices.")
+    return device
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(names) or "none"

@@ -1,0 +1,152 @@
+"""Every error answer of the service: one table from exception to problem details (RFC 9457), and its two renderings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from models.errors import (
+    BadImage,
+    BadOption,
+    ColorCNNError,
+    ImageTooLarge,
+    UnknownMethod,
+    UnknownModel,
+    UnsupportedFormat,
+)
+
+MEDIA_TYPE = "application/problem+json"
+TYPE_PREFIX = "urn:colorcnn:problem:"
+
+
+class MalformedUpload(ColorCNNError):
+    """The request body is not the multipart form that its Content-Type announces."""
+
+
+class BadUpload(ColorCNNError):
+    """The form is well made, but does not hold exactly one image in the field `file`."""
+
+
+class NotAcceptable(ColorCNNError):
+    """The Accept header rules out every media type that the endpoint can answer with."""
+
+
+class UploadTimeout(ColorCNNError):
+    """The client took longer than the limit to send its request body."""
+
+
+class RetryLater(ColorCNNError):
+    """The service cannot take the request now. `retry_after` is in seconds."""
+
+    def __init__(self, detail: str, *, retry_after: int) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+
+
+class QueueFull(RetryLater):
+    """As many requests as the queue holds are inside already."""
+
+
+class NotReady(RetryLater):
+    """The models are not loaded yet, could not be loaded, or the service is shutting down."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One kind of problem: the last part of its stable `type`, its HTTP status and its title."""
+
+    name: str
+    status: int
+    title: str
+
+    @property
+    def type(self) -> str:
+        return TYPE_PREFIX + self.name
+
+
+# The one table from exception to answer. Subclasses stand before their base.
+PROBLEMS: Mapping[type[Exception], Problem] = {
+    BadImage: Problem("bad-image", 400, "The upload is not a readable image"),
+    MalformedUpload: Problem("malformed-upload", 400, "The request body is not well-formed multipart/form-data"),
+    UnknownModel: Problem("unknown-model", 404, "There is no such model"),
+    UnknownMethod: Problem("unknown-method", 404, "There is no such quantization method"),
+    NotAcceptable: Problem("not-acceptable", 406, "None of the accepted media types is available"),
+    UploadTimeout: Problem("upload-timeout", 408, "The upload took too long"),
+    ImageTooLarge: Problem("too-large", 413, "The upload has too many bytes or pixels"),
+    UnsupportedFormat: Problem("unsupported-format", 415, "The format of the upload is not accepted"),
+    BadUpload: Problem("bad-upload", 422, "The form does not hold exactly one image"),
+    BadOption: Problem("bad-option", 422, "An option is unknown, repeated or out of range"),
+    QueueFull: Problem("queue-full", 503, "The service has as much work as it can hold"),
+    NotReady: Problem("not-ready", 503, "The service is not ready"),
+}
+
+NOT_FOUND = Problem("not-found", 404, "There is nothing at this path")
+METHOD_NOT_ALLOWED = Problem("method-not-allowed", 405, "The path does not answer this method")
+INTERNAL = Problem("internal", 500, "The service made a mistake")
+
+_BY_STATUS: Mapping[int, Problem] = {404: NOT_FOUND, 405: METHOD_NOT_ALLOWED, 500: INTERNAL}
+
+
+def problem_of(error: Exception) -> Problem:
+    """The problem for `error`, found by its class and then by its base classes; `INTERNAL` if the table has none."""
+    return next((PROBLEMS[kind] for kind in type(error).__mro__ if kind in PROBLEMS), INTERNAL)
+
+
+def problem_response(
+    problem: Problem, detail: str, request_id: str, headers: Mapping[str, str] | None = None
+) -> Response:
+    """An `application/problem+json` answer. `instance` names this one occurrence by its request id."""
+    body = {
+        "type": problem.type,
+        "title": problem.title,
+        "status": problem.status,
+        "detail": detail,
+        "instance": f"urn:colorcnn:request:{request_id}",
+    }
+    return Response(json.dumps(body), problem.status, dict(headers or {}), MEDIA_TYPE)
+
+
+def internal_error(request_id: str) -> Response:
+    """The answer to an exception that nobody foresaw; what went wrong is in the log, not in the answer."""
+    return problem_response(INTERNAL, f"Please report it with the request id {request_id}.", request_id)
+
+
+def install(app: FastAPI) -> None:
+    """Answer every expected exception of `app`, ours and the framework's, with problem details."""
+    app.add_exception_handler(ColorCNNError, _answer_domain_error)
+    app.add_exception_handler(HTTPException, _answer_http_exception)
+    app.add_exception_handler(RequestValidationError, _answer_validation_error)
+
+
+def _request_id(request: Request) -> str:
+    return str(request.state.request_id)
+
+
+async def _answer_domain_error(request: Request, error: Exception) -> Response:
+    problem = problem_of(error)
+    if problem is INTERNAL:
+        raise error  # a corrupt checkpoint, say: for the log and the answer of last resort
+    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, RetryLater) else None
+    return problem_response(problem, str(error), _request_id(request), headers)
+
+
+async def _answer_http_exception(request: Request, error: Exception) -> Response:
+    """Keep the framework's own headers (405 must name the methods in Allow)."""
+    if not isinstance(error, HTTPException):
+        raise error
+    problem = _BY_STATUS.get(error.status_code) or Problem(f"http-{error.status_code}", error.status_code, error.detail)
+    detail = f"{error.detail}: {request.method} {request.scope['path']!r:.200}. The service describes itself at /docs."
+    return problem_response(problem, detail, _request_id(request), error.headers)
+
+
+async def _answer_validation_error(request: Request, error: Exception) -> Response:
+    if not isinstance(error, RequestValidationError):
+        raise error
+    detail = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
+    return problem_response(PROBLEMS[BadOption], detail, _request_id(request))

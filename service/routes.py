@@ -1,0 +1,66 @@
+"""The endpoints: each handler takes what it depends on, calls one function, and shapes the answer."""
+
+from __future__ import annotations
+
+import anyio
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from service import documentation
+from service.answers import PNG, classify_answer, models_report, quantize_answer
+from service.dependencies import (
+    AdmittedService,
+    AnyService,
+    ClassifyParameters,
+    ImageUpload,
+    JsonOrPng,
+    PngOrJson,
+    QuantizeParameters,
+    ReadyService,
+)
+from service.pipeline import TOP
+from service.schemas import ModelsReport, StatusReport
+
+router = APIRouter()
+
+
+@router.post("/quantize", tags=["images"], response_class=Response, **documentation.QUANTIZE)
+async def quantize(
+    media_type: PngOrJson, service: AdmittedService, upload: ImageUpload, options: QuantizeParameters
+) -> Response:
+    """Paint the image with at most `colors` colours so that a network still recognises it, as an indexed PNG.
+
+    The PNG has the width and height of the upright upload and the smallest bit depth that holds its palette.
+    """
+    result = await service.pipeline.quantize(upload.image, options)
+    return await anyio.to_thread.run_sync(quantize_answer, result, media_type)
+
+
+@router.post("/classify", tags=["images"], response_class=Response, **documentation.CLASSIFY)
+async def classify(
+    media_type: JsonOrPng, service: AdmittedService, upload: ImageUpload, options: ClassifyParameters
+) -> Response:
+    """Say what the image shows, best guess first; as a PNG, show where the classifier looks (class activation map)."""
+    if media_type == PNG and options.cam is None:
+        options = options.model_copy(update={"cam": TOP})
+    result = await service.pipeline.classify(upload.image, options)
+    return await anyio.to_thread.run_sync(classify_answer, result, media_type)
+
+
+@router.get("/models", tags=["service"], responses=documentation.NOT_READY)
+async def models(service: ReadyService) -> ModelsReport:
+    """The networks that are loaded, with their measured accuracy, and the methods of `/quantize`."""
+    return models_report(service.engine)
+
+
+@router.get("/healthz", tags=["service"], responses=documentation.NOT_READY)
+async def healthz(service: AnyService) -> StatusReport:
+    """Liveness: answers at once, whatever work there is; fails only when a restart is needed."""
+    service.require_alive()
+    return StatusReport(status="alive")
+
+
+@router.get("/readyz", tags=["service"], responses=documentation.NOT_READY)
+async def readyz(service: ReadyService) -> StatusReport:
+    """Readiness: true from the end of warm-up until the service shuts down."""
+    return StatusReport(status="ready")

@@ -1,0 +1,80 @@
+"""Settings of the service, read from `COLORCNN_*` environment variables and checked before anything starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, DirectoryPath, Field, StringConstraints, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Device = Annotated[str, StringConstraints(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
+LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(str.lower)]
+ModelName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+
+class Settings(BaseSettings):
+    """Everything that an operator can set. Each field is the environment variable `COLORCNN_<NAME>` in capitals.
+
+    Raises:
+        pydantic.ValidationError: a value is out of range, or a folder does not exist.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="COLORCNN_", frozen=True, extra="forbid", env_ignore_empty=True)
+
+    host: str = Field("127.0.0.1", min_length=1, description="Address to listen on; 0.0.0.0 for every interface.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    log_level: LogLevel = Field("info", description="Least severe line logged: debug, info, warning or error.")
+
+    device: Device = Field("auto", description="`cpu`, `cuda`, `cuda:1`, or `auto`: CUDA when there is one, else CPU.")
+    models_folder: DirectoryPath | None = Field(
+        None, description="Folder with a manifest.json and its checkpoints; unset: the models that ship here."
+    )
+    default_classifier: ModelName | None = Field(
+        None, description="Classifier for requests that name no model; unset: the manifest's default."
+    )
+    default_colorcnn: ModelName | None = Field(
+        None, description="Quantizer network for requests that name no model; unset: the manifest's default."
+    )
+
+    max_upload_bytes: int = Field(
+        32 * 1024 * 1024, ge=1024, le=2**31, description="Largest request body, in bytes; more is answered 413."
+    )
+    max_pixels: int = Field(
+        50_000_000, ge=1, le=250_000_000, description="Largest image, in pixels (width x height); more is answered 413."
+    )
+    max_cam_pixels: int = Field(
+        4_000_000,
+        ge=1024,
+        le=50_000_000,
+        description="Pixels of a drawn activation map; larger images are scaled down.",
+    )
+    upload_timeout: float = Field(60.0, gt=0, le=3600, description="Seconds a client has to send its request body.")
+
+    queue_size: int = Field(
+        32,
+        ge=1,
+        le=10_000,
+        description="Requests inside at once (uploading, waiting or working); more are answered 503.",
+    )
+    workers: int = Field(
+        4, ge=1, le=256, description="Images decoded, quantized or encoded at once; bounds the memory for pixels."
+    )
+    retry_after: int = Field(2, ge=1, le=3600, description="Seconds that a 503 answer asks the client to wait.")
+    keep_alive_timeout: int = Field(5, ge=1, le=3600, description="Seconds an idle connection stays open.")
+    shutdown_timeout: int = Field(25, ge=1, le=3600, description="Seconds that running requests get to end on SIGTERM.")
+
+    @field_validator("models_folder")
+    @classmethod
+    def _holds_a_manifest(cls, folder: Path | None) -> Path | None:
+        if folder is not None and not (folder / "manifest.json").is_file():
+            raise ValueError(f"{folder} holds no manifest.json; point it at a folder written by training.publish")
+        return folder
+
+
+def environment_table() -> tuple[tuple[str, str, str], ...]:
+    """Rows (variable, default, description) of every setting, in the order in which they are declared."""
+    return tuple(
+        (f"COLORCNN_{name.upper()}", "" if field.default is None else str(field.default), field.description or "")
+        for name, field in Settings.model_fields.items()
+    )

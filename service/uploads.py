@@ -1,0 +1,180 @@
+"""Reading a request: one image and some text options, from multipart/form-data or from a raw body and the query."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import TypeVar
+
+import anyio
+from fastapi import Request
+from pydantic import BaseModel, ValidationError
+from starlette.datastructures import FormData, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+
+from models.errors import BadOption, ImageTooLarge
+from service.problems import BadUpload, MalformedUpload, UploadTimeout
+
+Options = TypeVar("Options", bound=BaseModel)
+
+FILE_FIELD = "file"
+_MAX_FILES = 8  # more than the one that is answered, so that the answer can say what is wrong
+_MAX_FIELDS = 64
+_MAX_FIELD_BYTES = 4096
+_HINT = (
+    "Send the image as the field `file` (curl -F file=@photo.jpg) or as the raw body (curl --data-binary @photo.jpg)."
+)
+
+
+@dataclass(frozen=True)
+class Upload:
+    """What a request carried: the bytes of its image, and its options as (name, value) in the order they came."""
+
+    image: bytes
+    form_options: tuple[tuple[str, str], ...] = ()
+    query_options: tuple[tuple[str, str], ...] = ()
+
+
+async def read_upload(request: Request, *, max_bytes: int, timeout: float) -> Upload:
+    """Read the body of `request`, refusing it as soon as it proves too large.
+
+    A body that is not multipart/form-data is the image itself, whatever its Content-Type says: bytes are trusted, types
+    are not (`curl --data-binary` calls a photo a URL-encoded form).
+
+    Raises:
+        ImageTooLarge: the body has, or announces, more than `max_bytes` bytes.
+        UploadTimeout: the body did not end within `timeout` seconds.
+        MalformedUpload: the body is announced as a multipart form and is not one.
+        BadUpload: the form holds no file in the field `file`, or several files.
+    """
+    _refuse_announced_size(request, max_bytes)
+    try:
+        with anyio.fail_after(timeout):
+            async with aclosing(_limited(request.stream(), max_bytes)) as chunks:
+                image, form_options = await _read_body(request, chunks, max_bytes)
+    except TimeoutError:
+        raise UploadTimeout(f"The request body did not end within {timeout:g} seconds.") from None
+    return Upload(image, form_options, tuple(request.query_params.multi_items()))
+
+
+def parse_options(upload: Upload, model: type[Options]) -> Options:
+    """The options of `upload` as a checked `model`.
+
+    Raises:
+        BadOption: an option is unknown, given twice (in the form, in the query or once in each), or out of range.
+    """
+    given = _options_once((*upload.query_options, *upload.form_options), tuple(model.model_fields))
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        raise BadOption(
+            " ".join(_explain(model, item["loc"], item["msg"], item["input"]) for item in error.errors())
+        ) from None
+
+
+def _options_once(pairs: Sequence[tuple[str, str]], known: Sequence[str]) -> Mapping[str, str]:
+    given: dict[str, str] = {}
+    for name, value in pairs:
+        if name not in known:
+            raise BadOption(f"There is no option {name!r:.80}; the options are {', '.join(known)}.")
+        if name in given:
+            raise BadOption(f"The option {name!r} is given more than once; give it once, in the form or in the query.")
+        given[name] = value
+    return given
+
+
+def _explain(model: type[BaseModel], location: Sequence[int | str], message: str, value: object) -> str:
+    name = str(location[0]) if location else "?"
+    field = model.model_fields.get(name)
+    meaning = f" {name}: {field.description}" if field and field.description else ""
+    return f"{message.removeprefix('Value error, ')} for the option {name!r}, got {value!r:.80}.{meaning}"
+
+
+def _refuse_announced_size(request: Request, max_bytes: int) -> None:
+    """Answer before the first byte is read. The header may lie or be missing, so the bytes are counted as well."""
+    announced = request.headers.get("content-length", "")
+    if announced.isascii() and announced.isdigit() and int(announced[:20]) > max_bytes:
+        raise _too_large(max_bytes)
+
+
+def _too_large(max_bytes: int) -> ImageTooLarge:
+    return ImageTooLarge(
+        f"The request body has more than the {max_bytes} bytes that are accepted; send a smaller file."
+    )
+
+
+async def _limited(stream: AsyncGenerator[bytes, None], max_bytes: int) -> AsyncGenerator[bytes, None]:
+    received = 0
+    async with aclosing(stream):
+        async for chunk in stream:
+            received += len(chunk)
+            if received > max_bytes:
+                raise _too_large(max_bytes)
+            yield chunk
+
+
+async def _read_body(
+    request: Request, chunks: AsyncGenerator[bytes, None], max_bytes: int
+) -> tuple[bytes, tuple[tuple[str, str], ...]]:
+    content_type = request.headers.get("content-type", "")
+    if content_type.partition(";")[0].strip().lower() != "multipart/form-data":
+        return await _join(chunks), ()
+    return await _split_form(await _parse_multipart(request, chunks, max_bytes))
+
+
+async def _join(chunks: AsyncIterator[bytes]) -> bytes:
+    return b"".join([chunk async for chunk in chunks])
+
+
+class _MemoryParser(MultiPartParser):
+    """Starlette's parser, but files stay in memory (the body is bounded), and a form that is cut off is refused."""
+
+    def __init__(self, request: Request, chunks: AsyncGenerator[bytes, None], max_bytes: int) -> None:
+        super().__init__(
+            request.headers,
+            self._whole(chunks),
+            max_files=_MAX_FILES,
+            max_fields=_MAX_FIELDS,
+            max_part_size=_MAX_FIELD_BYTES,
+        )
+        self.spool_max_size = max_bytes
+        self._ended = False
+
+    def on_end(self) -> None:
+        self._ended = True
+
+    async def _whole(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+        """The chunks; raises after the last one, inside `parse`, which then closes its files."""
+        async for chunk in chunks:
+            yield chunk
+        if not self._ended:
+            raise MultiPartException("The form ends before its closing boundary.")
+
+
+async def _parse_multipart(request: Request, chunks: AsyncGenerator[bytes, None], max_bytes: int) -> FormData:
+    parser = _MemoryParser(request, chunks, max_bytes)
+    try:
+        return await parser.parse()
+    except MultiPartException as error:
+        raise MalformedUpload(f"{error.message.rstrip('.')}. {_HINT}") from None
+
+
+async def _split_form(form: FormData) -> tuple[bytes, tuple[tuple[str, str], ...]]:
+    try:
+        files = [(name, value) for name, value in form.multi_items() if isinstance(value, UploadFile)]
+        fields = tuple((name, value) for name, value in form.multi_items() if isinstance(value, str))
+        _require_one_file([name for name, _ in files], [name for name, _ in fields])
+        return await files[0][1].read(), fields
+    finally:
+        await form.close()
+
+
+def _require_one_file(files: Sequence[str], fields: Sequence[str]) -> None:
+    if len(files) > 1:
+        raise BadUpload(f"The form holds {len(files)} files; send one image per request.")
+    if not files and FILE_FIELD in fields:
+        raise BadUpload(f"The field `file` holds text and no file. {_HINT}")
+    if list(files) != [FILE_FIELD]:
+        found = f" The file came in the field {files[0]!r:.80}." if files else ""
+        raise BadUpload(f"The form holds no field `file`.{found} {_HINT}")

@@ -1,0 +1,151 @@
+"""models/quantizers: what holds for every classical quantizer, and what each is known by."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.typing import NDArray
+from PIL import Image
+
+from models.errors import BadOption
+from models.quantizers.base import Quantizer, exact
+from models.quantizers.classical import CLASSICAL
+
+Pixels = NDArray[np.uint8]
+
+SHAPES = st.tuples(st.integers(1, 24), st.integers(1, 24))
+COLORS = st.one_of(st.integers(2, 8), st.integers(2, 256))
+
+every_quantizer = pytest.mark.parametrize("quantizer", CLASSICAL.values(), ids=list(CLASSICAL))
+
+
+@st.composite
+def images(draw: st.DrawFn) -> Pixels:
+    """Noise, or noise of neighbouring colours, which octrees merge and means round."""
+    height, width = draw(SHAPES)
+    top = draw(st.sampled_from([2, 4, 256]))
+    generator = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    low = draw(st.integers(0, 256 - top))
+    return generator.integers(low, low + top, (height, width, 3), dtype=np.uint8)
+
+
+@st.composite
+def images_of_few_colors(draw: st.DrawFn, most: int) -> Pixels:
+    palette: Pixels = draw(arrays(np.uint8, (most, 3)))
+    indices: NDArray[np.intp] = draw(arrays(np.intp, SHAPES, elements=st.integers(0, most - 1)))
+    return palette[indices]
+
+
+def count_colors(pixels: Pixels) -> int:
+    return len(np.unique(pixels.reshape(-1, 3), axis=0))
+
+
+def photo() -> Pixels:
+    """64 x 64 smooth colours with a little noise: 3,000 to 4,000 distinct ones."""
+    y, x = np.mgrid[0:64, 0:64]
+    smooth = np.stack([x * 3, y * 3, 255 - x - y], axis=-1)
+    noise = np.random.default_rng(0).integers(-8, 8, smooth.shape)
+    return (smooth + noise).clip(0, 255).astype(np.uint8)
+
+
+@every_quantizer
+@settings(deadline=None)
+@given(pixels=images(), colors=COLORS)
+def test_few_used_distinct_colors_in_the_same_shape(quantizer: Quantizer, pixels: Pixels, colors: int) -> None:
+    painted = quantizer.quantize(pixels, colors)
+    assert painted.render().shape == pixels.shape
+    assert len(painted.palette) <= colors
+    assert (painted.counts() > 0).all()
+    assert count_colors(painted.palette[np.newaxis]) == len(painted.palette)
+
+
+@every_quantizer
+@settings(deadline=None)
+@given(data=st.data(), most=st.integers(1, 12), spare=st.integers(0, 4))
+def test_an_image_of_few_colors_comes_back_exactly(
+    quantizer: Quantizer, data: st.DataObject, most: int, spare: int
+) -> None:
+    pixels = data.draw(images_of_few_colors(most))
+    colors = max(2, count_colors(pixels) + spare)
+    assert np.array_equal(quantizer.quantize(pixels, colors).render(), pixels)
+
+
+@every_quantizer
+@settings(deadline=None)
+@given(pixels=images(), colors=COLORS)
+def test_equal_pixels_give_equal_images(quantizer: Quantizer, pixels: Pixels, colors: int) -> None:
+    assert quantizer.quantize(pixels, colors) == quantizer.quantize(np.asfortranarray(pixels), colors)
+
+
+@every_quantizer
+def test_every_number_of_colors_is_used_on_a_photo(quantizer: Quantizer) -> None:
+    for colors in (2, 3, 7, 16, 256):
+        assert len(quantizer.quantize(photo(), colors).palette) == colors
+
+
+@every_quantizer
+@pytest.mark.parametrize("colors", [-1, 0, 1, 257, 2**70])
+def test_a_number_of_colors_out_of_range_is_refused(quantizer: Quantizer, colors: int) -> None:
+    with pytest.raises(BadOption, match="2 to 256"):
+        quantizer.quantize(photo(), colors)
+
+
+@every_quantizer
+@pytest.mark.parametrize(
+    ("shape", "dtype"), [((4, 4), np.uint8), ((4, 4, 4), np.uint8), ((0, 4, 3), np.uint8), ((4, 4, 3), np.float32)]
+)
+def test_pixels_of_another_shape_or_type_are_refused(quantizer: Quantizer, shape: tuple[int, ...], dtype: type) -> None:
+    pixels: NDArray[Any] = np.zeros(shape, dtype)
+    with pytest.raises(ValueError, match=r"\(H, W, 3\) uint8"):
+        quantizer.quantize(pixels, 2)
+
+
+@every_quantizer
+def test_a_photo_is_painted_better_with_more_colors(quantizer: Quantizer) -> None:
+    painted = [quantizer.quantize(photo(), colors).render() for colors in (2, 16, 256)]
+    errors = [np.square(pixels - photo().astype(float)).mean() for pixels in painted]
+    assert errors[0] > 2 * errors[1] > 4 * errors[2]
+
+
+def test_names_are_keys() -> None:
+    assert list(CLASSICAL) == ["median_cut", "octree", "median_cut_dither"]
+    assert all(name == quantizer.name for name, quantizer in CLASSICAL.items())
+
+
+def test_median_cut_parts_a_gray_ramp_into_equal_halves_and_quarters() -> None:
+    ramp = np.arange(256, dtype=np.uint8).repeat(3).reshape(16, 16, 3)
+    for colors, means in ((2, [64, 192]), (4, [32, 96, 160, 224])):
+        palette = CLASSICAL["median_cut"].quantize(ramp, colors).palette
+        assert np.sort(palette[:, 0]) == pytest.approx(means, abs=2)  # a cut may go to either side of the median
+
+
+@pytest.mark.parametrize(("name", "method"), [("median_cut", 0), ("octree", 2)])
+def test_pixels_are_those_of_the_pillow_method_that_the_paper_compares_with(name: str, method: int) -> None:
+    reference = Image.fromarray(photo()).quantize(5, method=method, dither=Image.Dither.NONE).convert("RGB")
+    assert np.array_equal(CLASSICAL[name].quantize(photo(), 5).render(), np.asarray(reference))
+
+
+def test_dither_has_the_palette_of_median_cut_and_keeps_local_means() -> None:
+    gray = np.repeat(np.linspace(40, 215, 64).astype(np.uint8)[np.newaxis, :, np.newaxis], 32, axis=0).repeat(3, axis=2)
+    plain, dithered = (CLASSICAL[name].quantize(gray, 2) for name in ("median_cut", "median_cut_dither"))
+
+    def error_of_local_means(painted: Pixels) -> float:
+        blocks = (painted.astype(float) - gray).reshape(8, 4, 16, 4, 3).mean(axis=(1, 3))
+        inside = slice(4, 12)  # no mixture is darker or brighter than the palette
+        return float(np.abs(blocks[:, inside]).mean())
+
+    assert sorted(dithered.palette.tolist()) == sorted(plain.palette.tolist())
+    assert error_of_local_means(dithered.render()) < 0.5 * error_of_local_means(plain.render())
+
+
+def test_exact_sees_colors_that_the_sample_misses() -> None:
+    pixels = np.zeros((512, 512, 3), np.uint8)
+    pixels[100, 101] = 255  # the sample is every 64th pixel
+    pixels[300, 77] = 9
+    assert exact(pixels, 2) is None
+    found = exact(pixels, 3)
+    assert found is not None
+    assert np.array_equal(found.render(), pixels)

@@ -1,0 +1,152 @@
+"""PaletteImage keeps its promises: checked, immutable, and the same picture after compact()."""
+
+import dataclasses
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from models import palette_image
+from models.palette_image import PaletteImage
+
+repeatable = settings(derandomize=True, deadline=None, max_examples=60)
+
+
+@st.composite
+def palette_images(draw: st.DrawFn) -> PaletteImage:
+    """Any size up to 12 x 12, any number of colours, some unused and, from a small alphabet of levels, some equal."""
+    levels = st.sampled_from([0, 1, 127, 255]) if draw(st.booleans()) else st.integers(0, 255)
+    palette = draw(hnp.arrays(np.uint8, st.tuples(st.integers(1, 256), st.just(3)), elements=levels))
+    shape = draw(hnp.array_shapes(min_dims=2, max_dims=2, max_side=12))
+    return PaletteImage(draw(hnp.arrays(np.uint8, shape, elements=st.integers(0, len(palette) - 1))), palette)
+
+
+def image(indices: list[list[int]], palette: list[tuple[int, int, int]]) -> PaletteImage:
+    return PaletteImage(np.array(indices, np.uint8), np.array(palette, np.uint8))
+
+
+def test_says_its_size_and_colors() -> None:
+    small = image([[0, 1, 0], [1, 1, 0]], [(0, 0, 0), (255, 128, 1), (9, 9, 9)])
+
+    assert (small.height, small.width, small.colors) == (2, 3, 3)
+    assert small.hex_palette() == ("#000000", "#ff8001", "#090909")
+    assert small.counts().tolist() == [3, 3, 0]
+    assert small.counts().dtype == np.int64
+
+
+def test_renders_each_index_as_its_palette_entry() -> None:
+    rendered = image([[1, 0]], [(1, 2, 3), (4, 5, 6)]).render()
+
+    assert rendered.tolist() == [[[4, 5, 6], [1, 2, 3]]]
+    assert rendered.dtype == np.uint8
+
+
+@pytest.mark.parametrize(("colors", "bits"), [(1, 1), (2, 1), (3, 2), (4, 2), (5, 4), (16, 4), (17, 8), (256, 8)])
+def test_bit_depth_is_the_smallest_that_holds_the_palette(colors: int, bits: int) -> None:
+    assert PaletteImage(np.zeros((1, 1), np.uint8), np.zeros((colors, 3), np.uint8)).bit_depth == bits
+
+
+@pytest.mark.parametrize(
+    "indices",
+    [
+        np.zeros((2, 2), np.int64),
+        np.zeros((2, 2, 1), np.uint8),
+        np.zeros(4, np.uint8),
+        np.zeros((0, 2), np.uint8),
+        np.full((1, 1), 2, np.uint8),
+        [[0, 1]],
+    ],
+    ids=["dtype", "three axes", "one axis", "no pixels", "outside the palette", "a list"],
+)
+def test_refuses_other_indices(indices: npt.NDArray[np.uint8]) -> None:
+    with pytest.raises(ValueError, match="ind"):
+        PaletteImage(indices, np.zeros((2, 3), np.uint8))
+
+
+@pytest.mark.parametrize(
+    "palette",
+    [
+        np.zeros((2, 3), np.float32),
+        np.zeros((2, 4), np.uint8),
+        np.zeros((0, 3), np.uint8),
+        np.zeros((257, 3), np.uint8),
+        np.zeros(3, np.uint8),
+        [(0, 0, 0)],
+    ],
+    ids=["dtype", "four channels", "empty", "257 colours", "one axis", "a list"],
+)
+def test_refuses_other_palettes(palette: npt.NDArray[np.uint8]) -> None:
+    with pytest.raises(ValueError, match="palette"):
+        PaletteImage(np.zeros((1, 1), np.uint8), palette)
+
+
+def test_nothing_can_be_changed_afterwards() -> None:
+    indices, palette = np.zeros((1, 2), np.uint8), np.zeros((2, 3), np.uint8)
+    frozen = PaletteImage(indices, palette)
+
+    indices[:], palette[:] = 1, 77  # the caller's arrays stay the caller's
+
+    assert frozen.counts().tolist() == [2, 0]
+    assert frozen.hex_palette() == ("#000000", "#000000")
+    with pytest.raises(ValueError, match="read-only"):
+        frozen.indices[0, 0] = 1
+    with pytest.raises(ValueError, match="read-only"):
+        frozen.palette[0, 0] = 1
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        frozen.palette = palette  # type: ignore[misc]
+
+
+def test_takes_arrays_that_are_not_contiguous() -> None:
+    indices = np.arange(6, dtype=np.uint8).reshape(2, 3).T
+    turned = PaletteImage(indices, np.zeros((6, 3), np.uint8))
+
+    assert turned.indices.flags.c_contiguous
+    assert turned.indices.tolist() == [[0, 3], [1, 4], [2, 5]]
+
+
+def test_compact_drops_unused_entries_merges_equal_ones_and_keeps_the_order() -> None:
+    red, green, blue = (255, 0, 0), (0, 255, 0), (0, 0, 255)
+
+    compacted = image([[4, 2], [1, 1]], [green, blue, red, green, blue]).compact()
+
+    assert compacted == image([[0, 1], [0, 0]], [blue, red])
+
+
+@repeatable
+@given(palette_images())
+def test_compact_is_the_same_picture_with_distinct_used_colors(original: PaletteImage) -> None:
+    compacted = original.compact()
+
+    np.testing.assert_array_equal(compacted.render(), original.render())
+    assert compacted.counts().min() > 0
+    assert len(set(compacted.hex_palette())) == compacted.colors
+    assert compacted.compact() == compacted
+
+
+@repeatable
+@given(palette_images())
+def test_counts_and_render_agree_with_plain_numpy(original: PaletteImage) -> None:
+    np.testing.assert_array_equal(original.render(), original.palette[original.indices])
+    np.testing.assert_array_equal(original.counts(), np.bincount(original.indices.ravel(), minlength=original.colors))
+
+
+def test_bands_join_without_a_seam(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(palette_image, "_BAND_PIXELS", 16)
+    rng = np.random.default_rng(0)
+    tall = PaletteImage(rng.integers(0, 9, (11, 5), np.uint8), rng.integers(0, 256, (9, 3), np.uint8))
+
+    np.testing.assert_array_equal(tall.render(), tall.palette[tall.indices])
+    assert tall.counts().sum() == 55
+
+
+def test_equality_is_by_content() -> None:
+    one = image([[0, 1]], [(1, 2, 3), (4, 5, 6)])
+
+    assert one == image([[0, 1]], [(1, 2, 3), (4, 5, 6)])
+    assert one != image([[1, 0]], [(1, 2, 3), (4, 5, 6)])
+    assert one != image([[0, 1]], [(1, 2, 3), (4, 5, 7)])
+    assert one != image([[0], [1]], [(1, 2, 3), (4, 5, 6)])
+    assert one != "an image"

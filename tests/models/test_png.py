@@ -1,0 +1,104 @@
+"""The PNG writer, read back by Pillow and chunk by chunk."""
+
+import struct
+import zlib
+from io import BytesIO
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from PIL import Image
+
+from models.codecs import png
+from models.palette_image import PaletteImage
+
+repeatable = settings(derandomize=True, deadline=None, max_examples=60)
+
+
+@st.composite
+def palette_images(draw: st.DrawFn) -> PaletteImage:
+    colors = draw(st.sampled_from([1, 2, 3, 4, 5, 15, 16, 17, 255, 256]))
+    shape = draw(hnp.array_shapes(min_dims=2, max_dims=2, max_side=20))
+    palette = draw(hnp.arrays(np.uint8, (colors, 3)))
+    return PaletteImage(draw(hnp.arrays(np.uint8, shape, elements=st.integers(0, colors - 1))), palette)
+
+
+def random_image(colors: int, height: int = 13, width: int = 21) -> PaletteImage:
+    rng = np.random.default_rng(colors)
+    return PaletteImage(
+        rng.integers(0, colors, (height, width)).astype(np.uint8), rng.integers(0, 256, (colors, 3)).astype(np.uint8)
+    )
+
+
+def chunks(data: bytes) -> list[tuple[bytes, bytes]]:
+    """Split a PNG into (type, data), checking the signature and every CRC on the way."""
+    assert data.startswith(b"\x89PNG\r\n\x1a\n")
+    found, at = [], 8
+    while at < len(data):
+        length, kind = struct.unpack_from(">I4s", data, at)
+        body = data[at + 8 : at + 8 + length]
+        (crc,) = struct.unpack_from(">I", data, at + 8 + length)
+        assert crc == zlib.crc32(kind + body)
+        found.append((kind, body))
+        at += 12 + length
+    assert at == len(data)
+    return found
+
+
+@repeatable
+@given(palette_images(), st.sampled_from(["fast", "default", "max"]))
+def test_pillow_reads_back_the_same_indices_and_palette(original: PaletteImage, effort: png.Effort) -> None:
+    with Image.open(BytesIO(png.encode(original, effort=effort))) as read:
+        assert (read.format, read.mode, read.size) == ("PNG", "P", (original.width, original.height))
+        np.testing.assert_array_equal(np.asarray(read), original.indices)
+        assert (read.getpalette() or [])[: 3 * original.colors] == original.palette.ravel().tolist()
+        np.testing.assert_array_equal(np.asarray(read.convert("RGB")), original.render())
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 4, 7, 8, 9, 16, 17])
+@pytest.mark.parametrize("colors", [2, 4, 16, 256])
+def test_rows_are_unfiltered_and_packed_from_the_high_bits(colors: int, width: int) -> None:
+    image = random_image(colors, height=3, width=width)
+    bits = image.bit_depth
+
+    rows = zlib.decompress(dict(chunks(png.encode(image)))[b"IDAT"])
+
+    stride = 1 + (width * bits + 7) // 8
+    assert len(rows) == 3 * stride
+    for y in range(3):
+        row = rows[y * stride : (y + 1) * stride]
+        digits = "".join(f"{index:0{bits}b}" for index in image.indices[y])
+        assert row[0] == 0
+        assert row[1:] == int(digits.ljust(8 * (stride - 1), "0"), 2).to_bytes(stride - 1, "big")
+
+
+@pytest.mark.parametrize(("colors", "bits"), [(1, 1), (2, 1), (3, 2), (4, 2), (5, 4), (16, 4), (17, 8), (256, 8)])
+def test_only_the_critical_chunks_and_the_smallest_bit_depth(colors: int, bits: int) -> None:
+    image = random_image(colors)
+
+    (header, fields), palette, rows, end = chunks(png.encode(image))
+
+    assert (header, fields) == (b"IHDR", struct.pack(">IIBBBBB", 21, 13, bits, 3, 0, 0, 0))
+    assert palette == (b"PLTE", image.palette.tobytes())
+    assert (rows[0], end) == (b"IDAT", (b"IEND", b""))
+
+
+def test_more_effort_never_makes_this_image_larger() -> None:
+    columns, rows = np.meshgrid(np.arange(200), np.arange(150))
+    waves = ((np.sin(columns / 9) + np.cos(rows / 7) + 2) * 3).astype(np.uint8)
+    image = PaletteImage(waves, random_image(16).palette)
+
+    fast, default, most = (len(png.encode(image, effort=effort)) for effort in ("fast", "default", "max"))
+
+    assert most < default <= fast
+
+
+def test_the_same_image_gives_the_same_bytes() -> None:
+    assert png.encode(random_image(7)) == png.encode(random_image(7))
+
+
+def test_refuses_an_unknown_effort() -> None:
+    with pytest.raises(ValueError, match="fast, default, max"):
+        png.encode(random_image(2), effort="huge")  # type: ignore[arg-type]

@@ -1,0 +1,119 @@
+"""An engine without networks: deterministic, immediate, with handles to slow it down or to break it."""
+
+import threading
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.errors import UnknownMethod, UnknownModel
+from models.palette_image import PaletteImage
+from models.quantizers.classical import CLASSICAL
+from models.recognizer import Prediction
+from models.registry import ModelEntry
+from service.engine import Choice, Pixels
+
+CLASSES = ("dark", "light", "déjà vu")
+
+
+def _entry(name: str, kind: str) -> ModelEntry:
+    quantizes = kind == "colorcnn"
+    return ModelEntry(
+        name=name,
+        file=f"checkpoints/{name}.safetensors",
+        sha256="0" * 64,
+        kind=kind,
+        architecture="none",
+        dataset="nothing",
+        classes=() if quantizes else CLASSES,
+        size=32,
+        colors=(2, 256) if quantizes else None,
+        classifier="judge" if quantizes else None,
+        accuracy={"top1": 0.5},
+        command="none",
+        card=f"checkpoints/{name}.md",
+    )
+
+
+ENTRIES: Mapping[str, ModelEntry] = {
+    entry.name: entry
+    for entry in (_entry("judge", "classifier"), _entry("second", "classifier"), _entry("painter", "colorcnn"))
+}
+
+
+class FakeEngine:
+    """Brightness decides: `quantize` makes equal steps of grey, `predict` says dark or light.
+
+    may_load, may_paint: set at first; clear them and the engine waits inside `load` or `quantize`.
+    painting: set while a thread is inside `quantize`. broken, bug: raised by `load` and by `quantize` when set.
+    """
+
+    device = "cpu"
+
+    def __init__(self) -> None:
+        self.may_load = threading.Event()
+        self.may_paint = threading.Event()
+        self.painting = threading.Event()
+        self.may_load.set()
+        self.may_paint.set()
+        self.broken: Exception | None = None
+        self.bug: Exception | None = None
+        self.painters = 0
+        self.most_painters = 0
+
+    def load(self) -> None:
+        self.may_load.wait(30)
+        if self.broken:
+            raise self.broken
+
+    def models(self) -> tuple[ModelEntry, ...]:
+        return tuple(ENTRIES.values())
+
+    def methods(self) -> tuple[str, ...]:
+        return ("colorcnn", *CLASSICAL)
+
+    def choose(self, method: str, model: str | None) -> Choice:
+        if method not in self.methods():
+            raise UnknownMethod(f"no method {method}")
+        if method in CLASSICAL:
+            return Choice(method, None, "judge")
+        return Choice(method, self._entry("colorcnn", model or "painter").name, "judge")
+
+    def classifier(self, model: str | None) -> ModelEntry:
+        return self._entry("classifier", model or "judge")
+
+    def quantize(self, pixels: Pixels, colors: int, method: str, model: str | None) -> PaletteImage:
+        if method in CLASSICAL:
+            return CLASSICAL[method].quantize(pixels, colors)
+        self.painters += 1
+        self.most_painters = max(self.most_painters, self.painters)
+        self.painting.set()
+        self.may_paint.wait(30)
+        self.painters -= 1
+        if self.bug:
+            raise self.bug
+        return grey_steps(pixels, colors)
+
+    def predict(self, pixels: Pixels, top_k: int, model: str | None) -> tuple[Prediction, ...]:
+        light = 0.9 * float(pixels.mean()) / 255
+        chances = (0.9 - light, light, 0.1)
+        ranking = sorted(range(len(CLASSES)), key=lambda index: -chances[index])
+        return tuple(Prediction(CLASSES[index], index, chances[index]) for index in ranking[:top_k])
+
+    def activation_map(self, pixels: Pixels, index: int, model: str | None) -> NDArray[np.float32]:
+        row = np.linspace(0, 1, 8, dtype=np.float32)
+        return np.stack([row if index else row[::-1]] * 8)
+
+    def _entry(self, kind: str, name: str) -> ModelEntry:
+        entry = ENTRIES.get(name)
+        if entry is None or entry.kind != kind:
+            raise UnknownModel(f"no {kind} {name}")
+        return entry
+
+
+def grey_steps(pixels: Pixels, colors: int) -> PaletteImage:
+    """`colors` equal steps of grey, unused ones dropped."""
+    brightness = pixels.mean(axis=2)
+    indices = np.minimum(brightness * colors / 256, colors - 1).astype(np.uint8)
+    steps = np.linspace(0, 255, colors).round().astype(np.uint8)
+    return PaletteImage(indices, np.stack([steps] * 3, axis=-1)).compact()

@@ -1,0 +1,56 @@
+"""Small uploads, made in memory."""
+
+import io
+import struct
+import zlib
+
+import numpy as np
+from PIL import Image
+
+from service.engine import Pixels
+
+
+def ramp(width: int = 40, height: int = 24) -> Pixels:
+    """(height, width, 3) uint8, dark on the left and light on the right, going yellow downwards."""
+    x = np.linspace(0, 255, width)[None, :]
+    y = np.linspace(0, 1, height)[:, None]
+    channels = [x + 0 * y, x * (1 - y / 4), x * (1 - y / 2)]
+    return np.stack(channels, axis=-1).round().astype(np.uint8)
+
+
+def encoded(pixels: Pixels, image_format: str = "PNG") -> bytes:
+    """`pixels` as a file of a format of Pillow's."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, image_format)
+    return buffer.getvalue()
+
+
+PHOTO = encoded(ramp(), "JPEG")
+DRAWING = encoded(ramp())
+
+
+def bomb(side: int = 13_000) -> bytes:
+    """A valid 1-bit PNG of side x side white pixels in some kilobytes."""
+    row = b"\0" + b"\xff" * -(-side // 8)
+    chunks = (
+        (b"IHDR", struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)),
+        (b"IDAT", zlib.compress(row * side, 9)),
+        (b"IEND", b""),
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, data) for kind, data in chunks)
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def pixels_of(data: bytes) -> Pixels:
+    """(H, W, 3) uint8: the image in `data` as Pillow reads it."""
+    return np.asarray(opened(data).convert("RGB"))
+
+
+def opened(data: bytes) -> Image.Image:
+    """The image in `data`, fully read."""
+    image = Image.open(io.BytesIO(data))
+    image.load()
+    return image

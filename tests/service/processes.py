@@ -1,0 +1,78 @@
+"""A server in a process of its own, on a free port of loopback."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+ROOT = Path(__file__).parents[2]
+STARTED_WITHIN = 120.0  # seconds; importing torch on a busy machine is most of it
+STOPPED_WITHIN = 30.0
+
+
+@dataclass
+class Server:
+    """A process that was asked to serve on `port`; its log goes to `log`."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    log: Path
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def wait_until_ready(self) -> None:
+        """Poll /readyz; fails with the log when the process ends or the deadline passes."""
+        deadline = time.monotonic() + STARTED_WITHIN
+        while time.monotonic() < deadline and self.process.poll() is None:
+            if self._ready():
+                return
+            time.sleep(0.05)
+        raise RuntimeError(f"no answer within {STARTED_WITHIN} s:\n{self.log.read_text()}")
+
+    def stop(self) -> int:
+        """Ask it to end, as a container engine would; returns the exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(STOPPED_WITHIN)
+
+    def _ready(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/readyz", timeout=5, trust_env=False).status_code == 200
+        except httpx.TransportError:
+            return False
+
+
+@contextmanager
+def serving(module: str, log: Path, **settings: str) -> Iterator[Server]:
+    """Run `python -m module` with COLORCNN_* settings; the process is gone at the end of the block."""
+    port = free_port()
+    variables = {f"COLORCNN_{name.upper()}": value for name, value in settings.items()}
+    environment = outside() | variables | {"COLORCNN_PORT": str(port), "OMP_NUM_THREADS": "1"}
+    with log.open("wb") as stream:
+        process = subprocess.Popen([sys.executable, "-m", module], cwd=ROOT, env=environment, stderr=stream)
+    try:
+        yield Server(process, port, log)
+    finally:
+        process.kill()
+        process.wait(STOPPED_WITHIN)
+
+
+def outside() -> dict[str, str]:
+    """The environment without settings of the service."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("COLORCNN_")}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

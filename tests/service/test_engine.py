@@ -1,0 +1,148 @@
+"""The real engine, around tiny networks with fresh weights: names, defaults, loading."""
+
+import json
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from models import checkpoint
+from models.checkpoint import Checkpoint, Provenance
+from models.errors import BadOption, CorruptCheckpoint, UnknownMethod, UnknownModel
+from models.networks.classifiers import ClassifierConfig, build_classifier
+from models.networks.colorcnn import ColorCNNConfig, build_colorcnn
+from service.engine import Choice, ModelEngine, NoSuchDevice, pick_device
+from tests.service.images import ramp
+
+CONFIG = ClassifierConfig(architecture="resnet9", classes=3, size=16, width=2)
+CLASSES = ["cat", "dog", "frog"]
+
+
+def save(folder: Path, name: str, kind: str, network: nn.Module) -> dict[str, Any]:
+    """Write a checkpoint and return its entry in the manifest."""
+    provenance = Provenance(dataset="none", command="none", commit="none", seed=0, accuracy={})
+    stored = Checkpoint(kind, cast(Any, network).config.to_json(), provenance, network.state_dict())
+    quantizes = kind == "colorcnn"
+    return {
+        "name": name,
+        "file": f"{name}.safetensors",
+        "sha256": checkpoint.save(folder / f"{name}.safetensors", stored),
+        "kind": kind,
+        "architecture": "tiny",
+        "dataset": "none",
+        "classes": [] if quantizes else CLASSES,
+        "size": 16,
+        "colors": [2, 256] if quantizes else None,
+        "classifier": "teacher" if quantizes else None,
+        "accuracy": {},
+        "command": "none",
+        "card": f"{name}.md",
+    }
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two classifiers, of which the second is the default, and two quantizers trained against the first."""
+    folder = tmp_path_factory.mktemp("models")
+    torch.manual_seed(0)
+    colorcnn = ColorCNNConfig(encoder=CONFIG, widths=(2, 2, 2, 2), features=2, hidden=2)
+    entries = [
+        save(folder, "teacher", "classifier", build_classifier(CONFIG)),
+        save(folder, "outsider", "classifier", build_classifier(CONFIG)),
+        save(folder, "first", "colorcnn", build_colorcnn(colorcnn)),
+        save(folder, "second", "colorcnn", build_colorcnn(colorcnn)),
+    ]
+    defaults = {"classifier": "outsider", "colorcnn": "first"}
+    (folder / "manifest.json").write_text(json.dumps({"models": entries, "defaults": defaults}))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def engine(folder: Path) -> ModelEngine:
+    engine = ModelEngine(folder, device="cpu")
+    engine.load()
+    return engine
+
+
+def test_everything_is_loaded(engine: ModelEngine) -> None:
+    assert [entry.name for entry in engine.models()] == ["teacher", "outsider", "first", "second"]
+    assert engine.methods() == ("colorcnn", "median_cut", "octree", "median_cut_dither")
+    assert engine.device == "cpu"
+
+
+def test_defaults_are_those_of_the_manifest(engine: ModelEngine) -> None:
+    """The judge of a quantizer is the classifier it was trained against, not the default one."""
+    assert engine.classifier(None).name == "outsider"
+    assert engine.choose("colorcnn", None) == Choice("colorcnn", "first", "teacher")
+    assert engine.choose("octree", None) == Choice("octree", None, "outsider")
+
+
+def test_defaults_can_be_set(folder: Path) -> None:
+    engine = ModelEngine(folder, device="cpu", default_classifier="teacher", default_colorcnn="second")
+    engine.load()
+
+    assert engine.classifier(None).name == "teacher"
+    assert engine.choose("colorcnn", None).model == "second"
+
+
+@pytest.mark.parametrize(
+    "defaults", [{"default_classifier": "first"}, {"default_colorcnn": "teacher"}, {"default_colorcnn": "nobody"}]
+)
+def test_a_default_that_is_not_there_fails_the_start(folder: Path, defaults: dict[str, str]) -> None:
+    with pytest.raises(UnknownModel, match=next(iter(defaults.values()))):
+        ModelEngine(folder, device="cpu", **defaults).load()
+
+
+def test_unknown_names_list_the_known_ones(engine: ModelEngine) -> None:
+    with pytest.raises(UnknownMethod, match="colorcnn, median_cut"):
+        engine.choose("magic", None)
+    with pytest.raises(UnknownModel, match="first, second"):
+        engine.choose("colorcnn", "teacher")
+    with pytest.raises(UnknownModel, match="teacher, outsider"):
+        engine.classifier("first")
+
+
+def test_a_classical_method_takes_no_model(engine: ModelEngine) -> None:
+    with pytest.raises(BadOption, match="leave out `model`"):
+        engine.choose("octree", "first")
+    with pytest.raises(UnknownModel):
+        engine.choose("octree", "nobody")
+
+
+@pytest.mark.parametrize(("method", "model"), [("colorcnn", "second"), ("median_cut", None)])
+def test_quantize(engine: ModelEngine, method: str, model: str | None) -> None:
+    image = engine.quantize(ramp(), 5, method, model)
+
+    assert (image.height, image.width) == ramp().shape[:2]
+    assert image.colors <= 5
+
+
+def test_predict_and_the_map_of_a_class(engine: ModelEngine) -> None:
+    ranking = engine.predict(ramp(), 3, "teacher")
+    heat = engine.activation_map(ramp(), 2, "teacher")
+
+    assert {prediction.label for prediction in ranking} == set(CLASSES)
+    assert sum(prediction.probability for prediction in ranking) == pytest.approx(1)
+    assert (heat.ndim, heat.dtype) == (2, np.dtype(np.float32))
+    assert 0 <= heat.min() <= heat.max() <= 1
+
+
+def test_a_damaged_checkpoint_fails_the_start(folder: Path, tmp_path: Path) -> None:
+    for file in folder.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    (tmp_path / "first.safetensors").write_bytes(b"damaged")
+
+    with pytest.raises(CorruptCheckpoint, match="first"):
+        ModelEngine(tmp_path, device="cpu").load()
+
+
+def test_auto_is_cuda_where_there_is_cuda() -> None:
+    assert pick_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def test_a_device_that_is_not_there_is_refused() -> None:
+    with pytest.raises(NoSuchDevice, match=r"cuda:99, but torch sees \d+"):
+        pick_device("cuda:99")

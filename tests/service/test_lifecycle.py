@@ -1,0 +1,91 @@
+"""Liveness never waits; readiness is true from the end of warm-up to the shutdown; /models says what is loaded."""
+
+import logging
+
+import pytest
+from fastapi import FastAPI
+from httpx import AsyncClient
+
+from models.errors import CorruptCheckpoint
+from service.app import create_app
+from service.settings import Settings
+from tests.service.conftest import loaded, running
+from tests.service.fakes import ENTRIES, FakeEngine
+from tests.service.images import PHOTO
+from tests.service.test_bad_input import problem
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_alive_and_not_ready_while_loading(app: FastAPI, engine: FakeEngine) -> None:
+    engine.may_load.clear()
+    async with running(app) as client:
+        alive = await client.get("/healthz")
+        refused = [
+            await client.get("/readyz"),
+            await client.get("/models"),
+            await client.post("/quantize", content=PHOTO),
+        ]
+        engine.may_load.set()
+        await loaded(app)
+        ready = await client.get("/readyz")
+
+    assert (alive.status_code, alive.json()) == (200, {"status": "alive"})
+    assert [problem(response) for response in refused] == [(503, "not-ready")] * 3
+    assert {response.headers["retry-after"] for response in refused} == {"2"}
+    assert "being loaded" in refused[0].json()["detail"]
+    assert (ready.status_code, ready.json()) == (200, {"status": "ready"})
+
+
+async def test_models_that_cannot_be_loaded_end_the_service(
+    settings: Settings, engine: FakeEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine.broken = CorruptCheckpoint("the hash differs")
+    calls: list[str] = []
+    app = create_app(settings, engine, on_broken=lambda: calls.append("broken"))
+    with caplog.at_level(logging.CRITICAL):
+        async with running(app) as client:
+            await loaded(app)
+            answers = [await client.get("/healthz"), await client.get("/readyz")]
+
+    assert [problem(answer) for answer in answers] == [(503, "not-ready")] * 2
+    assert calls == ["broken"]
+    assert "the hash differs" in caplog.text
+
+
+async def test_not_ready_once_draining(app: FastAPI, client: AsyncClient) -> None:
+    app.state.service.drain()
+
+    assert problem(await client.get("/readyz")) == (503, "not-ready")
+    assert problem(await client.post("/quantize", content=PHOTO)) == (503, "not-ready")
+    assert (await client.get("/healthz")).status_code == 200
+
+
+async def test_the_end_of_the_lifespan_drains(app: FastAPI) -> None:
+    async with running(app):
+        await loaded(app)
+
+    assert "shutting down" in app.state.service.phase.value
+
+
+async def test_models_says_what_is_loaded(client: AsyncClient) -> None:
+    report = (await client.get("/models")).json()
+
+    assert [model["name"] for model in report["models"]] == list(ENTRIES)
+    assert [model["name"] for model in report["models"] if model["default"]] == ["judge", "painter"]
+    assert report["methods"] == ["colorcnn", "median_cut", "octree", "median_cut_dither"]
+    painter = report["models"][2]
+    assert painter == {
+        "name": "painter",
+        "kind": "colorcnn",
+        "default": True,
+        "architecture": "none",
+        "dataset": "nothing",
+        "classes": [],
+        "size": 32,
+        "colors": [2, 256],
+        "classifier": "judge",
+        "device": "cpu",
+        "accuracy": {"top1": 0.5},
+        "sha256": "0" * 64,
+    }

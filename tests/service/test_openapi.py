@@ -1,0 +1,98 @@
+"""The OpenAPI document describes what the service does, and is whole."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from httpx import AsyncClient
+
+from service.schemas import ClassifyOptions, QuantizeOptions
+from tests.service.images import DRAWING
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def document(client: AsyncClient) -> dict[str, Any]:
+    document: dict[str, Any] = (await client.get("/openapi.json")).json()
+    return document
+
+
+def references(node: object) -> Iterator[str]:
+    if isinstance(node, dict):
+        yield from (value for key, value in node.items() if key == "$ref")
+        node = list(node.values())
+    if isinstance(node, list):
+        for child in node:
+            yield from references(child)
+
+
+async def test_the_page_is_there(client: AsyncClient) -> None:
+    response = await client.get("/docs")
+
+    assert response.status_code == 200
+    assert "/openapi.json" in response.text
+
+
+async def test_the_endpoints_are_those_of_the_contract(document: dict[str, Any]) -> None:
+    assert {(path, method) for path, methods in document["paths"].items() for method in methods} == {
+        ("/quantize", "post"),
+        ("/classify", "post"),
+        ("/models", "get"),
+        ("/healthz", "get"),
+        ("/readyz", "get"),
+    }
+
+
+async def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+    found = set(references(document))
+
+    assert found
+    assert all(name.removeprefix("#/components/schemas/") in document["components"]["schemas"] for name in found)
+
+
+@pytest.mark.parametrize(("path", "options"), [("/quantize", QuantizeOptions), ("/classify", ClassifyOptions)])
+async def test_both_bodies_and_every_option(
+    document: dict[str, Any], path: str, options: type[QuantizeOptions] | type[ClassifyOptions]
+) -> None:
+    operation = document["paths"][path]["post"]
+    bodies = operation["requestBody"]["content"]
+
+    assert bodies.keys() == {"multipart/form-data", "image/*", "application/octet-stream"}
+    assert bodies["multipart/form-data"]["schema"]["properties"].keys() == {"file", *options.model_fields}
+    assert [parameter["name"] for parameter in operation["parameters"]] == list(options.model_fields)
+    assert all(parameter["description"] for parameter in operation["parameters"])
+    # /docs fills in defaults and sends them: in the form and in the query they would be options given twice
+    assert not any("default" in parameter["schema"] for parameter in operation["parameters"])
+
+
+@pytest.mark.parametrize("path", ["/quantize", "/classify"])
+async def test_every_answer_is_described(document: dict[str, Any], path: str) -> None:
+    responses = document["paths"][path]["post"]["responses"]
+
+    assert responses.keys() == {"200", "400", "404", "406", "408", "413", "415", "422", "500", "503"}
+    assert responses["200"]["content"].keys() == {"image/png", "application/json"}
+    for status, response in responses.items():
+        if status != "200":
+            assert response["content"].keys() == {"application/problem+json"}
+            examples = response["content"]["application/problem+json"]["examples"].values()
+            assert all(example["value"]["status"] == int(status) for example in examples)
+
+
+@pytest.mark.parametrize(("path", "accept"), [("/quantize", "image/png"), ("/classify", "image/png")])
+async def test_no_header_is_sent_that_is_not_described(
+    client: AsyncClient, document: dict[str, Any], path: str, accept: str
+) -> None:
+    response = await client.post(path, content=DRAWING, headers={"Accept": accept})
+
+    described = {name.lower() for name in document["paths"][path]["post"]["responses"]["200"]["headers"]}
+    assert set(response.headers) - described <= {"content-type", "content-length", "vary"}
+
+
+@pytest.mark.parametrize(("path", "schema"), [("/quantize", "QuantizeReport"), ("/classify", "ClassifyReport")])
+async def test_json_has_the_fields_that_are_described(
+    client: AsyncClient, document: dict[str, Any], path: str, schema: str
+) -> None:
+    response = await client.post(path, content=DRAWING, headers={"Accept": "application/json"})
+
+    assert response.json().keys() == document["components"]["schemas"][schema]["properties"].keys()

@@ -1,0 +1,40 @@
+"""Activation maps are drawn in bounded memory, in any aspect."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.overlay import count_colors, draw, encode_rgb, fit
+from tests.service.images import pixels_of, ramp
+
+
+@given(st.integers(1, 300), st.integers(1, 300), st.integers(1, 2000))
+def test_fit_keeps_the_bound(height: int, width: int, max_pixels: int) -> None:
+    fitted = fit(np.zeros((height, width, 3), dtype=np.uint8), max_pixels)
+
+    assert 1 <= fitted.shape[0] * fitted.shape[1] <= max_pixels or fitted.shape[:2] == (height, width)
+    assert fitted.shape[0] * fitted.shape[1] <= max(max_pixels, 1)
+    assert fitted.shape[0] <= height and fitted.shape[1] <= width
+
+
+def test_an_image_that_fits_is_left_alone() -> None:
+    pixels = ramp()
+
+    assert fit(pixels, pixels.shape[0] * pixels.shape[1]) is pixels
+
+
+@pytest.mark.parametrize(("heat", "color"), [(0.0, (100, 100, 164)), (1.0, (164, 100, 100))])
+def test_half_image_half_heat(heat: float, color: tuple[int, int, int]) -> None:
+    drawn = draw(np.full((2, 3, 3), 200, dtype=np.uint8), np.full((2, 3), heat, dtype=np.float32))
+
+    assert drawn.shape == (2, 3, 3)
+    assert tuple(drawn[1, 2]) == color
+
+
+def test_the_png_holds_the_pixels() -> None:
+    assert np.array_equal(pixels_of(encode_rgb(ramp())), ramp())
+
+
+def test_count_colors() -> None:
+    assert count_colors(np.array([[[0, 0, 0], [0, 0, 1], [255, 255, 255], [0, 0, 1]]], dtype=np.uint8)) == 3

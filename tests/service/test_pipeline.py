@@ -1,0 +1,106 @@
+"""Bounded work: the queue refuses at once, the device does one thing at a time, slow clients are cut off."""
+
+from collections.abc import AsyncIterator
+
+import anyio
+import pytest
+from anyio.abc import TaskGroup
+from fastapi import FastAPI
+from httpx import AsyncClient, Response
+
+from service.app import create_app
+from service.pipeline import Stopwatch, find_class
+from service.settings import Settings
+from tests.service.conftest import PATIENCE, loaded, running
+from tests.service.fakes import FakeEngine
+from tests.service.images import PHOTO
+from tests.service.test_bad_input import problem
+
+pytestmark = pytest.mark.anyio
+
+
+async def start_painting(client: AsyncClient, engine: FakeEngine, tasks: TaskGroup, answers: list[Response]) -> None:
+    """Start a request, and return when it is inside `quantize` or at least inside the service."""
+
+    async def post() -> None:
+        answers.append(await client.post("/quantize", content=PHOTO))
+
+    tasks.start_soon(post)
+    with anyio.fail_after(PATIENCE):
+        await anyio.to_thread.run_sync(engine.painting.wait, PATIENCE)
+
+
+async def inside(app: FastAPI, requests: int) -> None:
+    with anyio.fail_after(PATIENCE):
+        while app.state.service.pipeline._inside < requests:
+            await anyio.sleep(0.002)
+
+
+async def test_a_full_queue_refuses_at_once_and_recovers(app: FastAPI, client: AsyncClient, engine: FakeEngine) -> None:
+    """The engine waits until the refusal has come, so a service that let the fourth request wait would never answer."""
+    engine.may_paint.clear()
+    answers: list[Response] = []
+    async with anyio.create_task_group() as tasks:
+        for _ in range(3):
+            await start_painting(client, engine, tasks, answers)
+        await inside(app, 3)
+        refused = await client.post("/quantize", content=PHOTO)
+        alive = await client.get("/healthz")
+        engine.may_paint.set()
+    after = await client.post("/quantize", content=PHOTO)
+
+    assert problem(refused) == (503, "queue-full")
+    assert refused.headers["retry-after"] == "2"
+    assert alive.status_code == 200
+    assert [answer.status_code for answer in (*answers, after)] == [200] * 4
+
+
+async def test_the_device_does_one_thing_at_a_time(app: FastAPI, client: AsyncClient, engine: FakeEngine) -> None:
+    engine.may_paint.clear()
+    answers: list[Response] = []
+    async with anyio.create_task_group() as tasks:
+        for _ in range(3):
+            await start_painting(client, engine, tasks, answers)
+        await inside(app, 3)
+        engine.may_paint.set()
+
+    assert engine.most_painters == 1
+    waits = [float(answer.headers["server-timing"].split("queue;dur=")[1].split(",")[0]) for answer in answers]
+    assert len(answers) == 3 and max(waits) > 0
+
+
+async def test_a_failed_request_leaves_the_queue(client: AsyncClient) -> None:
+    answers = [await client.post("/quantize", content=b"") for _ in range(5)]
+
+    assert {answer.status_code for answer in answers} == {400}
+
+
+async def stalled() -> AsyncIterator[bytes]:
+    yield PHOTO[:100]
+    await anyio.sleep_forever()
+
+
+async def test_an_upload_that_stalls_is_ended(engine: FakeEngine) -> None:
+    app = create_app(Settings(upload_timeout=0.05), engine)
+    async with running(app) as client:
+        await loaded(app)
+        with anyio.fail_after(PATIENCE):
+            response = await client.post("/quantize", content=stalled())
+
+    assert problem(response) == (408, "upload-timeout")
+
+
+async def test_the_stopwatch_adds_up() -> None:
+    watch = Stopwatch()
+    watch.add("queue", 1.0)
+    watch.add("queue", 0.5)
+    with watch.measure("model"):
+        pass
+
+    assert (watch.timings().queue, watch.timings().decode) == (1.5, 0.0)
+    assert watch.timings().model > 0
+
+
+@pytest.mark.parametrize(("cam", "index"), [(None, None), ("top", None), ("b", 1), ("0", 0), ("7", 2)])
+async def test_a_label_goes_before_an_index(cam: str | None, index: int | None) -> None:
+    assert find_class(cam, ("a", "b", "7")) == index

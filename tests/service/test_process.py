@@ -1,0 +1,140 @@
+"""A real uvicorn process on loopback: what ASGI alone cannot show."""
+
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from httpx import Client
+
+from tests.service.images import PHOTO, opened
+from tests.service.processes import ROOT, Server, outside, serving
+
+LIMIT = 200_000
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    log = tmp_path_factory.mktemp("server") / "log"
+    with serving("tests.service.fake_server", log, max_upload_bytes=str(LIMIT), log_level="debug") as server:
+        server.wait_until_ready()
+        yield server
+
+
+@pytest.fixture
+def client(server: Server) -> Iterator[Client]:
+    with Client(base_url=server.url, timeout=30, trust_env=False) as client:
+        yield client
+
+
+def test_a_photo_becomes_a_one_bit_png(client: Client) -> None:
+    response = client.post("/quantize", files={"file": ("photo.jpg", PHOTO)}, data={"colors": "2"})
+
+    assert response.status_code == 200
+    assert opened(response.content).size == (40, 24)
+    assert response.content[24:26] == bytes([1, 3])  # one bit, palette
+    assert response.headers["x-model"] == "painter"
+    assert "server" not in response.headers
+
+
+def test_a_chunked_raw_body(client: Client) -> None:
+    response = client.post("/quantize", content=iter([PHOTO[:99], PHOTO[99:]]), params={"colors": "2"})
+
+    assert response.headers["content-type"] == "image/png"
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["announced", "chunked"])
+def test_a_client_that_sends_too_much_still_reads_the_answer(client: Client, chunked: bool) -> None:
+    """Twenty times the limit is more than the socket buffers hold, so the service answers while the client sends."""
+    pieces = [b"x" * 50_000] * (20 * LIMIT // 50_000)
+
+    response = client.post("/quantize", content=iter(pieces) if chunked else b"".join(pieces))
+    after = client.get("/healthz")
+
+    assert response.status_code == 413
+    assert response.headers["content-type"] == "application/problem+json"
+    assert after.status_code == 200
+
+
+def test_one_connection_serves_good_and_bad_requests(client: Client) -> None:
+    statuses = [client.post("/quantize", content=data).status_code for data in (PHOTO, b"", b"text", PHOTO)]
+
+    assert statuses == [200, 400, 400, 200]
+
+
+def test_clients_that_hang_up_do_no_harm(server: Server, client: Client) -> None:
+    """One promises more than it sends, one sends half a form, one does not wait for its answer."""
+    head = "POST /quantize HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\nContent-Type: {}\r\nX-Request-ID: {}\r\n\r\n"
+    half_form = b'--X\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\nabc'
+    for request in (
+        head.format(1000, "image/jpeg", "left-1").encode() + PHOTO[:500],
+        head.format(1000, "multipart/form-data; boundary=X", "left-2").encode() + half_form,
+        head.format(len(PHOTO), "image/jpeg", "left-3").encode() + PHOTO,
+    ):
+        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+            connection.sendall(request)
+
+    after = client.post("/quantize", content=PHOTO)
+
+    assert after.status_code == 200
+    assert "ERROR" not in server.log.read_text()
+
+
+def test_many_clients_at_once(client: Client) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        responses = list(pool.map(lambda _: client.post("/quantize", content=PHOTO), range(24)))
+
+    assert {response.status_code for response in responses} == {200}
+    assert len({response.content for response in responses}) == 1
+
+
+def test_the_log_has_one_line_for_each_request(server: Server, client: Client) -> None:
+    client.get("/models", headers={"X-Request-ID": "look-for-me"})
+
+    [line] = [line for line in server.log.read_text().splitlines() if "look-for-me" in line]
+    assert "colorcnn.access method=GET path=/models status=200" in line
+
+
+def test_sigterm_ends_the_process_in_order(tmp_path: Path) -> None:
+    with serving("tests.service.fake_server", tmp_path / "log") as server:
+        server.wait_until_ready()
+        status = server.stop()
+
+    assert status in (0, -signal.SIGTERM)  # uvicorn raises the signal again once it has shut down
+    assert "Application shutdown complete" in server.log.read_text()
+
+
+def run(arguments: list[str], **variables: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "service", *arguments]
+    return subprocess.run(
+        command, cwd=ROOT, env=outside() | variables, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def test_bad_settings_are_named_and_end_the_process() -> None:
+    done = run([], COLORCNN_PORT="http", COLORCNN_WORKERS="0")
+
+    assert done.returncode == 2
+    assert "COLORCNN_PORT: " in done.stderr and "COLORCNN_WORKERS: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_models_that_cannot_be_loaded_end_the_process(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text("{}")
+
+    done = run([], COLORCNN_MODELS_FOLDER=str(tmp_path), COLORCNN_PORT="0")
+
+    assert done.returncode == 1
+    assert "the models could not be loaded" in done.stderr
+    assert "manifest.json" in done.stderr
+
+
+def test_help_lists_the_settings() -> None:
+    done = run(["--help"])
+
+    assert done.returncode == 0
+    assert "COLORCNN_MAX_UPLOAD_BYTES=33554432" in done.stdout

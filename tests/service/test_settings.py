@@ -1,0 +1,62 @@
+"""Settings are read from the environment and refuse nonsense."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from service.settings import Settings, environment_table
+
+
+def test_the_environment_sets_every_field(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLORCNN_PORT", "9000")
+    monkeypatch.setenv("COLORCNN_DEVICE", "cuda:1")
+
+    assert (Settings().port, Settings().device) == (9000, "cuda:1")
+
+
+def test_an_empty_variable_means_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compose files pass `${COLORCNN_DEVICE:-}` on as an empty string."""
+    monkeypatch.setenv("COLORCNN_DEVICE", "")
+
+    assert Settings().device == "auto"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("COLORCNN_PORT", "70000"),
+        ("COLORCNN_PORT", "http"),
+        ("COLORCNN_DEVICE", "gpu"),
+        ("COLORCNN_MAX_UPLOAD_BYTES", "0"),
+        ("COLORCNN_MAX_PIXELS", "-1"),
+        ("COLORCNN_QUEUE_SIZE", "0"),
+        ("COLORCNN_WORKERS", "0"),
+        ("COLORCNN_LOG_LEVEL", "loud"),
+        ("COLORCNN_MODELS_FOLDER", "no/such/folder"),
+    ],
+)
+def test_nonsense_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+
+    with pytest.raises(ValidationError, match=name.removeprefix("COLORCNN_").lower()):
+        Settings()
+
+
+def test_a_models_folder_needs_a_manifest(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("COLORCNN_MODELS_FOLDER", str(tmp_path))
+
+    with pytest.raises(ValidationError, match=r"no manifest\.json"):
+        Settings()
+
+
+def test_settings_do_not_change() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        Settings().port = 1  # type: ignore[misc]
+
+
+def test_the_table_describes_every_setting() -> None:
+    rows = environment_table()
+
+    assert [name for name, _, _ in rows] == [f"COLORCNN_{name.upper()}" for name in Settings.model_fields]
+    assert all(description for _, _, description in rows)

@@ -1,0 +1,86 @@
+"""The service with the models that ship with the project. Skipped only while there are none."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from httpx import Client
+
+import models
+from tests.service.images import PHOTO, encoded, opened, ramp
+from tests.service.processes import Server, serving
+
+pytestmark = pytest.mark.skipif(
+    not (Path(models.__file__).parent / "manifest.json").is_file(), reason="no models ship yet: models/manifest.json"
+)
+
+AS_JSON = {"Accept": "application/json"}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving("service", tmp_path_factory.mktemp("service") / "log") as server:
+        server.wait_until_ready()
+        yield server
+
+
+@pytest.fixture(scope="module")
+def client(server: Server) -> Iterator[Client]:
+    with Client(base_url=server.url, timeout=httpx.Timeout(60), trust_env=False) as client:
+        yield client
+
+
+def test_a_classifier_and_a_quantizer_are_there(client: Client) -> None:
+    report = client.get("/models").json()
+
+    assert {model["kind"] for model in report["models"] if model["default"]} == {"classifier", "colorcnn"}
+
+
+@pytest.mark.parametrize(("colors", "depth"), [(2, 1), (4, 2), (16, 4), (64, 8)])
+def test_a_photo_in_few_colours(client: Client, colors: int, depth: int) -> None:
+    response = client.post("/quantize", files={"file": ("photo.jpg", PHOTO)}, data={"colors": str(colors)})
+
+    image = opened(response.content)
+    assert (image.mode, image.size, response.content[24]) == ("P", (40, 24), depth)
+    assert int(response.headers["x-colors"]) == len(image.getcolors() or ()) <= colors
+    assert response.headers["x-label-before"]
+
+
+def test_recognition_names_classes_of_the_classifier(client: Client) -> None:
+    classifiers = {model["name"]: model["classes"] for model in client.get("/models").json()["models"]}
+
+    report = client.post("/quantize", content=PHOTO, headers=AS_JSON).json()
+
+    recognition = report["recognition"]
+    assert recognition["before"]["label"] in classifiers[recognition["model"]]
+    assert recognition["kept"] is (recognition["before"]["label"] == recognition["after"]["label"])
+
+
+def test_the_same_upload_gives_the_same_bytes(client: Client) -> None:
+    first, second = (client.post("/quantize", content=PHOTO).content for _ in range(2))
+
+    assert first == second
+
+
+def test_classify(client: Client) -> None:
+    report = client.post("/classify", content=PHOTO, params={"top_k": "1000"}).json()
+
+    assert sum(prediction["probability"] for prediction in report["predictions"]) == pytest.approx(1, abs=1e-3)
+
+
+def test_the_activation_map_has_the_size_of_the_image(client: Client) -> None:
+    response = client.post("/classify", content=encoded(ramp(75, 50)), headers={"Accept": "image/png"})
+
+    assert opened(response.content).size == (75, 50)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 500), (300, 1), (7, 5), (500, 333)])
+def test_any_shape(client: Client, shape: tuple[int, int]) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+
+    response = client.post("/quantize", content=encoded(pixels), params={"colors": "3"})
+
+    assert response.status_code == 200
+    assert opened(response.content).size == shape[::-1]

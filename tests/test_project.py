@@ -1,0 +1,177 @@
+"""The project's own files say the same as the tree: pyproject.toml, Makefile, Dockerfile, compose files."""
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fnmatch import fnmatch
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.import_rules import FOLDERS, read_imports
+
+ROOT = Path(__file__).resolve().parent.parent
+PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
+RUNTIME: list[str] = PYPROJECT["project"]["dependencies"]
+TRAINING: list[str] = PYPROJECT["project"]["optional-dependencies"]["training"]
+
+# Where the name to install is not the name to import.
+IMPORT_NAMES = {"pillow": "PIL", "python-multipart": "python_multipart", "pydantic-settings": "pydantic_settings"}
+
+
+def requirement_name(requirement: str) -> str:
+    return re.split(r"[\[<>=~;! ]", requirement, maxsplit=1)[0]
+
+
+def importable(requirements: list[str]) -> set[str]:
+    return {IMPORT_NAMES.get(name, name) for name in map(requirement_name, requirements)}
+
+
+def instructions(name: str) -> list[str]:
+    """The instructions of the Dockerfile that begin with `name`, each as one line."""
+    text = re.sub(r"\\\n\s*", "", (ROOT / "Dockerfile").read_text())
+    return [line for line in text.splitlines() if line.startswith(f"{name} ")]
+
+
+def test_every_package_is_listed_and_every_listed_package_exists() -> None:
+    folders = {file.parent for name in FOLDERS for file in (ROOT / name).rglob("*.py")}
+
+    assert sorted(PYPROJECT["tool"]["setuptools"]["packages"]) == sorted(
+        ".".join(folder.relative_to(ROOT).parts) for folder in folders
+    )
+    assert [folder for folder in folders if not (folder / "__init__.py").is_file()] == []
+
+
+def test_every_data_file_is_installed_with_its_package() -> None:
+    patterns = [
+        f"{package}/{pattern}"
+        for package, entries in PYPROJECT["tool"]["setuptools"]["package-data"].items()
+        for pattern in entries
+    ]
+    data = [
+        file.relative_to(ROOT).as_posix()
+        for folder in FOLDERS
+        for file in (ROOT / folder).rglob("*")
+        if file.suffix in {".json", ".toml", ".safetensors", ".md"}
+    ]
+
+    assert [name for name in data if not any(fnmatch(name, pattern) for pattern in patterns)] == []
+
+
+@pytest.mark.parametrize(
+    ("folder", "requirements"), [("models", RUNTIME), ("service", RUNTIME), ("training", RUNTIME + TRAINING)]
+)
+def test_every_foreign_import_is_a_declared_dependency(folder: str, requirements: list[str]) -> None:
+    known = {*sys.stdlib_module_names, *FOLDERS, *importable(requirements)}
+    imported = {
+        name.partition(".")[0]
+        for module, names in read_imports(ROOT).items()
+        if module.partition(".")[0] == folder
+        for name in names
+    }
+
+    assert imported - known == set()
+
+
+def test_the_versions_that_must_not_slip() -> None:
+    """torch made the published figures; the others are the first releases without known holes for uploads."""
+    assert {"torch==2.13.0", "pillow>=12.3", "starlette>=1.3.1", "python-multipart>=0.0.31"} <= set(RUNTIME)
+
+
+def make(*arguments: str) -> str:
+    program = shutil.which("make")
+    if program is None:
+        pytest.skip("make is not installed")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    done = subprocess.run([program, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def test_make_alone_lists_every_command() -> None:
+    [phony] = re.findall(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+
+    assert re.findall(r"^  make ([a-z-]+) +\w", make(), flags=re.MULTILINE) == phony.split()
+
+
+def test_make_serve_starts_the_service_and_make_test_ends_with_pytest() -> None:
+    assert make("--dry-run", "serve").splitlines()[-1].endswith("-m service")
+    assert make("--dry-run", "test").splitlines()[-1].endswith("-m pytest")
+
+
+def test_the_image_installs_the_runtime_dependencies(tmp_path: Path) -> None:
+    [command] = [line.removeprefix("RUN ") for line in instructions("RUN") if "tomllib" in line]
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
+    subprocess.run(["sh", "-c", command], cwd=tmp_path, env={"PATH": path}, check=True)
+
+    assert (tmp_path / "runtime.txt").read_text().splitlines() == RUNTIME
+
+
+def test_all_that_the_image_copies_gets_into_the_build_context() -> None:
+    sources = [source for line in instructions("COPY") if "--from" not in line for source in line.split()[1:-1]]
+    let_through = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+
+    assert set(sources) == let_through
+    assert [source for source in sources if not (ROOT / source).exists()] == []
+
+
+def test_the_image_does_not_run_as_root() -> None:
+    assert instructions("USER") == ["USER 10001:10001"]
+
+
+@contextmanager
+def answering(status: HTTPStatus) -> Iterator[int]:
+    """A server on loopback whose GET /readyz answers `status`; yields its port."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status if self.path == "/readyz" else HTTPStatus.NOT_FOUND)
+            self.end_headers()
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            """Say nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        yield server.server_port
+        thread.join()
+
+
+@pytest.mark.parametrize(("status", "healthy"), [(HTTPStatus.OK, True), (HTTPStatus.SERVICE_UNAVAILABLE, False)])
+def test_the_health_check_of_the_image_follows_readiness(status: HTTPStatus, healthy: bool) -> None:
+    [instruction] = instructions("HEALTHCHECK")
+    [_, *arguments] = json.loads(instruction.partition(" CMD ")[2])
+
+    with answering(status) as port:
+        environment = {**os.environ, "COLORCNN_PORT": str(port), "http_proxy": "http://127.0.0.1:1"}
+        done = subprocess.run([sys.executable, *arguments], env=environment, timeout=30, check=False)
+
+    assert (done.returncode == 0) is healthy
+
+
+@pytest.mark.parametrize(
+    "setting", ["read_only: true", "- ALL", "- no-new-privileges:true", "mem_limit: ", "pids_limit: "]
+)
+def test_the_container_is_confined(setting: str) -> None:
+    lines = (ROOT / "docker-compose.yml").read_text().splitlines()
+
+    assert any(line.strip().startswith(setting) for line in lines)
+
+
+def test_no_test_connects_beyond_loopback() -> None:
+    """0.0.0.0 is no loopback address, yet never leaves this machine should the guard of conftest.py be gone."""
+    with socket.socket() as connection, pytest.raises(RuntimeError, match="may not connect"):
+        connection.connect(("0.0.0.0", 9))

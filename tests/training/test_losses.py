@@ -1,0 +1,31 @@
+"""training/losses.py: the regulariser's ends."""
+
+import math
+
+import pytest
+import torch
+
+from training.losses import regulariser
+
+
+@pytest.mark.parametrize("colors", [2, 5])
+def test_the_regulariser_is_0_where_every_color_owns_a_pixel(colors: int) -> None:
+    owners = torch.arange(colors).expand(3, 1, colors)
+    probabilities = torch.nn.functional.one_hot(owners, colors).permute(0, 3, 1, 2).float()
+    assert regulariser(probabilities) == 0
+
+
+@pytest.mark.parametrize("colors", [2, 5])
+def test_the_regulariser_is_largest_where_no_color_is_sure(colors: int) -> None:
+    torch.manual_seed(0)
+    flat = regulariser(torch.full((3, colors, 4, 4), 1 / colors))
+    any_map = regulariser(torch.randn(3, colors, 4, 4).softmax(1))
+    assert flat.item() == pytest.approx(math.log2(colors) * (1 - 1 / colors))
+    assert 0 < any_map < flat < math.log2(colors)
+
+
+def test_a_color_that_no_pixel_wants_costs_its_share() -> None:
+    probabilities = torch.zeros(1, 4, 2, 2)
+    for pixel, color in enumerate((0, 1, 2, 2)):
+        probabilities[0, color, pixel // 2, pixel % 2] = 1
+    assert regulariser(probabilities).item() == pytest.approx(2 * 1 / 4)

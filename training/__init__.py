@@ -1,0 +1,1 @@
+"""Offline scripts: they read datasets and write checkpoints, and serve nothing."""

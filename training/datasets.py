@@ -1,0 +1,123 @@
+"""Labelled images as one tensor, from Parquet files in the Hugging Face layout or from folders of images.
+
+Parquet:  FOLDER/SPLIT-*.parquet with columns image {bytes, path} and label; FOLDER/classes.json names the classes.
+Folders:  FOLDER/SPLIT/CLASS/*.png (or .jpg, ...); the sorted folder names are the classes.
+"""
+
+import io
+import json
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from models.resampling import resize
+
+DATA_VARIABLE = "COLORCNN_DATA"
+_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
+_TEST_SPLITS = ("test", "validation", "val")
+
+
+class DatasetError(Exception):
+    """A dataset folder that cannot be read; the message says what was looked for and where."""
+
+
+@dataclass(frozen=True)
+class LabelledImages:
+    """images (N, 3, S, S) uint8 sRGB, labels (N,) int64 in [0, len(classes)); both on one device."""
+
+    images: Tensor
+    labels: Tensor
+    classes: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def select(self, rows: Tensor) -> Self:
+        """The given rows, (n,) int64, in that order."""
+        return replace(self, images=self.images[rows], labels=self.labels[rows])
+
+    def to(self, device: torch.device) -> Self:
+        """The same images on another device."""
+        return replace(self, images=self.images.to(device), labels=self.labels.to(device))
+
+    def hold_out(self, count: int, *, seed: int) -> tuple[Self, Self]:
+        """Split into (the rest, `count` images chosen by `seed`): the part for training and the part for selection."""
+        if not 0 < count < len(self):
+            raise DatasetError(f"cannot hold out {count} of {len(self)} training images; choose another --held-out")
+        order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed)).to(self.labels.device)
+        return self.select(order[count:]), self.select(order[:count])
+
+
+def load(folder: Path, split: str, *, size: int) -> LabelledImages:
+    """Read one split ("train", or "test": also found as validation or val), resized to `size` pixels where needed.
+
+    Raises DatasetError where neither layout is found.
+    """
+    for name in _TEST_SPLITS if split == "test" else (split,):
+        if sorted(folder.glob(f"{name}-*.parquet")):
+            return _load_parquet(folder, name, size)
+        if (folder / name).is_dir():
+            return _load_folder(folder / name, size)
+    raise DatasetError(f"no {split}-*.parquet and no folder {split}/ in {folder}; give the dataset folder with --data")
+
+
+def default_folder() -> Path | None:
+    """The folder named by the environment variable COLORCNN_DATA, if any."""
+    value = os.environ.get(DATA_VARIABLE)
+    return Path(value) if value else None
+
+
+def _load_parquet(folder: Path, split: str, size: int) -> LabelledImages:
+    rows = list(_parquet_rows(folder, split))
+    classes = _class_names(folder, count=max(label for _, label in rows) + 1)
+    return _decode_all([data for data, _ in rows], [label for _, label in rows], classes, size)
+
+
+def _parquet_rows(folder: Path, split: str) -> Iterator[tuple[bytes, int]]:
+    # Imported here: only the Parquet layout needs it, and an image folder should not.
+    import pyarrow.parquet as pq
+
+    for file in sorted(folder.glob(f"{split}-*.parquet")):
+        for batch in pq.ParquetFile(file).iter_batches(batch_size=2000, columns=["image", "label"]):
+            yield from zip(batch["image"].field("bytes").to_pylist(), batch["label"].to_pylist(), strict=True)
+
+
+def _class_names(folder: Path, *, count: int) -> tuple[str, ...]:
+    file = folder / "classes.json"
+    if not file.exists():
+        return tuple(str(index) for index in range(count))
+    return tuple(entry["name"] for entry in sorted(json.loads(file.read_text()), key=lambda entry: entry["index"]))
+
+
+def _load_folder(folder: Path, size: int) -> LabelledImages:
+    classes = tuple(sorted(path.name for path in folder.iterdir() if path.is_dir()))
+    files = [
+        (file, label)
+        for label, name in enumerate(classes)
+        for file in sorted((folder / name).rglob("*"))
+        if file.suffix.lower() in _SUFFIXES
+    ]
+    if not files:
+        raise DatasetError(f"no images in {folder}/CLASS/; expected one folder of images for each class")
+    return _decode_all([file.read_bytes() for file, _ in files], [label for _, label in files], classes, size)
+
+
+def _decode_all(files: list[bytes], labels: list[int], classes: tuple[str, ...], size: int) -> LabelledImages:
+    pixels = np.empty((len(files), size, size, 3), np.uint8)
+
+    def decode(row: int) -> None:
+        with Image.open(io.BytesIO(files[row])) as image:
+            pixels[row] = resize(np.asarray(image.convert("RGB")), size)
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(decode, range(len(files))))
+    images = torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
+    return LabelledImages(images, torch.tensor(labels), classes)

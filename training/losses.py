@@ -1,0 +1,21 @@
+"""Loss terms of the quantizers that are not plain torch functions."""
+
+import math
+
+from torch import Tensor
+
+
+def regulariser(probabilities: Tensor) -> Tensor:
+    """R = log2 C (1 - mean over images and colours of the maximum over pixels of m), from the ColorCNN paper.
+
+    Asks every colour to be sure of at least one pixel, so that arg max loses none; without it, soft maps that spread
+    every pixel over all colours are cheap in training and collapse in use.
+
+    Args:
+        probabilities: (B, C, H, W) float, m of the paper: at each pixel >= 0 and summing to 1 over the C colours.
+
+    Returns:
+        () float, from 0 (each colour owns a pixel) to below log2 C; in bits.
+    """
+    surest = probabilities.flatten(2).amax(dim=2)
+    return math.log2(probabilities.shape[1]) * (1 - surest.mean())

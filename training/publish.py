@@ -1,0 +1,165 @@
+"""Turn a finished run into a model that ships: checkpoint in half precision, model card, entry in the manifest.
+
+    python -m training.publish --run runs/resnet9 --name cifar10-resnet9
+    python -m training.evaluate --data DATA/cifar10 --classifier cifar10-resnet9 ... --out results/cifar10.json
+    python -m training.publish --run runs/resnet9 --name cifar10-resnet9 --results results/cifar10.json
+
+The second time only the accuracy in the manifest and the card change: equal weights give an equal file.
+"""
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from models import checkpoint
+from models.checkpoint import Checkpoint, Provenance
+from models.quantizers.base import MAX_COLORS, MIN_COLORS
+from models.registry import MANIFEST_FILE, ModelEntry
+from training import run
+
+CHECKPOINTS = "checkpoints"
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """What a training script left in its folder.
+
+    config: as given to `run.fit`. scores: on the held-out part of train. start: the log's first line, where and how it
+    was made. seconds: of training.
+    """
+
+    config: Mapping[str, Any]
+    weights: Mapping[str, Any]
+    scores: Mapping[str, float]
+    start: Mapping[str, Any]
+    epochs: int
+    seconds: float
+
+    @classmethod
+    def read(cls, folder: Path) -> "FinishedRun":
+        """Read state and log; raises SystemExit for a run that has epochs left."""
+        state = run.read_state(folder)
+        wanted = state["config"]["training"]["epochs"]
+        if state["epoch"] < wanted:
+            raise SystemExit(f"{folder} has done {state['epoch']} of {wanted} epochs; finish it with --resume")
+        start = json.loads((folder / run.LOG_FILE).read_text().splitlines()[0])
+        return cls(state["config"], state["weights"], state["scores"], start, state["epoch"], state["seconds"])
+
+
+def main(argv: Sequence[str] | None = None) -> ModelEntry:
+    """Parse flags and publish; returns the manifest's entry."""
+    args = _parser().parse_args(argv)
+    results = json.loads(args.results.read_text()) if args.results else {}
+    return publish(FinishedRun.read(args.run), args.name, args.folder, results, limits=args.limits)
+
+
+def publish(
+    finished: FinishedRun, name: str, folder: Path, results: Mapping[str, Any], *, limits: str = ""
+) -> ModelEntry:
+    """Write checkpoint, card and manifest entry into `folder`, replacing a model of the same name.
+
+    The first model of a kind becomes its default. Raises ValueError for a name that the manifest does not allow.
+    """
+    provenance = Provenance(
+        dataset=finished.config["training"]["dataset"],
+        command=finished.start["command"],
+        commit=finished.start["commit"],
+        seed=finished.config["training"]["seed"],
+        accuracy=finished.scores,
+        notes=f"{finished.epochs} epochs, {finished.seconds / 60:.0f} minutes on {finished.start['hardware']}",
+    )
+    kind, network = finished.config["kind"], finished.config["network"]
+    (folder / CHECKPOINTS).mkdir(parents=True, exist_ok=True)
+    file, card = (f"{CHECKPOINTS}/{name}{ending}" for ending in (".safetensors", ".md"))
+    stored = Checkpoint(kind, network, provenance, finished.weights)
+    encoder = network.get("encoder", network)
+    entry = ModelEntry(
+        name=name,
+        file=file,
+        sha256=checkpoint.save(folder / file, stored, half=True),
+        kind=kind,
+        architecture=network.get("architecture", f"ColorCNN on {encoder['architecture']}"),
+        dataset=provenance.dataset,
+        classes=tuple(finished.config["classes"]) if kind == "classifier" else (),
+        size=encoder["size"],
+        colors=(MIN_COLORS, MAX_COLORS) if kind == "colorcnn" else None,
+        classifier=finished.config["training"].get("classifier"),
+        accuracy=dict(finished.scores) | _measured(name, results),
+        command=provenance.command,
+        card=card,
+    )
+    (folder / card).write_text(_card(entry, provenance, finished, limits))
+    _enter(folder / MANIFEST_FILE, entry)
+    return entry
+
+
+def _measured(name: str, results: Mapping[str, Any]) -> dict[str, float]:
+    """What `training.evaluate` measured of this model on the test set."""
+    if results.get("classifier") == name:
+        return {"test_top1": results["top1_original"]}
+    return {f"test_top1_{row['colors']}": row["top1"] for row in results.get("rows", []) if row["model"] == name}
+
+
+def _enter(manifest: Path, entry: ModelEntry) -> None:
+    """Put the entry into the manifest in place of one of the same name, else at the end."""
+    content = json.loads(manifest.read_text()) if manifest.exists() else {"models": [], "defaults": {}}
+    models = {model["name"]: model for model in content["models"]} | {entry.name: entry.to_json()}
+    defaults = {entry.kind: entry.name} | content["defaults"]
+    partial = manifest.with_suffix(".partial")
+    partial.write_text(json.dumps({"models": list(models.values()), "defaults": defaults}, indent=2) + "\n")
+    partial.replace(manifest)
+
+
+def _card(entry: ModelEntry, provenance: Provenance, finished: FinishedRun, limits: str) -> str:
+    accuracy = "\n".join(f"| {key} | {100 * value:.2f} % |" for key, value in entry.accuracy.items())
+    recipe = "\n".join(f"| {key} | {value} |" for key, value in finished.config["training"].items())
+    against = f" against the frozen classifier `{entry.classifier}`" if entry.classifier else ""
+    return f"""# {entry.name}
+
+{entry.kind}, {entry.architecture}, trained on {entry.dataset} at {entry.size}x{entry.size} pixels{against}.
+Weights in half precision: `{Path(entry.file).name}`, SHA-256 `{entry.sha256}`.
+
+## Numbers
+
+`held_out`: images kept out of the training set; `test`: the whole test set, read once, scored from PNG bytes.
+
+| measure | value |
+|---|---|
+{accuracy}
+
+## Recipe
+
+    {provenance.command}
+
+{provenance.notes}; torch {finished.start["torch"]}; seed {provenance.seed}; commit {provenance.commit}.
+
+| option | value |
+|---|---|
+{recipe}
+
+## Limits
+
+{limits or f"Knows only what {entry.dataset} shows, at {entry.size}x{entry.size} pixels."}
+"""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m training.publish",
+        description="Turn a finished run into a model that ships: checkpoint, model card, manifest entry.",
+    )
+    parser.add_argument("--run", type=Path, required=True, help="folder that the training script wrote to (--out)")
+    parser.add_argument("--name", required=True, help="what requests and commands will call the model")
+    parser.add_argument(
+        "--folder", type=Path, default=Path("models"), help="folder with manifest.json and checkpoints/ (%(default)s)"
+    )
+    parser.add_argument("--results", type=Path, help="JSON of training.evaluate, for the accuracy on the test set")
+    parser.add_argument("--limits", default="", help="text for the model card: what the model is not good for")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

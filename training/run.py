@@ -1,0 +1,231 @@
+"""What every training run shares: device, precision, seeds, batches, JSON-lines log, checkpoints, resuming.
+
+A run is a function of its options alone. Epoch e draws all its randomness from a generator seeded by (seed, e), and
+the state is saved at each epoch's end, so a run that was killed and resumed repeats the lost epoch bit for bit.
+"""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+import torch.distributed as dist
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor
+
+from training.datasets import DATA_VARIABLE, default_folder
+
+STATE_FILE = "state.pt"
+LOG_FILE = "log.jsonl"
+
+
+@dataclass(frozen=True)
+class Workers:
+    """The processes of this run: one, or as many as torchrun started."""
+
+    rank: int = 0
+    count: int = 1
+
+    @classmethod
+    def from_environment(cls) -> "Workers":
+        """Join the process group that torchrun describes in the environment, if it does."""
+        count = int(os.environ.get("WORLD_SIZE", "1"))
+        if count == 1:
+            return cls()
+        dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+        return cls(dist.get_rank(), count)
+
+    def average_gradients(self, parameters: Sequence[Tensor]) -> None:
+        """Replace each gradient by its mean over the processes."""
+        if self.count == 1:
+            return
+        for parameter in parameters:
+            if parameter.grad is not None:
+                dist.all_reduce(parameter.grad)
+                parameter.grad /= self.count
+
+
+def batches(count: int, size: int, generator: torch.Generator, workers: Workers) -> Iterator[Tensor]:
+    """This process's share of shuffled row numbers, (size,) int64 each; the last part of a batch is dropped."""
+    order = torch.randperm(count, generator=generator, device=generator.device)
+    share = order[workers.rank :: workers.count]
+    yield from share[: len(share) // size * size].split(size)
+
+
+def epoch_generator(seed: int, epoch: int, device: torch.device) -> torch.Generator:
+    """The generator of one epoch; equal seeds and epochs give equal draws, whatever came before."""
+    return torch.Generator(device).manual_seed(seed * 1_000_003 + epoch)
+
+
+def autocast(device: torch.device, *, enabled: bool) -> AbstractContextManager[Any]:
+    """bfloat16 where it is safe; the same on CUDA and on CPUs (fast on those with AVX-512 BF16 or AMX)."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled)
+
+
+def choose_device(name: str) -> torch.device:
+    """`auto` is CUDA where there is one, else the CPU."""
+    if name == "auto":
+        name = f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
+
+
+def save_state(folder: Path, state: Mapping[str, Any]) -> None:
+    """Write the run's state so that a reader sees the old file or the new one, never a part."""
+    partial = folder / f"{STATE_FILE}.partial"
+    with partial.open("wb") as file:
+        torch.save(dict(state), file)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(folder / STATE_FILE)
+
+
+def read_state(folder: Path) -> dict[str, Any]:
+    """Read the state in a run's folder onto the CPU; raises SystemExit where there is none."""
+    file = folder / STATE_FILE
+    if not file.exists():
+        raise SystemExit(f"there is no {file}: train first, without --resume")
+    state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+    return state
+
+
+def load_state(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Read the state of a run with this very configuration; raises SystemExit with what differs."""
+    state = read_state(folder)
+    differ = sorted(key for key in {*config, *state["config"]} if config.get(key) != state["config"].get(key))
+    if differ:
+        raise SystemExit(f"--resume: {folder} was made with other values of: {', '.join(differ)}")
+    return state
+
+
+class Stateful(Protocol):
+    """What a run saves and restores: networks, optimizers, schedulers."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that training has changed."""
+
+    def load_state_dict(self, state: dict[str, Any], /) -> Any:
+        """Put it back."""
+
+
+def fit(
+    epochs: int,
+    train_epoch: Callable[[int], Mapping[str, float]],
+    score: Callable[[], Mapping[str, float]],
+    *,
+    parts: Mapping[str, Stateful],
+    config: Mapping[str, Any],
+    log: "Log",
+    resume: bool,
+) -> Mapping[str, float]:
+    """Train epoch by epoch; after each, score, log and save the state.
+
+    Args:
+        epochs: where to stop.
+        train_epoch: trains one epoch, numbered from 0, and returns mean losses to log.
+        score: measures on the held-out part of train.
+        parts: what to save; with `resume` they are first restored, and only the missing epochs run.
+        config: JSON values that say what the run is; a state of another configuration is refused.
+
+    Returns:
+        The last scores.
+    """
+    done, seconds = 0, 0.0
+    if resume:
+        state = load_state(log.folder, config)
+        done, seconds = state["epoch"], state["seconds"]
+        for name, part in parts.items():
+            part.load_state_dict(state[name])
+    scores = score()
+    for epoch in range(done, epochs):
+        started = time.perf_counter()
+        losses = train_epoch(epoch)
+        seconds += time.perf_counter() - started
+        scores = score()
+        log.write("epoch", epoch=epoch + 1, **losses, **scores, seconds=seconds)
+        if not log.workers.rank:
+            progress = {"config": config, "epoch": epoch + 1, "seconds": seconds, "scores": dict(scores)}
+            save_state(log.folder, progress | {name: part.state_dict() for name, part in parts.items()})
+    return scores
+
+
+@dataclass
+class Log:
+    """Appends one JSON object a line to log.jsonl and shows the same on the terminal; rank 0 only."""
+
+    folder: Path
+    workers: Workers = field(default_factory=Workers)
+    console: Console = field(default_factory=Console)
+
+    def write(self, event: str, **values: Any) -> None:
+        """Log an event with the seconds since the epoch; floats are shortened to six digits."""
+        if self.workers.rank:
+            return
+        row = {"event": event, "time": round(time.time(), 1)}
+        row |= {key: float(f"{value:.6g}") if isinstance(value, float) else value for key, value in values.items()}
+        with (self.folder / LOG_FILE).open("a") as file:
+            file.write(json.dumps(row) + "\n")
+        self.console.print(" ".join(f"{key}={value}" for key, value in row.items() if key != "time"), highlight=False)
+
+    def track(self, steps: Sequence[Tensor], description: str) -> Iterable[Tensor]:
+        """The steps of an epoch behind a progress bar."""
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=self.console, transient=True, disable=bool(self.workers.rank)) as progress:
+            yield from progress.track(steps, description=description)
+
+
+def add_common_flags(parser: argparse.ArgumentParser, *, epochs: int, batch: int) -> None:
+    """The flags that every training script has."""
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=default_folder(),
+        help=f"dataset folder: SPLIT-*.parquet, or SPLIT/CLASS/ folders of images (default: ${DATA_VARIABLE})",
+    )
+    parser.add_argument("--dataset", default="cifar10", help="name of the dataset in the model card (%(default)s)")
+    parser.add_argument("--size", type=int, default=32, help="images are resized to this many pixels (%(default)s)")
+    parser.add_argument("--out", type=Path, required=True, help="folder for log.jsonl and the run's state")
+    parser.add_argument("--epochs", type=int, default=epochs, help="passes over the training part (%(default)s)")
+    parser.add_argument("--batch", type=int, default=batch, help="images in a batch (%(default)s)")
+    parser.add_argument("--held-out", type=int, default=5000, help="training images kept for selection (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of everything random (%(default)s)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (%(default)s)")
+    parser.add_argument("--fp32", action="store_true", help="no bfloat16 autocast")
+    parser.add_argument("--resume", action="store_true", help="go on from the state in --out")
+
+
+def require_data(folder: Path | None) -> Path:
+    """The dataset folder, or SystemExit that says how to give one."""
+    if folder is None or not folder.is_dir():
+        raise SystemExit(
+            f"no dataset folder{f' {folder}' if folder else ''}: give --data FOLDER or set {DATA_VARIABLE}"
+        )
+    return folder
+
+
+def describe() -> dict[str, str]:
+    """Where and from what a run was made: command line, commit, hardware, torch version."""
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else ""
+    return {
+        "command": "python -m " + " ".join([f"training.{Path(sys.argv[0]).stem}", *sys.argv[1:]]),
+        "commit": _commit(),
+        "hardware": gpu or f"{os.cpu_count()} CPU cores, {platform.machine()}",
+        "torch": torch.__version__,
+    }
+
+
+def _commit() -> str:
+    try:
+        result = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return result.stdout.strip()

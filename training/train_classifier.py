@@ -1,0 +1,188 @@
+"""Train an image classifier on original images; the quantizer is then trained against it, frozen.
+
+A half-width ResNet9 on CIFAR-10 passes 90 % top-1 in 12 epochs (about 25 minutes on 2 CPU cores):
+
+    python -m training.train_classifier --data DATA/cifar10 --out runs/resnet9
+
+SGD with Nesterov momentum, learning rate up over the first fifth and then down to zero, random crop, flip and cutout,
+label smoothing: the DAWNBench recipe (Page, 2018). The held-out part of train is scored after each epoch; the last
+epoch is what counts, so nothing is selected on any set.
+"""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from models.networks.classifiers import Classifier, ClassifierConfig, build_classifier
+from training import augment, run
+from training.datasets import LabelledImages, load
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Hyper-parameters; lr per batch mean, weight_decay per step times lr, crop and cutout in pixels."""
+
+    dataset: str
+    epochs: int
+    batch: int
+    lr: float
+    weight_decay: float
+    momentum: float
+    label_smoothing: float
+    crop: int
+    cutout: int
+    held_out: int
+    seed: int
+    bf16: bool
+
+
+@dataclass(frozen=True)
+class Result:
+    """The trained network and its top-1, in [0, 1], on the held-out part of train."""
+
+    network: Classifier
+    top1: float
+
+
+def main(argv: Sequence[str] | None = None) -> Result:
+    """Parse flags, train, and leave log.jsonl and state.pt in --out."""
+    args = _parser().parse_args(argv)
+    torch.manual_seed(args.seed)
+    workers = run.Workers.from_environment()
+    device = run.choose_device(args.device)
+    data = load(run.require_data(args.data), "train", size=args.size)
+    mean, std = _pixel_statistics(data.images)
+    network_config = ClassifierConfig(
+        architecture=args.architecture, classes=len(data.classes), size=args.size, width=args.width, mean=mean, std=std
+    )
+    config = _training_config(args)
+    args.out.mkdir(parents=True, exist_ok=True)
+    log = run.Log(args.out, workers)
+    log.write("start", **run.describe(), classes=len(data.classes), images=len(data))
+    return train(network_config, config, data, device, log, resume=args.resume)
+
+
+def train(
+    network_config: ClassifierConfig,
+    config: TrainingConfig,
+    data: LabelledImages,
+    device: torch.device,
+    log: run.Log,
+    *,
+    resume: bool = False,
+) -> Result:
+    """Train from fresh weights (torch's global generator) or from the state in the log's folder."""
+    part, held_out = (images.to(device) for images in data.hold_out(config.held_out, seed=config.seed))
+    network = build_classifier(network_config)
+    network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = torch.optim.SGD(
+        network.parameters(), lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay, nesterov=True
+    )
+    steps = config.epochs * (len(part) // log.workers.count // config.batch)
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, _triangle(steps))
+    scores = run.fit(
+        config.epochs,
+        lambda epoch: _train_epoch(network, optimizer, scheduler, part, config, epoch, log),
+        lambda: {"held_out_top1": evaluate(network, held_out)},
+        parts={"weights": network, "optimizer": optimizer, "scheduler": scheduler},
+        config={
+            "kind": "classifier",
+            "network": network_config.to_json(),
+            "training": asdict(config),
+            "classes": list(data.classes),
+        },
+        log=log,
+        resume=resume,
+    )
+    return Result(network.eval(), scores["held_out_top1"])
+
+
+@torch.inference_mode()
+def evaluate(network: nn.Module, data: LabelledImages, *, batch: int = 500) -> float:
+    """Top-1 accuracy in [0, 1], float32, no augmentation."""
+    network.eval()
+    right = [
+        (network(images.float().div(255)).argmax(1) == labels).sum()
+        for images, labels in zip(data.images.split(batch), data.labels.split(batch), strict=True)
+    ]
+    return float(torch.stack(right).sum()) / len(data)
+
+
+def _train_epoch(
+    network: Classifier,
+    optimizer: torch.optim.Optimizer,
+    scheduler: torch.optim.lr_scheduler.LRScheduler,
+    data: LabelledImages,
+    config: TrainingConfig,
+    epoch: int,
+    log: run.Log,
+) -> dict[str, float]:
+    network.train()
+    device = data.labels.device
+    generator = run.epoch_generator(config.seed, epoch, device)
+    # Dropout draws from torch's global generator, so that one too must depend on the epoch alone.
+    torch.manual_seed(generator.initial_seed())
+    rows = list(run.batches(len(data), config.batch, generator, log.workers))
+    criterion = nn.CrossEntropyLoss(label_smoothing=config.label_smoothing)
+    parameters = list(network.parameters())
+    total = torch.zeros((), device=device)
+    for chosen in log.track(rows, f"epoch {epoch + 1}/{config.epochs}"):
+        images = _augmented(data.images[chosen], config, generator)
+        with run.autocast(device, enabled=config.bf16):
+            loss = criterion(network(images), data.labels[chosen])
+        optimizer.zero_grad()
+        loss.backward()
+        log.workers.average_gradients(parameters)
+        optimizer.step()
+        scheduler.step()
+        total += loss.detach()
+    return {"loss": float(total) / len(rows)}
+
+
+def _augmented(images: Tensor, config: TrainingConfig, generator: torch.Generator) -> Tensor:
+    images = augment.crop(augment.flip(images, generator), config.crop, generator).float().div(255)
+    return augment.cutout(images, config.cutout, generator) if config.cutout else images
+
+
+def _triangle(steps: int) -> Any:
+    """Factor of the learning rate: linear up over the first fifth of the steps, linear down to zero."""
+    peak = max(1, steps // 5)
+    return lambda step: min((step + 1) / peak, max(0.0, (steps - step) / max(1, steps - peak)))
+
+
+def _pixel_statistics(images: Tensor) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+    """Mean and standard deviation of each channel over the training images, in [0, 1] units, to 4 digits."""
+    values = torch.stack([torch.stack([c.float().mean(), c.float().std()]) for c in images.unbind(1)]) / 255
+    mean, std = ([round(float(v), 4) for v in column] for column in values.unbind(1))
+    return (mean[0], mean[1], mean[2]), (std[0], std[1], std[2])
+
+
+def _training_config(args: argparse.Namespace) -> TrainingConfig:
+    names = TrainingConfig.__dataclass_fields__.keys() - {"bf16"}
+    return TrainingConfig(**{name: getattr(args, name) for name in names}, bf16=not args.fp32)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m training.train_classifier", description="Train an image classifier on original images."
+    )
+    run.add_common_flags(parser, epochs=12, batch=256)
+    parser.add_argument("--architecture", choices=("resnet9", "resnet18", "alexnet"), default="resnet9")
+    parser.add_argument(
+        "--width", type=int, default=32, help="channels of the first stage, 64 as published (%(default)s)"
+    )
+    parser.add_argument("--lr", type=float, default=0.2, help="peak learning rate (%(default)s)")
+    parser.add_argument("--weight-decay", type=float, default=5e-4, help="(%(default)s)")
+    parser.add_argument("--momentum", type=float, default=0.9, help="(%(default)s)")
+    parser.add_argument("--label-smoothing", type=float, default=0.1, help="(%(default)s)")
+    parser.add_argument("--crop", type=int, default=4, help="random shift in pixels (%(default)s)")
+    parser.add_argument("--cutout", type=int, default=8, help="side of the blanked square in pixels (%(default)s)")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

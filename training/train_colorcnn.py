@@ -1,0 +1,319 @@
+"""Train the served quantizer against a frozen classifier, all numbers of colours in one run.
+
+    python -m training.train_colorcnn --data DATA/cifar10 --classifier cifar10-resnet9 --out runs/colorcnn
+
+Each batch draws K, the number of colours, two the most often. At small K the images that the classifier sees are soft
+at first (equations 1 and 2 of the paper), pressed to be hard as in the paper by a low contrast and a random brightness;
+then, and from the start at large K where soft and hard hardly differ, they are hard, and the gradient passes straight
+through (Bengio et al., 2013): forward the arg max image with its 8-bit palette, backward the soft one.
+
+The loss asks the classifier to say of the painted image what it says of the original (distillation, Hinton et al.,
+2015) and what the label says; the regulariser of the paper asks every colour to be used; at large K, where there is
+room for it, a squared error keeps the image close to the original. The held-out part of train is scored after each
+epoch, and the last epoch is what counts, so nothing is selected on any set.
+"""
+
+import argparse
+import copy
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import cast
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from models.networks.classifiers import Classifier
+from models.networks.colorcnn import ColorCNN, ColorCNNConfig, build_colorcnn
+from models.networks.folding import fold_batch_norm
+from models.networks.palette import SoftResult, hard_palette
+from models.registry import Registry
+from training import augment, run
+from training.datasets import LabelledImages, load
+from training.losses import regulariser
+
+SCORED_COLORS = (2, 4, 8, 16, 32, 64)
+_FULL_BATCH_COLORS = 64  # above it a batch shrinks, so that index probabilities keep their size
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Hyper-parameters.
+
+    classifier: name of the frozen one.
+    colors, weights: what K is drawn from, and how often. soft: fraction of the run in which K below `hard_colors` is
+    painted soft. contrast: what the contrast of soft images is divided by. jitter: standard deviation of their
+    brightness shift, in standard deviations of the pixels. distillation: share of the loss that comes from the
+    classifier's own answer instead of the label. regularisation, error: weights of R and of the squared error.
+    """
+
+    dataset: str
+    classifier: str
+    epochs: int
+    batch: int
+    lr: float
+    weight_decay: float
+    colors: tuple[int, ...]
+    weights: tuple[float, ...]
+    soft: float
+    hard_colors: int
+    contrast: float
+    jitter: float
+    distillation: float
+    regularisation: float
+    error: float
+    crop: int
+    held_out: int
+    seed: int
+    bf16: bool
+
+
+@dataclass(frozen=True)
+class Result:
+    """The trained network and its top-1 in [0, 1] on the held-out part of train, as "held_out_top1_K" for each K."""
+
+    network: ColorCNN
+    scores: Mapping[str, float]
+
+
+def main(argv: Sequence[str] | None = None) -> Result:
+    """Parse flags, train, and leave log.jsonl and state.pt in --out."""
+    args = _parser().parse_args(argv)
+    torch.manual_seed(args.seed)
+    workers = run.Workers.from_environment()
+    device = run.choose_device(args.device)
+    network = _network(args.classifier)
+    data = load(run.require_data(args.data), "train", size=network.config.encoder.size)
+    if len(data.classes) != network.config.encoder.classes:
+        raise SystemExit(f"the classifier knows {network.config.encoder.classes} classes, the data {len(data.classes)}")
+    args.out.mkdir(parents=True, exist_ok=True)
+    log = run.Log(args.out, workers)
+    log.write("start", **run.describe(), images=len(data))
+    return train(network, _training_config(args), data, device, log, resume=args.resume)
+
+
+def train(
+    network: ColorCNN,
+    config: TrainingConfig,
+    data: LabelledImages,
+    device: torch.device,
+    log: run.Log,
+    *,
+    resume: bool = False,
+) -> Result:
+    """Train the network, whose encoder is the frozen classifier, or go on from the state in the log's folder."""
+    part, held_out = (images.to(device) for images in data.hold_out(config.held_out, seed=config.seed))
+    network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    # A copy with the batch norm folded in: the encoder itself keeps the names of its weights for the checkpoint.
+    classifier = fold_batch_norm(copy.deepcopy(network.encoder).eval())
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=config.lr, betas=(0.9, 0.99), weight_decay=config.weight_decay)
+    steps = config.epochs * (len(part) // log.workers.count // config.batch)
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, _warm_cosine(steps))
+    objective = Objective(network, classifier, config)
+    scores = run.fit(
+        config.epochs,
+        lambda epoch: _train_epoch(objective, optimizer, scheduler, part, epoch, log),
+        lambda: evaluate(network, classifier, held_out),
+        parts={"weights": network, "optimizer": optimizer, "scheduler": scheduler},
+        config={
+            "kind": "colorcnn",
+            "network": network.config.to_json(),
+            "training": asdict(config),
+            "classes": list(data.classes),
+        },
+        log=log,
+        resume=resume,
+    )
+    return Result(network.eval(), scores)
+
+
+@torch.inference_mode()
+def evaluate(network: ColorCNN, classifier: Classifier, data: LabelledImages, *, batch: int = 250) -> dict[str, float]:
+    """Top-1 in [0, 1] of the classifier on hard images with 8-bit palettes, for each K of SCORED_COLORS."""
+    network.eval()
+    right = dict.fromkeys(SCORED_COLORS, 0)
+    for pixels, labels in zip(data.images.split(batch), data.labels.split(batch), strict=True):
+        images = pixels.float().div(255)
+        for colors in SCORED_COLORS:
+            indices, palette, _ = network.hard(images, colors)
+            right[colors] += int((classifier(painted(indices, palette)).argmax(1) == labels).sum())
+    return {f"held_out_top1_{colors}": count / len(data) for colors, count in right.items()}
+
+
+def painted(indices: Tensor, palette: Tensor) -> Tensor:
+    """What a user gets: (B, H, W) int64 and (B, K, 3) in [0, 1] -> (B, 3, H, W) with the palette rounded to 8 bits."""
+    rounded = palette.mul(255).round().div(255)
+    pixels = rounded.gather(1, indices.flatten(1).unsqueeze(2).expand(-1, -1, 3))
+    return cast(Tensor, pixels.transpose(1, 2).unflatten(2, indices.shape[1:]))
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What is minimised: the loss of a batch painted with K colours."""
+
+    network: ColorCNN
+    classifier: Classifier
+    config: TrainingConfig
+
+    def __call__(
+        self, images: Tensor, labels: Tensor, colors: int, *, soft: bool, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Loss (), and which images the classifier got right, (B,) bool.
+
+        images: (B, 3, s, s) float32 in [0, 1]. labels: (B,) int64. soft: the classifier sees soft images, else hard.
+        """
+        result = self.network.soft(images, colors)
+        shown = self._pressed(result.images, generator) if soft else _straight_through(images, result)
+        logits = self.classifier(shown).float()
+        with torch.no_grad():
+            said = self.classifier(images).float().softmax(1)
+        recognition = torch.lerp(
+            F.cross_entropy(logits, labels),
+            F.kl_div(logits.log_softmax(1), said, reduction="batchmean"),
+            self.config.distillation,
+        )
+        unused = regulariser(result.probabilities)
+        # From none at K = 2 to all of it at K = 256; half at 16, as ColorCNN+ weighs its own pixel loss.
+        room = 1 / (1 + math.exp(4 - math.log2(colors)))
+        error = ((result.images - images) / self.classifier.std).square().mean()
+        loss = recognition + self.config.regularisation * unused + self.config.error * room * error
+        return loss, logits.detach().argmax(1) == labels
+
+    def _pressed(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """The paper's contrast norm and colour jitter; one shift for the whole batch."""
+        mean, std = self.classifier.mean, self.classifier.std
+        shift = torch.randn((), generator=generator, device=images.device) * self.config.jitter
+        return mean + (images - mean) / self.config.contrast + shift * std
+
+
+def _straight_through(images: Tensor, result: SoftResult) -> Tensor:
+    """The hard image going forward, the soft one going backward."""
+    indices = result.probabilities.argmax(1)
+    hard = painted(indices, hard_palette(images, indices, result.palette.shape[1]).palette)
+    return (hard - result.images).detach() + result.images
+
+
+def _train_epoch(
+    objective: Objective,
+    optimizer: torch.optim.Optimizer,
+    scheduler: torch.optim.lr_scheduler.LRScheduler,
+    data: LabelledImages,
+    epoch: int,
+    log: run.Log,
+) -> dict[str, float]:
+    config, device = objective.config, data.labels.device
+    objective.network.train()
+    generator = run.epoch_generator(config.seed, epoch, device)
+    rows = list(run.batches(len(data), config.batch, generator, log.workers))
+    drawn = torch.multinomial(torch.tensor(config.weights), len(rows), True, generator=_cpu_twin(generator)).tolist()
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    means = _Means(config.colors)
+    for step, chosen in enumerate(log.track(rows, f"epoch {epoch + 1}/{config.epochs}")):
+        colors = config.colors[drawn[step]]
+        chosen = chosen[: max(1, config.batch * _FULL_BATCH_COLORS // max(colors, _FULL_BATCH_COLORS))]
+        images = augment.crop(augment.flip(data.images[chosen], generator), config.crop, generator).float().div(255)
+        soft = colors < config.hard_colors and epoch * len(rows) + step < config.soft * config.epochs * len(rows)
+        with run.autocast(device, enabled=config.bf16):
+            loss, right = objective(images, data.labels[chosen], colors, soft=soft, generator=generator)
+        optimizer.zero_grad()
+        loss.backward()
+        log.workers.average_gradients(parameters)
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        scheduler.step()
+        means.add(colors, loss.detach(), right)
+    return means.values()
+
+
+class _Means:
+    """Mean loss of an epoch, and the share of images that the classifier got right at each K, in training."""
+
+    def __init__(self, colors: Sequence[int]) -> None:
+        self._loss: list[Tensor] = []
+        self._right: dict[int, list[Tensor]] = {k: [] for k in colors}
+
+    def add(self, colors: int, loss: Tensor, right: Tensor) -> None:
+        self._loss.append(loss)
+        self._right[colors].append(right.float().mean())
+
+    def values(self) -> dict[str, float]:
+        means = {f"train_top1_{k}": float(torch.stack(values).mean()) for k, values in self._right.items() if values}
+        return {"loss": float(torch.stack(self._loss).mean()), **means}
+
+
+def _warm_cosine(steps: int) -> Callable[[int], float]:
+    """Factor of the learning rate: linear up over the first twentieth of the steps, half a cosine down to zero."""
+    warm = max(1, steps // 20)
+    return lambda step: min((step + 1) / warm, 0.5 + 0.5 * math.cos(math.pi * min(1.0, step / max(1, steps))))
+
+
+def _cpu_twin(generator: torch.Generator) -> torch.Generator:
+    """A CPU generator with the same seed: what is drawn by it steers Python, so it should not wait for a device."""
+    return torch.Generator().manual_seed(generator.initial_seed())
+
+
+def _network(classifier: str) -> ColorCNN:
+    """A fresh network around the published classifier of that name."""
+    frozen = Registry.open().load(classifier, torch.device("cpu"))
+    if not isinstance(frozen, Classifier):
+        raise SystemExit(f"--classifier: {classifier} is not a classifier")
+    network = build_colorcnn(ColorCNNConfig(encoder=frozen.config))
+    network.encoder.load_state_dict(frozen.state_dict())
+    return network
+
+
+def _training_config(args: argparse.Namespace) -> TrainingConfig:
+    names = TrainingConfig.__dataclass_fields__.keys() - {"bf16", "colors", "weights"}
+    draws = dict(sorted(args.colors))
+    return TrainingConfig(
+        **{name: getattr(args, name) for name in names},
+        bf16=not args.fp32,
+        colors=tuple(draws),
+        weights=tuple(draws.values()),
+    )
+
+
+def _draw(text: str) -> tuple[int, float]:
+    colors, _, weight = text.partition(":")
+    return int(colors), float(weight or 1)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m training.train_colorcnn",
+        description="Train the served quantizer against a frozen classifier, all numbers of colours in one run.",
+    )
+    run.add_common_flags(parser, epochs=24, batch=128)
+    parser.add_argument("--classifier", required=True, help="published classifier to train against and to build upon")
+    parser.add_argument("--lr", type=float, default=2e-3, help="peak learning rate of AdamW (%(default)s)")
+    parser.add_argument("--weight-decay", type=float, default=1e-4, help="of AdamW (%(default)s)")
+    parser.add_argument(
+        "--colors",
+        type=_draw,
+        nargs="+",
+        metavar="K:WEIGHT",
+        default=[(2, 9), (3, 1), (4, 4), (8, 2), (16, 2), (32, 1), (64, 1), (256, 0.2)],
+        help="numbers of colours and how often a batch gets each (2:9 3:1 4:4 8:2 16:2 32:1 64:1 256:0.2)",
+    )
+    parser.add_argument("--soft", type=float, default=0.5, help="part of the run with soft images (%(default)s)")
+    parser.add_argument("--hard-colors", type=int, default=8, help="from this K on images are hard (%(default)s)")
+    parser.add_argument(
+        "--contrast", type=float, default=4.0, help="soft images: what contrast is divided by (%(default)s)"
+    )
+    parser.add_argument("--jitter", type=float, default=1.0, help="soft images: brightness shift, in std (%(default)s)")
+    parser.add_argument(
+        "--distillation",
+        type=float,
+        default=0.5,
+        help="0: learn from labels, 1: from the classifier's answer to the original (%(default)s)",
+    )
+    parser.add_argument("--regularisation", type=float, default=1.0, help="weight of the paper's R (%(default)s)")
+    parser.add_argument("--error", type=float, default=1.0, help="weight of the squared error at large K (%(default)s)")
+    parser.add_argument("--crop", type=int, default=4, help="random shift in pixels (%(default)s)")
+    return parser
+
+
+if __name__ == "__main__":
+    main()
