@@ -8,7 +8,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.cam import class_activation_maps
+from models.errors import UnknownModel
 from models.networks.classifiers import Classifier
+from models.networks.folding import fold_batch_norm
+from models.registry import Registry
 from models.resampling import resize
 
 
@@ -51,6 +54,24 @@ class Recognizer:
         chosen = torch.tensor([index], device=self.device)
         return np.asarray(class_activation_maps(self.network, self._view(pixels), chosen)[0].cpu(), np.float32)
 
+    @torch.inference_mode()
+    def classify_batch(self, images: NDArray[np.uint8]) -> NDArray[np.int64]:
+        """The likeliest class of each of many images of the network's own size: (B, s, s, 3) uint8 -> (B,)."""
+        return np.asarray(self.network(self._tensor(images)).argmax(1).cpu(), np.int64)
+
     def _view(self, pixels: NDArray[np.uint8]) -> Tensor:
-        view = torch.from_numpy(resize(pixels, self.network.config.size)).to(self.device)
-        return view.permute(2, 0, 1).unsqueeze(0).float().div(255)
+        return self._tensor(resize(pixels, self.network.config.size)[np.newaxis])
+
+    def _tensor(self, images: NDArray[np.uint8]) -> Tensor:
+        return torch.from_numpy(images.copy()).to(self.device).permute(0, 3, 1, 2).float().div(255)
+
+
+def load_recognizer(registry: Registry, name: str, device: torch.device) -> Recognizer:
+    """The classifier of that name, ready to classify on `device`.
+
+    Raises UnknownModel, also for a model that is no classifier, or CorruptCheckpoint.
+    """
+    network = registry.load(name, device)
+    if not isinstance(network, Classifier):
+        raise UnknownModel(f"{name!r} is a {registry.entry(name).kind}, not a classifier; GET /models lists them all")
+    return Recognizer(fold_batch_norm(network), registry.entry(name).classes, device)

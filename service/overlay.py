@@ -57,7 +57,7 @@ def draw(pixels: Pixels, heat: NDArray[np.float32]) -> Pixels:
 def encode_rgb(pixels: Pixels) -> bytes:
     """(H, W, 3) uint8 as a 24-bit PNG."""
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
+    Image.fromarray(pixels).save(buffer, "PNG", compress_level=3)  # half the time of the default, some percent larger
     return buffer.getvalue()
 
 

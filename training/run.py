@@ -183,16 +183,20 @@ class Log:
             yield from progress.track(steps, description=description)
 
 
-def add_common_flags(parser: argparse.ArgumentParser, *, epochs: int, batch: int) -> None:
-    """The flags that every training script has."""
+def add_data_flags(parser: argparse.ArgumentParser) -> None:
+    """Which dataset: the flags of every script that reads one."""
     parser.add_argument(
         "--data",
         type=Path,
         default=default_folder(),
         help=f"dataset folder: SPLIT-*.parquet, or SPLIT/CLASS/ folders of images (default: ${DATA_VARIABLE})",
     )
-    parser.add_argument("--dataset", default="cifar10", help="name of the dataset in the model card (%(default)s)")
-    parser.add_argument("--size", type=int, default=32, help="images are resized to this many pixels (%(default)s)")
+    parser.add_argument("--dataset", default="cifar10", help="name of the dataset in the results (%(default)s)")
+
+
+def add_training_flags(parser: argparse.ArgumentParser, *, epochs: int, batch: int) -> None:
+    """The flags that every training script has."""
+    add_data_flags(parser)
     parser.add_argument("--out", type=Path, required=True, help="folder for log.jsonl and the run's state")
     parser.add_argument("--epochs", type=int, default=epochs, help="passes over the training part (%(default)s)")
     parser.add_argument("--batch", type=int, default=batch, help="images in a batch (%(default)s)")

@@ -170,11 +170,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m training.train_classifier", description="Train an image classifier on original images."
     )
-    run.add_common_flags(parser, epochs=12, batch=256)
+    run.add_training_flags(parser, epochs=12, batch=256)
     parser.add_argument("--architecture", choices=("resnet9", "resnet18", "alexnet"), default="resnet9")
     parser.add_argument(
         "--width", type=int, default=32, help="channels of the first stage, 64 as published (%(default)s)"
     )
+    parser.add_argument("--size", type=int, default=32, help="images are resized to this many pixels (%(default)s)")
     parser.add_argument("--lr", type=float, default=0.2, help="peak learning rate (%(default)s)")
     parser.add_argument("--weight-decay", type=float, default=5e-4, help="(%(default)s)")
     parser.add_argument("--momentum", type=float, default=0.9, help="(%(default)s)")

@@ -34,6 +34,7 @@ from training.datasets import LabelledImages, load
 from training.losses import regulariser
 
 SCORED_COLORS = (2, 4, 8, 16, 32, 64)
+_DRAWS = "2:9 3:1 4:4 6:1 8:2 12:1 16:2 32:1 64:1 128:0.2 256:0.2"
 _FULL_BATCH_COLORS = 64  # above it a batch shrinks, so that index probabilities keep their size
 
 
@@ -43,8 +44,9 @@ class TrainingConfig:
 
     classifier: name of the frozen one.
     colors, weights: what K is drawn from, and how often. soft: fraction of the run in which K below `hard_colors` is
-    painted soft. contrast: what the contrast of soft images is divided by. jitter: standard deviation of their
-    brightness shift, in standard deviations of the pixels. distillation: share of the loss that comes from the
+    painted soft. contrast: what the contrast of soft images is divided by up to four colours, half that at eight, and
+    so on down to 1. jitter: standard deviation of their brightness shift at two colours, in standard deviations of the
+    pixels; it falls as 1 / log2 K. distillation: share of the loss that comes from the
     classifier's own answer instead of the label. regularisation, error: weights of R and of the squared error.
     """
 
@@ -115,7 +117,7 @@ def train(
     scores = run.fit(
         config.epochs,
         lambda epoch: _train_epoch(objective, optimizer, scheduler, part, epoch, log),
-        lambda: evaluate(network, classifier, held_out),
+        lambda: evaluate(network, classifier, held_out, bf16=config.bf16),
         parts={"weights": network, "optimizer": optimizer, "scheduler": scheduler},
         config={
             "kind": "colorcnn",
@@ -130,15 +132,19 @@ def train(
 
 
 @torch.inference_mode()
-def evaluate(network: ColorCNN, classifier: Classifier, data: LabelledImages, *, batch: int = 250) -> dict[str, float]:
+def evaluate(
+    network: ColorCNN, classifier: Classifier, data: LabelledImages, *, bf16: bool, batch: int = 250
+) -> dict[str, float]:
     """Top-1 in [0, 1] of the classifier on hard images with 8-bit palettes, for each K of SCORED_COLORS."""
     network.eval()
     right = dict.fromkeys(SCORED_COLORS, 0)
     for pixels, labels in zip(data.images.split(batch), data.labels.split(batch), strict=True):
         images = pixels.float().div(255)
         for colors in SCORED_COLORS:
-            indices, palette, _ = network.hard(images, colors)
-            right[colors] += int((classifier(painted(indices, palette)).argmax(1) == labels).sum())
+            with run.autocast(images.device, enabled=bf16):
+                indices, palette, _ = network.hard(images, colors)
+                logits = classifier(painted(indices, palette))
+            right[colors] += int((logits.argmax(1) == labels).sum())
     return {f"held_out_top1_{colors}": count / len(data) for colors, count in right.items()}
 
 
@@ -165,7 +171,7 @@ class Objective:
         images: (B, 3, s, s) float32 in [0, 1]. labels: (B,) int64. soft: the classifier sees soft images, else hard.
         """
         result = self.network.soft(images, colors)
-        shown = self._pressed(result.images, generator) if soft else _straight_through(images, result)
+        shown = self._pressed(result, generator) if soft else _straight_through(images, result)
         logits = self.classifier(shown).float()
         with torch.no_grad():
             said = self.classifier(images).float().softmax(1)
@@ -181,11 +187,13 @@ class Objective:
         loss = recognition + self.config.regularisation * unused + self.config.error * room * error
         return loss, logits.detach().argmax(1) == labels
 
-    def _pressed(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        """The paper's contrast norm and colour jitter; one shift for the whole batch."""
+    def _pressed(self, result: SoftResult, generator: torch.Generator) -> Tensor:
+        """The paper's contrast norm and colour jitter, one shift for the whole batch; both fade as K grows."""
+        bits = math.log2(result.palette.shape[1])
+        contrast = max(1.0, self.config.contrast * 2 ** min(0.0, 2 - bits))
         mean, std = self.classifier.mean, self.classifier.std
-        shift = torch.randn((), generator=generator, device=images.device) * self.config.jitter
-        return mean + (images - mean) / self.config.contrast + shift * std
+        shift = torch.randn((), generator=generator, device=mean.device) * (self.config.jitter / bits)
+        return mean + (result.images - mean) / contrast + shift * std
 
 
 def _straight_through(images: Tensor, result: SoftResult) -> Tensor:
@@ -285,7 +293,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m training.train_colorcnn",
         description="Train the served quantizer against a frozen classifier, all numbers of colours in one run.",
     )
-    run.add_common_flags(parser, epochs=24, batch=128)
+    run.add_training_flags(parser, epochs=20, batch=128)
     parser.add_argument("--classifier", required=True, help="published classifier to train against and to build upon")
     parser.add_argument("--lr", type=float, default=2e-3, help="peak learning rate of AdamW (%(default)s)")
     parser.add_argument("--weight-decay", type=float, default=1e-4, help="of AdamW (%(default)s)")
@@ -294,11 +302,11 @@ def _parser() -> argparse.ArgumentParser:
         type=_draw,
         nargs="+",
         metavar="K:WEIGHT",
-        default=[(2, 9), (3, 1), (4, 4), (8, 2), (16, 2), (32, 1), (64, 1), (256, 0.2)],
-        help="numbers of colours and how often a batch gets each (2:9 3:1 4:4 8:2 16:2 32:1 64:1 256:0.2)",
+        default=[_draw(text) for text in _DRAWS.split()],
+        help=f"numbers of colours and how often a batch gets each ({_DRAWS})",
     )
-    parser.add_argument("--soft", type=float, default=0.5, help="part of the run with soft images (%(default)s)")
-    parser.add_argument("--hard-colors", type=int, default=8, help="from this K on images are hard (%(default)s)")
+    parser.add_argument("--soft", type=float, default=0.8, help="part of the run with soft images (%(default)s)")
+    parser.add_argument("--hard-colors", type=int, default=16, help="from this K on images are hard (%(default)s)")
     parser.add_argument(
         "--contrast", type=float, default=4.0, help="soft images: what contrast is divided by (%(default)s)"
     )

@@ -9,7 +9,7 @@ from PIL import Image
 
 from models.palette_image import PaletteImage
 from models.quantizers.base import through_pillow
-from models.quantizers.median_cut import median_cut
+from models.quantizers.median_cut import cut, sampled
 
 
 @dataclass(frozen=True)
@@ -31,4 +31,4 @@ class DitheredMedianCut:
 
 
 def _dithered(image: Image.Image, colors: int) -> Image.Image:
-    return image.quantize(palette=median_cut(image, colors), dither=Image.Dither.FLOYDSTEINBERG)
+    return image.quantize(palette=cut(sampled(image), colors), dither=Image.Dither.FLOYDSTEINBERG)

@@ -8,9 +8,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from models.errors import UnknownModel
 from models.networks.colorcnn import ColorCNN, Plan, Window
+from models.networks.folding import fold_batch_norm
 from models.palette_image import PaletteImage
 from models.quantizers.base import check_colors, check_pixels, exact
+from models.registry import Registry
 from models.resampling import resize
 
 _SAMPLE = 1 << 14  # pixels that the colour centres are made from
@@ -50,8 +53,18 @@ class LearnedQuantizer:
             part = self._index(tile, plan, Window(rows.start, columns.start, *pixels.shape[:2]))
             indices[rows, columns] = part
             sums += _sums(tile, part, colors)
-        means = sums[:, :3] / np.maximum(sums[:, 3:], 1)
-        return PaletteImage(indices, np.rint(means).astype(np.uint8)).compact()
+        return _painted(indices, sums)
+
+    @torch.inference_mode()
+    def quantize_batch(self, images: NDArray[np.uint8], colors: int) -> list[PaletteImage]:
+        """Paint many images of the network's own size at once: (B, s, s, 3) uint8 sRGB; see `quantize`."""
+        check_colors(colors)
+        batch = torch.from_numpy(images).to(self.device).permute(0, 3, 1, 2).float().div(255)
+        indices = self.network.hard(batch, colors).indices.to(torch.uint8).cpu().numpy()
+        return [
+            exact(pixels, colors) or _painted(index, _sums(pixels, index, colors))
+            for pixels, index in zip(images, indices, strict=True)
+        ]
 
     def _plan(self, pixels: NDArray[np.uint8], colors: int) -> Plan:
         view = self._tensor(resize(pixels, self.network.config.encoder.size))
@@ -84,3 +97,20 @@ def _sums(pixels: NDArray[np.uint8], indices: NDArray[np.uint8], colors: int) ->
     flat, index = pixels.reshape(-1, 3), indices.reshape(-1)
     planes = [np.bincount(index, weights=flat[:, channel], minlength=colors) for channel in range(3)]
     return np.stack([*planes, np.bincount(index, minlength=colors)], 1).astype(np.int64)
+
+
+def _painted(indices: NDArray[np.uint8], sums: NDArray[np.int64]) -> PaletteImage:
+    """The palette is the mean of each index's pixels, rounded to 8 bits; indices that no pixel has are dropped."""
+    means = sums[:, :3] / np.maximum(sums[:, 3:], 1)
+    return PaletteImage(indices, np.rint(means).astype(np.uint8)).compact()
+
+
+def load_quantizer(registry: Registry, name: str, device: torch.device) -> LearnedQuantizer:
+    """The learned quantizer of that name, ready to paint on `device`.
+
+    Raises UnknownModel, also for a model that is no served quantizer, or CorruptCheckpoint.
+    """
+    network = registry.load(name, device)
+    if not isinstance(network, ColorCNN):
+        raise UnknownModel(f"{name!r} is a {registry.entry(name).kind}, not a quantizer; GET /models lists them all")
+    return LearnedQuantizer(fold_batch_norm(network), device)

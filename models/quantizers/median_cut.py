@@ -1,5 +1,6 @@
 """Median cut."""
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,24 +12,42 @@ from models.palette_image import PaletteImage
 from models.quantizers.base import through_pillow
 
 
+_MOST_PIXELS = 1 << 20  # that Pillow cuts; counting the colours of 12 megapixels takes it half a minute
+
+
 @dataclass(frozen=True)
 class MedianCut:
     """Median cut: Paul Heckbert, "Color Image Quantization for Frame Buffer Display", SIGGRAPH 1982.
 
     Splits the box of all colours K - 1 times, each time the box that matters most at the median of its longest side;
     an entry is the mean of its box, and a pixel takes the nearest entry. Pillow's implementation (method 0), without
-    dither, as in the ColorCNN paper.
+    dither, as in the ColorCNN paper; of an image of more than a megapixel, the boxes are those of a sample of a megapixel.
 
-    Cost: O(n) to count n pixels and O(d log d) to sort their d distinct colours, which dominates for photos.
+    Cost: O(d log d) to count and sort the d distinct colours of the sample, and O(n) to paint n pixels.
     """
 
     name: ClassVar[str] = "median_cut"
 
     def quantize(self, pixels: NDArray[np.uint8], colors: int) -> PaletteImage:
         """See `Quantizer.quantize`."""
-        return through_pillow(pixels, colors, lambda image: median_cut(image, colors))
+        return through_pillow(pixels, colors, lambda image: _painted(image, colors))
 
 
-def median_cut(image: Image.Image, colors: int) -> Image.Image:
-    """Median cut of an RGB image with Pillow; mode P."""
-    return image.quantize(colors, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+def cut(sample: Image.Image, colors: int) -> Image.Image:
+    """Median cut of an RGB image with Pillow; a P image that holds the palette."""
+    return sample.quantize(colors, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+
+
+def sampled(image: Image.Image) -> Image.Image:
+    """The image itself, or every so many rows and columns of one that has more than a megapixel."""
+    step = math.ceil(math.sqrt(image.width * image.height / _MOST_PIXELS))
+    if step <= 1:
+        return image
+    size = (-(-image.width // step), -(-image.height // step))
+    return image.resize(size, Image.Resampling.NEAREST)
+
+
+def _painted(image: Image.Image, colors: int) -> Image.Image:
+    sample = sampled(image)
+    palette = cut(sample, colors)
+    return palette if sample is image else image.quantize(palette=palette, dither=Image.Dither.NONE)

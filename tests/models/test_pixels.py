@@ -246,7 +246,7 @@ ORIENTED = {  # EXIF 2.32, figure of tag 0x0112: how the stored image has to be 
 }
 
 
-def exif(orientation: object) -> Image.Exif:
+def exif(orientation: int) -> Image.Exif:
     tags = Image.Exif()
     tags[0x0112] = orientation
     return tags
@@ -275,8 +275,8 @@ def test_a_photo_held_upright_is_decoded_upright() -> None:
     assert decoded.pixels[4, 8, 0] > 190 > 10 > decoded.pixels[28, 8, 0]
 
 
-@pytest.mark.parametrize("orientation", [0, 9, 65535, "6"])
-def test_an_impossible_orientation_is_ignored(orientation: object) -> None:
+@pytest.mark.parametrize("orientation", [0, 9, 65535])
+def test_an_impossible_orientation_is_ignored(orientation: int) -> None:
     decoded = decode(encoded(Image.fromarray(picture()), "PNG", exif=exif(orientation)))
 
     np.testing.assert_array_equal(decoded.pixels, picture())
@@ -284,7 +284,15 @@ def test_an_impossible_orientation_is_ignored(orientation: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "damaged", [b"", b"scribble", b"II*\0", b"II*\0\xff\xff\xff\xff", b"MM\0*\0\0\0\x08\xff\xff\x01\x12\0\x03"]
+    "damaged",
+    [
+        b"",
+        b"scribble",
+        b"II*\0",
+        b"II*\0\xff\xff\xff\xff",
+        b"MM\0*\0\0\0\x08\xff\xff\x01\x12\0\x03",
+        b"II*\0\x08\0\0\0\1\0\x12\x01\2\0\2\0\0\0006\0\0\0\0\0\0\0",  # orientation as text, "6"
+    ],
 )
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
 def test_damaged_exif_does_not_cost_the_picture(kind: str, damaged: bytes) -> None:
@@ -559,10 +567,6 @@ def test_transparent_palette_entries(alphas: bytes) -> None:
 )
 def test_transparent_color_key(depth: int, color_type: int, row: bytes, key: bytes, opaque: list[int]) -> None:
     """Two pixels, of which the second has the colour that means transparent."""
-    first, second = {1: (0, 1), 2: (2, 1)}.get(depth, (0, 1))
-    if depth < 8 and color_type == 0 and depth != 4:
-        row = bytes([(first << (8 - depth)) | (second << (8 - 2 * depth))])
-
     decoded = decode(png_file((2, 1), depth, color_type, b"\0" + row, (b"tRNS", key)), background=(9, 8, 7))
 
     assert decoded.pixels[0].tolist() == [opaque, [9, 8, 7]]
@@ -650,11 +654,10 @@ def test_a_bomb_is_refused_from_its_header(side: int) -> None:
 
 
 @pytest.mark.usefixtures("no_pixel_is_decoded")
-def test_a_webp_canvas_is_refused_before_it_is_allocated() -> None:
-    lossless = b"\x2f" + struct.pack("<I", 16382 | 16382 << 14) + bytes(7)
-    webp = b"RIFF" + struct.pack("<I", 12 + len(lossless)) + b"WEBPVP8L" + struct.pack("<I", len(lossless)) + lossless
+def test_a_webp_of_144_megapixels_in_40_bytes_is_refused() -> None:
+    webp = bytes.fromhex("5249464620000000574542505650384c140000002fdfeeb70b075081540820000a9afec78888fe07")
 
-    with pytest.raises((ImageTooLarge, BadImage)):  # 268 million pixels, in a stream that is damaged besides
+    with pytest.raises(ImageTooLarge, match="12000 x 12000"):
         decode(webp)
 
 
@@ -698,7 +701,7 @@ def test_an_image_of_another_format_is_named() -> None:
 @pytest.mark.parametrize("kind", ACCEPTED_FORMATS)
 def test_a_signature_alone_is_damage(kind: str) -> None:
     with pytest.raises(BadImage, match=f"The {kind} file cannot be read"):
-        decode(encoded(solid("RGB", (0, 0, 0)), kind)[:13] + b"nonsense" * 9)
+        decode(encoded(solid("RGB", (0, 0, 0)), kind)[:12])
 
 
 @pytest.mark.parametrize("extra", [{50706: ("B", [1, 4, 0, 0])}, {254: ("I", [1]), 330: ("I", [8])}])

@@ -133,7 +133,15 @@ def test_a_config_survives_json() -> None:
     assert PublishedConfig.from_json(json.loads(json.dumps(config.to_json()))) == config
 
 
-WRONG = [("colors", 1), ("colors", 257), ("width", 0), ("color_norm", 0), ("jitter", -1), ("std", [0] * 3), ("mean", ())]
+WRONG = [
+    ("colors", 1),
+    ("colors", 257),
+    ("width", 0),
+    ("color_norm", 0),
+    ("jitter", -1),
+    ("std", [0] * 3),
+    ("mean", ()),
+]
 
 
 @pytest.mark.parametrize(("name", "value"), WRONG)

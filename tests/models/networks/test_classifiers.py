@@ -1,0 +1,52 @@
+"""models/networks/classifiers.py."""
+
+import json
+from typing import Literal
+
+import pytest
+import torch
+
+from models.networks.classifiers import ClassifierConfig, build_classifier
+
+Architecture = Literal["resnet9", "resnet18", "alexnet"]
+
+
+# Counts of the published networks; the half-width ResNet9 is the one that ships.
+@pytest.mark.parametrize(
+    ("architecture", "width", "parameters"),
+    [("resnet9", 32, 1_646_122), ("resnet18", 64, 11_173_962), ("alexnet", 64, 2_254_154)],
+)
+def test_number_of_parameters(architecture: Architecture, width: int, parameters: int) -> None:
+    with torch.device("meta"):
+        network = build_classifier(ClassifierConfig(architecture=architecture, classes=10, width=width))
+    assert sum(parameter.numel() for parameter in network.parameters()) == parameters
+
+
+@pytest.mark.parametrize("architecture", ["resnet9", "resnet18", "alexnet"])
+def test_stages_have_the_channels_and_strides_that_are_promised(architecture: Architecture) -> None:
+    network = build_classifier(ClassifierConfig(architecture=architecture, classes=5, width=8)).eval()
+    images = torch.rand(2, 3, 32, 32)
+    maps = network.features(images)
+    assert [m.shape[1] for m in maps] == list(network.channels)
+    assert [32 // m.shape[2] for m in maps] == list(network.strides)
+    assert network(images).shape == (2, 5)
+
+
+def test_normalisation_happens_inside() -> None:
+    torch.manual_seed(0)
+    config = ClassifierConfig(architecture="resnet9", classes=5, width=4, mean=(0.1, 0.2, 0.3), std=(0.5, 0.6, 0.7))
+    network = build_classifier(config).eval()
+    plain = build_classifier(ClassifierConfig(architecture="resnet9", classes=5, width=4, mean=(0,) * 3, std=(1,) * 3))
+    plain.load_state_dict(network.state_dict())
+    images = torch.rand(1, 3, 32, 32)
+    normalised = (images - torch.tensor(config.mean).view(3, 1, 1)) / torch.tensor(config.std).view(3, 1, 1)
+    torch.testing.assert_close(network(images), plain.eval()(normalised))
+
+
+def test_the_configuration_survives_json_and_refuses_nonsense() -> None:
+    config = ClassifierConfig(architecture="alexnet", classes=200, size=64)
+    assert ClassifierConfig.from_json(json.loads(json.dumps(config.to_json()))) == config
+    with pytest.raises(ValueError, match=r"lenet.*resnet9"):
+        ClassifierConfig.from_json(config.to_json() | {"architecture": "lenet"})
+    with pytest.raises(ValueError, match="at least 1"):
+        ClassifierConfig(architecture="alexnet", classes=0)

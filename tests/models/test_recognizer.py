@@ -1,0 +1,44 @@
+"""models/recognizer.py."""
+
+import numpy as np
+import pytest
+import torch
+
+from models.networks.classifiers import ClassifierConfig, build_classifier
+from models.recognizer import Recognizer
+
+CLASSES = ("cat", "dog", "frog", "ship")
+
+
+@pytest.fixture(scope="module")
+def recognizer() -> Recognizer:
+    torch.manual_seed(0)
+    network = build_classifier(ClassifierConfig(architecture="resnet9", classes=4, width=4, size=16)).eval()
+    return Recognizer(network, CLASSES, torch.device("cpu"))
+
+
+def make_pixels(height: int, width: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    return np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def test_predictions_come_best_first_with_their_labels(recognizer: Recognizer) -> None:
+    predictions = recognizer.predict(make_pixels(40, 70), top_k=9)
+    assert sorted(p.label for p in predictions) == sorted(CLASSES)
+    assert all(CLASSES[p.index] == p.label for p in predictions)
+    probabilities = [p.probability for p in predictions]
+    assert probabilities == sorted(probabilities, reverse=True)
+    assert sum(probabilities) == pytest.approx(1, abs=1e-5)
+    assert recognizer.predict(make_pixels(40, 70), top_k=1) == predictions[:1]
+
+
+def test_a_batch_is_classified_as_its_images_are(recognizer: Recognizer) -> None:
+    images = np.stack([make_pixels(16, 16), 255 - make_pixels(16, 16)])
+    assert recognizer.classify_batch(images).tolist() == [recognizer.predict(image)[0].index for image in images]
+
+
+def test_activation_map_spans_the_image_and_refuses_a_class_that_is_not_there(recognizer: Recognizer) -> None:
+    heat = recognizer.activation_map(make_pixels(50, 30), 2)
+    assert heat.dtype == np.float32 and heat.shape == (2, 2)
+    assert (heat.min(), heat.max()) == (0, 1)
+    with pytest.raises(ValueError, match="from 0 to 3"):
+        recognizer.activation_map(make_pixels(50, 30), 4)

@@ -1,0 +1,170 @@
+"""Top-1 of a frozen classifier on a whole test set painted with few colours, as a user gets it: from PNG bytes.
+
+    python -m training.evaluate --data DATA/cifar10 --classifier cifar10-resnet9 --quantizer cifar10-colorcnn \\
+        --out results/cifar10.json
+
+Each image is quantized, its palette rounded to 8 bits, written as an indexed PNG, read back and classified. Nothing is
+selected here: every method and every K that is asked for gets its row.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from models.codecs import png
+from models.palette_image import PaletteImage
+from models.pixels import decode
+from models.quantizers.classical import CLASSICAL
+from models.quantizers.learned import load_quantizer
+from models.recognizer import Recognizer, load_recognizer
+from models.registry import Registry
+from training import run
+from training.datasets import load
+
+BATCH = 250
+LEARNED = "colorcnn"
+
+Images = NDArray[np.uint8]  # (B, s, s, 3) sRGB
+Paint = Callable[[Images, int], list[PaletteImage]]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method at one K over the whole test set.
+
+    model: name of the checkpoint, None for a classical method. top1: share of the images whose label the classifier
+    gives. kept: share that it classifies as it does the original. bytes: mean size of the PNG files. bits_per_pixel:
+    8 bytes / pixels, with all of the PNG's chunks.
+    """
+
+    method: str
+    model: str | None
+    colors: int
+    top1: float
+    kept: float
+    bytes: float
+    bits_per_pixel: float
+    seconds: float
+
+
+def main(argv: Sequence[str] | None = None) -> list[Row]:
+    """Parse flags, measure, print the table and write the JSON file."""
+    args = _parser().parse_args(argv)
+    registry, device = Registry.open(), run.choose_device(args.device)
+    recognizer = load_recognizer(registry, args.classifier, device)
+    data = load(run.require_data(args.data), "test", size=recognizer.network.config.size)
+    images, labels = data.images.permute(0, 2, 3, 1).numpy(), data.labels.numpy()
+    originals = _classify(recognizer, np.array_split(images, -(-len(images) // BATCH)))
+    painters: dict[str, tuple[str | None, Paint]] = {name: (None, partial(_classical, name)) for name in args.methods}
+    if args.quantizer:
+        quantizer = load_quantizer(registry, args.quantizer, device)
+        painters = {LEARNED: (args.quantizer, quantizer.quantize_batch)} | painters
+    rows = []
+    with ProcessPoolExecutor() as pool:
+        for name, (model, paint) in painters.items():
+            for colors in args.colors:
+                started = time.perf_counter()
+                sent = _send(pool if model is None else None, paint, images, colors, f"{name} {colors}")
+                pixels, sizes = zip(*sent, strict=True)
+                seen = _classify(recognizer, pixels)
+                size = float(np.mean(np.concatenate(sizes)))
+                rows.append(
+                    Row(
+                        method=name,
+                        model=model,
+                        colors=colors,
+                        top1=float(np.mean(seen == labels)),
+                        kept=float(np.mean(seen == originals)),
+                        bytes=size,
+                        bits_per_pixel=8 * size / (images.shape[1] * images.shape[2]),
+                        seconds=round(time.perf_counter() - started, 1),
+                    )
+                )
+    report: dict[str, Any] = {
+        "dataset": args.dataset,
+        "split": "test",
+        "images": len(images),
+        "classifier": args.classifier,
+        "top1_original": float(np.mean(originals == labels)),
+        **run.describe(),
+        "rows": [asdict(row) for row in rows],
+    }
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    args.out.write_text(json.dumps(report, indent=1) + "\n")
+    _print(report["top1_original"], rows, args.colors)
+    return rows
+
+
+def round_trip(painted: list[PaletteImage]) -> tuple[Images, NDArray[np.int64]]:
+    """Write indexed PNG files and read them back: pixels (B, H, W, 3) uint8 and sizes in bytes (B,)."""
+    files = [png.encode(image) for image in painted]
+    return np.stack([decode(file).pixels for file in files]), np.array([len(file) for file in files])
+
+
+def _send(
+    pool: ProcessPoolExecutor | None, paint: Paint, images: Images, colors: int, title: str
+) -> Iterator[tuple[Images, NDArray[np.int64]]]:
+    """Paint and round-trip batch by batch: in the pool, or here where the painter holds a network."""
+    parts = np.array_split(images, -(-len(images) // BATCH))
+    work = partial(_paint_and_send, paint, colors)
+    yield from track(pool.map(work, parts) if pool else map(work, parts), title, total=len(parts), transient=True)
+
+
+def _paint_and_send(paint: Paint, colors: int, images: Images) -> tuple[Images, NDArray[np.int64]]:
+    return round_trip(paint(images, colors))
+
+
+def _classical(name: str, images: Images, colors: int) -> list[PaletteImage]:
+    return [CLASSICAL[name].quantize(image, colors) for image in images]
+
+
+def _classify(recognizer: Recognizer, parts: Sequence[Images]) -> NDArray[np.int64]:
+    return np.concatenate([recognizer.classify_batch(part) for part in parts])
+
+
+def _print(original: float, rows: Sequence[Row], colors: Sequence[int]) -> None:
+    table = Table(title=f"top-1 in % from PNG bytes; originals {100 * original:.2f}")
+    for heading in ("method", *(f"K = {k}" for k in colors)):
+        table.add_column(heading)
+    for name in dict.fromkeys(row.method for row in rows):
+        table.add_row(name, *(f"{100 * row.top1:.2f}" for row in rows if row.method == name))
+    Console().print(table)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m training.evaluate",
+        description="Top-1 of a frozen classifier on a whole test set painted with few colours, from PNG bytes.",
+    )
+    run.add_data_flags(parser)
+    parser.add_argument("--classifier", required=True, help="published classifier that looks at the images")
+    parser.add_argument("--quantizer", help="published learned quantizer to measure (default: none)")
+    parser.add_argument(
+        "--methods",
+        nargs="*",
+        choices=sorted(CLASSICAL),
+        default=sorted(CLASSICAL),
+        help="classical quantizers to measure (default: all)",
+    )
+    parser.add_argument(
+        "--colors", type=int, nargs="+", default=[2, 4, 8, 16, 32, 64], help="numbers of colours (2 4 8 16 32 64)"
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (%(default)s)")
+    parser.add_argument("--out", type=Path, required=True, help="JSON file for the results")
+    return parser
+
+
+if __name__ == "__main__":
+    main()
