@@ -37,7 +37,6 @@ _BAND_PIXELS = 1 << 20
 
 _DEEP_MODES = frozenset({"I;16", "I;16B", "I;16L", "I", "F"})  # Pillow's modes of one sample wider than 8 bits
 _ALPHA_MODES = frozenset({"LA", "La", "PA", "RGBA", "RGBa"})
-_PROFILE_SPACES = {"L": "GRAY", "RGB": "RGB ", "CMYK": "CMYK"}  # colour space signatures of ICC.1, clause 7.2.6
 
 _TIFF_PHOTOMETRIC, _TIFF_MIN_IS_WHITE = 262, 0
 _TIFF_SUBFILE_TYPE, _TIFF_SUB_DIRECTORIES, _TIFF_DNG_VERSION = 254, 330, 50706
@@ -199,7 +198,7 @@ def _check_after_loading(image: Image.Image, kind: str, data: bytes) -> None:
     if kind != "PNG":
         return
     last = image.crop((0, image.height - 1, *image.size))
-    suspicious = image.info.get("interlace") or last.getbbox(alpha_only=False) is None
+    suspicious = image.info.get("interlace") or last.getbbox() is None
     if suspicious and png_stream_is_short(data):
         raise BadImage("The PNG file ends before its picture does. Save it again and send the whole file.")
 
@@ -246,8 +245,9 @@ def _plain(
     if drawn != (0, 0, *image.size):
         return _transparent_outside(image, drawn), None
     key = _transparent_color(image, depth)
-    if image.mode != "P":
-        image.info.pop("transparency", None)  # or Pillow converts it along with the pixels, or fails to
+    if image.mode != "P" or isinstance(image.info.get("transparency"), str):
+        # Dealt with, or a text chunk of that name. Pillow would convert it along with the pixels, and fail on the text.
+        image.info.pop("transparency", None)
     return image, key
 
 
@@ -348,16 +348,15 @@ def _converted(image: Image.Image, mode: str) -> Image.Image:
 def _profile_transform(profile: object, mode: str) -> ImageCms.ImageCmsTransform | None:
     """Return the transform from an ICC profile to sRGB, or None when the profile is sRGB in all but name.
 
+    Building it fails when the profile is damaged, or describes other colours than those of `mode`.
+
     Relative colorimetric with black point compensation: white stays white, black stays black, and colours that sRGB has
     do not move. A profile without the tables for it falls back to those it has (ICC.1, clause 8).
     """
     if not isinstance(profile, bytes):
         raise ValueError("a profile is bytes")
-    source = ImageCms.ImageCmsProfile(BytesIO(profile))
-    if source.profile.xcolor_space != _PROFILE_SPACES[mode]:
-        raise ValueError(f"a profile for {source.profile.xcolor_space} does not fit {mode}")
     transform = ImageCms.buildTransform(
-        source,
+        ImageCms.ImageCmsProfile(BytesIO(profile)),
         ImageCms.createProfile("sRGB"),
         mode,
         "RGB",

@@ -40,7 +40,7 @@ def serve(settings: Settings, engine: Engine | None = None) -> int:
     from service.app import create_app
     from service.engine import NoSuchDevice
 
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    _configure_logging(settings.log_level)
     broken: list[bool] = []
 
     def stop() -> None:
@@ -67,6 +67,13 @@ def serve(settings: Settings, engine: Engine | None = None) -> int:
     with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C, raised again by uvicorn after its graceful shutdown
         server.run()
     return EXIT_BROKEN if broken else 0
+
+
+def _configure_logging(level: str) -> None:
+    """One line for each event, to stderr. Libraries that write lines about each upload are kept quiet."""
+    logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    for library in ("python_multipart", "PIL"):
+        logging.getLogger(library).setLevel(logging.ERROR)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -6,22 +6,20 @@ called from worker threads; those that use the device are called one at a time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from models.errors import BadOption, ColorCNNError, UnknownMethod, UnknownModel
-from models.networks.classifiers import Classifier
-from models.networks.colorcnn import ColorCNN
 from models.palette_image import PaletteImage
 from models.quantizers.classical import CLASSICAL
-from models.quantizers.learned import LearnedQuantizer
-from models.recognizer import Prediction, Recognizer
+from models.quantizers.learned import LearnedQuantizer, load_quantizer
+from models.recognizer import Prediction, Recognizer, load_recognizer
 from models.registry import ModelEntry, Registry
 
 LEARNED_METHOD = "colorcnn"
@@ -139,8 +137,7 @@ class ModelEngine:
         if method != LEARNED_METHOD:
             return self._choose_classical(method, model)
         entry = self._entry(COLORCNN, model)
-        judge = entry.classifier if entry.classifier in self._recognizers else None
-        return Choice(method, entry.name, judge or self._defaults[CLASSIFIER].name)
+        return Choice(method, entry.name, entry.classifier or self._defaults[CLASSIFIER].name)
 
     def classifier(self, model: str | None) -> ModelEntry:
         return self._entry(CLASSIFIER, model)
@@ -159,11 +156,9 @@ class ModelEngine:
     def _load_entry(self, registry: Registry, entry: ModelEntry) -> None:
         """Kinds that this service has no use for (the reference network, say) are left out."""
         if entry.kind == CLASSIFIER:
-            classifier = cast(Classifier, registry.load(entry.name, self._device))
-            self._recognizers[entry.name] = Recognizer(classifier, entry.classes, device=self._device)
+            self._recognizers[entry.name] = load_recognizer(registry, entry.name, self._device)
         elif entry.kind == COLORCNN:
-            colorcnn = cast(ColorCNN, registry.load(entry.name, self._device))
-            self._quantizers[entry.name] = LearnedQuantizer(colorcnn, device=self._device)
+            self._quantizers[entry.name] = load_quantizer(registry, entry.name, self._device)
         else:
             return
         self._entries[entry.name] = entry
@@ -179,7 +174,7 @@ class ModelEngine:
             return self._defaults[kind]
         entry = self._entries.get(name)
         if entry is None or entry.kind != kind:
-            raise unknown_model(kind, name, self._entries)
+            raise _unknown_model(kind, name, self._entries.values())
         return entry
 
     def _warm(self) -> None:
@@ -192,12 +187,6 @@ class ModelEngine:
             recognizer.activation_map(pixels, 0)
 
 
-def unknown_model(kind: str, name: str, entries: Mapping[str, ModelEntry]) -> UnknownModel:
-    """The error for a name that is no loaded model of that kind, naming those that are."""
-    known = _names(entry.name for entry in entries.values() if entry.kind == kind)
-    return UnknownModel(f"There is no {kind} model {name!r:.80}; loaded are {known}.")
-
-
 def pick_device(name: str) -> torch.device:
     """The torch device for a setting; "auto" is CUDA when there is one, else the CPU. Raises NoSuchDevice."""
     if name == "auto":
@@ -208,5 +197,6 @@ def pick_device(name: str) -> torch.device:
     return device
 
 
-def _names(names: Iterable[str]) -> str:
-    return ", ".join(names) or "none"
+def _unknown_model(kind: str, name: str, entries: Iterable[ModelEntry]) -> UnknownModel:
+    known = ", ".join(entry.name for entry in entries if entry.kind == kind) or "none"
+    return UnknownModel(f"There is no {kind} model {name!r:.80}; loaded are {known}.")

@@ -77,7 +77,7 @@ class PredictionReport(_Answer):
 class RecognitionReport(_Answer):
     """What a classifier sees in the image before and after quantization."""
 
-    model: str = Field(description="The classifier.", examples=["resnet9-cifar10"])
+    model: str = Field(description="The classifier.", examples=["cifar10-resnet9"])
     before: PredictionReport
     after: PredictionReport
     kept: bool = Field(description="Whether the label stayed the same.")
@@ -109,7 +109,7 @@ class CamReport(PredictionReport):
 class ClassifyReport(_Answer):
     """The answer of POST /classify as JSON."""
 
-    model: str = Field(description="The classifier.", examples=["resnet9-cifar10"])
+    model: str = Field(description="The classifier.", examples=["cifar10-resnet9"])
     predictions: list[PredictionReport] = Field(description="Best first.")
     cam: CamReport | None = Field(description="Null unless the option `cam` is given.")
     notes: list[str] = Field(description="What decoding did to the upload.")
@@ -118,11 +118,11 @@ class ClassifyReport(_Answer):
 class ModelReport(_Answer):
     """One network that is loaded."""
 
-    name: str = Field(examples=["colorcnn-cifar10"])
+    name: str = Field(examples=["cifar10-colorcnn"])
     kind: str = Field(description="`colorcnn` quantizes, `classifier` predicts.")
     default: bool = Field(description="Whether it is used when a request names no model.")
     architecture: str
-    dataset: str = Field(description="What it was trained on.", examples=["CIFAR-10"])
+    dataset: str = Field(description="What it was trained on.", examples=["cifar10"])
     classes: list[str] = Field(description="Labels, in the order of their indices.")
     size: int = Field(description="Side of the images it was trained on, in pixels.", examples=[32])
     colors: tuple[int, int] | None = Field(description="Fewest and most colours; null for a classifier.")

@@ -62,7 +62,7 @@ class Row:
 def main(argv: Sequence[str] | None = None) -> list[Row]:
     """Parse flags, measure, print the table and write the JSON file."""
     args = _parser().parse_args(argv)
-    registry, device = Registry.open(), run.choose_device(args.device)
+    registry, device = Registry.open(args.models), run.choose_device(args.device)
     recognizer = load_recognizer(registry, args.classifier, device)
     data = load(run.require_data(args.data), "test", size=recognizer.network.config.size)
     images, labels = data.images.permute(0, 2, 3, 1).numpy(), data.labels.numpy()
@@ -149,6 +149,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Top-1 of a frozen classifier on a whole test set painted with few colours, from PNG bytes.",
     )
     run.add_data_flags(parser)
+    run.add_models_flag(parser)
     parser.add_argument("--classifier", required=True, help="published classifier that looks at the images")
     parser.add_argument("--quantizer", help="published learned quantizer to measure (default: none)")
     parser.add_argument(

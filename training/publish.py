@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> ModelEntry:
     """Parse flags and publish; returns the manifest's entry."""
     args = _parser().parse_args(argv)
     results = json.loads(args.results.read_text()) if args.results else {}
-    return publish(FinishedRun.read(args.run), args.name, args.folder, results, limits=args.limits)
+    return publish(FinishedRun.read(args.run), args.name, args.models, results, limits=args.limits)
 
 
 def publish(
@@ -154,7 +154,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--run", type=Path, required=True, help="folder that the training script wrote to (--out)")
     parser.add_argument("--name", required=True, help="what requests and commands will call the model")
     parser.add_argument(
-        "--folder", type=Path, default=Path("models"), help="folder with manifest.json and checkpoints/ (%(default)s)"
+        "--models", type=Path, default=Path("models"), help="folder with manifest.json and checkpoints/ (%(default)s)"
     )
     parser.add_argument("--results", type=Path, help="JSON of training.evaluate, for the accuracy on the test set")
     parser.add_argument("--limits", default="", help="text for the model card: what the model is not good for")

@@ -207,6 +207,13 @@ def add_training_flags(parser: argparse.ArgumentParser, *, epochs: int, batch: i
     parser.add_argument("--resume", action="store_true", help="go on from the state in --out")
 
 
+def add_models_flag(parser: argparse.ArgumentParser) -> None:
+    """Where published models are."""
+    parser.add_argument(
+        "--models", type=Path, help="folder with manifest.json and checkpoints/ (default: the models that ship here)"
+    )
+
+
 def require_data(folder: Path | None) -> Path:
     """The dataset folder, or SystemExit that says how to give one."""
     if folder is None or not folder.is_dir():

@@ -18,6 +18,7 @@ import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import cast
 
 import torch
@@ -85,7 +86,7 @@ def main(argv: Sequence[str] | None = None) -> Result:
     torch.manual_seed(args.seed)
     workers = run.Workers.from_environment()
     device = run.choose_device(args.device)
-    network = _network(args.classifier)
+    network = around(_frozen(args.models, args.classifier))
     data = load(run.require_data(args.data), "train", size=network.config.encoder.size)
     if len(data.classes) != network.config.encoder.classes:
         raise SystemExit(f"the classifier knows {network.config.encoder.classes} classes, the data {len(data.classes)}")
@@ -93,6 +94,13 @@ def main(argv: Sequence[str] | None = None) -> Result:
     log = run.Log(args.out, workers)
     log.write("start", **run.describe(), images=len(data))
     return train(network, _training_config(args), data, device, log, resume=args.resume)
+
+
+def around(classifier: Classifier) -> ColorCNN:
+    """A fresh network whose encoder is a copy of `classifier`; torch's global generator draws the other weights."""
+    network = build_colorcnn(ColorCNNConfig(encoder=classifier.config))
+    network.encoder.load_state_dict(classifier.state_dict())
+    return network
 
 
 def train(
@@ -262,13 +270,10 @@ def _cpu_twin(generator: torch.Generator) -> torch.Generator:
     return torch.Generator().manual_seed(generator.initial_seed())
 
 
-def _network(classifier: str) -> ColorCNN:
-    """A fresh network around the published classifier of that name."""
-    frozen = Registry.open().load(classifier, torch.device("cpu"))
-    if not isinstance(frozen, Classifier):
-        raise SystemExit(f"--classifier: {classifier} is not a classifier")
-    network = build_colorcnn(ColorCNNConfig(encoder=frozen.config))
-    network.encoder.load_state_dict(frozen.state_dict())
+def _frozen(models: Path | None, name: str) -> Classifier:
+    network = Registry.open(models).load(name, torch.device("cpu"))
+    if not isinstance(network, Classifier):
+        raise SystemExit(f"--classifier: {name} is not a classifier")
     return network
 
 
@@ -294,6 +299,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Train the served quantizer against a frozen classifier, all numbers of colours in one run.",
     )
     run.add_training_flags(parser, epochs=20, batch=128)
+    run.add_models_flag(parser)
     parser.add_argument("--classifier", required=True, help="published classifier to train against and to build upon")
     parser.add_argument("--lr", type=float, default=2e-3, help="peak learning rate of AdamW (%(default)s)")
     parser.add_argument("--weight-decay", type=float, default=1e-4, help="of AdamW (%(default)s)")

@@ -133,10 +133,10 @@ def grey_profile(exponent: float = 1.0) -> bytes:
     return icc_profile(b"GRAY", {b"wtpt": D50, b"kTRC": gamma(exponent)})
 
 
-def cmyk_profile() -> bytes:
-    """Paper is white, any full ink is black, L* linear between: 50 % black ink is L* = 50, which is sRGB 119."""
+def cmyk_profile(black: int = 0) -> bytes:
+    """Paper is white, any full ink has L* = black / 2.55, linear between: 50 % ink is L* = 50, which is sRGB 119."""
     ramp = bytes(range(256))
-    grid = b"".join(bytes([255 if corner == 0 else 0, 128, 128]) for corner in range(16))
+    grid = b"".join(bytes([255 if corner == 0 else black, 128, 128]) for corner in range(16))
     identity = b"".join(struct.pack(">i", 65536 * (place % 4 == 0)) for place in range(9))
     table = b"mft1\0\0\0\0" + bytes([4, 3, 2, 0]) + identity + ramp * 4 + grid + ramp * 3
     return icc_profile(b"CMYK", {b"wtpt": D50, b"A2B0": table}, kind=b"prtr", pcs=b"Lab ")
@@ -423,6 +423,13 @@ def test_cmyk_with_a_profile(kind: str) -> None:
     assert halftone.notes == ("ICC profile converted to sRGB",)
 
 
+def test_the_blackest_ink_is_black() -> None:
+    # Ink on paper ends at L* = 20 here, which is sRGB 48: without black point compensation every shadow is grey.
+    decoded = decode(encoded(solid("CMYK", (0, 0, 0, 255)), "TIFF", icc_profile=cmyk_profile(black=51)))
+
+    assert max(only_color(decoded)) <= 8
+
+
 # Deep samples
 
 
@@ -577,6 +584,17 @@ def test_a_key_that_no_pixel_can_have_is_harmless() -> None:
     decoded = decode(png_file((2, 1), 8, 0, b"\0\x01\x02", (b"tRNS", b"\x01\x2c")))
 
     assert decoded.pixels[0, :, 0].tolist() == [1, 2]
+    assert decoded.notes == ()
+
+
+@pytest.mark.parametrize(("color_type", "row"), [(0, b"\7"), (2, b"\7\7\7"), (3, b"\1")])
+def test_a_text_chunk_that_poses_as_one_of_pillows_own_fields_is_harmless(color_type: int, row: bytes) -> None:
+    # Pillow keeps the text of a PNG in the same dictionary as its own findings.
+    texts = [(b"tEXt", name + b"\0nonsense") for name in (b"transparency", b"exif", b"gamma")]
+
+    decoded = decode(png_file((1, 1), 8, color_type, b"\0" + row, (b"PLTE", bytes([0, 0, 0, 7, 7, 7])), *texts))
+
+    assert only_color(decoded) == [7, 7, 7]
     assert decoded.notes == ()
 
 
@@ -811,6 +829,13 @@ def test_a_tiff_without_all_its_strips_is_refused() -> None:
     assert decode(tiff_file(bytes(16), tags, strips=[8, 16])).pixels.shape == (4, 4, 3)
     with pytest.raises(BadImage, match="part of the picture is missing"):
         decode(tiff_file(bytes(16), tags, strips=[8]))
+
+
+def test_a_tiff_without_all_its_color_planes_is_refused() -> None:
+    tags = tiff_tags((2, 2), [8, 8, 8], 2) | {284: ("H", [2]), 278: ("I", [2])}
+
+    with pytest.raises(BadImage, match="part of the picture is missing"):
+        decode(tiff_file(bytes(12), tags, strips=[8, 12]))
 
 
 def test_an_apng_whose_first_frame_leaves_gaps_is_refused() -> None:

@@ -141,6 +141,13 @@ def test_dither_has_the_palette_of_median_cut_and_keeps_local_means() -> None:
     assert error_of_local_means(dithered.render()) < 0.5 * error_of_local_means(plain.render())
 
 
+@pytest.mark.parametrize("name", ["median_cut", "median_cut_dither"])
+def test_the_palette_of_a_large_photo_is_close_to_that_of_a_small_one(name: str) -> None:
+    large = photo().repeat(10, axis=0).repeat(10, axis=1)  # 640 x 640, so the palette is that of a sample
+    small, painted = (np.sort(CLASSICAL[name].quantize(pixels, 8).palette, axis=0) for pixels in (photo(), large))
+    assert np.abs(painted.astype(int) - small).max() <= 8
+
+
 def test_exact_sees_colors_that_the_sample_misses() -> None:
     pixels = np.zeros((512, 512, 3), np.uint8)
     pixels[100, 101] = 255  # the sample is every 64th pixel

@@ -1,0 +1,71 @@
+"""One small run of the whole path, shared by the tests of its stations: images, classifier, quantizer, results."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from tests.training.synthetic import stripes
+from training import evaluate, publish, train_classifier, train_colorcnn
+from training.datasets import LabelledImages
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """Folders of a run that took some seconds, and what its scripts returned."""
+
+    data: Path
+    runs: Path
+    models: Path
+    results: Path
+    classifier: train_classifier.Result
+    quantizer: train_colorcnn.Result
+
+    @property
+    def report(self) -> dict[str, Any]:
+        content: dict[str, Any] = json.loads(self.results.read_text())
+        return content
+
+
+CLASSIFIER_FLAGS = [
+    "--size",
+    "16",
+    "--width",
+    "8",
+    "--epochs",
+    "3",
+    "--batch",
+    "50",
+    "--held-out",
+    "400",
+    "--lr",
+    "0.1",
+]
+CLASSIFIER_FLAGS += ["--crop", "0", "--cutout", "0", "--fp32"]
+QUANTIZER_FLAGS = ["--classifier", "stripes", "--epochs", "5", "--batch", "25", "--held-out", "400", "--lr", "0.004"]
+QUANTIZER_FLAGS += ["--colors", "2:4", "16:1", "--soft", "1", "--crop", "0", "--fp32"]
+
+
+@pytest.fixture(scope="session")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+    folder = tmp_path_factory.mktemp("workshop")
+    data, runs, models, results = (folder / name for name in ("data", "runs", "models", "results/stripes.json"))
+    write_images(data / "train", stripes(1600))
+    write_images(data / "test", stripes(200, seed=1))
+    common = ["--data", str(data), "--dataset", "stripes", "--device", "cpu"]
+    shelf = ["--models", str(models)]
+    classifier = train_classifier.main([*common, "--out", str(runs / "stripes"), *CLASSIFIER_FLAGS])
+    publish.main([*shelf, "--run", str(runs / "stripes"), "--name", "stripes"])
+    quantizer = train_colorcnn.main([*common, *shelf, "--out", str(runs / "painter"), *QUANTIZER_FLAGS])
+    publish.main([*shelf, "--run", str(runs / "painter"), "--name", "painter"])
+    evaluate.main([*common, *shelf, "--classifier", "stripes", "--quantizer", "painter", "--out", str(results)])
+    return Workshop(data, runs, models, results, classifier, quantizer)
+
+
+def write_images(folder: Path, data: LabelledImages) -> None:
+    for row, (image, label) in enumerate(zip(data.images, data.labels.tolist(), strict=True)):
+        (folder / data.classes[label]).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image.permute(1, 2, 0).numpy()).save(folder / data.classes[label] / f"{row}.png")

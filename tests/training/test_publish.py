@@ -1,0 +1,57 @@
+"""training/publish.py: what ships is what was trained, and says so."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from models.registry import Registry
+from tests.training.conftest import Workshop
+from training import publish, run
+
+
+def test_the_published_network_answers_as_the_trained_one(workshop: Workshop) -> None:
+    published = Registry.open(workshop.models).load("stripes", torch.device("cpu"))
+    images = torch.rand(4, 3, 16, 16)
+    # Half precision: weights move by 2^-11, logits of order 10 by a few hundredths.
+    torch.testing.assert_close(published(images), workshop.classifier.network.eval()(images), rtol=0, atol=0.1)
+
+
+def test_the_manifest_and_the_cards_say_where_the_models_come_from(workshop: Workshop) -> None:
+    registry = Registry.open(workshop.models)
+    classifier, painter = registry.entry("stripes"), registry.entry("painter")
+    assert registry.default("classifier") == classifier and registry.default("colorcnn") == painter
+    assert len(classifier.classes) == 3 and classifier.size == 16
+    assert painter.classifier == "stripes" and painter.colors == (2, 256)
+    assert painter.accuracy["held_out_top1_2"] == workshop.quantizer.scores["held_out_top1_2"]
+    card = (workshop.models / painter.card).read_text()
+    assert painter.command in card and painter.sha256 in card and "| contrast | 4.0 |" in card
+
+
+def test_publishing_again_with_results_changes_the_accuracy_but_not_the_weights(
+    workshop: Workshop, tmp_path: Path
+) -> None:
+    models = Path(shutil.copytree(workshop.models, tmp_path / "models"))
+    for name, folder in (("stripes", "stripes"), ("painter", "painter")):
+        before = Registry.open(models).entry(name)
+        flags = ["--models", str(models), "--run", str(workshop.runs / folder), "--name", name]
+        after = publish.main([*flags, "--results", str(workshop.results)])
+        assert after.sha256 == before.sha256 and Registry.open(models).entry(name) == after
+    assert Registry.open(models).entry("stripes").accuracy["test_top1"] == workshop.report["top1_original"]
+    two = next(r for r in workshop.report["rows"] if r["model"] == "painter" and r["colors"] == 2)
+    assert Registry.open(models).entry("painter").accuracy["test_top1_2"] == two["top1"]
+
+
+def test_an_unfinished_run_is_not_published(workshop: Workshop, tmp_path: Path) -> None:
+    state = run.read_state(workshop.runs / "stripes") | {"epoch": 2}
+    run.save_state(tmp_path, state)
+    with pytest.raises(SystemExit, match="2 of 3 epochs"):
+        publish.main(["--models", str(tmp_path / "models"), "--run", str(tmp_path), "--name", "half"])
+    assert not (tmp_path / "models").exists()
+
+
+def test_the_manifest_is_readable_json_with_one_entry_for_each_name(workshop: Workshop) -> None:
+    content = json.loads((workshop.models / "manifest.json").read_text())
+    assert [model["name"] for model in content["models"]] == ["stripes", "painter"]
