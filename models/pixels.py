@@ -33,7 +33,7 @@ for _category in (UserWarning, Image.DecompressionBombWarning):
     warnings.filterwarnings("ignore", category=_category, module=r"PIL\.")
 
 _BAND_PIXELS = 1 << 20
-"""Colours are converted in bands of rows of so many pixels or fewer: a large image is in memory twice, not five times."""
+"""Colours are converted in bands of rows of so many pixels: a large image is in memory twice, not five times."""
 
 _DEEP_MODES = frozenset({"I;16", "I;16B", "I;16L", "I", "F"})  # Pillow's modes of one sample wider than 8 bits
 _ALPHA_MODES = frozenset({"LA", "La", "PA", "RGBA", "RGBa"})
@@ -212,7 +212,7 @@ def _orientation(image: Image.Image) -> int:
         orientation = image.getexif().get(ExifTags.Base.Orientation)
     except Exception:  # a picture is not refused for what a camera or an editor scribbled beside it
         return 1
-    return orientation if isinstance(orientation, int) and orientation in _TURNS else 1
+    return orientation if orientation in _TURNS else 1
 
 
 def _upright_shape(image: Image.Image, orientation: int) -> tuple[int, int, int]:

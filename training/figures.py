@@ -30,7 +30,7 @@ _BLACK, _GREEN, _RED = "#202020", "#0a7d26", "#b3201b"
 
 @dataclass(frozen=True)
 class Tile:
-    """pixels: (H, W, 3) uint8 sRGB. title: what it is. seen: what the classifier sees in it. kept: as in the original."""
+    """pixels: (H, W, 3) uint8 sRGB. title: what they are. seen: what the classifier sees. kept: as in the original."""
 
     pixels: NDArray[np.uint8]
     title: str

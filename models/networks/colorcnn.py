@@ -153,9 +153,8 @@ class ColorCNN(nn.Module):
     def _native_logits(self, images: Tensor, colors: int) -> Tensor:
         size = self.config.encoder.size
         if images.shape[2:] != (size, size):
-            raise ValueError(
-                f"images must be {size} x {size}, not {tuple(images.shape[2:])}; use plan and index_logits"
-            )
+            given = " x ".join(map(str, images.shape[2:]))
+            raise ValueError(f"images must be {size} x {size}, not {given}; for others use plan and index_logits")
         plan = self.plan(images, images.flatten(2).transpose(1, 2), colors)
         return self.index_logits(images, plan)
 

@@ -106,14 +106,14 @@ def gamma(exponent: float) -> bytes:
     return b"curv\0\0\0\0" + struct.pack(">IH", 1, round(exponent * 256)) + b"\0\0"
 
 
-def icc_profile(space: bytes, tags: Mapping[bytes, bytes], *, kind: bytes = b"mntr", pcs: bytes = b"XYZ ") -> bytes:
-    """A version 2 profile (ICC.1:2001-04, clause 6) of the given tags."""
+def icc_profile(space: bytes, tags: Mapping[bytes, bytes], *, pcs: bytes = b"XYZ ") -> bytes:
+    """A version 2 display profile (ICC.1:2001-04, clause 6) of the given tags."""
     start = 128 + 4 + 12 * len(tags)
     table, body = struct.pack(">I", len(tags)), b""
     for signature, data in tags.items():
         table += signature + struct.pack(">II", start + len(body), len(data))
         body += data
-    header = struct.pack(">I", start + len(body)) + b"\0\0\0\0" + b"\x02\x10\0\0" + kind + space + pcs
+    header = struct.pack(">I", start + len(body)) + b"\0\0\0\0" + b"\x02\x10\0\0" + b"mntr" + space + pcs
     header += struct.pack(">6H", 2026, 1, 1, 0, 0, 0) + b"acsp" + bytes(28) + xyz(0.9642, 1.0, 0.8249)[8:]
     return header.ljust(128, b"\0") + table + body
 
@@ -139,7 +139,7 @@ def cmyk_profile(black: int = 0) -> bytes:
     grid = b"".join(bytes([255 if corner == 0 else black, 128, 128]) for corner in range(16))
     identity = b"".join(struct.pack(">i", 65536 * (place % 4 == 0)) for place in range(9))
     table = b"mft1\0\0\0\0" + bytes([4, 3, 2, 0]) + identity + ramp * 4 + grid + ramp * 3
-    return icc_profile(b"CMYK", {b"wtpt": D50, b"A2B0": table}, kind=b"prtr", pcs=b"Lab ")
+    return icc_profile(b"CMYK", {b"wtpt": D50, b"A2B0": table, b"A2B1": table}, pcs=b"Lab ")
 
 
 def srgb_profile() -> bytes:

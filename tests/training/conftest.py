@@ -45,7 +45,7 @@ CLASSIFIER_FLAGS = [
     "0.1",
 ]
 CLASSIFIER_FLAGS += ["--crop", "0", "--cutout", "0", "--fp32"]
-QUANTIZER_FLAGS = ["--classifier", "stripes", "--epochs", "5", "--batch", "25", "--held-out", "400", "--lr", "0.004"]
+QUANTIZER_FLAGS = ["--classifier", "stripes", "--epochs", "4", "--batch", "25", "--held-out", "400", "--lr", "0.004"]
 QUANTIZER_FLAGS += ["--colors", "2:4", "16:1", "--soft", "1", "--crop", "0", "--fp32"]
 
 

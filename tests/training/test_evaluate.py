@@ -23,7 +23,7 @@ def test_every_method_has_a_row_at_every_k(workshop: Workshop) -> None:
 
 def test_the_learned_quantizer_shows_at_two_colours_what_median_cut_hides(workshop: Workshop) -> None:
     top1 = {(row["method"], row["colors"]): row["top1"] for row in workshop.report["rows"]}
-    assert top1["colorcnn", 2] > top1["median_cut", 2] + 0.15
+    assert top1["colorcnn", 2] > top1["median_cut", 2] + 0.3
     assert workshop.report["top1_original"] > 0.9
 
 

@@ -49,10 +49,10 @@ def test_two_colours_learn_to_show_the_stripes(workshop: Workshop) -> None:
     untrained = around(frozen(workshop)).eval()
     held_out = stripes(1600).hold_out(400, seed=0)[1]
     before = train_colorcnn.evaluate(untrained, frozen(workshop), held_out, bf16=False)
-    # Untrained it is k-means, which splits the step and leaves the classifier at chance; one in three classes. Five
-    # epochs reach 70 % with this seed.
-    assert before["held_out_top1_2"] < 0.45
-    assert workshop.quantizer.scores["held_out_top1_2"] > before["held_out_top1_2"] + 0.15
+    # Untrained it is k-means, which splits the step and leaves the classifier near chance, one in three. Four
+    # epochs reach 99 % with each of three seeds tried.
+    assert before["held_out_top1_2"] < 0.5
+    assert workshop.quantizer.scores["held_out_top1_2"] > 0.8
     assert workshop.quantizer.scores["held_out_top1_64"] > 0.9
 
 
@@ -119,7 +119,7 @@ def test_the_loss_asks_for_the_label_the_answer_or_both(workshop: Workshop) -> N
         config = make_config(distillation=distillation, regularisation=0.0, error=0.0)
         generator = torch.Generator().manual_seed(0)
         value, _ = Objective(network, classifier, config)(images, labels, 64, soft=False, generator=generator)
-        return float(value)
+        return float(value.detach())
 
     assert loss(wrong, 0.0) > loss(data.labels, 0.0) + 1
     assert loss(wrong, 1.0) == pytest.approx(loss(data.labels, 1.0))

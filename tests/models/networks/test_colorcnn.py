@@ -1,6 +1,7 @@
 """models/networks/colorcnn.py: what soft and hard promise, and that a part of an image is indexed as in the whole."""
 
 import json
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -97,14 +98,13 @@ def test_the_configuration_survives_json() -> None:
 @pytest.mark.parametrize("colors", [2, 256])
 def test_it_needs_a_quarter_of_the_published_network_s_multiply_adds(colors: int) -> None:
     encoder = ClassifierConfig(architecture="resnet9", classes=10, width=32)
+    served = build_colorcnn(ColorCNNConfig(encoder=encoder)).eval()
+    published = PublishedColorCNN(PublishedConfig(colors=colors)).eval()
     image = make_images(1, 32, 32)
-    costs = []
-    served, published = (
-        build_colorcnn(ColorCNNConfig(encoder=encoder)),
-        PublishedColorCNN(PublishedConfig(colors=colors)),
-    )
-    for paint in (lambda: served.eval().hard(image, colors), lambda: published.eval().hard(image)):
-        with (counter := FlopCounterMode(display=False)):  # type: ignore[no-untyped-call]
-            paint()
-        costs.append(counter.get_total_flops())
-    assert 4 * costs[0] < costs[1]
+    assert 4 * operations(lambda: served.hard(image, colors)) < operations(lambda: published.hard(image))
+
+
+def operations(paint: Callable[[], object]) -> int:
+    with FlopCounterMode(display=False) as counter:
+        paint()
+    return int(counter.get_total_flops())
