@@ -119,7 +119,7 @@ def _jpeg_segments(data: bytes) -> Iterator[int]:
             continue
         scanning = scanning or code == _JPEG_SCAN
         yield code
-        at += max(2, int.from_bytes(data[at : at + 2], "big"))
+        at += int.from_bytes(data[at : at + 2], "big")
 
 
 def check_tiff(data: bytes, max_pixels: int) -> None:

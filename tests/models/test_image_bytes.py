@@ -106,6 +106,8 @@ def test_refuses_a_jpeg_of_a_thousand_header_segments() -> None:
     check_jpeg(plain[:2] + segment * 900 + plain[2:])
     with pytest.raises(BadImage, match="header segments"):
         check_jpeg(plain[:2] + segment * 1001 + plain[2:])
+    with pytest.raises(BadImage, match="header segments"):  # Pillow does not stop at an end before the first scan
+        check_jpeg(plain[:2] + b"\xff\xd9" + segment * 1001 + plain[2:])
 
 
 def test_refuses_a_jpeg_of_a_hundred_scans() -> None:
@@ -130,7 +132,8 @@ def test_scans_hidden_behind_an_end_marker_in_a_table_are_still_counted() -> Non
 
 
 def test_what_follows_the_end_of_a_jpeg_does_not_count() -> None:
-    check_jpeg(encoded("JPEG") + b"\xff\xda\0\2" * 500)  # a phone appends a video; its bytes may look like anything
+    # A phone appends a video, whose bytes may look like anything.
+    check_jpeg(encoded("JPEG") + b"\0\0" + b"\xff\xda\0\2" * 500)
 
 
 def test_the_jpeg_walk_is_linear_in_hostile_input() -> None:

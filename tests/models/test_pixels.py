@@ -768,7 +768,7 @@ def test_a_file_cut_short_gives_an_error_or_the_whole_picture_never_a_part(name:
     assert refused > 0
 
 
-@settings(max_examples=400, derandomize=True, deadline=None)
+@settings(max_examples=250, derandomize=True, deadline=None)
 @given(st.sampled_from(sorted(small_files())), st.data())
 def test_a_damaged_file_gives_a_picture_or_one_of_our_errors(name: str, data: st.DataObject) -> None:
     damaged = bytearray(small_files()[name])

@@ -45,8 +45,21 @@ CLASSIFIER_FLAGS = [
     "0.1",
 ]
 CLASSIFIER_FLAGS += ["--crop", "0", "--cutout", "0", "--fp32"]
-QUANTIZER_FLAGS = ["--classifier", "stripes", "--epochs", "4", "--batch", "25", "--held-out", "400", "--lr", "0.004"]
-QUANTIZER_FLAGS += ["--colors", "2:4", "16:1", "--soft", "1", "--crop", "0", "--fp32"]
+QUANTIZER_FLAGS = ["--classifier", "stripes", "--epochs", "2", "--batch", "25", "--held-out", "400", "--lr", "0.004"]
+QUANTIZER_FLAGS += [
+    "--colors",
+    "2:4",
+    "16:1",
+    "--soft",
+    "1",
+    "--contrast",
+    "2",
+    "--jitter",
+    "0.5",
+    "--crop",
+    "0",
+    "--fp32",
+]
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,8 @@ import torch
 
 from training.datasets import LabelledImages
 
-CLASSES = ("upright", "level", "slanted")  # a mirror image has the same class
+# In the order of folder names; a mirror image has the same class.
+CLASSES = ("level", "slanted", "upright")
 
 
 def stripes(count: int, *, seed: int = 0, size: int = 16) -> LabelledImages:
@@ -16,7 +17,7 @@ def stripes(count: int, *, seed: int = 0, size: int = 16) -> LabelledImages:
     phase, turn = (2 * math.pi * torch.rand(2, count, 1, 1, generator=generator)).unbind(0)
     y, x = torch.meshgrid(torch.arange(size) - size / 2 + 0.5, torch.arange(size) - size / 2 + 0.5, indexing="ij")
     slant = 1 + 2 * torch.randint(0, 2, (count,), generator=generator)  # falling or rising, in units of 45 degrees
-    angle = torch.where(labels == 2, slant, 2 * labels).view(-1, 1, 1) * math.pi / 4
+    angle = torch.where(labels == 1, slant, 2 - labels).view(-1, 1, 1) * math.pi / 4
     waves = 0.15 * torch.sin(math.pi / 2 * (x * angle.cos() + y * angle.sin()) + phase)
     step = 0.3 * torch.sign(x * turn.cos() + y * turn.sin())
     gray = (0.5 + waves + step).unsqueeze(1).repeat(1, 3, 1, 1)

@@ -27,7 +27,7 @@ def test_the_manifest_and_the_cards_say_where_the_models_come_from(workshop: Wor
     assert painter.classifier == "stripes" and painter.colors == (2, 256)
     assert painter.accuracy["held_out_top1_2"] == workshop.quantizer.scores["held_out_top1_2"]
     card = (workshop.models / painter.card).read_text()
-    assert painter.command in card and painter.sha256 in card and "| contrast | 4.0 |" in card
+    assert painter.command in card and painter.sha256 in card and "| contrast | 2.0 |" in card
 
 
 def test_publishing_again_with_results_changes_the_accuracy_but_not_the_weights(
