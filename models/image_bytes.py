@@ -175,7 +175,7 @@ def png_stream_is_short(data: bytes) -> bool:
         while chunk and missing > 0:
             missing -= len(inflater.decompress(chunk, _INFLATE_STEP))
             chunk = inflater.unconsumed_tail
-    return missing > len(inflater.flush())
+    return missing > 0
 
 
 def _png_stream_length(width: int, height: int, bits: int, *, interlaced: bool) -> int:

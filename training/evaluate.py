@@ -9,13 +9,13 @@ selected here: every method and every K that is asked for gets its row.
 
 import argparse
 import json
+import multiprocessing
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,45 +59,63 @@ class Row:
     seconds: float
 
 
+@dataclass(frozen=True)
+class Painter:
+    """A quantizer for whole batches. model: name of its checkpoint, None for a classical method."""
+
+    method: str
+    model: str | None
+    paint: Paint
+
+
+@dataclass(frozen=True)
+class EvaluationSet:
+    """images: (N, s, s, 3) uint8. labels: (N,). originals: (N,), what the classifier sees in the images unquantized."""
+
+    images: Images
+    labels: NDArray[np.int64]
+    originals: NDArray[np.int64]
+    recognizer: Recognizer
+
+    def measure(self, painter: Painter, colors: int, pool: ProcessPoolExecutor) -> Row:
+        """Send every image through a PNG file; painters without a network share the processes of the pool."""
+        started = time.perf_counter()
+        parts = _parts(self.images)
+        work = partial(_paint_and_send, painter.paint, colors)
+        sent = map(work, parts) if painter.model else pool.map(work, parts)
+        title = f"{painter.method}, {colors} colours"
+        pixels, sizes = zip(*track(sent, title, total=len(parts), transient=True), strict=True)
+        seen, size = _classify(self.recognizer, pixels), float(np.concatenate(sizes).mean())
+        return Row(
+            method=painter.method,
+            model=painter.model,
+            colors=colors,
+            top1=float(np.mean(seen == self.labels)),
+            kept=float(np.mean(seen == self.originals)),
+            bytes=size,
+            bits_per_pixel=8 * size / (self.images.shape[1] * self.images.shape[2]),
+            seconds=round(time.perf_counter() - started, 1),
+        )
+
+
 def main(argv: Sequence[str] | None = None) -> list[Row]:
     """Parse flags, measure, print the table and write the JSON file."""
     args = _parser().parse_args(argv)
     registry, device = Registry.open(args.models), run.choose_device(args.device)
-    recognizer = load_recognizer(registry, args.classifier, device)
-    data = load(run.require_data(args.data), "test", size=recognizer.network.config.size)
-    images, labels = data.images.permute(0, 2, 3, 1).numpy(), data.labels.numpy()
-    originals = _classify(recognizer, np.array_split(images, -(-len(images) // BATCH)))
-    painters: dict[str, tuple[str | None, Paint]] = {name: (None, partial(_classical, name)) for name in args.methods}
+    tests = _test_set(run.require_data(args.data), load_recognizer(registry, args.classifier, device))
+    painters = [Painter(name, None, partial(_classical, name)) for name in args.methods]
     if args.quantizer:
-        quantizer = load_quantizer(registry, args.quantizer, device)
-        painters = {LEARNED: (args.quantizer, quantizer.quantize_batch)} | painters
-    rows = []
-    with ProcessPoolExecutor() as pool:
-        for name, (model, paint) in painters.items():
-            for colors in args.colors:
-                started = time.perf_counter()
-                sent = _send(pool if model is None else None, paint, images, colors, f"{name} {colors}")
-                pixels, sizes = zip(*sent, strict=True)
-                seen = _classify(recognizer, pixels)
-                size = float(np.mean(np.concatenate(sizes)))
-                rows.append(
-                    Row(
-                        method=name,
-                        model=model,
-                        colors=colors,
-                        top1=float(np.mean(seen == labels)),
-                        kept=float(np.mean(seen == originals)),
-                        bytes=size,
-                        bits_per_pixel=8 * size / (images.shape[1] * images.shape[2]),
-                        seconds=round(time.perf_counter() - started, 1),
-                    )
-                )
-    report: dict[str, Any] = {
+        learned = load_quantizer(registry, args.quantizer, device)
+        painters.insert(0, Painter(LEARNED, args.quantizer, learned.quantize_batch))
+    # Not forked: torch's threads would not live on in the children.
+    with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
+        rows = [tests.measure(painter, colors, pool) for painter in painters for colors in args.colors]
+    report = {
         "dataset": args.dataset,
         "split": "test",
-        "images": len(images),
+        "images": len(tests.images),
         "classifier": args.classifier,
-        "top1_original": float(np.mean(originals == labels)),
+        "top1_original": float(np.mean(tests.originals == tests.labels)),
         **run.describe(),
         "rows": [asdict(row) for row in rows],
     }
@@ -113,13 +131,14 @@ def round_trip(painted: list[PaletteImage]) -> tuple[Images, NDArray[np.int64]]:
     return np.stack([decode(file).pixels for file in files]), np.array([len(file) for file in files])
 
 
-def _send(
-    pool: ProcessPoolExecutor | None, paint: Paint, images: Images, colors: int, title: str
-) -> Iterator[tuple[Images, NDArray[np.int64]]]:
-    """Paint and round-trip batch by batch: in the pool, or here where the painter holds a network."""
-    parts = np.array_split(images, -(-len(images) // BATCH))
-    work = partial(_paint_and_send, paint, colors)
-    yield from track(pool.map(work, parts) if pool else map(work, parts), title, total=len(parts), transient=True)
+def _test_set(folder: Path, recognizer: Recognizer) -> EvaluationSet:
+    data = load(folder, "test", size=recognizer.network.config.size)
+    images = data.images.permute(0, 2, 3, 1).numpy()
+    return EvaluationSet(images, data.labels.numpy(), _classify(recognizer, _parts(images)), recognizer)
+
+
+def _parts(images: Images) -> list[Images]:
+    return np.array_split(images, -(-len(images) // BATCH))
 
 
 def _paint_and_send(paint: Paint, colors: int, images: Images) -> tuple[Images, NDArray[np.int64]]:
