@@ -84,3 +84,13 @@ def test_a_batch_is_painted_as_its_images_are() -> None:
 def test_colours_out_of_range_are_refused(colors: int) -> None:
     with pytest.raises(BadOption, match="2 to 256"):
         QUANTIZER.quantize(make_pixels(4, 4), colors)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("colors", [2, 64])
+def test_cuda_paints_as_the_cpu_does(colors: int) -> None:
+    pixels = make_pixels(200, 300)
+    device = torch.device("cuda")
+    painted = LearnedQuantizer(make_quantizer().network.to(device), device).quantize(pixels, colors)
+    # Convolutions add in another order there, which may turn a tie.
+    assert np.mean(painted.render() != QUANTIZER.quantize(pixels, colors).render()) < 0.01
