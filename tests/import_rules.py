@@ -23,7 +23,8 @@ _ROOF = (("learned", "recognizer"), ("compare",))
 COLUMNS = (
     (
         ("errors", "resampling"),
-        ("image_bytes",),
+        ("image_bytes", "row_bands", "srgb"),
+        ("completeness", "sample_depth", "transparency"),
         ("palette_image", "pixels"),
         ("codecs", "metrics", "classical"),
         *_ROOF,

@@ -1,0 +1,88 @@
+"""Image files made in memory, by Pillow where it writes the case and by hand where it does not."""
+
+import struct
+import zlib
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from models.pixels import DecodedImage
+
+Pixels = npt.NDArray[np.uint8]
+
+WHITE = [255, 255, 255]
+
+
+def picture(height: int = 7, width: int = 11) -> Pixels:
+    """Random colours: no two places alike, so that nothing can be mistaken for another place."""
+    return np.random.default_rng(5).integers(0, 256, (height, width, 3)).astype(np.uint8)
+
+
+def ramp() -> npt.NDArray[np.uint16]:
+    """Every 16-bit level once."""
+    return np.arange(65536, dtype=np.uint16).reshape(256, 256)
+
+
+def solid(mode: str, color: int | tuple[int, ...], size: tuple[int, int] = (16, 16)) -> Image.Image:
+    return Image.new(mode, size, color)
+
+
+def exif(orientation: int) -> Image.Exif:
+    tags = Image.Exif()
+    tags[0x0112] = orientation
+    return tags
+
+
+def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
+    buffer = BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def png_file(
+    size: tuple[int, int], depth: int, color_type: int, rows: bytes, *chunks: tuple[bytes, bytes], interlace: int = 0
+) -> bytes:
+    """A PNG of the given scanlines, filter bytes included; `chunks` come before the image data."""
+    header = struct.pack(">IIBBBBB", *size, depth, color_type, 0, 0, interlace)
+    every = [(b"IHDR", header), *chunks, (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in every
+    )
+
+
+def tiff_file(
+    data: bytes, tags: Mapping[int, tuple[str, Sequence[int]]], *, order: str = "<", strips: Sequence[int] = (8,)
+) -> bytes:
+    """A TIFF of raw `data` from byte 8 on. Tags map to ("B", "H" or "I", values); the strips' offsets are added."""
+    every = {273: ("I", strips), 279: ("I", [len(data)] * len(strips)), **tags}
+    start = 8 + len(data) + len(data) % 2
+    outside = start + 2 + 12 * len(every) + 4
+    directory, values = struct.pack(f"{order}H", len(every)), b""
+    for tag, (code, numbers) in sorted(every.items()):
+        packed = struct.pack(f"{order}{len(numbers)}{code}", *numbers)
+        field = packed.ljust(4, b"\0") if len(packed) <= 4 else struct.pack(f"{order}I", outside + len(values))
+        directory += struct.pack(f"{order}HHI", tag, {"B": 1, "H": 3, "I": 4}[code], len(numbers)) + field
+        values += packed if len(packed) > 4 else b""
+    mark = b"II*\0" if order == "<" else b"MM\0*"
+    return mark + struct.pack(f"{order}I", start) + data.ljust(start - 8, b"\0") + directory + bytes(4) + values
+
+
+def tiff_tags(size: tuple[int, int], bits: Sequence[int], photometric: int) -> dict[int, tuple[str, Sequence[int]]]:
+    width, height = size
+    return {
+        256: ("I", [width]),
+        257: ("I", [height]),
+        258: ("H", bits),
+        259: ("H", [1]),
+        262: ("H", [photometric]),
+        277: ("H", [len(bits)]),
+    }
+
+
+def only_color(decoded: DecodedImage) -> list[int]:
+    """The colour of an image that has only one."""
+    (color,) = np.unique(decoded.pixels.reshape(-1, 3), axis=0).tolist()
+    return list(color)
