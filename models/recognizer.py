@@ -73,5 +73,5 @@ def load_recognizer(registry: Registry, name: str, device: torch.device) -> Reco
     """
     network = registry.load(name, device)
     if not isinstance(network, Classifier):
-        raise UnknownModel(f"{name!r} is a {registry.entry(name).kind}, not a classifier; GET /models lists them all")
+        raise UnknownModel(f"{name!r} is a {registry.entry(name).kind}, not a classifier")
     return Recognizer(fold_batch_norm(network), registry.entry(name).classes, device)

@@ -6,10 +6,11 @@
 The manifest is read when the registry is opened; a checkpoint only when it is loaded.
 """
 
+import json
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Any, Self
@@ -34,6 +35,10 @@ _BUILDERS: Mapping[str, Callable[[Mapping[str, Any]], nn.Module]] = MappingProxy
     }
 )
 KINDS = tuple(_BUILDERS)
+SHIPPED = Path(__file__).parent
+"""The folder of the models that ship with the project."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +106,7 @@ class Registry:
     @classmethod
     def open(cls, folder: Path | None = None) -> Self:
         """Read the manifest of `folder`, or the one that ships with this package; raises CorruptCheckpoint."""
-        folder = Path(__file__).parent if folder is None else folder
+        folder = SHIPPED if folder is None else folder
         manifest = folder / MANIFEST_FILE
         try:
             entries, defaults = _read_manifest(manifest.read_bytes())
@@ -111,6 +116,23 @@ class Registry:
         except CorruptCheckpoint as error:
             raise CorruptCheckpoint(f"{manifest}: {error}. Correct it, or publish the model again.") from error
         return cls(folder, entries, defaults)
+
+    def with_model(self, entry: ModelEntry) -> Self:
+        """A registry in which `entry` takes the place of a model of its name, or the last place.
+
+        The first model of a kind becomes its default. Raises CorruptCheckpoint if the manifest would not be readable.
+        """
+        entries = {model.name: model for model in self.entries} | {entry.name: entry}
+        defaults = {entry.kind: entry.name} | dict(self.defaults)
+        changed = replace(self, entries=tuple(entries.values()), defaults=MappingProxyType(defaults))
+        _read_manifest(changed._manifest())
+        return changed
+
+    def write(self) -> None:
+        """Write the manifest; a reader sees the old one or the new one."""
+        partial = self.folder / f"{MANIFEST_FILE}.partial"
+        partial.write_bytes(self._manifest())
+        partial.replace(self.folder / MANIFEST_FILE)
 
     def available(self) -> tuple[ModelEntry, ...]:
         """Every model, in the order of the manifest."""
@@ -145,6 +167,10 @@ class Registry:
         network.eval().requires_grad_(False)
         return network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
+    def _manifest(self) -> bytes:
+        content = {"models": [entry.to_json() for entry in self.entries], "defaults": dict(self.defaults)}
+        return json.dumps(content, indent=2).encode() + b"\n"
+
 
 def _build(entry: ModelEntry, config: Mapping[str, Any]) -> nn.Module:
     try:
@@ -166,8 +192,8 @@ def _read_manifest(data: bytes) -> tuple[tuple[ModelEntry, ...], Mapping[str, st
 def _check_entry(entry: ModelEntry, fields: Fields) -> None:
     if entry.kind not in KINDS:
         fields.refuse("kind", f"must be one of {', '.join(KINDS)}", entry.kind)
-    if not entry.name:
-        fields.refuse("name", "must not be empty", entry.name)
+    if not _NAME.fullmatch(entry.name):
+        fields.refuse("name", "must be letters, digits, '.', '_' or '-', a letter or digit first", entry.name)
     if not re.fullmatch("[0-9a-f]{64}", entry.sha256):
         fields.refuse("sha256", "must be 64 lower-case hexadecimal digits", entry.sha256)
     for field in ("file", "card"):

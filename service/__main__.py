@@ -5,19 +5,22 @@ from __future__ import annotations
 import argparse
 import contextlib
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from service.settings import Settings, environment_table
+from service.settings import Settings, environment_table, unknown_variables, variable
 
 if TYPE_CHECKING:
     from service.engine import Engine
 
 EXIT_BROKEN = 1
 EXIT_BAD_SETTINGS = 2
+
+log = logging.getLogger("colorcnn.service")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = Settings()
     except ValidationError as error:
         for item in error.errors():
-            print(f"COLORCNN_{'.'.join(map(str, item['loc'])).upper()}: {item['msg']}", file=sys.stderr)
+            print(f"{variable('.'.join(map(str, item['loc'])))}: {item['msg']}", file=sys.stderr)
         return EXIT_BAD_SETTINGS
     return serve(settings)
 
@@ -41,6 +44,7 @@ def serve(settings: Settings, engine: Engine | None = None) -> int:
     from service.engine import NoSuchDevice
 
     _configure_logging(settings.log_level)
+    _warn_of_unknown_variables()
     broken: list[bool] = []
 
     def stop() -> None:
@@ -74,6 +78,13 @@ def _configure_logging(level: str) -> None:
     logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
     for library in ("python_multipart", "PIL"):
         logging.getLogger(library).setLevel(logging.ERROR)
+
+
+def _warn_of_unknown_variables() -> None:
+    """A warning and no refusal: the environment may be shared, and a container platform may add variables to it."""
+    unknown = unknown_variables(os.environ)
+    if unknown:
+        log.warning("ignored, no such setting: %s; `python -m service --help` lists them all", ", ".join(unknown))
 
 
 def _parser() -> argparse.ArgumentParser:

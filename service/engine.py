@@ -22,7 +22,9 @@ from models.quantizers.learned import LearnedQuantizer, load_quantizer
 from models.recognizer import Prediction, Recognizer, load_recognizer
 from models.registry import ModelEntry, Registry
 
-LEARNED_METHOD = "colorcnn"
+LEARNED_METHOD = LearnedQuantizer.name
+
+# Kinds of models in the manifest.
 CLASSIFIER = "classifier"
 COLORCNN = "colorcnn"
 

@@ -48,7 +48,8 @@ class _Exchange:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             MutableHeaders(scope=message)[HEADER] = self.request_id
-        self.bytes_out += len(message.get("body", b""))
+        if self.scope["method"] != "HEAD":  # the server drops the body of an answer to HEAD
+            self.bytes_out += len(message.get("body", b""))
 
     def write(self) -> None:
         level = logging.DEBUG if self.scope["path"] in _PROBES else logging.INFO

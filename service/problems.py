@@ -137,12 +137,15 @@ async def _answer_domain_error(request: Request, error: Exception) -> Response:
 
 
 async def _answer_http_exception(request: Request, error: Exception) -> Response:
-    """Keep the framework's own headers (405 must name the methods in Allow)."""
+    """Keep the framework's own headers (405 must name the methods in Allow) and say in words what a 405 allows."""
     if not isinstance(error, HTTPException):
         raise error
     problem = _BY_STATUS.get(error.status_code) or Problem(f"http-{error.status_code}", error.status_code, error.detail)
-    detail = f"{error.detail}: {request.method} {request.scope['path']!r:.200}. The service describes itself at /docs."
-    return problem_response(problem, detail, _request_id(request), error.headers)
+    headers = error.headers or {}
+    advice = f"Use {' or '.join(sorted(headers['Allow'].split(', ')))}. " if "Allow" in headers else ""
+    failed = f"{error.detail}: {request.method} {request.scope['path']!r:.200}."
+    detail = f"{failed} {advice}The service describes itself at /docs."
+    return problem_response(problem, detail, _request_id(request), headers)
 
 
 async def _answer_validation_error(request: Request, error: Exception) -> Response:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
 import anyio
 from fastapi import APIRouter
+from pydantic import BaseModel
 from starlette.responses import Response
 
 from service import documentation
@@ -21,7 +25,22 @@ from service.dependencies import (
 from service.pipeline import TOP
 from service.schemas import ModelsReport, StatusReport
 
+Handler = TypeVar("Handler", bound=Callable[..., Awaitable[BaseModel]])
+
 router = APIRouter()
+
+
+def _report(path: str) -> Callable[[Handler], Handler]:
+    """Route GET and HEAD of `path` to a handler: HEAD must work wherever GET does (RFC 9110, section 9.1)."""
+
+    def register(handler: Handler) -> Handler:
+        # FastAPI describes each method of a route under the same operation id, so the route that answers is not
+        # described, and the one that is described never answers: the first match wins, and its methods go into Allow.
+        router.add_api_route(path, handler, methods=["GET", "HEAD"], include_in_schema=False)
+        router.add_api_route(path, handler, methods=["GET"], tags=["service"], responses=documentation.NOT_READY)
+        return handler
+
+    return register
 
 
 @router.post("/quantize", tags=["images"], response_class=Response, **documentation.QUANTIZE)
@@ -47,20 +66,20 @@ async def classify(
     return await anyio.to_thread.run_sync(classify_answer, result, media_type)
 
 
-@router.get("/models", tags=["service"], responses=documentation.NOT_READY)
+@_report("/models")
 async def models(service: ReadyService) -> ModelsReport:
     """The networks that are loaded, with their measured accuracy, and the methods of `/quantize`."""
     return models_report(service.engine)
 
 
-@router.get("/healthz", tags=["service"], responses=documentation.NOT_READY)
+@_report("/healthz")
 async def healthz(service: AnyService) -> StatusReport:
     """Liveness: answers at once, whatever work there is; fails only when a restart is needed."""
     service.require_alive()
     return StatusReport(status="alive")
 
 
-@router.get("/readyz", tags=["service"], responses=documentation.NOT_READY)
+@_report("/readyz")
 async def readyz(service: ReadyService) -> StatusReport:
     """Readiness: true from the end of warm-up until the service shuts down."""
     return StatusReport(status="ready")

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from models.quantizers.base import MAX_COLORS, MIN_COLORS
+from service.engine import CLASSIFIER, COLORCNN, LEARNED_METHOD
 
 Name = Annotated[str, StringConstraints(min_length=1)]
 
@@ -37,10 +38,11 @@ class QuantizeOptions(ImageOptions):
         description=f"Most palette entries, from {MIN_COLORS} to {MAX_COLORS}.",
     )
     method: Name = Field(
-        "colorcnn", description="Who paints: `colorcnn` (the network) or a classical quantizer; see GET /models."
+        LEARNED_METHOD,
+        description=f"Who paints: `{LEARNED_METHOD}` (the network) or a classical quantizer; see GET /models.",
     )
     model: Name | None = Field(
-        None, description="Network for the method `colorcnn`; left out: the default of GET /models."
+        None, description=f"Network for the method `{LEARNED_METHOD}`; left out: the default of GET /models."
     )
     effort: Literal["fast", "default", "max"] = Field(
         "default", description="How hard the PNG writer tries to make the file small; the pixels are the same."
@@ -87,7 +89,7 @@ class QuantizeReport(_Answer):
     """The answer of POST /quantize as JSON."""
 
     model: str | None = Field(description="The network that painted; null for a classical method.")
-    method: str = Field(examples=["colorcnn"])
+    method: str = Field(examples=[LEARNED_METHOD])
     width: int = Field(ge=1, examples=[640])
     height: int = Field(ge=1, examples=[480])
     palette: list[str] = Field(description="The colours, as #rrggbb.", examples=[["#1d2b1f", "#c9b79c"]])
@@ -119,7 +121,7 @@ class ModelReport(_Answer):
     """One network that is loaded."""
 
     name: str = Field(examples=["cifar10-colorcnn"])
-    kind: str = Field(description="`colorcnn` quantizes, `classifier` predicts.")
+    kind: str = Field(description=f"`{COLORCNN}` quantizes, `{CLASSIFIER}` predicts.")
     default: bool = Field(description="Whether it is used when a request names no model.")
     architecture: str
     dataset: str = Field(description="What it was trained on.", examples=["cifar10"])

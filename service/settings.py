@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, DirectoryPath, Field, StringConstraints, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "COLORCNN_"
+_VARIABLES_OF_TRAINING = frozenset({"COLORCNN_DATA"})
 
 Device = Annotated[str, StringConstraints(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
 LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(str.lower)]
@@ -20,7 +24,7 @@ class Settings(BaseSettings):
         pydantic.ValidationError: a value is out of range, or a folder does not exist.
     """
 
-    model_config = SettingsConfigDict(env_prefix="COLORCNN_", frozen=True, extra="forbid", env_ignore_empty=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True)
 
     host: str = Field("127.0.0.1", min_length=1, description="Address to listen on; 0.0.0.0 for every interface.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
@@ -72,9 +76,23 @@ class Settings(BaseSettings):
         return folder
 
 
+def variable(field: str) -> str:
+    """The environment variable that sets `field`."""
+    return PREFIX + field.upper()
+
+
+def unknown_variables(names: Iterable[str]) -> tuple[str, ...]:
+    """The `COLORCNN_*` variables among `names` that nothing in this project reads, such as a misspelt setting.
+
+    Case does not matter, as when settings are read.
+    """
+    known = _VARIABLES_OF_TRAINING.union(map(variable, Settings.model_fields))
+    return tuple(sorted(name for name in names if name.upper().startswith(PREFIX) and name.upper() not in known))
+
+
 def environment_table() -> tuple[tuple[str, str, str], ...]:
     """Rows (variable, default, description) of every setting, in the order in which they are declared."""
     return tuple(
-        (f"COLORCNN_{name.upper()}", "" if field.default is None else str(field.default), field.description or "")
+        (variable(name), "" if field.default is None else str(field.default), field.description or "")
         for name, field in Settings.model_fields.items()
     )

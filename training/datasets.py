@@ -4,7 +4,6 @@ Parquet:  FOLDER/SPLIT-*.parquet with columns image {bytes, path} and label; FOL
 Folders:  FOLDER/SPLIT/CLASS/*.png (or .jpg, ...); the sorted folder names are the classes.
 """
 
-import io
 import json
 import os
 from collections.abc import Iterator
@@ -15,9 +14,10 @@ from typing import Self
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
+from models.errors import ColorCNNError
+from models.pixels import decode
 from models.resampling import resize
 
 DATA_VARIABLE = "COLORCNN_DATA"
@@ -47,6 +47,12 @@ class LabelledImages:
     def to(self, device: torch.device) -> Self:
         """The same images on another device."""
         return replace(self, images=self.images.to(device), labels=self.labels.to(device))
+
+    def require_classes(self, classes: tuple[str, ...]) -> None:
+        """Raise DatasetError unless the classes are these, in this order: else labels would mean other things."""
+        if self.classes != classes:
+            ours, theirs = (", ".join(names[:20]) for names in (self.classes, classes))
+            raise DatasetError(f"the data has the classes {ours}; the classifier knows {theirs}, in that order")
 
     def hold_out(self, count: int, *, seed: int) -> tuple[Self, Self]:
         """Split into (the rest, `count` images chosen by `seed`): the part for training and the part for selection."""
@@ -78,7 +84,8 @@ def default_folder() -> Path | None:
 def _load_parquet(folder: Path, split: str, size: int) -> LabelledImages:
     rows = list(_parquet_rows(folder, split))
     classes = _class_names(folder, count=max(label for _, label in rows) + 1)
-    return _decode_all([data for data, _ in rows], [label for _, label in rows], classes, size)
+    named = [(f"row {row} of {split}", data) for row, (data, _) in enumerate(rows)]
+    return _decode_all(named, [label for _, label in rows], classes, size)
 
 
 def _parquet_rows(folder: Path, split: str) -> Iterator[tuple[bytes, int]]:
@@ -98,7 +105,7 @@ def _class_names(folder: Path, *, count: int) -> tuple[str, ...]:
 
 
 def _load_folder(folder: Path, size: int) -> LabelledImages:
-    classes = tuple(sorted(path.name for path in folder.iterdir() if path.is_dir()))
+    classes = tuple(sorted(path.name for path in folder.iterdir() if path.is_dir() and path.name[0] != "."))
     files = [
         (file, label)
         for label, name in enumerate(classes)
@@ -107,17 +114,24 @@ def _load_folder(folder: Path, size: int) -> LabelledImages:
     ]
     if not files:
         raise DatasetError(f"no images in {folder}/CLASS/; expected one folder of images for each class")
-    return _decode_all([file.read_bytes() for file, _ in files], [label for _, label in files], classes, size)
+    named = [(str(file), file.read_bytes()) for file, _ in files]
+    return _decode_all(named, [label for _, label in files], classes, size)
 
 
-def _decode_all(files: list[bytes], labels: list[int], classes: tuple[str, ...], size: int) -> LabelledImages:
+def _decode_all(
+    files: list[tuple[str, bytes]], labels: list[int], classes: tuple[str, ...], size: int
+) -> LabelledImages:
+    """Decode as the service does, so that training and use see the same pixels; `files` are (name, bytes)."""
     pixels = np.empty((len(files), size, size, 3), np.uint8)
 
-    def decode(row: int) -> None:
-        with Image.open(io.BytesIO(files[row])) as image:
-            pixels[row] = resize(np.asarray(image.convert("RGB")), size)
+    def decode_row(row: int) -> None:
+        name, data = files[row]
+        try:
+            pixels[row] = resize(decode(data).pixels, size)
+        except ColorCNNError as error:
+            raise DatasetError(f"{name}: {error}") from error
 
     with ThreadPoolExecutor() as pool:
-        list(pool.map(decode, range(len(files))))
+        list(pool.map(decode_row, range(len(files))))
     images = torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
     return LabelledImages(images, torch.tensor(labels), classes)

@@ -102,7 +102,7 @@ def main(argv: Sequence[str] | None = None) -> list[Row]:
     """Parse flags, measure, print the table and write the JSON file."""
     args = _parser().parse_args(argv)
     registry, device = Registry.open(args.models), run.choose_device(args.device)
-    tests = _test_set(run.require_data(args.data), load_recognizer(registry, args.classifier, device))
+    tests = _test_set(run.require_data(args), load_recognizer(registry, args.classifier, device))
     painters = [Painter(name, None, partial(_classical, name)) for name in args.methods]
     if args.quantizer:
         learned = load_quantizer(registry, args.quantizer, device)
@@ -133,6 +133,7 @@ def round_trip(painted: list[PaletteImage]) -> tuple[Images, NDArray[np.int64]]:
 
 def _test_set(folder: Path, recognizer: Recognizer) -> EvaluationSet:
     data = load(folder, "test", size=recognizer.network.config.size)
+    data.require_classes(recognizer.classes)
     images = data.images.permute(0, 2, 3, 1).numpy()
     return EvaluationSet(images, data.labels.numpy(), _classify(recognizer, _parts(images)), recognizer)
 
@@ -187,4 +188,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    main()
+    run.command(main)

@@ -46,8 +46,8 @@ def main(argv: Sequence[str] | None = None) -> Path:
     learned = load_quantizer(registry, args.quantizer or registry.default("colorcnn").name, device)
     methods: dict[str, Quantizer] = {"ColorCNN": learned}
     methods |= {name.replace("_", " "): CLASSICAL[name] for name in args.methods}
-    original = decode(args.photo.read_bytes()).pixels
-    rows = tiles(original, len(args.photo.read_bytes()), methods, args.colors, recognizer)
+    photo = args.photo.read_bytes()
+    rows = tiles(decode(photo).pixels, len(photo), methods, args.colors, recognizer)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     sheet(rows).save(args.out, optimize=True)
     return Path(args.out)
@@ -109,4 +109,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    main()
+    run.command(main)

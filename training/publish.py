@@ -10,14 +10,14 @@ The second time only the accuracy in the manifest and the card change: equal wei
 import argparse
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from models import checkpoint
 from models.checkpoint import Checkpoint, Provenance
 from models.quantizers.base import MAX_COLORS, MIN_COLORS
-from models.registry import MANIFEST_FILE, ModelEntry
+from models.registry import MANIFEST_FILE, SHIPPED, ModelEntry, Registry
 from training import run
 
 CHECKPOINTS = "checkpoints"
@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> ModelEntry:
     """Parse flags and publish; returns the manifest's entry."""
     args = _parser().parse_args(argv)
     results = json.loads(args.results.read_text()) if args.results else {}
-    return publish(FinishedRun.read(args.run), args.name, args.models, results, limits=args.limits)
+    return publish(FinishedRun.read(args.run), args.name, args.models or SHIPPED, results, limits=args.limits)
 
 
 def publish(
@@ -61,8 +61,21 @@ def publish(
 ) -> ModelEntry:
     """Write checkpoint, card and manifest entry into `folder`, replacing a model of the same name.
 
-    The first model of a kind becomes its default. Raises ValueError for a name that the manifest does not allow.
+    The first model of a kind becomes its default. Nothing is written where the manifest would refuse the entry, for
+    instance for a name with a slash, or a quantizer without its classifier: CorruptCheckpoint.
     """
+    stored = _checkpoint(finished)
+    registry = Registry.open(folder) if (folder / MANIFEST_FILE).exists() else Registry(folder, (), {})
+    entry = _entry(finished, stored, name, results)
+    registry.with_model(entry)
+    (folder / CHECKPOINTS).mkdir(parents=True, exist_ok=True)
+    entry = replace(entry, sha256=checkpoint.save(folder / entry.file, stored, half=True))
+    (folder / entry.card).write_text(_card(entry, stored.provenance, finished, limits))
+    registry.with_model(entry).write()
+    return entry
+
+
+def _checkpoint(finished: FinishedRun) -> Checkpoint:
     provenance = Provenance(
         dataset=finished.config["training"]["dataset"],
         command=finished.start["command"],
@@ -71,29 +84,28 @@ def publish(
         accuracy=finished.scores,
         notes=f"{finished.epochs} epochs, {finished.seconds / 60:.0f} minutes on {finished.start['hardware']}",
     )
-    kind, network = finished.config["kind"], finished.config["network"]
-    (folder / CHECKPOINTS).mkdir(parents=True, exist_ok=True)
-    file, card = (f"{CHECKPOINTS}/{name}{ending}" for ending in (".safetensors", ".md"))
-    stored = Checkpoint(kind, network, provenance, finished.weights)
-    encoder = network.get("encoder", network)
-    entry = ModelEntry(
+    return Checkpoint(finished.config["kind"], finished.config["network"], provenance, finished.weights)
+
+
+def _entry(finished: FinishedRun, stored: Checkpoint, name: str, results: Mapping[str, Any]) -> ModelEntry:
+    """The manifest's entry, still without the hash of the file."""
+    encoder = stored.config.get("encoder", stored.config)
+    classifies = stored.kind == "classifier"
+    return ModelEntry(
         name=name,
-        file=file,
-        sha256=checkpoint.save(folder / file, stored, half=True),
-        kind=kind,
-        architecture=network.get("architecture", f"ColorCNN on {encoder['architecture']}"),
-        dataset=provenance.dataset,
-        classes=tuple(finished.config["classes"]) if kind == "classifier" else (),
+        file=f"{CHECKPOINTS}/{name}.safetensors",
+        sha256="0" * 64,
+        kind=stored.kind,
+        architecture=stored.config.get("architecture", f"ColorCNN on {encoder['architecture']}"),
+        dataset=stored.provenance.dataset,
+        classes=tuple(finished.config["classes"]) if classifies else (),
         size=encoder["size"],
-        colors=(MIN_COLORS, MAX_COLORS) if kind == "colorcnn" else None,
+        colors=None if classifies else (MIN_COLORS, MAX_COLORS),
         classifier=finished.config["training"].get("classifier"),
         accuracy=dict(finished.scores) | _measured(name, results),
-        command=provenance.command,
-        card=card,
+        command=stored.provenance.command,
+        card=f"{CHECKPOINTS}/{name}.md",
     )
-    (folder / card).write_text(_card(entry, provenance, finished, limits))
-    _enter(folder / MANIFEST_FILE, entry)
-    return entry
 
 
 def _measured(name: str, results: Mapping[str, Any]) -> dict[str, float]:
@@ -101,16 +113,6 @@ def _measured(name: str, results: Mapping[str, Any]) -> dict[str, float]:
     if results.get("classifier") == name:
         return {"test_top1": results["top1_original"]}
     return {f"test_top1_{row['colors']}": row["top1"] for row in results.get("rows", []) if row["model"] == name}
-
-
-def _enter(manifest: Path, entry: ModelEntry) -> None:
-    """Put the entry into the manifest in place of one of the same name, else at the end."""
-    content = json.loads(manifest.read_text()) if manifest.exists() else {"models": [], "defaults": {}}
-    models = {model["name"]: model for model in content["models"]} | {entry.name: entry.to_json()}
-    defaults = {entry.kind: entry.name} | content["defaults"]
-    partial = manifest.with_suffix(".partial")
-    partial.write_text(json.dumps({"models": list(models.values()), "defaults": defaults}, indent=2) + "\n")
-    partial.replace(manifest)
 
 
 def _card(entry: ModelEntry, provenance: Provenance, finished: FinishedRun, limits: str) -> str:
@@ -153,13 +155,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--run", type=Path, required=True, help="folder that the training script wrote to (--out)")
     parser.add_argument("--name", required=True, help="what requests and commands will call the model")
-    parser.add_argument(
-        "--models", type=Path, default=Path("models"), help="folder with manifest.json and checkpoints/ (%(default)s)"
-    )
+    run.add_models_flag(parser)
     parser.add_argument("--results", type=Path, help="JSON of training.evaluate, for the accuracy on the test set")
     parser.add_argument("--limits", default="", help="text for the model card: what the model is not good for")
     return parser
 
 
 if __name__ == "__main__":
-    main()
+    run.command(main)

@@ -1,13 +1,15 @@
 """What every training run shares: device, precision, seeds, batches, JSON-lines log, checkpoints, resuming.
 
 A run is a function of its options alone. Epoch e draws all its randomness from a generator seeded by (seed, e), and
-the state is saved at each epoch's end, so a run that was killed and resumed repeats the lost epoch bit for bit.
+the state is saved at each epoch's end, so a run that was killed and resumed repeats the lost epoch: bit for bit on a
+CPU with as many threads, up to the order of atomic additions on CUDA.
 """
 
 import argparse
 import json
 import os
 import platform
+import shlex
 import subprocess
 import sys
 import time
@@ -23,7 +25,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
-from training.datasets import DATA_VARIABLE, default_folder
+from models.errors import ColorCNNError
+from training.datasets import DATA_VARIABLE, DatasetError, default_folder
 
 STATE_FILE = "state.pt"
 LOG_FILE = "log.jsonl"
@@ -58,8 +61,18 @@ class Workers:
 def batches(count: int, size: int, generator: torch.Generator, workers: Workers) -> Iterator[Tensor]:
     """This process's share of shuffled row numbers, (size,) int64 each; the last part of a batch is dropped."""
     order = torch.randperm(count, generator=generator, device=generator.device)
+    # Every process gets as many batches as the others: it waits for them at each.
+    steps = steps_per_epoch(count, size, workers)
     share = order[workers.rank :: workers.count]
-    yield from share[: len(share) // size * size].split(size)
+    yield from share[: steps * size].split(size)
+
+
+def steps_per_epoch(count: int, size: int, workers: Workers) -> int:
+    """Batches that `batches` gives each process; raises DatasetError where the images do not fill a single one."""
+    steps = count // workers.count // size
+    if not steps:
+        raise DatasetError(f"{count} training images do not fill a batch of {size} in each process; lower --batch")
+    return steps
 
 
 def epoch_generator(seed: int, epoch: int, device: torch.device) -> torch.Generator:
@@ -158,6 +171,19 @@ def fit(
     return scores
 
 
+def open_log(folder: Path, workers: Workers, *, resume: bool) -> "Log":
+    """The log of a new run, or of the one to be resumed; begins with where and from what it is made.
+
+    Raises DatasetError for a folder that holds another run: its log would tell two stories.
+    """
+    if not resume and (folder / LOG_FILE).exists():
+        raise DatasetError(f"{folder} holds a run already: go on with --resume, or choose another --out")
+    folder.mkdir(parents=True, exist_ok=True)
+    log = Log(folder, workers)
+    log.write("start", **describe())
+    return log
+
+
 @dataclass
 class Log:
     """Appends one JSON object a line to log.jsonl and shows the same on the terminal; rank 0 only."""
@@ -183,6 +209,14 @@ class Log:
             yield from progress.track(steps, description=description)
 
 
+def command(main: Callable[[], object]) -> None:
+    """Run a script's `main`; what the user can mend ends it with one line instead of a traceback."""
+    try:
+        main()
+    except (ColorCNNError, DatasetError) as error:
+        raise SystemExit(f"error: {error}") from None
+
+
 def add_data_flags(parser: argparse.ArgumentParser) -> None:
     """Which dataset: the flags of every script that reads one."""
     parser.add_argument(
@@ -191,7 +225,7 @@ def add_data_flags(parser: argparse.ArgumentParser) -> None:
         default=default_folder(),
         help=f"dataset folder: SPLIT-*.parquet, or SPLIT/CLASS/ folders of images (default: ${DATA_VARIABLE})",
     )
-    parser.add_argument("--dataset", default="cifar10", help="name of the dataset in the results (%(default)s)")
+    parser.add_argument("--dataset", help="name of the dataset in results and model cards (default: the folder's name)")
 
 
 def add_training_flags(parser: argparse.ArgumentParser, *, epochs: int, batch: int) -> None:
@@ -214,12 +248,13 @@ def add_models_flag(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def require_data(folder: Path | None) -> Path:
-    """The dataset folder, or SystemExit that says how to give one."""
+def require_data(args: argparse.Namespace) -> Path:
+    """The dataset folder of the flags, which also names the dataset if they do not; DatasetError without one."""
+    folder: Path | None = args.data
     if folder is None or not folder.is_dir():
-        raise SystemExit(
-            f"no dataset folder{f' {folder}' if folder else ''}: give --data FOLDER or set {DATA_VARIABLE}"
-        )
+        named = f" {folder}" if folder else ""
+        raise DatasetError(f"no dataset folder{named}: give --data FOLDER or set {DATA_VARIABLE}")
+    args.dataset = args.dataset or folder.resolve().name
     return folder
 
 
@@ -227,7 +262,7 @@ def describe() -> dict[str, str]:
     """Where and from what a run was made: command line, commit, hardware, torch version."""
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else ""
     return {
-        "command": "python -m " + " ".join([f"training.{Path(sys.argv[0]).stem}", *sys.argv[1:]]),
+        "command": "python -m " + shlex.join([f"training.{Path(sys.argv[0]).stem}", *sys.argv[1:]]),
         "commit": _commit(),
         "hardware": gpu or f"{os.cpu_count()} CPU cores, {platform.machine()}",
         "torch": torch.__version__,
@@ -235,8 +270,10 @@ def describe() -> dict[str, str]:
 
 
 def _commit() -> str:
+    """The commit of this very code, marked where files have changed since; "unknown" outside of a repository."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40"]
     try:
-        result = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=10)
+        result = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
     except (OSError, subprocess.SubprocessError):
         return "unknown"
     return result.stdout.strip()

@@ -54,15 +54,13 @@ def main(argv: Sequence[str] | None = None) -> Result:
     torch.manual_seed(args.seed)
     workers = run.Workers.from_environment()
     device = run.choose_device(args.device)
-    data = load(run.require_data(args.data), "train", size=args.size)
+    data = load(run.require_data(args), "train", size=args.size)
     mean, std = _pixel_statistics(data.images)
     network_config = ClassifierConfig(
         architecture=args.architecture, classes=len(data.classes), size=args.size, width=args.width, mean=mean, std=std
     )
     config = _training_config(args)
-    args.out.mkdir(parents=True, exist_ok=True)
-    log = run.Log(args.out, workers)
-    log.write("start", **run.describe(), classes=len(data.classes), images=len(data))
+    log = run.open_log(args.out, workers, resume=args.resume)
     return train(network_config, config, data, device, log, resume=args.resume)
 
 
@@ -82,7 +80,7 @@ def train(
     optimizer = torch.optim.SGD(
         network.parameters(), lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay, nesterov=True
     )
-    steps = config.epochs * (len(part) // log.workers.count // config.batch)
+    steps = config.epochs * run.steps_per_epoch(len(part), config.batch, log.workers)
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, _triangle(steps))
     scores = run.fit(
         config.epochs,
@@ -171,19 +169,23 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m training.train_classifier", description="Train an image classifier on original images."
     )
     run.add_training_flags(parser, epochs=12, batch=256)
-    parser.add_argument("--architecture", choices=("resnet9", "resnet18", "alexnet"), default="resnet9")
+    parser.add_argument(
+        "--architecture", choices=("resnet9", "resnet18", "alexnet"), default="resnet9", help="network (%(default)s)"
+    )
     parser.add_argument(
         "--width", type=int, default=32, help="channels of the first stage, 64 as published (%(default)s)"
     )
     parser.add_argument("--size", type=int, default=32, help="images are resized to this many pixels (%(default)s)")
     parser.add_argument("--lr", type=float, default=0.2, help="peak learning rate (%(default)s)")
-    parser.add_argument("--weight-decay", type=float, default=5e-4, help="(%(default)s)")
-    parser.add_argument("--momentum", type=float, default=0.9, help="(%(default)s)")
-    parser.add_argument("--label-smoothing", type=float, default=0.1, help="(%(default)s)")
+    parser.add_argument("--weight-decay", type=float, default=5e-4, help="pull of the weights to zero (%(default)s)")
+    parser.add_argument("--momentum", type=float, default=0.9, help="of SGD, Nesterov's (%(default)s)")
+    parser.add_argument(
+        "--label-smoothing", type=float, default=0.1, help="share of the target spread over all classes (%(default)s)"
+    )
     parser.add_argument("--crop", type=int, default=4, help="random shift in pixels (%(default)s)")
     parser.add_argument("--cutout", type=int, default=8, help="side of the blanked square in pixels (%(default)s)")
     return parser
 
 
 if __name__ == "__main__":
-    main()
+    run.command(main)

@@ -18,7 +18,6 @@ import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import cast
 
 import torch
@@ -26,9 +25,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from models.networks.classifiers import Classifier
-from models.networks.colorcnn import ColorCNN, ColorCNNConfig, build_colorcnn
+from models.networks.colorcnn import DECODER_WIDTHS, ColorCNN, ColorCNNConfig, build_colorcnn
 from models.networks.folding import fold_batch_norm
 from models.networks.palette import SoftResult, hard_palette
+from models.quantizers.base import check_colors
 from models.registry import Registry
 from training import augment, run
 from training.datasets import LabelledImages, load
@@ -86,19 +86,18 @@ def main(argv: Sequence[str] | None = None) -> Result:
     torch.manual_seed(args.seed)
     workers = run.Workers.from_environment()
     device = run.choose_device(args.device)
-    network = around(_frozen(args.models, args.classifier))
-    data = load(run.require_data(args.data), "train", size=network.config.encoder.size)
-    if len(data.classes) != network.config.encoder.classes:
-        raise SystemExit(f"the classifier knows {network.config.encoder.classes} classes, the data {len(data.classes)}")
-    args.out.mkdir(parents=True, exist_ok=True)
-    log = run.Log(args.out, workers)
-    log.write("start", **run.describe(), images=len(data))
+    registry = Registry.open(args.models)
+    network = around(_frozen(registry, args.classifier))
+    data = load(run.require_data(args), "train", size=network.config.encoder.size)
+    data.require_classes(registry.entry(args.classifier).classes)
+    log = run.open_log(args.out, workers, resume=args.resume)
     return train(network, _training_config(args), data, device, log, resume=args.resume)
 
 
 def around(classifier: Classifier) -> ColorCNN:
     """A fresh network whose encoder is a copy of `classifier`; torch's global generator draws the other weights."""
-    network = build_colorcnn(ColorCNNConfig(encoder=classifier.config))
+    widths = DECODER_WIDTHS[: len(classifier.channels)]
+    network = build_colorcnn(ColorCNNConfig(encoder=classifier.config, widths=widths))
     network.encoder.load_state_dict(classifier.state_dict())
     return network
 
@@ -119,7 +118,7 @@ def train(
     classifier = fold_batch_norm(copy.deepcopy(network.encoder).eval())
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=config.lr, betas=(0.9, 0.99), weight_decay=config.weight_decay)
-    steps = config.epochs * (len(part) // log.workers.count // config.batch)
+    steps = config.epochs * run.steps_per_epoch(len(part), config.batch, log.workers)
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, _warm_cosine(steps))
     objective = Objective(network, classifier, config)
     scores = run.fit(
@@ -270,8 +269,8 @@ def _cpu_twin(generator: torch.Generator) -> torch.Generator:
     return torch.Generator().manual_seed(generator.initial_seed())
 
 
-def _frozen(models: Path | None, name: str) -> Classifier:
-    network = Registry.open(models).load(name, torch.device("cpu"))
+def _frozen(registry: Registry, name: str) -> Classifier:
+    network = registry.load(name, torch.device("cpu"))
     if not isinstance(network, Classifier):
         raise SystemExit(f"--classifier: {name} is not a classifier")
     return network
@@ -290,6 +289,7 @@ def _training_config(args: argparse.Namespace) -> TrainingConfig:
 
 def _draw(text: str) -> tuple[int, float]:
     colors, _, weight = text.partition(":")
+    check_colors(int(colors))
     return int(colors), float(weight or 1)
 
 
@@ -330,4 +330,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    main()
+    run.command(main)

@@ -65,6 +65,8 @@ def _squared_distances(pixels: Tensor, centres: Tensor) -> Tensor:
 
 
 def _means(pixels: Tensor, nearest: Tensor, centres: Tensor) -> Tensor:
-    sums = torch.zeros_like(centres).scatter_add_(1, nearest.unsqueeze(2).expand_as(pixels), pixels)
+    # float64: the order in which a GPU adds must not show in the centres.
+    index = nearest.unsqueeze(2).expand_as(pixels)
+    sums = torch.zeros_like(centres, dtype=torch.float64).scatter_add_(1, index, pixels.double())
     counts = torch.zeros_like(centres[..., 0]).scatter_add_(1, nearest, torch.ones_like(pixels[..., 0])).unsqueeze(2)
-    return torch.where(counts > 0, sums / counts.clamp_min(1), centres)
+    return torch.where(counts > 0, (sums / counts.clamp_min(1)).float(), centres)

@@ -31,6 +31,9 @@ from models.networks.centres import Centres, kmeans_centres
 from models.networks.classifiers import Classifier, ClassifierConfig, build_classifier
 from models.networks.palette import HardResult, SoftResult, hard_palette, paint, soft_palette
 
+DECODER_WIDTHS = (32, 48, 80, 128)
+"""Channels of the served network's decoder, finest level first; as many are used as the encoder has stages."""
+
 _QUERY_INPUTS = 9
 
 
@@ -39,11 +42,11 @@ class ColorCNNConfig:
     """What it takes to build the network again; stored in its checkpoint.
 
     encoder: the frozen classifier. widths: channels of the decoder, finest level first, one for each encoder stage.
-    features: length of a pixel's feature vector and of a query.
+    features: length of a pixel's feature vector and of a query. hidden: units of the query MLP's two hidden layers.
     """
 
     encoder: ClassifierConfig
-    widths: tuple[int, ...] = (32, 48, 80, 128)
+    widths: tuple[int, ...] = DECODER_WIDTHS
     features: int = 32
     hidden: int = 64
 
@@ -64,6 +67,10 @@ class Plan(NamedTuple):
     structure: Tensor  # (B, K, s, s) float32, index logits from the features, at the encoder's size
     weights: Tensor  # (B, K, 3) float32, index logits from a pixel's colour x: weights . x + offsets
     offsets: Tensor  # (B, K, 1) float32
+
+    def without_structure(self) -> "Plan":
+        """The plan of the k-means that the network starts from: each pixel takes the centre nearest in colour."""
+        return self._replace(structure=torch.zeros_like(self.structure))
 
 
 class Window(NamedTuple):

@@ -26,8 +26,8 @@ class LearnedQuantizer:
     """Index map from the network, palette as the mean of each index's pixels, rounded to 8 bits.
 
     network: in eval mode, on `device`. The network plans once for the whole image; then tiles of it are indexed one
-    after the other and their colours are added up in integers, so the palette is exact for the whole image. Memory
-    beside the image and the index map is bounded by the tile, whatever the image's size and K.
+    after the other and their colours are added up in integers, so the palette is exact for the whole image. Beside a
+    few copies of the image and of its index map, memory is bounded by the tile, whatever the image's size and K.
     """
 
     network: ColorCNN
@@ -46,6 +46,27 @@ class LearnedQuantizer:
         if unchanged is not None:
             return unchanged
         plan = self._plan(pixels, colors)
+        painted = self._paint(pixels, plan, colors)
+        # Where the network gives every pixel the same index, the k-means that it started from still shows something.
+        return painted if painted.colors > 1 else self._paint(pixels, plan.without_structure(), colors)
+
+    @torch.inference_mode()
+    def quantize_batch(self, images: NDArray[np.uint8], colors: int) -> list[PaletteImage]:
+        """Paint many images of the network's own size at once: (B, s, s, 3) uint8 sRGB; see `quantize`."""
+        check_colors(colors)
+        batch = torch.from_numpy(images).to(self.device).permute(0, 3, 1, 2).float().div(255)
+        indices = self.network.hard(batch, colors).indices.to(torch.uint8).cpu().numpy()
+        return [self._finished(pixels, index, colors) for pixels, index in zip(images, indices, strict=True)]
+
+    def _finished(self, pixels: NDArray[np.uint8], indices: NDArray[np.uint8], colors: int) -> PaletteImage:
+        """One image of a batch; those that need more than its arg max go through `quantize`."""
+        unchanged = exact(pixels, colors)
+        if unchanged is not None:
+            return unchanged
+        painted = _painted(indices, _sums(pixels, indices, colors))
+        return painted if painted.colors > 1 else self.quantize(pixels, colors)
+
+    def _paint(self, pixels: NDArray[np.uint8], plan: Plan, colors: int) -> PaletteImage:
         indices = np.empty(pixels.shape[:2], np.uint8)
         sums = np.zeros((colors, 4), np.int64)
         for rows, columns in _tiles(pixels.shape, colors):
@@ -54,17 +75,6 @@ class LearnedQuantizer:
             indices[rows, columns] = part
             sums += _sums(tile, part, colors)
         return _painted(indices, sums)
-
-    @torch.inference_mode()
-    def quantize_batch(self, images: NDArray[np.uint8], colors: int) -> list[PaletteImage]:
-        """Paint many images of the network's own size at once: (B, s, s, 3) uint8 sRGB; see `quantize`."""
-        check_colors(colors)
-        batch = torch.from_numpy(images).to(self.device).permute(0, 3, 1, 2).float().div(255)
-        indices = self.network.hard(batch, colors).indices.to(torch.uint8).cpu().numpy()
-        return [
-            exact(pixels, colors) or _painted(index, _sums(pixels, index, colors))
-            for pixels, index in zip(images, indices, strict=True)
-        ]
 
     def _plan(self, pixels: NDArray[np.uint8], colors: int) -> Plan:
         view = self._tensor(resize(pixels, self.network.config.encoder.size))
@@ -112,5 +122,5 @@ def load_quantizer(registry: Registry, name: str, device: torch.device) -> Learn
     """
     network = registry.load(name, device)
     if not isinstance(network, ColorCNN):
-        raise UnknownModel(f"{name!r} is a {registry.entry(name).kind}, not a quantizer; GET /models lists them all")
+        raise UnknownModel(f"{name!r} is a {registry.entry(name).kind}, not a quantizer that is served")
     return LearnedQuantizer(fold_batch_norm(network), device)

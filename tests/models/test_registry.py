@@ -3,6 +3,7 @@
 import copy
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -167,7 +168,7 @@ def change(**values: Any) -> Callable[[dict[str, Any]], None]:
         (lambda m: m["defaults"].update(colorcnn=["x"]), "defaults.colorcnn names no colorcnn"),
         (lambda m: m["models"][0].update(classes=[]), "models[0].classes must not be empty"),
         (lambda m: m["models"][0].update(colors=[2, 4]), "models[0].colors must be null"),
-        (change(name=""), "models[1].name must not be empty"),
+        (change(name=""), "models[1].name must be letters"),
         (change(kind="other"), "models[1].kind must be one of classifier, colorcnn, colorcnn-published, not 'other'"),
         (change(sha256="AB" * 32), "models[1].sha256 must be 64 lower-case hexadecimal digits"),
         (change(file="../elsewhere"), "models[1].file must be a path inside"),
@@ -211,3 +212,27 @@ def test_an_entry_survives_json(manifest: dict[str, Any]) -> None:
     for values in manifest["models"]:
         entry = ModelEntry.from_json(values)
         assert ModelEntry.from_json(json.loads(json.dumps(entry.to_json()))) == entry
+
+
+def test_a_model_that_is_added_takes_its_place_in_the_file(tmp_path: Path, manifest: dict[str, Any]) -> None:
+    registry = open_registry(tmp_path, manifest)
+    better = replace(registry.entry("my-classifier"), accuracy={"top1": 0.9})
+    other = replace(better, name="other")
+    registry.with_model(better).with_model(other).write()
+    again = Registry.open(tmp_path)
+    assert again.entry("my-classifier") == better
+    assert [entry.name for entry in again.available()] == [model["name"] for model in manifest["models"]] + ["other"]
+    assert again.default("classifier") == better
+
+
+def test_the_first_model_of_a_kind_becomes_its_default(tmp_path: Path, manifest: dict[str, Any]) -> None:
+    entry = open_registry(tmp_path, manifest).entry("my-classifier")
+    assert Registry(tmp_path, (), {}).with_model(entry).default("classifier") == entry
+
+
+def test_a_model_that_the_manifest_would_refuse_is_not_added(tmp_path: Path, manifest: dict[str, Any]) -> None:
+    registry = open_registry(tmp_path, manifest)
+    with pytest.raises(CorruptCheckpoint, match="name must be letters"):
+        registry.with_model(replace(registry.entry("my-classifier"), name="../outside"))
+    with pytest.raises(CorruptCheckpoint, match="names no classifier"):
+        Registry(tmp_path, (), {}).with_model(registry.entry("my-colorcnn"))

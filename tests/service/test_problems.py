@@ -43,12 +43,22 @@ async def test_a_path_that_is_not_there(client: AsyncClient, path: str) -> None:
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize(("method", "path", "allow"), [("GET", "/quantize", "POST"), ("DELETE", "/models", "GET")])
-async def test_a_method_that_is_not_there_keeps_allow(client: AsyncClient, method: str, path: str, allow: str) -> None:
+@pytest.mark.parametrize(
+    ("method", "path", "allow"),
+    [
+        ("GET", "/quantize", ["POST"]),
+        ("DELETE", "/models", ["GET", "HEAD"]),
+        ("POST", "/healthz", ["GET", "HEAD"]),
+    ],
+)
+async def test_a_method_that_is_not_there_is_told_which_are(
+    client: AsyncClient, method: str, path: str, allow: list[str]
+) -> None:
     response = await client.request(method, path)
 
     assert problem(response) == (405, "method-not-allowed")
-    assert response.headers["allow"] == allow
+    assert sorted(response.headers["allow"].split(", ")) == allow
+    assert f"Use {' or '.join(allow)}." in response.json()["detail"]
 
 
 @pytest.mark.anyio

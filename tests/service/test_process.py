@@ -20,7 +20,7 @@ LIMIT = 200_000
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     log = tmp_path_factory.mktemp("server") / "log"
-    with serving("tests.service.fake_server", log, max_upload_bytes=str(LIMIT), log_level="debug") as server:
+    with serving("tests.service.fake_server", log, max_upload_bytes=str(LIMIT), log_level="debug", prot="80") as server:
         server.wait_until_ready()
         yield server
 
@@ -97,6 +97,20 @@ def test_the_log_has_one_line_for_each_request(server: Server, client: Client) -
 
     [line] = [line for line in server.log.read_text().splitlines() if "look-for-me" in line]
     assert "colorcnn.access method=GET path=/models status=200" in line
+
+
+@pytest.mark.parametrize("path", ["/models", "/healthz", "/readyz", "/docs", "/openapi.json"])
+def test_head_is_get_without_the_body(client: Client, path: str) -> None:
+    got, head = client.get(path), client.head(path)
+
+    assert (head.status_code, head.content) == (200, b"")
+    for name in ("content-type", "content-length"):
+        assert head.headers[name] == got.headers[name]
+
+
+def test_a_misspelt_setting_is_named_in_the_log(server: Server) -> None:
+    [line] = [line for line in server.log.read_text().splitlines() if "WARNING" in line]
+    assert "no such setting: COLORCNN_PROT;" in line
 
 
 def test_sigterm_ends_the_process_in_order(tmp_path: Path) -> None:

@@ -42,6 +42,15 @@ async def test_one_line_for_each_request(client: AsyncClient, caplog: pytest.Log
     assert float(fields["ms"]) > 0
 
 
+async def test_head_sends_no_bytes(client: AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "colorcnn.access"):
+        await client.head("/models")
+
+    [line] = [record.message for record in caplog.records if record.name == "colorcnn.access"]
+    assert "method=HEAD path=/models status=200" in line
+    assert "bytes_out=0 " in line
+
+
 async def test_a_path_cannot_forge_a_line(client: AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "colorcnn.access"):
         await client.get("/x%0Astatus=200 path=/forged")

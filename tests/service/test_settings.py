@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from service.settings import Settings, environment_table
+from service.settings import Settings, environment_table, unknown_variables
 
 
 def test_the_environment_sets_every_field(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,6 +53,14 @@ def test_a_models_folder_needs_a_manifest(monkeypatch: pytest.MonkeyPatch, tmp_p
 def test_settings_do_not_change() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         Settings().port = 1  # type: ignore[misc]
+
+
+def test_variables_that_nothing_reads_are_found() -> None:
+    read = ["COLORCNN_PORT", "colorcnn_host", "COLORCNN_DATA", "PATH", "MY_COLORCNN_PORT"]
+    unread = ["COLORCNN_", "COLORCNN_PROT", "colorcnn_prot"]
+
+    assert unknown_variables(read) == ()
+    assert unknown_variables([*reversed(unread), *read]) == tuple(unread)
 
 
 def test_the_table_describes_every_setting() -> None:

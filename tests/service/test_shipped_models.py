@@ -1,20 +1,14 @@
-"""The service with the models that ship with the project. Skipped only while there are none."""
+"""The service with the models that ship with the project."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import numpy as np
 import pytest
 from httpx import Client
 
-import models
 from tests.service.images import PHOTO, encoded, opened, ramp
-from tests.service.processes import Server, serving
-
-pytestmark = pytest.mark.skipif(
-    not (Path(models.__file__).parent / "manifest.json").is_file(), reason="no models ship yet: models/manifest.json"
-)
+from tests.service.processes import ROOT, Server, serving
 
 AS_JSON = {"Accept": "application/json"}
 
@@ -46,6 +40,16 @@ def test_a_photo_in_few_colours(client: Client, colors: int, depth: int) -> None
     assert (image.mode, image.size, response.content[24]) == ("P", (40, 24), depth)
     assert int(response.headers["x-colors"]) == len(image.getcolors() or ()) <= colors
     assert response.headers["x-label-before"]
+
+
+def test_a_real_photo_in_two_colours(client: Client) -> None:
+    cat = (ROOT / "tests" / "photos" / "cat.jpg").read_bytes()
+
+    response = client.post("/quantize", files={"file": ("cat.jpg", cat)}, data={"colors": "2"})
+
+    image = opened(response.content)
+    assert (image.mode, image.size, response.content[24]) == ("P", (451, 300), 1)
+    assert response.headers["x-label-before"] == "cat"
 
 
 def test_recognition_names_classes_of_the_classifier(client: Client) -> None:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
-from PIL import Image
+from PIL import ExifTags, Image
 
 from training.datasets import DATA_VARIABLE, DatasetError, default_folder, load
 
@@ -49,6 +49,37 @@ def test_folders_name_the_classes_and_every_image_is_brought_to_size(tmp_path: P
     assert data.classes == ("cat", "dog") and data.labels.tolist() == [0, 1, 1]
     assert np.array_equal(data.images[1].permute(1, 2, 0).numpy(), make_pixels(3))
     assert bool((data.images[2] == 77).all())
+
+
+def test_training_sees_the_pixels_that_the_service_sees(tmp_path: Path) -> None:
+    """Deep gray is scaled and not saturated, transparency is white, and the camera's orientation is applied."""
+    folder = tmp_path / "train" / "cat"
+    folder.mkdir(parents=True)
+    Image.fromarray(np.full((8, 8), 20000, np.uint16)).save(folder / "1.png")
+    Image.new("RGBA", (8, 8), (0, 0, 0, 0)).save(folder / "2.png")
+    turned = Image.Exif()
+    turned[ExifTags.Base.Orientation] = 3
+    Image.fromarray(make_pixels(0)).save(folder / "3.png", exif=turned)
+    gray, clear, upright = load(tmp_path, "train", size=8).images.permute(0, 2, 3, 1).numpy()
+    assert (gray == 78).all() and (clear == 255).all()
+    assert np.array_equal(upright, make_pixels(0)[::-1, ::-1])
+
+
+def test_a_broken_image_is_named(tmp_path: Path) -> None:
+    (tmp_path / "train" / "cat").mkdir(parents=True)
+    (tmp_path / "train" / "cat" / "broken.png").write_bytes(png_of(make_pixels(0))[:60])
+    with pytest.raises(DatasetError, match=r"broken\.png: The PNG"):
+        load(tmp_path, "train", size=8)
+
+
+def test_other_classes_than_the_classifier_s_are_refused(tmp_path: Path) -> None:
+    for name in ("cat", "dog", ".cache"):
+        (tmp_path / "test" / name).mkdir(parents=True)
+        (tmp_path / "test" / name / "1.png").write_bytes(png_of(make_pixels(0)))
+    data = load(tmp_path, "test", size=8)
+    data.require_classes(("cat", "dog"))
+    with pytest.raises(DatasetError, match="classes cat, dog; the classifier knows ant, cat, dog"):
+        data.require_classes(("ant", "cat", "dog"))
 
 
 def test_the_test_split_may_be_called_validation(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from models.errors import CorruptCheckpoint
 from models.registry import Registry
 from tests.training.conftest import Workshop
 from training import publish, run
@@ -50,6 +51,19 @@ def test_an_unfinished_run_is_not_published(workshop: Workshop, tmp_path: Path) 
     with pytest.raises(SystemExit, match="2 of 3 epochs"):
         publish.main(["--models", str(tmp_path / "models"), "--run", str(tmp_path), "--name", "half"])
     assert not (tmp_path / "models").exists()
+
+
+@pytest.mark.parametrize("name", ["../escaped", "a/b", "", ".hidden", "two words"])
+def test_a_name_that_the_manifest_refuses_writes_nothing(workshop: Workshop, tmp_path: Path, name: str) -> None:
+    with pytest.raises(CorruptCheckpoint, match="name must be letters"):
+        publish.main(["--models", str(tmp_path / "m"), "--run", str(workshop.runs / "stripes"), "--name", name])
+    assert list(tmp_path.rglob("*")) == []
+
+
+def test_a_quantizer_needs_its_classifier_beside_it(workshop: Workshop, tmp_path: Path) -> None:
+    with pytest.raises(CorruptCheckpoint, match="names no classifier"):
+        publish.main(["--models", str(tmp_path / "m"), "--run", str(workshop.runs / "painter"), "--name", "alone"])
+    assert list(tmp_path.rglob("*")) == []
 
 
 def test_the_manifest_is_readable_json_with_one_entry_for_each_name(workshop: Workshop) -> None:

@@ -1,5 +1,6 @@
 """training/run.py: a run is a function of its options, killed or not."""
 
+import argparse
 import json
 import multiprocessing
 import os
@@ -10,7 +11,9 @@ from typing import Any
 import pytest
 import torch
 
+from models.errors import UnknownModel
 from training import run
+from training.datasets import DatasetError
 
 
 class Counter:
@@ -83,13 +86,20 @@ def test_a_write_that_fails_leaves_the_state_before_it(tmp_path: Path, monkeypat
     assert run.read_state(tmp_path)["epoch"] == 1
 
 
-def test_batches_share_every_row_once_among_the_workers() -> None:
+@pytest.mark.parametrize(("count", "size", "steps"), [(100, 10, 3), (101, 17, 1), (102, 34, 1)])
+def test_each_worker_gets_as_many_batches_and_no_row_twice(count: int, size: int, steps: int) -> None:
+    """Of 101 rows three workers hold 34, 34 and 33: at batches of 17 the first two must not wait for a second one."""
     shares = []
     for rank in range(3):
         generator = run.epoch_generator(0, 5, torch.device("cpu"))
-        shares.append(torch.cat(list(run.batches(100, 10, generator, run.Workers(rank, 3)))))
-    assert [len(share) for share in shares] == [30, 30, 30]  # 34, 33 and 33 rows, whole batches only
-    assert len(torch.cat(shares).unique()) == 90
+        shares.append(list(run.batches(count, size, generator, run.Workers(rank, 3))))
+    assert [[len(batch) for batch in share] for share in shares] == [[size] * steps] * 3
+    assert len(torch.cat([torch.cat(share) for share in shares]).unique()) == 3 * steps * size
+
+
+def test_too_few_images_for_one_batch_are_refused() -> None:
+    with pytest.raises(DatasetError, match="lower --batch"):
+        list(run.batches(15, 16, torch.Generator(), run.Workers()))
 
 
 def test_gradients_are_averaged_over_the_processes(tmp_path: Path) -> None:
@@ -108,8 +118,31 @@ def _average(rank: int, meeting: Path) -> float:
 
 def test_a_missing_dataset_folder_says_how_to_give_one(tmp_path: Path) -> None:
     for folder in (None, tmp_path / "nowhere"):
-        with pytest.raises(SystemExit, match="--data FOLDER or set COLORCNN_DATA"):
-            run.require_data(folder)
+        with pytest.raises(DatasetError, match="--data FOLDER or set COLORCNN_DATA"):
+            run.require_data(argparse.Namespace(data=folder, dataset=None))
+
+
+def test_the_dataset_is_named_after_its_folder_unless_the_flags_name_it(tmp_path: Path) -> None:
+    for given, named in ((None, "flowers"), ("tulips", "tulips")):
+        args = argparse.Namespace(data=tmp_path / "flowers", dataset=given)
+        args.data.mkdir(exist_ok=True)
+        assert run.require_data(args) == args.data and args.dataset == named
+
+
+def test_what_a_user_can_mend_is_one_line_and_no_traceback() -> None:
+    def main() -> None:
+        raise UnknownModel("there is no model 'nope'")
+
+    with pytest.raises(SystemExit, match="error: there is no model 'nope'"):
+        run.command(main)
+
+
+def test_a_folder_that_holds_a_run_is_not_mixed_with_another(tmp_path: Path) -> None:
+    run.open_log(tmp_path / "a", run.Workers(), resume=False)
+    with pytest.raises(DatasetError, match="--resume"):
+        run.open_log(tmp_path / "a", run.Workers(), resume=False)
+    run.open_log(tmp_path / "a", run.Workers(), resume=True)
+    assert (tmp_path / "a" / "log.jsonl").read_text().count('"event": "start"') == 2
 
 
 def test_auto_is_cuda_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:

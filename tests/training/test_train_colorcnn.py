@@ -1,15 +1,18 @@
 """training/train_colorcnn.py: at two colours it learns to paint what k-means hides."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from models.networks.classifiers import Classifier
+from models.errors import BadOption
+from models.networks.classifiers import Classifier, ClassifierConfig, build_classifier
 from models.networks.palette import SoftResult, hard_palette
-from tests.training.conftest import Workshop
+from tests.training.conftest import QUANTIZER_FLAGS, Workshop
 from tests.training.synthetic import stripes
 from training import run, train_colorcnn
 from training.train_colorcnn import Objective, TrainingConfig, around, painted
@@ -60,6 +63,37 @@ def test_the_encoder_is_still_the_classifier_that_was_published(workshop: Worksh
     ours, theirs = workshop.quantizer.network.encoder.state_dict(), frozen(workshop).state_dict()
     # The published weights are in half precision: a relative error of 2^-11.
     assert all(torch.allclose(ours[name], value, rtol=2**-10, atol=1e-6) for name, value in theirs.items())
+
+
+def test_an_interrupted_run_goes_on_to_the_same_weights(
+    workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_state = run.save_state
+
+    def save_and_die(folder: Path, state: Mapping[str, Any]) -> None:
+        save_state(folder, state)
+        raise KeyboardInterrupt
+
+    flags = ["--data", str(workshop.data), "--dataset", "stripes", "--device", "cpu", "--models", str(workshop.models)]
+    flags += ["--out", str(tmp_path / "run"), *QUANTIZER_FLAGS]
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(run, "save_state", save_and_die)
+        train_colorcnn.main(flags)
+    resumed = train_colorcnn.main([*flags, "--resume"])
+    whole = workshop.quantizer.network.state_dict()
+    assert all(torch.equal(value, whole[name]) for name, value in resumed.network.state_dict().items())
+
+
+@pytest.mark.parametrize("architecture", ["resnet9", "resnet18", "alexnet"])
+def test_every_classifier_can_be_the_encoder(architecture: str) -> None:
+    config = {"architecture": architecture, "classes": 3, "width": 4}
+    network = around(build_classifier(ClassifierConfig.from_json(config)).eval()).eval()
+    assert network.hard(torch.rand(2, 3, 32, 32), 5).indices.shape == (2, 32, 32)
+
+
+def test_numbers_of_colours_out_of_range_are_refused() -> None:
+    with pytest.raises(BadOption, match="2 to 256"):
+        train_colorcnn.main(["--out", "unused", "--classifier", "unused", "--colors", "1:1"])
 
 
 def test_a_resumed_run_refuses_other_options(workshop: Workshop) -> None:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from models.networks.centres import kmeans_centres
 from models.networks.classifiers import ClassifierConfig
 from models.networks.colorcnn import ColorCNN, ColorCNNConfig, Window, build_colorcnn
 from models.networks.published import PublishedColorCNN, PublishedConfig
@@ -65,13 +66,9 @@ def test_structure_is_interpolated_as_torch_does_it() -> None:
 def test_without_structure_the_network_is_the_k_means_that_it_starts_from() -> None:
     network, images = make_network(), make_images(1)
     pixels = images.flatten(2).transpose(1, 2)
-    plan = network.plan(images, pixels, 5)
-    centres = plan.weights / plan.weights.norm(dim=2, keepdim=True)  # only to show that they differ
-    assert len(centres[0].unique(dim=0)) == 5
-    logits = network.index_logits(images, plan._replace(structure=torch.zeros_like(plan.structure)))
-    scale = -plan.offsets / (plan.weights / 2).square().sum(2, keepdim=True)  # 1 / (beta / spread)
-    nearest = torch.cdist(pixels, plan.weights * scale / 2).argmin(2)
-    assert float((logits.flatten(2).argmax(1) == nearest).float().mean()) > 0.995  # ties may fall either way
+    logits = network.index_logits(images, network.plan(images, pixels, 5).without_structure())
+    nearest = torch.cdist(pixels, kmeans_centres(pixels, 5).colors).argmin(2)
+    assert torch.equal(logits.flatten(2).argmax(1), nearest)
 
 
 def test_the_encoder_is_frozen_even_in_training_mode() -> None:

@@ -6,10 +6,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from torch import Tensor
 
 from models.errors import BadOption
 from models.networks.classifiers import ClassifierConfig
-from models.networks.colorcnn import ColorCNNConfig, build_colorcnn
+from models.networks.colorcnn import ColorCNN, ColorCNNConfig, Plan, build_colorcnn
 from models.quantizers import learned
 from models.quantizers.learned import LearnedQuantizer
 
@@ -78,6 +79,21 @@ def test_a_batch_is_painted_as_its_images_are() -> None:
         alone = QUANTIZER.quantize(pixels, 6)
         # A batch of other size may round a tie differently.
         assert np.mean(painted.render() != alone.render()) < 0.02
+
+
+def test_an_image_that_the_network_would_paint_blank_keeps_two_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A structure that favours one index everywhere: without a second look the answer would be one flat colour."""
+    plan = ColorCNN.plan
+
+    def partial_to_one(self: ColorCNN, view: Tensor, pixels: Tensor, colors: int) -> Plan:
+        found = plan(self, view, pixels, colors)
+        found.structure[:, 0] += 1e9
+        return found
+
+    monkeypatch.setattr(ColorCNN, "plan", partial_to_one)
+    images = np.stack([make_pixels(16, 16, seed) for seed in range(2)])
+    assert [painted.colors for painted in QUANTIZER.quantize_batch(images, 2)] == [2, 2]
+    assert QUANTIZER.quantize(make_pixels(30, 50), 2).colors == 2
 
 
 @pytest.mark.parametrize("colors", [-1, 0, 1, 257])
