@@ -4,20 +4,21 @@ Each is a trunk of named stages, global average pooling and one linear layer, so
 Zhou et al. (CVPR 2016) is exact: the logit of a class is the mean of its map plus the bias.
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Literal, Self, cast
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
+
+from models.networks.config import NetworkConfig
 
 CIFAR10_MEAN = (0.4914, 0.4822, 0.4465)
 CIFAR10_STD = (0.2470, 0.2435, 0.2616)
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClassifierConfig:
+class ClassifierConfig(NetworkConfig):
     """What it takes to build a classifier again; stored in its checkpoint.
 
     classes: number of logits. size: height and width in pixels of the images it was trained on.
@@ -37,16 +38,6 @@ class ClassifierConfig:
             raise ValueError(f"architecture {self.architecture!r} is not one of {', '.join(_TRUNKS)}")
         if min(self.classes, self.size, self.width) < 1:
             raise ValueError("classes, size and width must be at least 1")
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON values, the inverse of `from_json`."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """Build from JSON values; unknown or missing fields raise TypeError, bad values ValueError."""
-        parsed: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-        return cls(**parsed)
 
 
 class Classifier(nn.Module):

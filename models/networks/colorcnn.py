@@ -19,7 +19,7 @@ colours, an image costs the network the same whatever its size, and any part of 
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple, Self, cast
 
@@ -29,6 +29,7 @@ from torch.nn import functional as F
 
 from models.networks.centres import Centres, kmeans_centres
 from models.networks.classifiers import Classifier, ClassifierConfig, build_classifier
+from models.networks.config import NetworkConfig
 from models.networks.palette import HardResult, SoftResult, hard_palette, paint, soft_palette
 
 DECODER_WIDTHS = (32, 48, 80, 128)
@@ -38,7 +39,7 @@ _QUERY_INPUTS = 9
 
 
 @dataclass(frozen=True, kw_only=True)
-class ColorCNNConfig:
+class ColorCNNConfig(NetworkConfig):
     """What it takes to build the network again; stored in its checkpoint.
 
     encoder: the frozen classifier. widths: channels of the decoder, finest level first, one for each encoder stage.
@@ -50,15 +51,10 @@ class ColorCNNConfig:
     features: int = 32
     hidden: int = 64
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON values, the inverse of `from_json`."""
-        return asdict(self)
-
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """Build from JSON values; unknown or missing fields raise TypeError, bad values ValueError."""
-        parsed: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-        return cls(**parsed | {"encoder": ClassifierConfig.from_json(values.get("encoder", {}))})
+        """As of every NetworkConfig, with the encoder's own configuration inside."""
+        return super().from_json({**values, "encoder": ClassifierConfig.from_json(values.get("encoder", {}))})
 
 
 class Plan(NamedTuple):

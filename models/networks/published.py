@@ -4,15 +4,15 @@ The reproduction of the paper, one network for each number of colours. Widths, h
 authors' code (hou-yz/color_distillation); the network that is served is another one, see `colorcnn.py`.
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Self, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.networks.config import NetworkConfig
 from models.networks.palette import HardResult, SoftResult, hard_palette, paint, soft_palette
 
 # The normalisation of the authors' code for CIFAR-10.
@@ -23,7 +23,7 @@ _SHORTEST_SIDE = 16  # pixels: four max-pools leave at least one cell
 
 
 @dataclass(frozen=True, kw_only=True)
-class PublishedConfig:
+class PublishedConfig(NetworkConfig):
     """What it takes to build the network again; stored in its checkpoint.
 
     colors: K, the number of palette entries, 2 to 256. width: channels of the finest level, 64 in the paper.
@@ -45,16 +45,6 @@ class PublishedConfig:
             raise ValueError("width must be at least 1, color_norm positive and jitter not negative")
         if {len(self.mean), len(self.std)} != {3} or min(self.std) <= 0:
             raise ValueError("mean and std need three values each, those of std positive")
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON values, the inverse of `from_json`."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """Build from JSON values; unknown or missing fields raise TypeError, bad values ValueError or TypeError."""
-        parsed: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-        return cls(**parsed)
 
 
 class PublishedColorCNN(nn.Module):
