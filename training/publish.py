@@ -16,6 +16,7 @@ from typing import Any
 
 from models import checkpoint
 from models.checkpoint import Checkpoint, Provenance
+from models.networks.colorcnn import ColorCNNConfig
 from models.quantizers.base import MAX_COLORS, MIN_COLORS
 from models.registry import MANIFEST_FILE, SHIPPED, ModelEntry, Registry
 from training import run
@@ -53,7 +54,10 @@ def main(argv: Sequence[str] | None = None) -> ModelEntry:
     """Parse flags and publish; returns the manifest's entry."""
     args = _parser().parse_args(argv)
     results = json.loads(args.results.read_text()) if args.results else {}
-    return publish(FinishedRun.read(args.run), args.name, args.models or SHIPPED, results, limits=args.limits)
+    finished = FinishedRun.read(args.run)
+    if args.fade:
+        finished = replace(finished, config={**finished.config, "network": _faded(finished.config, args.fade)})
+    return publish(finished, args.name, args.models or SHIPPED, results, limits=args.limits)
 
 
 def publish(
@@ -73,6 +77,13 @@ def publish(
     (folder / entry.card).write_text(_card(entry, stored.provenance, finished, limits))
     registry.with_model(entry).write()
     return entry
+
+
+def _faded(config: Mapping[str, Any], fade: Sequence[int]) -> dict[str, Any]:
+    """The network's configuration with `fade` in it; SystemExit for a classifier, which has no structure to fade."""
+    if config["kind"] != "colorcnn":
+        raise SystemExit("--fade is for quantizers")
+    return ColorCNNConfig.from_json({**config["network"], "fade": list(fade)}).to_json()
 
 
 def _checkpoint(finished: FinishedRun) -> Checkpoint:
@@ -122,6 +133,7 @@ def _card(entry: ModelEntry, provenance: Provenance, finished: FinishedRun, limi
     return f"""# {entry.name}
 
 {entry.kind}, {entry.architecture}, trained on {entry.dataset} at {entry.size}x{entry.size} pixels{against}.
+Configuration: `{json.dumps(finished.config["network"])}`.
 Weights in half precision: `{Path(entry.file).name}`, SHA-256 `{entry.sha256}`.
 
 ## Numbers
@@ -156,6 +168,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--run", type=Path, required=True, help="folder that the training script wrote to (--out)")
     parser.add_argument("--name", required=True, help="what requests and commands will call the model")
     run.add_models_flag(parser)
+    parser.add_argument(
+        "--fade",
+        type=int,
+        nargs=2,
+        metavar=("FIRST", "LAST"),
+        help="quantizers: numbers of colours from which on structure counts less, and not at all (default: everywhere)",
+    )
     parser.add_argument("--results", type=Path, help="JSON of training.evaluate, for the accuracy on the test set")
     parser.add_argument("--limits", default="", help="text for the model card: what the model is not good for")
     return parser

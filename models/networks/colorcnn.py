@@ -44,12 +44,26 @@ class ColorCNNConfig(NetworkConfig):
 
     encoder: the frozen classifier. widths: channels of the decoder, finest level first, one for each encoder stage.
     features: length of a pixel's feature vector and of a query. hidden: units of the query MLP's two hidden layers.
+    fade: numbers of colours from which on structure counts less, and not at all; between them its weight falls with
+    log2 K. None lets it count in full everywhere.
     """
 
     encoder: ClassifierConfig
     widths: tuple[int, ...] = DECODER_WIDTHS
     features: int = 32
     hidden: int = 64
+    fade: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        if self.fade is not None and not 2 <= self.fade[0] < self.fade[1]:
+            raise ValueError(f"fade must be two rising numbers of colours, not {self.fade}")
+
+    def structure_weight(self, colors: int) -> float:
+        """How much structure counts at K = `colors`, 0 to 1; at 0 the network is the k-means that it starts from."""
+        if self.fade is None:
+            return 1.0
+        first, last = map(math.log2, self.fade)
+        return min(1.0, max(0.0, (last - math.log2(colors)) / (last - first)))
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
@@ -131,6 +145,7 @@ class ColorCNN(nn.Module):
         scale = (beta / centres.spread).view(-1, 1, 1)
         with torch.autocast(view.device.type, enabled=False):
             structure = torch.bmm(queries, features.flatten(2)).unflatten(2, features.shape[2:])
+            structure = structure * self.config.structure_weight(colors)
         # -|x - c|^2 = 2 x.c - |c|^2 - |x|^2, and |x|^2, the same for every k, changes neither softmax nor arg max.
         return Plan(structure, 2 * scale * centres.colors, -scale * centres.colors.square().sum(2, keepdim=True))
 

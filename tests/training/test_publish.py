@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from models.errors import CorruptCheckpoint
+from models.quantizers.learned import load_quantizer
 from models.registry import Registry
 from tests.training.conftest import Workshop
 from training import publish, run
@@ -43,6 +44,15 @@ def test_publishing_again_with_results_changes_the_accuracy_but_not_the_weights(
     assert Registry.open(models).entry("stripes").accuracy["test_top1"] == workshop.report["top1_original"]
     two = next(r for r in workshop.report["rows"] if r["model"] == "painter" and r["colors"] == 2)
     assert Registry.open(models).entry("painter").accuracy["test_top1_2"] == two["top1"]
+
+
+def test_fading_goes_into_the_published_network(workshop: Workshop, tmp_path: Path) -> None:
+    models = Path(shutil.copytree(workshop.models, tmp_path / "models"))
+    flags = ["--models", str(models), "--run", str(workshop.runs / "painter"), "--name", "painter"]
+    publish.main([*flags, "--fade", "32", "64"])
+    assert load_quantizer(Registry.open(models), "painter", torch.device("cpu")).network.config.fade == (32, 64)
+    with pytest.raises(SystemExit, match="for quantizers"):
+        publish.main(["--run", str(workshop.runs / "stripes"), "--name", "x", "--fade", "32", "64"])
 
 
 def test_an_unfinished_run_is_not_published(workshop: Workshop, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -69,6 +70,20 @@ def test_without_structure_the_network_is_the_k_means_that_it_starts_from() -> N
     logits = network.index_logits(images, network.plan(images, pixels, 5).without_structure())
     nearest = torch.cdist(pixels, kmeans_centres(pixels, 5).colors).argmin(2)
     assert torch.equal(logits.flatten(2).argmax(1), nearest)
+
+
+def test_structure_fades_with_the_number_of_colours() -> None:
+    config = make_network().config
+    assert config.structure_weight(256) == 1
+    faded = replace(config, fade=(32, 64))
+    weights = [faded.structure_weight(k) for k in (2, 32, 45, 64, 256)]
+    assert weights == pytest.approx([1, 1, 0.508, 0, 0], abs=1e-3)  # 64 / 45 is 0.508 octaves
+    assert ColorCNNConfig.from_json(json.loads(json.dumps(faded.to_json()))) == faded
+    with pytest.raises(ValueError, match="rising"):
+        replace(config, fade=(64, 64))
+    network, images = build_colorcnn(faded).eval(), make_images()
+    plan = network.plan(images, images.flatten(2).transpose(1, 2), 64)
+    assert torch.equal(plan.structure, plan.without_structure().structure)
 
 
 def test_the_encoder_is_frozen_even_in_training_mode() -> None:
