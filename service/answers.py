@@ -6,10 +6,10 @@ import base64
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from models.recognizer import Prediction
 from pydantic import BaseModel
 from starlette.responses import Response
 
+from models.recognizer import Prediction
 from service.engine import Engine
 from service.pipeline import STAGES, Classified, DrawnMap, Quantized, Timings
 from service.schemas import (
