@@ -17,8 +17,8 @@ from models.registry import Registry
 from models.resampling import resize
 
 _SAMPLE = 1 << 14  # pixels that the colour centres are made from
-_TILE_PIXELS = 1 << 19
-_TILE_LOGITS = 1 << 23  # 32 MiB of float32, a few of which are alive at a time
+_TILE_PIXELS = 1 << 17
+_TILE_LOGITS = 1 << 21  # 8 MiB of float32, a few of which are alive at a time; no other size was faster
 
 
 @dataclass(frozen=True, eq=False)
