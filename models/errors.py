@@ -31,7 +31,3 @@ class UnknownMethod(ColorCNNError):
 
 class CorruptCheckpoint(ColorCNNError):
     """A checkpoint file does not hold what its manifest or its own metadata says."""
-
-
-class CodecError(ColorCNNError):
-    """Bytes of a coded image that cannot be written or read correctly."""

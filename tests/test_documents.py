@@ -22,9 +22,15 @@ METHODS = {
 }
 
 
-def measured() -> dict[str, Any]:
-    content: dict[str, Any] = json.loads((ROOT / "results" / "cifar10.json").read_text())
+def measured(name: str = "cifar10") -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((ROOT / "results" / f"{name}.json").read_text())
     return content
+
+
+def logged(name: str) -> list[dict[str, Any]]:
+    """The epochs of a shipped run."""
+    rows = map(json.loads, (ROOT / "results" / "logs" / f"{name}.jsonl").read_text().splitlines())
+    return [row for row in rows if row["event"] == "epoch"]
 
 
 def table_after(document: str, phrase: str) -> list[list[str]]:
@@ -66,12 +72,28 @@ def test_the_tables_of_gaps_and_sizes_are_the_measured_ones() -> None:
 
 
 def test_the_learning_curve_is_that_of_the_log() -> None:
-    log = [json.loads(line) for line in (ROOT / "results" / "logs" / "cifar10-colorcnn.jsonl").read_text().splitlines()]
-    epochs = {str(row["epoch"]): row for row in log if row["event"] == "epoch"}
+    epochs = {str(row["epoch"]): row for row in logged("cifar10-colorcnn")}
     shown = table_after("RESULTS.md", "How the quantizer learned")
     for epoch, *cells in shown[1:]:
         assert cells == [f"{100 * epochs[epoch][f'held_out_top1_{k}']:.1f}" for k in (2, 4, 8, 16, 32, 64)]
     assert shown[-1][0] == str(max(map(int, epochs)))
+
+
+def test_the_first_reading_is_told_as_it_was() -> None:
+    first, second = (
+        {(row["method"], row["colors"]): row["top1"] for row in measured(name)["rows"]}
+        for name in ("cifar10-unfaded", "cifar10")
+    )
+    text = (ROOT / "RESULTS.md").read_text()
+    assert f"at {100 * first['colorcnn', 64]:.2f} %, below median cut's {100 * first['median_cut', 64]:.2f} %" in text
+    assert {place for place, top1 in first.items() if top1 != second[place]} == {("colorcnn", 64)}
+
+
+def test_the_minutes_are_those_of_the_logs() -> None:
+    classifier, quantizer = (logged(name)[-1] for name in ("cifar10-resnet9", "cifar10-colorcnn"))
+    text = " ".join((ROOT / "RESULTS.md").read_text().split())
+    assert f"Classifier: {classifier['seconds'] / 60:.0f} minutes, {classifier['epoch']} epochs." in text
+    assert f"Quantizer: {quantizer['seconds'] / 60:.0f} minutes, {quantizer['epoch']} epochs" in text
 
 
 def test_the_manifest_has_the_same_accuracy() -> None:

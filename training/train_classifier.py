@@ -10,9 +10,8 @@ epoch is what counts, so nothing is selected on any set.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -146,7 +145,7 @@ def _augmented(images: Tensor, config: TrainingConfig, generator: torch.Generato
     return augment.cutout(images, config.cutout, generator) if config.cutout else images
 
 
-def _triangle(steps: int) -> Any:
+def _triangle(steps: int) -> Callable[[int], float]:
     """Factor of the learning rate: linear up over the first fifth of the steps, linear down to zero."""
     peak = max(1, steps // 5)
     return lambda step: min((step + 1) / peak, max(0.0, (steps - step) / max(1, steps - peak)))
