@@ -11,17 +11,9 @@ from models.cam import class_activation_maps
 from models.errors import UnknownModel
 from models.networks.classifiers import Classifier
 from models.networks.folding import fold_batch_norm
+from models.prediction import Prediction
 from models.registry import Registry
 from models.resampling import resize
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """One class of an image: its label, its index among the classes and its probability in [0, 1]."""
-
-    label: str
-    index: int
-    probability: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +26,11 @@ class Recognizer:
     network: Classifier
     classes: tuple[str, ...]
     device: torch.device
+
+    @property
+    def size(self) -> int:
+        """Side of the square images that the classifier looks at, in pixels."""
+        return self.network.config.size
 
     @torch.inference_mode()
     def predict(self, pixels: NDArray[np.uint8], top_k: int = 1) -> tuple[Prediction, ...]:
@@ -55,12 +52,14 @@ class Recognizer:
         return np.asarray(class_activation_maps(self.network, self._view(pixels), chosen)[0].cpu(), np.float32)
 
     @torch.inference_mode()
-    def classify_batch(self, images: NDArray[np.uint8]) -> NDArray[np.int64]:
-        """The likeliest class of each of many images of the network's own size: (B, s, s, 3) uint8 -> (B,)."""
-        return np.asarray(self.network(self._tensor(images)).argmax(1).cpu(), np.int64)
+    def predict_batch(self, images: NDArray[np.uint8]) -> list[Prediction]:
+        """The likeliest class of each of many images of the network's own size: (B, size, size, 3) uint8 sRGB."""
+        probabilities, indices = self.network(self._tensor(images)).softmax(1).cpu().max(1)
+        found = zip(indices.tolist(), probabilities.tolist(), strict=True)
+        return [Prediction(self.classes[index], index, probability) for index, probability in found]
 
     def _view(self, pixels: NDArray[np.uint8]) -> Tensor:
-        return self._tensor(resize(pixels, self.network.config.size)[np.newaxis])
+        return self._tensor(resize(pixels, self.size)[np.newaxis])
 
     def _tensor(self, images: NDArray[np.uint8]) -> Tensor:
         return torch.from_numpy(images.copy()).to(self.device).permute(0, 3, 1, 2).float().div(255)

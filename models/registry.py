@@ -19,6 +19,7 @@ import torch
 from torch import nn
 
 from models import checkpoint
+from models.checkpoint import Provenance
 from models.errors import CorruptCheckpoint, UnknownModel
 from models.json_fields import Fields, parse_object
 from models.networks.classifiers import ClassifierConfig, build_classifier
@@ -50,7 +51,8 @@ class ModelEntry:
     trained on. classes: labels in the order of the logits; empty for a quantizer. size: pixels of a side of the
     training images. colors: (fewest, most) that a quantizer paints with; None for a classifier. classifier: the model
     that a quantizer was trained against; None for a classifier. accuracy: measured, as fractions. command: what made
-    it. card: file of the model card, relative like `file`.
+    it. card: file of the model card, relative like `file`. results: file of what was measured over a whole test set,
+    relative like `file`; None where nothing was.
     """
 
     name: str
@@ -66,6 +68,7 @@ class ModelEntry:
     accuracy: Mapping[str, float]
     command: str
     card: str
+    results: str | None
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, as in the manifest."""
@@ -89,6 +92,7 @@ class ModelEntry:
             accuracy=fields.numbers("accuracy"),
             command=fields.text("command"),
             card=fields.text("card"),
+            results=fields.optional_text("results"),
         )
         fields.finish()
         _check_entry(entry, fields)
@@ -167,6 +171,28 @@ class Registry:
         network.eval().requires_grad_(False)
         return network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
+    def provenance(self, name: str) -> Provenance:
+        """Where the weights come from. Raises UnknownModel or CorruptCheckpoint."""
+        entry = self.entry(name)
+        return checkpoint.load(self.folder / entry.file, sha256=entry.sha256).provenance
+
+    def results(self, name: str) -> Mapping[str, Any] | None:
+        """What `training.evaluate` measured with these very weights over a whole test set; None where it was not run.
+
+        Raises UnknownModel, or CorruptCheckpoint if the file is missing, no JSON object or of other weights.
+        """
+        entry = self.entry(name)
+        if entry.results is None:
+            return None
+        try:
+            report = parse_object((self.folder / entry.results).read_bytes(), entry.results)
+        except OSError as error:
+            raise CorruptCheckpoint(f"{entry.results} cannot be read ({error.strerror or error})") from error
+        measured = Fields(report, entry.results).mapping("sha256")
+        if measured.get(name) != entry.sha256:
+            raise CorruptCheckpoint(f"{entry.results} was measured with other weights of {name}; evaluate it again")
+        return report
+
     def _manifest(self) -> bytes:
         content = {"models": [entry.to_json() for entry in self.entries], "defaults": dict(self.defaults)}
         return json.dumps(content, indent=2).encode() + b"\n"
@@ -196,13 +222,17 @@ def _check_entry(entry: ModelEntry, fields: Fields) -> None:
         fields.refuse("name", "must be letters, digits, '.', '_' or '-', a letter or digit first", entry.name)
     if not re.fullmatch("[0-9a-f]{64}", entry.sha256):
         fields.refuse("sha256", "must be 64 lower-case hexadecimal digits", entry.sha256)
-    for field in ("file", "card"):
-        path = PurePosixPath(getattr(entry, field))
-        if path.is_absolute() or ".." in path.parts or not path.name:
-            fields.refuse(field, "must be a path inside the folder of the manifest", str(path))
+    for field in ("file", "card", "results"):
+        value = getattr(entry, field)
+        if value is not None and not _is_inside(PurePosixPath(value)):
+            fields.refuse(field, "must be a path inside the folder of the manifest", value)
     if entry.size < 1:
         fields.refuse("size", "must be at least 1", entry.size)
     _check_kind(entry, fields)
+
+
+def _is_inside(path: PurePosixPath) -> bool:
+    return bool(path.name) and ".." not in path.parts and not path.is_absolute()
 
 
 def _check_kind(entry: ModelEntry, fields: Fields) -> None:

@@ -18,21 +18,21 @@ FORBIDDEN: Mapping[str, tuple[str, ...]] = {
 }
 
 # The units of models/, low to high, as two columns under one roof. A unit imports lower tiers of its own column and
-# nothing else; "classical" is models/quantizers/ without `learned`.
-_ROOF = (("learned", "recognizer"), ("compare",))
+# nothing else; "learned" is models/quantizers/learned.py and published.py, "classical" the rest of that folder.
+_ROOF = (("learned", "recognizer"), ("compare",), ("contact_sheet", "plots"), ("comparison_plots",))
 COLUMNS = (
     (
-        ("errors", "resampling"),
+        ("errors", "method_names", "prediction", "resampling"),
         ("image_bytes", "row_bands", "srgb"),
         ("completeness", "sample_depth", "transparency"),
         ("palette_image", "pixels"),
-        ("codecs", "metrics", "classical"),
+        ("codecs", "metrics", "classical", "overlay"),
         *_ROOF,
     ),
     (("errors",), ("json_fields",), ("networks",), ("cam", "checkpoint"), ("registry",), *_ROOF),
 )
 
-TORCH_FREE = ("codecs", "classical")
+TORCH_FREE = ("codecs", "metrics", "classical", "overlay", "compare", "contact_sheet", "plots", "comparison_plots")
 TORCH = ("torch", "torchvision", "safetensors.torch")
 
 Imports = Mapping[str, frozenset[str]]
@@ -113,7 +113,7 @@ def _unit(module: str) -> str:
     parts = module.split(".")
     if parts[1] != "quantizers":
         return parts[1]
-    return "learned" if parts[2:3] == ["learned"] else "classical"
+    return "learned" if parts[2:3] in (["learned"], ["published"]) else "classical"
 
 
 def _may_import(importer: str, imported: str) -> bool:

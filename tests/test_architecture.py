@@ -36,7 +36,7 @@ GOOD = {
     "models/quantizers/base.py": "from ..palette_image import PaletteImage",
     "models/quantizers/median_cut.py": "from .base import Quantizer",
     "models/quantizers/learned.py": "import torch\nfrom models.quantizers import base\nfrom models import registry",
-    "models/compare.py": "from models.codecs import png\nfrom models.quantizers.learned import LearnedQuantizer",
+    "models/compare.py": "from models.quantizers.base import Quantizer",
     "service/routes.py": "from fastapi import APIRouter\nfrom models.compare import compare",
     "service/batching.py": "import asyncio\nfrom collections import deque\nimport anyio.to_thread",
     "training/evaluate.py": "import pyarrow.parquet\nfrom models.compare import compare",

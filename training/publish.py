@@ -74,6 +74,10 @@ def publish(
     registry.with_model(entry)
     (folder / CHECKPOINTS).mkdir(parents=True, exist_ok=True)
     entry = replace(entry, sha256=checkpoint.save(folder / entry.file, stored, half=True))
+    if results and results["sha256"].get(name) != entry.sha256:
+        raise SystemExit(f"--results: measured with other weights than those of {name}; evaluate it again")
+    if entry.results:
+        (folder / entry.results).write_text(json.dumps(results) + "\n")
     (folder / entry.card).write_text(_card(entry, stored.provenance, finished, limits))
     registry.with_model(entry).write()
     return entry
@@ -100,23 +104,37 @@ def _checkpoint(finished: FinishedRun) -> Checkpoint:
 
 def _entry(finished: FinishedRun, stored: Checkpoint, name: str, results: Mapping[str, Any]) -> ModelEntry:
     """The manifest's entry, still without the hash of the file."""
-    encoder = stored.config.get("encoder", stored.config)
     classifies = stored.kind == "classifier"
+    architecture, size, colors = _shape(finished)
     return ModelEntry(
         name=name,
         file=f"{CHECKPOINTS}/{name}.safetensors",
         sha256="0" * 64,
         kind=stored.kind,
-        architecture=stored.config.get("architecture", f"ColorCNN on {encoder['architecture']}"),
+        architecture=architecture,
         dataset=stored.provenance.dataset,
         classes=tuple(finished.config["classes"]) if classifies else (),
-        size=encoder["size"],
-        colors=None if classifies else (MIN_COLORS, MAX_COLORS),
+        size=size,
+        colors=colors,
         classifier=finished.config["training"].get("classifier"),
         accuracy=dict(finished.scores) | _measured(name, results),
         command=stored.provenance.command,
         card=f"{CHECKPOINTS}/{name}.md",
+        results=f"{CHECKPOINTS}/{name}.json" if results and not classifies else None,
     )
+
+
+def _shape(finished: FinishedRun) -> tuple[str, int, tuple[int, int] | None]:
+    """Architecture in words, side of the training images, fewest and most colours."""
+    network = finished.config["network"]
+    match finished.config["kind"]:
+        case "classifier":
+            return network["architecture"], network["size"], None
+        case "colorcnn":
+            encoder = network["encoder"]
+            return f"ColorCNN on {encoder['architecture']}", encoder["size"], (MIN_COLORS, MAX_COLORS)
+        case _:
+            return "ColorCNN as published", finished.config["training"]["size"], (network["colors"], network["colors"])
 
 
 def _measured(name: str, results: Mapping[str, Any]) -> dict[str, float]:

@@ -18,7 +18,6 @@ import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import cast
 
 import torch
 from torch import Tensor
@@ -33,6 +32,7 @@ from models.registry import Registry
 from training import augment, run
 from training.datasets import LabelledImages, load
 from training.losses import regulariser
+from training.painting import frozen_classifier, painted, score
 
 SCORED_COLORS = (2, 4, 8, 16, 32, 64)
 _DRAWS = "2:9 3:1 4:4 6:1 8:2 12:1 16:2 32:1 64:1 128:0.2 256:0.2"
@@ -87,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> Result:
     workers = run.Workers.from_environment()
     device = run.choose_device(args.device)
     registry = Registry.open(args.models)
-    network = around(_frozen(registry, args.classifier))
+    network = around(frozen_classifier(registry, args.classifier))
     data = load(run.require_data(args), "train", size=network.config.encoder.size)
     data.require_classes(registry.entry(args.classifier).classes)
     log = run.open_log(args.out, workers, resume=args.resume)
@@ -124,7 +124,7 @@ def train(
     scores = run.fit(
         config.epochs,
         lambda epoch: _train_epoch(objective, optimizer, scheduler, part, epoch, log),
-        lambda: evaluate(network, classifier, held_out, bf16=config.bf16),
+        lambda: score(network.eval().hard, classifier, held_out, SCORED_COLORS, bf16=config.bf16),
         parts={"weights": network, "optimizer": optimizer, "scheduler": scheduler},
         config={
             "kind": "colorcnn",
@@ -136,30 +136,6 @@ def train(
         resume=resume,
     )
     return Result(network.eval(), scores)
-
-
-@torch.inference_mode()
-def evaluate(
-    network: ColorCNN, classifier: Classifier, data: LabelledImages, *, bf16: bool, batch: int = 250
-) -> dict[str, float]:
-    """Top-1 in [0, 1] of the classifier on hard images with 8-bit palettes, for each K of SCORED_COLORS."""
-    network.eval()
-    right = dict.fromkeys(SCORED_COLORS, 0)
-    for pixels, labels in zip(data.images.split(batch), data.labels.split(batch), strict=True):
-        images = pixels.float().div(255)
-        for colors in SCORED_COLORS:
-            with run.autocast(images.device, enabled=bf16):
-                indices, palette, _ = network.hard(images, colors)
-                logits = classifier(painted(indices, palette))
-            right[colors] += int((logits.argmax(1) == labels).sum())
-    return {f"held_out_top1_{colors}": count / len(data) for colors, count in right.items()}
-
-
-def painted(indices: Tensor, palette: Tensor) -> Tensor:
-    """What a user gets: (B, H, W) int64 and (B, K, 3) in [0, 1] -> (B, 3, H, W) with the palette rounded to 8 bits."""
-    rounded = palette.mul(255).round().div(255)
-    pixels = rounded.gather(1, indices.flatten(1).unsqueeze(2).expand(-1, -1, 3))
-    return cast(Tensor, pixels.transpose(1, 2).unflatten(2, indices.shape[1:]))
 
 
 @dataclass(frozen=True)
@@ -267,13 +243,6 @@ def _warm_cosine(steps: int) -> Callable[[int], float]:
 def _cpu_twin(generator: torch.Generator) -> torch.Generator:
     """A CPU generator with the same seed: what is drawn by it steers Python, so it should not wait for a device."""
     return torch.Generator().manual_seed(generator.initial_seed())
-
-
-def _frozen(registry: Registry, name: str) -> Classifier:
-    network = registry.load(name, torch.device("cpu"))
-    if not isinstance(network, Classifier):
-        raise SystemExit(f"--classifier: {name} is not a classifier")
-    return network
 
 
 def _training_config(args: argparse.Namespace) -> TrainingConfig:

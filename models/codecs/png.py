@@ -21,6 +21,7 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 """The eight bytes every PNG starts with (clause 5.2)."""
 
 _LEVELS: dict[str, int] = {"fast": 6, "default": 9, "max": 12}  # libdeflate's levels go to 12, a near-optimal parser
+_FRAME = 12  # bytes of a chunk beside its data: length, type and CRC (clause 5.3)
 _PALETTE = 3  # colour type (clause 11.2.2): each sample is a palette index
 _DEFLATE, _ADAPTIVE_FILTERS, _NOT_INTERLACED = 0, 0, 0  # the three methods of the header
 
@@ -43,6 +44,24 @@ def encode(image: PaletteImage, *, effort: Effort = "default") -> bytes:
     rows = deflate.zlib_compress(_pack_rows(image.indices, image.bit_depth), _LEVELS[effort])
     chunks = (b"IHDR", header), (b"PLTE", image.palette.tobytes()), (b"IDAT", rows), (b"IEND", b"")
     return SIGNATURE + b"".join(part for kind, data in chunks for part in _chunk(kind, data))
+
+
+def fixed_bytes(file: bytes) -> int:
+    """Bytes of a PNG file that do not depend on its pixels: all but the data of its PLTE and IDAT chunks.
+
+    Signature 8 (clause 5.2), IHDR 25, IEND 12, and 12 for the frame of each other chunk (clause 5.3): 69 for a palette
+    image as `encode` writes it. Raises ValueError where `file` is not a PNG file or is cut short.
+    """
+    if not file.startswith(SIGNATURE):
+        raise ValueError("not a PNG file")
+    fixed, at, kind = len(SIGNATURE), len(SIGNATURE), b""
+    while kind != b"IEND":
+        if at + _FRAME > len(file):
+            raise ValueError("the PNG file is cut short")
+        length, kind = struct.unpack_from(">I4s", file, at)
+        fixed += _FRAME + (0 if kind in (b"PLTE", b"IDAT") else length)
+        at += _FRAME + length
+    return fixed
 
 
 def _pack_rows(indices: npt.NDArray[np.uint8], bits: int) -> npt.NDArray[np.uint8]:

@@ -14,7 +14,7 @@ from models.palette_image import PaletteImage
 MIN_COLORS = 2
 
 _SAMPLE = 4096  # pixels looked at before all of them are
-_BAND = 1 << 20  # pixels packed at a time: NumPy takes 8 bytes for an index
+_BAND = 1 << 18  # pixels looked at together: NumPy takes 8 bytes for an index, and 24 for a colour in floats
 
 
 class Quantizer(Protocol):
@@ -53,16 +53,15 @@ def exact(pixels: NDArray[np.uint8], colors: int) -> PaletteImage | None:
     stride = -(-len(flat) // _SAMPLE)
     if len(np.unique(_pack(flat[::stride]))) > colors:
         return None
-    bands = np.array_split(flat, -(-len(flat) // _BAND))
     seen = np.zeros(1 << 24, dtype=np.bool_)
-    for band in bands:
+    for band in bands(pixels):
         seen[_pack(band)] = True
     distinct = np.flatnonzero(seen)
     if len(distinct) > colors:
         return None
     rank = seen.view(np.uint8)
     rank[distinct] = np.arange(len(distinct))
-    indices = np.concatenate([rank[_pack(band)] for band in bands])
+    indices = np.concatenate([rank[_pack(band)] for band in bands(pixels)])
     return PaletteImage(indices.reshape(pixels.shape[:2]), _unpack(distinct))
 
 
@@ -93,6 +92,12 @@ def check_pixels(pixels: NDArray[np.uint8]) -> None:
     """Raise ValueError unless `pixels` is (H, W, 3) uint8 with at least one pixel."""
     if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8 or pixels.size == 0:
         raise ValueError(f"pixels must be (H, W, 3) uint8 and not empty, not {pixels.shape} {pixels.dtype}")
+
+
+def bands(image: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+    """(H, W, ...) as flat pieces, (N, ...), of a bounded number of pixels, views of an image that is C-contiguous."""
+    flat = image.reshape(-1, *image.shape[2:])
+    return np.array_split(flat, -(-len(flat) // _BAND))
 
 
 def _pack(pixels: NDArray[np.uint8]) -> NDArray[np.uint32]:

@@ -63,7 +63,7 @@ class LearnedQuantizer:
         unchanged = exact(pixels, colors)
         if unchanged is not None:
             return unchanged
-        painted = _painted(indices, _sums(pixels, indices, colors))
+        painted = mean_palette(indices, color_sums(pixels, indices, colors))
         return painted if painted.colors > 1 else self.quantize(pixels, colors)
 
     def _paint(self, pixels: NDArray[np.uint8], plan: Plan, colors: int) -> PaletteImage:
@@ -73,8 +73,8 @@ class LearnedQuantizer:
             tile = pixels[rows, columns]
             part = self._index(tile, plan, Window(rows.start, columns.start, *pixels.shape[:2]))
             indices[rows, columns] = part
-            sums += _sums(tile, part, colors)
-        return _painted(indices, sums)
+            sums += color_sums(tile, part, colors)
+        return mean_palette(indices, sums)
 
     def _plan(self, pixels: NDArray[np.uint8], colors: int) -> Plan:
         view = self._tensor(resize(pixels, self.network.config.encoder.size))
@@ -102,15 +102,18 @@ def _tiles(shape: tuple[int, ...], colors: int) -> Iterator[tuple[slice, slice]]
             yield slice(top, min(height, top + tile_height)), slice(left, min(width, left + tile_width))
 
 
-def _sums(pixels: NDArray[np.uint8], indices: NDArray[np.uint8], colors: int) -> NDArray[np.int64]:
-    """(K, 4) int64: red, green, blue sums and the number of pixels of each index."""
+def color_sums(pixels: NDArray[np.uint8], indices: NDArray[np.uint8], colors: int) -> NDArray[np.int64]:
+    """(K, 4): red, green and blue sums and the number of the pixels of each index; (H, W, 3) and (H, W) uint8."""
     flat, index = pixels.reshape(-1, 3), indices.reshape(-1)
     planes = [np.bincount(index, weights=flat[:, channel], minlength=colors) for channel in range(3)]
     return np.stack([*planes, np.bincount(index, minlength=colors)], 1).astype(np.int64)
 
 
-def _painted(indices: NDArray[np.uint8], sums: NDArray[np.int64]) -> PaletteImage:
-    """The palette is the mean of each index's pixels, rounded to 8 bits; indices that no pixel has are dropped."""
+def mean_palette(indices: NDArray[np.uint8], sums: NDArray[np.int64]) -> PaletteImage:
+    """The palette is the mean of each index's pixels, rounded to 8 bits; indices that no pixel has are dropped.
+
+    indices: (H, W) uint8. sums: of `color_sums`.
+    """
     means = sums[:, :3] / np.maximum(sums[:, 3:], 1)
     return PaletteImage(indices, np.rint(means).astype(np.uint8)).compact()
 

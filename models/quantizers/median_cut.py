@@ -1,5 +1,6 @@
 """Median cut."""
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import ClassVar
@@ -39,10 +40,12 @@ def cut(sample: Image.Image, colors: int) -> Image.Image:
 
 def sampled(image: Image.Image) -> Image.Image:
     """The image itself, or every so many rows and columns of one of more than 512 x 512 pixels."""
-    step = math.ceil(math.sqrt(image.width * image.height / _MOST_PIXELS))
-    if step <= 1:
+    if image.width * image.height <= _MOST_PIXELS:
         return image
-    size = (-(-image.width // step), -(-image.height // step))
+    first = math.ceil(math.sqrt(image.width * image.height / _MOST_PIXELS))
+    sizes = ((-(-image.width // step), -(-image.height // step)) for step in itertools.count(first))
+    # Only a strip of a few rows or columns needs a longer step than the first.
+    size = next(size for size in sizes if size[0] * size[1] <= _MOST_PIXELS)
     return image.resize(size, Image.Resampling.NEAREST)
 
 

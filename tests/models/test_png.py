@@ -13,6 +13,7 @@ from PIL import Image
 
 from models.codecs import png
 from models.palette_image import PaletteImage
+from tests.models.image_files import png_file
 
 repeatable = settings(derandomize=True, deadline=None, max_examples=60)
 
@@ -102,3 +103,24 @@ def test_the_same_image_gives_the_same_bytes() -> None:
 def test_refuses_an_unknown_effort() -> None:
     with pytest.raises(ValueError, match="fast, default, max"):
         png.encode(random_image(2), effort="huge")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("colors", [2, 16, 256])
+def test_all_but_palette_and_indices_is_fixed(colors: int) -> None:
+    file = png.encode(random_image(colors))
+
+    assert png.fixed_bytes(file) == 69
+    assert len(file) - 69 == 3 * colors + len(dict(chunks(file))[b"IDAT"])
+
+
+def test_further_chunks_are_fixed_but_for_their_image_data() -> None:
+    row = b"\0\1\2\3"
+    file = png_file((1, 1), 8, 2, row, (b"tEXt", b"a\0bc"), (b"IDAT", b""))
+
+    assert png.fixed_bytes(file) == len(file) - len(zlib.compress(row)) == 57 + 12 + 12 + 4
+
+
+@pytest.mark.parametrize("file", [b"", b"GIF89a", png.encode(random_image(4))[:-12], png.encode(random_image(4))[:40]])
+def test_fixed_bytes_refuses_what_is_not_a_whole_png(file: bytes) -> None:
+    with pytest.raises(ValueError, match="PNG"):
+        png.fixed_bytes(file)

@@ -33,7 +33,10 @@ def test_predictions_come_best_first_with_their_labels(recognizer: Recognizer) -
 
 def test_a_batch_is_classified_as_its_images_are(recognizer: Recognizer) -> None:
     images = np.stack([make_pixels(16, 16), 255 - make_pixels(16, 16)])
-    assert recognizer.classify_batch(images).tolist() == [recognizer.predict(image)[0].index for image in images]
+    seen = recognizer.predict_batch(images)
+    alone = [recognizer.predict(image)[0] for image in images]
+    assert [(one.label, one.index) for one in seen] == [(one.label, one.index) for one in alone]
+    assert [one.probability for one in seen] == pytest.approx([one.probability for one in alone])
 
 
 def test_activation_map_spans_the_image_and_refuses_a_class_that_is_not_there(recognizer: Recognizer) -> None:

@@ -49,6 +49,7 @@ def make_entry(kind: str, sha256: str) -> dict[str, Any]:
         "accuracy": {"top1": 0.5},
         "command": "python -m training.x",
         "card": f"checkpoints/{kind}.md",
+        "results": None,
     }
 
 
@@ -174,6 +175,8 @@ def change(**values: Any) -> Callable[[dict[str, Any]], None]:
         (change(file="../elsewhere"), "models[1].file must be a path inside"),
         (change(file="/etc/passwd"), "models[1].file must be a path inside"),
         (change(card=""), "models[1].card must be a path inside"),
+        (change(results="/etc/passwd"), "models[1].results must be a path inside"),
+        (change(results=1), "models[1].results must be a string or null"),
         (change(size=0), "models[1].size must be at least 1"),
         (change(size="32"), "models[1].size must be a whole number, not '32'"),
         (change(classes=[1]), "models[1].classes must be a list of strings"),
@@ -236,3 +239,35 @@ def test_a_model_that_the_manifest_would_refuse_is_not_added(tmp_path: Path, man
         registry.with_model(replace(registry.entry("my-classifier"), name="../outside"))
     with pytest.raises(CorruptCheckpoint, match="names no classifier"):
         Registry(tmp_path, (), {}).with_model(registry.entry("my-colorcnn"))
+
+
+def test_the_seed_of_a_model_is_in_its_provenance(tmp_path: Path, manifest: dict[str, Any]) -> None:
+    assert open_registry(tmp_path, manifest).provenance("my-colorcnn").seed == 0
+
+
+def test_results_are_those_of_the_very_weights(tmp_path: Path, manifest: dict[str, Any]) -> None:
+    entry = manifest["models"][1]
+    assert open_registry(tmp_path, manifest).results("my-colorcnn") is None
+    entry["results"] = "checkpoints/colorcnn.json"
+    report = {"sha256": {"my-colorcnn": entry["sha256"]}, "rows": []}
+    (tmp_path / entry["results"]).write_text(json.dumps(report))
+    assert open_registry(tmp_path, manifest).results("my-colorcnn") == report
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "cannot be read"),
+        ("[]", "is not a JSON object"),
+        ("{}", "sha256 is missing"),
+        ('{"sha256": {"my-colorcnn": "00"}}', "measured with other weights of my-colorcnn"),
+    ],
+)
+def test_other_results_are_refused(
+    tmp_path: Path, manifest: dict[str, Any], content: str | None, message: str
+) -> None:
+    manifest["models"][1]["results"] = "results.json"
+    if content is not None:
+        (tmp_path / "results.json").write_text(content)
+    with pytest.raises(CorruptCheckpoint, match=message):
+        open_registry(tmp_path, manifest).results("my-colorcnn")

@@ -15,12 +15,16 @@ from training.datasets import LabelledImages
 
 @dataclass(frozen=True)
 class Workshop:
-    """Folders of a run that took some seconds, and what its scripts returned."""
+    """Folders of a run that took some seconds, and what its scripts returned.
+
+    evaluation: flags of the evaluation whose JSON is `results`, but for --out.
+    """
 
     data: Path
     runs: Path
     models: Path
     results: Path
+    evaluation: list[str]
     classifier: train_classifier.Result
     quantizer: train_colorcnn.Result
 
@@ -60,6 +64,7 @@ QUANTIZER_FLAGS += [
     "0",
     "--fp32",
 ]
+EVALUATION_FLAGS = ["--methods", "median_cut", "kmeans", "--colors", "2", "4", "--qualities", "20", "--workers", "1"]
 
 
 @pytest.fixture(scope="session")
@@ -74,8 +79,9 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
     publish.main([*shelf, "--run", str(runs / "stripes"), "--name", "stripes"])
     quantizer = train_colorcnn.main([*common, *shelf, "--out", str(runs / "painter"), *QUANTIZER_FLAGS])
     publish.main([*shelf, "--run", str(runs / "painter"), "--name", "painter"])
-    evaluate.main([*common, *shelf, "--classifier", "stripes", "--quantizer", "painter", "--out", str(results)])
-    return Workshop(data, runs, models, results, classifier, quantizer)
+    judged = [*common, *shelf, "--classifier", "stripes", "--quantizer", "painter", *EVALUATION_FLAGS]
+    evaluate.main([*judged, "--out", str(results)])
+    return Workshop(data, runs, models, results, judged, classifier, quantizer)
 
 
 def write_images(folder: Path, data: LabelledImages) -> None:

@@ -1,49 +1,99 @@
-"""training/evaluate.py: rows come from PNG bytes, for every method and every K."""
+"""training/evaluate.py: rows come from files, for every setting; an evaluation goes on where it was."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 import torch
 
-from models.codecs import png
-from models.palette_image import PaletteImage
-from models.pixels import decode
+from models.compare import Sample, Setting, Summary, compare, summarize
+from models.quantizers.base import Quantizer
 from models.quantizers.classical import CLASSICAL
+from models.quantizers.learned import load_quantizer
 from models.recognizer import load_recognizer
 from models.registry import Registry
 from tests.training.conftest import Workshop
-from training.datasets import load
-from training.evaluate import round_trip
+from training import evaluate
+from training.datasets import DatasetError, load
+
+CPU = torch.device("cpu")
 
 
-def test_every_method_has_a_row_at_every_k(workshop: Workshop) -> None:
-    rows = workshop.report["rows"]
-    assert len(rows) == 6 * (1 + len(CLASSICAL))
-    assert {row["method"] for row in rows} == {"colorcnn", *CLASSICAL}
-    assert workshop.report["images"] == 200
+def row_of(workshop: Workshop, setting: Setting) -> dict[str, Any]:
+    [row] = [row for row in workshop.report["rows"] if Summary(**row).setting == setting]
+    return dict(row)
+
+
+def test_every_setting_has_its_row(workshop: Workshop) -> None:
+    palettes = [Setting(*painter, colors=k) for painter in PAINTERS for k in (2, 4)]
+    codecs = [Setting("jpeg", quality=20), Setting("webp", quality=20), Setting("png")]
+    assert [Summary(**row).setting for row in workshop.report["rows"]] == palettes + codecs
+    assert {row["images"] for row in workshop.report["rows"]} == {200}
+
+
+PAINTERS = [("colorcnn", "painter"), ("median_cut", None), ("kmeans", None)]
+
+
+def test_the_report_says_which_weights_were_measured(workshop: Workshop) -> None:
+    registry = Registry.open(workshop.models)
+    assert workshop.report["sha256"] == {name: registry.entry(name).sha256 for name in ("stripes", "painter")}
+    assert workshop.report["seeds"] == {"stripes": 0, "painter": 0}
 
 
 def test_the_learned_quantizer_shows_at_two_colours_what_median_cut_hides(workshop: Workshop) -> None:
-    top1 = {(row["method"], row["colors"]): row["top1"] for row in workshop.report["rows"]}
-    assert top1["colorcnn", 2] > top1["median_cut", 2] + 0.3
+    learned, classical = (row_of(workshop, Setting(*painter, colors=2)) for painter in PAINTERS[:2])
+    assert learned["top1"] > classical["top1"] + 0.3
     assert workshop.report["top1_original"] > 0.9
 
 
-def test_a_row_is_what_one_gets_image_by_image(workshop: Workshop) -> None:
+@pytest.mark.parametrize("painter", PAINTERS[:2])
+def test_a_row_is_what_one_gets_image_by_image(workshop: Workshop, painter: tuple[str, str | None]) -> None:
+    registry, setting = Registry.open(workshop.models), Setting(*painter, colors=4)
+    recognizer = load_recognizer(registry, "stripes", CPU)
+    learned: Quantizer = load_quantizer(registry, "painter", CPU)
+    quantizer = learned if setting.model else CLASSICAL[setting.method]
     data = load(workshop.data, "test", size=16)
-    recognizer = load_recognizer(Registry.open(workshop.models), "stripes", torch.device("cpu"))
-    right, sizes = [], []
-    for image, label in zip(data.images, data.labels.tolist(), strict=True):
-        file = png.encode(CLASSICAL["median_cut"].quantize(image.permute(1, 2, 0).numpy(), 4))
-        sizes.append(len(file))
-        right.append(recognizer.predict(decode(file).pixels)[0].index == label)
-    row = next(r for r in workshop.report["rows"] if (r["method"], r["colors"]) == ("median_cut", 4))
-    assert row["top1"] == np.mean(right)
-    assert row["bytes"] == np.mean(sizes)
-    assert row["bits_per_pixel"] == 8 * np.mean(sizes) / 256
+    rows = []
+    for image, label in zip(data.images.permute(0, 2, 3, 1).numpy(), data.labels.tolist(), strict=True):
+        sample = Sample("", image, recognizer.predict(image)[0], label)
+        rows.append(compare(sample, setting, quantizer, recognizer)[0])
+    [expected] = summarize(rows)
+    same = {key: value for key, value in row_of(workshop, setting).items() if key != "milliseconds"}
+    assert same == pytest.approx({key: value for key, value in asdict(expected).items() if key != "milliseconds"})
 
 
-def test_a_round_trip_returns_the_painted_pixels_and_the_size_of_the_files() -> None:
-    indices = np.random.default_rng(0).integers(0, 3, (5, 7), dtype=np.uint8)
-    image = PaletteImage(indices, np.array([[0, 1, 2], [90, 91, 92], [250, 5, 100]], np.uint8))
-    pixels, sizes = round_trip([image, image])
-    assert np.array_equal(pixels[1], image.render())
-    assert sizes.tolist() == [len(png.encode(image))] * 2
+def test_truecolour_is_exact_and_jpeg_is_not(workshop: Workshop) -> None:
+    exact, lossy = (row_of(workshop, setting) for setting in (Setting("png"), Setting("jpeg", quality=20)))
+    assert (exact["psnr"], exact["ssim"], exact["kept"]) == (None, 1, 1)
+    assert exact["top1"] == workshop.report["top1_original"]
+    assert lossy["psnr"] < 45
+    assert 0 < exact["payload_bits_per_pixel"] < exact["bits_per_pixel"]
+
+
+def test_an_evaluation_goes_on_where_it_was(workshop: Workshop, tmp_path: Path) -> None:
+    out = tmp_path / "again.json"
+    header = {key: value for key, value in workshop.report.items() if key not in {"rows", *NOT_OF_THE_HEADER}}
+    invented = row_of(workshop, Setting("median_cut", colors=2)) | {"kept": 0.125}
+    lines = [json.dumps(header), json.dumps(invented)]
+    out.with_name("again.json.partial").write_text("\n".join([*lines, '{"method": "ka']))
+    rows = evaluate.main([*workshop.evaluation, "--out", str(out)])
+    assert [row.kept for row in rows if row.setting == Setting("median_cut", colors=2)] == [0.125]
+    assert len(rows) == len(workshop.report["rows"])
+    assert not out.with_name("again.json.partial").exists()
+
+
+NOT_OF_THE_HEADER = ("command", "commit", "hardware", "torch")
+
+
+def test_rows_of_other_weights_are_not_gone_on_with(tmp_path: Path) -> None:
+    evaluate.KeptRows(tmp_path / "x.partial", {"sha256": {"a": "1"}})
+    with pytest.raises(DatasetError, match="delete it"):
+        evaluate.KeptRows(tmp_path / "x.partial", {"sha256": {"a": "2"}})
+
+
+def test_images_are_parted_without_loss() -> None:
+    images = np.arange(601).reshape(-1, 1, 1, 1).astype(np.uint8)
+    assert np.array_equal(np.concatenate(evaluate._parts(images)), images)

@@ -1,32 +1,48 @@
-"""training/figures.py."""
+"""training/figures.py: from the JSON of a real, small evaluation to files."""
 
+import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
-from models.recognizer import Prediction
 from tests.training.conftest import Workshop
 from training import figures
-from training.figures import Tile
 
 
-def test_the_sheet_holds_the_tiles_as_they_are_and_says_kept_or_lost_by_colour() -> None:
-    pixels = np.random.default_rng(0).integers(0, 256, (60, 200, 3), dtype=np.uint8)
-    kept = Tile(pixels, "kept", Prediction("cat", 3, 0.9), True)
-    lost = Tile(255 - pixels, "lost", Prediction("dog", 5, 0.4), False)
-    picture = np.asarray(figures.sheet([[kept, lost]]))
-    assert np.array_equal(picture[8:68, 8:208], pixels)
-    assert np.array_equal(picture[8:68, 216:416], 255 - pixels)
-    captions = picture[68 + 22 :].astype(int)
-    green, red = captions[:, :208], captions[:, 216:]
-    assert (green[..., 1] > green[..., 0] + 50).any() and not (green[..., 0] > green[..., 1] + 50).any()
-    assert (red[..., 0] > red[..., 1] + 50).any() and not (red[..., 1] > red[..., 0] + 50).any()
+def test_the_command_draws_every_figure(workshop: Workshop, tmp_path: Path) -> None:
+    files = figures.main(["--results", str(workshop.results), "--out", str(tmp_path / "sub")])
+
+    assert [file.name for file in files] == [
+        f"stripes-{name}.png" for name in ("accuracy", "rate", "rate-payload", "quality")
+    ]
+    assert sorted(files) == sorted((tmp_path / "sub").iterdir())
+    for file in files:
+        with Image.open(file) as picture:
+            assert (picture.format, picture.size) == ("PNG", (1600, 900))
+    assert len({file.read_bytes() for file in files}) == 4
 
 
-def test_the_command_draws_a_row_for_each_method(workshop: Workshop, tmp_path: Path) -> None:
-    photo = next((workshop.data / "test").rglob("*.png"))
-    flags = ["--models", str(workshop.models), "--photo", str(photo), "--methods", "octree", "median_cut"]
-    file = figures.main([*flags, "--colors", "2", "4", "--out", str(tmp_path / "sub" / "sheet.png")])
-    with Image.open(file) as picture:
-        assert picture.size == (3 * (16 + 8) + 8, 3 * (16 + 44 + 8) + 8)
+def test_the_figures_show_every_row_of_the_report(workshop: Workshop) -> None:
+    report = figures.Report.read(workshop.results)
+    lines = report.figures()["rate"].axes[0].get_lines()
+
+    drawn = np.concatenate([np.column_stack([line.get_xdata(), line.get_ydata()]) for line in lines]).tolist()
+    for row in workshop.report["rows"]:
+        assert [row["bits_per_pixel"], 100 * row["top1"]] in drawn
+    assert report.subject == "stripes, 200 images of test, stripes"
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"rows": []}', json.dumps({"rows": [{"method": "octree"}]})])
+def test_a_file_of_something_else_is_refused(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "other.json"
+    file.write_text(content)
+
+    with pytest.raises(SystemExit, match=r"other\.json holds no results of training\.evaluate"):
+        figures.main(["--results", str(file), "--out", str(tmp_path)])
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=r"missing\.json holds no results"):
+        figures.main(["--results", str(tmp_path / "missing.json"), "--out", str(tmp_path)])

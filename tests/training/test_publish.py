@@ -42,7 +42,7 @@ def test_publishing_again_with_results_changes_the_accuracy_but_not_the_weights(
         after = publish.main([*flags, "--results", str(workshop.results)])
         assert after.sha256 == before.sha256 and Registry.open(models).entry(name) == after
     assert Registry.open(models).entry("stripes").accuracy["test_top1"] == workshop.report["top1_original"]
-    two = next(r for r in workshop.report["rows"] if r["model"] == "painter" and r["colors"] == 2)
+    two = next(row for row in workshop.report["rows"] if row["model"] == "painter" and row["colors"] == 2)
     assert Registry.open(models).entry("painter").accuracy["test_top1_2"] == two["top1"]
 
 
@@ -79,3 +79,16 @@ def test_a_quantizer_needs_its_classifier_beside_it(workshop: Workshop, tmp_path
 def test_the_manifest_is_readable_json_with_one_entry_for_each_name(workshop: Workshop) -> None:
     content = json.loads((workshop.models / "manifest.json").read_text())
     assert [model["name"] for model in content["models"]] == ["stripes", "painter"]
+
+
+def test_results_are_published_beside_the_weights_that_they_were_measured_with(
+    workshop: Workshop, tmp_path: Path
+) -> None:
+    models = Path(shutil.copytree(workshop.models, tmp_path / "models"))
+    flags = ["--models", str(models), "--run", str(workshop.runs / "painter"), "--name", "painter"]
+    publish.main([*flags, "--results", str(workshop.results)])
+    assert Registry.open(models).results("painter") == workshop.report
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps(workshop.report | {"sha256": {"painter": "0" * 64}}))
+    with pytest.raises(SystemExit, match="other weights"):
+        publish.main([*flags, "--results", str(other)])

@@ -15,7 +15,8 @@ from models.networks.palette import SoftResult, hard_palette
 from tests.training.conftest import QUANTIZER_FLAGS, Workshop
 from tests.training.synthetic import stripes
 from training import run, train_colorcnn
-from training.train_colorcnn import Objective, TrainingConfig, around, painted
+from training.painting import painted, score
+from training.train_colorcnn import SCORED_COLORS, Objective, TrainingConfig, around
 
 
 def make_config(**changes: Any) -> TrainingConfig:
@@ -51,7 +52,7 @@ def test_two_colours_learn_to_show_the_stripes(workshop: Workshop) -> None:
     torch.manual_seed(0)
     untrained = around(frozen(workshop)).eval()
     held_out = stripes(1600).hold_out(400, seed=0)[1]
-    before = train_colorcnn.evaluate(untrained, frozen(workshop), held_out, bf16=False)
+    before = score(untrained.hard, frozen(workshop), held_out, SCORED_COLORS, bf16=False)
     # Untrained it is k-means, which splits the step and leaves the classifier near chance, one in three. One
     # epoch reaches 99 % with each of four seeds tried; this is two.
     assert before["held_out_top1_2"] < 0.5

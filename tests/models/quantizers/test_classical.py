@@ -1,5 +1,6 @@
-"""models/quantizers: what holds for every classical quantizer, and what each is known by."""
+"""models/quantizers: what holds for every classical quantizer, and what those of Pillow are known by."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from models.errors import BadOption
+from models.palette_image import PaletteImage
 from models.quantizers.base import Quantizer, exact
 from models.quantizers.classical import CLASSICAL
+from models.quantizers.median_cut import sampled
 
 Pixels = NDArray[np.uint8]
 
@@ -52,7 +55,7 @@ def photo() -> Pixels:
 
 
 @every_quantizer
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(pixels=images(), colors=COLORS)
 def test_few_used_distinct_colors_in_the_same_shape(quantizer: Quantizer, pixels: Pixels, colors: int) -> None:
     painted = quantizer.quantize(pixels, colors)
@@ -63,7 +66,7 @@ def test_few_used_distinct_colors_in_the_same_shape(quantizer: Quantizer, pixels
 
 
 @every_quantizer
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(data=st.data(), most=st.integers(1, 12), spare=st.integers(0, 4))
 def test_an_image_of_few_colors_comes_back_exactly(
     quantizer: Quantizer, data: st.DataObject, most: int, spare: int
@@ -74,10 +77,30 @@ def test_an_image_of_few_colors_comes_back_exactly(
 
 
 @every_quantizer
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(pixels=images(), colors=COLORS)
 def test_equal_pixels_give_equal_images(quantizer: Quantizer, pixels: Pixels, colors: int) -> None:
     assert quantizer.quantize(pixels, colors) == quantizer.quantize(np.asfortranarray(pixels), colors)
+
+
+def test_threads_do_not_disturb_each_other() -> None:
+    jobs = [(quantizer, pixels, 9) for quantizer in CLASSICAL.values() for pixels in (photo(), photo()[::-1])]
+
+    def run(job: tuple[Quantizer, Pixels, int]) -> PaletteImage:
+        quantizer, pixels, colors = job
+        return quantizer.quantize(pixels, colors)
+
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(run, jobs * 2)) == [run(job) for job in jobs] * 2
+
+
+@every_quantizer
+@pytest.mark.parametrize("shape", [(1, 70_000), (70_000, 1)])
+def test_strips_longer_than_file_formats_allow(quantizer: Quantizer, shape: tuple[int, int]) -> None:
+    pixels = np.resize(photo(), (*shape, 3))
+    painted = quantizer.quantize(pixels, 7)
+    assert painted.render().shape == pixels.shape
+    assert painted.colors == 7
 
 
 @every_quantizer
@@ -110,8 +133,30 @@ def test_a_photo_is_painted_better_with_more_colors(quantizer: Quantizer) -> Non
     assert errors[0] > 2 * errors[1] > 4 * errors[2]
 
 
+@pytest.mark.parametrize("name", ["max_coverage", "wu"])
+@settings(deadline=None, max_examples=50)
+@given(pixels=images(), colors=st.lists(COLORS, min_size=2, max_size=2).map(sorted))
+def test_the_error_does_not_grow_with_colors_where_each_step_refines_the_last(
+    name: str, pixels: Pixels, colors: list[int]
+) -> None:
+    """Of the others, some may find a worse optimum with more colours, and some start anew."""
+    few, many = (CLASSICAL[name].quantize(pixels, number).render() for number in colors)
+    error_of_few, error_of_many = (np.square(painted - pixels.astype(float)).mean() for painted in (few, many))
+    rounding = 0.25  # of means to 8 bits: at most half a level in each channel
+    assert error_of_many <= error_of_few + rounding
+
+
 def test_names_are_keys() -> None:
-    assert list(CLASSICAL) == ["median_cut", "octree", "median_cut_dither"]
+    assert list(CLASSICAL) == [
+        "median_cut",
+        "octree",
+        "max_coverage",
+        "median_cut_dither",
+        "kmeans",
+        "kmeans_oklab",
+        "wu",
+        "libimagequant",
+    ]
     assert all(name == quantizer.name for name, quantizer in CLASSICAL.items())
 
 
@@ -122,7 +167,7 @@ def test_median_cut_parts_a_gray_ramp_into_equal_halves_and_quarters() -> None:
         assert np.sort(palette[:, 0]) == pytest.approx(means, abs=2)  # a cut may go to either side of the median
 
 
-@pytest.mark.parametrize(("name", "method"), [("median_cut", 0), ("octree", 2)])
+@pytest.mark.parametrize(("name", "method"), [("median_cut", 0), ("max_coverage", 1), ("octree", 2)])
 def test_pixels_are_those_of_the_pillow_method_that_the_paper_compares_with(name: str, method: int) -> None:
     reference = Image.fromarray(photo()).quantize(5, method=method, dither=Image.Dither.NONE).convert("RGB")
     assert np.array_equal(CLASSICAL[name].quantize(photo(), 5).render(), np.asarray(reference))
@@ -146,6 +191,12 @@ def test_the_palette_of_a_large_photo_is_close_to_that_of_a_small_one(name: str)
     large = photo().repeat(10, axis=0).repeat(10, axis=1)  # 640 x 640, so the palette is that of a sample
     small, painted = (np.sort(CLASSICAL[name].quantize(pixels, 8).palette, axis=0) for pixels in (photo(), large))
     assert np.abs(painted.astype(int) - small).max() <= 8
+
+
+@pytest.mark.parametrize("size", [(513, 512), (1, 1_000_000), (300_000, 3)])
+def test_a_sample_is_bounded_for_every_shape(size: tuple[int, int]) -> None:
+    sample = sampled(Image.new("RGB", size))
+    assert 512 * 512 // 8 < sample.width * sample.height <= 512 * 512
 
 
 def test_exact_sees_colors_that_the_sample_misses() -> None:

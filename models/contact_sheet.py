@@ -1,0 +1,182 @@
+"""The contact sheet: images painted by several methods in several numbers of colours, with what a classifier sees.
+
+As figure 2 of the ColorCNN paper: a row for each method, a column for each number of colours, and under each tile its
+label, green where the classifier keeps its answer to the original, else red.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+Pixels = NDArray[np.uint8]
+
+# All in pixels.
+_MARGIN, _GAP = 12, 8  # around the sheet and between its columns
+_ROW_GAP = 16  # between rows
+_TEXT, _LINE = 13, 18  # size of the letters and distance of their lines
+_CAPTION = 2 * _LINE  # under each tile: what the classifier sees, then the title
+_CELL = 132  # least width of a cell, so that a caption can be read under a small tile; most of the row headings
+_FAILURE = 2 * _LINE  # least height of the box of a failure, which also has the place of the caption
+_LEAST_SIDE, _LARGEST_SIDE = 48, 256  # of a tile
+_BUDGET = 16_000_000  # for the cells of a sheet
+
+_LETTERS = 300  # of a text are looked at; more would not fit anyway
+_BLACK, _GRAY, _GREEN, _RED, _PALE = "#202020", "#666666", "#0a7d26", "#b3201b", "#eeeeee"
+
+# Matplotlib brings a font of Latin, Greek, Cyrillic and more, which file names are written in; Pillow's has ASCII.
+_FONTS = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+_PLAIN = ImageFont.truetype(_FONTS / "DejaVuSans.ttf", _TEXT)
+_BOLD = ImageFont.truetype(_FONTS / "DejaVuSans-Bold.ttf", _TEXT)
+
+
+@dataclass(frozen=True, eq=False)
+class Tile:
+    """One painted image.
+
+    pixels: (h, w, 3) uint8 sRGB, drawn as they are; see `fit_tile`. title: what to say of them, such as their bytes.
+    label, probability: what the classifier sees in the image. kept: whether that is what it sees in the original.
+    """
+
+    pixels: Pixels
+    title: str
+    label: str
+    probability: float
+    kept: bool
+
+
+@dataclass(frozen=True)
+class Failure:
+    """In place of a tile that could not be made: why."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """heading: what the row shows, such as a method. cells: from the first column on; None leaves a place empty."""
+
+    heading: str
+    cells: Sequence[Tile | Failure | None]
+
+
+def fit_tile(pixels: Pixels, side: int) -> Pixels:
+    """Scale (H, W, 3) uint8 so that its longer side is at most `side` pixels.
+
+    Larger images are averaged. Smaller ones grow by the largest whole factor that fits, so that every pixel stays a
+    square of one colour.
+    """
+    height, width = pixels.shape[:2]
+    longer = max(height, width)
+    if longer <= side:
+        return pixels.repeat(side // longer, axis=0).repeat(side // longer, axis=1)
+    size = (max(1, round(width * side / longer)), max(1, round(height * side / longer)))
+    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BOX))
+
+
+def tile_side(tiles: int) -> int:
+    """The longer side, 48 to 256 pixels, at which so many tiles with their captions take at most 16 megapixels.
+
+    From 1,132 tiles on it is 48 pixels, and the sheet grows with their number.
+    """
+    sides = range(_LARGEST_SIDE, _LEAST_SIDE, -1)
+    return next((side for side in sides if tiles * _cell_area(side) <= _BUDGET), _LEAST_SIDE)
+
+
+def draw(columns: Sequence[str], rows: Sequence[Row]) -> Pixels:
+    """Draw the sheet: (H, W, 3) uint8 sRGB, dark on white, a heading over each column and beside each row.
+
+    Texts of any length and any characters are taken; what does not fit is cut with an ellipsis. Raises ValueError for
+    a row with more cells than there are columns.
+    """
+    if any(len(row.cells) > len(columns) for row in rows):
+        raise ValueError(f"a row has more cells than the {len(columns)} columns")
+    tiles = [cell for row in rows for cell in row.cells if isinstance(cell, Tile)]
+    cell_width = max([_CELL, *(tile.pixels.shape[1] for tile in tiles)])
+    first = _MARGIN + max((_heading_width(row) for row in rows), default=0) + _GAP
+    lefts = [first + i * (cell_width + _GAP) for i in range(len(columns))]
+    heights = [_row_height(row) for row in rows]
+    height = _MARGIN + _LINE + sum(heights) + len(rows) * (_CAPTION + _ROW_GAP)
+    image = Image.new("RGB", (first + len(columns) * (cell_width + _GAP) - _GAP + _MARGIN, height), "white")
+    for left, heading in zip(lefts, columns, strict=True):
+        _write(image, (left, _MARGIN), [_shorten(heading, cell_width, _BOLD)], _BLACK, _BOLD)
+    top = _MARGIN + _LINE + 4
+    for row, row_height in zip(rows, heights, strict=True):
+        _draw_row(image, row, top, lefts, (cell_width, row_height))
+        top += row_height + _CAPTION + _ROW_GAP
+    return np.asarray(image)
+
+
+def _cell_area(side: int) -> int:
+    return (max(side, _CELL) + _GAP) * (side + _CAPTION + _ROW_GAP)
+
+
+def _heading_width(row: Row) -> int:
+    return math.ceil(min(_CELL, _BOLD.getlength(" ".join(row.heading[:_LETTERS].split()))))
+
+
+def _row_height(row: Row) -> int:
+    """Height of a row's tiles, without captions."""
+    heights = [cell.pixels.shape[0] if isinstance(cell, Tile) else _FAILURE for cell in row.cells if cell is not None]
+    return max(heights, default=_FAILURE)
+
+
+def _draw_row(image: Image.Image, row: Row, top: int, lefts: Sequence[int], size: tuple[int, int]) -> None:
+    """size: (width, height) of the place of a tile."""
+    width, height = size[0], size[1] + _CAPTION
+    _write(image, (_MARGIN, top), _wrap(row.heading, _CELL, height // _LINE, _BOLD), _BLACK, _BOLD)
+    for left, cell in zip(lefts, row.cells, strict=False):
+        if isinstance(cell, Tile):
+            _draw_tile(image, cell, (left, top), size)
+        elif cell is not None:
+            box = (left, top, left + width - 1, top + height - 1)
+            ImageDraw.Draw(image).rectangle(box, fill=_PALE)
+            lines = _wrap(cell.text, width - 2 * _GAP, (height - _GAP) // _LINE, _PLAIN)
+            _write(image, (left + _GAP, top + _GAP // 2), lines, _GRAY)
+
+
+def _draw_tile(image: Image.Image, tile: Tile, corner: tuple[int, int], size: tuple[int, int]) -> None:
+    image.paste(Image.fromarray(tile.pixels), corner)
+    left, below = corner[0], corner[1] + size[1] + 2
+    mark, share = "✓ " if tile.kept else "✗ ", f", {100 * tile.probability:.0f} %"  # not by colour alone
+    label = _shorten(tile.label, size[0] - _PLAIN.getlength(mark + share))
+    _write(image, (left, below), [mark + label + share], _GREEN if tile.kept else _RED)
+    _write(image, (left, below + _LINE), [_shorten(tile.title, size[0])], _GRAY)
+
+
+def _shorten(text: str, width: float, font: ImageFont.FreeTypeFont = _PLAIN) -> str:
+    """`text` on one line, its end replaced by an ellipsis where it would be wider than `width` pixels."""
+    text = " ".join(text[:_LETTERS].split())
+    if font.getlength(text) <= width:
+        return text
+    while text and font.getlength(text + "…") > width:
+        text = text[:-1]
+    return text.rstrip() + "…"
+
+
+def _wrap(text: str, width: float, most: int, font: ImageFont.FreeTypeFont) -> list[str]:
+    """At most `most` lines of whole words; the last one takes, cut with an ellipsis, what is left."""
+    words = text[:_LETTERS].split()
+    lines: list[str] = []
+    while words and len(lines) < most - 1:
+        fitting = [n for n in range(1, len(words) + 1) if font.getlength(" ".join(words[:n])) <= width]
+        count = max(fitting, default=1)
+        lines.append(_shorten(" ".join(words[:count]), width, font))
+        words = words[count:]
+    return [*lines, _shorten(" ".join(words), width, font)] if words else lines
+
+
+def _write(
+    image: Image.Image,
+    corner: tuple[int, int],
+    lines: Sequence[str],
+    color: str,
+    font: ImageFont.FreeTypeFont = _PLAIN,
+) -> None:
+    for i, line in enumerate(lines):
+        ImageDraw.Draw(image).text((corner[0], corner[1] + i * _LINE), line, color, font)

@@ -1,0 +1,241 @@
+"""Line plots of results, by Matplotlib's objects alone: no pyplot, no windows, and equal data give equal bytes."""
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+from zlib import crc32
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.transforms import Bbox
+from numpy.typing import NDArray
+from PIL import Image
+
+_SIZE = (8.0, 4.5)  # inches
+_FRAME = (0.1, 0.13, 0.655, 0.74)  # left, bottom, width, height of the axes in the figure; the legend is right of them
+_DPI = 200  # of a PNG: 1600 x 900 pixels
+_COLORS = 128  # of a PNG; median cut keeps those of lines and markers exactly
+_MARK = 6.5  # points, size of the letters of a mark
+_INK, _SOFT, _GRID = "#333333", "#777777", "#e6e6e6"
+_RC: dict[Any, Any] = {
+    "font.size": 9,
+    "axes.edgecolor": _SOFT,
+    "axes.labelcolor": _INK,
+    "text.color": _INK,
+    "text.parse_math": False,  # a "$" in a label is a "$"
+    "xtick.color": _INK,
+    "ytick.color": _INK,
+    "svg.fonttype": "none",  # text stays text
+    "svg.hashsalt": "colorcnn",  # names inside the file are otherwise random
+}
+
+
+class _Style(NamedTuple):
+    color: str
+    marker: str
+    dashed: bool = False
+    width: float = 1.6
+
+
+# Colours that stay apart for the colour-blind: Okabe and Ito, "Color Universal Design", 2008. Their yellow is too light
+# for lines on white. A variant of a method has its colour, dashed and hollow; what paints without a palette is gray.
+_VERMILION, _BLUE, _GREEN, _PURPLE, _ORANGE, _SKY = "#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"
+_STYLES: Mapping[str, _Style] = {
+    "ColorCNN": _Style(_VERMILION, "o", width=2.8),
+    "median cut": _Style(_BLUE, "s"),
+    "median cut + dither": _Style(_BLUE, "s", dashed=True),
+    "octree": _Style(_GREEN, "^"),
+    "maximum coverage": _Style(_PURPLE, "D"),
+    "k-means": _Style(_ORANGE, "v"),
+    "k-means in OKLab": _Style(_ORANGE, "v", dashed=True),
+    "Wu": _Style(_SKY, "P"),
+    "libimagequant": _Style("#000000", "X"),
+    "JPEG": _Style(_SOFT, "<"),
+    "WebP": _Style(_SOFT, ">", dashed=True),
+    "24-bit PNG": _Style(_SOFT, "*", width=2.8),
+}
+_OTHERS = tuple(_Style(color, "h", dashed=True) for color in (_VERMILION, _BLUE, _GREEN, _PURPLE, _ORANGE, _SKY))
+
+
+@dataclass(frozen=True)
+class Series:
+    """One line: `label` in the legend, points (x, y) in the order in which they are joined.
+
+    marks: a short text beside each point, where there is room for it; "" for none. Raises ValueError if the three do
+    not have the same length. A label has the same colour and marker in every plot.
+    """
+
+    label: str
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    marks: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not len(self.x) == len(self.y) == len(self.marks):
+            raise ValueError(f"{self.label}: {len(self.x)} x, {len(self.y)} y and {len(self.marks)} marks")
+
+
+@dataclass(frozen=True)
+class Level:
+    """A level line across the plot at `y`, with its `label` on it."""
+
+    label: str
+    y: float
+
+
+def line_plot(
+    series: Sequence[Series],
+    *,
+    title: str,
+    subtitle: str,
+    x_label: str,
+    y_label: str,
+    log_x: bool = False,
+    log_y: bool = False,
+    level: Level | None = None,
+    x_ticks: Mapping[float, str] | None = None,
+) -> Figure:
+    """Draw `series`; the legend stands right of the axes, from the highest line to the lowest.
+
+    x_ticks: where ticks are, and what they say, instead of round numbers.
+    """
+    with matplotlib.rc_context(_RC):
+        figure = Figure(figsize=_SIZE, facecolor="white")
+        axes = figure.add_axes(_FRAME)
+        axes.set_title(title, loc="left", fontweight="bold", fontsize=11, pad=20)
+        axes.text(0, 1.035, subtitle, transform=axes.transAxes, fontsize=8, color=_SOFT)
+        axes.set_xlabel(x_label)
+        axes.set_ylabel(y_label)
+        axes.margins(x=0.04, y=0.07)
+        drawn = [_draw_line(axes, line) for line in series]
+        if level:
+            _draw_level(axes, level)
+        _dress(axes, log_x=log_x, log_y=log_y)
+        axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())  # else Matplotlib would choose them when it draws
+        if x_ticks:
+            axes.set_xticks(list(x_ticks), list(x_ticks.values()))
+        _write_marks(axes, series)
+        _add_legend(axes, series, drawn)
+    return figure
+
+
+def svg(figure: Figure) -> str:
+    """The figure as an <svg> element for an HTML page, without XML prolog; its text is text."""
+    buffer = io.BytesIO()
+    with matplotlib.rc_context(_RC):
+        figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
+    text = buffer.getvalue().decode()
+    return text[text.index("<svg") :]
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as an indexed PNG file of 1600 x 900 pixels, a third of the size of a 24-bit one."""
+    drawn, small = io.BytesIO(), io.BytesIO()
+    with matplotlib.rc_context(_RC):
+        figure.savefig(drawn, format="png", dpi=_DPI)
+    with Image.open(drawn) as picture:
+        picture.convert("RGB").quantize(_COLORS, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
+    return small.getvalue()
+
+
+def _style(label: str) -> _Style:
+    return _STYLES.get(label) or _OTHERS[crc32(label.encode()) % len(_OTHERS)]
+
+
+def _draw_line(axes: Axes, line: Series) -> Line2D:
+    style = _style(line.label)
+    [drawn] = axes.plot(
+        line.x,
+        line.y,
+        label=line.label,
+        color=style.color,
+        linewidth=style.width,
+        linestyle="none" if len(line.x) == 1 else (0, (4, 2)) if style.dashed else "solid",
+        marker=style.marker,
+        markersize=3 + 1.5 * style.width,
+        markerfacecolor="white" if style.dashed else style.color,
+        markeredgewidth=1,
+        zorder=2 + style.width / 10,
+    )
+    return drawn
+
+
+def _draw_level(axes: Axes, level: Level) -> None:
+    axes.axhline(level.y, color=_INK, linewidth=1, linestyle=(0, (1, 2)), zorder=1)
+    place = axes.get_yaxis_transform()
+    axes.text(0.012, level.y, level.label, transform=place, fontsize=8, verticalalignment="bottom")
+
+
+def _dress(axes: Axes, *, log_x: bool, log_y: bool) -> None:
+    """Scales, round numbers at the ticks, a light grid, and no more frame than the two axes."""
+    axes.set_xscale("log" if log_x else "linear")
+    axes.set_yscale("log" if log_y else "linear")
+    for axis, logarithmic in ((axes.xaxis, log_x), (axes.yaxis, log_y)):
+        _number_ticks(axis, logarithmic=logarithmic)
+    axes.grid(color=_GRID, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(length=3)
+
+
+def _number_ticks(axis: Axis, *, logarithmic: bool) -> None:
+    axis.set_major_formatter(FuncFormatter(lambda value, _: _number(value)))
+    if logarithmic:
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_minor_locator(NullLocator())
+
+
+def _number(value: float) -> str:
+    """Without zeros that say nothing; thousands as "k" from 10,000 on, which would not fit beside the axis."""
+    return f"{value / 1000:,.10g}k" if abs(value) >= 10_000 else f"{value:,.10g}"
+
+
+def _add_legend(axes: Axes, series: Sequence[Series], drawn: Sequence[Line2D]) -> None:
+    heights = {line.label: -float(np.mean(line.y)) for line in series if line.y}
+    handles = [handle for handle in drawn if handle.get_label() in heights]
+    axes.legend(
+        handles=sorted(handles, key=lambda handle: heights[str(handle.get_label())]),
+        loc="upper left",
+        bbox_to_anchor=(1.01, 1.03),
+        frameon=False,
+        handlelength=2.8,
+        labelspacing=0.8,
+    )
+
+
+def _write_marks(axes: Axes, series: Sequence[Series]) -> None:
+    """Write each mark beside its point; where it would cover a line or another mark in every place, leave it out."""
+    scale = 72 / axes.figure.dpi  # places are in typographic points, which no resolution changes
+    lines = [scale * axes.transData.transform(np.column_stack([line.x, line.y])) for line in series]
+    taken = [Bbox.from_bounds(x - 3, y - 3, 6, 6) for places in lines for x, y in places]
+    taken += [Bbox.from_bounds(x - 1, y - 1, 2, 2) for places in lines for x, y in _between(places)]
+    for line, places in zip(series, lines, strict=True):
+        look: dict[str, Any] = {"color": _style(line.label).color, "fontsize": _MARK, "ha": "center", "va": "center"}
+        for mark, x, y, place in zip(line.marks, line.x, line.y, places, strict=True):
+            free = (box for box in _boxes(mark, place) if box.count_overlaps(taken) == 0)
+            box = next(free, None) if mark else None
+            if box:
+                taken.append(box)
+                shift = box.get_points().mean(axis=0) - place
+                axes.annotate(mark, (x, y), tuple(shift), textcoords="offset points", **look)
+
+
+def _boxes(mark: str, place: NDArray[np.float64]) -> Iterator[Bbox]:
+    """Where a mark may stand beside its point: over, under, right, left, and across the corners of a rising line."""
+    half = np.array([1 + 0.3 * _MARK * len(mark), 0.4 * _MARK])
+    side = 4 + half[0]
+    for shift in ((0, 8), (0, -8), (side, 0), (-side, 0), (1 - side, 6), (side - 1, -6)):
+        yield Bbox([place + shift - half, place + shift + half])
+
+
+def _between(places: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Points along the line through `places`, (N, 2)."""
+    whole = np.arange(len(places))
+    parts = np.linspace(0, max(0, len(places) - 1), 24 * len(places))
+    return np.column_stack([np.interp(parts, whole, column) for column in places.T]) if len(places) else places

@@ -1,0 +1,1 @@
+"""Measurements of a running service; each writes a JSON file under results/."""

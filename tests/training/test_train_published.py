@@ -1,0 +1,62 @@
+"""training/train_published.py: the reproduction learns, resumes and is published like the others."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from models.quantizers.published import load_published
+from models.registry import Registry
+from tests.training.conftest import Workshop
+from training import publish, train_published
+
+FLAGS = ["--classifier", "stripes", "--colors", "2", "--width", "4", "--batch", "50", "--held-out", "400", "--fp32"]
+
+
+def command(workshop: Workshop, out: Path, *more: str) -> list[str]:
+    data = ["--data", str(workshop.data), "--dataset", "stripes", "--device", "cpu", "--models", str(workshop.models)]
+    return [*data, "--out", str(out), *FLAGS, *more]
+
+
+def test_two_colours_learn_to_show_the_stripes_to_the_classifier(workshop: Workshop, tmp_path: Path) -> None:
+    result = train_published.main(command(workshop, tmp_path, "--epochs", "2", "--lr", "0.1", "--crop", "0"))
+    # Chance is one in three.
+    assert result.top1 > 0.5
+
+
+def test_a_resumed_run_ends_with_the_same_weights(workshop: Workshop, tmp_path: Path) -> None:
+    whole = train_published.main(command(workshop, tmp_path / "whole", "--epochs", "2"))
+    with pytest.MonkeyPatch.context() as patch:
+        stop_after(1, patch)
+        with pytest.raises(KeyboardInterrupt):
+            train_published.main(command(workshop, tmp_path / "parts", "--epochs", "2"))
+    parts = train_published.main(command(workshop, tmp_path / "parts", "--epochs", "2", "--resume"))
+    for name, weights in whole.network.state_dict().items():
+        assert torch.equal(weights, parts.network.state_dict()[name]), name
+
+
+def stop_after(epochs: int, patch: pytest.MonkeyPatch) -> None:
+    train_epoch = train_published._train_epoch
+
+    def interrupted(*args: object) -> dict[str, float]:
+        if args[6] == epochs:
+            raise KeyboardInterrupt
+        return train_epoch(*args)  # type: ignore[arg-type]
+
+    patch.setattr(train_published, "_train_epoch", interrupted)
+
+
+def test_it_is_published_for_its_one_number_of_colours(workshop: Workshop, tmp_path: Path) -> None:
+    result = train_published.main(command(workshop, tmp_path / "run", "--epochs", "1"))
+    shelf = tmp_path / "models"
+    flags = ["--models", str(shelf), "--run"]
+    publish.main([*flags, str(workshop.runs / "stripes"), "--name", "stripes"])
+    entry = publish.main([*flags, str(tmp_path / "run"), "--name", "published-2"])
+    assert (entry.kind, entry.colors, entry.size, entry.classifier) == ("colorcnn-published", (2, 2), 16, "stripes")
+    quantizer = load_published(Registry.open(shelf), torch.device("cpu"))
+    assert quantizer is not None
+    network = quantizer.networks[2]
+    images = torch.rand(2, 3, 16, 16)
+    # Half precision may turn the index of a pixel that hardly prefers one.
+    same = network.hard(images).indices == result.network.hard(images).indices
+    assert same.float().mean() > 0.95

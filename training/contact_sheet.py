@@ -1,0 +1,104 @@
+"""The contact sheet of one photo: in few colours by several methods, with what the classifier sees in each.
+
+    python -m training.contact_sheet --photo tests/photos/cat.jpg --out results/cat.png
+
+As figure 2 of the ColorCNN paper; with --cam each tile lies under the activation map of its label, as in figure 1.
+"""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from models import overlay
+from models.compare import Sample, Setting, compare
+from models.contact_sheet import Row, Tile, draw, fit_tile, tile_side
+from models.method_names import method_name
+from models.pixels import decode
+from models.prediction import Prediction
+from models.quantizers.base import Quantizer
+from models.quantizers.classical import CLASSICAL
+from models.quantizers.learned import load_quantizer
+from models.recognizer import Recognizer, load_recognizer
+from models.registry import Registry
+from training import run
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Painter:
+    """Makes tiles. side: longer side of a tile. cam: whether to draw activation maps over them."""
+
+    recognizer: Recognizer
+    side: int
+    cam: bool
+
+    def original(self, pixels: Pixels, title: str) -> tuple[Tile, Prediction]:
+        """The tile of the image as it is, and what the classifier sees in it."""
+        seen = self.recognizer.predict(pixels)[0]
+        return self._tile(pixels, title, seen, kept=True), seen
+
+    def painted(self, sample: Sample, quantizer: Quantizer, colors: int) -> Tile:
+        """The tile of the image as it comes back from its PNG file."""
+        row, measured = compare(sample, Setting(quantizer.name, colors=colors), quantizer, self.recognizer)
+        seen = self.recognizer.predict(measured.pixels)[0]
+        return self._tile(measured.pixels, f"{row.bytes:,} bytes", seen, kept=row.kept)
+
+    def _tile(self, pixels: Pixels, title: str, seen: Prediction, *, kept: bool) -> Tile:
+        shown = fit_tile(pixels, self.side)
+        if self.cam:
+            shown = overlay.draw(shown, self.recognizer.activation_map(pixels, seen.index))
+        return Tile(shown, title, seen.label, seen.probability, kept)
+
+
+def main(argv: Sequence[str] | None = None) -> Path:
+    """Parse flags and draw; returns the file written."""
+    args = _parser().parse_args(argv)
+    registry, device = Registry.open(args.models), run.choose_device("auto")
+    recognizer = load_recognizer(registry, args.classifier or registry.default("classifier").name, device)
+    learned = load_quantizer(registry, args.quantizer or registry.default("colorcnn").name, device)
+    quantizers = [learned, *(CLASSICAL[name] for name in args.methods)]
+    painter = Painter(recognizer, tile_side(len(quantizers) * (1 + len(args.colors))), args.cam)
+    columns = ["original", *(f"{k} colours" for k in args.colors)]
+    sheet = draw(columns, rows(args.photo.read_bytes(), quantizers, args.colors, painter))
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(sheet).save(args.out, "PNG", optimize=True)
+    return Path(args.out)
+
+
+def rows(photo: bytes, quantizers: Sequence[Quantizer], colors: Sequence[int], painter: Painter) -> list[Row]:
+    """A row for each quantizer: the file `photo` as it is, then in each number of colours."""
+    pixels = decode(photo).pixels
+    first, before = painter.original(pixels, f"{len(photo):,} bytes")
+    sample = Sample("photo", pixels, before)
+    return [
+        Row(method_name(quantizer.name), [first, *(painter.painted(sample, quantizer, k) for k in colors)])
+        for quantizer in quantizers
+    ]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m training.contact_sheet",
+        description="Draw a photo in few colours, a row of tiles for each method.",
+    )
+    run.add_models_flag(parser)
+    parser.add_argument("--photo", type=Path, required=True, help="image file: PNG, JPEG, WebP, GIF, BMP or TIFF")
+    parser.add_argument("--classifier", help="published classifier that looks at the tiles (default: the manifest's)")
+    parser.add_argument("--quantizer", help="published learned quantizer (default: the manifest's)")
+    parser.add_argument(
+        "--methods", nargs="*", choices=sorted(CLASSICAL), default=["median_cut"], help="other rows (median_cut)"
+    )
+    parser.add_argument("--colors", type=int, nargs="+", default=[2, 4, 8], help="columns (2 4 8)")
+    parser.add_argument("--cam", action="store_true", help="draw the activation map of each tile's label over it")
+    parser.add_argument("--out", type=Path, required=True, help="PNG file to write")
+    return parser
+
+
+if __name__ == "__main__":
+    run.command(main)

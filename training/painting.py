@@ -1,0 +1,53 @@
+"""What the trainers of quantizers share: the frozen classifier, and images as a user will get them."""
+
+from collections.abc import Callable, Sequence
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from models.networks.classifiers import Classifier
+from models.networks.palette import HardResult
+from models.registry import Registry
+from training import run
+from training.datasets import LabelledImages
+
+
+def frozen_classifier(registry: Registry, name: str) -> Classifier:
+    """The published classifier of that name, on the CPU, in eval mode; SystemExit if it is none."""
+    network = registry.load(name, torch.device("cpu"))
+    if not isinstance(network, Classifier):
+        raise SystemExit(f"--classifier: {name} is not a classifier")
+    return network
+
+
+def painted(indices: Tensor, palette: Tensor) -> Tensor:
+    """What a user gets: (B, H, W) int64 and (B, K, 3) in [0, 1] -> (B, 3, H, W) with the palette rounded to 8 bits."""
+    rounded = palette.mul(255).round().div(255)
+    pixels = rounded.gather(1, indices.flatten(1).unsqueeze(2).expand(-1, -1, 3))
+    return cast(Tensor, pixels.transpose(1, 2).unflatten(2, indices.shape[1:]))
+
+
+@torch.inference_mode()
+def score(
+    hard: Callable[[Tensor, int], HardResult],
+    classifier: Classifier,
+    data: LabelledImages,
+    colors: Sequence[int],
+    *,
+    bf16: bool,
+    batch: int = 250,
+) -> dict[str, float]:
+    """Top-1 in [0, 1] of the classifier on hard images with 8-bit palettes, as "held_out_top1_K" for each K.
+
+    hard: paints (B, 3, s, s) float32 in [0, 1] with K colours; its network must be in eval mode.
+    """
+    right = dict.fromkeys(colors, 0)
+    for pixels, labels in zip(data.images.split(batch), data.labels.split(batch), strict=True):
+        images = pixels.float().div(255)
+        for k in colors:
+            with run.autocast(images.device, enabled=bf16):
+                indices, palette, _ = hard(images, k)
+                logits = classifier(painted(indices, palette))
+            right[k] += int((logits.argmax(1) == labels).sum())
+    return {f"held_out_top1_{k}": count / len(data) for k, count in right.items()}

@@ -1,0 +1,175 @@
+"""Train ColorCNN as published, one network for one number of colours, against a frozen classifier.
+
+    python -m training.train_published --data DATA/cifar10 --classifier cifar10-resnet9 --colors 2 --out runs/published
+
+The reproduction that the served network is compared with. All options have the values of the authors' code
+(hou-yz/color_distillation): SGD, cosine with warm restarts stepped by the batch, random crop and flip, cross-entropy
+of the frozen classifier on soft images plus the regulariser R. Ours are the held-out part of train, which is scored
+after each epoch and selects nothing, and the seed.
+"""
+
+import argparse
+import copy
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from models.networks.classifiers import Classifier
+from models.networks.folding import fold_batch_norm
+from models.networks.published import PublishedColorCNN, PublishedConfig
+from models.registry import Registry
+from training import augment, run
+from training.datasets import LabelledImages, load
+from training.losses import regulariser
+from training.painting import frozen_classifier, score
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Hyper-parameters; restart in epochs, regularisation is alpha of the authors' code, crop and size in pixels."""
+
+    dataset: str
+    classifier: str
+    size: int
+    epochs: int
+    batch: int
+    lr: float
+    momentum: float
+    weight_decay: float
+    restart: int
+    regularisation: float
+    crop: int
+    held_out: int
+    seed: int
+    bf16: bool
+
+
+@dataclass(frozen=True)
+class Result:
+    """The trained network and its top-1 in [0, 1] on the held-out part of train."""
+
+    network: PublishedColorCNN
+    top1: float
+
+
+def main(argv: Sequence[str] | None = None) -> Result:
+    """Parse flags, train, and leave log.jsonl and state.pt in --out."""
+    args = _parser().parse_args(argv)
+    torch.manual_seed(args.seed)
+    workers = run.Workers.from_environment()
+    device = run.choose_device(args.device)
+    registry = Registry.open(args.models)
+    classifier = frozen_classifier(registry, args.classifier)
+    data = load(run.require_data(args), "train", size=classifier.config.size)
+    data.require_classes(registry.entry(args.classifier).classes)
+    mean, std = classifier.config.mean, classifier.config.std
+    network = PublishedColorCNN(PublishedConfig(colors=args.colors, width=args.width, mean=mean, std=std))
+    log = run.open_log(args.out, workers, resume=args.resume)
+    return train(network, classifier, _training_config(args, data), data, device, log, resume=args.resume)
+
+
+def train(
+    network: PublishedColorCNN,
+    classifier: Classifier,
+    config: TrainingConfig,
+    data: LabelledImages,
+    device: torch.device,
+    log: run.Log,
+    *,
+    resume: bool = False,
+) -> Result:
+    """Train the network, or go on from the state in the log's folder."""
+    part, held_out = (images.to(device) for images in data.hold_out(config.held_out, seed=config.seed))
+    network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    frozen = fold_batch_norm(copy.deepcopy(classifier)).to(device).requires_grad_(False)
+    optimizer = torch.optim.SGD(
+        network.parameters(), lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay
+    )
+    steps = run.steps_per_epoch(len(part), config.batch, log.workers)
+    scheduler = torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(optimizer, config.restart * steps)
+    colors = network.config.colors
+    scores = run.fit(
+        config.epochs,
+        lambda epoch: _train_epoch(network, frozen, optimizer, scheduler, part, config, epoch, log),
+        lambda: score(lambda images, _: network.eval().hard(images), frozen, held_out, [colors], bf16=config.bf16),
+        parts={"weights": network, "optimizer": optimizer, "scheduler": scheduler},
+        config={
+            "kind": "colorcnn-published",
+            "network": network.config.to_json(),
+            "training": asdict(config),
+            "classes": list(data.classes),
+        },
+        log=log,
+        resume=resume,
+    )
+    return Result(network.eval(), scores[f"held_out_top1_{colors}"])
+
+
+def _train_epoch(
+    network: PublishedColorCNN,
+    classifier: Classifier,
+    optimizer: torch.optim.Optimizer,
+    scheduler: torch.optim.lr_scheduler.LRScheduler,
+    data: LabelledImages,
+    config: TrainingConfig,
+    epoch: int,
+    log: run.Log,
+) -> dict[str, float]:
+    network.train()
+    device = data.labels.device
+    generator = run.epoch_generator(config.seed, epoch, device)
+    rows = list(run.batches(len(data), config.batch, generator, log.workers))
+    parameters = list(network.parameters())
+    losses, right = [], []
+    for chosen in log.track(rows, f"epoch {epoch + 1}/{config.epochs}"):
+        images = augment.crop(augment.flip(data.images[chosen], generator), config.crop, generator).float().div(255)
+        labels = data.labels[chosen]
+        with run.autocast(device, enabled=config.bf16):
+            result = network.soft(images, generator)
+            logits = classifier(result.images).float()
+            loss = F.cross_entropy(logits, labels) + config.regularisation * regulariser(result.probabilities)
+        optimizer.zero_grad()
+        loss.backward()
+        log.workers.average_gradients(parameters)
+        optimizer.step()
+        scheduler.step()
+        losses.append(loss.detach())
+        right.append((logits.detach().argmax(1) == labels).float().mean())
+    return {"loss": _mean(losses), "train_top1": _mean(right)}
+
+
+def _mean(values: Sequence[Tensor]) -> float:
+    return float(torch.stack(list(values)).mean())
+
+
+def _training_config(args: argparse.Namespace, data: LabelledImages) -> TrainingConfig:
+    names = TrainingConfig.__dataclass_fields__.keys() - {"bf16", "size"}
+    return TrainingConfig(
+        **{name: getattr(args, name) for name in names}, size=data.images.shape[-1], bf16=not args.fp32
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m training.train_published",
+        description="Train ColorCNN as published, one network for one number of colours, against a frozen classifier.",
+    )
+    run.add_training_flags(parser, epochs=60, batch=128)
+    run.add_models_flag(parser)
+    parser.add_argument("--classifier", required=True, help="published classifier to train against")
+    parser.add_argument("--colors", type=int, required=True, help="K, the number of colours, 2 to 256")
+    parser.add_argument("--width", type=int, default=64, help="channels of the U-Net's finest level (%(default)s)")
+    parser.add_argument("--lr", type=float, default=0.01, help="learning rate of SGD (%(default)s)")
+    parser.add_argument("--momentum", type=float, default=0.5, help="of SGD (%(default)s)")
+    parser.add_argument("--weight-decay", type=float, default=5e-4, help="pull of the weights to zero (%(default)s)")
+    parser.add_argument("--restart", type=int, default=20, help="epochs of one cosine cycle (%(default)s)")
+    parser.add_argument("--regularisation", type=float, default=1.0, help="weight of the paper's R (%(default)s)")
+    parser.add_argument("--crop", type=int, default=4, help="random shift in pixels (%(default)s)")
+    return parser
+
+
+if __name__ == "__main__":
+    run.command(main)
