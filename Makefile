@@ -20,10 +20,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv serve test lint format docker-build
+.PHONY: help venv serve test lint format bench-isolation docker-build
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "  PYTHON=$(PYTHON)  the interpreter, 3.11 or newer     VENV=$(VENV)  where everything is installed"
 	@echo "  PIP_ARGS=...     more words for 'pip install', such as an index of CPU-only torch (see the Makefile's top)"
@@ -44,6 +44,9 @@ lint: $(DEV_INSTALLED) ## the checks that run no code: ruff and mypy
 format: $(DEV_INSTALLED) ## let ruff format the code and mend what it can
 	$(IN_VENV) -m ruff check --fix .
 	$(IN_VENV) -m ruff format .
+
+bench-isolation: $(DEV_INSTALLED) ## how quick /quantize stays while a benchmark runs, into results/isolation.json
+	$(IN_VENV) -m tests.benchmarks.isolation --out results/isolation.json
 
 docker-build: ## build the image colorcnn-service; TORCH_INDEX=ADDRESS for another build of torch
 	docker build --tag colorcnn-service --build-arg TORCH_INDEX="$(TORCH_INDEX)" .

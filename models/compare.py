@@ -68,7 +68,7 @@ class Measured:
 
     file: as a user gets it. pixels: (H, W, 3) uint8 sRGB, read back from the file. view: (s, s, 3) uint8, what the
     classifier will look at. size, fixed_size: bytes of the file, and those of them that do not depend on the picture.
-    error: mean squared error, 0 to 65025. ssim: None for images too small for it. colors_used: different colours.
+    mse: mean squared error, 0 to 65025. ssim: None for images too small for it. colors_used: different colours.
     milliseconds: that the quantizer or the encoder took.
     """
 
@@ -76,7 +76,7 @@ class Measured:
     pixels: Pixels
     view: Pixels
     fixed_size: int
-    error: float
+    mse: float
     ssim: float | None
     colors_used: int
     milliseconds: float
@@ -87,7 +87,7 @@ class Row:
     """One image in one setting.
 
     bytes: size of the file. bits_per_pixel: of the whole file. payload_bits_per_pixel: without the bytes that do not
-    depend on the picture (signature, headers, frames of chunks), which are most of a small file. error: mean squared
+    depend on the picture (signature, headers, frames of chunks), which are most of a small file. mse: mean squared
     error, 0 to 65025. psnr: in dB; None where the image is exact. ssim: None for images too small for it. label,
     probability: the likeliest class of what was read back. kept: whether it is that of the original. right: whether it
     is the true class, None where that is not known.
@@ -101,7 +101,7 @@ class Row:
     bytes: int
     bits_per_pixel: float
     payload_bits_per_pixel: float
-    error: float
+    mse: float
     psnr: float | None
     ssim: float | None
     colors_used: int
@@ -176,7 +176,7 @@ def measure(pixels: Pixels, file: bytes, fixed_size: int, *, view: int, millisec
         pixels=seen,
         view=resize(seen, view),
         fixed_size=fixed_size,
-        error=metrics.mean_squared_error(pixels, seen),
+        mse=metrics.mean_squared_error(pixels, seen),
         ssim=metrics.ssim(pixels, seen),
         colors_used=metrics.count_colors(seen),
         milliseconds=milliseconds,
@@ -196,8 +196,8 @@ def make_row(sample: Sample, setting: Setting, measured: Measured, after: Predic
         bytes=size,
         bits_per_pixel=metrics.bits_per_pixel(size, height, width),
         payload_bits_per_pixel=metrics.bits_per_pixel(size - measured.fixed_size, height, width),
-        error=measured.error,
-        psnr=metrics.psnr(measured.error),
+        mse=measured.mse,
+        psnr=metrics.psnr(measured.mse),
         ssim=measured.ssim,
         colors_used=measured.colors_used,
         milliseconds=measured.milliseconds,
@@ -228,7 +228,7 @@ def _summary(setting: Setting, rows: Sequence[Row]) -> Summary:
         bytes=fmean(row.bytes for row in rows),
         bits_per_pixel=fmean(row.bits_per_pixel for row in rows),
         payload_bits_per_pixel=fmean(row.payload_bits_per_pixel for row in rows),
-        psnr=metrics.psnr(fmean(row.error for row in rows)),
+        psnr=metrics.psnr(fmean(row.mse for row in rows)),
         ssim=_mean_of_known([row.ssim for row in rows]),
         colors_used=fmean(row.colors_used for row in rows),
         milliseconds=fmean(row.milliseconds for row in rows),

@@ -35,6 +35,7 @@ def top1_over_rate(rows: Sequence[Summary], subject: str, original: float | None
         x_label="bits per pixel" + (" of what depends on the picture" if payload else " of the whole file"),
         y_label="top-1 in %",
         log_x=True,
+        percent=True,
         level=_level(original),
     )
 
@@ -61,6 +62,7 @@ def _over_colors(rows: Sequence[Summary], y: Value, what: str, subject: str, ori
         subtitle=subject,
         x_label="colours, and bits of an index",
         y_label=f"{what} in %",
+        percent=True,
         level=_level(original),
         x_ticks={bit: f"{2**bit}\n{bit} bit{'s' * (bit > 1)}" for bit in whole},
     )

@@ -48,6 +48,7 @@ class _Style(NamedTuple):
 _VERMILION, _BLUE, _GREEN, _PURPLE, _ORANGE, _SKY = "#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"
 _STYLES: Mapping[str, _Style] = {
     "ColorCNN": _Style(_VERMILION, "o", width=2.8),
+    "ColorCNN as published": _Style(_VERMILION, "o", dashed=True),
     "median cut": _Style(_BLUE, "s"),
     "median cut + dither": _Style(_BLUE, "s", dashed=True),
     "octree": _Style(_GREEN, "^"),
@@ -98,12 +99,14 @@ def line_plot(
     y_label: str,
     log_x: bool = False,
     log_y: bool = False,
+    percent: bool = False,
     level: Level | None = None,
     x_ticks: Mapping[float, str] | None = None,
 ) -> Figure:
     """Draw `series`; the legend stands right of the axes, from the highest line to the lowest.
 
-    x_ticks: where ticks are, and what they say, instead of round numbers.
+    percent: y is a percentage, so the axis ends near 0 and 100 at the latest. x_ticks: where ticks are, and what they
+    say, instead of round numbers.
     """
     with matplotlib.rc_context(_RC):
         figure = Figure(figsize=_SIZE, facecolor="white")
@@ -117,7 +120,9 @@ def line_plot(
         if level:
             _draw_level(axes, level)
         _dress(axes, log_x=log_x, log_y=log_y)
-        axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())  # else Matplotlib would choose them when it draws
+        low, high = axes.get_ylim()
+        ylim = (max(low, -1), min(high, 101)) if percent else (low, high)
+        axes.set(xlim=axes.get_xlim(), ylim=ylim)  # else Matplotlib would choose them when it draws
         if x_ticks:
             axes.set_xticks(list(x_ticks), list(x_ticks.values()))
         _write_marks(axes, series)

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from service.settings import Settings, environment_table, unknown_variables, variable
 
 if TYPE_CHECKING:
+    from service.benchmark import Benchmarks
     from service.engine import Engine
 
 EXIT_BROKEN = 1
@@ -35,13 +36,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return serve(settings)
 
 
-def serve(settings: Settings, engine: Engine | None = None) -> int:
-    """Serve `engine` (None: the models of the registry) until a signal; returns the exit status of the process."""
+def serve(settings: Settings, engine: Engine | None = None, benchmarks: Benchmarks | None = None) -> int:
+    """Serve `engine` (None: the models of the registry) until a signal; returns the exit status of the process.
+
+    benchmarks: None runs them with the same models in a process of their own.
+    """
     # Imported here because torch takes seconds, which --help and a wrong setting need not wait for.
     import uvicorn
 
     from service.app import create_app
     from service.engine import NoSuchDevice
+    from service.server import Server
 
     _configure_logging(settings.log_level)
     _warn_of_unknown_variables()
@@ -52,7 +57,7 @@ def serve(settings: Settings, engine: Engine | None = None) -> int:
         server.should_exit = True
 
     try:
-        app = create_app(settings, engine, on_broken=stop)
+        app = create_app(settings, engine, benchmarks, on_broken=stop)
     except NoSuchDevice as error:
         print(error, file=sys.stderr)
         return EXIT_BAD_SETTINGS
@@ -67,7 +72,7 @@ def serve(settings: Settings, engine: Engine | None = None) -> int:
         timeout_graceful_shutdown=settings.shutdown_timeout,
         lifespan="on",
     )
-    server = uvicorn.Server(config)
+    server = Server(config, app.state.service.drain)
     with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C, raised again by uvicorn after its graceful shutdown
         server.run()
     return EXIT_BROKEN if broken else 0

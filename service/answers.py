@@ -9,7 +9,7 @@ from urllib.parse import quote
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from models.recognizer import Prediction
+from models.prediction import Prediction
 from service.engine import Engine
 from service.pipeline import STAGES, Classified, DrawnMap, Quantized, Timings
 from service.schemas import (
@@ -42,7 +42,7 @@ def quantize_answer(result: Quantized, media_type: str) -> Response:
         headers["X-Label-After"] = header_text(result.recognition.after.label)
     if media_type == PNG:
         return Response(result.png, headers=headers, media_type=PNG)
-    return _json(_quantize_report(result), headers)
+    return json_answer(_quantize_report(result), headers)
 
 
 def classify_answer(result: Classified, media_type: str) -> Response:
@@ -56,7 +56,7 @@ def classify_answer(result: Classified, media_type: str) -> Response:
         cam=result.cam and CamReport(**_prediction_fields(result.cam.prediction), png=_base64(result.cam.png)),
         notes=list(result.notes),
     )
-    return _json(report, headers)
+    return json_answer(report, headers)
 
 
 def models_report(engine: Engine) -> ModelsReport:
@@ -81,6 +81,11 @@ def models_report(engine: Engine) -> ModelsReport:
         for entry in engine.models()
     ]
     return ModelsReport(models=reports, methods=list(methods))
+
+
+def json_answer(report: BaseModel, headers: dict[str, str]) -> Response:
+    """`report` as `application/json`."""
+    return Response(report.model_dump_json(), headers=headers, media_type=JSON)
 
 
 def server_timing(timings: Timings) -> str:
@@ -137,10 +142,6 @@ def _prediction_fields(prediction: Prediction) -> dict[str, str | int | float]:
 
 def _prediction_report(prediction: Prediction) -> PredictionReport:
     return PredictionReport.model_validate(_prediction_fields(prediction))
-
-
-def _json(report: BaseModel, headers: dict[str, str]) -> Response:
-    return Response(report.model_dump_json(), headers=headers, media_type=JSON)
 
 
 def _base64(data: bytes) -> str:

@@ -11,11 +11,14 @@ import anyio
 from fastapi import FastAPI
 
 from service import documentation, problems
+from service.benchmark import Benchmarks
 from service.engine import Engine, ModelEngine
 from service.lifecycle import Service
 from service.middleware import RequestContext
+from service.model_loader import ModelLoader
 from service.routes import router
 from service.settings import Settings
+from service.worker_process import WorkerProcess
 
 
 class _Application(FastAPI):
@@ -28,13 +31,18 @@ class _Application(FastAPI):
 
 
 def create_app(
-    settings: Settings | None = None, engine: Engine | None = None, *, on_broken: Callable[[], None] | None = None
+    settings: Settings | None = None,
+    engine: Engine | None = None,
+    benchmarks: Benchmarks | None = None,
+    *,
+    on_broken: Callable[[], None] | None = None,
 ) -> FastAPI:
     """Build the application; nothing is loaded before its lifespan starts.
 
     Args:
         settings: None reads the environment.
         engine: None serves the models of the registry that `settings` points to.
+        benchmarks: None runs them with the same models in a process of their own.
         on_broken: called once if the models cannot be loaded.
 
     Raises:
@@ -42,7 +50,8 @@ def create_app(
         NoSuchDevice: the device of the settings is not there.
     """
     settings = settings or Settings()
-    service = Service(settings, engine or _model_engine(settings), on_broken)
+    engine = engine or _model_engine(settings)
+    service = Service(settings, engine, benchmarks or _benchmarks(engine, settings), on_broken)
     app = _Application(
         title="ColorCNN service",
         description=documentation.DESCRIPTION,
@@ -76,6 +85,10 @@ def _model_engine(settings: Settings) -> ModelEngine:
         default_classifier=settings.default_classifier,
         default_colorcnn=settings.default_colorcnn,
     )
+
+
+def _benchmarks(engine: Engine, settings: Settings) -> Benchmarks:
+    return Benchmarks(engine, settings, ModelLoader(settings.models_folder, engine.device), WorkerProcess())
 
 
 def _version() -> str:

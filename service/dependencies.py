@@ -8,9 +8,11 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 
 from service.answers import JSON, PNG
+from service.benchmark import Job, Place
+from service.benchmark_answers import HTML, NDJSON
 from service.lifecycle import Service
 from service.negotiation import choose
-from service.schemas import ClassifyOptions, QuantizeOptions
+from service.schemas import MAX_IMAGES, BenchmarkOptions, ClassifyOptions, QuantizeOptions
 from service.uploads import Upload, parse_options, read_upload
 
 
@@ -37,6 +39,15 @@ async def _admitted_service(service: ReadyService) -> AsyncIterator[Service]:
 AdmittedService = Annotated[Service, Depends(_admitted_service, scope="function")]
 
 
+async def _benchmark_place(service: ReadyService) -> AsyncIterator[Place]:
+    with service.benchmarks.admit() as place:
+        yield place
+
+
+# For the whole request: JSON lines are sent while the benchmark runs.
+BenchmarkPlace = Annotated[Place, Depends(_benchmark_place, scope="request")]
+
+
 def _negotiate(*offers: str) -> Callable[[Request], Awaitable[str]]:
     async def media_type(request: Request) -> str:
         lines = request.headers.getlist("accept")
@@ -47,6 +58,8 @@ def _negotiate(*offers: str) -> Callable[[Request], Awaitable[str]]:
 
 PngOrJson = Annotated[str, Depends(_negotiate(PNG, JSON))]
 JsonOrPng = Annotated[str, Depends(_negotiate(JSON, PNG))]
+JsonOrHtml = Annotated[str, Depends(_negotiate(JSON, HTML))]
+BenchmarkMediaType = Annotated[str, Depends(_negotiate(JSON, PNG, HTML, NDJSON))]
 
 
 async def _upload(request: Request, service: AdmittedService) -> Upload:
@@ -67,3 +80,19 @@ async def _classify_options(upload: ImageUpload) -> ClassifyOptions:
 
 QuantizeParameters = Annotated[QuantizeOptions, Depends(_quantize_options)]
 ClassifyParameters = Annotated[ClassifyOptions, Depends(_classify_options)]
+
+
+async def _benchmark_job(
+    request: Request, media_type: BenchmarkMediaType, service: ReadyService, _: BenchmarkPlace
+) -> Job:
+    settings = service.settings
+    upload = await read_upload(
+        request, max_bytes=settings.max_upload_bytes, timeout=settings.upload_timeout, max_images=MAX_IMAGES
+    )
+    options = parse_options(upload, BenchmarkOptions)
+    return service.benchmarks.plan(
+        upload, options, tiles=media_type in (PNG, HTML), request_id=request.state.request_id
+    )
+
+
+BenchmarkJob = Annotated[Job, Depends(_benchmark_job)]

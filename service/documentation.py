@@ -11,14 +11,20 @@ from pydantic.json_schema import models_json_schema
 
 from models.pixels import ACCEPTED_FORMATS
 from service.answers import JSON, PNG
+from service.benchmark_answers import HTML, NDJSON
 from service.problems import INTERNAL, MEDIA_TYPE, PROBLEMS, Problem
 from service.schemas import (
+    MAX_IMAGES,
+    BenchmarkLine,
+    BenchmarkOptions,
+    BenchmarkReport,
     ClassifyOptions,
     ClassifyReport,
     ImageOptions,
     ProblemReport,
     QuantizeOptions,
     QuantizeReport,
+    ResultsReport,
 )
 from service.uploads import FILE_FIELD
 
@@ -29,12 +35,15 @@ Paints an image with very few colours so that a neural network still recognises 
 CVPR 2020).
 
 An image comes as the multipart field `file` or as the raw request body; options come as form fields or as query
-parameters, each one once. Transparency is composited over `background`, an animation gives its first frame, and the
+parameters, each one once. `/benchmark` takes the field `file` several times, and lists as repeated options or with
+commas. Transparency is composited over `background`, an animation gives its first frame, and the
 orientation of the camera is applied: the header `X-Image-Notes` says which of these happened.
 
 ```
 curl -F file=@photo.jpg -F colors=2 localhost:8000/quantize -o out.png
 curl --data-binary @photo.jpg -H 'Accept: application/json' 'localhost:8000/quantize?colors=2'
+curl -F file=@a.jpg -F file=@b.jpg -F methods=colorcnn,octree -F colors=2,4 -H 'Accept: text/html' \
+    localhost:8000/benchmark -o page.html
 ```
 
 Every error is `application/problem+json` (RFC 9457) with a stable `type`.
@@ -42,14 +51,24 @@ Every error is `application/problem+json` (RFC 9457) with a stable `type`.
 
 _REF = "#/components/schemas/"
 _BINARY: Json = {"type": "string", "format": "binary"}
-_FILE = f"The image: {', '.join(ACCEPTED_FORMATS)}. The bytes decide, not the name or the type."
+_FORMATS = f"{', '.join(ACCEPTED_FORMATS)}. The bytes decide, not the name or the type."
+_ONE_FILE: Json = _BINARY | {"description": f"The image: {_FORMATS}"}
+_FILES: Json = {
+    "type": "array",
+    "items": _BINARY,
+    "minItems": 1,
+    "maxItems": MAX_IMAGES,
+    "description": f"One to {MAX_IMAGES} images: {_FORMATS}",
+}
+_TEXT: Json = {"type": "string"}
 _UPLOAD_STATUSES = (400, 404, 406, 408, 413, 415, 422, 500, 503)
 
 
 def components() -> Json:
     """The schemas that the operations below refer to, by name."""
     shown: list[tuple[type[BaseModel], Any]] = [
-        (report, "serialization") for report in (QuantizeReport, ClassifyReport, ProblemReport)
+        (report, "serialization")
+        for report in (QuantizeReport, ClassifyReport, BenchmarkReport, BenchmarkLine, ResultsReport, ProblemReport)
     ]
     _, schema = models_json_schema(shown, ref_template=_REF + "{model}")
     definitions: Json = schema["$defs"]
@@ -84,6 +103,22 @@ _MAP_HEADERS: Json = {
 }
 
 
+_BENCHMARK_HEADERS: Json = {
+    **_REQUEST_ID,
+    "X-Model": _COMMON_HEADERS["X-Model"],
+    "Server-Timing": _header(
+        "Milliseconds in each stage; not with JSON lines.",
+        "decode;dur=9.0, queue;dur=0.0, model;dur=180.1, encode;dur=7.2",
+    ),
+    "X-Colors": _header("Different colours in the contact sheet; PNG only.", "5120"),
+    "X-Bits-Per-Pixel": _header("Bits of its file over its pixels; PNG only.", "9.8120"),
+}
+_PAGE_HEADERS: Json = {
+    **_REQUEST_ID,
+    "Content-Security-Policy": _header("What a page may load: nothing. HTML only.", "default-src 'none'"),
+}
+
+
 def _problem_answer(problems: Sequence[Problem]) -> Json:
     headers = dict(_REQUEST_ID)
     if problems[0].status == 503:
@@ -115,14 +150,14 @@ def _problem_answers(statuses: Sequence[int]) -> dict[int | str, Json]:
     return {status: _problem_answer([problem for problem in known if problem.status == status]) for status in statuses}
 
 
-def _request_body(options: type[ImageOptions]) -> Json:
+def _request_body(options: type[ImageOptions], files: Json) -> Json:
     form = {
         "type": "object",
         "required": [FILE_FIELD],
         "additionalProperties": False,
-        "properties": {FILE_FIELD: _BINARY | {"description": _FILE}, **_option_schemas(options)},
+        "properties": {FILE_FIELD: files, **_option_schemas(options)},
     }
-    raw = {"schema": _BINARY | {"description": _FILE}}
+    raw = {"schema": _ONE_FILE}
     return {
         "required": True,
         "content": {"multipart/form-data": {"schema": form}, "image/*": raw, "application/octet-stream": raw},
@@ -139,27 +174,46 @@ def _query_parameters(options: type[ImageOptions]) -> list[Json]:
     parameters = []
     for name, schema in _option_schemas(options).items():
         default, description = schema.pop("default", None), schema.pop("description")
-        told = description if default is None else f"{description} Default: {json.dumps(default)}."
+        told = description if default in (None, []) else f"{description} Default: {json.dumps(default)}."
         parameters.append({"name": name, "in": "query", "required": False, "description": told, "schema": schema})
     return parameters
 
 
-def _operation(
-    options: type[ImageOptions], report: type[BaseModel], media_types: Sequence[str], headers: Mapping[str, Json]
-) -> Json:
-    """Arguments of a route that takes an image and answers with `report` as JSON or with a PNG."""
-    schemas = {JSON: {"$ref": f"{_REF}{report.__name__}"}, PNG: _BINARY}
-    success: Json = {
+def _success(schemas: Mapping[str, Json], headers: Mapping[str, Json]) -> Json:
+    """An answer in the media types of `schemas`."""
+    return {
         "description": "The result, in the media type that Accept prefers.",
         "headers": dict(headers),
-        "content": {media_type: {"schema": schemas[media_type]} for media_type in media_types},
+        "content": {media_type: {"schema": schema} for media_type, schema in schemas.items()},
     }
+
+
+def _operation(
+    options: type[ImageOptions], schemas: Mapping[str, Json], headers: Mapping[str, Json], files: Json = _ONE_FILE
+) -> Json:
+    """Arguments of a route that takes images and answers in the media types of `schemas`, the preferred one first."""
     return {
-        "responses": {200: success, **_problem_answers(_UPLOAD_STATUSES)},
-        "openapi_extra": {"parameters": _query_parameters(options), "requestBody": _request_body(options)},
+        "responses": {200: _success(schemas, headers), **_problem_answers(_UPLOAD_STATUSES)},
+        "openapi_extra": {"parameters": _query_parameters(options), "requestBody": _request_body(options, files)},
     }
 
 
-QUANTIZE = _operation(QuantizeOptions, QuantizeReport, (PNG, JSON), _IMAGE_HEADERS | _LABEL_HEADERS)
-CLASSIFY = _operation(ClassifyOptions, ClassifyReport, (JSON, PNG), _IMAGE_HEADERS | _MAP_HEADERS)
-NOT_READY = _problem_answers((503,))
+def _report(report: type[BaseModel]) -> Json:
+    return {"$ref": f"{_REF}{report.__name__}"}
+
+
+QUANTIZE = _operation(QuantizeOptions, {PNG: _BINARY, JSON: _report(QuantizeReport)}, _IMAGE_HEADERS | _LABEL_HEADERS)
+CLASSIFY = _operation(ClassifyOptions, {JSON: _report(ClassifyReport), PNG: _BINARY}, _IMAGE_HEADERS | _MAP_HEADERS)
+BENCHMARK = _operation(
+    BenchmarkOptions,
+    {JSON: _report(BenchmarkReport), PNG: _BINARY, HTML: _TEXT, NDJSON: _report(BenchmarkLine)},
+    _BENCHMARK_HEADERS | _PAGE_HEADERS,
+    _FILES,
+)
+RESULTS: Json = {
+    "responses": {
+        200: _success({JSON: _report(ResultsReport), HTML: _TEXT}, _PAGE_HEADERS),
+        **_problem_answers((406, 503)),
+    }
+}
+NOT_READY: Json = {"responses": _problem_answers((503,))}

@@ -6,10 +6,10 @@ called from worker threads; those that use the device are called one at a time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -17,9 +17,12 @@ from numpy.typing import NDArray
 
 from models.errors import BadOption, ColorCNNError, UnknownMethod, UnknownModel
 from models.palette_image import PaletteImage
+from models.prediction import Prediction
+from models.quantizers.base import Quantizer
 from models.quantizers.classical import CLASSICAL
 from models.quantizers.learned import LearnedQuantizer, load_quantizer
-from models.recognizer import Prediction, Recognizer, load_recognizer
+from models.quantizers.published import load_published
+from models.recognizer import Recognizer, load_recognizer
 from models.registry import ModelEntry, Registry
 
 LEARNED_METHOD = LearnedQuantizer.name
@@ -39,8 +42,8 @@ class NoSuchDevice(ColorCNNError):
 class Choice:
     """Who quantizes and who judges, with every default filled in.
 
-    method: name of the quantizer. model: the network that it uses, None for a classical method. classifier: the
-    classifier that reads the image before and after.
+    method: name of the quantizer. model: the network that it uses, None for a method that has no choice of them.
+    classifier: the classifier that reads the image before and after.
     """
 
     method: str
@@ -49,7 +52,8 @@ class Choice:
 
     @property
     def on_device(self) -> bool:
-        return self.model is not None
+        """Whether a network paints."""
+        return self.method not in CLASSICAL
 
 
 class Engine(Protocol):
@@ -67,6 +71,9 @@ class Engine(Protocol):
 
     def methods(self) -> tuple[str, ...]:
         """Names of the quantizers, the default one first."""
+
+    def results(self) -> tuple[Mapping[str, Any], ...]:
+        """What was measured with the models over whole test sets, as `training.evaluate` stored it."""
 
     def choose(self, method: str, model: str | None) -> Choice:
         """Check the names of a quantize request; raises UnknownMethod, UnknownModel or BadOption."""
@@ -107,7 +114,9 @@ class ModelEngine:
         self._defaults: dict[str, ModelEntry] = {}
         self._recognizers: dict[str, Recognizer] = {}
         self._quantizers: dict[str, LearnedQuantizer] = {}
+        self._others: Mapping[str, Quantizer] = CLASSICAL
         self._entries: dict[str, ModelEntry] = {}
+        self._results: list[Mapping[str, Any]] = []
 
     @property
     def device(self) -> str:
@@ -117,27 +126,36 @@ class ModelEngine:
         """Load and warm every classifier and quantizer of the manifest.
 
         Raises:
-            CorruptCheckpoint: the manifest or a checkpoint is missing or damaged.
+            CorruptCheckpoint: the manifest, a checkpoint or a file of results is missing or damaged.
             UnknownModel: a default names no model, or the manifest has no classifier or no quantizer.
         """
         registry = Registry.open(self._folder)
         for entry in registry.available():
             self._load_entry(registry, entry)
+            measured = registry.results(entry.name)
+            if measured is not None and measured not in self._results:  # one file may be of several models
+                self._results.append(measured)
         for kind, name in self._default_names.items():
             self._defaults[kind] = self._entry(kind, name or registry.default(kind).name)
+        published = load_published(registry, self._device)
+        if published:
+            self._others = {published.name: published, **CLASSICAL}
         self._warm()
 
     def models(self) -> tuple[ModelEntry, ...]:
         return tuple(self._entries.values())
 
     def methods(self) -> tuple[str, ...]:
-        return (LEARNED_METHOD, *CLASSICAL)
+        return (LEARNED_METHOD, *self._others)
+
+    def results(self) -> tuple[Mapping[str, Any], ...]:
+        return tuple(self._results)
 
     def choose(self, method: str, model: str | None) -> Choice:
         if method not in self.methods():
             raise UnknownMethod(f"There is no method {method!r:.80}; the methods are {', '.join(self.methods())}.")
         if method != LEARNED_METHOD:
-            return self._choose_classical(method, model)
+            return self._choose_other(method, model)
         entry = self._entry(COLORCNN, model)
         return Choice(method, entry.name, entry.classifier or self._defaults[CLASSIFIER].name)
 
@@ -145,8 +163,8 @@ class ModelEngine:
         return self._entry(CLASSIFIER, model)
 
     def quantize(self, pixels: Pixels, colors: int, method: str, model: str | None) -> PaletteImage:
-        if method in CLASSICAL:
-            return CLASSICAL[method].quantize(pixels, colors)
+        if method in self._others:
+            return self._others[method].quantize(pixels, colors)
         return self._quantizers[self._entry(COLORCNN, model).name].quantize(pixels, colors)
 
     def predict(self, pixels: Pixels, top_k: int, model: str | None) -> tuple[Prediction, ...]:
@@ -156,19 +174,18 @@ class ModelEngine:
         return self._recognizers[self.classifier(model).name].activation_map(pixels, index)
 
     def _load_entry(self, registry: Registry, entry: ModelEntry) -> None:
-        """Kinds that this service has no use for (the reference network, say) are left out."""
         if entry.kind == CLASSIFIER:
             self._recognizers[entry.name] = load_recognizer(registry, entry.name, self._device)
         elif entry.kind == COLORCNN:
             self._quantizers[entry.name] = load_quantizer(registry, entry.name, self._device)
-        else:
-            return
         self._entries[entry.name] = entry
 
-    def _choose_classical(self, method: str, model: str | None) -> Choice:
+    def _choose_other(self, method: str, model: str | None) -> Choice:
         if model is not None:
             self._entry(COLORCNN, model)
-            raise BadOption(f"The method {method!r} uses no model; leave out `model`, or ask for {LEARNED_METHOD!r}.")
+            raise BadOption(
+                f"The method {method!r} has no choice of models; leave out `model`, or ask for {LEARNED_METHOD!r}."
+            )
         return Choice(method, None, self._defaults[CLASSIFIER].name)
 
     def _entry(self, kind: str, name: str | None) -> ModelEntry:

@@ -9,6 +9,7 @@ from enum import Enum
 
 import anyio
 
+from service.benchmark import Benchmarks
 from service.engine import Engine
 from service.pipeline import Pipeline
 from service.problems import NotReady
@@ -27,15 +28,22 @@ class Phase(Enum):
 
 
 class Service:
-    """Settings, engine and pipeline of one application, and the phase it is in.
+    """Settings, engine, pipeline and benchmarks of one application, and the phase it is in.
 
     Args:
         on_broken: called once if the models cannot be loaded, so that the process can end instead of lingering.
     """
 
-    def __init__(self, settings: Settings, engine: Engine, on_broken: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        engine: Engine,
+        benchmarks: Benchmarks,
+        on_broken: Callable[[], None] | None = None,
+    ) -> None:
         self.settings = settings
         self.engine = engine
+        self.benchmarks = benchmarks
         self.pipeline = Pipeline(engine, settings)
         self.phase = Phase.LOADING
         self._on_broken = on_broken
@@ -57,8 +65,9 @@ class Service:
         log.info("ready device=%s models=%s seconds=%.1f", self.engine.device, names, seconds)
 
     def drain(self) -> None:
-        """Take no new requests."""
+        """Take no new requests, and let no benchmark outlast the others."""
         self.phase = Phase.DRAINING
+        self.benchmarks.stop()
 
     def require_ready(self) -> None:
         """Raises NotReady unless the models are loaded and warm."""

@@ -12,12 +12,12 @@ from typing import TypeVar
 import anyio
 from anyio import CapacityLimiter
 
+from models import metrics, overlay
 from models.codecs import png
 from models.errors import BadOption
 from models.palette_image import PaletteImage
 from models.pixels import DecodedImage, decode
-from models.recognizer import Prediction
-from service import overlay
+from models.prediction import Prediction
 from service.engine import Choice, Engine, Pixels
 from service.problems import QueueFull
 from service.schemas import ClassifyOptions, ImageOptions, QuantizeOptions
@@ -87,7 +87,7 @@ class Quantized:
 
     @property
     def bits_per_pixel(self) -> float:
-        return bits_per_pixel(self.png, self.image.width, self.image.height)
+        return metrics.bits_per_pixel(len(self.png), self.image.height, self.image.width)
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +102,7 @@ class DrawnMap:
 
     @property
     def bits_per_pixel(self) -> float:
-        return bits_per_pixel(self.png, self.width, self.height)
+        return metrics.bits_per_pixel(len(self.png), self.height, self.width)
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,7 +196,7 @@ class Pipeline:
         def render() -> DrawnMap:
             drawn = overlay.draw(overlay.fit(pixels, self._settings.max_cam_pixels), heat)
             height, width = drawn.shape[:2]
-            return DrawnMap(shown, overlay.encode_rgb(drawn), width, height, overlay.count_colors(drawn))
+            return DrawnMap(shown, overlay.encode_rgb(drawn), width, height, metrics.count_colors(drawn))
 
         return await self._run(watch, "encode", self._threads, render)
 
@@ -227,27 +227,28 @@ class _Slot:
         self._slots.release_on_behalf_of(self)
 
 
-def bits_per_pixel(data: bytes, width: int, height: int) -> float:
-    """Bits of a whole file over the pixels of its image."""
-    return 8 * len(data) / (width * height)
-
-
 def find_class(cam: str | None, classes: tuple[str, ...]) -> int | None:
     """The index that the option `cam` means: a label, an index, or `top` (and no option) for None.
 
     Raises:
         BadOption: it is none of them.
     """
-    if cam is None or cam == TOP:
-        return None
-    if cam in classes:
-        return classes.index(cam)
-    if cam.isascii() and cam.isdigit() and len(cam) < 10 and int(cam) < len(classes):
-        return int(cam)
+    return None if cam is None or cam == TOP else class_index("cam", cam, classes, also=f"`{TOP}`, ")
+
+
+def class_index(option: str, text: str, classes: tuple[str, ...], also: str = "") -> int:
+    """The index of the class that `text`, given for `option`, names by its label or its index.
+
+    Raises:
+        BadOption: it names none; the message says what it may be, beginning with `also`.
+    """
+    if text in classes:
+        return classes.index(text)
+    if text.isascii() and text.isdigit() and len(text) < 10 and int(text) < len(classes):
+        return int(text)
     known = ", ".join(classes[:20]) + (", ..." if len(classes) > 20 else "")
-    raise BadOption(
-        f"cam {cam!r:.80} is no class; give `top`, an index from 0 to {len(classes) - 1} or one of {known}."
-    )
+    last = len(classes) - 1
+    raise BadOption(f"{option} {text!r:.80} is no class; give {also}an index from 0 to {last} or one of {known}.")
 
 
 def _prediction(ranking: tuple[Prediction, ...], index: int | None) -> Prediction:

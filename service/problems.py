@@ -30,7 +30,7 @@ class MalformedUpload(ColorCNNError):
 
 
 class BadUpload(ColorCNNError):
-    """The form is well made, but does not hold exactly one image in the field `file`."""
+    """The form is well made, but does not hold one image, or as many as are taken, in the field `file`."""
 
 
 class NotAcceptable(ColorCNNError):
@@ -39,6 +39,10 @@ class NotAcceptable(ColorCNNError):
 
 class UploadTimeout(ColorCNNError):
     """The client took longer than the limit to send its request body."""
+
+
+class OutOfTime(ColorCNNError):
+    """A benchmark had to end before this row of it."""
 
 
 class RetryLater(ColorCNNError):
@@ -80,10 +84,11 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
     UploadTimeout: Problem("upload-timeout", 408, "The upload took too long"),
     ImageTooLarge: Problem("too-large", 413, "The upload has too many bytes or pixels"),
     UnsupportedFormat: Problem("unsupported-format", 415, "The format of the upload is not accepted"),
-    BadUpload: Problem("bad-upload", 422, "The form does not hold exactly one image"),
+    BadUpload: Problem("bad-upload", 422, "The form does not hold the images that are expected"),
     BadOption: Problem("bad-option", 422, "An option is unknown, repeated or out of range"),
     QueueFull: Problem("queue-full", 503, "The service has as much work as it can hold"),
     NotReady: Problem("not-ready", 503, "The service is not ready"),
+    OutOfTime: Problem("out-of-time", 504, "The benchmark took too long"),
 }
 
 NOT_FOUND = Problem("not-found", 404, "There is nothing at this path")
@@ -141,11 +146,19 @@ async def _answer_http_exception(request: Request, error: Exception) -> Response
     if not isinstance(error, HTTPException):
         raise error
     problem = _BY_STATUS.get(error.status_code) or Problem(f"http-{error.status_code}", error.status_code, error.detail)
-    headers = error.headers or {}
-    advice = f"Use {' or '.join(sorted(headers['Allow'].split(', ')))}. " if "Allow" in headers else ""
+    headers = dict(error.headers or {})
+    if "Allow" in headers:
+        headers["Allow"] = ", ".join(_allowed_methods(request, headers["Allow"]))
+    advice = f"Use {headers['Allow'].replace(', ', ' or ')}. " if "Allow" in headers else ""
     failed = f"{error.detail}: {request.method} {request.scope['path']!r:.200}."
     detail = f"{failed} {advice}The service describes itself at /docs."
     return problem_response(problem, detail, _request_id(request), headers)
+
+
+def _allowed_methods(request: Request, allow: str) -> list[str]:
+    """The framework names the methods of one route, but a path may have several: all that are described count."""
+    described = {method.upper() for method in request.app.openapi()["paths"].get(request.scope["path"], ())}
+    return sorted({*allow.split(", "), *described, *(("HEAD",) if "GET" in described else ())})
 
 
 async def _answer_validation_error(request: Request, error: Exception) -> Response:

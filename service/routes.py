@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
 import anyio
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
 from service import documentation
 from service.answers import PNG, classify_answer, models_report, quantize_answer
+from service.benchmark import results_report
+from service.benchmark_answers import HTML, NDJSON, BenchmarkLines, benchmark_answer, results_answer
+from service.connection import while_connected
 from service.dependencies import (
     AdmittedService,
     AnyService,
+    BenchmarkJob,
+    BenchmarkMediaType,
+    BenchmarkPlace,
     ClassifyParameters,
     ImageUpload,
+    JsonOrHtml,
     JsonOrPng,
     PngOrJson,
     QuantizeParameters,
@@ -25,19 +33,19 @@ from service.dependencies import (
 from service.pipeline import TOP
 from service.schemas import ModelsReport, StatusReport
 
-Handler = TypeVar("Handler", bound=Callable[..., Awaitable[BaseModel]])
+Handler = TypeVar("Handler", bound=Callable[..., Awaitable[BaseModel | Response]])
 
 router = APIRouter()
 
 
-def _report(path: str) -> Callable[[Handler], Handler]:
+def _report(path: str, tag: str = "service", **described: Any) -> Callable[[Handler], Handler]:
     """Route GET and HEAD of `path` to a handler: HEAD must work wherever GET does (RFC 9110, section 9.1)."""
 
     def register(handler: Handler) -> Handler:
         # FastAPI describes each method of a route under the same operation id, so the route that answers is not
         # described, and the one that is described never answers: the first match wins, and its methods go into Allow.
         router.add_api_route(path, handler, methods=["GET", "HEAD"], include_in_schema=False)
-        router.add_api_route(path, handler, methods=["GET"], tags=["service"], responses=documentation.NOT_READY)
+        router.add_api_route(path, handler, methods=["GET"], tags=[tag], **(documentation.NOT_READY | described))
         return handler
 
     return register
@@ -64,6 +72,30 @@ async def classify(
         options = options.model_copy(update={"cam": TOP})
     result = await service.pipeline.classify(upload.image, options)
     return await anyio.to_thread.run_sync(classify_answer, result, media_type)
+
+
+@router.post("/benchmark", tags=["benchmark"], response_class=Response, **documentation.BENCHMARK)
+async def benchmark(
+    request: Request,
+    media_type: BenchmarkMediaType,
+    service: ReadyService,
+    place: BenchmarkPlace,
+    job: BenchmarkJob,
+) -> Response:
+    """Compare methods and numbers of colours on up to 32 images: bytes, likeness, and what a classifier still sees.
+
+    An image that cannot be opened, and a row that cannot be made, carry an `error`; the others are answered.
+    """
+    if media_type == NDJSON:
+        return BenchmarkLines(service.benchmarks, place, job)
+    return await while_connected(request.receive, partial(benchmark_answer, service.benchmarks, place, job, media_type))
+
+
+@_report("/benchmark", "benchmark", response_class=Response, **documentation.RESULTS)
+async def results(media_type: JsonOrHtml, service: ReadyService) -> Response:
+    """What was measured over whole test sets with the models that are loaded, by the methods of POST /benchmark."""
+    page = await service.benchmarks.results_page() if media_type == HTML else None
+    return results_answer(results_report(service.engine), page)
 
 
 @_report("/models")

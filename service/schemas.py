@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from models.quantizers.base import MAX_COLORS, MIN_COLORS
 from service.engine import CLASSIFIER, COLORCNN, LEARNED_METHOD
 
+Value = TypeVar("Value")
 Name = Annotated[str, StringConstraints(min_length=1)]
 
 
@@ -61,6 +63,53 @@ class ClassifyOptions(ImageOptions):
         None,
         description="Class whose activation map is drawn: its label, its index, or `top` for the best prediction. "
         "A PNG answer draws `top` when it is left out.",
+    )
+
+
+MAX_IMAGES = 32  # in one benchmark
+_MAX_COLORS_ASKED = 16  # different numbers of colours in one benchmark
+
+
+def _split(fields: Sequence[str]) -> list[str]:
+    return [part.strip() for field in fields for part in field.split(",")]
+
+
+def _each_once(values: tuple[Value, ...]) -> tuple[Value, ...]:
+    if len(set(values)) < len(values):
+        raise ValueError("Each value may be given once")
+    return values
+
+
+class BenchmarkOptions(ImageOptions):
+    """Options of POST /benchmark. Tuples are fields that are repeated, or values with commas between them, or both."""
+
+    colors: Annotated[
+        tuple[Annotated[int, Field(ge=MIN_COLORS, le=MAX_COLORS)], ...],
+        BeforeValidator(_split),
+        AfterValidator(_each_once),
+    ] = Field(
+        (2, 4, 8, 16),
+        min_length=1,
+        max_length=_MAX_COLORS_ASKED,
+        description=f"Most palette entries, from {MIN_COLORS} to {MAX_COLORS}: up to {_MAX_COLORS_ASKED} numbers.",
+    )
+    methods: Annotated[tuple[Name, ...], BeforeValidator(_split), AfterValidator(_each_once)] = Field(
+        (LEARNED_METHOD, "median_cut", "octree", "kmeans"),
+        min_length=1,
+        description=f"Who paints: `{LEARNED_METHOD}` (the network) and classical quantizers; see GET /models.",
+    )
+    labels: tuple[Name, ...] = Field(
+        (),
+        description="The true class of each image, in their order: a label or an index of the classifier's classes. "
+        "Commas are part of a label where there are as many fields as images.",
+    )
+    model: Name | None = Field(
+        None,
+        description=f"Network for the method `{LEARNED_METHOD}`; the classifier it was trained against judges every "
+        "method. Left out: the default of GET /models.",
+    )
+    cam: bool = Field(
+        False, description="Whether the contact sheet shows where the classifier looks (class activation maps)."
     )
 
 
@@ -147,13 +196,143 @@ class StatusReport(_Answer):
     status: Literal["alive", "ready"]
 
 
-class ProblemReport(_Answer):
-    """Problem details (RFC 9457), the shape of every error."""
+class ErrorReport(_Answer):
+    """What went wrong, as in problem details (RFC 9457)."""
 
     type: str = Field(description="Stable name of the kind of problem.", examples=["urn:colorcnn:problem:bad-option"])
     title: str = Field(description="The kind of problem in words.")
     status: int = Field(description="The HTTP status.", examples=[422])
     detail: str = Field(description="What is wrong with this request, and what to do.")
+
+
+class ProblemReport(ErrorReport):
+    """Problem details (RFC 9457), the shape of every error."""
+
     instance: str = Field(
         description="This occurrence; ends in the X-Request-ID.", examples=["urn:colorcnn:request:5f2c"]
     )
+
+
+class BenchmarkImage(_Answer):
+    """One image of a benchmark, as it came."""
+
+    image: str = Field(description="Its file name, made unique.", examples=["cat.jpg"])
+    width: int = Field(ge=1, examples=[640])
+    height: int = Field(ge=1, examples=[480])
+    bytes: int = Field(description="Size of the upload.", examples=[48211])
+    label: str = Field(description="What the classifier sees in it.", examples=["cat"])
+    probability: float = Field(ge=0, le=1, examples=[0.93])
+    truth: str | None = Field(description="Its label among the option `labels`; null without.", examples=["cat"])
+    right: bool | None = Field(description="Whether the classifier sees that; null without `labels`.")
+    notes: list[str] = Field(description="What decoding did to the upload.", examples=[["EXIF orientation applied"]])
+
+
+class BenchmarkFailedImage(_Answer):
+    """An image that could not be opened."""
+
+    image: str = Field(examples=["broken.jpg"])
+    error: ErrorReport
+
+
+class BenchmarkRow(_Answer):
+    """One image painted by one method with one number of colours, written as an indexed PNG and read back."""
+
+    image: str = Field(examples=["cat.jpg"])
+    method: str = Field(examples=[LEARNED_METHOD])
+    model: str | None = Field(description="The network that painted; null for a classical method.")
+    colors: int = Field(description="Most palette entries.", examples=[4])
+    bytes: int = Field(description="Size of the indexed PNG.", examples=[5321])
+    bits_per_pixel: float = Field(description="Bits of the file over pixels.", examples=[0.41])
+    payload_bits_per_pixel: float = Field(description="The same without the bytes that every PNG has.", examples=[0.4])
+    mse: float = Field(description="Mean squared error, 0 to 65025.", examples=[211.5])
+    psnr: float | None = Field(description="In dB; null where the image is exact.", examples=[24.9])
+    ssim: float | None = Field(description="Null for an image with a side under 3 pixels.", examples=[0.81])
+    colors_used: int = Field(description="Different colours in the painted image.", examples=[4])
+    milliseconds: float = Field(description="That the quantizer took, on one core.", examples=[12.4])
+    label: str = Field(description="What the classifier sees in the painted image.", examples=["cat"])
+    probability: float = Field(ge=0, le=1, examples=[0.88])
+    kept: bool = Field(description="Whether it saw the same in the original.")
+    right: bool | None = Field(description="Whether that is the true label; null without `labels`.")
+
+
+class BenchmarkFailedRow(_Answer):
+    """A row that could not be made."""
+
+    image: str = Field(examples=["broken.jpg"])
+    method: str = Field(examples=[LEARNED_METHOD])
+    colors: int = Field(examples=[4])
+    error: ErrorReport
+
+
+class BenchmarkSummary(_Answer):
+    """Means over the rows of one method and number of colours, without those that failed."""
+
+    method: str = Field(examples=[LEARNED_METHOD])
+    model: str | None = Field(description="The network that painted; null without one.")
+    colors: int | None = Field(description="Most palette entries; null without a palette.", examples=[4])
+    images: int = Field(description="Rows that the means are over.", examples=[2])
+    kept: float = Field(ge=0, le=1, description="Share of images whose label stayed the same.", examples=[0.5])
+    top1: float | None = Field(description="Share with the true label; null without labels.", examples=[0.5])
+    bytes: float = Field(examples=[5321.0])
+    bits_per_pixel: float = Field(examples=[0.41])
+    payload_bits_per_pixel: float = Field(examples=[0.4])
+    psnr: float | None = Field(description="Of the mean squared error over all images, in dB.", examples=[24.9])
+    ssim: float | None = Field(examples=[0.81])
+    colors_used: float = Field(examples=[4.0])
+    milliseconds: float = Field(examples=[12.4])
+
+
+class BenchmarkReport(_Answer):
+    """The answer of POST /benchmark as JSON."""
+
+    model: str | None = Field(description="The network of the method `colorcnn`.", examples=["cifar10-colorcnn"])
+    classifier: str = Field(description="Who judges.", examples=["cifar10-resnet9"])
+    images: list[BenchmarkImage | BenchmarkFailedImage]
+    rows: list[BenchmarkRow | BenchmarkFailedRow] = Field(description="Images, in them methods, in them colours.")
+    summary: list[BenchmarkSummary]
+
+
+class BenchmarkProgress(_Answer):
+    """How many rows of a benchmark are made."""
+
+    done: int = Field(ge=0, examples=[0])
+    total: int = Field(ge=1, examples=[24])
+
+
+class BenchmarkLine(_Answer):
+    """One line of the answer of POST /benchmark as `application/x-ndjson`: one of these, the others left out.
+
+    First comes `progress`, then each `image` with its `row`s as soon as they are made, last `summary`.
+    """
+
+    progress: BenchmarkProgress | None = None
+    image: BenchmarkImage | BenchmarkFailedImage | None = None
+    row: BenchmarkRow | BenchmarkFailedRow | None = None
+    summary: list[BenchmarkSummary] | None = None
+
+
+class DatasetSummary(BenchmarkSummary):
+    """Means over a whole test set. Beside palettes: `jpeg` and `webp` at some quality, `png` with 24 bits a pixel."""
+
+    quality: int | None = Field(description="Of the codec, 1 to 100; null for palettes.", examples=[None])
+
+
+class DatasetReport(BaseModel):
+    """What `training.evaluate` measured over a whole test set, and how."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    dataset: str = Field(examples=["cifar10"])
+    split: str = Field(examples=["test"])
+    images: int = Field(examples=[10000])
+    classifier: str = Field(examples=["cifar10-resnet9"])
+    quantizer: str | None = Field(examples=["cifar10-colorcnn"])
+    sha256: dict[str, str] = Field(description="Hashes of the checkpoints that were measured.")
+    top1_original: float = Field(description="Top-1 accuracy on the originals.", examples=[0.9045])
+    rows: list[DatasetSummary]
+
+
+class ResultsReport(_Answer):
+    """The answer of GET /benchmark as JSON."""
+
+    results: list[DatasetReport]

@@ -64,6 +64,15 @@ class Settings(BaseSettings):
     workers: int = Field(
         4, ge=1, le=256, description="Images decoded, quantized or encoded at once; bounds the memory for pixels."
     )
+    benchmark_queue_size: int = Field(
+        4, ge=1, le=1000, description="Benchmarks inside at once, one of them working; more are answered 503."
+    )
+    benchmark_max_pixels: int = Field(
+        12_000_000, ge=1, le=250_000_000, description="Largest image of a benchmark, in pixels; its rows say so."
+    )
+    benchmark_timeout: float = Field(
+        300.0, gt=0, le=86400, description="Seconds of work that a benchmark gets; its other rows say `out-of-time`."
+    )
     retry_after: int = Field(2, ge=1, le=3600, description="Seconds that a 503 answer asks the client to wait.")
     keep_alive_timeout: int = Field(5, ge=1, le=3600, description="Seconds an idle connection stays open.")
     shutdown_timeout: int = Field(25, ge=1, le=3600, description="Seconds that running requests get to end on SIGTERM.")

@@ -1,11 +1,11 @@
-"""Reading a request: one image and some text options, from multipart/form-data or from a raw body and the query."""
+"""Reading a request: images and some text options, from multipart/form-data or from a raw body and the query."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeVar, get_origin
 
 import anyio
 from fastapi import Request
@@ -19,7 +19,7 @@ from service.problems import BadUpload, MalformedUpload, UploadTimeout
 Options = TypeVar("Options", bound=BaseModel)
 
 FILE_FIELD = "file"
-_MAX_FILES = 8  # more than the one that is answered, so that the answer can say what is wrong
+_MAX_FILES = 64  # more than any endpoint takes, so that the answer can say what is wrong
 _MAX_FIELDS = 64
 _MAX_FIELD_BYTES = 4096
 _HINT = (
@@ -28,15 +28,28 @@ _HINT = (
 
 
 @dataclass(frozen=True)
-class Upload:
-    """What a request carried: the bytes of its image, and its options as (name, value) in the order they came."""
+class UploadedFile:
+    """One image: its bytes, and the name that the client gave it, which may hold anything; empty where it gave none."""
 
-    image: bytes
+    data: bytes
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Upload:
+    """What a request carried: its images, one or more, and its options as (name, value) in the order they came."""
+
+    files: tuple[UploadedFile, ...]
     form_options: tuple[tuple[str, str], ...] = ()
     query_options: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def image(self) -> bytes:
+        """The bytes of the first image, for endpoints that take one."""
+        return self.files[0].data
 
-async def read_upload(request: Request, *, max_bytes: int, timeout: float) -> Upload:
+
+async def read_upload(request: Request, *, max_bytes: int, timeout: float, max_images: int = 1) -> Upload:
     """Read the body of `request`, refusing it as soon as it proves too large.
 
     A body that is not multipart/form-data is the image itself, whatever its Content-Type says: bytes are trusted, types
@@ -46,25 +59,26 @@ async def read_upload(request: Request, *, max_bytes: int, timeout: float) -> Up
         ImageTooLarge: the body has, or announces, more than `max_bytes` bytes.
         UploadTimeout: the body did not end within `timeout` seconds.
         MalformedUpload: the body is announced as a multipart form and is not one.
-        BadUpload: the form holds no file in the field `file`, or several files.
+        BadUpload: the form holds no file in the field `file`, or more than `max_images` files, or others.
     """
     _refuse_announced_size(request, max_bytes)
     try:
         with anyio.fail_after(timeout):
             async with aclosing(_limited(request.stream(), max_bytes)) as chunks:
-                image, form_options = await _read_body(request, chunks, max_bytes)
+                files, form_options = await _read_body(request, chunks, max_bytes, max_images)
     except TimeoutError:
         raise UploadTimeout(f"The request body did not end within {timeout:g} seconds.") from None
-    return Upload(image, form_options, tuple(request.query_params.multi_items()))
+    return Upload(files, form_options, tuple(request.query_params.multi_items()))
 
 
 def parse_options(upload: Upload, model: type[Options]) -> Options:
-    """The options of `upload` as a checked `model`.
+    """The options of `upload` as a checked `model`. A field that is a tuple gets the list of all its values.
 
     Raises:
-        BadOption: an option is unknown, given twice (in the form, in the query or once in each), or out of range.
+        BadOption: an option is unknown, out of range, or, but for a tuple, given twice (in the form, in the query or
+            once in each).
     """
-    given = _options_once((*upload.query_options, *upload.form_options), tuple(model.model_fields))
+    given = _given_options((*upload.query_options, *upload.form_options), model)
     try:
         return model.model_validate(given)
     except ValidationError as error:
@@ -73,15 +87,23 @@ def parse_options(upload: Upload, model: type[Options]) -> Options:
         ) from None
 
 
-def _options_once(pairs: Sequence[tuple[str, str]], known: Sequence[str]) -> Mapping[str, str]:
-    given: dict[str, str] = {}
+def _given_options(pairs: Sequence[tuple[str, str]], model: type[BaseModel]) -> Mapping[str, str | list[str]]:
+    given: dict[str, list[str]] = {}
     for name, value in pairs:
-        if name not in known:
-            raise BadOption(f"There is no option {name!r:.80}; the options are {', '.join(known)}.")
-        if name in given:
-            raise BadOption(f"The option {name!r} is given more than once; give it once, in the form or in the query.")
-        given[name] = value
-    return given
+        if name not in model.model_fields:
+            raise BadOption(f"There is no option {name!r:.80}; the options are {', '.join(model.model_fields)}.")
+        given.setdefault(name, []).append(value)
+    return {name: values if _is_list(model, name) else _only(name, values) for name, values in given.items()}
+
+
+def _is_list(model: type[BaseModel], name: str) -> bool:
+    return get_origin(model.model_fields[name].annotation) is tuple
+
+
+def _only(name: str, values: Sequence[str]) -> str:
+    if len(values) > 1:
+        raise BadOption(f"The option {name!r} is given more than once; give it once, in the form or in the query.")
+    return values[0]
 
 
 def _explain(model: type[BaseModel], location: Sequence[int | str], message: str, value: object) -> str:
@@ -115,12 +137,12 @@ async def _limited(stream: AsyncGenerator[bytes, None], max_bytes: int) -> Async
 
 
 async def _read_body(
-    request: Request, chunks: AsyncGenerator[bytes, None], max_bytes: int
-) -> tuple[bytes, tuple[tuple[str, str], ...]]:
+    request: Request, chunks: AsyncGenerator[bytes, None], max_bytes: int, max_images: int
+) -> tuple[tuple[UploadedFile, ...], tuple[tuple[str, str], ...]]:
     content_type = request.headers.get("content-type", "")
     if content_type.partition(";")[0].strip().lower() != "multipart/form-data":
-        return await _join(chunks), ()
-    return await _split_form(await _parse_multipart(request, chunks, max_bytes))
+        return (UploadedFile(await _join(chunks)),), ()
+    return await _split_form(await _parse_multipart(request, chunks, max_bytes), max_images)
 
 
 async def _join(chunks: AsyncIterator[bytes]) -> bytes:
@@ -160,21 +182,24 @@ async def _parse_multipart(request: Request, chunks: AsyncGenerator[bytes, None]
         raise MalformedUpload(f"{error.message.rstrip('.')}. {_HINT}") from None
 
 
-async def _split_form(form: FormData) -> tuple[bytes, tuple[tuple[str, str], ...]]:
+async def _split_form(form: FormData, max_images: int) -> tuple[tuple[UploadedFile, ...], tuple[tuple[str, str], ...]]:
     try:
         files = [(name, value) for name, value in form.multi_items() if isinstance(value, UploadFile)]
         fields = tuple((name, value) for name, value in form.multi_items() if isinstance(value, str))
-        _require_one_file([name for name, _ in files], [name for name, _ in fields])
-        return await files[0][1].read(), fields
+        _require_images([name for name, _ in files], [name for name, _ in fields], max_images)
+        return tuple([UploadedFile(await file.read(), file.filename or "") for _, file in files]), fields
     finally:
         await form.close()
 
 
-def _require_one_file(files: Sequence[str], fields: Sequence[str]) -> None:
-    if len(files) > 1:
-        raise BadUpload(f"The form holds {len(files)} files; send one image per request.")
+def _require_images(files: Sequence[str], fields: Sequence[str], max_images: int) -> None:
+    if len(files) > max_images:
+        most = "one image per request" if max_images == 1 else f"at most {max_images} images in one request"
+        raise BadUpload(f"The form holds {len(files)} files; send {most}.")
     if not files and FILE_FIELD in fields:
         raise BadUpload(f"The field `file` holds text and no file. {_HINT}")
-    if list(files) != [FILE_FIELD]:
-        found = f" The file came in the field {files[0]!r:.80}." if files else ""
-        raise BadUpload(f"The form holds no field `file`.{found} {_HINT}")
+    stray = next((name for name in files if name != FILE_FIELD), None)
+    if stray is not None or not files:
+        found = "" if stray is None else f" The file came in the field {stray!r:.80}."
+        lacking = "no field `file`" if FILE_FIELD not in files else "a file that is not in the field `file`"
+        raise BadUpload(f"The form holds {lacking}.{found} {_HINT}")

@@ -27,7 +27,13 @@ RUNTIME: list[str] = PYPROJECT["project"]["dependencies"]
 TRAINING: list[str] = PYPROJECT["project"]["optional-dependencies"]["training"]
 
 # Where the name to install is not the name to import.
-IMPORT_NAMES = {"pillow": "PIL", "python-multipart": "python_multipart", "pydantic-settings": "pydantic_settings"}
+IMPORT_NAMES = {
+    "pillow": "PIL",
+    "python-multipart": "python_multipart",
+    "pydantic-settings": "pydantic_settings",
+    "scikit-image": "skimage",
+    "scikit-learn": "sklearn",
+}
 
 
 def requirement_name(requirement: str) -> str:

@@ -66,8 +66,8 @@ def test_a_row_is_of_the_very_file() -> None:
     assert row.bytes == len(measured.file)
     assert row.bits_per_pixel == 8 * len(measured.file) / 600
     assert row.payload_bits_per_pixel == 8 * (len(measured.file) - 69) / 600
-    assert row.error == metrics.mean_squared_error(original, painted.render()) > 0
-    assert (row.psnr, row.ssim) == (metrics.psnr(row.error), metrics.ssim(original, painted.render()))
+    assert row.mse == metrics.mean_squared_error(original, painted.render()) > 0
+    assert (row.psnr, row.ssim) == (metrics.psnr(row.mse), metrics.ssim(original, painted.render()))
     assert row.colors_used == 2
 
 
@@ -104,7 +104,7 @@ def test_kept_and_right(level: int, before: Prediction, truth: int | None, kept:
 def test_an_exact_image_has_no_psnr_and_a_small_one_no_ssim() -> None:
     exact, _ = compare(sample(BLACK_AND_BEIGE[np.newaxis]), Setting("threshold", colors=2), Threshold(), Brightness())
 
-    assert (exact.error, exact.psnr, exact.ssim) == (0, None, None)
+    assert (exact.mse, exact.psnr, exact.ssim) == (0, None, None)
 
 
 def test_the_time_is_that_of_the_quantizer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,7 +141,7 @@ def test_the_file_of_a_codec_is_measured_as_it_is_read_back() -> None:
 
     assert (row.method, row.colors, row.quality, row.bytes, row.milliseconds) == ("jpeg", None, 50, len(file), 3)
     assert row.payload_bits_per_pixel == 8 * (len(file) - jpeg.fixed_bytes(file)) / 600
-    assert row.error == metrics.mean_squared_error(original, decode(file).pixels) > 0
+    assert row.mse == metrics.mean_squared_error(original, decode(file).pixels) > 0
     assert row.colors_used == len(np.unique(decode(file).pixels.reshape(-1, 3), axis=0))
 
 
@@ -176,7 +176,7 @@ def test_a_summary_holds_means() -> None:
 
 
 def test_psnr_of_a_summary_is_that_of_the_mean_error() -> None:
-    exact, worst = some_row(error=0.0, psnr=None), some_row(error=2 * 650.25, psnr=metrics.psnr(2 * 650.25))
+    exact, worst = some_row(mse=0.0, psnr=None), some_row(mse=2 * 650.25, psnr=metrics.psnr(2 * 650.25))
 
     assert [summarize(rows)[0].psnr for rows in ([exact, worst], [exact])] == [20, None]
 

@@ -110,3 +110,12 @@ def test_a_plot_of_nothing() -> None:
 def test_lengths_that_differ_are_refused() -> None:
     with pytest.raises(ValueError, match="octree: 1 x, 2 y and 1 marks"):
         Series("octree", (1.0,), (1.0, 2.0), ("",))
+
+
+def test_percentages_end_at_a_hundred() -> None:
+    def top(percent: bool) -> float:
+        line = [Series("octree", (1.0, 2.0), (100.0, 100.0), ("", ""))]
+        figure = line_plot(line, title="", subtitle="", x_label="", y_label="", percent=percent)
+        return float(figure.axes[0].get_ylim()[1])
+
+    assert top(False) > 101 == top(True)

@@ -263,9 +263,7 @@ def test_results_are_those_of_the_very_weights(tmp_path: Path, manifest: dict[st
         ('{"sha256": {"my-colorcnn": "00"}}', "measured with other weights of my-colorcnn"),
     ],
 )
-def test_other_results_are_refused(
-    tmp_path: Path, manifest: dict[str, Any], content: str | None, message: str
-) -> None:
+def test_other_results_are_refused(tmp_path: Path, manifest: dict[str, Any], content: str | None, message: str) -> None:
     manifest["models"][1]["results"] = "results.json"
     if content is not None:
         (tmp_path / "results.json").write_text(content)

@@ -10,9 +10,11 @@ from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
 
 from service.app import create_app
+from service.benchmark import Benchmarks
 from service.lifecycle import Phase
 from service.settings import Settings
-from tests.service.fakes import FakeEngine
+from tests.service.fake_loader import FakeLoader
+from tests.service.fakes import FakeEngine, in_thread
 
 PATIENCE = 30.0  # seconds that anything may take before a test gives up; nothing takes them
 
@@ -47,12 +49,12 @@ def engine() -> FakeEngine:
 
 @pytest.fixture
 def settings() -> Settings:
-    return Settings(max_upload_bytes=1_000_000, queue_size=3, workers=2)
+    return Settings(max_upload_bytes=1_000_000, queue_size=3, workers=2, benchmark_queue_size=2)
 
 
 @pytest.fixture
 def app(settings: Settings, engine: FakeEngine) -> FastAPI:
-    return create_app(settings, engine)
+    return create_app(settings, engine, Benchmarks(engine, settings, FakeLoader(), in_thread))
 
 
 @pytest.fixture

@@ -1,10 +1,26 @@
-"""`python -m tests.service.fake_server`: the real server process around the fake engine."""
+"""`python -m tests.service.fake_server`: the real server process around the fake engine.
 
+Benchmarks run in the real worker process; TRAPS names a folder of traps for them, see `FakeLoader`.
+"""
+
+import os
 import sys
+from pathlib import Path
 
-from service.__main__ import serve
-from service.settings import Settings
-from tests.service.fakes import FakeEngine
+
+def main() -> int:
+    """Serve with the settings of the environment; imports are here because worker processes read this file too."""
+    from service.__main__ import serve
+    from service.benchmark import Benchmarks
+    from service.settings import Settings
+    from service.worker_process import WorkerProcess
+    from tests.service.fake_loader import FakeLoader
+    from tests.service.fakes import FakeEngine
+
+    engine, settings, traps = FakeEngine(), Settings(), os.environ.get("TRAPS")
+    loader = FakeLoader(Path(traps) if traps else None)
+    return serve(settings, engine, Benchmarks(engine, settings, loader, WorkerProcess()))
+
 
 if __name__ == "__main__":
-    sys.exit(serve(Settings(), FakeEngine()))
+    sys.exit(main())

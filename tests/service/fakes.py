@@ -1,19 +1,23 @@
 """An engine without networks: deterministic, immediate, with handles to slow it down or to break it."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar, TypeVarTuple
 
+import anyio
 import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import UnknownMethod, UnknownModel
 from models.palette_image import PaletteImage
+from models.prediction import Prediction
 from models.quantizers.classical import CLASSICAL
-from models.recognizer import Prediction
 from models.registry import ModelEntry
 from service.engine import Choice, Pixels
+from tests.service.fake_loader import CLASSES, FakeClassifier, grey_steps
 
-CLASSES = ("dark", "light", "déjà vu")
+Result = TypeVar("Result")
+Arguments = TypeVarTuple("Arguments")
 
 
 def _entry(name: str, kind: str) -> ModelEntry:
@@ -32,6 +36,7 @@ def _entry(name: str, kind: str) -> ModelEntry:
         accuracy={"top1": 0.5},
         command="none",
         card=f"checkpoints/{name}.md",
+        results=None,
     )
 
 
@@ -58,6 +63,7 @@ class FakeEngine:
         self.may_paint.set()
         self.broken: Exception | None = None
         self.bug: Exception | None = None
+        self.measured: tuple[Mapping[str, Any], ...] = ()
         self.painters = 0
         self.most_painters = 0
 
@@ -71,6 +77,9 @@ class FakeEngine:
 
     def methods(self) -> tuple[str, ...]:
         return ("colorcnn", *CLASSICAL)
+
+    def results(self) -> tuple[Mapping[str, Any], ...]:
+        return self.measured
 
     def choose(self, method: str, model: str | None) -> Choice:
         if method not in self.methods():
@@ -95,14 +104,10 @@ class FakeEngine:
         return grey_steps(pixels, colors)
 
     def predict(self, pixels: Pixels, top_k: int, model: str | None) -> tuple[Prediction, ...]:
-        light = 0.9 * float(pixels.mean()) / 255
-        chances = (0.9 - light, light, 0.1)
-        ranking = sorted(range(len(CLASSES)), key=lambda index: -chances[index])
-        return tuple(Prediction(CLASSES[index], index, chances[index]) for index in ranking[:top_k])
+        return FakeClassifier().predict(pixels, top_k)
 
     def activation_map(self, pixels: Pixels, index: int, model: str | None) -> NDArray[np.float32]:
-        row = np.linspace(0, 1, 8, dtype=np.float32)
-        return np.stack([row if index else row[::-1]] * 8)
+        return FakeClassifier().activation_map(pixels, index)
 
     def _entry(self, kind: str, name: str) -> ModelEntry:
         entry = ENTRIES.get(name)
@@ -111,9 +116,6 @@ class FakeEngine:
         return entry
 
 
-def grey_steps(pixels: Pixels, colors: int) -> PaletteImage:
-    """`colors` equal steps of grey, unused ones dropped."""
-    brightness = pixels.mean(axis=2)
-    indices = np.minimum(brightness * colors / 256, colors - 1).astype(np.uint8)
-    steps = np.linspace(0, 255, colors).round().astype(np.uint8)
-    return PaletteImage(indices, np.stack([steps] * 3, axis=-1)).compact()
+async def in_thread(function: Callable[[*Arguments], Result], *args: *Arguments) -> Result:
+    """In place of the worker process; being cancelled leaves the thread alone."""
+    return await anyio.to_thread.run_sync(function, *args, abandon_on_cancel=True)

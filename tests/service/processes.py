@@ -66,6 +66,19 @@ def serving(module: str, log: Path, **settings: str) -> Iterator[Server]:
         process.wait(STOPPED_WITHIN)
 
 
+def workers_of(pid: int) -> list[int]:
+    """The worker processes (anyio's) that a process has started and that still run."""
+    return [int(folder.name) for folder in Path("/proc").glob("[0-9]*") if _is_worker_of(pid, folder)]
+
+
+def _is_worker_of(pid: int, folder: Path) -> bool:
+    try:
+        status = (folder / "status").read_text()
+        return f"\nPPid:\t{pid}\n" in status and b"anyio.to_process" in (folder / "cmdline").read_bytes()
+    except OSError:  # it has ended meanwhile
+        return False
+
+
 def outside() -> dict[str, str]:
     """The environment without settings of the service."""
     return {name: value for name, value in os.environ.items() if not name.startswith("COLORCNN_")}

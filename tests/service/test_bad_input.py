@@ -159,7 +159,8 @@ def part(head: str, data: bytes = b"") -> bytes:
         (part('name="file"', b"photo.jpg") + b"--X--\r\n", (422, "bad-upload"), "curl -F file=@photo.jpg"),
         (part('name="image"; filename="a"', PHOTO) + b"--X--\r\n", (422, "bad-upload"), "field 'image'"),
         (part('name="file"; filename="a"', PHOTO) * 2 + b"--X--\r\n", (422, "bad-upload"), "one image"),
-        (part('name="file"; filename="a"', PHOTO) * 20 + b"--X--\r\n", (400, "malformed-upload"), "Too many files"),
+        (part('name="file"; filename="a"', PHOTO) * 20 + b"--X--\r\n", (422, "bad-upload"), "one image"),
+        (part('name="file"; filename="a"', PHOTO) * 65 + b"--X--\r\n", (400, "malformed-upload"), "Too many files"),
         (part('name="file"; filename="a"') + b"--X--\r\n", (400, "bad-image"), "empty"),
         (part('name="file"; filename="a"', PHOTO), (400, "malformed-upload"), "closing boundary"),
         (part('name="file"; filename="a"', PHOTO)[:-90], (400, "malformed-upload"), "closing boundary"),
@@ -248,7 +249,7 @@ async def test_an_answer_that_nobody_wants(client: AsyncClient, path: str, accep
 )
 def test_any_options_are_accepted_or_refused_as_bad_options(pairs: list[tuple[str, str]]) -> None:
     try:
-        options = parse_options(Upload(b"", tuple(pairs)), QuantizeOptions)
+        options = parse_options(Upload((), tuple(pairs)), QuantizeOptions)
     except BadOption as error:
         assert str(error)
     else:
@@ -258,4 +259,4 @@ def test_any_options_are_accepted_or_refused_as_bad_options(pairs: list[tuple[st
 
 def test_no_error_of_ours_lacks_words() -> None:
     with pytest.raises(ColorCNNError, match="more than once"):
-        parse_options(Upload(b"", (("colors", "2"),), (("colors", "2"),)), QuantizeOptions)
+        parse_options(Upload((), (("colors", "2"),), (("colors", "2"),)), QuantizeOptions)

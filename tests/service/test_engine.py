@@ -11,10 +11,14 @@ from torch import nn
 
 from models import checkpoint
 from models.checkpoint import Checkpoint, Provenance
+from models.compare import Setting
 from models.errors import BadOption, CorruptCheckpoint, UnknownMethod, UnknownModel
 from models.networks.classifiers import ClassifierConfig, build_classifier
 from models.networks.colorcnn import ColorCNNConfig, build_colorcnn
+from models.networks.published import PublishedColorCNN, PublishedConfig
+from models.quantizers.classical import CLASSICAL
 from service.engine import Choice, ModelEngine, NoSuchDevice, pick_device
+from service.model_loader import ModelLoader
 from tests.service.images import ramp
 
 CONFIG = ClassifierConfig(architecture="resnet9", classes=3, size=16, width=2)
@@ -25,7 +29,7 @@ def save(folder: Path, name: str, kind: str, network: nn.Module) -> dict[str, An
     """Write a checkpoint and return its entry in the manifest."""
     provenance = Provenance(dataset="none", command="none", commit="none", seed=0, accuracy={})
     stored = Checkpoint(kind, cast(Any, network).config.to_json(), provenance, network.state_dict())
-    quantizes = kind == "colorcnn"
+    quantizes = kind != "classifier"
     return {
         "name": name,
         "file": f"{name}.safetensors",
@@ -40,6 +44,7 @@ def save(folder: Path, name: str, kind: str, network: nn.Module) -> dict[str, An
         "accuracy": {},
         "command": "none",
         "card": f"{name}.md",
+        "results": None,
     }
 
 
@@ -69,7 +74,7 @@ def engine(folder: Path) -> ModelEngine:
 
 def test_everything_is_loaded(engine: ModelEngine) -> None:
     assert [entry.name for entry in engine.models()] == ["teacher", "outsider", "first", "second"]
-    assert engine.methods() == ("colorcnn", "median_cut", "octree", "median_cut_dither")
+    assert engine.methods() == ("colorcnn", *CLASSICAL)
     assert engine.device == "cpu"
 
 
@@ -130,6 +135,21 @@ def test_predict_and_the_map_of_a_class(engine: ModelEngine) -> None:
     assert 0 <= heat.min() <= heat.max() <= 1
 
 
+def test_results_of_several_models_come_once(folder: Path, tmp_path: Path) -> None:
+    for file in folder.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    manifest = json.loads((folder / "manifest.json").read_text())
+    for entry in manifest["models"][:3]:
+        entry["results"] = "measured.json"
+    measured = {"dataset": "none", "sha256": {entry["name"]: entry["sha256"] for entry in manifest["models"]}}
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    (tmp_path / "measured.json").write_text(json.dumps(measured))
+    engine = ModelEngine(tmp_path, device="cpu")
+    engine.load()
+
+    assert engine.results() == (measured,)
+
+
 def test_a_damaged_checkpoint_fails_the_start(folder: Path, tmp_path: Path) -> None:
     for file in folder.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
@@ -146,3 +166,22 @@ def test_auto_is_cuda_where_there_is_cuda() -> None:
 def test_a_device_that_is_not_there_is_refused() -> None:
     with pytest.raises(NoSuchDevice, match=r"cuda:99, but torch sees \d+"):
         pick_device("cuda:99")
+
+
+def test_published_networks_are_a_method_of_their_own(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    colorcnn = ColorCNNConfig(encoder=CONFIG, widths=(2, 2, 2, 2), features=2, hidden=2)
+    entries = [
+        save(tmp_path, "teacher", "classifier", build_classifier(CONFIG)),
+        save(tmp_path, "ours", "colorcnn", build_colorcnn(colorcnn)),
+        save(tmp_path, "two", "colorcnn-published", PublishedColorCNN(PublishedConfig(colors=2, width=2))),
+    ]
+    defaults = {"classifier": "teacher", "colorcnn": "ours", "colorcnn-published": "two"}
+    (tmp_path / "manifest.json").write_text(json.dumps({"models": entries, "defaults": defaults}))
+    engine = ModelEngine(tmp_path, device="cpu")
+    engine.load()
+    choice = engine.choose("colorcnn_published", None)
+    assert engine.methods()[:2] == ("colorcnn", "colorcnn_published") and choice.on_device
+    assert engine.quantize(ramp(), 2, choice.method, choice.model).colors <= 2
+    with pytest.raises(BadOption, match="there is one for 2"):
+        ModelLoader(tmp_path, "cpu").quantizer(Setting(choice.method)).quantize(ramp(), 3)

@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from httpx import AsyncClient
 
 from models.errors import CorruptCheckpoint
+from models.quantizers.classical import CLASSICAL
 from service.app import create_app
 from service.settings import Settings
 from tests.service.conftest import loaded, running
@@ -73,7 +74,7 @@ async def test_models_says_what_is_loaded(client: AsyncClient) -> None:
 
     assert [model["name"] for model in report["models"]] == list(ENTRIES)
     assert [model["name"] for model in report["models"] if model["default"]] == ["judge", "painter"]
-    assert report["methods"] == ["colorcnn", "median_cut", "octree", "median_cut_dither"]
+    assert report["methods"] == ["colorcnn", *CLASSICAL]
     painter = report["models"][2]
     assert painter == {
         "name": "painter",

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from httpx import AsyncClient
 
-from service.schemas import ClassifyOptions, QuantizeOptions
+from service.schemas import BenchmarkOptions, ClassifyOptions, ImageOptions, QuantizeOptions
 from tests.service.images import DRAWING
 
 pytestmark = pytest.mark.anyio
@@ -38,6 +38,8 @@ async def test_the_endpoints_are_those_of_the_contract(document: dict[str, Any])
     assert {(path, method) for path, methods in document["paths"].items() for method in methods} == {
         ("/quantize", "post"),
         ("/classify", "post"),
+        ("/benchmark", "post"),
+        ("/benchmark", "get"),
         ("/models", "get"),
         ("/healthz", "get"),
         ("/readyz", "get"),
@@ -51,10 +53,15 @@ async def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None
     assert all(name.removeprefix("#/components/schemas/") in document["components"]["schemas"] for name in found)
 
 
-@pytest.mark.parametrize(("path", "options"), [("/quantize", QuantizeOptions), ("/classify", ClassifyOptions)])
-async def test_both_bodies_and_every_option(
-    document: dict[str, Any], path: str, options: type[QuantizeOptions] | type[ClassifyOptions]
-) -> None:
+OPTIONS: dict[str, type[ImageOptions]] = {
+    "/quantize": QuantizeOptions,
+    "/classify": ClassifyOptions,
+    "/benchmark": BenchmarkOptions,
+}
+
+
+@pytest.mark.parametrize(("path", "options"), OPTIONS.items())
+async def test_both_bodies_and_every_option(document: dict[str, Any], path: str, options: type[ImageOptions]) -> None:
     operation = document["paths"][path]["post"]
     bodies = operation["requestBody"]["content"]
 
@@ -66,12 +73,26 @@ async def test_both_bodies_and_every_option(
     assert not any("default" in parameter["schema"] for parameter in operation["parameters"])
 
 
-@pytest.mark.parametrize("path", ["/quantize", "/classify"])
+async def test_benchmark_takes_several_images_and_lists(document: dict[str, Any]) -> None:
+    form = document["paths"]["/benchmark"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
+
+    file = form["properties"]["file"]
+    assert (file["type"], file["minItems"], file["maxItems"]) == ("array", 1, 32)
+    assert {name for name, schema in form["properties"].items() if schema.get("type") == "array"} == {
+        "file",
+        "colors",
+        "methods",
+        "labels",
+    }
+
+
+@pytest.mark.parametrize("path", OPTIONS)
 async def test_every_answer_is_described(document: dict[str, Any], path: str) -> None:
     responses = document["paths"][path]["post"]["responses"]
 
     assert responses.keys() == {"200", "400", "404", "406", "408", "413", "415", "422", "500", "503"}
-    assert responses["200"]["content"].keys() == {"image/png", "application/json"}
+    more = {"text/html", "application/x-ndjson"} if path == "/benchmark" else set()
+    assert responses["200"]["content"].keys() == {"image/png", "application/json"} | more
     for status, response in responses.items():
         if status != "200":
             assert response["content"].keys() == {"application/problem+json"}
@@ -79,7 +100,16 @@ async def test_every_answer_is_described(document: dict[str, Any], path: str) ->
             assert all(example["value"]["status"] == int(status) for example in examples)
 
 
-@pytest.mark.parametrize(("path", "accept"), [("/quantize", "image/png"), ("/classify", "image/png")])
+@pytest.mark.parametrize(
+    ("path", "accept"),
+    [
+        ("/quantize", "image/png"),
+        ("/classify", "image/png"),
+        ("/benchmark", "image/png"),
+        ("/benchmark", "text/html"),
+        ("/benchmark", "application/x-ndjson"),
+    ],
+)
 async def test_no_header_is_sent_that_is_not_described(
     client: AsyncClient, document: dict[str, Any], path: str, accept: str
 ) -> None:
@@ -89,10 +119,29 @@ async def test_no_header_is_sent_that_is_not_described(
     assert set(response.headers) - described <= {"content-type", "content-length", "vary"}
 
 
-@pytest.mark.parametrize(("path", "schema"), [("/quantize", "QuantizeReport"), ("/classify", "ClassifyReport")])
+@pytest.mark.parametrize(
+    ("path", "schema"),
+    [("/quantize", "QuantizeReport"), ("/classify", "ClassifyReport"), ("/benchmark", "BenchmarkReport")],
+)
 async def test_json_has_the_fields_that_are_described(
     client: AsyncClient, document: dict[str, Any], path: str, schema: str
 ) -> None:
     response = await client.post(path, content=DRAWING, headers={"Accept": "application/json"})
 
     assert response.json().keys() == document["components"]["schemas"][schema]["properties"].keys()
+
+
+async def test_rows_and_means_have_the_fields_that_are_described(client: AsyncClient, document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    answer = (await client.post("/benchmark", content=DRAWING)).json()
+
+    assert answer["images"][0].keys() == schemas["BenchmarkImage"]["properties"].keys()
+    assert answer["rows"][0].keys() == schemas["BenchmarkRow"]["properties"].keys()
+    assert answer["summary"][0].keys() == schemas["BenchmarkSummary"]["properties"].keys()
+
+
+async def test_the_stored_results_are_described(document: dict[str, Any]) -> None:
+    responses = document["paths"]["/benchmark"]["get"]["responses"]
+
+    assert responses.keys() == {"200", "406", "503"}
+    assert responses["200"]["content"].keys() == {"application/json", "text/html"}

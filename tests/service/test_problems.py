@@ -48,6 +48,7 @@ async def test_a_path_that_is_not_there(client: AsyncClient, path: str) -> None:
     [
         ("GET", "/quantize", ["POST"]),
         ("DELETE", "/models", ["GET", "HEAD"]),
+        ("PUT", "/benchmark", ["GET", "HEAD", "POST"]),
         ("POST", "/healthz", ["GET", "HEAD"]),
     ],
 )

@@ -99,7 +99,7 @@ def test_the_log_has_one_line_for_each_request(server: Server, client: Client) -
     assert "colorcnn.access method=GET path=/models status=200" in line
 
 
-@pytest.mark.parametrize("path", ["/models", "/healthz", "/readyz", "/docs", "/openapi.json"])
+@pytest.mark.parametrize("path", ["/models", "/benchmark", "/healthz", "/readyz", "/docs", "/openapi.json"])
 def test_head_is_get_without_the_body(client: Client, path: str) -> None:
     got, head = client.get(path), client.head(path)
 

@@ -9,7 +9,8 @@ import pytest
 from httpx import AsyncClient, Response
 from PIL import Image
 
-from tests.service.fakes import grey_steps
+from models.quantizers.classical import CLASSICAL
+from tests.service.fake_loader import grey_steps
 from tests.service.images import DRAWING, PHOTO, encoded, opened, pixels_of, ramp
 
 pytestmark = pytest.mark.anyio
@@ -107,7 +108,7 @@ async def test_recognition_can_be_switched_off(client: AsyncClient) -> None:
     assert report.json()["recognition"] is None
 
 
-@pytest.mark.parametrize("method", ["median_cut", "octree", "median_cut_dither"])
+@pytest.mark.parametrize("method", CLASSICAL)
 async def test_classical_methods_use_no_model(client: AsyncClient, method: str) -> None:
     picture = await quantize(client, method=method, colors="8")
     report = await client.post("/quantize", content=DRAWING, params={"method": method}, headers=AS_JSON)

@@ -80,6 +80,37 @@ def test_the_activation_map_has_the_size_of_the_image(client: Client) -> None:
     assert opened(response.content).size == (75, 50)
 
 
+def test_a_benchmark_in_its_worker_process(client: Client) -> None:
+    """The row of an image is what /quantize and /classify say of it, in each media type."""
+    cat = (ROOT / "tests" / "photos" / "cat.jpg").read_bytes()
+    files = [("file", ("cat.jpg", cat)), ("file", ("ramp.jpg", PHOTO))]
+    options = {"methods": "colorcnn,median_cut,octree,kmeans", "colors": "2,4", "labels": "cat,0", "cam": "true"}
+    accepts = ("application/json", "image/png", "text/html", "application/x-ndjson")
+    whole, sheet, page, lines = [
+        client.post("/benchmark", files=files, data=options, headers={"Accept": accept}) for accept in accepts
+    ]
+    quantized = client.post("/quantize", content=cat, params={"colors": "2"}, headers=AS_JSON).json()
+
+    report = whole.json()
+    first, row = report["images"][0], report["rows"][0]
+    assert (first["label"], first["truth"], first["right"]) == ("cat", "cat", True)
+    assert (row["model"], row["bits_per_pixel"]) == (quantized["model"], quantized["bits_per_pixel"])
+    assert (row["label"], row["kept"]) == (quantized["recognition"]["after"]["label"], quantized["recognition"]["kept"])
+    assert row["probability"] == pytest.approx(quantized["recognition"]["after"]["probability"], abs=1e-4)
+    assert len(report["rows"]) == 2 * 4 * 2 and not any("error" in row for row in report["rows"])
+    assert min(opened(sheet.content).size) > 256
+    assert all(f"{row['bits_per_pixel']:.3f}" in page.text for row in report["rows"])
+    assert len(lines.text.splitlines()) == 1 + 2 + 16 + 1
+
+
+def test_the_stored_results_are_there_as_json_and_as_a_page(client: Client) -> None:
+    report = client.get("/benchmark").json()
+    page = client.get("/benchmark", headers={"Accept": "text/html"})
+
+    assert page.status_code == 200
+    assert page.text.count("<svg") == 4 * len(report["results"])
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (1, 500), (300, 1), (7, 5), (500, 333)])
 def test_any_shape(client: Client, shape: tuple[int, int]) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)

@@ -11,7 +11,7 @@ from starlette.types import Message
 
 from models.errors import ColorCNNError
 from service.problems import PROBLEMS
-from service.uploads import Upload, read_upload
+from service.uploads import Upload, UploadedFile, read_upload
 
 FORM = "multipart/form-data; boundary=X"
 FILE_HEAD = b'--X\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
@@ -32,7 +32,7 @@ FRAGMENTS = (
 )
 
 
-def read(chunks: Sequence[bytes], content_type: str, query: str = "") -> Upload:
+def read(chunks: Sequence[bytes], content_type: str, query: str = "", max_images: int = 1) -> Upload:
     """`read_upload` of a request whose body comes in these chunks."""
     messages: list[Message] = [{"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks]
     messages.append({"type": "http.request", "body": b"", "more_body": False})
@@ -44,7 +44,7 @@ def read(chunks: Sequence[bytes], content_type: str, query: str = "") -> Upload:
     scope = {"type": "http", "method": "POST", "path": "/", "query_string": query.encode(), "headers": headers}
 
     async def run() -> Upload:
-        return await read_upload(Request(scope, receive), max_bytes=10_000, timeout=30)
+        return await read_upload(Request(scope, receive), max_bytes=10_000, timeout=30, max_images=max_images)
 
     return anyio.run(run)
 
@@ -80,6 +80,18 @@ def test_chunks_do_not_matter(image: bytes, cuts: list[int]) -> None:
     assert upload.query_options == (("effort", "fast"), ("empty", ""))
 
 
+NO_BOUNDARY = st.binary(max_size=20).filter(lambda data: b"--X" not in data)
+
+
+@given(st.lists(st.tuples(st.text("a é./", max_size=5), NO_BOUNDARY), min_size=1, max_size=5))
+def test_several_files_keep_their_order_and_names(files: list[tuple[str, bytes]]) -> None:
+    parts = [FILE_HEAD.replace(b'"a"', f'"{name}"'.encode()) + data + b"\r\n" for name, data in files]
+
+    upload = read([*parts, b"--X--\r\n"], FORM, max_images=5)
+
+    assert upload == Upload(tuple(UploadedFile(data, name) for name, data in files))
+
+
 @given(st.binary(max_size=300))
 def test_a_raw_body_is_the_image(image: bytes) -> None:
-    assert read([image[:7], image[7:]], "application/x-www-form-urlencoded") == Upload(image)
+    assert read([image[:7], image[7:]], "application/x-www-form-urlencoded") == Upload((UploadedFile(image),))

@@ -1,0 +1,194 @@
+"""Benchmarks as HTTP answers: the same numbers as JSON, as lines of JSON, as a contact sheet and as a page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import anyio
+from anyio.streams.memory import MemoryObjectSendStream
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from models import contact_sheet
+from models.compare import Summary
+from models.method_names import method_name
+from service.answers import JSON, NO_MODEL, PNG, header_text, json_answer, server_timing
+from service.benchmark import Benchmarks, Event, Failure, Finished, ImageDone, Job, Place, RowDone
+from service.benchmark_worker import draw_sheet, write_benchmark_page
+from service.connection import while_connected
+from service.pipeline import Stopwatch
+from service.schemas import (
+    BenchmarkFailedImage,
+    BenchmarkFailedRow,
+    BenchmarkImage,
+    BenchmarkLine,
+    BenchmarkProgress,
+    BenchmarkReport,
+    BenchmarkRow,
+    BenchmarkSummary,
+    ErrorReport,
+    ResultsReport,
+)
+
+HTML = "text/html"
+NDJSON = "application/x-ndjson"
+
+# A page runs nothing and loads nothing, whatever its tables may hold.
+_PAGE_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:",
+    "Vary": "Accept",
+}
+
+
+async def benchmark_answer(benchmarks: Benchmarks, place: Place, job: Job, media_type: str) -> Response:
+    """Run `job` to its end and answer with all of it, as JSON, as a contact sheet (PNG) or as a page (HTML)."""
+    watch, events = Stopwatch(), list[Event]()
+    await benchmarks.run(job, events.append, watch)
+    with watch.measure("encode"):
+        response = await _shape(benchmarks, job, events, media_type)
+    place.leave()
+    response.headers.update(_headers(job) | {"Server-Timing": server_timing(watch.timings())})
+    return response
+
+
+class BenchmarkLines(StreamingResponse):
+    """`job` as JSON lines, each sent as soon as it is there. Reading slowly holds up nobody else."""
+
+    def __init__(self, benchmarks: Benchmarks, place: Place, job: Job) -> None:
+        super().__init__((), headers=_headers(job), media_type=NDJSON)
+        self._benchmarks = benchmarks
+        self._place = place
+        self._job = job
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await while_connected(receive, lambda: self.stream_response(send))
+
+    async def stream_response(self, send: Send) -> None:
+        """Send the head and the lines, while the benchmark runs beside."""
+        made, received = anyio.create_memory_object_stream[Event](math.inf)
+        async with anyio.create_task_group() as tasks, received:
+            tasks.start_soon(self._run, made)
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            await _send_line(send, BenchmarkLine(progress=BenchmarkProgress(done=0, total=self._job.rows)))
+            async for event in received:
+                await _send_line(send, _line(self._job, event))
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _run(self, made: MemoryObjectSendStream[Event]) -> None:
+        with made:
+            await self._benchmarks.run(self._job, made.send_nowait, Stopwatch())
+        self._place.leave()
+
+
+def results_answer(report: ResultsReport, page: str | None) -> Response:
+    """The stored results as the `page` that was made of them, or without one as JSON."""
+    if page is not None:
+        return Response(page, headers=_PAGE_HEADERS, media_type=HTML)
+    return json_answer(report, {"Vary": "Accept"})
+
+
+def benchmark_report(job: Job, events: Sequence[Event]) -> BenchmarkReport:
+    """Everything that a whole benchmark gave, for JSON and for the page."""
+    return BenchmarkReport(
+        model=job.model,
+        classifier=job.conditions.classifier,
+        images=[_image(job, event) for event in events if isinstance(event, ImageDone)],
+        rows=[_row(event) for event in events if isinstance(event, RowDone)],
+        summary=[_summary(means) for event in events if isinstance(event, Finished) for means in event.summary],
+    )
+
+
+def sheet_rows(job: Job, events: Sequence[Event]) -> tuple[list[str], list[contact_sheet.Row]]:
+    """Headings of the contact sheet's columns, and its rows: the methods of one image, then those of the next."""
+    originals = {event.picture: _original_cell(event) for event in events if isinstance(event, ImageDone)}
+    painted = {(event.picture, event.setting): _cell(event) for event in events if isinstance(event, RowDone)}
+    rows = []
+    for picture, original in originals.items():
+        for method in dict.fromkeys(setting.method for setting in job.settings):
+            cells = [painted[picture, setting] for setting in job.settings if setting.method == method]
+            shown = [original] if isinstance(original, contact_sheet.Failure) else [original, *cells]
+            rows.append(contact_sheet.Row(method_name(method), shown))
+    colors = dict.fromkeys(setting.colors for setting in job.settings)
+    return ["original", *(f"{count} colours" for count in colors)], rows
+
+
+async def _shape(benchmarks: Benchmarks, job: Job, events: Sequence[Event], media_type: str) -> Response:
+    if media_type == PNG:
+        sheet = await benchmarks.work(draw_sheet, *sheet_rows(job, events))
+        headers = {"X-Colors": str(sheet.colors), "X-Bits-Per-Pixel": f"{sheet.bits_per_pixel:.4f}"}
+        return Response(sheet.png, headers=headers, media_type=PNG)
+    report = await anyio.to_thread.run_sync(benchmark_report, job, events)
+    if media_type == JSON:
+        return await anyio.to_thread.run_sync(json_answer, report, {})
+    page = await benchmarks.work(write_benchmark_page, report, *sheet_rows(job, events))
+    return Response(page, headers=_PAGE_HEADERS, media_type=HTML)
+
+
+def _headers(job: Job) -> dict[str, str]:
+    return {"X-Model": header_text(job.model or NO_MODEL), "Vary": "Accept"}
+
+
+async def _send_line(send: Send, line: BenchmarkLine) -> None:
+    body = line.model_dump_json(exclude_unset=True).encode() + b"\n"
+    await send({"type": "http.response.body", "body": body, "more_body": True})
+
+
+def _line(job: Job, event: Event) -> BenchmarkLine:
+    match event:
+        case ImageDone():
+            return BenchmarkLine(image=_image(job, event))
+        case RowDone():
+            return BenchmarkLine(row=_row(event))
+        case Finished():
+            return BenchmarkLine(summary=[_summary(means) for means in event.summary])
+
+
+def _image(job: Job, event: ImageDone) -> BenchmarkImage | BenchmarkFailedImage:
+    picture, opened = event.picture, event.outcome
+    if isinstance(opened, Failure):
+        return BenchmarkFailedImage(image=picture.name, error=_error(opened))
+    return BenchmarkImage(
+        image=picture.name,
+        width=opened.width,
+        height=opened.height,
+        bytes=len(picture.data),
+        label=opened.seen.label,
+        probability=opened.seen.probability,
+        truth=None if picture.truth is None else job.classes[picture.truth],
+        right=None if picture.truth is None else opened.seen.index == picture.truth,
+        notes=list(opened.notes),
+    )
+
+
+def _row(event: RowDone) -> BenchmarkRow | BenchmarkFailedRow:
+    setting, outcome = event.setting, event.outcome
+    if isinstance(outcome, Failure):
+        return BenchmarkFailedRow(
+            image=event.picture.name, method=setting.method, colors=setting.colors, error=_error(outcome)
+        )
+    return BenchmarkRow(**{name: getattr(outcome.row, name) for name in BenchmarkRow.model_fields})
+
+
+def _summary(means: Summary) -> BenchmarkSummary:
+    return BenchmarkSummary(**{name: getattr(means, name) for name in BenchmarkSummary.model_fields})
+
+
+def _error(failure: Failure) -> ErrorReport:
+    problem = failure.problem
+    return ErrorReport(type=problem.type, title=problem.title, status=problem.status, detail=failure.detail)
+
+
+def _original_cell(event: ImageDone) -> contact_sheet.Tile | contact_sheet.Failure:
+    opened, name = event.outcome, event.picture.name
+    if isinstance(opened, Failure):
+        return contact_sheet.Failure(f"{name}: {opened.detail}")
+    return contact_sheet.Tile(opened.tile, name, opened.seen.label, opened.seen.probability, kept=True)
+
+
+def _cell(event: RowDone) -> contact_sheet.Tile | contact_sheet.Failure:
+    outcome = event.outcome
+    if isinstance(outcome, Failure):
+        return contact_sheet.Failure(outcome.detail)
+    row = outcome.row
+    return contact_sheet.Tile(outcome.tile, f"{row.bytes:,} bytes", row.label, row.probability, row.kept)

@@ -1,0 +1,172 @@
+"""Benchmarks as HTML pages that need nothing else: tables, plots as inline SVG, the contact sheet as a data: URI."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from matplotlib.figure import Figure
+
+from models import comparison_plots, plots
+from models.compare import Summary
+from models.method_names import method_name
+from service.schemas import (
+    BenchmarkFailedImage,
+    BenchmarkFailedRow,
+    BenchmarkImage,
+    BenchmarkReport,
+    BenchmarkRow,
+    BenchmarkSummary,
+    DatasetReport,
+    DatasetSummary,
+    ResultsReport,
+)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A heading, the titles of the columns, and rows of as many cells; a row of fewer ends in one wide cell."""
+
+    heading: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a page. figures: SVG elements. sheet: a contact sheet as a data: URI, or empty."""
+
+    heading: str
+    lead: str
+    figures: Sequence[str]
+    sheet: str
+    tables: Sequence[Table]
+
+
+_SUMMARY = (
+    *("method", "colours", "images", "kept %", "top-1 %", "bytes", "bits/pixel", "payload bits/pixel", "PSNR dB"),
+    *("SSIM", "colours used", "ms"),
+)
+_ROW = (
+    *("image", "method", "colours", "sees", "kept", "right", "bytes", "bits/pixel", "payload bits/pixel", "PSNR dB"),
+    *("SSIM", "colours used", "ms"),
+)
+_IMAGE = ("image", "size", "bytes", "sees", "true label", "notes")
+
+
+def benchmark_page(report: BenchmarkReport, sheet: bytes) -> str:
+    """The page of one benchmark; `sheet` is its contact sheet, a PNG."""
+    images = [image for image in report.images if isinstance(image, BenchmarkImage)]
+    known = [image.right for image in images if image.right is not None]
+    subject = f"{len(images)} image{'s' * (len(images) != 1)}, judged by {report.classifier}"
+    rows = [Summary(**means.model_dump(), quality=None) for means in report.summary]
+    figures = [comparison_plots.kept_over_colors(rows, subject), comparison_plots.bytes_over_psnr(rows, subject)]
+    if known:
+        original = sum(known) / len(known)
+        figures.insert(0, comparison_plots.top1_over_colors(rows, subject, original))
+    section = Section(
+        heading="Few colours, and what is still recognised",
+        lead=f"{subject}. Learned network: {report.model or 'none'}.",
+        figures=_svgs(figures) if rows else (),
+        sheet="data:image/png;base64," + base64.b64encode(sheet).decode("ascii"),
+        tables=(
+            Table("Means", _SUMMARY, [_summary_cells(means) for means in report.summary]),
+            Table("Images", _IMAGE, [_image_cells(image) for image in report.images]),
+            Table("Rows", _ROW, [_row_cells(row) for row in report.rows]),
+        ),
+    )
+    return _template().render(title="Benchmark", sections=[section])
+
+
+def results_page(report: ResultsReport) -> str:
+    """The page of what was measured over whole test sets."""
+    return _template().render(title="Results", sections=[_dataset(results) for results in report.results])
+
+
+def _dataset(results: DatasetReport) -> Section:
+    subject = f"{results.dataset}, {results.images:,} images of the {results.split} set"
+    rows = [Summary(**means.model_dump()) for means in results.rows]
+    return Section(
+        heading=results.dataset,
+        lead=f"{subject}, judged by {results.classifier}, which recognises {100 * results.top1_original:.2f} % of the "
+        f"originals. Learned network: {results.quantizer or 'none'}.",
+        figures=_svgs(
+            [
+                comparison_plots.top1_over_colors(rows, subject, results.top1_original),
+                comparison_plots.top1_over_rate(rows, subject, results.top1_original, payload=False),
+                comparison_plots.top1_over_rate(rows, subject, results.top1_original, payload=True),
+                comparison_plots.bytes_over_psnr(rows, subject),
+            ]
+        ),
+        sheet="",
+        tables=(Table("Means", _SUMMARY, [_summary_cells(means) for means in results.rows]),),
+    )
+
+
+def _svgs(figures: Sequence[Figure]) -> Sequence[str]:
+    return [plots.svg(figure) for figure in figures]
+
+
+def _summary_cells(means: BenchmarkSummary) -> list[str]:
+    quality = f"quality {means.quality}" if isinstance(means, DatasetSummary) and means.quality else "-"
+    return [
+        method_name(means.method),
+        str(means.colors or quality),
+        f"{means.images:,}",
+        _number(100 * means.kept, 1),
+        _number(means.top1 and 100 * means.top1, 1),
+        _number(means.bytes, 0),
+        *_measures(means),
+    ]
+
+
+def _row_cells(row: BenchmarkRow | BenchmarkFailedRow) -> list[str]:
+    where = [row.image, method_name(row.method), str(row.colors)]
+    if isinstance(row, BenchmarkFailedRow):
+        return [*where, f"{row.error.title}. {row.error.detail}"]
+    seen = [f"{row.label}, {100 * row.probability:.0f} %", _yes(row.kept), _yes(row.right)]
+    return [*where, *seen, _number(row.bytes, 0), *_measures(row)]
+
+
+def _measures(measured: BenchmarkRow | BenchmarkSummary) -> list[str]:
+    return [
+        _number(measured.bits_per_pixel, 3),
+        _number(measured.payload_bits_per_pixel, 3),
+        "exact" if measured.psnr is None else _number(measured.psnr, 2),
+        _number(measured.ssim, 3),
+        _number(measured.colors_used, 0 if isinstance(measured, BenchmarkRow) else 1),
+        _number(measured.milliseconds, 1),
+    ]
+
+
+def _image_cells(image: BenchmarkImage | BenchmarkFailedImage) -> list[str]:
+    if isinstance(image, BenchmarkFailedImage):
+        return [image.image, f"{image.error.title}. {image.error.detail}"]
+    return [
+        image.image,
+        f"{image.width} x {image.height}",
+        _number(image.bytes, 0),
+        f"{image.label}, {100 * image.probability:.0f} %",
+        image.truth or "-",
+        "; ".join(image.notes) or "-",
+    ]
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:,.{digits}f}"
+
+
+def _yes(value: bool | None) -> str:
+    return {True: "yes", False: "no", None: "-"}[value]
+
+
+@cache
+def _template() -> Template:
+    loader = PackageLoader("service")
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template("benchmark.html")

@@ -1,0 +1,147 @@
+"""What a benchmark does in its worker process: open an image, make a row, draw the contact sheet, write the page.
+
+Everything here blocks, and everything that goes in and out can be pickled. The image that was opened last stays open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models import contact_sheet, metrics, overlay
+from models.compare import Judge, Row, Sample, Setting, compare
+from models.pixels import DecodedImage, decode
+from models.prediction import Prediction
+from models.quantizers.base import Quantizer
+
+if TYPE_CHECKING:
+    from service.schemas import BenchmarkReport, ResultsReport
+
+Pixels = NDArray[np.uint8]
+
+
+class Classifier(Judge, Protocol):
+    """A judge that can also be asked about one image of any size; `models.recognizer.Recognizer` is one."""
+
+    def predict(self, pixels: Pixels, top_k: int = 1) -> tuple[Prediction, ...]:
+        """The `top_k` likeliest classes of (H, W, 3) uint8 sRGB pixels, best first."""
+
+    def activation_map(self, pixels: Pixels, index: int) -> NDArray[np.float32]:
+        """Where it sees the class: (h, w) float32 in [0, 1]."""
+
+
+class Loader(Protocol):
+    """Gives names their meaning, in the worker process."""
+
+    def quantizer(self, setting: Setting) -> Quantizer:
+        """The quantizer of that method and model, ready to be timed."""
+
+    def classifier(self, name: str) -> Classifier:
+        """The classifier of that name."""
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What all rows of one benchmark have in common.
+
+    classifier: its name. max_pixels: of the largest image. background: sRGB under transparent pixels. tiles: how many
+    the contact sheet will have; 0 for none. cam: whether activation maps are drawn over them.
+    """
+
+    loader: Loader
+    classifier: str
+    max_pixels: int
+    background: tuple[int, int, int]
+    tiles: int
+    cam: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """An image and what the classifier sees in it. tile: (h, w, 3) uint8 for the contact sheet, empty without one."""
+
+    width: int
+    height: int
+    notes: tuple[str, ...]
+    seen: Prediction
+    tile: Pixels
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """A row, and its (h, w, 3) uint8 tile for the contact sheet, empty without one."""
+
+    row: Row
+    tile: Pixels
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A contact sheet as a 24-bit PNG, how many colours it has, and its bits per pixel."""
+
+    png: bytes
+    colors: int
+    bits_per_pixel: float
+
+
+def open_image(conditions: Conditions, data: bytes) -> Opened:
+    """Decode an upload and classify it. Raises BadImage, UnsupportedFormat or ImageTooLarge."""
+    image = _decoded(data, conditions.max_pixels, conditions.background)
+    height, width = image.pixels.shape[:2]
+    (seen,) = conditions.loader.classifier(conditions.classifier).predict(image.pixels)
+    return Opened(width, height, image.notes, seen, _tile(conditions, image.pixels))
+
+
+def compare_row(
+    conditions: Conditions, name: str, data: bytes, truth: int | None, seen: Prediction, setting: Setting
+) -> Compared:
+    """One row for the image in `data`; `seen` is what the classifier sees in it. Raises BadOption."""
+    pixels = _decoded(data, conditions.max_pixels, conditions.background).pixels
+    quantizer = conditions.loader.quantizer(setting)
+    sample = Sample(name, pixels, seen, truth)
+    row, measured = compare(sample, setting, quantizer, conditions.loader.classifier(conditions.classifier))
+    return Compared(row, _tile(conditions, measured.pixels))
+
+
+def draw_sheet(columns: Sequence[str], rows: Sequence[contact_sheet.Row]) -> Sheet:
+    """The contact sheet with these headings of columns."""
+    pixels = contact_sheet.draw(columns, rows)
+    height, width = pixels.shape[:2]
+    png = overlay.encode_rgb(pixels)
+    return Sheet(png, metrics.count_colors(pixels), metrics.bits_per_pixel(len(png), height, width))
+
+
+def write_benchmark_page(report: BenchmarkReport, columns: Sequence[str], rows: Sequence[contact_sheet.Row]) -> str:
+    """The HTML page of a benchmark, with its contact sheet."""
+    from service import benchmark_page  # here, so that only the worker process loads what draws plots
+
+    return benchmark_page.benchmark_page(report, draw_sheet(columns, rows).png)
+
+
+def write_results_page(report: ResultsReport) -> str:
+    """The HTML page of the stored results."""
+    from service import benchmark_page
+
+    return benchmark_page.results_page(report)
+
+
+def _tile(conditions: Conditions, pixels: Pixels) -> Pixels:
+    """The image as the sheet shows it; with `cam`, the activation map of its likeliest class lies over it."""
+    if not conditions.tiles:
+        return np.empty((0, 0, 3), np.uint8)
+    tile = contact_sheet.fit_tile(pixels, contact_sheet.tile_side(conditions.tiles))
+    if not conditions.cam:
+        return tile
+    classifier = conditions.loader.classifier(conditions.classifier)
+    (seen,) = classifier.predict(pixels)
+    return overlay.draw(tile, classifier.activation_map(pixels, seen.index))
+
+
+@lru_cache(maxsize=1)
+def _decoded(data: bytes, max_pixels: int, background: tuple[int, int, int]) -> DecodedImage:
+    return decode(data, max_pixels=max_pixels, background=background)

@@ -1,0 +1,33 @@
+"""Work for a client that may leave."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import anyio
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive
+
+Result = TypeVar("Result")
+
+
+async def while_connected(receive: Receive, work: Callable[[], Awaitable[Result]]) -> Result:
+    """The result of `work`, which is cancelled when the client leaves; its request body must have been read.
+
+    Raises ClientDisconnect if it left.
+    """
+    results: list[Result] = []
+
+    async def run() -> None:
+        results.append(await work())
+        tasks.cancel_scope.cancel()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run)
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        tasks.cancel_scope.cancel()
+    if not results:
+        raise ClientDisconnect
+    return results[0]

@@ -1,0 +1,59 @@
+"""What the worker process of benchmarks loads its quantizers and classifiers with: the registry, once for each name."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from models.compare import Setting
+from models.errors import BadOption, UnknownMethod
+from models.quantizers.base import Quantizer
+from models.quantizers.classical import CLASSICAL
+from models.quantizers.learned import load_quantizer
+from models.quantizers.published import load_published
+from models.recognizer import load_recognizer
+from models.registry import Registry
+from service.benchmark_worker import Classifier
+
+
+@dataclass(frozen=True)
+class ModelLoader:
+    """The networks of the registry in `folder` (None: those that ship with the project), on a torch device."""
+
+    folder: Path | None
+    device: str
+
+    def quantizer(self, setting: Setting) -> Quantizer:
+        return _quantizer(self, setting.method, setting.model)
+
+    def classifier(self, name: str) -> Classifier:
+        return _classifier(self, name)
+
+
+@cache
+def _classifier(loader: ModelLoader, name: str) -> Classifier:
+    return load_recognizer(Registry.open(loader.folder), name, torch.device(loader.device))
+
+
+@cache
+def _quantizer(loader: ModelLoader, method: str, model: str | None) -> Quantizer:
+    """Its first image is this one, so that no row's milliseconds hold what only happens once."""
+    quantizer = CLASSICAL[method] if method in CLASSICAL else _network(loader, model)
+    with suppress(BadOption):  # the published networks may have no such number of colours
+        quantizer.quantize(np.arange(64 * 48 * 3, dtype=np.uint32).reshape(64, 48, 3).astype(np.uint8), 4)
+    return quantizer
+
+
+def _network(loader: ModelLoader, name: str | None) -> Quantizer:
+    registry, device = Registry.open(loader.folder), torch.device(loader.device)
+    if name:
+        return load_quantizer(registry, name, device)
+    published = load_published(registry, device)
+    if not published:
+        raise UnknownMethod("There is no published network any more; start the service again.")
+    return published

@@ -1,0 +1,87 @@
+"""The fake engine's networks, for the worker process of benchmarks too, which starts faster without the real ones."""
+
+import os
+import signal
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.compare import Setting
+from models.palette_image import PaletteImage
+from models.prediction import Prediction
+from models.quantizers.base import Quantizer
+from service.benchmark_worker import Classifier, Pixels
+
+CLASSES = ("dark", "light", "déjà vu")
+
+
+class FakeClassifier:
+    """Says dark or light; sees light on the right and dark on the left."""
+
+    size = 8
+
+    def predict(self, pixels: Pixels, top_k: int = 1) -> tuple[Prediction, ...]:
+        light = 0.9 * float(pixels.mean()) / 255
+        chances = (0.9 - light, light, 0.1)
+        ranking = sorted(range(len(CLASSES)), key=lambda index: -chances[index])
+        return tuple(Prediction(CLASSES[index], index, chances[index]) for index in ranking[:top_k])
+
+    def predict_batch(self, images: Pixels) -> list[Prediction]:
+        return [self.predict(image)[0] for image in images]
+
+    def activation_map(self, pixels: Pixels, index: int) -> NDArray[np.float32]:
+        row = np.linspace(0, 1, 8, dtype=np.float32)
+        return np.stack([row if index else row[::-1]] * 8)
+
+
+@dataclass(frozen=True)
+class FakeLoader:
+    """The quantizers and the classifier of the fake engine, for the worker process of benchmarks.
+
+    Where the folder `traps` holds a file of a number of colours, painting with so many does what the file says.
+    """
+
+    traps: Path | None = None
+
+    def quantizer(self, setting: Setting) -> Quantizer:
+        if setting.model is not None:
+            return _Painter(self.traps)
+        from models.quantizers.classical import CLASSICAL
+
+        return CLASSICAL[setting.method]
+
+    def classifier(self, name: str) -> Classifier:
+        return FakeClassifier()
+
+
+@dataclass(frozen=True)
+class _Painter:
+    traps: Path | None
+    name = "colorcnn"
+
+    def quantize(self, pixels: Pixels, colors: int) -> PaletteImage:
+        trap = self.traps and self.traps / str(colors)
+        if trap and trap.exists():
+            _spring(trap.read_text(), trap)
+        return grey_steps(pixels, colors)
+
+
+def _spring(what: str, trap: Path) -> None:
+    """hang: for ever, after the file `<colors>.sprung` was written. die: as if out of memory. bug: an exception."""
+    trap.with_suffix(".sprung").write_text(str(os.getpid()))
+    if what == "hang":
+        threading.Event().wait()
+    if what == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    raise ZeroDivisionError("secret")
+
+
+def grey_steps(pixels: Pixels, colors: int) -> PaletteImage:
+    """`colors` equal steps of grey, unused ones dropped."""
+    brightness = pixels.mean(axis=2)
+    indices = np.minimum(brightness * colors / 256, colors - 1).astype(np.uint8)
+    steps = np.linspace(0, 255, colors).round().astype(np.uint8)
+    return PaletteImage(indices, np.stack([steps] * 3, axis=-1)).compact()

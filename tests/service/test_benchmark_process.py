@@ -1,0 +1,90 @@
+"""Benchmarks in a real server with its real worker process: crashes, clients that leave, and the end of the service."""
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+from httpx import Client
+
+from tests.service.conftest import PATIENCE
+from tests.service.images import DRAWING, PHOTO
+from tests.service.processes import Server, serving, workers_of
+
+OPTIONS = {"methods": "colorcnn"}
+
+
+@pytest.fixture(scope="module")
+def traps(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("traps")
+
+
+@pytest.fixture(scope="module")
+def server(traps: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    log = tmp_path_factory.mktemp("server") / "log"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRAPS", str(traps))
+        with serving("tests.service.fake_server", log) as server:
+            server.wait_until_ready()
+            yield server
+
+
+def until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def test_a_worker_that_dies_fails_its_row_and_no_other(server: Server, traps: Path) -> None:
+    (traps / "3").write_text("die")
+    with Client(base_url=server.url, timeout=PATIENCE, trust_env=False) as client:
+        response = client.post("/benchmark", content=DRAWING, params=OPTIONS | {"colors": "2,3,4"})
+
+    before, dead, after = response.json()["rows"]
+    assert ("error" in before, "error" in after) == (False, False)
+    assert dead["error"]["type"] == "urn:colorcnn:problem:internal"
+    assert workers_of(server.process.pid) != [int((traps / "3.sprung").read_text())]
+
+
+def test_a_client_that_leaves_takes_the_worker_with_it_and_others_do_not_wait(server: Server, traps: Path) -> None:
+    (traps / "5").write_text("hang")
+    with (
+        ThreadPoolExecutor(1) as pool,
+        Client(base_url=server.url, timeout=PATIENCE, trust_env=False) as client,
+        Client(base_url=server.url, timeout=PATIENCE, trust_env=False) as leaving,
+    ):
+        request = leaving.build_request("POST", "/benchmark", content=DRAWING, params=OPTIONS | {"colors": "5"})
+        request.headers["Accept"] = "application/x-ndjson"
+        response = leaving.send(request, stream=True)
+        until((traps / "5.sprung").exists)
+        [worker] = workers_of(server.process.pid)
+        waiting = pool.submit(client.post, "/benchmark", content=DRAWING, params=OPTIONS | {"colors": "2"})
+        painted = httpx.post(f"{server.url}/quantize", content=PHOTO, timeout=PATIENCE, trust_env=False)
+        response.close()
+        answer = waiting.result(PATIENCE)
+
+    assert painted.status_code == 200
+    assert "error" not in answer.json()["rows"][0]
+    assert worker not in workers_of(server.process.pid)
+    assert "status=499" in server.log.read_text()
+
+
+def test_the_end_of_the_service_is_the_end_of_its_benchmark_and_of_the_worker(server: Server, traps: Path) -> None:
+    """Last, for it stops the server that the others share. Half a second of its time is uvicorn's."""
+    (traps / "7").write_text("hang")
+    with ThreadPoolExecutor(1) as pool, Client(base_url=server.url, timeout=PATIENCE, trust_env=False) as client:
+        running = pool.submit(client.post, "/benchmark", content=DRAWING, params=OPTIONS | {"colors": "2,7,8"})
+        until((traps / "7.sprung").exists)
+        worker = int((traps / "7.sprung").read_text())
+        status = server.stop()
+        made, *missing = running.result(PATIENCE).json()["rows"]
+
+    assert "error" not in made
+    assert {row["error"]["type"] for row in missing} == {"urn:colorcnn:problem:not-ready"}
+    assert status in (0, -signal.SIGTERM)
+    until(lambda: not Path(f"/proc/{worker}").exists())
+    assert "ERROR" not in server.log.read_text().split("Shutting down")[1]

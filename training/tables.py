@@ -1,0 +1,96 @@
+"""The tables of RESULTS.md, in Markdown, from the JSON file of an evaluation alone.
+
+python -m training.tables --results results/cifar10.json
+"""
+
+import argparse
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from models.compare import Summary
+from models.method_names import method_name
+from training import run
+
+Value = Callable[[Summary], float | None]
+Report = Mapping[str, Any]
+
+
+def main(argv: Sequence[str] | None = None) -> str:
+    """Parse flags and print every table under its title; returns what was printed."""
+    args = _parser().parse_args(argv)
+    report = json.loads(args.results.read_bytes())
+    text = "\n\n".join(f"{title}\n\n{table}" for title, table in tables(report).items())
+    print(text)
+    return text
+
+
+def tables(report: Report) -> dict[str, str]:
+    """Every table of a report, by its title."""
+    original = report["top1_original"]
+    return {
+        "Top-1 in %": palettes(report, lambda row: 100 * (row.top1 or 0), "{:.1f}"),
+        "Points of top-1 to the originals": palettes(report, lambda row: 100 * ((row.top1 or 0) - original), "{:+.1f}"),
+        "Answer of the classifier kept, in %": palettes(report, lambda row: 100 * row.kept, "{:.1f}"),
+        "Bits per pixel of the PNG files": palettes(report, lambda row: row.bits_per_pixel, "{:.2f}"),
+        "Bits per pixel without fixed bytes": palettes(report, lambda row: row.payload_bits_per_pixel, "{:.2f}"),
+        "PSNR in dB": palettes(report, lambda row: row.psnr, "{:.1f}"),
+        "SSIM": palettes(report, lambda row: row.ssim, "{:.3f}"),
+        "Without a palette": others(report),
+    }
+
+
+def palettes(report: Report, value: Value, form: str) -> str:
+    """A line for each method with a palette, a column for each K."""
+    rows = [row for row in map(_summary, report["rows"]) if row.colors]
+    colors = sorted({row.colors for row in rows if row.colors})
+    by_place = {(row.method, row.colors): row for row in rows}
+    methods = dict.fromkeys(row.method for row in rows)
+    lines = [[method_name(m), *(_cell(value(by_place[m, k]), form) for k in colors)] for m in methods]
+    return markdown(["method", *(f"K = {k}" for k in colors)], lines)
+
+
+def others(report: Report) -> str:
+    """A line for each codec and quality."""
+    rows = [row for row in map(_summary, report["rows"]) if not row.colors]
+    lines = [
+        [
+            method_name(row.method),
+            str(row.quality or "-"),
+            f"{100 * (row.top1 or 0):.1f}",
+            f"{row.bits_per_pixel:.2f}",
+            f"{row.payload_bits_per_pixel:.2f}",
+            _cell(row.psnr, "{:.1f}"),
+            _cell(row.ssim, "{:.3f}"),
+        ]
+        for row in rows
+    ]
+    heading = ["codec", "quality", "top-1 in %", "bits per pixel", "without fixed bytes", "PSNR in dB", "SSIM"]
+    return markdown(heading, lines)
+
+
+def markdown(heading: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """A table of text."""
+    head, *body = (f"| {' | '.join(line)} |" for line in (heading, *lines))
+    return "\n".join([head, f"|{'---|' * len(heading)}", *body])
+
+
+def _summary(row: Mapping[str, Any]) -> Summary:
+    return Summary(**row)
+
+
+def _cell(value: float | None, form: str) -> str:
+    return "exact" if value is None else form.format(value)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m training.tables", description="Print the tables of an evaluation in Markdown."
+    )
+    parser.add_argument("--results", type=Path, required=True, help="JSON file that training.evaluate wrote")
+    return parser
+
+
+if __name__ == "__main__":
+    run.command(main)
