@@ -29,5 +29,9 @@ class UnknownMethod(ColorCNNError):
     """No quantizer of that name is available."""
 
 
+class CodecError(ColorCNNError):
+    """The bytes are not a BPG file that is read correctly, or an image that no BPG can hold."""
+
+
 class CorruptCheckpoint(ColorCNNError):
     """A checkpoint file does not hold what its manifest or its own metadata says."""

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 
 from models.errors import BadImage, ImageTooLarge, UnsupportedFormat
 
-ACCEPTED_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
-"""Pillow's names of the formats that are read. A format that is not needed is a decoder that cannot be attacked."""
+ACCEPTED_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "BPG")
+"""The formats that are read, as Pillow names them. A format that is not needed is a decoder that cannot be attacked."""
 
-_ACCEPTED_NAMES = "PNG, JPEG, WebP, GIF, BMP or TIFF"
+_ACCEPTED_NAMES = "PNG, JPEG, WebP, GIF, BMP, TIFF or BPG"
 
 _ACCEPTED_SIGNATURES = (
     ("PNG", re.compile(rb"\x89PNG\r\n\x1a\n")),
@@ -23,6 +23,7 @@ _ACCEPTED_SIGNATURES = (
     ("GIF", re.compile(rb"GIF8[79]a")),
     ("BMP", re.compile(rb"BM")),
     ("TIFF", re.compile(rb"MM\x00[*+]|II[*+]\x00|MM\*\x00|II\x00\*")),  # the last two are wrong, but common enough
+    ("BPG", re.compile(rb"BPG\xfb")),
 )
 
 _OTHER_SIGNATURES = (
@@ -33,7 +34,6 @@ _OTHER_SIGNATURES = (
     ("a JPEG 2000 image", re.compile(rb"\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51")),
     ("a JPEG XL image", re.compile(rb"\0\0\0\x0cJXL \r\n\x87\n|\xff\x0a")),
     ("a JPEG XR image", re.compile(rb"II\xbc")),
-    ("a BPG image", re.compile(rb"BPG\xfb")),
     ("a Photoshop document", re.compile(rb"8BPS")),
     ("a GIMP document", re.compile(rb"gimp xcf")),
     ("a PDF document", re.compile(rb"%PDF-")),

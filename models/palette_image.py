@@ -6,11 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from models.rgb import check_pixels, pack, unpack
+
 MAX_COLORS = 256
 """An index is one byte, so no palette holds more colours than this."""
 
 _BAND_PIXELS = 1 << 20
 """NumPy widens index arrays to 8 bytes a pixel; working in bands of this many pixels keeps that small."""
+
+_NEAREST_BAND = 1 << 16
+"""Pixels at a time where a distance to every colour is kept for each."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,16 +74,14 @@ class PaletteImage:
 
     def compact(self) -> "PaletteImage":
         """Return the same picture with unused entries dropped and equal ones merged; the order is kept."""
-        packed = self.palette.astype(np.int64) @ (1 << 16, 1 << 8, 1)
+        packed = pack(self.palette)
         position: dict[int, int] = {}  # of each distinct colour that is used, in order of first appearance
         table = np.zeros(self.colors, dtype=np.uint8)
         for entry in np.flatnonzero(self.counts()):
             table[entry] = position.setdefault(int(packed[entry]), len(position))
         if len(position) == self.colors:
             return self
-        colors = np.array(list(position), dtype=np.int64)
-        palette = np.stack([colors >> 16, colors >> 8 & 0xFF, colors & 0xFF], axis=1).astype(np.uint8)
-        return PaletteImage(_look_up(table, self.indices), palette)
+        return PaletteImage(_look_up(table, self.indices), unpack(np.array(list(position), dtype=np.uint32)))
 
     def render(self) -> npt.NDArray[np.uint8]:
         """Return the picture as (H, W, 3) uint8 sRGB."""
@@ -92,6 +95,26 @@ class PaletteImage:
         if not isinstance(other, PaletteImage):
             return NotImplemented
         return np.array_equal(self.indices, other.indices) and np.array_equal(self.palette, other.palette)
+
+
+def nearest(pixels: npt.NDArray[np.uint8], palette: npt.NDArray[np.uint8]) -> PaletteImage:
+    """Paint each pixel with the colour of the palette at the least distance in sRGB; of equal distances the first.
+
+    Args:
+        pixels: (H, W, 3) uint8 sRGB.
+        palette: (K, 3) uint8 sRGB.
+
+    Cost: O(K) for each pixel; memory for the distances of 65,536 pixels at a time.
+    """
+    check_pixels(pixels)
+    colors = palette.astype(np.float32)  # every number below is a whole one under 2^24, so exact
+    squares = (colors**2).sum(axis=1)
+    flat = pixels.reshape(-1, 3)
+    indices = np.empty(len(flat), dtype=np.uint8)
+    for start in range(0, len(flat), _NEAREST_BAND):
+        band = flat[start : start + _NEAREST_BAND].astype(np.float32)
+        indices[start : start + _NEAREST_BAND] = np.argmin(squares - 2 * band @ colors.T, axis=1)
+    return PaletteImage(indices.reshape(pixels.shape[:2]), palette)
 
 
 def _check_indices(indices: object) -> None:

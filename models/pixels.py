@@ -2,14 +2,15 @@
 
 Pillow decodes; what it leaves to its caller is done on the way, in this order: the size is limited, a part of a picture
 is refused (models/completeness.py), samples become eight bits (models/sample_depth.py), colours become sRGB
-(models/srgb.py), transparent pixels show a background (models/transparency.py), and the picture is turned upright.
+(models/srgb.py), transparent pixels show a background (models/transparency.py), and the picture is turned upright. BPG,
+which Pillow does not know, is decoded by models/codecs/bpg, which does the first three itself.
 
 Pillow's own limit on pixels (`Image.MAX_IMAGE_PIXELS`: an error above 179 million) is left alone, for everyone else in
 the process. It only ever comes second: the size is checked here before any pixel is decoded.
 """
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -19,12 +20,15 @@ import numpy.typing as npt
 from PIL import ExifTags, Image, ImageFile
 from PIL import WebPImagePlugin as WebPImagePlugin  # registers its reader, or Image.open would import every format's
 
+from models.codecs import bpg
+from models.codecs.bpg import container
+from models.codecs.bpg.container import Alpha, ExtensionTag, PixelFormat
 from models.completeness import check_after_loading, check_before_loading
-from models.errors import BadImage, ColorCNNError, ImageTooLarge
+from models.errors import BadImage, CodecError, ColorCNNError, ImageTooLarge
 from models.image_bytes import ACCEPTED_FORMATS, check_jpeg, check_tiff, identify
 from models.sample_depth import eight_bit
 from models.srgb import conversion
-from models.transparency import composite, find_transparency
+from models.transparency import ColorKey, composite, find_transparency
 
 __all__ = ["ACCEPTED_FORMATS", "MAX_PIXELS", "DecodedImage", "decode"]
 
@@ -47,6 +51,11 @@ _TURNS = {
     7: (True, True, True),
     8: (True, True, False),
 }
+
+_INFO: Mapping[int, str] = {ExtensionTag.EXIF: "exif", ExtensionTag.ICC: "icc_profile"}
+"""Where Pillow keeps what a BPG file has as extensions."""
+
+_TURNED = "EXIF orientation applied"
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +81,7 @@ def decode(
     An animation gives its first frame, a document of several pages its first page. Safe to call from several threads.
 
     Args:
-        data: the bytes of one PNG, JPEG, WebP, GIF, BMP or TIFF file.
+        data: the bytes of one PNG, JPEG, WebP, GIF, BMP, TIFF or BPG file.
         max_pixels: width times height may not be more; checked from the header, before any pixel is decoded.
         background: sRGB colour, 0 to 255 each, that is seen through transparent pixels.
 
@@ -89,17 +98,22 @@ def decode(
         check_jpeg(data)
     elif kind == "TIFF":
         check_tiff(data, max_pixels)
-    with _pillow_errors_explained(kind, max_pixels):
+    with _errors_explained(kind, max_pixels):
+        if kind == "BPG":
+            return _decode_bpg(data, max_pixels, background)
         image = Image.open(BytesIO(data), formats=(kind,))
-        _check_size(image, max_pixels)
+        _check_size(image.width, image.height, max_pixels)
         return _decode_opened(image, kind, data, background)
 
 
 @contextmanager
-def _pillow_errors_explained(kind: str, max_pixels: int) -> Iterator[None]:
-    """Turn whatever Pillow raises on a file into one of our errors, with the original as its cause."""
+def _errors_explained(kind: str, max_pixels: int) -> Iterator[None]:
+    """Turn whatever a decoder raises on a file into one of our errors, with the original as its cause."""
     try:
         yield
+    except CodecError as error:  # of BPG, with its reason
+        kind_of_error = ImageTooLarge if isinstance(error.__cause__, MemoryError) else BadImage
+        raise kind_of_error(str(error)) from error
     except ColorCNNError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError) as error:
@@ -116,11 +130,10 @@ def _pillow_errors_explained(kind: str, max_pixels: int) -> Iterator[None]:
         ) from error
 
 
-def _check_size(image: Image.Image, max_pixels: int) -> None:
-    if image.width * image.height > max_pixels:
+def _check_size(width: int, height: int, max_pixels: int) -> None:
+    if width * height > max_pixels:
         raise ImageTooLarge(
-            f"The image has {image.width} x {image.height} pixels; at most {max_pixels:,} pixels are allowed. "
-            "Send a smaller one."
+            f"The image has {width} x {height} pixels; at most {max_pixels:,} pixels are allowed. Send a smaller one."
         )
 
 
@@ -134,14 +147,41 @@ def _decode_opened(
     turned_by_pillow = kind == "TIFF" and _orientation(image) != 1
     image.load()
     check_after_loading(image, kind, data)
-    orientation = _orientation(image)
-    if turned_by_pillow or orientation != 1:
-        notes.append("EXIF orientation applied")
+    if turned_by_pillow or _orientation(image) != 1:
+        notes.append(_TURNED)
     depth, png_color_type = (data[24], data[25]) if kind == "PNG" else (8, None)
     plain, key = find_transparency(eight_bit(image, depth, png_color_type), kind, depth, drawn)
-    to_srgb, color_note = conversion(plain, image.info.get("icc_profile"))
-    pixels = np.empty(_upright_shape(plain, orientation), dtype=np.uint8)
-    transparent = composite(plain, key, to_srgb, background, into=_as_stored(pixels, orientation))
+    return _show(plain, key, kind, _orientation(image), notes, background)
+
+
+def _decode_bpg(data: bytes, max_pixels: int, background: tuple[int, int, int]) -> DecodedImage:
+    header, _ = container.parse_header(data)
+    _check_size(header.width, header.height, max_pixels)
+    image = Image.fromarray(bpg.decode(data, max_pixels=max_pixels))
+    if header.pixel_format is PixelFormat.GRAY:  # whose profile is for gray too
+        image = image.convert("LA" if image.mode == "RGBA" else "L")
+    notes = ["first of several frames"] if header.animation else []
+    if header.alpha is Alpha.WHITE:
+        notes.append("CMYK converted to sRGB without a profile")
+    image.info |= {_INFO[each.tag]: each.data for each in header.extensions if each.tag in _INFO}
+    orientation = _orientation(image)
+    if orientation != 1:
+        notes.append(_TURNED)
+    return _show(image, None, "BPG", orientation, notes, background)
+
+
+def _show(
+    image: Image.Image,
+    key: ColorKey | None,
+    kind: str,
+    orientation: int,
+    notes: list[str],
+    background: tuple[int, int, int],
+) -> DecodedImage:
+    """A loaded image of 8-bit samples as sRGB over the background, upright."""
+    to_srgb, color_note = conversion(image, image.info.get("icc_profile"))
+    pixels = np.empty(_upright_shape(image, orientation), dtype=np.uint8)
+    transparent = composite(image, key, to_srgb, background, into=_as_stored(pixels, orientation))
     if color_note:
         notes.append(color_note)
     if transparent:

@@ -22,11 +22,11 @@ FORBIDDEN: Mapping[str, tuple[str, ...]] = {
 _ROOF = (("learned", "recognizer"), ("compare",), ("contact_sheet", "plots"), ("comparison_plots",))
 COLUMNS = (
     (
-        ("errors", "method_names", "prediction", "resampling"),
-        ("image_bytes", "row_bands", "srgb"),
-        ("completeness", "sample_depth", "transparency"),
-        ("palette_image", "pixels"),
-        ("codecs", "metrics", "classical", "overlay"),
+        ("errors", "method_names", "prediction", "resampling", "rgb"),
+        ("image_bytes", "palette_image", "row_bands", "srgb"),
+        ("codecs", "completeness", "sample_depth", "transparency"),
+        ("pixels",),
+        ("metrics", "classical", "overlay"),
         *_ROOF,
     ),
     (("errors",), ("json_fields",), ("networks",), ("cam", "checkpoint"), ("registry",), *_ROOF),

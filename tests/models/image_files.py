@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from models.codecs.bpg.codec import Chroma, Coding, encode
+from models.codecs.bpg.container import Extension, ExtensionTag
 from models.pixels import DecodedImage
 
 Pixels = npt.NDArray[np.uint8]
@@ -37,9 +39,17 @@ def exif(orientation: int) -> Image.Exif:
 
 
 def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
+    if kind == "BPG":
+        return bpg_file(np.asarray(image.convert("RGB")))
     buffer = BytesIO()
     image.save(buffer, kind, **options)
     return buffer.getvalue()
+
+
+def bpg_file(pixels: Pixels, chroma: Chroma = "444", **metadata: bytes) -> bytes:
+    """A BPG of every pixel, exactly; of gray ones with chroma "gray". The metadata are named as in ExtensionTag."""
+    coding = Coding(lossless=True, chroma=chroma, color_space="ycbcr" if chroma == "gray" else "rgb")
+    return encode(pixels, coding, tuple(Extension(ExtensionTag[name], data) for name, data in metadata.items()))
 
 
 def png_file(

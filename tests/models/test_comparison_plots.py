@@ -27,7 +27,7 @@ FOUR = Summary(
 )
 TWO = replace(FOUR, colors=2, kept=0.4, top1=0.125, bytes=200.0, bits_per_pixel=1.5, payload_bits_per_pixel=1, psnr=10)
 JPEG = replace(FOUR, method="jpeg", colors=None, quality=30)
-PNG = replace(FOUR, method="png", colors=None, psnr=None)
+PNG = replace(FOUR, method="truecolor_png", colors=None, psnr=None)
 ROWS = (FOUR, TWO, JPEG, PNG)
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from models import palette_image
-from models.palette_image import PaletteImage
+from models.palette_image import PaletteImage, nearest
 
 repeatable = settings(derandomize=True, deadline=None, max_examples=60)
 
@@ -150,3 +150,15 @@ def test_equality_is_by_content() -> None:
     assert one != image([[0, 1]], [(1, 2, 3), (4, 5, 7)])
     assert one != image([[0], [1]], [(1, 2, 3), (4, 5, 6)])
     assert one != "an image"
+
+
+@repeatable
+@given(
+    pixels=hnp.arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9), st.just(3))),
+    palette=hnp.arrays(np.uint8, st.tuples(st.integers(1, 20), st.just(3))),
+)
+def test_the_nearest_colour_is_the_first_at_the_least_distance(
+    pixels: npt.NDArray[np.uint8], palette: npt.NDArray[np.uint8]
+) -> None:
+    distances = ((pixels[:, :, np.newaxis].astype(int) - palette) ** 2).sum(-1)
+    assert np.array_equal(nearest(pixels, palette).indices, distances.argmin(-1))

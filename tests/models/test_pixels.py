@@ -13,10 +13,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFile
 
+from models.codecs.bpg import engine
 from models.errors import BadImage, ColorCNNError, ImageTooLarge, UnsupportedFormat
 from models.pixels import ACCEPTED_FORMATS, decode
-from tests.models.icc_profiles import rgb_profile
-from tests.models.image_files import encoded, exif, only_color, picture, png_file, ramp, solid, tiff_file, tiff_tags
+from tests.models.codecs.bpg.reference import MALFORMED, REFUSED, VALID, Vector, named
+from tests.models.icc_profiles import grey_profile, rgb_profile
+from tests.models.image_files import (
+    bpg_file,
+    encoded,
+    exif,
+    only_color,
+    picture,
+    png_file,
+    ramp,
+    solid,
+    tiff_file,
+    tiff_tags,
+)
 
 # models.pixels silences Pillow's warnings about damage it tolerates; pytest puts its own filter in front of that one.
 pytestmark = [
@@ -38,6 +51,7 @@ pytestmark = [
         ("TIFF", {"compression": "tiff_lzw"}),
         ("TIFF", {"compression": "tiff_adobe_deflate"}),
         ("TIFF", {"compression": "packbits"}),
+        ("BPG", {}),
     ],
 )
 def test_lossless_formats_give_back_every_pixel(kind: str, options: dict[str, object]) -> None:
@@ -168,6 +182,87 @@ def test_a_multi_picture_jpeg_is_a_jpeg() -> None:
     assert (decoded.format, decoded.notes) == ("JPEG", ("first of several frames",))
 
 
+# BPG
+
+
+def tiff_of(metadata: Image.Exif) -> bytes:
+    """EXIF without the mark in front that is of JPEG."""
+    return metadata.tobytes().removeprefix(b"Exif\0\0")
+
+
+@pytest.mark.parametrize("vector", VALID, ids=str)
+def test_what_the_reference_decoder_shows_of_a_bpg_lies_over_the_background(vector: Vector) -> None:
+    expected = Image.fromarray(vector.pixels)
+    canvas = Image.new("RGBA", expected.size, (10, 20, 30, 255))
+    canvas.paste(expected.convert("RGB"), mask=expected.getchannel("A") if expected.mode == "RGBA" else None)
+
+    decoded = decode(vector.data, background=(10, 20, 30))
+
+    np.testing.assert_array_equal(decoded.pixels, np.asarray(canvas.convert("RGB")))
+    assert decoded.format == "BPG"
+    assert ("alpha composited over #0a141e" in decoded.notes) == (expected.mode == "RGBA")
+
+
+@pytest.mark.parametrize(
+    ("name", "note"),
+    [("anim_40x40_x265", "first of several frames"), ("cmyk_jpeg_x265_wplane", "CMYK converted to sRGB")],
+)
+def test_the_notes_on_a_bpg(name: str, note: str) -> None:
+    assert decode(named(name).data).notes[0].startswith(note)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_of_a_bpg_is_applied(orientation: int) -> None:
+    decoded = decode(bpg_file(picture(), EXIF=tiff_of(exif(orientation))))
+
+    np.testing.assert_array_equal(decoded.pixels, ORIENTED[orientation](picture()))
+    assert decoded.notes == (("EXIF orientation applied",) if orientation != 1 else ())
+
+
+@pytest.mark.parametrize("damaged", [b"", b"scribble", b"II*\0\xff\xff\xff\xff"])
+def test_damaged_exif_does_not_cost_a_bpg(damaged: bytes) -> None:
+    np.testing.assert_array_equal(decode(bpg_file(picture(), EXIF=damaged)).pixels, picture())
+
+
+def test_the_profile_of_a_bpg_is_used() -> None:
+    profile = rgb_profile(exponent=1.0)
+
+    decoded = decode(bpg_file(picture(), ICC=profile))
+
+    expected = decode(encoded(Image.fromarray(picture()), "PNG", icc_profile=profile))
+    np.testing.assert_array_equal(decoded.pixels, expected.pixels)
+    assert decoded.notes == expected.notes == ("ICC profile converted to sRGB",)
+
+
+def test_the_profile_of_a_gray_bpg_is_for_gray() -> None:
+    levels = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    profile = grey_profile()
+
+    decoded = decode(bpg_file(np.stack([levels] * 3, axis=-1), "gray", ICC=profile))
+
+    expected = decode(encoded(Image.fromarray(levels), "PNG", icc_profile=profile))
+    np.testing.assert_array_equal(decoded.pixels, expected.pixels)
+    assert decoded.notes == ("ICC profile converted to sRGB",)
+
+
+@pytest.mark.parametrize("vector", [*MALFORMED, *REFUSED], ids=str)
+def test_a_bpg_that_is_not_read_is_one_of_our_errors(vector: Vector) -> None:
+    absurd = str(vector) == "bad_absurd_size"
+
+    with pytest.raises(ImageTooLarge if absurd else BadImage):
+        decode(vector.data)
+
+
+def test_a_bpg_that_takes_more_memory_than_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    def decode_picture(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(engine, "decode_picture", decode_picture)
+
+    with pytest.raises(ImageTooLarge, match="memory"):
+        decode(bpg_file(picture()))
+
+
 # Size
 
 
@@ -195,8 +290,9 @@ def test_a_webp_of_144_megapixels_in_40_bytes_is_refused() -> None:
         decode(webp)
 
 
-def test_the_limit_itself_is_allowed() -> None:
-    data = encoded(Image.fromarray(picture(7, 11)), "PNG")
+@pytest.mark.parametrize("kind", ["PNG", "BPG"])
+def test_the_limit_itself_is_allowed(kind: str) -> None:
+    data = encoded(Image.fromarray(picture(7, 11)), kind)
 
     assert decode(data, max_pixels=77).pixels.shape == (7, 11, 3)
     with pytest.raises(ImageTooLarge, match="11 x 7 pixels; at most 76"):
@@ -228,13 +324,13 @@ def test_what_is_no_image(data: bytes) -> None:
 
 
 def test_an_image_of_another_format_is_named() -> None:
-    with pytest.raises(UnsupportedFormat, match=r"AVIF.*PNG, JPEG, WebP, GIF, BMP or TIFF"):
+    with pytest.raises(UnsupportedFormat, match=r"AVIF.*PNG, JPEG, WebP, GIF, BMP, TIFF or BPG"):
         decode(encoded(solid("RGB", (0, 0, 0)), "AVIF"))
 
 
 @pytest.mark.parametrize("kind", ACCEPTED_FORMATS)
 def test_a_signature_alone_is_damage(kind: str) -> None:
-    with pytest.raises(BadImage, match=f"The {kind} file cannot be read"):
+    with pytest.raises(BadImage, match=f"The {kind} file (cannot be read|is cut short)"):
         decode(encoded(solid("RGB", (0, 0, 0)), kind)[:12])
 
 
@@ -262,6 +358,9 @@ def small_files() -> dict[str, bytes]:
         "TIFF LZW": encoded(image, "TIFF", compression="tiff_lzw"),
         "TIFF group 4": encoded(image.convert("1"), "TIFF", compression="group4"),
         "TIFF pages": encoded(image, "TIFF", **frames),
+        "BPG": bpg_file(picture(9, 14), EXIF=tiff_of(exif(6)), ICC=rgb_profile()),
+        "BPG alpha": named("rgba_40x40_x265_lossless").data,
+        "BPG animated": named("anim_40x40_x265").data,
     }
 
 

@@ -207,3 +207,12 @@ def test_exact_sees_colors_that_the_sample_misses() -> None:
     found = exact(pixels, 3)
     assert found is not None
     assert np.array_equal(found.render(), pixels)
+
+
+@pytest.mark.parametrize("name", ["median_cut", "max_coverage"])
+def test_each_pixel_of_a_large_photo_takes_the_nearest_entry(name: str) -> None:
+    generator = np.random.default_rng(0)
+    large = (photo().repeat(9, axis=0).repeat(9, axis=1) + generator.integers(-20, 20, (576, 576, 3))).clip(0, 255)
+    painted = CLASSICAL[name].quantize(large.astype(np.uint8), 16)
+    distances = ((large[::7, ::7, np.newaxis] - painted.palette.astype(int)) ** 2).sum(-1)
+    assert np.array_equal(distances.min(-1), ((large - painted.render().astype(int)) ** 2).sum(-1)[::7, ::7])

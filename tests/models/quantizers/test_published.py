@@ -1,8 +1,5 @@
 """models/quantizers/published.py: one network for each number of colours."""
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -10,17 +7,16 @@ import torch
 from models.errors import BadOption, ImageTooLarge
 from models.networks.published import PublishedColorCNN, PublishedConfig
 from models.quantizers import published
-from models.quantizers.published import PublishedQuantizer, load_published
-from models.registry import Registry
+from models.quantizers.published import PublishedQuantizer
 
 CPU = torch.device("cpu")
 PIXELS = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
 
 
-@pytest.fixture(scope="module")
-def quantizer() -> PublishedQuantizer:
+@pytest.fixture(scope="module", params=[2, 4])
+def quantizer(request: pytest.FixtureRequest) -> PublishedQuantizer:
     torch.manual_seed(0)
-    return PublishedQuantizer({k: make_network(k) for k in (2, 4)}, CPU)
+    return PublishedQuantizer(make_network(request.param), CPU)
 
 
 def make_network(colors: int) -> PublishedColorCNN:
@@ -31,11 +27,11 @@ def make_network(colors: int) -> PublishedColorCNN:
     return network
 
 
-@pytest.mark.parametrize("colors", [2, 4])
-def test_it_paints_what_the_network_says_in_the_means_of_its_pixels(quantizer: PublishedQuantizer, colors: int) -> None:
+def test_it_paints_what_the_network_says_in_the_means_of_its_pixels(quantizer: PublishedQuantizer) -> None:
+    colors = quantizer.network.config.colors
     painted = quantizer.quantize(PIXELS, colors)
     images = torch.from_numpy(PIXELS).permute(2, 0, 1).unsqueeze(0).float().div(255)
-    indices, palette, _ = quantizer.networks[colors].hard(images)
+    indices, palette, _ = quantizer.network.hard(images)
     expected = palette[0].mul(255).round()[indices[0]].numpy()
     assert np.abs(painted.render() - expected).max() <= 1  # halves may be rounded either way
     assert 1 < painted.colors <= colors
@@ -43,11 +39,11 @@ def test_it_paints_what_the_network_says_in_the_means_of_its_pixels(quantizer: P
 
 def test_an_image_of_few_colours_comes_back_exactly(quantizer: PublishedQuantizer) -> None:
     pixels = np.array([[[0, 0, 0], [9, 8, 7]]], np.uint8)
-    assert np.array_equal(quantizer.quantize(pixels, 2).render(), pixels)
+    assert np.array_equal(quantizer.quantize(pixels, quantizer.network.config.colors).render(), pixels)
 
 
-def test_other_numbers_of_colours_are_refused_by_name(quantizer: PublishedQuantizer) -> None:
-    with pytest.raises(BadOption, match="there is one for 2, 4"):
+def test_other_numbers_of_colours_are_refused(quantizer: PublishedQuantizer) -> None:
+    with pytest.raises(BadOption, match="colours only, not with 3"):
         quantizer.quantize(PIXELS, 3)
     with pytest.raises(BadOption, match="2 to 256"):
         quantizer.quantize(PIXELS, 1)
@@ -56,9 +52,4 @@ def test_other_numbers_of_colours_are_refused_by_name(quantizer: PublishedQuanti
 def test_large_images_are_refused(quantizer: PublishedQuantizer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(published, "_MOST_PIXELS", 599)
     with pytest.raises(ImageTooLarge, match="at most 599 pixels, not 30 x 20"):
-        quantizer.quantize(PIXELS, 2)
-
-
-def test_a_registry_without_such_networks_has_no_such_quantizer(tmp_path: Path) -> None:
-    (tmp_path / "manifest.json").write_text(json.dumps({"models": [], "defaults": {}}))
-    assert load_published(Registry.open(tmp_path), CPU) is None
+        quantizer.quantize(PIXELS, quantizer.network.config.colors)

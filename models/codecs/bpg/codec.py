@@ -1,0 +1,187 @@
+"""BPG files to pixels and back."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from models.codecs.bpg import colour, container, engine, hevc
+from models.codecs.bpg.colour import Pixels, Plane
+from models.codecs.bpg.container import Alpha, BpgFile, BpgHeader, ColorSpace, Extension, PixelFormat
+from models.codecs.bpg.hevc import Nal, NalType
+from models.errors import CodecError
+
+MAX_PIXELS = 50_000_000
+"""Pixels of the largest image that is decoded unless the caller says otherwise."""
+
+_SMALL = 1 << 20  # samples of a coded plane that are always allowed: in blocks of 64x64 a small image may become large
+
+_MAX_UNITS = 700  # of one picture: no level of HEVC has more than 600 slices (table A.8)
+
+
+def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Pixels:
+    """Decode a BPG file to the pixels that Bellard's `bpgdec` gives, exactly.
+
+    An animation gives its first picture. CMYK is shown as RGB, and premultiplied alpha is divided out; EXIF orientation
+    and ICC profile are not applied. Safe to call from several threads.
+
+    Args:
+        data: the bytes of one BPG file; any bytes are safe.
+        max_pixels: width times height may not be more; checked from the header, before anything is allocated.
+
+    Returns:
+        (H, W, 3) uint8 sRGB, or (H, W, 4) with straight alpha where the file has alpha.
+
+    Raises:
+        CodecError: not a BPG file, damaged, cut short, too large, or of a kind that FFmpeg decodes wrongly.
+    """
+    file = container.parse(data)
+    _check_size(file, max_pixels)
+    _check_kind(file)
+    try:
+        return _decode(file)
+    except MemoryError as error:
+        raise CodecError("The BPG image needs more memory than there is. Send a smaller one.") from error
+
+
+def _check_size(file: BpgFile, max_pixels: int) -> None:
+    header = file.header
+    if header.width * header.height > max_pixels:
+        raise CodecError(
+            f"The BPG image has {header.width} x {header.height} pixels; at most {max_pixels:,} pixels are allowed. "
+            "Send a smaller one."
+        )
+    for tools in filter(None, (file.color, file.alpha)):
+        width, height = _coded_size(header, 1 << tools.log2_min_block)
+        if width * height > max(max_pixels + max_pixels // 4, _SMALL):
+            raise CodecError("The BPG image is so narrow that its HEVC picture would be many times as large.")
+
+
+def _check_kind(file: BpgFile) -> None:
+    """Raise CodecError for what FFmpeg cannot decode, or decodes to wrong pixels without an error of its own."""
+    if file.header.bit_depth not in engine.DECODED_DEPTHS:
+        raise CodecError(f"BPG images with {file.header.bit_depth} bits a sample are not supported.")
+    for extension in (tools.range_extension for tools in (file.color, file.alpha) if tools):
+        # FFmpeg smooths the borders of blocks where a lossless encoder with implicit RDPCM has not (clause 8.4.4.2.6).
+        if extension and extension.implicit_rdpcm:
+            raise CodecError(
+                "BPG images with implicit RDPCM, as `bpgenc -e jctvc -lossless` writes them, are not supported."
+            )
+        if extension and (extension.extended_precision or extension.cabac_bypass_alignment):  # BPG, clause 3.3
+            raise CodecError("The BPG file uses an extension of HEVC that BPG does not allow.")
+
+
+def _coded_size(header: BpgHeader, block: int) -> tuple[int, int]:
+    """Width and height of the HEVC picture: those of the image, rounded up to whole blocks (BPG, clause 3.2)."""
+    return -(-header.width // block) * block, -(-header.height // block) * block
+
+
+def _decode(file: BpgFile) -> Pixels:
+    header = file.header
+    planes = _decode_layer(file, 0, header.pixel_format, file.color)
+    pixels = colour.to_rgb(
+        planes, header.pixel_format, header.color_space, header.bit_depth, limited=header.limited_range
+    )
+    if file.alpha is None:
+        return pixels
+    [second] = _decode_layer(file, 1, PixelFormat.GRAY, file.alpha)
+    if header.alpha is Alpha.WHITE:
+        colour.multiply_white(pixels, second, header.bit_depth)
+        return pixels
+    pixels = np.dstack([pixels, colour.to_eight_bits(second, header.bit_depth)])
+    if header.alpha is Alpha.PREMULTIPLIED:
+        colour.divide_alpha(pixels)
+    return pixels
+
+
+def _decode_layer(file: BpgFile, layer: int, layout: PixelFormat, tools: hevc.Tools) -> list[Plane]:
+    """Decode the first picture of a layer to planes of the size of the image."""
+    header, chroma = file.header, layout.chroma_format
+    shape = hevc.Shape(chroma, *_coded_size(header, 1 << tools.log2_min_block), header.bit_depth)
+    first, *others = engine.decode_picture(_first_picture(file, layer), shape, tools)
+    rows = -(-header.height // 2) if chroma == 1 else header.height
+    columns = -(-header.width // 2) if chroma in (1, 2) else header.width
+    return [first[: header.height, : header.width], *(plane[:rows, :columns] for plane in others)]
+
+
+def _first_picture(file: BpgFile, layer: int) -> list[Nal]:
+    """The units of a layer up to its second picture, as if they were the only layer."""
+    if any(nal.layer > (file.alpha is not None) for nal in file.nals):
+        raise CodecError("The BPG file is damaged: it has more layers than its header says.")
+    units = [nal.in_base_layer() for nal in file.nals if nal.layer == layer and nal.type != NalType.PREFIX_SEI]
+    starts = [at for at, nal in enumerate(units) if nal.starts_picture]
+    if not starts or (len(starts) > 1 and not file.header.animation):
+        raise CodecError("The BPG file is damaged or cut short: it has not as many pictures as it should.")
+    first = units[: starts[1]] if len(starts) > 1 else units
+    # A parameter set of the file's own could replace the one that was checked.
+    kinds = {nal.type for nal in first}
+    if not kinds <= {*hevc.PICTURES, NalType.PPS, NalType.SUFFIX_SEI} or len(first) > _MAX_UNITS:
+        raise CodecError("The BPG file is damaged: it has HEVC data that no still picture is made of.")
+    return first
+
+
+Chroma = Literal["444", "422", "420", "gray"]
+Space = Literal["ycbcr", "rgb"]
+
+_FORMATS = {"gray": PixelFormat.GRAY, "420": PixelFormat.YUV420, "422": PixelFormat.YUV422, "444": PixelFormat.YUV444}
+_SPACES = {"ycbcr": ColorSpace.YCBCR, "rgb": ColorSpace.RGB}
+
+
+@dataclass(frozen=True)
+class Coding:
+    """How pixels are coded; checked when it is built.
+
+    Attributes:
+        qp: HEVC's quantization parameter, 0 to 51; six more double the step. Not used where `lossless`.
+        lossless: whether the planes are kept exactly. So are the pixels as "rgb" of 8 bits, and gray ones as "gray".
+        chroma: how much of the colour is kept: "444", "422", "420", or "gray" for none.
+        color_space: "ycbcr" (BT.601, full range), or "rgb", which goes with "444" only.
+        bit_depth: bits of a sample, 8 or 10.
+
+    Raises:
+        ValueError: a value that is none of these.
+    """
+
+    qp: int = 28
+    lossless: bool = False
+    chroma: Chroma = "444"
+    color_space: Space = "ycbcr"
+    bit_depth: int = 8
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.qp <= 51:
+            raise ValueError(f"qp must be 0 to 51, not {self.qp}")
+        if self.chroma not in _FORMATS or self.color_space not in _SPACES or self.bit_depth not in (8, 10):
+            raise ValueError(f"there is no {self}")
+        if self.color_space == "rgb" and self.chroma != "444":
+            raise ValueError(f"rgb goes with chroma 444 only, not {self.chroma}")
+
+
+def encode(pixels: Pixels, coding: Coding, extensions: tuple[Extension, ...] = ()) -> bytes:
+    """(H, W, 3) uint8 sRGB as a BPG file; any reader shows the pixels that `decode` gives.
+
+    Safe to call from several threads, which then encode side by side; equal input gives equal bytes.
+
+    Raises:
+        CodecError: the image is larger than BPG, x265 or memory allow.
+        ValueError: `pixels` have another shape or dtype.
+    """
+    if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8 or pixels.size == 0:
+        raise ValueError(f"pixels must be (H, W, 3) uint8 and not empty, not {pixels.shape} {pixels.dtype}")
+    height, width = pixels.shape[:2]
+    layout, space, depth = _FORMATS[coding.chroma], _SPACES[coding.color_space], coding.bit_depth
+    header = BpgHeader(width, height, layout, space, depth, extensions=extensions)
+    block = 8 if min(width, height) > 8 else 16  # x265 takes no side under 16, and blocks tell a reader the coded size
+    shape = hevc.Shape(layout.chroma_format, *_coded_size(header, block), depth)
+    planes = colour.from_rgb(pixels, layout, space, depth)
+    tools, nals = engine.encode_picture(planes, shape, block, None if coding.lossless else coding.qp)
+    return container.serialize(BpgFile(header, tools, None, tuple(nals)))
+
+
+def fixed_bytes(file: bytes) -> int:
+    """Bytes of a BPG file that do not depend on its pixels: all but the data of its slices.
+
+    The header, with extensions if there are any, the HEVC header, the picture parameter set, and two bytes of each
+    slice: 25 or so as `encode` writes it. Raises CodecError where `file` is not a whole BPG file.
+    """
+    return len(file) - sum(len(nal.data) - 2 for nal in container.parse(file).nals if nal.is_slice)

@@ -1,0 +1,410 @@
+"""What a BPG muxer must know of HEVC: NAL units, parameter sets, and where the data of a slice ends.
+
+"High efficiency video coding", ITU-T H.265 (08/2021), also ISO/IEC 23008-2; clause numbers are of that text. Only intra
+pictures of one layer are dealt with, as in BPG.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import astuple, dataclass
+from enum import IntEnum
+
+from models.codecs.bpg.bits import BitReader, BitWriter
+from models.errors import CodecError
+
+
+class NalType(IntEnum):
+    """nal_unit_type (table 7-1), those that a still picture of BPG is made of or made from."""
+
+    IDR_W_RADL = 19
+    IDR_N_LP = 20
+    VPS = 32
+    SPS = 33
+    PPS = 34
+    PREFIX_SEI = 39
+    SUFFIX_SEI = 40
+
+
+PICTURES = frozenset({NalType.IDR_W_RADL, NalType.IDR_N_LP})
+"""The types of the slices of a picture that stands by itself and starts a stream."""
+
+
+@dataclass(frozen=True)
+class Nal:
+    """A NAL unit (clause 7.3.1.1): `data` is its two bytes of header and its payload, without the start code."""
+
+    data: bytes
+
+    def __post_init__(self) -> None:
+        if len(self.data) < 3 or self.data[0] & 0x80 or not self.data[1] & 7:  # forbidden_zero_bit, temporal id plus 1
+            raise CodecError("The BPG file is damaged: a unit of its HEVC data is empty or has a wrong header.")
+
+    @property
+    def type(self) -> int:
+        """nal_unit_type, 0 to 63."""
+        return self.data[0] >> 1
+
+    @property
+    def layer(self) -> int:
+        """nuh_layer_id, 0 to 63."""
+        return (self.data[0] & 1) << 5 | self.data[1] >> 3
+
+    @property
+    def is_slice(self) -> bool:
+        """Whether it holds a part of a picture (VCL, clause 7.4.2.2)."""
+        return self.type < NalType.VPS
+
+    @property
+    def starts_picture(self) -> bool:
+        """Whether it is the first slice of a picture: first_slice_segment_in_pic_flag (clause 7.3.6.1)."""
+        return self.is_slice and self.data[2] & 0x80 != 0
+
+    def in_base_layer(self) -> "Nal":
+        """Return the same unit with nuh_layer_id 0."""
+        return Nal(bytes([self.data[0] & 0xFE, self.data[1] & 7]) + self.data[2:])
+
+    def with_start_code(self) -> bytes:
+        """Return the unit as a part of a byte stream (annex B)."""
+        return START_CODE + self.data
+
+
+START_CODE = b"\0\0\1"
+
+
+def split(stream: bytes) -> Iterator[Nal]:
+    """Yield the units of a byte stream (annex B), each preceded by 00 00 01 or 00 00 00 01.
+
+    Raises CodecError where `stream` does not begin so, ends in a zero byte (no unit does, clause 7.4.2), or a unit is
+    empty or has a wrong header.
+    """
+    if not stream.startswith((START_CODE, b"\0" + START_CODE)) or stream.endswith(b"\0"):
+        raise CodecError("The BPG file is damaged or cut short: its HEVC data do not begin or end as they should.")
+    start = stream.index(START_CODE) + len(START_CODE)
+    while start:
+        end = stream.find(START_CODE, start)
+        unit = stream[start : end if end >= 0 else None]
+        yield Nal(unit[:-1] if end >= 0 and unit.endswith(b"\0") else unit)
+        start = end + len(START_CODE) if end >= 0 else 0
+
+
+def _escape(payload: bytes) -> bytes:
+    """Keep a payload free of start codes: 03 between two zeros and a byte of 0 to 3 (clause 7.4.2)."""
+    return re.sub(rb"\0\0(?=[\0-\3])", b"\0\0\3", payload)
+
+
+def _unescape(payload: bytes) -> bytes:
+    """Return the payload without its emulation prevention bytes (clause 7.4.2), the inverse of `_escape`."""
+    return payload.replace(b"\0\0\3", b"\0\0")
+
+
+def probe(nal: Nal) -> Nal:
+    """Return a slice that decodes to the same picture if, and as good as only if, `nal` is all of the slice.
+
+    No decoder at hand tells that it ran over the end of its data. The arithmetic code itself does (clause 9.3.4.3.5,
+    and 9.3.5 for what an encoder writes). The last one bit of a slice has the weight 1 of the decoder's 9-bit offset,
+    and the offset lies in the uppermost 2 of a range of at least 256. So one that is 254 less decodes alike, but for
+    the flag that the slice ends, and so it does with any bytes behind it. Where the last byte is missing, the last one
+    bit of what is left weighs 2 or more, so that the offset leaves its range and samples change; where more is missing,
+    the bytes behind it, which are others than behind `nal`, are decoded as samples.
+    """
+    payload = _unescape(nal.data[2:]).rstrip(b"\0")  # cabac_zero_words may follow (clause 7.3.2.10)
+    code = int.from_bytes(payload)
+    last_one = code & -code
+    code -= 254 * last_one
+    if code <= 0:
+        raise CodecError("The BPG file is cut short: send the whole file.")
+    return Nal(nal.data[:2] + _escape(code.to_bytes(len(payload)) + _FILLER))
+
+
+_FILLER = bytes.fromhex("a7 5c e3 91") * 16
+
+
+@dataclass(frozen=True)
+class Pcm:
+    """How blocks of plain samples are stored (clause 7.4.3.2.1), as in the SPS.
+
+    Attributes:
+        luma_bits, chroma_bits: bits of a sample, 1 to 16.
+        log2_min, log2_max: sides of the blocks that may be so, as powers of two.
+        loop_filter_off: whether such blocks stay unfiltered.
+    """
+
+    luma_bits: int
+    chroma_bits: int
+    log2_min: int
+    log2_max: int
+    loop_filter_off: bool
+
+
+@dataclass(frozen=True)
+class RangeExtension:
+    """The flags of sps_range_extension (clause 7.3.2.2.2), in their order."""
+
+    transform_skip_rotation: bool
+    transform_skip_context: bool
+    implicit_rdpcm: bool
+    explicit_rdpcm: bool
+    extended_precision: bool
+    intra_smoothing_disabled: bool
+    high_precision_offsets: bool
+    persistent_rice: bool
+    cabac_bypass_alignment: bool
+
+
+@dataclass(frozen=True)
+class Tools:
+    """The fields of an SPS that differ between encoders and matter to an intra picture; checked when it is built.
+
+    Attributes:
+        log2_min_block, log2_max_block: sides of the smallest and largest coding block, as powers of two.
+        log2_min_transform, log2_max_transform: sides of the smallest and largest transform.
+        transform_depth: max_transform_hierarchy_depth_intra.
+        sample_adaptive_offset, strong_intra_smoothing: whether these filters may be used.
+        pcm: how blocks of plain samples are stored; None where there are none.
+        range_extension: None where the SPS ends without it.
+
+    Raises:
+        CodecError: a value that H.265 does not allow (clause 7.4.3.2.1).
+    """
+
+    log2_min_block: int
+    log2_max_block: int
+    log2_min_transform: int
+    log2_max_transform: int
+    transform_depth: int
+    sample_adaptive_offset: bool
+    strong_intra_smoothing: bool
+    pcm: Pcm | None = None
+    range_extension: RangeExtension | None = None
+
+    def __post_init__(self) -> None:
+        largest = min(self.log2_max_block, 5)  # of a transform, and of a block of plain samples
+        if not (
+            3 <= self.log2_min_block <= self.log2_max_block <= 6
+            and self.log2_max_block >= 4
+            and 2 <= self.log2_min_transform <= self.log2_max_transform <= largest
+            and self.log2_min_transform < self.log2_min_block
+            and 0 <= self.transform_depth <= self.log2_max_block - self.log2_min_transform
+            and (self.pcm is None or min(self.log2_min_block, 5) <= self.pcm.log2_min <= self.pcm.log2_max <= largest)
+        ):
+            raise CodecError("The BPG file is damaged: its header has block sizes that HEVC does not allow.")
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The shape of a coded picture.
+
+    Attributes:
+        chroma_format: chroma_format_idc: 0 gray, 1 for 4:2:0, 2 for 4:2:2, 3 for 4:4:4.
+        width, height: of luma, multiples of the smallest coding block.
+        bit_depth: of luma and chroma alike.
+    """
+
+    chroma_format: int
+    width: int
+    height: int
+    bit_depth: int
+
+
+def parse_sps(nal: Nal) -> tuple[Shape, Tools]:
+    """Read a sequence parameter set (clause 7.3.2.2) of which nothing may be lost in a BPG file.
+
+    Raises CodecError where a field that BPG leaves out, and that matters to an intra picture, has another value than
+    a BPG reader assumes: see `write_sps` for those. Left out and of no matter are the profile, the size of the picture
+    buffer, and what only slices of P and B pictures use: reference pictures, their motion vectors and partitions.
+    """
+    bits = BitReader(_unescape(nal.data[2:]))
+    _expect(bits.u(4), 0, "sps_video_parameter_set_id")
+    _expect(bits.u(3), 0, "sps_max_sub_layers_minus1")
+    bits.u(1 + 88 + 8)  # sps_temporal_id_nesting_flag, general profile and level (clause 7.3.3)
+    _expect(bits.ue(), 0, "sps_seq_parameter_set_id")
+    chroma_format = bits.ue()
+    if chroma_format == 3:
+        _expect(bits.u(1), 0, "separate_colour_plane_flag")
+    width, height = bits.ue(), bits.ue()
+    _expect(bits.u(1), 0, "conformance_window_flag")
+    bit_depth = bits.ue() + 8
+    _expect(bits.ue() + 8, bit_depth, "bit_depth_chroma_minus8")
+    bits.ue()  # log2_max_pic_order_cnt_lsb_minus4
+    bits.u(1)  # sps_sub_layer_ordering_info_present_flag
+    for _ in range(3):  # size of the picture buffer, reordering, latency
+        bits.ue()
+    tools = _parse_tools(bits)
+    _expect(bits.u(1), 1, "rbsp_stop_one_bit")
+    return Shape(chroma_format, width, height, bit_depth), tools
+
+
+def _parse_tools(bits: BitReader) -> Tools:
+    """Read the SPS from log2_min_luma_coding_block_size_minus3 to the end of its extensions."""
+    blocks = read_block_sizes(bits)
+    bits.ue()  # max_transform_hierarchy_depth_inter
+    depth = bits.ue()
+    _expect(bits.u(1), 0, "scaling_list_enabled_flag")
+    bits.u(1)  # amp_enabled_flag
+    sample_adaptive_offset = bits.flag()
+    pcm = read_pcm(bits)
+    _expect(bits.ue(), 0, "num_short_term_ref_pic_sets")
+    _expect(bits.u(1), 0, "long_term_ref_pics_present_flag")
+    bits.u(1)  # sps_temporal_mvp_enabled_flag
+    smoothing = bits.flag()
+    if bits.flag():  # vui_parameters_present_flag
+        _skip_usability(bits)
+    return Tools(*blocks, depth, sample_adaptive_offset, smoothing, pcm, read_extensions(bits))
+
+
+def _skip_usability(bits: BitReader) -> None:
+    """Read vui_parameters (clause E.2.1) that tell kind and timing of the video, as x265's always do, and no more."""
+    _expect(bits.u(2), 0, "aspect_ratio_info_present_flag or overscan_info_present_flag")
+    if bits.flag():  # video_signal_type_present_flag
+        bits.u(4)  # video_format, video_full_range_flag
+        if bits.flag():  # colour_description_present_flag
+            bits.u(24)
+    _expect(bits.u(5), 0, "a flag of vui_parameters from chroma_loc_info_present_flag to default_display_window_flag")
+    if bits.flag():  # vui_timing_info_present_flag
+        bits.u(64)  # vui_num_units_in_tick, vui_time_scale
+        _expect(bits.u(2), 0, "vui_poc_proportional_to_timing_flag or vui_hrd_parameters_present_flag")
+    _expect(bits.u(1), 0, "bitstream_restriction_flag")
+
+
+def _expect(value: int, implied: int, field: str) -> None:
+    if value != implied:
+        raise CodecError(f"The encoder's stream cannot become a BPG file: {field} is {value}, not {implied}.")
+
+
+def write_sps(shape: Shape, tools: Tools) -> Nal:
+    """Return the sequence parameter set (clause 7.3.2.2) that a BPG reader assumes, the inverse of `parse_sps`."""
+    bits = BitWriter()
+    bits.u(4, 0)  # sps_video_parameter_set_id
+    bits.u(3, 0)  # sps_max_sub_layers_minus1
+    bits.flag(True)  # sps_temporal_id_nesting_flag
+    _write_profile(bits)
+    bits.ue(0)  # sps_seq_parameter_set_id
+    bits.ue(shape.chroma_format)
+    if shape.chroma_format == 3:
+        bits.flag(False)  # separate_colour_plane_flag
+    bits.ue(shape.width)
+    bits.ue(shape.height)
+    bits.flag(False)  # conformance_window_flag
+    bits.ue(shape.bit_depth - 8)  # bit_depth_luma_minus8
+    bits.ue(shape.bit_depth - 8)  # bit_depth_chroma_minus8
+    bits.ue(4)  # log2_max_pic_order_cnt_lsb_minus4
+    _write_picture_buffer(bits)
+    write_block_sizes(bits, tools)
+    bits.ue(tools.transform_depth)  # max_transform_hierarchy_depth_inter
+    bits.ue(tools.transform_depth)
+    bits.flag(False)  # scaling_list_enabled_flag
+    bits.flag(True)  # amp_enabled_flag
+    bits.flag(tools.sample_adaptive_offset)
+    write_pcm(bits, tools.pcm)
+    bits.ue(0)  # num_short_term_ref_pic_sets
+    bits.flag(False)  # long_term_ref_pics_present_flag
+    bits.flag(True)  # sps_temporal_mvp_enabled_flag
+    bits.flag(tools.strong_intra_smoothing)
+    bits.flag(False)  # vui_parameters_present_flag
+    write_extensions(bits, tools.range_extension)
+    return _parameter_set(NalType.SPS, bits)
+
+
+def write_vps() -> Nal:
+    """Return the video parameter set (clause 7.3.2.1) that a BPG reader assumes: one layer, one sub-layer."""
+    bits = BitWriter()
+    bits.u(4, 0)  # vps_video_parameter_set_id
+    bits.u(2, 3)  # vps_base_layer_internal_flag, vps_base_layer_available_flag
+    bits.u(6, 0)  # vps_max_layers_minus1
+    bits.u(3, 0)  # vps_max_sub_layers_minus1
+    bits.flag(True)  # vps_temporal_id_nesting_flag
+    bits.u(16, 0xFFFF)  # vps_reserved_0xffff_16bits
+    _write_profile(bits)
+    _write_picture_buffer(bits)
+    bits.u(6, 0)  # vps_max_layer_id
+    bits.ue(0)  # vps_num_layer_sets_minus1
+    bits.flag(False)  # vps_timing_info_present_flag
+    bits.flag(False)  # vps_extension_flag
+    return _parameter_set(NalType.VPS, bits)
+
+
+def _parameter_set(kind: NalType, bits: BitWriter) -> Nal:
+    bits.flag(True)  # rbsp_stop_one_bit
+    return Nal(bytes([kind << 1, 1]) + _escape(bits.padded()))
+
+
+def _write_profile(bits: BitWriter) -> None:
+    """profile_tier_level (clause 7.3.3): format range extensions (clause A.3.5) at level 8.5, which sets no limits."""
+    profile = 4
+    bits.u(3, 0)  # general_profile_space, general_tier_flag
+    bits.u(5, profile)
+    bits.u(32, 1 << 31 - profile)  # general_profile_compatibility_flag
+    bits.u(4, 0b1001)  # progressive source, not interlaced, packing not restricted, frames only
+    bits.u(44, 0)  # no constraint of the profile's narrower kin
+    bits.u(8, 255)  # general_level_idc
+
+
+def _write_picture_buffer(bits: BitWriter) -> None:
+    bits.flag(True)  # sub_layer_ordering_info_present_flag
+    bits.ue(0)  # max_dec_pic_buffering_minus1
+    bits.ue(0)  # max_num_reorder_pics
+    bits.ue(0)  # max_latency_increase_plus1
+
+
+# The parts that an SPS and the header of a BPG file have in common, bit for bit.
+
+
+def read_block_sizes(bits: BitReader) -> tuple[int, int, int, int]:
+    """Read log2_min_luma_coding_block_size_minus3 and the three after it: the first four fields of Tools."""
+    smallest = bits.ue() + 3
+    largest = smallest + bits.ue()
+    transform = bits.ue() + 2
+    return smallest, largest, transform, transform + bits.ue()
+
+
+def write_block_sizes(bits: BitWriter, tools: Tools) -> None:
+    """The inverse of `read_block_sizes`."""
+    bits.ue(tools.log2_min_block - 3)
+    bits.ue(tools.log2_max_block - tools.log2_min_block)
+    bits.ue(tools.log2_min_transform - 2)
+    bits.ue(tools.log2_max_transform - tools.log2_min_transform)
+
+
+def read_pcm(bits: BitReader) -> Pcm | None:
+    """Read pcm_enabled_flag and what depends on it."""
+    if not bits.flag():
+        return None
+    luma_bits, chroma_bits = bits.u(4) + 1, bits.u(4) + 1
+    smallest = bits.ue() + 3
+    return Pcm(luma_bits, chroma_bits, smallest, smallest + bits.ue(), bits.flag())
+
+
+def write_pcm(bits: BitWriter, pcm: Pcm | None) -> None:
+    """The inverse of `read_pcm`."""
+    bits.flag(pcm is not None)
+    if pcm is not None:
+        bits.u(4, pcm.luma_bits - 1)
+        bits.u(4, pcm.chroma_bits - 1)
+        bits.ue(pcm.log2_min - 3)
+        bits.ue(pcm.log2_max - pcm.log2_min)
+        bits.flag(pcm.loop_filter_off)
+
+
+def read_extensions(bits: BitReader) -> RangeExtension | None:
+    """Read sps_extension_present_flag and what depends on it; extensions other than of range raise CodecError."""
+    if not bits.flag():
+        return None
+    present = bits.flag()
+    if bits.u(7):
+        raise CodecError("The BPG file uses an extension of HEVC that BPG does not allow.")
+    flags = [bits.flag() for _ in range(9)] if present else [False] * 9
+    return RangeExtension(*flags)
+
+
+def write_extensions(bits: BitWriter, extension: RangeExtension | None) -> None:
+    """The inverse of `read_extensions`."""
+    bits.flag(extension is not None)
+    if extension is not None:
+        bits.u(8, 0x80)
+        for flag in astuple(extension):
+            bits.flag(flag)
+
+
+def byte_stream(nals: Iterable[Nal]) -> bytes:
+    """Return the units as one byte stream (annex B)."""
+    return b"".join(nal.with_start_code() for nal in nals)

@@ -1,0 +1,43 @@
+"""The files of the reference encoder in vectors/, and what its decoder makes of them."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+_FOLDER = Path(__file__).parent / "vectors"
+
+
+@dataclass(frozen=True)
+class Vector:
+    """A file and its entry of manifest.json."""
+
+    entry: dict[str, Any]
+
+    def __str__(self) -> str:
+        return str(self.entry["file"]).removesuffix(".bpg")
+
+    @property
+    def data(self) -> bytes:
+        return Path(_FOLDER, self.entry["file"]).read_bytes()
+
+    @property
+    def pixels(self) -> NDArray[np.uint8]:
+        with Image.open(Path(_FOLDER, self.entry["png"])) as image:
+            return np.asarray(image)
+
+
+_ALL = [Vector(entry) for entry in json.loads((_FOLDER / "manifest.json").read_text())["vectors"]]
+
+# FFmpeg decodes implicit RDPCM with bypassed transforms to wrong pixels, without an error: a file we must refuse.
+REFUSED = [vector for vector in _ALL if str(vector) == "gray_31x17_jctvc_lossless"]
+MALFORMED = [vector for vector in _ALL if vector.entry["kind"] == "malformed"]
+VALID = [vector for vector in _ALL if vector not in MALFORMED + REFUSED]
+
+
+def named(name: str) -> Vector:
+    return next(vector for vector in _ALL if str(vector) == name)

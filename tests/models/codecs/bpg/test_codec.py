@@ -1,0 +1,230 @@
+"""Decoding against the reference decoder, and encoding to files that keep to the specification."""
+
+import math
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from numpy.typing import NDArray
+
+from models.codecs import bpg
+from models.codecs.bpg import container, engine
+from models.codecs.bpg.container import Alpha, BpgHeader, ColorSpace, PixelFormat
+from models.codecs.bpg.hevc import NalType, RangeExtension
+from models.errors import CodecError
+from tests.models.codecs.bpg.reference import MALFORMED, REFUSED, VALID, Vector, named
+
+repeatable = settings(derandomize=True, deadline=None, max_examples=40)
+
+
+def gradient(height: int, width: int) -> NDArray[np.uint8]:
+    """Smooth colours with an edge, what a codec for photos is made for."""
+    rows, columns = np.mgrid[:height, :width]
+    pixels = np.stack([4 * columns, 3 * rows, 200 - 2 * columns - rows], axis=2)
+    pixels[height // 3 :, width // 2 :] += 40
+    return np.asarray(np.clip(pixels, 0, 255), dtype=np.uint8)
+
+
+def psnr(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
+    error = float(np.mean((first.astype(float) - second) ** 2))
+    return 10 * math.log10(255**2 / max(error, 1e-9))
+
+
+@pytest.mark.parametrize("vector", VALID, ids=str)
+def test_the_pixels_of_the_reference_decoder(vector: Vector) -> None:
+    pixels = bpg.decode(vector.data)
+
+    assert pixels.dtype == np.uint8
+    np.testing.assert_array_equal(pixels, vector.pixels)
+
+
+@pytest.mark.parametrize("vector", MALFORMED, ids=str)
+def test_malformed_files(vector: Vector) -> None:
+    with pytest.raises(CodecError):
+        bpg.decode(vector.data)
+
+
+@pytest.mark.parametrize("vector", REFUSED, ids=str)
+def test_a_file_that_ffmpeg_decodes_to_wrong_pixels(vector: Vector) -> None:
+    with pytest.raises(CodecError, match="implicit RDPCM"):
+        bpg.decode(vector.data)
+
+
+@pytest.mark.parametrize("flag", ["extended_precision", "cabac_bypass_alignment"])
+def test_extensions_that_bpg_does_not_allow(flag: str) -> None:
+    file = container.parse(named("own_1x1_444").data)
+    flags: dict[str, Any] = dict.fromkeys(RangeExtension.__annotations__, False) | {flag: True}
+    tools = replace(file.color, range_extension=RangeExtension(**flags))
+
+    with pytest.raises(CodecError, match="does not allow"):
+        bpg.decode(container.serialize(replace(file, color=tools)))
+
+
+@pytest.mark.parametrize("depth", [11, 13, 14])
+def test_bit_depths_that_ffmpeg_does_not_have(depth: int) -> None:
+    file = container.parse(named("smooth_96x64_x265_b10_444").data)
+
+    with pytest.raises(CodecError, match=f"{depth} bits"):
+        bpg.decode(container.serialize(replace(file, header=replace(file.header, bit_depth=depth))))
+
+
+def test_the_limit_on_pixels_is_exact_and_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = named("text_31x17_x265_420").data
+    assert bpg.decode(data, max_pixels=31 * 17).shape == (17, 31, 3)
+    monkeypatch.delattr(engine, "decode_picture")  # nothing is decoded, or allocated for it
+
+    with pytest.raises(CodecError, match="at most 526 pixels"):
+        bpg.decode(data, max_pixels=31 * 17 - 1)
+
+
+def test_a_narrow_image_of_huge_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """40 million pixels in one column are 2.5 billion in blocks of 64x64."""
+    file = container.parse(named("own_1x1_444").data)
+    tools = replace(file.color, log2_min_block=6, log2_max_block=6)
+    header = replace(file.header, width=1, height=40_000_000)
+    monkeypatch.delattr(engine, "decode_picture")
+
+    with pytest.raises(CodecError, match="so narrow"):
+        bpg.decode(container.serialize(replace(file, header=header, color=tools)))
+
+
+SIZES = [(1, 1), (1, 70), (2, 3), (40, 7), (8, 8), (9, 9), (16, 16), (17, 33), (31, 32), (65, 64)]
+CODINGS: list[dict[str, Any]] = [
+    {"chroma": chroma, "bit_depth": depth} for chroma in ("444", "422", "420", "gray") for depth in (8, 10)
+] + [{"color_space": "rgb"}, {"color_space": "rgb", "bit_depth": 10}]
+
+
+@pytest.mark.parametrize("coding", CODINGS, ids=lambda coding: "-".join(map(str, coding.values())))
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_every_coding_at_every_size(size: tuple[int, int], coding: dict[str, Any]) -> None:
+    pixels = gradient(*size)
+    gray = coding.get("chroma") == "gray"
+    if gray:
+        pixels = np.repeat(pixels[:, :, :1], 3, axis=2)
+
+    data = bpg.encode(pixels, qp=4, **coding)
+
+    decoded = bpg.decode(data, max_pixels=size[0] * size[1])
+    assert decoded.shape == pixels.shape
+    # Half the colour of a few pixels may be most of it: a limit on the error would say nothing there.
+    if min(size) > 8 or gray or coding.get("chroma", "444") == "444":
+        assert psnr(decoded, pixels) > 32
+    check_that_it_keeps_to_the_specification(data, size, coding)
+
+
+def check_that_it_keeps_to_the_specification(data: bytes, size: tuple[int, int], coding: dict[str, Any]) -> None:
+    formats = {"gray": PixelFormat.GRAY, "420": PixelFormat.YUV420, "422": PixelFormat.YUV422}
+    header, start = container.parse_header(data)
+    assert header == BpgHeader(
+        size[1],
+        size[0],
+        formats.get(coding.get("chroma", ""), PixelFormat.YUV444),
+        ColorSpace.RGB if coding.get("color_space") == "rgb" else ColorSpace.YCBCR,
+        coding.get("bit_depth", 8),
+        Alpha.NONE,
+    )
+    assert header.data_length == len(data) - start
+    file = container.parse(data)
+    assert [nal.type for nal in file.nals] == [NalType.PPS, NalType.IDR_N_LP]
+    assert [nal.layer for nal in file.nals] == [0, 0]
+    assert file.color.range_extension is None and file.color.pcm is None
+    assert data[start:].count(b"\0\0\1") == 1  # the first unit has no start code
+
+
+@repeatable
+@given(hnp.arrays(np.uint8, st.tuples(st.integers(1, 20), st.integers(1, 20), st.just(3))))
+def test_lossless_rgb_is_exact(pixels: NDArray[np.uint8]) -> None:
+    np.testing.assert_array_equal(bpg.decode(bpg.encode(pixels, lossless=True, color_space="rgb")), pixels)
+
+
+@repeatable
+@given(hnp.arrays(np.uint8, st.tuples(st.integers(1, 20), st.integers(1, 20), st.just(1))))
+def test_lossless_gray_is_exact(plane: NDArray[np.uint8]) -> None:
+    pixels = np.repeat(plane, 3, axis=2)
+
+    np.testing.assert_array_equal(bpg.decode(bpg.encode(pixels, lossless=True, chroma="gray")), pixels)
+
+
+def test_a_higher_qp_is_a_smaller_file_of_less_quality() -> None:
+    pixels = gradient(70, 90)
+    pixels[20:40, 20:60] = np.random.default_rng(1).integers(0, 256, (20, 40, 3))
+
+    files = [bpg.encode(pixels, qp=qp) for qp in (0, 10, 20, 30, 40, 51)]
+
+    sizes = [len(file) for file in files]
+    quality = [psnr(bpg.decode(file), pixels) for file in files]
+    assert sizes == sorted(sizes, reverse=True) and len(set(sizes)) == 6
+    assert quality == sorted(quality, reverse=True) and quality[0] > 45
+
+
+def test_threads_do_not_change_a_byte() -> None:
+    images = [gradient(20 + step, 30) for step in range(12)]
+    alone = [bpg.encode(image, qp=20) for image in images]
+
+    with ThreadPoolExecutor(4) as threads:
+        together = list(threads.map(lambda image: bpg.encode(image, qp=20), images))
+        decoded = list(threads.map(bpg.decode, together))
+
+    assert together == alone
+    for image, pixels in zip(images, decoded, strict=True):
+        np.testing.assert_array_equal(pixels, bpg.decode(bpg.encode(image, qp=20)))
+
+
+def test_the_bytes_that_do_not_depend_on_the_pixels() -> None:
+    """Header 9, fields of the SPS 3, picture parameter set 6, start code 3, header of the slice's unit 2."""
+    data = bpg.encode(gradient(32, 32))
+
+    assert bpg.fixed_bytes(data) == 23
+    with pytest.raises(CodecError):
+        bpg.fixed_bytes(data[:-1])
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"qp": -1}, "qp must be 0 to 51"),
+        ({"qp": 52}, "qp must be 0 to 51"),
+        ({"bit_depth": 12}, "there is no"),
+        ({"chroma": "411"}, "there is no"),
+        ({"color_space": "lab"}, "there is no"),
+        ({"color_space": "rgb", "chroma": "420"}, "444 only"),
+        ({"mode": "best"}, "no such mode"),
+    ],
+)
+def test_options_that_do_not_exist(options: dict[str, Any], reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        bpg.encode(gradient(16, 16), **options)
+
+
+@pytest.mark.parametrize(
+    "pixels",
+    [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 4), np.uint8), np.zeros((4, 4, 3)), np.zeros((0, 4, 3), np.uint8)],
+)
+def test_arrays_that_are_no_pixels(pixels: NDArray[Any]) -> None:
+    with pytest.raises(ValueError, match="pixels must be"):
+        bpg.encode(pixels)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "reason"),
+    [
+        ("scaling-list", "default", "scaling_list_enabled_flag"),
+        ("info", 1, "units are of types"),
+        ("hash", 1, "units are of types"),
+        ("aud", 1, "units are of types"),
+        ("overscan", "show", "overscan_info_present_flag"),
+    ],
+)
+def test_a_stream_that_a_bpg_file_cannot_hold_is_refused(
+    option: str, value: object, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The encoder is ours, but what it makes is not taken on trust."""
+    monkeypatch.setitem(engine._PARAMETERS, option, value)
+
+    with pytest.raises(CodecError, match=reason):
+        bpg.encode(gradient(16, 16))

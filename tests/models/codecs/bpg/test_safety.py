@@ -1,0 +1,196 @@
+"""Whatever the bytes: pixels that are in the file, or a CodecError.
+
+The corpus is mutated 20,000 times, the same way every time. To look further than the suite has time for:
+
+    BPG_MUTANTS=200000 BPG_SEED=1 python -m pytest tests/models/codecs/bpg/test_safety.py
+"""
+
+import os
+import random
+import tracemalloc
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from models.codecs import bpg
+from models.codecs.bpg import container
+from models.codecs.bpg.bits import write_ue7
+from models.codecs.bpg.hevc import Nal, NalType
+from models.errors import CodecError
+from tests.models.codecs.bpg.reference import MALFORMED, REFUSED, VALID, Vector, named
+
+MUTANTS = int(os.environ.get("BPG_MUTANTS", "20000"))
+SEED = int(os.environ.get("BPG_SEED", "0"))
+MAX_PIXELS = 128 * 128  # mutants of the size may make an image of millions, which takes its time
+
+repeatable = settings(derandomize=True, deadline=None, max_examples=300)
+
+
+def decode_or_refuse(data: bytes) -> NDArray[np.uint8] | None:
+    """The pixels, the same each time, or None where the bytes are refused; any other error is one of the test."""
+    try:
+        pixels = bpg.decode(data, max_pixels=MAX_PIXELS)
+    except CodecError:
+        return None
+    header, _ = container.parse_header(data)
+    assert pixels.dtype == np.uint8 and pixels.shape[:2] == (header.height, header.width)
+    np.testing.assert_array_equal(bpg.decode(data, max_pixels=MAX_PIXELS), pixels)
+    return pixels
+
+
+def whole_without(vector: Vector) -> set[int]:
+    """Lengths at which a prefix of a file is a whole file of the same picture.
+
+    Units behind the picture can be left out: the checksum of one file, and the other pictures of the animation, which
+    are not decoded. All other files end with their picture, or tell its length.
+    """
+    length = len(vector.data)
+    if str(vector) == "text_96x40_jctvc_hash":
+        [checksum] = [nal for nal in container.parse(vector.data).nals if nal.type == NalType.SUFFIX_SEI]
+        return {length - len(checksum.with_start_code())}
+    if str(vector) == "anim_40x40_x265":
+        return set(range(length - sum(len(nal.data) + 4 for nal in container.parse(vector.data).nals[2:]), length))
+    return set()
+
+
+@pytest.mark.parametrize("vector", VALID, ids=str)
+def test_every_strict_prefix_is_refused(vector: Vector) -> None:
+    data, pixels = vector.data, vector.pixels
+
+    for length in range(len(data)):
+        try:
+            decoded = bpg.decode(data[:length])
+        except CodecError:
+            continue
+        assert length in whole_without(vector)
+        np.testing.assert_array_equal(decoded, pixels)
+
+
+def test_a_slice_of_our_own_without_its_last_byte_is_refused() -> None:
+    """Of those about one in four decodes to the very same picture, with whatever bytes behind it."""
+    for seed in range(60):
+        pixels = np.random.default_rng(seed).integers(0, 256, (12, 12, 3), dtype=np.uint8)
+        file = container.parse(bpg.encode(pixels, qp=20 + seed % 20))
+        parameters, picture = file.nals
+
+        cut = replace(file, nals=(parameters, Nal(picture.data[:-1].rstrip(b"\0"))))
+
+        with pytest.raises(CodecError):
+            bpg.decode(container.serialize(cut))
+
+
+@pytest.mark.parametrize("vector", VALID, ids=str)
+def test_a_picture_that_does_not_fill_its_frame_is_refused(vector: Vector) -> None:
+    """What no slice covers is uninitialised memory in FFmpeg: whatever this process decoded before, of anyone."""
+    file = container.parse(vector.data)
+
+    for width, height in [(1, 1), (1, 2), (2, 1), (3, 3)]:
+        larger = replace(file.header, width=64 * width + file.header.width, height=64 * height + file.header.height)
+        with pytest.raises(CodecError):
+            bpg.decode(container.serialize(replace(file, header=larger)))
+
+
+@pytest.mark.parametrize("kind", [NalType.VPS, NalType.SPS, 35, 36, 38, 41, 63, 0, 1, 21])
+def test_units_that_no_still_picture_is_made_of(kind: int) -> None:
+    """A parameter set of the file's own, say, could ask for a larger picture than the header, which was checked."""
+    file = container.parse(named("own_pal2_32x32_444").data)
+    unit = Nal(bytes([kind << 1, 1]) + file.nals[0].data[2:])
+
+    for nals in [(unit, *file.nals), (file.nals[0], unit, file.nals[1]), (*file.nals, unit)]:
+        with pytest.raises(CodecError):
+            bpg.decode(container.serialize(replace(file, nals=nals)))
+
+
+def test_pictures_that_are_missing_or_too_many() -> None:
+    rgba = container.parse(named("rgba_40x40_x265_lossless").data)
+    plain = container.parse(named("own_pal2_32x32_444").data)
+    parameters, picture = plain.nals
+
+    for file in [
+        replace(rgba, nals=tuple(nal for nal in rgba.nals if nal.layer == 0)),
+        replace(rgba, nals=tuple(nal for nal in rgba.nals if nal.layer == 1)),
+        replace(plain, nals=(parameters,)),
+        replace(plain, nals=(picture,)),
+        replace(plain, nals=(parameters, picture, picture)),
+        replace(plain, nals=(*plain.nals, rgba.nals[0])),
+        replace(plain, nals=(parameters,) * 1000 + (picture,)),
+    ]:
+        with pytest.raises(CodecError):
+            bpg.decode(container.serialize(file))
+
+
+def test_nothing_is_allocated_for_what_a_header_claims() -> None:
+    """A gigabyte of extensions, of HEVC header, of picture; a number of pixels just under the limit is not believed."""
+    head = b"BPG\xfb\x60\x08\x04\x04"
+    gigabyte = write_ue7(1 << 30)
+    tracemalloc.start()
+
+    for data in (
+        head + gigabyte,
+        head + b"\0" + gigabyte,
+        head + b"\0\3\1" + gigabyte,
+        b"BPG\xfb\x60\0\4\4\0" + gigabyte,
+    ):
+        with pytest.raises(CodecError):
+            bpg.decode(data + bytes(100))
+
+    assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    tracemalloc.stop()
+
+
+@repeatable
+@given(st.binary(max_size=80))
+def test_any_bytes(data: bytes) -> None:
+    decode_or_refuse(data)
+    decode_or_refuse(container.MAGIC + data)
+    decode_or_refuse(b"BPG\xfb\x60\x00\x08\x08\x00\x03\x92\x47\x40\x44\x01\xc1\x71\x81\x12\0\0\1\x26\1" + data)
+
+
+def flip_bits(data: bytearray, chance: random.Random, _: bytes) -> None:
+    for _unused in range(chance.choice([1, 1, 2, 8])):
+        data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+
+
+def change_the_front(data: bytearray, chance: random.Random, _: bytes) -> None:
+    data[chance.randrange(min(len(data), 40))] = chance.randrange(256)
+
+
+def set_an_extreme(data: bytearray, chance: random.Random, _: bytes) -> None:
+    data[chance.randrange(len(data))] = chance.choice([0, 1, 0x7F, 0x80, 0xFF])
+
+
+def cut_out(data: bytearray, chance: random.Random, _: bytes) -> None:
+    start = chance.randrange(len(data))
+    del data[start : start + chance.choice([1, 2, 16, 1000])]
+
+
+def put_in(data: bytearray, chance: random.Random, other: bytes) -> None:
+    start, size = chance.randrange(len(data)), chance.choice([1, 4, 30])
+    source = chance.choice([other, bytes(data), b"\0\0\1\x26\1" + chance.randbytes(30)])
+    data[start:start] = source[chance.randrange(len(source)) :][:size]
+
+
+def splice(data: bytearray, chance: random.Random, other: bytes) -> None:
+    data[chance.randrange(len(data)) :] = other[chance.randrange(len(other)) :]
+
+
+MUTATIONS = [flip_bits, change_the_front, set_an_extreme, cut_out, put_in, splice]
+
+
+def test_mutants_of_the_corpus_are_decoded_or_refused() -> None:
+    corpus = [vector.data for vector in VALID + MALFORMED + REFUSED if vector.data]
+    chance = random.Random(SEED)
+    decoded = 0
+
+    for number in range(MUTANTS):
+        mutant = bytearray(corpus[number % len(corpus)])
+        for mutate in chance.choices(MUTATIONS, k=chance.choice([1, 1, 2, 3])):
+            if mutant:
+                mutate(mutant, chance, chance.choice(corpus))
+        decoded += decode_or_refuse(bytes(mutant)) is not None
+
+    assert 0.02 * MUTANTS < decoded < 0.6 * MUTANTS  # the mutants are neither all absurd nor all harmless
