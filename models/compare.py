@@ -1,6 +1,7 @@
 """The comparison: an image painted by a quantizer, written to a file, read back, measured and classified, as one row.
 
-The service and the evaluation of whole datasets both make their rows here, so an image has the same row in both.
+The service and the evaluation of whole datasets both make their rows here, so an image has the same row in both, but
+for a pixel now and then where a network that paints many images at once rounds otherwise.
 `compare` does all steps for one image; where images come by the thousands, `measure` runs in many processes (nothing
 here imports torch) and a classifier reads their views in batches.
 """
@@ -51,9 +52,10 @@ class Sample:
 
 @dataclass(frozen=True)
 class Setting:
-    """What an image went through: a quantizer with at most `colors` colours, or a codec at a `quality`.
+    """What an image went through: a quantizer with at most `colors` colours, a codec at a `quality`, or both.
 
-    model: name of the quantizer's checkpoint, None for one without.
+    model: name of the quantizer's checkpoint, None for one without. quality: that of JPEG and WebP, 1 to 100, or the QP
+    of BPG, 0 to 51.
     """
 
     method: str
@@ -67,9 +69,9 @@ class Measured:
     """A file and what it did to its image.
 
     file: as a user gets it. pixels: (H, W, 3) uint8 sRGB, read back from the file. view: (s, s, 3) uint8, what the
-    classifier will look at. size, fixed_size: bytes of the file, and those of them that do not depend on the picture.
-    mse: mean squared error, 0 to 65025. ssim: None for images too small for it. colors_used: different colours.
-    milliseconds: that the quantizer or the encoder took.
+    classifier will look at. fixed_size: bytes of the file that do not depend on the picture. mse: mean squared error, 0
+    to 65025. ssim: None for images too small for it. colors_used: different colours. milliseconds: that the quantizer
+    or the encoder took.
     """
 
     file: bytes
@@ -159,16 +161,17 @@ def compare(sample: Sample, setting: Setting, quantizer: Quantizer, judge: Judge
     return make_row(sample, setting, measured, after), measured
 
 
-def measure_palette(pixels: Pixels, painted: PaletteImage, *, view: int, milliseconds: float) -> Measured:
+def measure_palette(pixels: Pixels, painted: PaletteImage, *, view: int, milliseconds: float = 0.0) -> Measured:
     """Write a palette image of `pixels` as a PNG file and measure that; see `measure`."""
     file = png.encode(painted)
     return measure(pixels, file, png.fixed_bytes(file), view=view, milliseconds=milliseconds)
 
 
-def measure(pixels: Pixels, file: bytes, fixed_size: int, *, view: int, milliseconds: float) -> Measured:
+def measure(pixels: Pixels, file: bytes, fixed_size: int, *, view: int, milliseconds: float = 0.0) -> Measured:
     """Read `file` back and compare it with the `pixels` that it was made from, (H, W, 3) uint8 sRGB.
 
     fixed_size: bytes of the file that do not depend on the picture. view: side of what the classifier looks at.
+    milliseconds: that it took, where they were taken.
     """
     seen = decode(file, max_pixels=pixels.shape[0] * pixels.shape[1]).pixels
     return Measured(

@@ -59,10 +59,10 @@ class Failure:
 
 @dataclass(frozen=True)
 class Row:
-    """heading: what the row shows, such as a method. cells: from the first column on; None leaves a place empty."""
+    """heading: what the row shows, such as a method. cells: from the first column on."""
 
     heading: str
-    cells: Sequence[Tile | Failure | None]
+    cells: Sequence[Tile | Failure]
 
 
 def fit_tile(pixels: Pixels, side: int) -> Pixels:
@@ -82,7 +82,7 @@ def fit_tile(pixels: Pixels, side: int) -> Pixels:
 def tile_side(tiles: int) -> int:
     """The longer side, 48 to 256 pixels, at which so many tiles with their captions take at most 16 megapixels.
 
-    From 1,132 tiles on it is 48 pixels, and the sheet grows with their number.
+    Beyond MOST_TILES it is 48 pixels, and the sheet grows with their number.
     """
     sides = range(_LARGEST_SIDE, _LEAST_SIDE, -1)
     return next((side for side in sides if tiles * _cell_area(side) <= _BUDGET), _LEAST_SIDE)
@@ -116,13 +116,17 @@ def _cell_area(side: int) -> int:
     return (max(side, _CELL) + _GAP) * (side + _CAPTION + _ROW_GAP)
 
 
+MOST_TILES = _BUDGET // _cell_area(_LEAST_SIDE)
+"""So many tiles take at most 16 megapixels, at 48 pixels a side: 1,142."""
+
+
 def _heading_width(row: Row) -> int:
     return math.ceil(min(_CELL, _BOLD.getlength(" ".join(row.heading[:_LETTERS].split()))))
 
 
 def _row_height(row: Row) -> int:
     """Height of a row's tiles, without captions."""
-    heights = [cell.pixels.shape[0] if isinstance(cell, Tile) else _FAILURE for cell in row.cells if cell is not None]
+    heights = [cell.pixels.shape[0] if isinstance(cell, Tile) else _FAILURE for cell in row.cells]
     return max(heights, default=_FAILURE)
 
 
@@ -133,7 +137,7 @@ def _draw_row(image: Image.Image, row: Row, top: int, lefts: Sequence[int], size
     for left, cell in zip(lefts, row.cells, strict=False):
         if isinstance(cell, Tile):
             _draw_tile(image, cell, (left, top), size)
-        elif cell is not None:
+        else:
             box = (left, top, left + width - 1, top + height - 1)
             ImageDraw.Draw(image).rectangle(box, fill=_PALE)
             lines = _wrap(cell.text, width - 2 * _GAP, (height - _GAP) // _LINE, _PLAIN)

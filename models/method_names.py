@@ -17,7 +17,7 @@ METHOD_NAMES: Mapping[str, str] = MappingProxyType(
         "libimagequant": "libimagequant",
         "jpeg": "JPEG",
         "webp": "WebP",
-        "png": "24-bit PNG",
+        "truecolor_png": "24-bit PNG",
     }
 )
 

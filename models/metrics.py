@@ -10,6 +10,8 @@ import numpy as np
 import skimage.metrics
 from numpy.typing import NDArray
 
+from models.rgb import check_pixels, pack
+
 Pixels = NDArray[np.uint8]
 
 _PEAK = 255
@@ -70,11 +72,11 @@ def count_colors(pixels: Pixels) -> int:
     """Number of different colours of (H, W, 3) uint8, in time linear in the pixels."""
     flat = pixels.reshape(-1, 3)
     if len(flat) <= _FEW:
-        ordered = np.sort(_pack(flat))
+        ordered = np.sort(pack(flat))
         return 1 + int(np.count_nonzero(ordered[1:] != ordered[:-1]))
     seen = np.zeros(1 << 24, dtype=np.bool_)
     for start in range(0, len(flat), _BAND):
-        seen[_pack(flat[start : start + _BAND])] = True
+        seen[pack(flat[start : start + _BAND])] = True
     return int(np.count_nonzero(seen))
 
 
@@ -108,14 +110,8 @@ def _side_by_side(pixels: Pixels) -> Pixels:
     return pixels.swapaxes(1, 2).reshape(len(pixels), -1)
 
 
-def _pack(flat: Pixels) -> NDArray[np.uint32]:
-    """(N, 3) uint8 -> (N,) uint32, 0xRRGGBB."""
-    return np.asarray(flat @ np.array([1 << 16, 1 << 8, 1], dtype=np.uint32), dtype=np.uint32)
-
-
 def _check(original: Pixels, painted: Pixels) -> None:
     for pixels in (original, painted):
-        if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8 or pixels.size == 0:
-            raise ValueError(f"pixels must be (H, W, 3) uint8 and not empty, not {pixels.shape} {pixels.dtype}")
+        check_pixels(pixels)
     if original.shape != painted.shape:
         raise ValueError(f"images must be of one size, not {original.shape} and {painted.shape}")

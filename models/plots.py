@@ -60,6 +60,12 @@ _STYLES: Mapping[str, _Style] = {
     "JPEG": _Style(_SOFT, "<"),
     "WebP": _Style(_SOFT, ">", dashed=True),
     "24-bit PNG": _Style(_SOFT, "*", width=2.8),
+    "originals": _Style("#000000", "X", width=2.8),
+    "2 colours": _Style(_VERMILION, "o"),
+    "4 colours": _Style(_ORANGE, "v"),
+    "8 colours": _Style(_GREEN, "^"),
+    "16 colours": _Style(_SKY, "P"),
+    "32 colours": _Style(_BLUE, "s"),
 }
 _OTHERS = tuple(_Style(color, "h", dashed=True) for color in (_VERMILION, _BLUE, _GREEN, _PURPLE, _ORANGE, _SKY))
 

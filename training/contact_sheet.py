@@ -46,7 +46,7 @@ class Painter:
     def painted(self, sample: Sample, quantizer: Quantizer, colors: int) -> Tile:
         """The tile of the image as it comes back from its PNG file."""
         row, measured = compare(sample, Setting(quantizer.name, colors=colors), quantizer, self.recognizer)
-        seen = self.recognizer.predict(measured.pixels)[0]
+        seen = Prediction(row.label, self.recognizer.classes.index(row.label), row.probability)
         return self._tile(measured.pixels, f"{row.bytes:,} bytes", seen, kept=row.kept)
 
     def _tile(self, pixels: Pixels, title: str, seen: Prediction, *, kept: bool) -> Tile:

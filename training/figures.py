@@ -5,11 +5,14 @@
 For results/NAME.json: NAME-accuracy.png, top-1 over log2 K bits as in figure 5 of the ColorCNN paper; NAME-rate.png,
 top-1 over bits per pixel beside JPEG, WebP and 24-bit PNG; NAME-rate-payload.png, the same without the bytes that do
 not depend on the picture; NAME-quality.png, bytes over PSNR.
+
+Of a study of BPG (figure 7 of the reproduction study): NAME-bits.png and NAME-bits-payload.png, bits per pixel over QP;
+NAME-rate.png and NAME-likeness.png, top-1 and PSNR over bits per pixel.
 """
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -20,15 +23,21 @@ from models.compare import Summary
 from models.comparison_plots import bytes_over_psnr, top1_over_colors, top1_over_rate
 from models.plots import png
 from training import run
+from training.bpg_figures import bpg_figures
 
 
 @dataclass(frozen=True)
 class Report:
-    """What the figures need of a JSON file. subject: what was measured on. original: top-1 on the originals, 0 to 1."""
+    """What the figures need of a JSON file.
+
+    subject: what was measured on. original: top-1 on the originals, 0 to 1. codec: of a study of BPG, such as
+    "BPG 4:2:0"; None of other evaluations.
+    """
 
     subject: str
     original: float
     rows: tuple[Summary, ...]
+    codec: str | None
 
     @classmethod
     def read(cls, file: Path) -> Self:
@@ -36,12 +45,19 @@ class Report:
         try:
             content = json.loads(file.read_bytes())
             subject = "{dataset}, {images:,} images of {split}, {classifier}".format_map(content)
-            return cls(subject, content["top1_original"], tuple(Summary(**row) for row in content["rows"]))
+            return cls(
+                subject,
+                content["top1_original"],
+                tuple(Summary(**row) for row in content["rows"]),
+                content.get("codec"),
+            )
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise SystemExit(f"error: {file} holds no results of training.evaluate: {error}") from error
 
-    def figures(self) -> dict[str, Figure]:
+    def figures(self) -> Mapping[str, Figure]:
         """Every figure, by the ending of its file's name."""
+        if self.codec:
+            return bpg_figures(self.rows, f"{self.subject}, {self.codec}", self.original)
         return {
             "accuracy": top1_over_colors(self.rows, self.subject, self.original),
             "rate": top1_over_rate(self.rows, self.subject, self.original, payload=False),

@@ -30,24 +30,28 @@ def tables(report: Report) -> dict[str, str]:
     """Every table of a report, by its title."""
     original = report["top1_original"]
     return {
-        "Top-1 in %": palettes(report, lambda row: 100 * (row.top1 or 0), "{:.1f}"),
-        "Points of top-1 to the originals": palettes(report, lambda row: 100 * ((row.top1 or 0) - original), "{:+.1f}"),
+        "Top-1 in %": palettes(report, _top1, "{:.1f}"),
+        "Points of top-1 to the originals": palettes(
+            report, lambda row: None if row.top1 is None else 100 * (row.top1 - original), "{:+.1f}"
+        ),
         "Answer of the classifier kept, in %": palettes(report, lambda row: 100 * row.kept, "{:.1f}"),
         "Bits per pixel of the PNG files": palettes(report, lambda row: row.bits_per_pixel, "{:.2f}"),
         "Bits per pixel without fixed bytes": palettes(report, lambda row: row.payload_bits_per_pixel, "{:.2f}"),
-        "PSNR in dB": palettes(report, lambda row: row.psnr, "{:.1f}"),
+        "PSNR in dB": palettes(report, lambda row: row.psnr, "{:.1f}", none="exact"),
         "SSIM": palettes(report, lambda row: row.ssim, "{:.3f}"),
         "Without a palette": others(report),
     }
 
 
-def palettes(report: Report, value: Value, form: str) -> str:
-    """A line for each method with a palette, a column for each K."""
+def palettes(report: Report, value: Value, form: str, *, none: str = "-") -> str:
+    """A line for each method with a palette, a column for each K; `none` where a row has no value."""
     rows = [row for row in map(_summary, report["rows"]) if row.colors]
     colors = sorted({row.colors for row in rows if row.colors})
     by_place = {(row.method, row.colors): row for row in rows}
     methods = dict.fromkeys(row.method for row in rows)
-    lines = [[method_name(m), *(_cell(value(by_place[m, k]), form) for k in colors)] for m in methods]
+    places = [[by_place.get((method, k)) for k in colors] for method in methods]
+    cells = [["-" if row is None else _cell(value(row), form, none) for row in line] for line in places]
+    lines = [[method_name(method), *line] for method, line in zip(methods, cells, strict=True)]
     return markdown(["method", *(f"K = {k}" for k in colors)], lines)
 
 
@@ -58,10 +62,10 @@ def others(report: Report) -> str:
         [
             method_name(row.method),
             str(row.quality or "-"),
-            f"{100 * (row.top1 or 0):.1f}",
+            _cell(_top1(row), "{:.1f}"),
             f"{row.bits_per_pixel:.2f}",
             f"{row.payload_bits_per_pixel:.2f}",
-            _cell(row.psnr, "{:.1f}"),
+            _cell(row.psnr, "{:.1f}", "exact"),
             _cell(row.ssim, "{:.3f}"),
         ]
         for row in rows
@@ -76,12 +80,16 @@ def markdown(heading: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     return "\n".join([head, f"|{'---|' * len(heading)}", *body])
 
 
+def _top1(row: Summary) -> float | None:
+    return None if row.top1 is None else 100 * row.top1
+
+
 def _summary(row: Mapping[str, Any]) -> Summary:
     return Summary(**row)
 
 
-def _cell(value: float | None, form: str) -> str:
-    return "exact" if value is None else form.format(value)
+def _cell(value: float | None, form: str, none: str = "-") -> str:
+    return none if value is None else form.format(value)
 
 
 def _parser() -> argparse.ArgumentParser:

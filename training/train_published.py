@@ -4,8 +4,9 @@
 
 The reproduction that the served network is compared with. All options have the values of the authors' code
 (hou-yz/color_distillation): SGD, cosine with warm restarts stepped by the batch, random crop and flip, cross-entropy
-of the frozen classifier on soft images plus the regulariser R. Ours are the held-out part of train, which is scored
-after each epoch and selects nothing, and the seed.
+of the frozen classifier on soft images plus the regulariser R. What is ours: the classifier and its normalisation, the
+held-out part of train, which is scored after each epoch and selects nothing, the seed, crops that are filled by
+reflection instead of zeros, and bfloat16 unless --fp32 is given.
 """
 
 import argparse

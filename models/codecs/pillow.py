@@ -6,14 +6,15 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from models.rgb import check_pixels
+
 
 def save(pixels: npt.NDArray[np.uint8], kind: str, **options: object) -> bytes:
     """(H, W, 3) uint8 sRGB as a file of Pillow's format `kind`, without metadata.
 
     Raises ValueError where `pixels` have another shape or dtype.
     """
-    if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8 or pixels.size == 0:
-        raise ValueError(f"pixels must be (H, W, 3) uint8 and not empty, not {pixels.shape} {pixels.dtype}")
+    check_pixels(pixels)
     buffer = BytesIO()
     Image.fromarray(pixels).save(buffer, kind, **options)
     return buffer.getvalue()

@@ -10,6 +10,7 @@ from PIL import Image
 from models.errors import BadOption
 from models.palette_image import MAX_COLORS as MAX_COLORS
 from models.palette_image import PaletteImage
+from models.rgb import check_pixels, pack, unpack
 
 MIN_COLORS = 2
 
@@ -51,18 +52,25 @@ def exact(pixels: NDArray[np.uint8], colors: int) -> PaletteImage | None:
     """
     flat = pixels.reshape(-1, 3)
     stride = -(-len(flat) // _SAMPLE)
-    if len(np.unique(_pack(flat[::stride]))) > colors:
+    if len(np.unique(pack(flat[::stride]))) > colors:
         return None
     seen = np.zeros(1 << 24, dtype=np.bool_)
     for band in bands(pixels):
-        seen[_pack(band)] = True
+        seen[pack(band)] = True
     distinct = np.flatnonzero(seen)
     if len(distinct) > colors:
         return None
     rank = seen.view(np.uint8)
     rank[distinct] = np.arange(len(distinct))
-    indices = np.concatenate([rank[_pack(band)] for band in bands(pixels)])
-    return PaletteImage(indices.reshape(pixels.shape[:2]), _unpack(distinct))
+    indices = np.concatenate([rank[pack(band)] for band in bands(pixels)])
+    return PaletteImage(indices.reshape(pixels.shape[:2]), unpack(distinct))
+
+
+def checked_exact(pixels: NDArray[np.uint8], colors: int) -> PaletteImage | None:
+    """`exact`, after BadOption unless `colors` is 2 to 256, and ValueError unless `pixels` is (H, W, 3) uint8."""
+    check_colors(colors)
+    check_pixels(pixels)
+    return exact(pixels, colors)
 
 
 def through_pillow(
@@ -78,9 +86,7 @@ def through_pillow(
         colors: 2 to 256; BadOption otherwise.
         algorithm: RGB image -> P image.
     """
-    check_colors(colors)
-    check_pixels(pixels)
-    unchanged = exact(pixels, colors)
+    unchanged = checked_exact(pixels, colors)
     if unchanged is not None:
         return unchanged
     painted = algorithm(Image.fromarray(pixels))
@@ -88,23 +94,7 @@ def through_pillow(
     return PaletteImage(np.array(painted), palette).compact()
 
 
-def check_pixels(pixels: NDArray[np.uint8]) -> None:
-    """Raise ValueError unless `pixels` is (H, W, 3) uint8 with at least one pixel."""
-    if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8 or pixels.size == 0:
-        raise ValueError(f"pixels must be (H, W, 3) uint8 and not empty, not {pixels.shape} {pixels.dtype}")
-
-
 def bands(image: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
     """(H, W, ...) as flat pieces, (N, ...), of a bounded number of pixels, views of an image that is C-contiguous."""
     flat = image.reshape(-1, *image.shape[2:])
     return np.array_split(flat, -(-len(flat) // _BAND))
-
-
-def _pack(pixels: NDArray[np.uint8]) -> NDArray[np.uint32]:
-    """(..., 3) uint8 -> (...) uint32, 0xRRGGBB."""
-    return np.asarray(pixels @ np.array([1 << 16, 1 << 8, 1], dtype=np.uint32), dtype=np.uint32)
-
-
-def _unpack(packed: NDArray[np.integer]) -> NDArray[np.uint8]:
-    """(K,) 0xRRGGBB -> (K, 3) uint8."""
-    return np.stack([packed >> 16, packed >> 8 & 255, packed & 255], axis=-1).astype(np.uint8)

@@ -20,7 +20,8 @@ class DitheredMedianCut:
     error of each pixel is spread over its right and lower neighbours. Looks better, compresses worse, and is read worse
     by a network. Palette and diffusion are Pillow's.
 
-    Cost: that of median cut, and O(n) for n pixels to diffuse, one after the other.
+    Cost: that of median cut, and O(n) for n pixels to diffuse, one after the other. Pillow finds the nearest entry in a
+    coarse table.
     """
 
     name: ClassVar[str] = "median_cut_dither"

@@ -10,7 +10,8 @@ from threadpoolctl import ThreadpoolController
 
 from models.palette_image import PaletteImage
 from models.quantizers import oklab
-from models.quantizers.base import bands, check_colors, check_pixels, exact
+from models.quantizers.base import bands, checked_exact
+from models.rgb import pack
 
 _SAMPLE = 10_000  # pixels that the clusters are found in
 _SEED = 0
@@ -42,9 +43,7 @@ class KMeans:
 
     def quantize(self, pixels: NDArray[np.uint8], colors: int) -> PaletteImage:
         """See `Quantizer.quantize`."""
-        check_colors(colors)
-        check_pixels(pixels)
-        unchanged = exact(pixels, colors)
+        unchanged = checked_exact(pixels, colors)
         if unchanged is not None:
             return unchanged
         # More threads would win little here, and they would be taken from the requests beside this one.
@@ -53,7 +52,7 @@ class KMeans:
 
     def _fitted(self, pixels: NDArray[np.uint8], colors: int) -> Lloyd:
         sample = _sample(pixels.reshape(-1, 3))
-        distinct = len(np.unique(sample.astype(np.int64) @ (1 << 16, 1 << 8, 1)))
+        distinct = len(np.unique(pack(sample)))
         clusters = min(colors, distinct)  # scikit-learn warns of clusters that it cannot fill
         return Lloyd(clusters, n_init=1, random_state=_SEED).fit(self._coordinates(sample))
 

@@ -12,7 +12,7 @@ from models.errors import UnknownModel
 from models.networks.colorcnn import ColorCNN, Plan, Window
 from models.networks.folding import fold_batch_norm
 from models.palette_image import PaletteImage
-from models.quantizers.base import check_colors, check_pixels, exact
+from models.quantizers.base import check_colors, checked_exact, exact
 from models.registry import Registry
 from models.resampling import resize
 
@@ -40,9 +40,7 @@ class LearnedQuantizer:
 
         An image that has no more than `colors` colours comes back exactly.
         """
-        check_colors(colors)
-        check_pixels(pixels)
-        unchanged = exact(pixels, colors)
+        unchanged = checked_exact(pixels, colors)
         if unchanged is not None:
             return unchanged
         plan = self._plan(pixels, colors)

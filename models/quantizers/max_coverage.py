@@ -9,7 +9,7 @@ from PIL import Image
 
 from models.palette_image import PaletteImage
 from models.quantizers.base import through_pillow
-from models.quantizers.median_cut import sampled
+from models.quantizers.median_cut import sampled, spread
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,8 @@ class MaxCoverage:
     and no error is large, at the cost of the mean one. Pillow's implementation (method 1), without dither; an image of
     more than 512 x 512 pixels is covered by a regular sample of no more.
 
-    Cost: O(K d) for d distinct colours of the sample, and O(n) to paint n pixels.
+    Cost: O(K d) for d distinct colours of the sample, and O(n) to paint n pixels, O(K n) where the
+    palette is that of a sample.
     """
 
     name: ClassVar[str] = "max_coverage"
@@ -32,6 +33,5 @@ class MaxCoverage:
 
 
 def _painted(image: Image.Image, colors: int) -> Image.Image:
-    sample = sampled(image)
-    palette = sample.quantize(colors, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-    return palette if sample is image else image.quantize(palette=palette, dither=Image.Dither.NONE)
+    covered = sampled(image).quantize(colors, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    return spread(image, covered)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.palette_image import PaletteImage
-from models.quantizers.base import bands, check_colors, check_pixels, exact
+from models.quantizers.base import bands, checked_exact
 
 _CELLS = 32  # along each side of the colour cube
 _OTHERS = (1, 2), (0, 2), (0, 1)  # axes
@@ -41,9 +41,7 @@ class Wu:
 
     def quantize(self, pixels: NDArray[np.uint8], colors: int) -> PaletteImage:
         """See `Quantizer.quantize`."""
-        check_colors(colors)
-        check_pixels(pixels)
-        unchanged = exact(pixels, colors)
+        unchanged = checked_exact(pixels, colors)
         if unchanged is not None:
             return unchanged
         cell_of_level = _cell_of_level(pixels)

@@ -5,7 +5,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
@@ -17,7 +16,7 @@ from models.recognizer import load_recognizer
 from models.registry import Registry
 from tests.training.conftest import Workshop
 from training import evaluate
-from training.datasets import DatasetError, load
+from training.datasets import load
 
 CPU = torch.device("cpu")
 
@@ -29,7 +28,7 @@ def row_of(workshop: Workshop, setting: Setting) -> dict[str, Any]:
 
 def test_every_setting_has_its_row(workshop: Workshop) -> None:
     palettes = [Setting(*painter, colors=k) for painter in PAINTERS for k in (2, 4)]
-    codecs = [Setting("jpeg", quality=20), Setting("webp", quality=20), Setting("png")]
+    codecs = [Setting("jpeg", quality=20), Setting("webp", quality=20), Setting("truecolor_png")]
     assert [Summary(**row).setting for row in workshop.report["rows"]] == palettes + codecs
     assert {row["images"] for row in workshop.report["rows"]} == {200}
 
@@ -66,7 +65,7 @@ def test_a_row_is_what_one_gets_image_by_image(workshop: Workshop, painter: tupl
 
 
 def test_truecolour_is_exact_and_jpeg_is_not(workshop: Workshop) -> None:
-    exact, lossy = (row_of(workshop, setting) for setting in (Setting("png"), Setting("jpeg", quality=20)))
+    exact, lossy = (row_of(workshop, setting) for setting in (Setting("truecolor_png"), Setting("jpeg", quality=20)))
     assert (exact["psnr"], exact["ssim"], exact["kept"]) == (None, 1, 1)
     assert exact["top1"] == workshop.report["top1_original"]
     assert lossy["psnr"] < 45
@@ -86,14 +85,3 @@ def test_an_evaluation_goes_on_where_it_was(workshop: Workshop, tmp_path: Path) 
 
 
 NOT_OF_THE_HEADER = ("command", "commit", "hardware", "torch")
-
-
-def test_rows_of_other_weights_are_not_gone_on_with(tmp_path: Path) -> None:
-    evaluate.KeptRows(tmp_path / "x.partial", {"sha256": {"a": "1"}})
-    with pytest.raises(DatasetError, match="delete it"):
-        evaluate.KeptRows(tmp_path / "x.partial", {"sha256": {"a": "2"}})
-
-
-def test_images_are_parted_without_loss() -> None:
-    images = np.arange(601).reshape(-1, 1, 1, 1).astype(np.uint8)
-    assert np.array_equal(np.concatenate(evaluate._parts(images)), images)

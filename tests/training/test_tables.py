@@ -20,9 +20,10 @@ REPORT = {
         row("colorcnn", colors=2, top1=0.4),
         row("colorcnn", colors=4, psnr=None),
         row("median_cut", colors=2, top1=0.1),
-        row("median_cut", colors=4),
+        row("median_cut", colors=4, ssim=None, top1=None),
+    row("colorcnn_published", colors=2),
         row("jpeg", quality=20, ssim=0.125),
-        row("png", psnr=None),
+        row("truecolor_png", psnr=None),
     ],
 }
 
@@ -32,7 +33,8 @@ def test_a_line_for_each_method_and_a_column_for_each_k() -> None:
         "| method | K = 2 | K = 4 |",
         "|---|---|---|",
         "| ColorCNN | -10.0 | -25.0 |",
-        "| median cut | -40.0 | -25.0 |",
+        "| median cut | -40.0 | - |",
+        "| ColorCNN as published | -25.0 | - |",
     ]
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from models.errors import UnknownModel
 from models.quantizers.published import load_published
 from models.registry import Registry
 from tests.training.conftest import Workshop
@@ -53,9 +54,10 @@ def test_it_is_published_for_its_one_number_of_colours(workshop: Workshop, tmp_p
     publish.main([*flags, str(workshop.runs / "stripes"), "--name", "stripes"])
     entry = publish.main([*flags, str(tmp_path / "run"), "--name", "published-2"])
     assert (entry.kind, entry.colors, entry.size, entry.classifier) == ("colorcnn-published", (2, 2), 16, "stripes")
-    quantizer = load_published(Registry.open(shelf), torch.device("cpu"))
-    assert quantizer is not None
-    network = quantizer.networks[2]
+    registry, device = Registry.open(shelf), torch.device("cpu")
+    network = load_published(registry, "published-2", device).network
+    with pytest.raises(UnknownModel, match="'stripes' is a classifier"):
+        load_published(registry, "stripes", device)
     images = torch.rand(2, 3, 16, 16)
     # Half precision may turn the index of a pixel that hardly prefers one.
     same = network.hard(images).indices == result.network.hard(images).indices
