@@ -1,28 +1,39 @@
-"""Results of the pipeline as HTTP answers: PNG or JSON, with the headers of the contract."""
+"""Results as HTTP answers: PNG, BPG or JSON, with the headers of the contract."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
 from urllib.parse import quote
 
 from pydantic import BaseModel
 from starlette.responses import Response
 
+from models import metrics
+from models.palette_image import MAX_COLORS, PaletteImage
 from models.prediction import Prediction
-from service.engine import Engine
-from service.pipeline import STAGES, Classified, DrawnMap, Quantized, Timings
+from service.compression import Compressed, Version, Wanted
+from service.engine import Choice, Engine
+from service.pipeline import Classified, DrawnMap, Quantized
 from service.schemas import (
     CamReport,
     ClassifyReport,
+    CompressedFiles,
+    CompressReport,
     ModelReport,
     ModelsReport,
+    PaintedBpgReport,
     PredictionReport,
     QuantizeReport,
     RecognitionReport,
+    VersionReport,
 )
+from service.stopwatch import STAGES, Timings
 
 PNG = "image/png"
+BPG = "image/bpg"
 JSON = "application/json"
 NO_MODEL = "none"  # X-Model of a classical method
 
@@ -31,15 +42,10 @@ _PLAIN = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
 
 def quantize_answer(result: Quantized, media_type: str) -> Response:
     """The painted image as `image/png`, or everything known about it as JSON."""
-    headers = {
-        "X-Model": header_text(result.choice.model or NO_MODEL),
-        "X-Colors": str(result.image.colors),
-        "X-Bits-Per-Pixel": f"{result.bits_per_pixel:.4f}",
-        **_common_headers(result.timings, result.notes),
-    }
+    headers = _painted_headers(result.choice, result.image, result.bits_per_pixel)
+    headers |= _common_headers(result.timings, result.notes)
     if result.recognition:
-        headers["X-Label-Before"] = header_text(result.recognition.before.label)
-        headers["X-Label-After"] = header_text(result.recognition.after.label)
+        headers |= _label_headers(result.recognition.before, result.recognition.after)
     if media_type == PNG:
         return Response(result.png, headers=headers, media_type=PNG)
     return json_answer(_quantize_report(result), headers)
@@ -59,10 +65,27 @@ def classify_answer(result: Classified, media_type: str) -> Response:
     return json_answer(report, headers)
 
 
+COMPRESSED: Mapping[str, Wanted] = {JSON: "report", BPG: "file", PNG: "picture"}
+"""What is wanted of /compress in each media type."""
+
+
+def compress_answer(result: Compressed) -> Response:
+    """What was wanted of the result: everything known about it as JSON, `image/bpg`, or what that shows as a PNG."""
+    headers = _painted_headers(result.choice, result.image, result.bits_per_pixel(len(result.quantized_bpg.file)))
+    headers |= _common_headers(result.timings, result.notes)
+    if result.original.seen and result.quantized_bpg.seen:
+        headers |= _label_headers(result.original.seen, result.quantized_bpg.seen)
+    if result.picture is not None:
+        return Response(result.picture, headers=headers, media_type=PNG)
+    if result.original_bpg is None or result.index_map_kept is None:
+        return Response(result.quantized_bpg.file, headers=headers, media_type=BPG)
+    return json_answer(_compress_report(result, result.original_bpg, result.index_map_kept), headers)
+
+
 def models_report(engine: Engine) -> ModelsReport:
     """What `engine` has loaded."""
     methods = engine.methods()
-    defaults = {engine.classifier(None).name, engine.choose(methods[0], None).model}
+    defaults = {engine.classifier(None).name, engine.choose(methods[0], None, MAX_COLORS).model}
     reports = [
         ModelReport(
             name=entry.name,
@@ -105,6 +128,18 @@ def _common_headers(timings: Timings, notes: Sequence[str]) -> dict[str, str]:
     return headers
 
 
+def _painted_headers(choice: Choice, image: PaletteImage, bits_per_pixel: float) -> dict[str, str]:
+    return {
+        "X-Model": header_text(choice.model or NO_MODEL),
+        "X-Colors": str(image.colors),
+        "X-Bits-Per-Pixel": f"{bits_per_pixel:.4f}",
+    }
+
+
+def _label_headers(before: Prediction, after: Prediction) -> dict[str, str]:
+    return {"X-Label-Before": header_text(before.label), "X-Label-After": header_text(after.label)}
+
+
 def _map_headers(cam: DrawnMap) -> dict[str, str]:
     return {
         "X-Colors": str(cam.colors),
@@ -134,6 +169,45 @@ def _quantize_report(result: Quantized) -> QuantizeReport:
         ),
         notes=list(result.notes),
     )
+
+
+def _compress_report(result: Compressed, original_bpg: Version, index_map_kept: bool) -> CompressReport:
+    fields = partial(_version_fields, result)
+    return CompressReport(
+        model=result.choice.model,
+        method=result.choice.method,
+        classifier=result.choice.classifier if result.options.recognise else None,
+        width=result.image.width,
+        height=result.image.height,
+        colors=result.image.colors,
+        qp=result.options.qp,
+        chroma=result.options.chroma,
+        mode=result.options.mode,
+        original=VersionReport(**fields(result.original)),
+        quantized=VersionReport(**fields(result.quantized)),
+        quantized_bpg=PaintedBpgReport(**fields(result.quantized_bpg), index_map_kept=index_map_kept),
+        original_bpg=VersionReport(**fields(original_bpg)),
+        files=CompressedFiles(
+            png=_base64(result.quantized.file),
+            bpg=_base64(result.quantized_bpg.file),
+            original_bpg=_base64(original_bpg.file),
+        ),
+        notes=list(result.notes),
+    )
+
+
+def _version_fields(result: Compressed, version: Version) -> dict[str, Any]:
+    size, fixed_size, before, seen = len(version.file), version.fixed_size, result.original.seen, version.seen
+    return {
+        "bytes": size,
+        "bits_per_pixel": result.bits_per_pixel(size),
+        "payload_bits_per_pixel": None if fixed_size is None else result.bits_per_pixel(size - fixed_size),
+        "mse": version.mse,
+        "psnr": metrics.psnr(version.mse),
+        "label": seen and seen.label,
+        "probability": seen and seen.probability,
+        "kept": seen and before and seen.index == before.index,
+    }
 
 
 def _prediction_fields(prediction: Prediction) -> dict[str, str | int | float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -18,7 +18,7 @@ from service.middleware import RequestContext
 from service.model_loader import ModelLoader
 from service.routes import router
 from service.settings import Settings
-from service.worker_process import WorkerProcess
+from service.worker_process import Run, WorkerProcess
 
 
 class _Application(FastAPI):
@@ -34,6 +34,7 @@ def create_app(
     settings: Settings | None = None,
     engine: Engine | None = None,
     benchmarks: Benchmarks | None = None,
+    encoders: Sequence[Run] | None = None,
     *,
     on_broken: Callable[[], None] | None = None,
 ) -> FastAPI:
@@ -43,6 +44,7 @@ def create_app(
         settings: None reads the environment.
         engine: None serves the models of the registry that `settings` points to.
         benchmarks: None runs them with the same models in a process of their own.
+        encoders: what runs the encodings of /compress, each one at a time; None takes as many processes as is set.
         on_broken: called once if the models cannot be loaded.
 
     Raises:
@@ -51,7 +53,9 @@ def create_app(
     """
     settings = settings or Settings()
     engine = engine or _model_engine(settings)
-    service = Service(settings, engine, benchmarks or _benchmarks(engine, settings), on_broken)
+    benchmarks = benchmarks or _benchmarks(engine, settings)
+    encoders = encoders or [WorkerProcess() for _ in range(settings.compress_workers)]
+    service = Service(settings, engine, benchmarks, encoders, on_broken)
     app = _Application(
         title="ColorCNN service",
         description=documentation.DESCRIPTION,

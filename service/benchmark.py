@@ -3,40 +3,65 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import PurePosixPath
-from typing import TypeVar, TypeVarTuple
+from typing import Literal, TypeVar, TypeVarTuple
+from uuid import uuid4
 
 import anyio
+from anyio import BrokenWorkerProcess
 
 from models.compare import Row, Setting, Summary, summarize
+from models.contact_sheet import MOST_TILES
 from models.errors import BadOption
-from service.benchmark_worker import Compared, Conditions, Loader, Opened, compare_row, open_image, write_results_page
-from service.engine import LEARNED_METHOD, Engine
-from service.pipeline import Stopwatch, class_index
-from service.problems import INTERNAL, NotReady, OutOfTime, Problem, QueueFull, problem_of
-from service.schemas import BenchmarkOptions, ResultsReport
+from models.palette_image import MAX_COLORS
+from models.prediction import Prediction
+from service.benchmark_worker import (
+    Compared,
+    Conditions,
+    ImageGone,
+    Loader,
+    Opened,
+    close_image,
+    compare_row,
+    open_image,
+)
+from service.engine import LEARNED_METHOD, Choice, Engine
+from service.pipeline import class_index
+from service.problems import INTERNAL, NotDrawn, NotReady, OutOfTime, Problem, QueueFull, problem_of
+from service.schemas import BenchmarkOptions
 from service.settings import Settings
+from service.stopwatch import Stopwatch
 from service.uploads import Upload, UploadedFile
 from service.worker_process import Run
 
 Result = TypeVar("Result")
 Arguments = TypeVarTuple("Arguments")
 
+SheetUse = Literal["none", "if it fits", "needed"]
+"""What a benchmark needs a contact sheet for."""
+
 _MAX_NAME = 100  # characters
+_DRAWING_TIME = 120.0  # seconds; the largest sheet takes a few on a free core, but this process is nice to the others
+_DRAWING_ATTEMPTS = 2
 
 log = logging.getLogger("colorcnn.benchmark")
 
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """One image of a benchmark, not yet decoded. truth: index of its true class, None where no labels were given."""
+    """One image of a benchmark, not yet decoded.
+
+    truth: index of its true class, None where no labels were given. token: names it in the worker process.
+    """
 
     name: str
     data: bytes
     truth: int | None
+    token: str = field(default_factory=lambda: uuid4().hex)
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +149,6 @@ class Benchmarks:
         self._turn = anyio.Lock()
         self._working: anyio.CancelScope | None = None
         self._stopped = False
-        self._results_page: str | None = None
 
     @contextmanager
     def admit(self) -> Iterator[Place]:
@@ -140,15 +164,13 @@ class Benchmarks:
         finally:
             place.leave()
 
-    def plan(self, upload: Upload, options: BenchmarkOptions, *, tiles: bool, request_id: str) -> Job:
-        """Check names and labels; `tiles` tells whether a contact sheet will be drawn.
+    def plan(self, upload: Upload, options: BenchmarkOptions, *, sheet: SheetUse, request_id: str) -> Job:
+        """Check names and labels, and whether a contact sheet that is needed has room for all tiles.
 
         Raises UnknownMethod, UnknownModel or BadOption.
         """
-        judged = self._engine.choose(LEARNED_METHOD, options.model)
-        models = {LEARNED_METHOD: judged.model}
-        choices = [self._engine.choose(method, models.get(method)) for method in options.methods]
-        settings = [Setting(choice.method, choice.model, colors) for choice in choices for colors in options.colors]
+        judged = self._engine.choose(LEARNED_METHOD, options.model, MAX_COLORS)
+        settings = [self._setting(method, judged, k) for method in options.methods for k in options.colors]
         classes = self._engine.classifier(judged.classifier).classes
         pictures = _pictures(upload.files, _truths(options.labels, len(upload.files), classes))
         conditions = Conditions(
@@ -156,22 +178,61 @@ class Benchmarks:
             classifier=judged.classifier,
             max_pixels=self._settings.benchmark_max_pixels,
             background=options.background_rgb(),
-            tiles=len(pictures) * (len(settings) + len(choices)) if tiles else 0,
+            tiles=_tiles(len(pictures) * (len(settings) + len(options.methods)), sheet),
             cam=options.cam,
         )
         return Job(tuple(pictures), tuple(settings), conditions, classes, request_id)
 
-    async def run(self, job: Job, emit: Callable[[Event], None], watch: Stopwatch) -> None:
-        """Wait for the turn, then hand each result to `emit` as soon as it is there. Being cancelled ends the work.
+    def _setting(self, method: str, judged: Choice, colors: int) -> Setting:
+        choice = self._engine.choose(method, judged.model if method == LEARNED_METHOD else None, colors)
+        if choice.model and choice.classifier != judged.classifier:
+            raise BadOption(f"{method} has no network for the classifier {judged.classifier}; leave {method} out.")
+        return Setting(method, choice.model, colors)
 
-        No image and no row raises: what goes wrong with it is its outcome.
-        """
+    @asynccontextmanager
+    async def turn(self, watch: Stopwatch) -> AsyncIterator[None]:
+        """Wait until no other benchmark works, then keep the others waiting for the length of the block."""
         with watch.measure("queue"):
             await self._turn.acquire()
         try:
-            await self._run(job, emit, watch)
+            yield
         finally:
             self._turn.release()
+
+    async def run(self, job: Job, emit: Callable[[Event], None], watch: Stopwatch) -> None:
+        """In a turn: hand each result to `emit` as soon as it is there. Being cancelled ends the work.
+
+        No image and no row raises: what goes wrong with it is its outcome.
+        """
+        deadline = anyio.current_time() + self._settings.benchmark_timeout
+        rows: list[Row] = []
+        for picture in job.pictures:
+            with watch.measure("decode"):
+                opened = await self._attempt(job, deadline, partial(self._open, job, picture))
+            emit(ImageDone(picture, opened))
+            for setting in job.settings:
+                with watch.measure("model"):
+                    outcome = await self._outcome(job, deadline, picture, opened, setting)
+                emit(RowDone(picture, setting, outcome))
+                rows += [outcome.row] if isinstance(outcome, Compared) else []
+        await self._attempt(job, deadline, partial(self.work, close_image))
+        emit(Finished(tuple(summarize(rows))))
+
+    async def draw(self, job: Job, function: Callable[[*Arguments], Result], *args: *Arguments) -> Result:
+        """In a turn: run what draws, and once more in a fresh process if the one that does it is killed.
+
+        Raises NotDrawn when that does not help either, or when it takes too long.
+        """
+        with anyio.move_on_after(_DRAWING_TIME):
+            for _ in range(_DRAWING_ATTEMPTS):
+                try:
+                    return await self.work(function, *args)
+                except BrokenWorkerProcess:
+                    log.warning("the process that draws was killed request_id=%s", job.request_id)
+        raise NotDrawn(
+            "The rows were made, but not the picture of them; try again, or ask for JSON.",
+            retry_after=self._settings.retry_after,
+        )
 
     def stop(self) -> None:
         """End all benchmarks soon: the rows that they do not have yet say that the service is shutting down."""
@@ -179,42 +240,30 @@ class Benchmarks:
         if self._working:
             self._working.cancel()
 
-    async def results_page(self) -> str:
-        """The page of the stored results; they never change, so it is written once."""
-        if self._results_page is None:
-            self._results_page = await self.work(write_results_page, results_report(self._engine))
-        return self._results_page
+    async def _open(self, job: Job, picture: Picture) -> Opened:
+        return await self.work(open_image, job.conditions, picture.token, picture.data)
 
-    async def _run(self, job: Job, emit: Callable[[Event], None], watch: Stopwatch) -> None:
-        deadline = anyio.current_time() + self._settings.benchmark_timeout
-        rows: list[Row] = []
-        for picture in job.pictures:
-            with watch.measure("decode"):
-                opened = await self._attempt(job, deadline, open_image, job.conditions, picture.data)
-            emit(ImageDone(picture, opened))
-            for setting in job.settings:
-                with watch.measure("model"):
-                    outcome = await self._compare(job, deadline, picture, opened, setting)
-                emit(RowDone(picture, setting, outcome))
-                rows += [outcome.row] if isinstance(outcome, Compared) else []
-        emit(Finished(tuple(summarize(rows))))
-
-    async def _compare(
+    async def _outcome(
         self, job: Job, deadline: float, picture: Picture, opened: Opened | Failure, setting: Setting
     ) -> Compared | Failure:
         if isinstance(opened, Failure):
             return opened
-        details = (picture.name, picture.data, picture.truth, opened.seen, setting)
-        return await self._attempt(job, deadline, compare_row, job.conditions, *details)
+        return await self._attempt(job, deadline, partial(self._compare, job, picture, opened.seen, setting))
 
-    async def _attempt(
-        self, job: Job, deadline: float, function: Callable[[*Arguments], Result], *args: *Arguments
-    ) -> Result | Failure:
+    async def _compare(self, job: Job, picture: Picture, seen: Prediction, setting: Setting) -> Compared:
+        details = (picture.token, picture.name, picture.truth, seen, setting)
+        try:
+            return await self.work(compare_row, job.conditions, *details)
+        except ImageGone:  # the process that had it open was killed since
+            await self._open(job, picture)
+            return await self.work(compare_row, job.conditions, *details)
+
+    async def _attempt(self, job: Job, deadline: float, attempt: Callable[[], Awaitable[Result]]) -> Result | Failure:
         try:
             with anyio.move_on_after(max(0.0, deadline - anyio.current_time())) as self._working:
                 await anyio.lowlevel.checkpoint()  # without time, the worker process is not even asked
                 if not self._stopped:
-                    return await self.work(function, *args)
+                    return await attempt()
         except Exception as error:  # whatever it is, the other rows go on
             return self._failure(job, error)
         return self._failure(job, self._ended())
@@ -234,11 +283,6 @@ class Benchmarks:
         return Failure(INTERNAL, f"Other rows are not concerned. Please report the request id {job.request_id}.")
 
 
-def results_report(engine: Engine) -> ResultsReport:
-    """The stored results of the models that `engine` has."""
-    return ResultsReport.model_validate({"results": engine.results()})
-
-
 def image_names(files: Sequence[UploadedFile]) -> list[str]:
     """A short printable name for each image: the last part of the file's name, a number after one that came before."""
     names: list[str] = []
@@ -248,6 +292,16 @@ def image_names(files: Sequence[UploadedFile]) -> list[str]:
         again = (f"{name} ({count})" for count in range(2, len(files) + 2))
         names.append(name if name not in names else next(other for other in again if other not in names))
     return names
+
+
+def _tiles(tiles: int, sheet: SheetUse) -> int:
+    """How many tiles will be drawn: all, or none."""
+    if sheet == "needed" and tiles > MOST_TILES:
+        raise BadOption(
+            f"The contact sheet would have {tiles} tiles, and at most {MOST_TILES} have room; ask for fewer images, "
+            "methods or colours, or for JSON."
+        )
+    return tiles if sheet != "none" and tiles <= MOST_TILES else 0
 
 
 def _pictures(files: Sequence[UploadedFile], truths: Sequence[int | None]) -> list[Picture]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 
 import anyio
-from anyio.streams.memory import MemoryObjectSendStream
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
@@ -17,7 +18,6 @@ from service.answers import JSON, NO_MODEL, PNG, header_text, json_answer, serve
 from service.benchmark import Benchmarks, Event, Failure, Finished, ImageDone, Job, Place, RowDone
 from service.benchmark_worker import draw_sheet, write_benchmark_page
 from service.connection import while_connected
-from service.pipeline import Stopwatch
 from service.schemas import (
     BenchmarkFailedImage,
     BenchmarkFailedRow,
@@ -30,9 +30,11 @@ from service.schemas import (
     ErrorReport,
     ResultsReport,
 )
+from service.stopwatch import Stopwatch
 
 HTML = "text/html"
 NDJSON = "application/x-ndjson"
+SILENCE = 5.0  # seconds
 
 # A page runs nothing and loads nothing, whatever its tables may hold.
 _PAGE_HEADERS = {
@@ -44,16 +46,20 @@ _PAGE_HEADERS = {
 async def benchmark_answer(benchmarks: Benchmarks, place: Place, job: Job, media_type: str) -> Response:
     """Run `job` to its end and answer with all of it, as JSON, as a contact sheet (PNG) or as a page (HTML)."""
     watch, events = Stopwatch(), list[Event]()
-    await benchmarks.run(job, events.append, watch)
-    with watch.measure("encode"):
-        response = await _shape(benchmarks, job, events, media_type)
+    async with benchmarks.turn(watch):
+        await benchmarks.run(job, events.append, watch)
+        with watch.measure("encode"):
+            response = await _shape(benchmarks, job, events, media_type)
     place.leave()
     response.headers.update(_headers(job) | {"Server-Timing": server_timing(watch.timings())})
     return response
 
 
 class BenchmarkLines(StreamingResponse):
-    """`job` as JSON lines, each sent as soon as it is there. Reading slowly holds up nobody else."""
+    """`job` as JSON lines, each sent as soon as it is there. Reading slowly holds up nobody else.
+
+    After SILENCE without one comes the progress again, so that no proxy takes the connection for dead.
+    """
 
     def __init__(self, benchmarks: Benchmarks, place: Place, job: Job) -> None:
         super().__init__((), headers=_headers(job), media_type=NDJSON)
@@ -70,14 +76,29 @@ class BenchmarkLines(StreamingResponse):
         async with anyio.create_task_group() as tasks, received:
             tasks.start_soon(self._run, made)
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-            await _send_line(send, BenchmarkLine(progress=BenchmarkProgress(done=0, total=self._job.rows)))
-            async for event in received:
-                await _send_line(send, _line(self._job, event))
+            await self._send_lines(send, received)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
+    async def _send_lines(self, send: Send, received: MemoryObjectReceiveStream[Event]) -> None:
+        done = 0
+        await self._send_progress(send, done)
+        with suppress(anyio.EndOfStream):
+            while True:
+                event = await _next(received)
+                if event:
+                    await _send_line(send, _line(self._job, event))
+                done += isinstance(event, RowDone)
+                if event is None or isinstance(event, RowDone):
+                    await self._send_progress(send, done)
+
+    async def _send_progress(self, send: Send, done: int) -> None:
+        await _send_line(send, BenchmarkLine(progress=BenchmarkProgress(done=done, total=self._job.rows)))
+
     async def _run(self, made: MemoryObjectSendStream[Event]) -> None:
+        watch = Stopwatch()
         with made:
-            await self._benchmarks.run(self._job, made.send_nowait, Stopwatch())
+            async with self._benchmarks.turn(watch):
+                await self._benchmarks.run(self._job, made.send_nowait, watch)
         self._place.leave()
 
 
@@ -114,19 +135,27 @@ def sheet_rows(job: Job, events: Sequence[Event]) -> tuple[list[str], list[conta
 
 
 async def _shape(benchmarks: Benchmarks, job: Job, events: Sequence[Event], media_type: str) -> Response:
+    sheet_content = sheet_rows(job, events) if job.conditions.tiles else ([], [])
     if media_type == PNG:
-        sheet = await benchmarks.work(draw_sheet, *sheet_rows(job, events))
+        sheet = await benchmarks.draw(job, draw_sheet, *sheet_content)
         headers = {"X-Colors": str(sheet.colors), "X-Bits-Per-Pixel": f"{sheet.bits_per_pixel:.4f}"}
         return Response(sheet.png, headers=headers, media_type=PNG)
     report = await anyio.to_thread.run_sync(benchmark_report, job, events)
     if media_type == JSON:
         return await anyio.to_thread.run_sync(json_answer, report, {})
-    page = await benchmarks.work(write_benchmark_page, report, *sheet_rows(job, events))
+    page = await benchmarks.draw(job, write_benchmark_page, report, *sheet_content)
     return Response(page, headers=_PAGE_HEADERS, media_type=HTML)
 
 
 def _headers(job: Job) -> dict[str, str]:
     return {"X-Model": header_text(job.model or NO_MODEL), "Vary": "Accept"}
+
+
+async def _next(received: MemoryObjectReceiveStream[Event]) -> Event | None:
+    """The next event, or None after SILENCE. Raises anyio.EndOfStream after the last one."""
+    with anyio.move_on_after(SILENCE):
+        return await received.receive()
+    return None
 
 
 async def _send_line(send: Send, line: BenchmarkLine) -> None:

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from models import comparison_plots, plots
 from models.compare import Summary
+from models.contact_sheet import MOST_TILES
 from models.method_names import method_name
 from service.schemas import (
     BenchmarkFailedImage,
@@ -37,10 +38,14 @@ class Table:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a page. figures: SVG elements. sheet: a contact sheet as a data: URI, or empty."""
+    """A part of a page.
+
+    facts: (name, value) of how it was measured. figures: SVG elements. sheet: a contact sheet as a data: URI, or empty.
+    """
 
     heading: str
     lead: str
+    facts: Sequence[tuple[str, str]]
     figures: Sequence[str]
     sheet: str
     tables: Sequence[Table]
@@ -50,15 +55,25 @@ _SUMMARY = (
     *("method", "colours", "images", "kept %", "top-1 %", "bytes", "bits/pixel", "payload bits/pixel", "PSNR dB"),
     *("SSIM", "colours used", "ms"),
 )
+_DATASET = (*_SUMMARY[:5], "points to originals", *_SUMMARY[5:])
 _ROW = (
     *("image", "method", "colours", "sees", "kept", "right", "bytes", "bits/pixel", "payload bits/pixel", "PSNR dB"),
     *("SSIM", "colours used", "ms"),
 )
 _IMAGE = ("image", "size", "bytes", "sees", "true label", "notes")
+_NO_SHEET = (
+    f"The contact sheet is left out: more than {MOST_TILES:,} tiles have no room; ask for fewer images, methods or "
+    "colours."
+)
+_PROTOCOL = (
+    "Protocol A: the classifier learned from originals and stays as it is; only the quantizer learns. Every image is "
+    "quantized, its palette rounded to 8 bits, written to a file, read back and classified."
+)
+_SHORT_HASH = 12  # hexadecimal digits
 
 
 def benchmark_page(report: BenchmarkReport, sheet: bytes) -> str:
-    """The page of one benchmark; `sheet` is its contact sheet, a PNG."""
+    """The page of one benchmark; `sheet` is its contact sheet, a PNG, or empty where it was too large."""
     images = [image for image in report.images if isinstance(image, BenchmarkImage)]
     known = [image.right for image in images if image.right is not None]
     subject = f"{len(images)} image{'s' * (len(images) != 1)}, judged by {report.classifier}"
@@ -69,9 +84,10 @@ def benchmark_page(report: BenchmarkReport, sheet: bytes) -> str:
         figures.insert(0, comparison_plots.top1_over_colors(rows, subject, original))
     section = Section(
         heading="Few colours, and what is still recognised",
-        lead=f"{subject}. Learned network: {report.model or 'none'}.",
+        lead=f"{subject}. Learned network: {report.model or 'none'}. {'' if sheet else _NO_SHEET}",
+        facts=(),
         figures=_svgs(figures) if rows else (),
-        sheet="data:image/png;base64," + base64.b64encode(sheet).decode("ascii"),
+        sheet="data:image/png;base64," + base64.b64encode(sheet).decode("ascii") if sheet else "",
         tables=(
             Table("Means", _SUMMARY, [_summary_cells(means) for means in report.summary]),
             Table("Images", _IMAGE, [_image_cells(image) for image in report.images]),
@@ -92,7 +108,8 @@ def _dataset(results: DatasetReport) -> Section:
     return Section(
         heading=results.dataset,
         lead=f"{subject}, judged by {results.classifier}, which recognises {100 * results.top1_original:.2f} % of the "
-        f"originals. Learned network: {results.quantizer or 'none'}.",
+        f"originals. Learned network: {results.quantizer or 'none'}. {_PROTOCOL}",
+        facts=_facts(results),
         figures=_svgs(
             [
                 comparison_plots.top1_over_colors(rows, subject, results.top1_original),
@@ -102,15 +119,35 @@ def _dataset(results: DatasetReport) -> Section:
             ]
         ),
         sheet="",
-        tables=(Table("Means", _SUMMARY, [_summary_cells(means) for means in results.rows]),),
+        tables=(Table("Means", _DATASET, [_dataset_cells(means, results.top1_original) for means in results.rows]),),
     )
+
+
+def _facts(results: DatasetReport) -> list[tuple[str, str]]:
+    return [
+        ("images", f"{results.images:,}"),
+        ("command", results.command),
+        ("commit", results.commit),
+        ("hardware", results.hardware),
+        ("torch", results.torch),
+        ("seeds", ", ".join(f"{name} {seed}" for name, seed in results.seeds.items())),
+        ("sha256", ", ".join(f"{name} {digits[:_SHORT_HASH]}" for name, digits in results.sha256.items())),
+    ]
 
 
 def _svgs(figures: Sequence[Figure]) -> Sequence[str]:
     return [plots.svg(figure) for figure in figures]
 
 
-def _summary_cells(means: BenchmarkSummary) -> list[str]:
+def _dataset_cells(means: DatasetSummary, original: float) -> list[str]:
+    """Those of a summary, with the distance to the top-1 of the originals."""
+    points = "-" if means.top1 is None else f"{100 * (means.top1 - original):+.1f}"
+    cells = _summary_cells(means)
+    place = _DATASET.index("points to originals")
+    return [*cells[:place], points, *cells[place:]]
+
+
+def _summary_cells(means: BenchmarkSummary | DatasetSummary) -> list[str]:
     quality = f"quality {means.quality}" if isinstance(means, DatasetSummary) and means.quality else "-"
     return [
         method_name(means.method),
@@ -131,7 +168,7 @@ def _row_cells(row: BenchmarkRow | BenchmarkFailedRow) -> list[str]:
     return [*where, *seen, _number(row.bytes, 0), *_measures(row)]
 
 
-def _measures(measured: BenchmarkRow | BenchmarkSummary) -> list[str]:
+def _measures(measured: BenchmarkRow | BenchmarkSummary | DatasetSummary) -> list[str]:
     return [
         _number(measured.bits_per_pixel, 3),
         _number(measured.payload_bits_per_pixel, 3),

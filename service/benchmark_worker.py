@@ -1,13 +1,13 @@
 """What a benchmark does in its worker process: open an image, make a row, draw the contact sheet, write the page.
 
-Everything here blocks, and everything that goes in and out can be pickled. The image that was opened last stays open.
+Everything here blocks, and everything that goes in and out can be pickled. The image that was opened last stays open,
+under its token, so that its bytes cross the border once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -15,14 +15,21 @@ from numpy.typing import NDArray
 
 from models import contact_sheet, metrics, overlay
 from models.compare import Judge, Row, Sample, Setting, compare
-from models.pixels import DecodedImage, decode
+from models.errors import ColorCNNError
+from models.pixels import decode
 from models.prediction import Prediction
 from models.quantizers.base import Quantizer
 
 if TYPE_CHECKING:
-    from service.schemas import BenchmarkReport, ResultsReport
+    from service.schemas import BenchmarkReport
 
 Pixels = NDArray[np.uint8]
+
+_open: dict[str, Pixels] = {}  # of one image at most
+
+
+class ImageGone(ColorCNNError):
+    """No image of that token is open: this process is not the one that opened it."""
 
 
 class Classifier(Judge, Protocol):
@@ -50,7 +57,7 @@ class Conditions:
     """What all rows of one benchmark have in common.
 
     classifier: its name. max_pixels: of the largest image. background: sRGB under transparent pixels. tiles: how many
-    the contact sheet will have; 0 for none. cam: whether activation maps are drawn over them.
+    the contact sheet will have; 0 where none is drawn. cam: whether activation maps are drawn over them.
     """
 
     loader: Loader
@@ -89,21 +96,32 @@ class Sheet:
     bits_per_pixel: float
 
 
-def open_image(conditions: Conditions, data: bytes) -> Opened:
-    """Decode an upload and classify it. Raises BadImage, UnsupportedFormat or ImageTooLarge."""
-    image = _decoded(data, conditions.max_pixels, conditions.background)
+def open_image(conditions: Conditions, token: str, data: bytes) -> Opened:
+    """Decode an upload, keep it open under `token`, and classify it.
+
+    Raises BadImage, UnsupportedFormat or ImageTooLarge.
+    """
+    close_image()
+    image = decode(data, max_pixels=conditions.max_pixels, background=conditions.background)
+    _open[token] = image.pixels
     height, width = image.pixels.shape[:2]
     (seen,) = conditions.loader.classifier(conditions.classifier).predict(image.pixels)
     return Opened(width, height, image.notes, seen, _tile(conditions, image.pixels))
 
 
+def close_image() -> None:
+    """Give the memory of the open image back, if there is one."""
+    _open.clear()
+
+
 def compare_row(
-    conditions: Conditions, name: str, data: bytes, truth: int | None, seen: Prediction, setting: Setting
+    conditions: Conditions, token: str, name: str, truth: int | None, seen: Prediction, setting: Setting
 ) -> Compared:
-    """One row for the image in `data`; `seen` is what the classifier sees in it. Raises BadOption."""
-    pixels = _decoded(data, conditions.max_pixels, conditions.background).pixels
+    """One row for the open image of `token`, in which the classifier sees `seen`. Raises ImageGone or BadOption."""
+    if token not in _open:
+        raise ImageGone(f"the image {token} is not open here")
     quantizer = conditions.loader.quantizer(setting)
-    sample = Sample(name, pixels, seen, truth)
+    sample = Sample(name, _open[token], seen, truth)
     row, measured = compare(sample, setting, quantizer, conditions.loader.classifier(conditions.classifier))
     return Compared(row, _tile(conditions, measured.pixels))
 
@@ -117,17 +135,10 @@ def draw_sheet(columns: Sequence[str], rows: Sequence[contact_sheet.Row]) -> She
 
 
 def write_benchmark_page(report: BenchmarkReport, columns: Sequence[str], rows: Sequence[contact_sheet.Row]) -> str:
-    """The HTML page of a benchmark, with its contact sheet."""
-    from service import benchmark_page  # here, so that only the worker process loads what draws plots
+    """The HTML page of a benchmark, with its contact sheet where there are rows for one."""
+    from service import benchmark_page  # here, so that the service itself does not load what draws plots
 
-    return benchmark_page.benchmark_page(report, draw_sheet(columns, rows).png)
-
-
-def write_results_page(report: ResultsReport) -> str:
-    """The HTML page of the stored results."""
-    from service import benchmark_page
-
-    return benchmark_page.results_page(report)
+    return benchmark_page.benchmark_page(report, draw_sheet(columns, rows).png if rows else b"")
 
 
 def _tile(conditions: Conditions, pixels: Pixels) -> Pixels:
@@ -140,8 +151,3 @@ def _tile(conditions: Conditions, pixels: Pixels) -> Pixels:
     classifier = conditions.loader.classifier(conditions.classifier)
     (seen,) = classifier.predict(pixels)
     return overlay.draw(tile, classifier.activation_map(pixels, seen.index))
-
-
-@lru_cache(maxsize=1)
-def _decoded(data: bytes, max_pixels: int, background: tuple[int, int, int]) -> DecodedImage:
-    return decode(data, max_pixels=max_pixels, background=background)

@@ -15,12 +15,16 @@ Result = TypeVar("Result")
 async def while_connected(receive: Receive, work: Callable[[], Awaitable[Result]]) -> Result:
     """The result of `work`, which is cancelled when the client leaves; its request body must have been read.
 
-    Raises ClientDisconnect if it left.
+    Raises what `work` raises, or ClientDisconnect if the client left.
     """
     results: list[Result] = []
+    errors: list[Exception] = []
 
     async def run() -> None:
-        results.append(await work())
+        try:
+            results.append(await work())
+        except Exception as error:  # a task group would raise a group of it
+            errors.append(error)
         tasks.cancel_scope.cancel()
 
     async with anyio.create_task_group() as tasks:
@@ -28,6 +32,8 @@ async def while_connected(receive: Receive, work: Callable[[], Awaitable[Result]
         while (await receive())["type"] != "http.disconnect":
             pass
         tasks.cancel_scope.cancel()
+    if errors:
+        raise errors[0]
     if not results:
         raise ClientDisconnect
     return results[0]

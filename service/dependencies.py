@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
-from service.answers import JSON, PNG
-from service.benchmark import Job, Place
+from service.answers import BPG, JSON, PNG
+from service.benchmark import Job, Place, SheetUse
 from service.benchmark_answers import HTML, NDJSON
+from service.compression import Compression
 from service.lifecycle import Service
 from service.negotiation import choose
-from service.schemas import MAX_IMAGES, BenchmarkOptions, ClassifyOptions, QuantizeOptions
+from service.schemas import MAX_IMAGES, BenchmarkOptions, ClassifyOptions, CompressOptions, QuantizeOptions
 from service.uploads import Upload, parse_options, read_upload
 
 
@@ -32,11 +33,19 @@ ReadyService = Annotated[Service, Depends(_ready_service)]
 
 
 async def _admitted_service(service: ReadyService) -> AsyncIterator[Service]:
-    with service.pipeline.admit():
+    with service.pipeline.admission.admit():
         yield service
 
 
 AdmittedService = Annotated[Service, Depends(_admitted_service, scope="function")]
+
+
+async def _compression(service: ReadyService) -> AsyncIterator[Compression]:
+    with service.compression.admission.admit():
+        yield service.compression
+
+
+AdmittedCompression = Annotated[Compression, Depends(_compression, scope="function")]
 
 
 async def _benchmark_place(service: ReadyService) -> AsyncIterator[Place]:
@@ -58,16 +67,26 @@ def _negotiate(*offers: str) -> Callable[[Request], Awaitable[str]]:
 
 PngOrJson = Annotated[str, Depends(_negotiate(PNG, JSON))]
 JsonOrPng = Annotated[str, Depends(_negotiate(JSON, PNG))]
+CompressMediaType = Annotated[str, Depends(_negotiate(JSON, BPG, PNG))]
 JsonOrHtml = Annotated[str, Depends(_negotiate(JSON, HTML))]
 BenchmarkMediaType = Annotated[str, Depends(_negotiate(JSON, PNG, HTML, NDJSON))]
 
 
-async def _upload(request: Request, service: AdmittedService) -> Upload:
+async def _read_image(request: Request, service: Service) -> Upload:
     settings = service.settings
     return await read_upload(request, max_bytes=settings.max_upload_bytes, timeout=settings.upload_timeout)
 
 
+async def _upload(request: Request, service: AdmittedService) -> Upload:
+    return await _read_image(request, service)
+
+
+async def _compress_upload(request: Request, service: ReadyService, _: AdmittedCompression) -> Upload:
+    return await _read_image(request, service)
+
+
 ImageUpload = Annotated[Upload, Depends(_upload, scope="function")]
+CompressUpload = Annotated[Upload, Depends(_compress_upload, scope="function")]
 
 
 async def _quantize_options(upload: ImageUpload) -> QuantizeOptions:
@@ -78,8 +97,16 @@ async def _classify_options(upload: ImageUpload) -> ClassifyOptions:
     return parse_options(upload, ClassifyOptions)
 
 
+async def _compress_options(upload: CompressUpload) -> CompressOptions:
+    return parse_options(upload, CompressOptions)
+
+
 QuantizeParameters = Annotated[QuantizeOptions, Depends(_quantize_options)]
 ClassifyParameters = Annotated[ClassifyOptions, Depends(_classify_options)]
+CompressParameters = Annotated[CompressOptions, Depends(_compress_options)]
+
+
+_SHEET_USES: Mapping[str, SheetUse] = {PNG: "needed", HTML: "if it fits"}
 
 
 async def _benchmark_job(
@@ -90,9 +117,8 @@ async def _benchmark_job(
         request, max_bytes=settings.max_upload_bytes, timeout=settings.upload_timeout, max_images=MAX_IMAGES
     )
     options = parse_options(upload, BenchmarkOptions)
-    return service.benchmarks.plan(
-        upload, options, tiles=media_type in (PNG, HTML), request_id=request.state.request_id
-    )
+    sheet = _SHEET_USES.get(media_type, "none")
+    return service.benchmarks.plan(upload, options, sheet=sheet, request_id=request.state.request_id)
 
 
 BenchmarkJob = Annotated[Job, Depends(_benchmark_job)]

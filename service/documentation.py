@@ -9,8 +9,9 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from models.contact_sheet import MOST_TILES
 from models.pixels import ACCEPTED_FORMATS
-from service.answers import JSON, PNG
+from service.answers import BPG, JSON, PNG
 from service.benchmark_answers import HTML, NDJSON
 from service.problems import INTERNAL, MEDIA_TYPE, PROBLEMS, Problem
 from service.schemas import (
@@ -20,6 +21,8 @@ from service.schemas import (
     BenchmarkReport,
     ClassifyOptions,
     ClassifyReport,
+    CompressOptions,
+    CompressReport,
     ImageOptions,
     ProblemReport,
     QuantizeOptions,
@@ -41,6 +44,7 @@ orientation of the camera is applied: the header `X-Image-Notes` says which of t
 
 ```
 curl -F file=@photo.jpg -F colors=2 localhost:8000/quantize -o out.png
+curl -F file=@photo.jpg -F colors=2 -H 'Accept: image/bpg' localhost:8000/compress -o out.bpg
 curl --data-binary @photo.jpg -H 'Accept: application/json' 'localhost:8000/quantize?colors=2'
 curl -F file=@a.jpg -F file=@b.jpg -F methods=colorcnn,octree -F colors=2,4 -H 'Accept: text/html' \
     localhost:8000/benchmark -o page.html
@@ -61,14 +65,25 @@ _FILES: Json = {
     "description": f"One to {MAX_IMAGES} images: {_FORMATS}",
 }
 _TEXT: Json = {"type": "string"}
+_SHEET: Json = _BINARY | {"description": f"The contact sheet, of at most {MOST_TILES:,} tiles."}
+_PAGE: Json = _TEXT | {"description": "Tables, plots, and the contact sheet where it has room for all tiles."}
 _UPLOAD_STATUSES = (400, 404, 406, 408, 413, 415, 422, 500, 503)
+_TIMEOUT = 504
 
 
 def components() -> Json:
     """The schemas that the operations below refer to, by name."""
     shown: list[tuple[type[BaseModel], Any]] = [
         (report, "serialization")
-        for report in (QuantizeReport, ClassifyReport, BenchmarkReport, BenchmarkLine, ResultsReport, ProblemReport)
+        for report in (
+            QuantizeReport,
+            ClassifyReport,
+            CompressReport,
+            BenchmarkReport,
+            BenchmarkLine,
+            ResultsReport,
+            ProblemReport,
+        )
     ]
     _, schema = models_json_schema(shown, ref_template=_REF + "{model}")
     definitions: Json = schema["$defs"]
@@ -95,7 +110,13 @@ _IMAGE_HEADERS: Json = {
 }
 _LABEL_HEADERS: Json = {
     "X-Label-Before": _header("What the classifier sees in the upload (percent-encoded outside ASCII).", "frog"),
-    "X-Label-After": _header("What it sees in the painted image.", "frog"),
+    "X-Label-After": _header("What it sees in the painted image, read back from its file.", "frog"),
+}
+_COMPRESS_HEADERS: Json = {
+    **_COMMON_HEADERS,
+    **_LABEL_HEADERS,
+    "X-Colors": _header("Colours of the painted image, before BPG.", "2"),
+    "X-Bits-Per-Pixel": _header("Bits of the BPG file of the painted image over pixels.", "0.3127"),
 }
 _MAP_HEADERS: Json = {
     "X-Label": _header("The class whose map is drawn; PNG only.", "frog"),
@@ -189,11 +210,15 @@ def _success(schemas: Mapping[str, Json], headers: Mapping[str, Json]) -> Json:
 
 
 def _operation(
-    options: type[ImageOptions], schemas: Mapping[str, Json], headers: Mapping[str, Json], files: Json = _ONE_FILE
+    options: type[ImageOptions],
+    schemas: Mapping[str, Json],
+    headers: Mapping[str, Json],
+    files: Json = _ONE_FILE,
+    statuses: Sequence[int] = _UPLOAD_STATUSES,
 ) -> Json:
     """Arguments of a route that takes images and answers in the media types of `schemas`, the preferred one first."""
     return {
-        "responses": {200: _success(schemas, headers), **_problem_answers(_UPLOAD_STATUSES)},
+        "responses": {200: _success(schemas, headers), **_problem_answers(statuses)},
         "openapi_extra": {"parameters": _query_parameters(options), "requestBody": _request_body(options, files)},
     }
 
@@ -204,9 +229,15 @@ def _report(report: type[BaseModel]) -> Json:
 
 QUANTIZE = _operation(QuantizeOptions, {PNG: _BINARY, JSON: _report(QuantizeReport)}, _IMAGE_HEADERS | _LABEL_HEADERS)
 CLASSIFY = _operation(ClassifyOptions, {JSON: _report(ClassifyReport), PNG: _BINARY}, _IMAGE_HEADERS | _MAP_HEADERS)
+COMPRESS = _operation(
+    CompressOptions,
+    {JSON: _report(CompressReport), BPG: _BINARY, PNG: _BINARY},
+    _COMPRESS_HEADERS,
+    statuses=(*_UPLOAD_STATUSES, _TIMEOUT),
+)
 BENCHMARK = _operation(
     BenchmarkOptions,
-    {JSON: _report(BenchmarkReport), PNG: _BINARY, HTML: _TEXT, NDJSON: _report(BenchmarkLine)},
+    {JSON: _report(BenchmarkReport), PNG: _SHEET, HTML: _PAGE, NDJSON: _report(BenchmarkLine)},
     _BENCHMARK_HEADERS | _PAGE_HEADERS,
     _FILES,
 )

@@ -18,18 +18,20 @@ from numpy.typing import NDArray
 from models.errors import BadOption, ColorCNNError, UnknownMethod, UnknownModel
 from models.palette_image import PaletteImage
 from models.prediction import Prediction
-from models.quantizers.base import Quantizer
+from models.quantizers.base import MAX_COLORS, MIN_COLORS, Quantizer
 from models.quantizers.classical import CLASSICAL
 from models.quantizers.learned import LearnedQuantizer, load_quantizer
-from models.quantizers.published import load_published
+from models.quantizers.published import PublishedQuantizer, load_published
 from models.recognizer import Recognizer, load_recognizer
 from models.registry import ModelEntry, Registry
 
 LEARNED_METHOD = LearnedQuantizer.name
+PUBLISHED_METHOD = PublishedQuantizer.name
 
 # Kinds of models in the manifest.
 CLASSIFIER = "classifier"
 COLORCNN = "colorcnn"
+PUBLISHED = "colorcnn-published"
 
 Pixels = NDArray[np.uint8]
 
@@ -42,8 +44,8 @@ class NoSuchDevice(ColorCNNError):
 class Choice:
     """Who quantizes and who judges, with every default filled in.
 
-    method: name of the quantizer. model: the network that it uses, None for a method that has no choice of them.
-    classifier: the classifier that reads the image before and after.
+    method: name of the quantizer. model: the network that it uses, None for a classical method. classifier: the
+    classifier that reads the image before and after.
     """
 
     method: str
@@ -53,7 +55,7 @@ class Choice:
     @property
     def on_device(self) -> bool:
         """Whether a network paints."""
-        return self.method not in CLASSICAL
+        return self.model is not None
 
 
 class Engine(Protocol):
@@ -75,7 +77,7 @@ class Engine(Protocol):
     def results(self) -> tuple[Mapping[str, Any], ...]:
         """What was measured with the models over whole test sets, as `training.evaluate` stored it."""
 
-    def choose(self, method: str, model: str | None) -> Choice:
+    def choose(self, method: str, model: str | None, colors: int) -> Choice:
         """Check the names of a quantize request; raises UnknownMethod, UnknownModel or BadOption."""
 
     def classifier(self, model: str | None) -> ModelEntry:
@@ -113,8 +115,7 @@ class ModelEngine:
         self._default_names = {CLASSIFIER: default_classifier, COLORCNN: default_colorcnn}
         self._defaults: dict[str, ModelEntry] = {}
         self._recognizers: dict[str, Recognizer] = {}
-        self._quantizers: dict[str, LearnedQuantizer] = {}
-        self._others: Mapping[str, Quantizer] = CLASSICAL
+        self._quantizers: dict[str, Quantizer] = {}
         self._entries: dict[str, ModelEntry] = {}
         self._results: list[Mapping[str, Any]] = []
 
@@ -137,25 +138,25 @@ class ModelEngine:
                 self._results.append(measured)
         for kind, name in self._default_names.items():
             self._defaults[kind] = self._entry(kind, name or registry.default(kind).name)
-        published = load_published(registry, self._device)
-        if published:
-            self._others = {published.name: published, **CLASSICAL}
         self._warm()
 
     def models(self) -> tuple[ModelEntry, ...]:
         return tuple(self._entries.values())
 
     def methods(self) -> tuple[str, ...]:
-        return (LEARNED_METHOD, *self._others)
+        published = [PUBLISHED_METHOD] if any(entry.kind == PUBLISHED for entry in self.models()) else []
+        return (LEARNED_METHOD, *published, *CLASSICAL)
 
     def results(self) -> tuple[Mapping[str, Any], ...]:
         return tuple(self._results)
 
-    def choose(self, method: str, model: str | None) -> Choice:
+    def choose(self, method: str, model: str | None, colors: int) -> Choice:
         if method not in self.methods():
             raise UnknownMethod(f"There is no method {method!r:.80}; the methods are {', '.join(self.methods())}.")
+        if method == PUBLISHED_METHOD:
+            return self._choose_published(model, colors)
         if method != LEARNED_METHOD:
-            return self._choose_other(method, model)
+            return self._choose_classical(method, model)
         entry = self._entry(COLORCNN, model)
         return Choice(method, entry.name, entry.classifier or self._defaults[CLASSIFIER].name)
 
@@ -163,9 +164,9 @@ class ModelEngine:
         return self._entry(CLASSIFIER, model)
 
     def quantize(self, pixels: Pixels, colors: int, method: str, model: str | None) -> PaletteImage:
-        if method in self._others:
-            return self._others[method].quantize(pixels, colors)
-        return self._quantizers[self._entry(COLORCNN, model).name].quantize(pixels, colors)
+        if method in CLASSICAL:
+            return CLASSICAL[method].quantize(pixels, colors)
+        return self._quantizers[model or self._defaults[COLORCNN].name].quantize(pixels, colors)
 
     def predict(self, pixels: Pixels, top_k: int, model: str | None) -> tuple[Prediction, ...]:
         return self._recognizers[self.classifier(model).name].predict(pixels, top_k)
@@ -178,14 +179,27 @@ class ModelEngine:
             self._recognizers[entry.name] = load_recognizer(registry, entry.name, self._device)
         elif entry.kind == COLORCNN:
             self._quantizers[entry.name] = load_quantizer(registry, entry.name, self._device)
+        else:
+            self._quantizers[entry.name] = load_published(registry, entry.name, self._device)
         self._entries[entry.name] = entry
 
-    def _choose_other(self, method: str, model: str | None) -> Choice:
+    def _choose_published(self, model: str | None, colors: int) -> Choice:
+        """The network of that name, or that of the default quantizer's classifier, for that number of colours."""
+        judge = self._defaults[COLORCNN].classifier
+        published = [entry for entry in self.models() if entry.kind == PUBLISHED]
+        found = [entry for entry in published if (entry.name == model if model else entry.classifier == judge)]
+        if model and not found:
+            raise _unknown_model(PUBLISHED, model, published)
+        for entry in found:
+            if entry.colors == (colors, colors):
+                return Choice(PUBLISHED_METHOD, entry.name, entry.classifier or self._defaults[CLASSIFIER].name)
+        known = ", ".join(f"{entry.colors[0]}" for entry in found if entry.colors) or "none"
+        raise BadOption(f"{PUBLISHED_METHOD} needs a network for each number of colours; there is one for {known}.")
+
+    def _choose_classical(self, method: str, model: str | None) -> Choice:
         if model is not None:
             self._entry(COLORCNN, model)
-            raise BadOption(
-                f"The method {method!r} has no choice of models; leave out `model`, or ask for {LEARNED_METHOD!r}."
-            )
+            raise BadOption(f"The method {method!r} uses no model; leave out `model`, or ask for {LEARNED_METHOD!r}.")
         return Choice(method, None, self._defaults[CLASSIFIER].name)
 
     def _entry(self, kind: str, name: str | None) -> ModelEntry:
@@ -199,8 +213,9 @@ class ModelEngine:
     def _warm(self) -> None:
         """A first pass through each network: allocations and kernel choices happen now."""
         pixels = np.arange(64 * 48 * 3, dtype=np.uint32).reshape(64, 48, 3).astype(np.uint8)
-        for quantizer in self._quantizers.values():
-            quantizer.quantize(pixels, 4)
+        for name, quantizer in self._quantizers.items():
+            fewest, _ = self._entries[name].colors or (MIN_COLORS, MAX_COLORS)
+            quantizer.quantize(pixels, fewest)
         for recognizer in self._recognizers.values():
             recognizer.predict(pixels, 1)
             recognizer.activation_map(pixels, 0)

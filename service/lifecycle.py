@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum
 
 import anyio
 
 from service.benchmark import Benchmarks
+from service.compression import Compression
 from service.engine import Engine
 from service.pipeline import Pipeline
 from service.problems import NotReady
 from service.settings import Settings
+from service.steps import Steps
+from service.stored_results import StoredResults
+from service.worker_process import Run
 
 log = logging.getLogger("colorcnn.service")
 
@@ -28,7 +32,7 @@ class Phase(Enum):
 
 
 class Service:
-    """Settings, engine, pipeline and benchmarks of one application, and the phase it is in.
+    """Settings, engine and work of one application, and the phase it is in.
 
     Args:
         on_broken: called once if the models cannot be loaded, so that the process can end instead of lingering.
@@ -39,12 +43,16 @@ class Service:
         settings: Settings,
         engine: Engine,
         benchmarks: Benchmarks,
+        encoders: Sequence[Run],
         on_broken: Callable[[], None] | None = None,
     ) -> None:
         self.settings = settings
         self.engine = engine
         self.benchmarks = benchmarks
-        self.pipeline = Pipeline(engine, settings)
+        self.results = StoredResults(engine)
+        steps = Steps(engine, settings)
+        self.pipeline = Pipeline(steps, settings)
+        self.compression = Compression(steps, settings, encoders)
         self.phase = Phase.LOADING
         self._on_broken = on_broken
 
@@ -52,7 +60,7 @@ class Service:
         """Load and warm the models in a thread, so that the liveness probe is answered meanwhile."""
         started = time.perf_counter()
         try:
-            await anyio.to_thread.run_sync(self.engine.load, abandon_on_cancel=True)
+            await anyio.to_thread.run_sync(self._load, abandon_on_cancel=True)
         except Exception:  # whatever it is, the process must say so and not serve
             log.critical("the models could not be loaded", exc_info=True)
             self.phase = Phase.BROKEN
@@ -63,6 +71,10 @@ class Service:
         names = ",".join(entry.name for entry in self.engine.models())
         seconds = time.perf_counter() - started
         log.info("ready device=%s models=%s seconds=%.1f", self.engine.device, names, seconds)
+
+    def _load(self) -> None:
+        self.engine.load()
+        self.results.load()
 
     def drain(self) -> None:
         """Take no new requests, and let no benchmark outlast the others."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -11,14 +10,14 @@ import numpy as np
 import torch
 
 from models.compare import Setting
-from models.errors import BadOption, UnknownMethod
-from models.quantizers.base import Quantizer
+from models.quantizers.base import MAX_COLORS, MIN_COLORS, Quantizer
 from models.quantizers.classical import CLASSICAL
 from models.quantizers.learned import load_quantizer
 from models.quantizers.published import load_published
 from models.recognizer import load_recognizer
 from models.registry import Registry
 from service.benchmark_worker import Classifier
+from service.engine import PUBLISHED
 
 
 @dataclass(frozen=True)
@@ -43,17 +42,14 @@ def _classifier(loader: ModelLoader, name: str) -> Classifier:
 @cache
 def _quantizer(loader: ModelLoader, method: str, model: str | None) -> Quantizer:
     """Its first image is this one, so that no row's milliseconds hold what only happens once."""
-    quantizer = CLASSICAL[method] if method in CLASSICAL else _network(loader, model)
-    with suppress(BadOption):  # the published networks may have no such number of colours
-        quantizer.quantize(np.arange(64 * 48 * 3, dtype=np.uint32).reshape(64, 48, 3).astype(np.uint8), 4)
+    quantizer, colors = (CLASSICAL[method], MIN_COLORS) if model is None else _network(loader, model)
+    quantizer.quantize(np.arange(64 * 48 * 3, dtype=np.uint32).reshape(64, 48, 3).astype(np.uint8), colors)
     return quantizer
 
 
-def _network(loader: ModelLoader, name: str | None) -> Quantizer:
+def _network(loader: ModelLoader, name: str) -> tuple[Quantizer, int]:
+    """A quantizer with a network, and the fewest colours that it paints with."""
     registry, device = Registry.open(loader.folder), torch.device(loader.device)
-    if name:
-        return load_quantizer(registry, name, device)
-    published = load_published(registry, device)
-    if not published:
-        raise UnknownMethod("There is no published network any more; start the service again.")
-    return published
+    entry = registry.entry(name)
+    load = load_published if entry.kind == PUBLISHED else load_quantizer
+    return load(registry, name, device), (entry.colors or (MIN_COLORS, MAX_COLORS))[0]

@@ -42,7 +42,7 @@ class UploadTimeout(ColorCNNError):
 
 
 class OutOfTime(ColorCNNError):
-    """A benchmark had to end before this row of it."""
+    """An image was not compressed in time, or a benchmark had to end before this row of it."""
 
 
 class RetryLater(ColorCNNError):
@@ -55,6 +55,10 @@ class RetryLater(ColorCNNError):
 
 class QueueFull(RetryLater):
     """As many requests as the queue holds are inside already."""
+
+
+class NotDrawn(RetryLater):
+    """The process that draws contact sheets and pages was killed again and again, or was too slow."""
 
 
 class NotReady(RetryLater):
@@ -88,7 +92,8 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
     BadOption: Problem("bad-option", 422, "An option is unknown, repeated or out of range"),
     QueueFull: Problem("queue-full", 503, "The service has as much work as it can hold"),
     NotReady: Problem("not-ready", 503, "The service is not ready"),
-    OutOfTime: Problem("out-of-time", 504, "The benchmark took too long"),
+    NotDrawn: Problem("not-drawn", 503, "The contact sheet or page could not be drawn"),
+    OutOfTime: Problem("out-of-time", 504, "The work took too long"),
 }
 
 NOT_FOUND = Problem("not-found", 404, "There is nothing at this path")

@@ -12,17 +12,20 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from service import documentation
-from service.answers import PNG, classify_answer, models_report, quantize_answer
-from service.benchmark import results_report
+from service.answers import COMPRESSED, PNG, classify_answer, compress_answer, models_report, quantize_answer
 from service.benchmark_answers import HTML, NDJSON, BenchmarkLines, benchmark_answer, results_answer
 from service.connection import while_connected
 from service.dependencies import (
+    AdmittedCompression,
     AdmittedService,
     AnyService,
     BenchmarkJob,
     BenchmarkMediaType,
     BenchmarkPlace,
     ClassifyParameters,
+    CompressMediaType,
+    CompressParameters,
+    CompressUpload,
     ImageUpload,
     JsonOrHtml,
     JsonOrPng,
@@ -74,6 +77,23 @@ async def classify(
     return await anyio.to_thread.run_sync(classify_answer, result, media_type)
 
 
+@router.post("/compress", tags=["images"], response_class=Response, **documentation.COMPRESS)
+async def compress(
+    request: Request,
+    media_type: CompressMediaType,
+    compression: AdmittedCompression,
+    upload: CompressUpload,
+    options: CompressParameters,
+) -> Response:
+    """Paint the image, take it through BPG and back, and report what that costs and does; beside it, the upload itself.
+
+    `image/bpg` is the BPG file of the painted image, `image/png` what a viewer shows of it.
+    """
+    work = partial(compression.compress, upload.image, options, COMPRESSED[media_type])
+    result = await while_connected(request.receive, work)
+    return await anyio.to_thread.run_sync(compress_answer, result)
+
+
 @router.post("/benchmark", tags=["benchmark"], response_class=Response, **documentation.BENCHMARK)
 async def benchmark(
     request: Request,
@@ -94,8 +114,8 @@ async def benchmark(
 @_report("/benchmark", "benchmark", response_class=Response, **documentation.RESULTS)
 async def results(media_type: JsonOrHtml, service: ReadyService) -> Response:
     """What was measured over whole test sets with the models that are loaded, by the methods of POST /benchmark."""
-    page = await service.benchmarks.results_page() if media_type == HTML else None
-    return results_answer(results_report(service.engine), page)
+    page = await service.results.page() if media_type == HTML else None
+    return results_answer(service.results.report, page)
 
 
 @_report("/models")

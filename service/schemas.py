@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Generic, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, StringConstraints
 
+from models.codecs.bpg import Mode
 from models.quantizers.base import MAX_COLORS, MIN_COLORS
 from service.engine import CLASSIFIER, COLORCNN, LEARNED_METHOD
 
 Value = TypeVar("Value")
+Colors = TypeVar("Colors", int, int | None)
 Name = Annotated[str, StringConstraints(min_length=1)]
+
+
+def _plain_digits(value: object) -> object:
+    """Pydantic alone would take "1_0" for 10 and "+4" for 4."""
+    if isinstance(value, str) and not (value.isascii() and value.isdigit()):
+        raise ValueError("Input should be a number in plain digits")
+    return value
+
+
+Number = Annotated[int, BeforeValidator(_plain_digits)]
 
 
 class ImageOptions(BaseModel):
@@ -30,10 +42,10 @@ class ImageOptions(BaseModel):
         return red, green, blue
 
 
-class QuantizeOptions(ImageOptions):
-    """Options of POST /quantize."""
+class PaintOptions(ImageOptions):
+    """Options of the endpoints that paint one image."""
 
-    colors: int = Field(
+    colors: Number = Field(
         4,
         ge=MIN_COLORS,
         le=MAX_COLORS,
@@ -46,18 +58,45 @@ class QuantizeOptions(ImageOptions):
     model: Name | None = Field(
         None, description=f"Network for the method `{LEARNED_METHOD}`; left out: the default of GET /models."
     )
+    recognise: bool = Field(
+        True, description="Whether a classifier reads the image before and after; false saves its time."
+    )
+
+
+class QuantizeOptions(PaintOptions):
+    """Options of POST /quantize."""
+
     effort: Literal["fast", "default", "max"] = Field(
         "default", description="How hard the PNG writer tries to make the file small; the pixels are the same."
     )
-    recognise: bool = Field(
-        True, description="Whether a classifier reads the image before and after; false saves its time."
+
+
+class CompressOptions(PaintOptions):
+    """Options of POST /compress."""
+
+    qp: Number = Field(
+        28,
+        ge=0,
+        le=51,
+        description="HEVC's quantization parameter, from 0 to 51: six more double the step between levels.",
+    )
+    chroma: Literal["420", "422", "444"] = Field(
+        "444",
+        description="How much of the colour is kept: all (444), half of the columns (422), and of the rows (420).",
+    )
+    mode: Mode = Field(
+        "plain",
+        description="`plain`: the painted image at `qp` and `chroma`. `auto`: the smallest file in which each pixel "
+        "still is nearest to its own colour, whatever `qp` and `chroma`; it takes as long as a dozen plain ones. "
+        "`index`, with two colours: the same as a black and white image with the colours beside it, which only this "
+        "service puts together.",
     )
 
 
 class ClassifyOptions(ImageOptions):
     """Options of POST /classify."""
 
-    top_k: int = Field(5, ge=1, le=1000, description="Most predictions in the answer, from 1 to 1000.")
+    top_k: Number = Field(5, ge=1, le=1000, description="Most predictions in the answer, from 1 to 1000.")
     model: Name | None = Field(None, description="Classifier; left out: the default of GET /models.")
     cam: Name | None = Field(
         None,
@@ -84,7 +123,7 @@ class BenchmarkOptions(ImageOptions):
     """Options of POST /benchmark. Tuples are fields that are repeated, or values with commas between them, or both."""
 
     colors: Annotated[
-        tuple[Annotated[int, Field(ge=MIN_COLORS, le=MAX_COLORS)], ...],
+        tuple[Annotated[Number, Field(ge=MIN_COLORS, le=MAX_COLORS)], ...],
         BeforeValidator(_split),
         AfterValidator(_each_once),
     ] = Field(
@@ -111,6 +150,9 @@ class BenchmarkOptions(ImageOptions):
     cam: bool = Field(
         False, description="Whether the contact sheet shows where the classifier looks (class activation maps)."
     )
+
+
+_BASE64: dict[str, JsonValue] = {"contentEncoding": "base64"}
 
 
 class _Answer(BaseModel):
@@ -144,17 +186,70 @@ class QuantizeReport(_Answer):
     palette: list[str] = Field(description="The colours, as #rrggbb.", examples=[["#1d2b1f", "#c9b79c"]])
     counts: list[int] = Field(description="Pixels of each palette entry.", examples=[[120400, 186800]])
     bits_per_pixel: float = Field(description="Bits of the PNG file over pixels of the image.", examples=[0.41])
-    png: str = Field(description="The indexed PNG, in base64.", json_schema_extra={"contentEncoding": "base64"})
+    png: str = Field(description="The indexed PNG, in base64.", json_schema_extra=_BASE64)
     recognition: RecognitionReport | None = Field(description="Null with recognise=false.")
+    notes: list[str] = Field(description="What decoding did to the upload.", examples=[["EXIF orientation applied"]])
+
+
+class VersionReport(_Answer):
+    """One form of an image, and what it does to it."""
+
+    bytes: int = Field(description="Size of the file.", examples=[11128])
+    bits_per_pixel: float = Field(description="Bits of the file over pixels.", examples=[0.66])
+    payload_bits_per_pixel: float | None = Field(
+        description="The same without the bytes that do not depend on the picture; null for the upload.",
+        examples=[0.65],
+    )
+    mse: float = Field(description="Mean squared error to the upload, 0 to 65025.", examples=[55.2])
+    psnr: float | None = Field(description="In dB; null where the pixels are those of the upload.", examples=[30.7])
+    label: str | None = Field(description="What the classifier sees; null with recognise=false.", examples=["cat"])
+    probability: float | None = Field(ge=0, le=1, examples=[0.93])
+    kept: bool | None = Field(description="Whether it sees the same in the upload.")
+
+
+class PaintedBpgReport(VersionReport):
+    """The painted image as BPG."""
+
+    index_map_kept: bool = Field(
+        description="Whether each pixel still is nearest to its own colour of the palette, so that the painted image "
+        "can be restored exactly."
+    )
+
+
+class CompressedFiles(_Answer):
+    """The files of a compressed image, in base64."""
+
+    png: str = Field(description="The painted image as indexed PNG.", json_schema_extra=_BASE64)
+    bpg: str = Field(description="The painted image as BPG.", json_schema_extra=_BASE64)
+    original_bpg: str = Field(description="The upload as BPG.", json_schema_extra=_BASE64)
+
+
+class CompressReport(_Answer):
+    """The answer of POST /compress as JSON."""
+
+    model: str | None = Field(description="The network that painted; null for a classical method.")
+    method: str = Field(examples=[LEARNED_METHOD])
+    classifier: str | None = Field(description="Who reads the image; null with recognise=false.")
+    width: int = Field(ge=1, examples=[640])
+    height: int = Field(ge=1, examples=[480])
+    colors: int = Field(description="Palette entries of the painted image.", examples=[4])
+    qp: int = Field(examples=[28])
+    chroma: str = Field(examples=["444"])
+    mode: Mode = Field(examples=["plain"])
+    original: VersionReport = Field(description="The upload, with the size of its file.")
+    quantized: VersionReport = Field(description="The painted image as indexed PNG.")
+    quantized_bpg: PaintedBpgReport = Field(description="The painted image as BPG.")
+    original_bpg: VersionReport = Field(
+        description="The upload as BPG, at the same `qp` and `chroma`, without painting."
+    )
+    files: CompressedFiles
     notes: list[str] = Field(description="What decoding did to the upload.", examples=[["EXIF orientation applied"]])
 
 
 class CamReport(PredictionReport):
     """A class activation map: where the classifier looks for this class."""
 
-    png: str = Field(
-        description="The map over the image, a PNG in base64.", json_schema_extra={"contentEncoding": "base64"}
-    )
+    png: str = Field(description="The map over the image, a PNG in base64.", json_schema_extra=_BASE64)
 
 
 class ClassifyReport(_Answer):
@@ -264,12 +359,10 @@ class BenchmarkFailedRow(_Answer):
     error: ErrorReport
 
 
-class BenchmarkSummary(_Answer):
-    """Means over the rows of one method and number of colours, without those that failed."""
-
+class _Summary(_Answer, Generic[Colors]):
     method: str = Field(examples=[LEARNED_METHOD])
     model: str | None = Field(description="The network that painted; null without one.")
-    colors: int | None = Field(description="Most palette entries; null without a palette.", examples=[4])
+    colors: Colors = Field(description="Most palette entries.", examples=[4])
     images: int = Field(description="Rows that the means are over.", examples=[2])
     kept: float = Field(ge=0, le=1, description="Share of images whose label stayed the same.", examples=[0.5])
     top1: float | None = Field(description="Share with the true label; null without labels.", examples=[0.5])
@@ -280,6 +373,10 @@ class BenchmarkSummary(_Answer):
     ssim: float | None = Field(examples=[0.81])
     colors_used: float = Field(examples=[4.0])
     milliseconds: float = Field(examples=[12.4])
+
+
+class BenchmarkSummary(_Summary[int]):
+    """Means over the rows of one method and number of colours, without those that failed."""
 
 
 class BenchmarkReport(_Answer):
@@ -302,7 +399,8 @@ class BenchmarkProgress(_Answer):
 class BenchmarkLine(_Answer):
     """One line of the answer of POST /benchmark as `application/x-ndjson`: one of these, the others left out.
 
-    First comes `progress`, then each `image` with its `row`s as soon as they are made, last `summary`.
+    First comes `progress`, then each `image` with its `row`s as soon as they are made, last `summary`. After each row,
+    and whenever nothing came for some seconds, comes `progress` again.
     """
 
     progress: BenchmarkProgress | None = None
@@ -311,8 +409,11 @@ class BenchmarkLine(_Answer):
     summary: list[BenchmarkSummary] | None = None
 
 
-class DatasetSummary(BenchmarkSummary):
-    """Means over a whole test set. Beside palettes: `jpeg` and `webp` at some quality, `png` with 24 bits a pixel."""
+class DatasetSummary(_Summary[int | None]):
+    """Means over a whole test set. Beside palettes: `jpeg` and `webp` at some quality, `png` with 24 bits a pixel.
+
+    These have no palette: `colors` is null.
+    """
 
     quality: int | None = Field(description="Of the codec, 1 to 100; null for palettes.", examples=[None])
 
@@ -328,7 +429,12 @@ class DatasetReport(BaseModel):
     classifier: str = Field(examples=["cifar10-resnet9"])
     quantizer: str | None = Field(examples=["cifar10-colorcnn"])
     sha256: dict[str, str] = Field(description="Hashes of the checkpoints that were measured.")
-    top1_original: float = Field(description="Top-1 accuracy on the originals.", examples=[0.9045])
+    seeds: dict[str, int] = Field(description="That they were trained with.", examples=[{"cifar10-colorcnn": 0}])
+    top1_original: float = Field(ge=0, le=1, description="Top-1 accuracy on the originals.", examples=[0.9045])
+    command: str = Field(description="What measured.", examples=["python -m training.evaluate --out results/x.json"])
+    commit: str = Field(description="Of the code that measured.")
+    hardware: str = Field(examples=["2 CPU cores, x86_64"])
+    torch: str = Field(description="Its version.", examples=["2.13.0"])
     rows: list[DatasetSummary]
 
 

@@ -64,6 +64,21 @@ class Settings(BaseSettings):
     workers: int = Field(
         4, ge=1, le=256, description="Images decoded, quantized or encoded at once; bounds the memory for pixels."
     )
+    compress_queue_size: int = Field(
+        8, ge=1, le=1000, description="Requests to /compress inside at once; more are answered 503."
+    )
+    compress_workers: int = Field(
+        2, ge=1, le=64, description="Images compressed at once, each in a process that uses two cores."
+    )
+    compress_max_pixels: int = Field(
+        16_000_000,
+        ge=1,
+        le=250_000_000,
+        description="Largest image that is compressed, in pixels; more is answered 413.",
+    )
+    compress_timeout: float = Field(
+        60.0, gt=0, le=3600, description="Seconds that compressing may take, waiting included; more is answered 504."
+    )
     benchmark_queue_size: int = Field(
         4, ge=1, le=1000, description="Benchmarks inside at once, one of them working; more are answered 503."
     )

@@ -25,6 +25,10 @@ _MAX_FIELD_BYTES = 4096
 _HINT = (
     "Send the image as the field `file` (curl -F file=@photo.jpg) or as the raw body (curl --data-binary @photo.jpg)."
 )
+_HINT_OF_SEVERAL = (
+    "Send each image as a field `file` (curl -F file=@a.jpg -F file=@b.jpg), or one as the raw body "
+    "(curl --data-binary @photo.jpg)."
+)
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,8 @@ async def read_upload(request: Request, *, max_bytes: int, timeout: float, max_i
         ImageTooLarge: the body has, or announces, more than `max_bytes` bytes.
         UploadTimeout: the body did not end within `timeout` seconds.
         MalformedUpload: the body is announced as a multipart form and is not one.
-        BadUpload: the form holds no file in the field `file`, or more than `max_images` files, or others.
+        BadUpload: the form holds no file in the field `file`, or more than `max_images` files, or others; or several
+            images are asked for, and there is no body at all. Where one is asked for, that is an image of no bytes.
     """
     _refuse_announced_size(request, max_bytes)
     try:
@@ -141,7 +146,10 @@ async def _read_body(
 ) -> tuple[tuple[UploadedFile, ...], tuple[tuple[str, str], ...]]:
     content_type = request.headers.get("content-type", "")
     if content_type.partition(";")[0].strip().lower() != "multipart/form-data":
-        return (UploadedFile(await _join(chunks)),), ()
+        data = await _join(chunks)
+        if not data and max_images > 1:
+            raise BadUpload(f"The request has no body. {_HINT_OF_SEVERAL}")
+        return (UploadedFile(data),), ()
     return await _split_form(await _parse_multipart(request, chunks, max_bytes), max_images)
 
 

@@ -2,36 +2,39 @@
 
     python -m tests.benchmarks.isolation --out results/isolation.json
 
-One client sends the photo of a cat to a real service again and again, in turns alone and beside a benchmark of eight
-images, every method and eight numbers of colours.
+One client sends the photo of a cat to a real service again and again, in turns alone and beside benchmarks: one of an
+image of several megabytes that is answered as a page, then one of eight small images, every method and eight numbers of
+colours. Leaving the last ends the worker process, so that its start is part of the load in every turn.
 """
 
 import argparse
+import io
 import json
 import platform
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from os import cpu_count
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import numpy as np
+from PIL import Image
 
 from tests.service.processes import ROOT, serving
 
 PHOTO = ROOT / "tests" / "photos" / "cat.jpg"
 COLORS = "2,4,8,16,32,64,128,256"
+PATIENCE = 300.0  # seconds
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     """Parse flags, measure and write the JSON file."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.isolation", description=__doc__)
     parser.add_argument("--requests", type=int, default=100, help="in each turn (%(default)s)")
-    parser.add_argument("--turns", type=int, default=3, help="alone and beside a benchmark (%(default)s)")
+    parser.add_argument("--turns", type=int, default=3, help="alone and beside benchmarks (%(default)s)")
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     args = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as folder, serving("service", Path(folder) / "log") as server:
@@ -45,59 +48,92 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
 
 
 def measure(url: str, requests: int, turns: int) -> dict[str, Any]:
-    """Milliseconds of /quantize alone and beside a benchmark, and the latter over the former."""
+    """Milliseconds of /quantize alone and beside benchmarks, and the latter over the former."""
     alone: list[float] = []
     beside: list[float] = []
-    with httpx.Client(base_url=url, timeout=120, trust_env=False) as client:
+    large = noise()
+    with httpx.Client(base_url=url, timeout=PATIENCE, trust_env=False) as client:
         send_many(client, 10)
         for _ in range(turns):
             alone += send_many(client, requests)
-            with benchmark_running(url):
-                beside += send_many(client, requests)
+            with Load(url, large) as load:
+                beside += send_many(client, requests, load.page_is_there)
     times = {"alone": percentiles(alone), "beside": percentiles(beside)}
     ratios = {name: round(times["beside"][name] / times["alone"][name], 2) for name in times["alone"]}
-    return {"requests": requests * turns, "milliseconds": times, "ratio": ratios}
+    counts = {"requests_alone": len(alone), "requests_beside": len(beside), "large_upload_bytes": len(large)}
+    return counts | {"milliseconds": times, "ratio": ratios}
 
 
-def send_many(client: httpx.Client, count: int) -> list[float]:
-    """Milliseconds of each of `count` requests, one after the other."""
+def noise() -> bytes:
+    """A photo of noise, which no PNG makes smaller: 1.6 megapixels, 4.8 megabytes."""
+    pixels = np.random.default_rng(0).integers(0, 256, (1000, 1600, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def send_many(client: httpx.Client, count: int, enough: Callable[[], bool] = lambda: True) -> list[float]:
+    """Milliseconds of each of `count` requests, one after the other, or of more until it is `enough`."""
     photo = PHOTO.read_bytes()
-    times = []
-    for _ in range(count):
+    times: list[float] = []
+    while len(times) < count or not enough():
         started = time.perf_counter()
         client.post("/quantize", content=photo, params={"colors": "2"}).raise_for_status()
         times.append(1000 * (time.perf_counter() - started))
     return times
 
 
-@contextmanager
-def benchmark_running(url: str) -> Iterator[None]:
-    """A benchmark that is at work before the block begins and is left when it ends; RuntimeError if it ended early."""
-    at_work, leave, ended = threading.Event(), threading.Event(), threading.Event()
+class Load:
+    """Benchmarks, for the length of a block: first a page with the `large` image, then JSON lines that are left.
 
-    def read() -> None:
+    Raises RuntimeError if they ended before the block did.
+    """
+
+    def __init__(self, url: str, large: bytes) -> None:
+        self._client = httpx.Client(base_url=url, timeout=PATIENCE, trust_env=False)
+        self._large = large
+        self._paged, self._leave, self._ended = threading.Event(), threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        ended = self._ended.is_set()
+        self._leave.set()
+        self._thread.join(PATIENCE)
+        if ended and kind is None:
+            raise RuntimeError("the benchmarks ended before the requests did; see above, or ask for fewer requests")
+
+    def page_is_there(self) -> bool:
+        """Whether the page was answered, so that all of it was part of the load; or nothing more will come."""
+        return self._paged.is_set() or self._ended.is_set()
+
+    def _run(self) -> None:
+        try:
+            with self._client:
+                self._get_page()
+                self._read_lines()
+        finally:
+            self._ended.set()
+
+    def _get_page(self) -> None:
+        files = [("file", self._large), ("file", PHOTO.read_bytes())]
+        options = {"methods": "colorcnn,octree", "colors": "2,4"}
+        answer = self._client.post("/benchmark", files=files, data=options, headers={"Accept": "text/html"})
+        answer.raise_for_status()
+        self._paged.set()
+
+    def _read_lines(self) -> None:
         files = [("file", PHOTO.read_bytes())] * 8
-        methods = ",".join(httpx.get(f"{url}/models", trust_env=False).json()["methods"])
-        options = {"methods": methods, "colors": COLORS}
+        options = {"methods": ",".join(self._client.get("/models").json()["methods"]), "colors": COLORS}
         headers = {"Accept": "application/x-ndjson"}
-        request = {"files": files, "data": options, "headers": headers, "timeout": 120}
-        with httpx.Client(trust_env=False) as client, client.stream("POST", f"{url}/benchmark", **request) as response:
-            for line in response.iter_lines():
-                if "row" in json.loads(line):
-                    at_work.set()
-                if leave.is_set():
+        with self._client.stream("POST", "/benchmark", files=files, data=options, headers=headers) as response:
+            response.raise_for_status()
+            for _ in response.iter_lines():
+                if self._leave.is_set():
                     return
-        ended.set()
-
-    thread = threading.Thread(target=read)
-    thread.start()
-    if not at_work.wait(120):
-        raise RuntimeError("the benchmark gave no row within two minutes")
-    yield
-    leave.set()
-    thread.join()
-    if ended.is_set():
-        raise RuntimeError("the benchmark ended before the requests did; ask for fewer requests")
 
 
 def percentiles(times: Sequence[float]) -> dict[str, float]:

@@ -49,12 +49,12 @@ def engine() -> FakeEngine:
 
 @pytest.fixture
 def settings() -> Settings:
-    return Settings(max_upload_bytes=1_000_000, queue_size=3, workers=2, benchmark_queue_size=2)
+    return Settings(max_upload_bytes=1_000_000, queue_size=3, workers=2, compress_queue_size=2, benchmark_queue_size=2)
 
 
 @pytest.fixture
 def app(settings: Settings, engine: FakeEngine) -> FastAPI:
-    return create_app(settings, engine, Benchmarks(engine, settings, FakeLoader(), in_thread))
+    return create_app(settings, engine, Benchmarks(engine, settings, FakeLoader(), in_thread), [in_thread])
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import zlib
 import numpy as np
 from PIL import Image
 
+from models.codecs import bpg
 from service.engine import Pixels
 
 
@@ -19,14 +20,17 @@ def ramp(width: int = 40, height: int = 24) -> Pixels:
 
 
 def encoded(pixels: Pixels, image_format: str = "PNG") -> bytes:
-    """`pixels` as a file of a format of Pillow's."""
+    """`pixels` as a file of one of ACCEPTED_FORMATS, or another one of Pillow's."""
     buffer = io.BytesIO()
+    if image_format == "BPG":
+        return bpg.encode(pixels)
     Image.fromarray(pixels).save(buffer, image_format)
     return buffer.getvalue()
 
 
 PHOTO = encoded(ramp(), "JPEG")
 DRAWING = encoded(ramp())
+BPG = encoded(ramp(), "BPG")
 
 
 def bomb(side: int = 13_000) -> bytes:

@@ -6,12 +6,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+
+from tests.service.conftest import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 STARTED_WITHIN = 120.0  # seconds; importing torch on a busy machine is most of it
@@ -66,15 +68,23 @@ def serving(module: str, log: Path, **settings: str) -> Iterator[Server]:
         process.wait(STOPPED_WITHIN)
 
 
+def until(condition: Callable[[], object]) -> None:
+    """Wait for something that happens soon."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
 def workers_of(pid: int) -> list[int]:
-    """The worker processes (anyio's) that a process has started and that still run."""
+    """The worker processes that a process has started and that still run."""
     return [int(folder.name) for folder in Path("/proc").glob("[0-9]*") if _is_worker_of(pid, folder)]
 
 
 def _is_worker_of(pid: int, folder: Path) -> bool:
     try:
         status = (folder / "status").read_text()
-        return f"\nPPid:\t{pid}\n" in status and b"anyio.to_process" in (folder / "cmdline").read_bytes()
+        return f"\nPPid:\t{pid}\n" in status and b"multiprocessing.spawn" in (folder / "cmdline").read_bytes()
     except OSError:  # it has ended meanwhile
         return False
 

@@ -14,7 +14,7 @@ from PIL import Image
 from models.errors import BadOption, ColorCNNError
 from service.schemas import QuantizeOptions
 from service.uploads import Upload, parse_options
-from tests.service.images import DRAWING, PHOTO, bomb, encoded, ramp
+from tests.service.images import BPG, DRAWING, PHOTO, bomb, encoded, ramp
 
 pytestmark = pytest.mark.anyio
 
@@ -53,10 +53,27 @@ def eps() -> bytes:
         (eps(), (415, "unsupported-format")),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", (415, "unsupported-format")),
         (b"x" * 1_000_001, (413, "too-large")),
+        (BPG[:-9], (400, "bad-image")),
+        (BPG[:6] + b"\xff" * 4 + b"\x7f" + b"\xff" * 4 + b"\x7f" + BPG[8:], (400, "bad-image")),
+        (BPG[:6] + b"\x83\xff\xff\xff\x7f" * 2 + BPG[8:], (413, "too-large")),
     ],
-    ids=["empty", "text", "half a JPEG", "cut PNG", "zeros", "bomb", "PPM", "EPS", "SVG", "too many bytes"],
+    ids=[
+        "empty",
+        "text",
+        "half a JPEG",
+        "cut PNG",
+        "zeros",
+        "bomb",
+        "PPM",
+        "EPS",
+        "SVG",
+        "too many bytes",
+        "cut BPG",
+        "BPG of impossible size",
+        "BPG of absurd size",
+    ],
 )
-@pytest.mark.parametrize("path", ["/quantize", "/classify"])
+@pytest.mark.parametrize("path", ["/quantize", "/classify", "/compress"])
 @pytest.mark.parametrize("form", [False, True], ids=["raw", "form"])
 async def test_bad_bytes(client: AsyncClient, path: str, form: bool, data: bytes, expected: tuple[int, str]) -> None:
     started = time.perf_counter()
@@ -77,6 +94,8 @@ async def test_bad_bytes(client: AsyncClient, path: str, form: bool, data: bytes
         ({"colors": ""}, (422, "bad-option")),
         ({"colors": "-2"}, (422, "bad-option")),
         ({"colors": "2.5"}, (422, "bad-option")),
+        ({"colors": "1_0"}, (422, "bad-option")),
+        ({"colors": "+4"}, (422, "bad-option")),
         ({"colors": "9" * 5000}, (422, "bad-option")),
         ({"colours": "2"}, (422, "bad-option")),
         ({"effort": "much"}, (422, "bad-option")),
@@ -106,6 +125,7 @@ async def test_bad_options(client: AsyncClient, form: bool, options: dict[str, s
     [
         ({"top_k": "0"}, (422, "bad-option")),
         ({"top_k": "all"}, (422, "bad-option")),
+        ({"top_k": "1_0"}, (422, "bad-option")),
         ({"cam": ""}, (422, "bad-option")),
         ({"colors": "2"}, (422, "bad-option")),
         ({"model": "painter"}, (404, "unknown-model")),
@@ -235,7 +255,7 @@ async def test_an_announced_size_is_refused_before_the_body_is_read(client: Asyn
 
 
 @pytest.mark.parametrize("accept", ["text/html", "image/jpeg", "image/png;q=0, application/json;q=0"])
-@pytest.mark.parametrize("path", ["/quantize", "/classify"])
+@pytest.mark.parametrize("path", ["/quantize", "/classify", "/compress"])
 async def test_an_answer_that_nobody_wants(client: AsyncClient, path: str, accept: str) -> None:
     response = await client.post(path, content=PHOTO, headers={"Accept": accept})
 

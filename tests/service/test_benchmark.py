@@ -2,20 +2,24 @@
 
 import json
 import logging
+import threading
 from collections.abc import Callable
 from html.parser import HTMLParser
 from typing import Any, TypeVar, TypeVarTuple
 
 import anyio
 import pytest
+from anyio import BrokenWorkerProcess
 from fastapi import FastAPI
 from httpx import AsyncClient, Response
 from starlette.types import Message
 
 from models.compare import Setting
 from models.metrics import psnr
+from service import benchmark, benchmark_answers, benchmark_page, benchmark_worker
 from service.app import create_app
 from service.benchmark import Benchmarks, image_names
+from service.schemas import ResultsReport
 from service.settings import Settings
 from service.uploads import UploadedFile
 from tests.service.conftest import PATIENCE, loaded, running
@@ -155,6 +159,9 @@ async def test_labels_by_name_or_index(client: AsyncClient, labels: str | list[s
         ({"colors": "1"}, (422, "bad-option"), "from 2 to 256"),
         ({"colors": "2,257"}, (422, "bad-option"), "257"),
         ({"colors": "2,two"}, (422, "bad-option"), "two"),
+        ({"colors": "2,1_0"}, (422, "bad-option"), "plain digits"),
+        ({"colors": "2,+4"}, (422, "bad-option"), "plain digits"),
+        ({"colors": "2,٤"}, (422, "bad-option"), "plain digits"),
         ({"colors": ""}, (422, "bad-option"), "colors"),
         ({"colors": "2,02"}, (422, "bad-option"), "once"),
         ({"colors": ",".join(map(str, range(2, 19)))}, (422, "bad-option"), "16"),
@@ -198,6 +205,13 @@ async def test_a_file_in_another_field(client: AsyncClient, field: str | None, h
 
     assert problem(response) == (422, "bad-upload")
     assert hint in response.json()["detail"]
+
+
+async def test_a_request_without_a_body(client: AsyncClient) -> None:
+    refused = await client.post("/benchmark", params={"methods": "octree"})
+
+    assert problem(refused) == (422, "bad-upload")
+    assert "curl -F file=@a.jpg -F file=@b.jpg" in refused.json()["detail"]
 
 
 async def test_one_broken_image_among_good_ones(client: AsyncClient) -> None:
@@ -259,9 +273,10 @@ async def test_lines_hold_what_json_holds(client: AsyncClient) -> None:
     lines = [json.loads(line) for line in streamed.text.splitlines()]
     assert streamed.headers["content-type"] == "application/x-ndjson"
     assert "content-length" not in streamed.headers
-    assert [next(iter(line)) for line in lines] == ["progress", "image", *["row"] * 4, "image", *["row"] * 4, "summary"]
+    rows = ["row", "progress"] * 4
+    assert [next(iter(line)) for line in lines] == ["progress", "image", *rows, "image", *rows, "summary"]
     assert {len(line) for line in lines} == {1}
-    assert lines[0] == {"progress": {"done": 0, "total": 8}}
+    assert [line["progress"] for line in lines if "progress" in line] == [{"done": n, "total": 8} for n in range(9)]
     assert [line["image"] for line in lines if "image" in line] == whole["images"]
     timeless = [{**line["row"], "milliseconds": 0} for line in lines if "row" in line and "error" not in line["row"]]
     assert timeless == [{**row, "milliseconds": 0} for row in whole["rows"] if "error" not in row]
@@ -442,7 +457,7 @@ async def test_a_full_queue_refuses_at_once_and_quantize_goes_on(app: FastAPI, c
     assert refused.headers["retry-after"] == "2"
     assert painted.status_code == 200
     assert [answer.status_code for answer in (*answers, after)] == [200] * 3
-    assert gate.images[:10] == [DRAWING] * 5 + [LIGHT] * 5  # one after the other, not in turns
+    assert gate.images == [DRAWING, LIGHT, DRAWING]  # each one once, though it has four rows
     assert not app.state.service.benchmarks._inside
 
 
@@ -527,6 +542,89 @@ async def test_a_client_that_leaves_while_the_sheet_is_drawn(app: FastAPI, clien
     assert not sent and not app.state.service.benchmarks._inside
 
 
+class Drawing:
+    """A worker that is killed, or hangs, the first times that it draws."""
+
+    def __init__(self, failures: int, *, hang: bool = False) -> None:
+        self.failures = failures
+        self.hang = hang
+
+    async def __call__(self, function: Callable[[*Arguments], Result], *args: *Arguments) -> Result:
+        if function.__name__ in ("draw_sheet", "write_benchmark_page") and self.failures:
+            self.failures -= 1
+            if self.hang:
+                await anyio.sleep_forever()
+            raise BrokenWorkerProcess
+        return await in_thread(function, *args)
+
+
+@pytest.mark.parametrize("accept", ["image/png", "text/html"])
+async def test_a_drawing_that_is_killed_is_drawn_again(app: FastAPI, client: AsyncClient, accept: str) -> None:
+    app.state.service.benchmarks.work = Drawing(1)
+    response = await post(client, DRAWING, accept=accept, **SMALL)
+
+    assert (response.status_code, response.headers["content-type"].partition(";")[0]) == (200, accept)
+
+
+@pytest.mark.parametrize("accept", ["image/png", "text/html"])
+@pytest.mark.parametrize("hang", [False, True], ids=["killed", "slow"])
+async def test_a_drawing_that_cannot_be_made_is_to_be_tried_later(
+    app: FastAPI, client: AsyncClient, accept: str, hang: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(benchmark, "_DRAWING_TIME", 0.05 if hang else PATIENCE)
+    app.state.service.benchmarks.work = Drawing(2, hang=hang)
+    with anyio.fail_after(PATIENCE):
+        refused = await post(client, DRAWING, accept=accept, **SMALL)
+        after = await post(client, DRAWING, **SMALL)
+
+    assert problem(refused) == (503, "not-drawn")
+    assert refused.headers["retry-after"] == "2"
+    assert after.status_code == 200
+
+
+async def test_a_sheet_without_room_is_refused_before_any_work(app: FastAPI, client: AsyncClient, gate: Gate) -> None:
+    options = {"methods": "colorcnn,octree,wu", "colors": ",".join(map(str, range(2, 18)))}
+    refused = await post(client, *[DRAWING] * 23, accept="image/png", **options)
+
+    assert problem(refused) == (422, "bad-option")
+    assert "1173 tiles" in refused.json()["detail"] and "1142" in refused.json()["detail"]
+    assert not gate.waiting.is_set()
+
+
+async def test_a_page_says_that_its_sheet_has_no_room(client: AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    pages = []
+    for most in (6, 5):
+        monkeypatch.setattr(benchmark, "MOST_TILES", most)
+        pages.append((await post(client, DRAWING, accept="text/html", **SMALL)).text)
+
+    assert [Page(page).tags.count("img") for page in pages] == [1, 0]
+    assert ["sheet is left out" in page for page in pages] == [False, True]
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["working", "waiting"])
+async def test_lines_tell_the_progress_while_nothing_happens(
+    app: FastAPI, client: AsyncClient, gate: Gate, first: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(benchmark_answers, "SILENCE", 0.001)
+    leave, sent = anyio.Event(), list[Message]()
+    async with anyio.create_task_group() as tasks:
+        if not first:
+            tasks.start_soon(post, client, LIGHT)
+            await gate.waiting.wait()
+        tasks.start_soon(lambda: exchange(app, "application/x-ndjson", leave=leave, sent=sent))
+        await until(lambda: len(sent) > 4)
+        leave.set()
+        gate.opened.set()
+
+    assert {message["body"] for message in sent[1:5]} == {b'{"progress":{"done":0,"total":2}}\n'}
+
+
+async def test_no_image_stays_in_memory(client: AsyncClient) -> None:
+    await report(client, DRAWING, **SMALL)
+
+    assert not benchmark_worker._open
+
+
 @pytest.mark.parametrize("accept", ["image/jpeg", "text/plain", "application/json;q=0, image/*;q=0"])
 async def test_an_answer_that_nobody_wants(client: AsyncClient, accept: str) -> None:
     assert problem(await post(client, DRAWING, accept=accept)) == (406, "not-acceptable")
@@ -577,7 +675,11 @@ MEASURED = {
     "quantizer": "painter",
     "sha256": {"judge": "0" * 64, "painter": "0" * 64},
     "top1_original": 0.9045,
-    "command": "python -m training.evaluate",
+    "seeds": {"judge": 7, "painter": 8},
+    "command": "python -m training.evaluate --out results/toys.json",
+    "commit": "c0ffee",
+    "hardware": "2 CPU cores",
+    "torch": "2.13.0+cpu",
     "rows": [
         summary("colorcnn", 2, None),
         summary("colorcnn", 4, None, top1=0.8, psnr=23.0),
@@ -587,25 +689,62 @@ MEASURED = {
 }
 
 
-async def test_stored_results(client: AsyncClient, engine: FakeEngine) -> None:
-    nothing = await client.get("/benchmark")
+@pytest.fixture
+def measured(engine: FakeEngine) -> None:
+    """Before `client`, whose application takes the results as it starts."""
     engine.measured = (MEASURED,)
-    stored = await client.get("/benchmark")
-
-    assert nothing.json() == {"results": []}
-    assert stored.json() == {"results": [MEASURED]}
 
 
-async def test_the_page_of_stored_results(app: FastAPI, client: AsyncClient, engine: FakeEngine) -> None:
-    engine.measured = (MEASURED,)
-    first, second = [await client.get("/benchmark", headers={"Accept": "text/html"}) for _ in range(2)]
+async def test_nothing_was_measured(client: AsyncClient) -> None:
+    page = await client.get("/benchmark", headers={"Accept": "text/html"})
 
-    page = Page(first.text)
-    assert first.headers["content-security-policy"].startswith("default-src 'none'")
-    assert (page.tags.count("svg"), page.tags.count("b"), page.addresses) == (
-        4,
-        0,
-        [a for a in page.addresses if a[0] == "#"],
-    )
-    assert "71.2" in page.cells and "quality 5" in page.cells and "exact" in page.cells
-    assert first.content == second.content
+    assert (await client.get("/benchmark")).json() == {"results": []}
+    assert "Nothing was measured" in page.text
+
+
+@pytest.mark.usefixtures("measured")
+async def test_stored_results(client: AsyncClient) -> None:
+    assert (await client.get("/benchmark")).json() == {"results": [MEASURED]}
+
+
+@pytest.mark.usefixtures("measured")
+async def test_the_page_of_stored_results(client: AsyncClient) -> None:
+    response = await client.get("/benchmark", headers={"Accept": "text/html"})
+
+    page = Page(response.text)
+    assert response.headers["content-security-policy"].startswith("default-src 'none'")
+    assert all(address.startswith("#") for address in page.addresses)
+    assert (page.tags.count("svg"), page.tags.count("b")) == (4, 0)
+    assert {"71.2", "-19.2", "-10.4", "quality 5", "exact"} < {*page.cells}
+    facts = ("Protocol A", "10,000", MEASURED["command"], "c0ffee", "2 CPU cores", "2.13.0+cpu", "judge 7, painter 8")
+    assert all(str(fact) in response.text for fact in facts)
+    assert "painter 000000000000<" in response.text  # twelve digits of its hash
+
+
+@pytest.mark.usefixtures("measured")
+async def test_the_page_of_stored_results_is_drawn_once_and_does_not_wait_for_a_benchmark(
+    app: FastAPI, client: AsyncClient, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn, go_on, answers = list[ResultsReport](), threading.Event(), list[Response]()
+
+    def draw(report: ResultsReport) -> str:
+        drawn.append(report)
+        go_on.wait(PATIENCE)
+        return "the page"
+
+    async def get() -> None:
+        answers.append(await client.get("/benchmark", headers={"Accept": "text/html"}))
+
+    monkeypatch.setattr(benchmark_page, "results_page", draw)
+    leave, sent = anyio.Event(), list[Message]()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(lambda: exchange(app, "application/json", leave=leave, sent=sent))
+        await gate.waiting.wait()
+        async with anyio.create_task_group() as readers:
+            readers.start_soon(get)
+            readers.start_soon(get)
+            await until(lambda: app.state.service.results._drawing.statistics().tasks_waiting == 1)
+            go_on.set()
+        leave.set()
+
+    assert ([answer.text for answer in answers], len(drawn)) == (["the page"] * 2, 1)

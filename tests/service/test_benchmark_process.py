@@ -1,8 +1,7 @@
 """Benchmarks in a real server with its real worker process: crashes, clients that leave, and the end of the service."""
 
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from httpx import Client
 
 from tests.service.conftest import PATIENCE
 from tests.service.images import DRAWING, PHOTO
-from tests.service.processes import Server, serving, workers_of
+from tests.service.processes import Server, serving, until, workers_of
 
 OPTIONS = {"methods": "colorcnn"}
 
@@ -32,13 +31,6 @@ def server(traps: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Se
             yield server
 
 
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-
-
 def test_a_worker_that_dies_fails_its_row_and_no_other(server: Server, traps: Path) -> None:
     (traps / "3").write_text("die")
     with Client(base_url=server.url, timeout=PATIENCE, trust_env=False) as client:
@@ -47,7 +39,20 @@ def test_a_worker_that_dies_fails_its_row_and_no_other(server: Server, traps: Pa
     before, dead, after = response.json()["rows"]
     assert ("error" in before, "error" in after) == (False, False)
     assert dead["error"]["type"] == "urn:colorcnn:problem:internal"
-    assert workers_of(server.process.pid) != [int((traps / "3.sprung").read_text())]
+    [worker] = workers_of(server.process.pid)
+    assert worker != int((traps / "3.sprung").read_text())
+
+
+@pytest.mark.parametrize("accept", ["image/png", "text/html"])
+def test_a_worker_that_dies_while_it_draws_is_replaced(server: Server, traps: Path, accept: str) -> None:
+    (traps / "4").write_text("die drawing")
+    with Client(base_url=server.url, timeout=PATIENCE, trust_env=False) as client:
+        options = OPTIONS | {"colors": "4"}
+        response = client.post("/benchmark", content=DRAWING, params=options, headers={"Accept": accept})
+
+    assert (response.status_code, response.headers["content-type"].partition(";")[0]) == (200, accept)
+    [worker] = workers_of(server.process.pid)
+    assert worker != int((traps / "4.sprung").read_text())
 
 
 def test_a_client_that_leaves_takes_the_worker_with_it_and_others_do_not_wait(server: Server, traps: Path) -> None:

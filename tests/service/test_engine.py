@@ -39,7 +39,7 @@ def save(folder: Path, name: str, kind: str, network: nn.Module) -> dict[str, An
         "dataset": "none",
         "classes": [] if quantizes else CLASSES,
         "size": 16,
-        "colors": [2, 256] if quantizes else None,
+        "colors": {"classifier": None, "colorcnn": [2, 256], "colorcnn-published": [2, 2]}[kind],
         "classifier": "teacher" if quantizes else None,
         "accuracy": {},
         "command": "none",
@@ -81,8 +81,8 @@ def test_everything_is_loaded(engine: ModelEngine) -> None:
 def test_defaults_are_those_of_the_manifest(engine: ModelEngine) -> None:
     """The judge of a quantizer is the classifier it was trained against, not the default one."""
     assert engine.classifier(None).name == "outsider"
-    assert engine.choose("colorcnn", None) == Choice("colorcnn", "first", "teacher")
-    assert engine.choose("octree", None) == Choice("octree", None, "outsider")
+    assert engine.choose("colorcnn", None, 4) == Choice("colorcnn", "first", "teacher")
+    assert engine.choose("octree", None, 4) == Choice("octree", None, "outsider")
 
 
 def test_defaults_can_be_set(folder: Path) -> None:
@@ -90,7 +90,7 @@ def test_defaults_can_be_set(folder: Path) -> None:
     engine.load()
 
     assert engine.classifier(None).name == "teacher"
-    assert engine.choose("colorcnn", None).model == "second"
+    assert engine.choose("colorcnn", None, 4).model == "second"
 
 
 @pytest.mark.parametrize(
@@ -103,18 +103,18 @@ def test_a_default_that_is_not_there_fails_the_start(folder: Path, defaults: dic
 
 def test_unknown_names_list_the_known_ones(engine: ModelEngine) -> None:
     with pytest.raises(UnknownMethod, match="colorcnn, median_cut"):
-        engine.choose("magic", None)
+        engine.choose("magic", None, 4)
     with pytest.raises(UnknownModel, match="first, second"):
-        engine.choose("colorcnn", "teacher")
+        engine.choose("colorcnn", "teacher", 4)
     with pytest.raises(UnknownModel, match="teacher, outsider"):
         engine.classifier("first")
 
 
 def test_a_classical_method_takes_no_model(engine: ModelEngine) -> None:
     with pytest.raises(BadOption, match="leave out `model`"):
-        engine.choose("octree", "first")
+        engine.choose("octree", "first", 4)
     with pytest.raises(UnknownModel):
-        engine.choose("octree", "nobody")
+        engine.choose("octree", "nobody", 4)
 
 
 @pytest.mark.parametrize(("method", "model"), [("colorcnn", "second"), ("median_cut", None)])
@@ -180,8 +180,13 @@ def test_published_networks_are_a_method_of_their_own(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text(json.dumps({"models": entries, "defaults": defaults}))
     engine = ModelEngine(tmp_path, device="cpu")
     engine.load()
-    choice = engine.choose("colorcnn_published", None)
-    assert engine.methods()[:2] == ("colorcnn", "colorcnn_published") and choice.on_device
-    assert engine.quantize(ramp(), 2, choice.method, choice.model).colors <= 2
+    assert engine.methods()[:2] == ("colorcnn", "colorcnn_published")
+    choice = engine.choose("colorcnn_published", None, 2)
+    assert choice == engine.choose("colorcnn_published", "two", 2) == Choice("colorcnn_published", "two", "teacher")
+    assert choice.on_device and engine.quantize(ramp(), 2, choice.method, choice.model).colors <= 2
     with pytest.raises(BadOption, match="there is one for 2"):
-        ModelLoader(tmp_path, "cpu").quantizer(Setting(choice.method)).quantize(ramp(), 3)
+        engine.choose("colorcnn_published", None, 3)
+    with pytest.raises(UnknownModel, match="loaded are two"):
+        engine.choose("colorcnn_published", "ours", 2)
+    quantizer = ModelLoader(tmp_path, "cpu").quantizer(Setting(choice.method, choice.model))
+    assert quantizer.quantize(ramp(), 2) == engine.quantize(ramp(), 2, choice.method, choice.model)

@@ -54,6 +54,21 @@ async def test_models_that_cannot_be_loaded_end_the_service(
     assert "the hash differs" in caplog.text
 
 
+async def test_results_of_another_shape_end_the_service(
+    settings: Settings, engine: FakeEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine.measured = ({"dataset": "toys", "rows": [{"method": "octree", "kept": 7}]},)
+    calls: list[str] = []
+    app = create_app(settings, engine, on_broken=lambda: calls.append("broken"))
+    with caplog.at_level(logging.CRITICAL):
+        async with running(app) as client:
+            await loaded(app)
+            answer = await client.get("/benchmark")
+
+    assert (problem(answer), calls) == ((503, "not-ready"), ["broken"])
+    assert "CorruptCheckpoint: the stored results of toys are damaged (results.0." in caplog.text
+
+
 async def test_not_ready_once_draining(app: FastAPI, client: AsyncClient) -> None:
     app.state.service.drain()
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from httpx import AsyncClient
 
-from service.schemas import BenchmarkOptions, ClassifyOptions, ImageOptions, QuantizeOptions
+from service.schemas import BenchmarkOptions, ClassifyOptions, CompressOptions, ImageOptions, QuantizeOptions
 from tests.service.images import DRAWING
 
 pytestmark = pytest.mark.anyio
@@ -38,6 +38,7 @@ async def test_the_endpoints_are_those_of_the_contract(document: dict[str, Any])
     assert {(path, method) for path, methods in document["paths"].items() for method in methods} == {
         ("/quantize", "post"),
         ("/classify", "post"),
+        ("/compress", "post"),
         ("/benchmark", "post"),
         ("/benchmark", "get"),
         ("/models", "get"),
@@ -56,6 +57,7 @@ async def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None
 OPTIONS: dict[str, type[ImageOptions]] = {
     "/quantize": QuantizeOptions,
     "/classify": ClassifyOptions,
+    "/compress": CompressOptions,
     "/benchmark": BenchmarkOptions,
 }
 
@@ -90,8 +92,9 @@ async def test_benchmark_takes_several_images_and_lists(document: dict[str, Any]
 async def test_every_answer_is_described(document: dict[str, Any], path: str) -> None:
     responses = document["paths"][path]["post"]["responses"]
 
-    assert responses.keys() == {"200", "400", "404", "406", "408", "413", "415", "422", "500", "503"}
-    more = {"text/html", "application/x-ndjson"} if path == "/benchmark" else set()
+    statuses = {"200", "400", "404", "406", "408", "413", "415", "422", "500", "503"}
+    more = {"/benchmark": {"text/html", "application/x-ndjson"}, "/compress": {"image/bpg"}}.get(path, set())
+    assert responses.keys() == statuses | ({"504"} if path == "/compress" else set())
     assert responses["200"]["content"].keys() == {"image/png", "application/json"} | more
     for status, response in responses.items():
         if status != "200":
@@ -105,6 +108,8 @@ async def test_every_answer_is_described(document: dict[str, Any], path: str) ->
     [
         ("/quantize", "image/png"),
         ("/classify", "image/png"),
+        ("/compress", "image/png"),
+        ("/compress", "image/bpg"),
         ("/benchmark", "image/png"),
         ("/benchmark", "text/html"),
         ("/benchmark", "application/x-ndjson"),
@@ -121,7 +126,12 @@ async def test_no_header_is_sent_that_is_not_described(
 
 @pytest.mark.parametrize(
     ("path", "schema"),
-    [("/quantize", "QuantizeReport"), ("/classify", "ClassifyReport"), ("/benchmark", "BenchmarkReport")],
+    [
+        ("/quantize", "QuantizeReport"),
+        ("/classify", "ClassifyReport"),
+        ("/compress", "CompressReport"),
+        ("/benchmark", "BenchmarkReport"),
+    ],
 )
 async def test_json_has_the_fields_that_are_described(
     client: AsyncClient, document: dict[str, Any], path: str, schema: str
@@ -138,6 +148,8 @@ async def test_rows_and_means_have_the_fields_that_are_described(client: AsyncCl
     assert answer["images"][0].keys() == schemas["BenchmarkImage"]["properties"].keys()
     assert answer["rows"][0].keys() == schemas["BenchmarkRow"]["properties"].keys()
     assert answer["summary"][0].keys() == schemas["BenchmarkSummary"]["properties"].keys()
+    assert schemas["BenchmarkSummary"]["properties"]["colors"]["type"] == "integer"  # only codecs have none
+    assert {"type": "null"} in schemas["DatasetSummary"]["properties"]["colors"]["anyOf"]
 
 
 async def test_the_stored_results_are_described(document: dict[str, Any]) -> None:

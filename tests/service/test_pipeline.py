@@ -9,8 +9,9 @@ from fastapi import FastAPI
 from httpx import AsyncClient, Response
 
 from service.app import create_app
-from service.pipeline import Stopwatch, find_class
+from service.pipeline import find_class
 from service.settings import Settings
+from service.stopwatch import Stopwatch
 from tests.service.conftest import PATIENCE, loaded, running
 from tests.service.fakes import FakeEngine
 from tests.service.images import PHOTO
@@ -32,7 +33,7 @@ async def start_painting(client: AsyncClient, engine: FakeEngine, tasks: TaskGro
 
 async def inside(app: FastAPI, requests: int) -> None:
     with anyio.fail_after(PATIENCE):
-        while app.state.service.pipeline._inside < requests:
+        while app.state.service.pipeline.admission._inside < requests:
             await anyio.sleep(0.002)
 
 

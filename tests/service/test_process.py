@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from httpx import Client
 
-from tests.service.images import PHOTO, opened
-from tests.service.processes import ROOT, Server, outside, serving
+from models.codecs import bpg
+from tests.service.images import PHOTO, encoded, opened, ramp
+from tests.service.processes import ROOT, Server, outside, serving, until, workers_of
 
 LIMIT = 200_000
 
@@ -84,6 +85,21 @@ def test_clients_that_hang_up_do_no_harm(server: Server, client: Client) -> None
     assert "ERROR" not in server.log.read_text()
 
 
+def test_a_client_that_leaves_ends_the_encoding_of_its_image(server: Server, client: Client) -> None:
+    """An encoding of nine megapixels takes seconds; a process that nobody ended would stay for more of them."""
+    image = encoded(ramp(3000, 3000), "JPEG")
+    head = f"POST /compress HTTP/1.1\r\nHost: x\r\nContent-Length: {len(image)}\r\n\r\n".encode()
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        connection.sendall(head + image)
+        until(lambda: workers_of(server.process.pid))
+    until(lambda: not workers_of(server.process.pid))
+
+    after = client.post("/compress", content=PHOTO, headers={"Accept": "image/bpg"})
+
+    assert bpg.decode(after.content).shape == (24, 40, 3)
+    assert len(workers_of(server.process.pid)) == 1
+
+
 def test_many_clients_at_once(client: Client) -> None:
     with ThreadPoolExecutor(8) as pool:
         responses = list(pool.map(lambda _: client.post("/quantize", content=PHOTO), range(24)))
@@ -94,6 +110,7 @@ def test_many_clients_at_once(client: Client) -> None:
 
 def test_the_log_has_one_line_for_each_request(server: Server, client: Client) -> None:
     client.get("/models", headers={"X-Request-ID": "look-for-me"})
+    until(lambda: "look-for-me" in server.log.read_text())  # it is written after the answer
 
     [line] = [line for line in server.log.read_text().splitlines() if "look-for-me" in line]
     assert "colorcnn.access method=GET path=/models status=200" in line

@@ -9,6 +9,7 @@ import pytest
 from httpx import AsyncClient, Response
 from PIL import Image
 
+from models.pixels import ACCEPTED_FORMATS
 from models.quantizers.classical import CLASSICAL
 from tests.service.fake_loader import grey_steps
 from tests.service.images import DRAWING, PHOTO, encoded, opened, pixels_of, ramp
@@ -160,7 +161,7 @@ async def test_bytes_are_trusted_and_types_are_not(client: AsyncClient, content_
     assert response.status_code == 200
 
 
-@pytest.mark.parametrize("image_format", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF"])
+@pytest.mark.parametrize("image_format", ACCEPTED_FORMATS)
 async def test_every_accepted_format(client: AsyncClient, image_format: str) -> None:
     response = await quantize(client, encoded(ramp(), image_format), colors="2")
 

@@ -1,5 +1,6 @@
 """The service with the models that ship with the project."""
 
+import base64
 from collections.abc import Iterator
 
 import httpx
@@ -7,7 +8,8 @@ import numpy as np
 import pytest
 from httpx import Client
 
-from tests.service.images import PHOTO, encoded, opened, ramp
+from models.codecs import bpg
+from tests.service.images import PHOTO, encoded, opened, pixels_of, ramp
 from tests.service.processes import ROOT, Server, serving
 
 AS_JSON = {"Accept": "application/json"}
@@ -80,6 +82,25 @@ def test_the_activation_map_has_the_size_of_the_image(client: Client) -> None:
     assert opened(response.content).size == (75, 50)
 
 
+def test_a_photo_through_bpg_and_back(client: Client) -> None:
+    """The files of JSON are those of the other media types, and another endpoint reads what this one wrote."""
+    cat = (ROOT / "tests" / "photos" / "cat.jpg").read_bytes()
+    whole, file, picture = [
+        client.post("/compress", content=cat, params={"colors": "4"}, headers={"Accept": accept})
+        for accept in ("application/json", "image/bpg", "image/png")
+    ]
+    seen = client.post("/classify", content=file.content).json()["predictions"][0]
+
+    report = whole.json()
+    painted = report["quantized_bpg"]
+    assert file.content == base64.b64decode(report["files"]["bpg"])
+    np.testing.assert_array_equal(pixels_of(picture.content), bpg.decode(file.content))
+    assert (report["original"]["label"], report["original"]["bytes"]) == ("cat", len(cat))
+    assert (painted["label"], painted["probability"]) == (seen["label"], pytest.approx(seen["probability"], abs=1e-4))
+    assert (painted["label"], painted["kept"]) == ("cat", True)
+    assert report["original_bpg"]["psnr"] > 35 > 25 > painted["psnr"] > 20
+
+
 def test_a_benchmark_in_its_worker_process(client: Client) -> None:
     """The row of an image is what /quantize and /classify say of it, in each media type."""
     cat = (ROOT / "tests" / "photos" / "cat.jpg").read_bytes()
@@ -100,13 +121,14 @@ def test_a_benchmark_in_its_worker_process(client: Client) -> None:
     assert len(report["rows"]) == 2 * 4 * 2 and not any("error" in row for row in report["rows"])
     assert min(opened(sheet.content).size) > 256
     assert all(f"{row['bits_per_pixel']:.3f}" in page.text for row in report["rows"])
-    assert len(lines.text.splitlines()) == 1 + 2 + 16 + 1
+    assert len(lines.text.splitlines()) == 1 + 2 + 2 * 16 + 1
 
 
 def test_the_stored_results_are_there_as_json_and_as_a_page(client: Client) -> None:
     report = client.get("/benchmark").json()
     page = client.get("/benchmark", headers={"Accept": "text/html"})
 
+    assert report["results"]
     assert page.status_code == 200
     assert page.text.count("<svg") == 4 * len(report["results"])
 

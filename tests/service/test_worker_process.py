@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from pathlib import Path
 
 import anyio
 import pytest
@@ -15,6 +16,8 @@ from tests.service.conftest import PATIENCE
 from tests.service.processes import workers_of
 
 pytestmark = pytest.mark.anyio
+
+OOM_SCORE = Path("/proc/self/oom_score_adj")
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +36,13 @@ async def test_the_process_is_a_good_neighbour(work: WorkerProcess) -> None:
     assert await work(os.getpriority, os.PRIO_PROCESS, 0) >= min(19, os.getpriority(os.PRIO_PROCESS, 0) + 10)
     assert await work(os.getenv, "OMP_NUM_THREADS") == "1"
     assert await work(signal.getsignal, signal.SIGINT) == signal.SIG_IGN
+
+
+@pytest.mark.skipif(not OOM_SCORE.exists(), reason="only Linux has it")
+async def test_the_process_is_killed_for_memory_before_this_one(work: WorkerProcess) -> None:
+    ours, its = OOM_SCORE.read_text(), await work(OOM_SCORE.read_text)
+
+    assert int(its) == min(1000, int(ours) + 500)
 
 
 async def test_our_errors_come_back_as_they_are(work: WorkerProcess) -> None:

@@ -21,7 +21,7 @@ REPORT = {
         row("colorcnn", colors=4, psnr=None),
         row("median_cut", colors=2, top1=0.1),
         row("median_cut", colors=4, ssim=None, top1=None),
-    row("colorcnn_published", colors=2),
+        row("colorcnn_published", colors=2),
         row("jpeg", quality=20, ssim=0.125),
         row("truecolor_png", psnr=None),
     ],

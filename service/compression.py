@@ -1,0 +1,208 @@
+"""A request to /compress: decode -> queue -> model -> encode as BPG, and read back what came of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+import anyio
+import numpy as np
+from anyio import BrokenWorkerProcess, CapacityLimiter
+
+from models import metrics, overlay
+from models.codecs import bpg, png
+from models.errors import BadOption, CodecError, ImageTooLarge
+from models.palette_image import PaletteImage
+from models.prediction import Prediction
+from service.encoding_worker import encode_all
+from service.engine import Choice, Pixels
+from service.problems import OutOfTime
+from service.schemas import CompressOptions
+from service.settings import Settings
+from service.steps import Admission, Slot, Steps
+from service.stopwatch import Stopwatch, Timings
+from service.worker_process import Run
+
+_NARROWEST = 16  # side of a picture that x265 encodes: a narrow image costs as much as one of this width
+_INDEX_COLORS = 2
+
+log = logging.getLogger("colorcnn.compression")
+
+
+Wanted = Literal["report", "file", "picture"]
+"""What is asked for: everything with a comparison, the BPG file alone, or what a viewer shows of it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Version:
+    """One form of an image, as a file.
+
+    file: its bytes. fixed_size: those of them that do not depend on the picture; None for the upload, which may be of
+    any format. mse: mean squared error to the upload. seen: the likeliest class; None where the classifier was not
+    asked.
+    """
+
+    file: bytes
+    fixed_size: int | None
+    mse: float
+    seen: Prediction | None
+
+
+@dataclass(frozen=True, eq=False)
+class Compressed:
+    """The answer to /compress.
+
+    image: what was painted. quantized: as an indexed PNG. original_bpg: the upload as BPG, only for a report.
+    index_map_kept: whether the index map can be read back from the BPG file, only for a report. picture: what the BPG
+    file shows as a 24-bit PNG, only where that is wanted.
+    """
+
+    choice: Choice
+    options: CompressOptions
+    image: PaletteImage
+    original: Version
+    quantized: Version
+    quantized_bpg: Version
+    original_bpg: Version | None
+    index_map_kept: bool | None
+    picture: bytes | None
+    notes: tuple[str, ...]
+    timings: Timings
+
+    def bits_per_pixel(self, size: int) -> float:
+        """Of a file of `size` bytes."""
+        return metrics.bits_per_pixel(size, self.image.height, self.image.width)
+
+
+class Compression:
+    """Runs requests to /compress beside the others, which take a fraction of their time.
+
+    At most `compress_queue_size` are inside. Of those, as many hold decoded pixels as there are encoders.
+
+    Args:
+        encoders: each encodes for one request at a time. Being cancelled must end the work, which x265 itself cannot.
+    """
+
+    def __init__(self, steps: Steps, settings: Settings, encoders: Sequence[Run]) -> None:
+        self.admission = Admission(settings.compress_queue_size, settings.retry_after)
+        self._steps = steps
+        self._timeout = settings.compress_timeout
+        self._max_pixels = min(settings.max_pixels, settings.compress_max_pixels)
+        self._idle = list(encoders)
+        self._slots = CapacityLimiter(len(encoders))
+
+    async def compress(self, data: bytes, options: CompressOptions, wanted: Wanted) -> Compressed:
+        """Paint the image in `data` and encode it as BPG; for a report the upload too, to be compared with.
+
+        Raises the errors of `models.errors` for names, bytes and options, and OutOfTime.
+        """
+        choice = self._steps.engine.choose(options.method, options.model, options.colors)
+        _check_options(options)
+        try:
+            with anyio.fail_after(self._timeout):
+                return await self._compress(data, options, choice, wanted)
+        except TimeoutError:
+            raise OutOfTime(
+                f"The image had {self._timeout:g} seconds, waiting included. Send a smaller one, leave out `mode`, or "
+                "try again later."
+            ) from None
+
+    async def _compress(self, data: bytes, options: CompressOptions, choice: Choice, wanted: Wanted) -> Compressed:
+        watch = Stopwatch()
+        async with Slot(self._slots, watch):
+            decoded = await self._steps.decode(watch, data, options, self._max_pixels)
+            self._check_size(decoded.pixels)
+            image = await self._steps.paint(watch, decoded.pixels, options.colors, choice)
+            encodings = _encodings(decoded.pixels, image, options, with_original=wanted == "report")
+            files = [data, *await self._encode(watch, encodings)]
+            read_back = partial(self._read_back, decoded.pixels, image, files, options)
+            pictures = await self._steps.run(watch, "decode", read_back)
+            seen = await self._recognise(watch, pictures, choice) if options.recognise else [None] * len(pictures)
+            versions = await self._steps.run(watch, "encode", partial(_measure, files, pictures, seen))
+            shown = partial(overlay.encode_rgb, pictures[2])
+            kept = partial(_is_index_map_kept, image, pictures[2])
+            picture = await self._steps.run(watch, "encode", shown) if wanted == "picture" else None
+            index_map_kept = await self._steps.run(watch, "encode", kept) if wanted == "report" else None
+        original, quantized, quantized_bpg, *others = versions
+        return Compressed(
+            choice=choice,
+            options=options,
+            image=image,
+            original=original,
+            quantized=quantized,
+            quantized_bpg=quantized_bpg,
+            original_bpg=others[0] if others else None,
+            index_map_kept=index_map_kept,
+            picture=picture,
+            notes=decoded.notes,
+            timings=watch.timings(),
+        )
+
+    def _check_size(self, pixels: Pixels) -> None:
+        """Raise ImageTooLarge for a narrow image that `decode` lets pass and x265 would fill up."""
+        height, width = (max(side, _NARROWEST) for side in pixels.shape[:2])
+        if height * width > self._max_pixels:
+            raise ImageTooLarge(
+                f"The image would be encoded as {width} x {height} pixels; at most {self._max_pixels:,} are allowed. "
+                "Send one that is less narrow."
+            )
+
+    async def _encode(self, watch: Stopwatch, encodings: Sequence[Callable[[], bytes]]) -> list[bytes]:
+        """All files at the same time. Raises ImageTooLarge for what no BPG file holds."""
+        encoder = self._idle.pop()  # there is one for each slot
+        try:
+            with watch.measure("encode"):
+                return await encoder(encode_all, encodings)
+        except CodecError as error:
+            raise ImageTooLarge(str(error)) from error
+        except BrokenWorkerProcess as error:
+            log.exception("an encoder died")
+            raise ImageTooLarge("The encoder died, probably of the memory it took. Send a smaller image.") from error
+        finally:
+            self._idle.append(encoder)
+
+    def _read_back(
+        self, pixels: Pixels, image: PaletteImage, files: Sequence[bytes], options: CompressOptions
+    ) -> list[Pixels]:
+        """What each file shows."""
+        _, _, painted, *others = files
+        if options.mode == "index":
+            shown = bpg.read_index_plane(painted, max_pixels=self._max_pixels).render()
+        else:
+            shown = bpg.decode(painted, max_pixels=self._max_pixels)
+        return [pixels, image.render(), shown, *(bpg.decode(file, max_pixels=self._max_pixels) for file in others)]
+
+    async def _recognise(self, watch: Stopwatch, pictures: Sequence[Pixels], choice: Choice) -> list[Prediction]:
+        predict = partial(self._steps.engine.predict, top_k=1, model=choice.classifier)
+        return await self._steps.run_on_device(watch, lambda: [predict(picture)[0] for picture in pictures])
+
+
+def _check_options(options: CompressOptions) -> None:
+    if options.mode == "index" and options.colors != _INDEX_COLORS:
+        raise BadOption(f"The mode 'index' stores two colours, not {options.colors}; ask for colors=2.")
+
+
+def _encodings(
+    pixels: Pixels, image: PaletteImage, options: CompressOptions, *, with_original: bool
+) -> list[Callable[[], bytes]]:
+    """What makes each file: the indexed PNG, the painted image as BPG and, with_original, the upload as BPG."""
+    if options.mode == "index" and image.colors != _INDEX_COLORS:
+        raise BadOption("The mode 'index' stores two colours, but the painted image has only one; leave out `mode`.")
+    encode = partial(bpg.encode, qp=options.qp, chroma=options.chroma)
+    originals = [partial(encode, pixels)] if with_original else []
+    return [partial(png.encode, image), partial(encode, image, mode=options.mode), *originals]
+
+
+def _measure(files: Sequence[bytes], pictures: Sequence[Pixels], seen: Sequence[Prediction | None]) -> list[Version]:
+    """Files, what they show and what is seen in that: of the upload, the indexed PNG, and one or two BPG files."""
+    fixed_sizes = [None, png.fixed_bytes(files[1]), *map(bpg.fixed_bytes, files[2:])]
+    errors = [metrics.mean_squared_error(pictures[0], picture) for picture in pictures]
+    return [Version(*fields) for fields in zip(files, fixed_sizes, errors, seen, strict=True)]
+
+
+def _is_index_map_kept(image: PaletteImage, shown: Pixels) -> bool:
+    """Whether each pixel is still nearest to its own colour of the palette."""
+    return np.array_equal(bpg.snap(shown, image.compact().palette).render(), image.render())
