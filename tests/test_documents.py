@@ -77,9 +77,18 @@ def test_every_figure_is_shown_and_is_that_of_the_json(name: str) -> None:
     assert f"](results/{file.name})" in text_of("RESULTS.md")
     figure = figures.Report.read(ROOT / "results" / "cifar10.json").figures()[name]
     with Image.open(file) as shown, Image.open(io.BytesIO(png(figure))) as drawn:
-        # Not by its bytes: another Matplotlib or FreeType draws the same letters a little differently.
-        difference = np.subtract(shown.convert("L"), drawn.convert("L"), dtype=np.int16)
-        assert np.abs(difference).mean() < 2
+        grays = [np.asarray(picture.convert("L"), dtype=np.int16) for picture in (shown, drawn)]
+    # Not by its bytes: another Matplotlib or FreeType draws the same letters a little differently.
+    assert np.abs(grays[0] - grays[1]).mean() < 2
+
+
+def test_a_busy_benchmark_is_told_as_it_was_measured() -> None:
+    report = measured("isolation")
+    alone, beside = (report["milliseconds"][name] for name in ("alone", "beside"))
+    said = " ".join(text_of("RESULTS.md").split())
+    for name in ("p50", "p99"):
+        assert f"{name} {alone[name]} ms" in said and f"(ratio {report['ratio'][name]})" in said
+    assert f"took {beside['p99']} ms beside one and {alone['p99']} ms alone" in " ".join(text_of("README.md").split())
 
 
 def test_the_learning_curve_is_that_of_the_log() -> None:
@@ -138,5 +147,5 @@ def test_every_file_and_every_make_target_that_is_named_exists(document: str) ->
     text = text_of(document)
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert {*re.findall(r"^make ([a-z-]+)", text, re.MULTILINE)} <= {*targets}
-    for path in re.findall(r"\]\(([^)#]+)\)", text) + re.findall(r"`((?:results|tests|models)/[\w./-]+)`", text):
+    for path in re.findall(r"\]\((?!https:)([^)#]+)\)", text) + re.findall(r"`((?:results|tests|models)/[\w./-]+)`", text):
         assert (ROOT / path).exists(), path

@@ -156,7 +156,7 @@ Weights in half precision: `{Path(entry.file).name}`, SHA-256 `{entry.sha256}`.
 
 ## Numbers
 
-`held_out`: images kept out of the training set; `test`: the whole test set, read once, scored from PNG bytes.
+`held_out`: images kept out of the training set; `test`: the whole test set, scored from PNG bytes.
 
 | measure | value |
 |---|---|
