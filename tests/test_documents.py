@@ -147,5 +147,6 @@ def test_every_file_and_every_make_target_that_is_named_exists(document: str) ->
     text = text_of(document)
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert {*re.findall(r"^make ([a-z-]+)", text, re.MULTILINE)} <= {*targets}
-    for path in re.findall(r"\]\((?!https:)([^)#]+)\)", text) + re.findall(r"`((?:results|tests|models)/[\w./-]+)`", text):
+    linked = re.findall(r"\]\((?!https:)([^)#]+)\)", text)
+    for path in linked + re.findall(r"`((?:results|tests|models)/[\w./-]+)`", text):
         assert (ROOT / path).exists(), path
