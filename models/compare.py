@@ -89,10 +89,10 @@ class Row:
     """One image in one setting.
 
     bytes: size of the file. bits_per_pixel: of the whole file. payload_bits_per_pixel: without the bytes that do not
-    depend on the picture (signature, headers, frames of chunks), which are most of a small file. mse: mean squared
-    error, 0 to 65025. psnr: in dB; None where the image is exact. ssim: None for images too small for it. label,
-    probability: the likeliest class of what was read back. kept: whether it is that of the original. right: whether it
-    is the true class, None where that is not known.
+    depend on the picture (signature, headers, frames of chunks), which are a large part of a small file. mse: mean
+    squared error, 0 to 65025. psnr: in dB; None where the image is exact. ssim: None for images too small for it.
+    label, probability: the likeliest class of what was read back. kept: whether it is that of the original. right:
+    whether it is the true class, None where that is not known.
     """
 
     image: str

@@ -17,6 +17,7 @@ METHOD_NAMES: Mapping[str, str] = MappingProxyType(
         "libimagequant": "libimagequant",
         "jpeg": "JPEG",
         "webp": "WebP",
+        "bpg": "BPG",
         "truecolor_png": "24-bit PNG",
     }
 )

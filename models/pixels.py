@@ -151,7 +151,9 @@ def _decode_opened(
         notes.append(_TURNED)
     depth, png_color_type = (data[24], data[25]) if kind == "PNG" else (8, None)
     plain, key = find_transparency(eight_bit(image, depth, png_color_type), kind, depth, drawn)
-    return _show(plain, key, kind, _orientation(image), notes, background)
+    # The profile of the file: `plain` may be a new image, which has none.
+    pixels, shown = _show(plain, key, image.info.get("icc_profile"), _orientation(image), background)
+    return DecodedImage(pixels, kind, (*notes, *shown))
 
 
 def _decode_bpg(data: bytes, max_pixels: int, background: tuple[int, int, int]) -> DecodedImage:
@@ -167,26 +169,25 @@ def _decode_bpg(data: bytes, max_pixels: int, background: tuple[int, int, int]) 
     orientation = _orientation(image)
     if orientation != 1:
         notes.append(_TURNED)
-    return _show(image, None, "BPG", orientation, notes, background)
+    pixels, shown = _show(image, None, image.info.get("icc_profile"), orientation, background)
+    return DecodedImage(pixels, "BPG", (*notes, *shown))
 
 
 def _show(
     image: Image.Image,
     key: ColorKey | None,
-    kind: str,
+    profile: object,
     orientation: int,
-    notes: list[str],
     background: tuple[int, int, int],
-) -> DecodedImage:
-    """A loaded image of 8-bit samples as sRGB over the background, upright."""
-    to_srgb, color_note = conversion(image, image.info.get("icc_profile"))
+) -> tuple[npt.NDArray[np.uint8], list[str]]:
+    """A loaded image of 8-bit samples as sRGB over the background, upright, and what there is to note of it."""
+    to_srgb, color_note = conversion(image, profile)
     pixels = np.empty(_upright_shape(image, orientation), dtype=np.uint8)
     transparent = composite(image, key, to_srgb, background, into=_as_stored(pixels, orientation))
-    if color_note:
-        notes.append(color_note)
+    notes = [color_note] if color_note else []
     if transparent:
         notes.append("alpha composited over #{:02x}{:02x}{:02x}".format(*background))
-    return DecodedImage(pixels, kind, tuple(notes))
+    return pixels, notes
 
 
 def _orientation(image: Image.Image) -> int:

@@ -184,10 +184,8 @@ class Benchmarks:
         return Job(tuple(pictures), tuple(settings), conditions, classes, request_id)
 
     def _setting(self, method: str, judged: Choice, colors: int) -> Setting:
-        choice = self._engine.choose(method, judged.model if method == LEARNED_METHOD else None, colors)
-        if choice.model and choice.classifier != judged.classifier:
-            raise BadOption(f"{method} has no network for the classifier {judged.classifier}; leave {method} out.")
-        return Setting(method, choice.model, colors)
+        model = judged.model if method == LEARNED_METHOD else None
+        return Setting(method, self._engine.choose(method, model, colors, judged.classifier).model, colors)
 
     @asynccontextmanager
     async def turn(self, watch: Stopwatch) -> AsyncIterator[None]:
@@ -221,10 +219,10 @@ class Benchmarks:
     async def draw(self, job: Job, function: Callable[[*Arguments], Result], *args: *Arguments) -> Result:
         """In a turn: run what draws, and once more in a fresh process if the one that does it is killed.
 
-        Raises NotDrawn when that does not help either, or when it takes too long.
+        Raises NotDrawn when that does not help either, when it takes too long, or when the service shuts down.
         """
-        with anyio.move_on_after(_DRAWING_TIME):
-            for _ in range(_DRAWING_ATTEMPTS):
+        with anyio.move_on_after(_DRAWING_TIME) as self._working:
+            for _ in range(0 if self._stopped else _DRAWING_ATTEMPTS):
                 try:
                     return await self.work(function, *args)
                 except BrokenWorkerProcess:

@@ -15,7 +15,7 @@ from anyio import BrokenWorkerProcess, CapacityLimiter
 from models import metrics, overlay
 from models.codecs import bpg, png
 from models.errors import BadOption, CodecError, ImageTooLarge
-from models.palette_image import PaletteImage
+from models.palette_image import PaletteImage, nearest
 from models.prediction import Prediction
 from service.encoding_worker import encode_all
 from service.engine import Choice, Pixels
@@ -205,4 +205,4 @@ def _measure(files: Sequence[bytes], pictures: Sequence[Pixels], seen: Sequence[
 
 def _is_index_map_kept(image: PaletteImage, shown: Pixels) -> bool:
     """Whether each pixel is still nearest to its own colour of the palette."""
-    return np.array_equal(bpg.snap(shown, image.compact().palette).render(), image.render())
+    return np.array_equal(nearest(shown, image.compact().palette).render(), image.render())

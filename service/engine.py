@@ -77,7 +77,7 @@ class Engine(Protocol):
     def results(self) -> tuple[Mapping[str, Any], ...]:
         """What was measured with the models over whole test sets, as `training.evaluate` stored it."""
 
-    def choose(self, method: str, model: str | None, colors: int) -> Choice:
+    def choose(self, method: str, model: str | None, colors: int, classifier: str | None = None) -> Choice:
         """Check the names of a quantize request; raises UnknownMethod, UnknownModel or BadOption."""
 
     def classifier(self, model: str | None) -> ModelEntry:
@@ -150,11 +150,11 @@ class ModelEngine:
     def results(self) -> tuple[Mapping[str, Any], ...]:
         return tuple(self._results)
 
-    def choose(self, method: str, model: str | None, colors: int) -> Choice:
+    def choose(self, method: str, model: str | None, colors: int, classifier: str | None = None) -> Choice:
         if method not in self.methods():
             raise UnknownMethod(f"There is no method {method!r:.80}; the methods are {', '.join(self.methods())}.")
         if method == PUBLISHED_METHOD:
-            return self._choose_published(model, colors)
+            return self._choose_published(model, colors, classifier or self._defaults[COLORCNN].classifier)
         if method != LEARNED_METHOD:
             return self._choose_classical(method, model)
         entry = self._entry(COLORCNN, model)
@@ -183,9 +183,8 @@ class ModelEngine:
             self._quantizers[entry.name] = load_published(registry, entry.name, self._device)
         self._entries[entry.name] = entry
 
-    def _choose_published(self, model: str | None, colors: int) -> Choice:
-        """The network of that name, or that of the default quantizer's classifier, for that number of colours."""
-        judge = self._defaults[COLORCNN].classifier
+    def _choose_published(self, model: str | None, colors: int, judge: str | None) -> Choice:
+        """The network of that name, or one trained against that classifier, for that number of colours."""
         published = [entry for entry in self.models() if entry.kind == PUBLISHED]
         found = [entry for entry in published if (entry.name == model if model else entry.classifier == judge)]
         if model and not found:

@@ -410,7 +410,7 @@ class BenchmarkLine(_Answer):
 
 
 class DatasetSummary(_Summary[int | None]):
-    """Means over a whole test set. Beside palettes: `jpeg` and `webp` at some quality, `png` with 24 bits a pixel.
+    """Means over a whole test set. Beside palettes: `jpeg` and `webp` at some quality, `truecolor_png` of 24 bits.
 
     These have no palette: `colors` is null.
     """

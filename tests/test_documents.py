@@ -67,6 +67,13 @@ def test_the_accuracy_on_the_originals_is_the_measured_one(document: str) -> Non
     assert f"{100 * measured()['top1_original']:.2f} %" in text_of(document)
 
 
+def test_every_pair_of_accuracy_and_bits_in_the_text_is_that_of_a_row() -> None:
+    rates = ("bits_per_pixel", "payload_bits_per_pixel")
+    known = {f"{100 * row['top1']:.1f} % at {row[rate]:.2f}" for row in measured()["rows"] for rate in rates}
+    told = re.findall(r"[\d.]+ % at \d+\.\d\d", text_of("RESULTS.md"))
+    assert len(told) > 10 and set(told) <= known
+
+
 def test_the_table_of_the_readme_is_that_of_the_results() -> None:
     assert tables(measured())["Top-1 in %"] in text_of("README.md").replace("**", "")
 

@@ -88,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Draw a photo in few colours, a row of tiles for each method.",
     )
     run.add_models_flag(parser)
-    parser.add_argument("--photo", type=Path, required=True, help="image file: PNG, JPEG, WebP, GIF, BMP or TIFF")
+    parser.add_argument("--photo", type=Path, required=True, help="image file: PNG, JPEG, WebP, GIF, BMP, TIFF or BPG")
     parser.add_argument("--classifier", help="published classifier that looks at the tiles (default: the manifest's)")
     parser.add_argument("--quantizer", help="published learned quantizer (default: the manifest's)")
     parser.add_argument(

@@ -55,7 +55,8 @@ class Measurer:
         return self.pool.map(partial(_measure_painted, self.view), pieces, painted)
 
     def milliseconds(self, setting: Setting) -> float:
-        """What one image takes to be painted or encoded: mean of the first TIMED ones, the very first once before."""
+        """What one image takes to be painted or encoded: mean of the first TIMED ones, of which the very first is
+        made once before."""
         images = self.images[:TIMED]
         self._make(setting, images[0])
         started = time.perf_counter()

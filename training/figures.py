@@ -41,7 +41,7 @@ class Report:
 
     @classmethod
     def read(cls, file: Path) -> Self:
-        """Read what `training.evaluate` wrote; SystemExit for any other file."""
+        """Read what `training.evaluate` or `training.evaluate_bpg` wrote; SystemExit for any other file."""
         try:
             content = json.loads(file.read_bytes())
             subject = "{dataset}, {images:,} images of {split}, {classifier}".format_map(content)

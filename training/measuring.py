@@ -71,18 +71,20 @@ class TestSet:
 class KeptRows:
     """The rows that an evaluation has so far, one JSON object a line after its header.
 
-    They are taken as they are: after a change of the code the file must be deleted. Raises DatasetError where it holds
-    rows of an evaluation with another header.
+    Raises DatasetError where it holds rows of an evaluation with another header, or no such rows.
     """
 
     def __init__(self, file: Path, header: Mapping[str, Any]) -> None:
         self.file = file
         file.parent.mkdir(parents=True, exist_ok=True)
         whole, _, _ = (file.read_text() if file.exists() else "").rpartition("\n")  # the last line may be cut off
-        first, *rows = map(json.loads, whole.splitlines() or [json.dumps(header)])
+        try:
+            first, *rows = map(json.loads, whole.splitlines() or [json.dumps(header)])
+            self._rows = {row.setting: row for row in (Summary(**values) for values in rows)}
+        except (ValueError, TypeError) as error:
+            raise DatasetError(f"{file} holds no rows of an evaluation: delete it to begin anew") from error
         if first != header:
-            raise DatasetError(f"{file} was begun with other data or models: delete it to begin anew")
-        self._rows = {row.setting: row for row in (Summary(**values) for values in rows)}
+            raise DatasetError(f"{file} was begun with other data, models or code: delete it to begin anew")
         _write(file, "".join(json.dumps(values) + "\n" for values in (header, *rows)))
 
     def find(self, setting: Setting) -> Summary | None:
@@ -117,12 +119,13 @@ def evaluate(
 
     conditions: what else all rows have in common, for the head of the file.
     """
-    head = _header(tests, settings, args, registry) | conditions
+    made = run.describe()
+    head = _header(tests, settings, args, registry) | conditions | {"commit": made["commit"]}
     kept = KeptRows(args.out.with_name(f"{args.out.name}.partial"), head)
     rows = [kept.find(setting) or kept.add(tests.summary(setting, measure(setting))) for setting in settings]
     with threadpool_limits(1):
         rows = [replace(row, milliseconds=clock(row.setting)) for row in rows]
-    report = head | run.describe() | {"rows": [asdict(row) for row in rows]}
+    report = head | made | {"rows": [asdict(row) for row in rows]}
     _write(args.out, json.dumps(report, indent=1) + "\n")
     kept.file.unlink()
     _print(tests.top1, rows)

@@ -74,6 +74,8 @@ def publish(
     registry.with_model(entry)
     (folder / CHECKPOINTS).mkdir(parents=True, exist_ok=True)
     entry = replace(entry, sha256=checkpoint.save(folder / entry.file, stored, half=True))
+    if results.get("codec"):
+        raise SystemExit("--results: this is a study of BPG; give what training.evaluate wrote")
     if results and results["sha256"].get(name) != entry.sha256:
         raise SystemExit(f"--results: measured with other weights than those of {name}; evaluate it again")
     if entry.results:

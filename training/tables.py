@@ -27,7 +27,9 @@ def main(argv: Sequence[str] | None = None) -> str:
 
 
 def tables(report: Report) -> dict[str, str]:
-    """Every table of a report, by its title."""
+    """Every table of a report, by its title; SystemExit for a study of BPG, whose rows are at many QPs."""
+    if report.get("codec"):
+        raise SystemExit("error: the tables are those of training.evaluate, not of a study of BPG")
     original = report["top1_original"]
     return {
         "Top-1 in %": palettes(report, _top1, "{:.1f}"),

@@ -81,7 +81,7 @@ class FakeEngine:
     def results(self) -> tuple[Mapping[str, Any], ...]:
         return self.measured
 
-    def choose(self, method: str, model: str | None, colors: int) -> Choice:
+    def choose(self, method: str, model: str | None, colors: int, classifier: str | None = None) -> Choice:
         if method not in self.methods():
             raise UnknownMethod(f"no method {method}")
         if method in CLASSICAL:

@@ -542,6 +542,20 @@ async def test_a_client_that_leaves_while_the_sheet_is_drawn(app: FastAPI, clien
     assert not sent and not app.state.service.benchmarks._inside
 
 
+async def test_a_shutdown_does_not_wait_for_a_sheet(app: FastAPI, client: AsyncClient) -> None:
+    benchmarks = app.state.service.benchmarks
+
+    async def work(function: Callable[[*Arguments], Result], *args: *Arguments) -> Result:
+        if function.__name__ == "draw_sheet":
+            benchmarks.stop()
+            await anyio.sleep_forever()
+        return await in_thread(function, *args)
+
+    benchmarks.work = work
+    with anyio.fail_after(PATIENCE):
+        assert problem(await post(client, DRAWING, accept="image/png", **SMALL)) == (503, "not-drawn")
+
+
 class Drawing:
     """A worker that is killed, or hangs, the first times that it draws."""
 

@@ -175,7 +175,9 @@ def test_published_networks_are_a_method_of_their_own(tmp_path: Path) -> None:
         save(tmp_path, "teacher", "classifier", build_classifier(CONFIG)),
         save(tmp_path, "ours", "colorcnn", build_colorcnn(colorcnn)),
         save(tmp_path, "two", "colorcnn-published", PublishedColorCNN(PublishedConfig(colors=2, width=2))),
+        save(tmp_path, "other", "classifier", build_classifier(CONFIG)),
     ]
+    entries.append({**entries[2], "name": "two-other", "classifier": "other"})
     defaults = {"classifier": "teacher", "colorcnn": "ours", "colorcnn-published": "two"}
     (tmp_path / "manifest.json").write_text(json.dumps({"models": entries, "defaults": defaults}))
     engine = ModelEngine(tmp_path, device="cpu")
@@ -186,7 +188,8 @@ def test_published_networks_are_a_method_of_their_own(tmp_path: Path) -> None:
     assert choice.on_device and engine.quantize(ramp(), 2, choice.method, choice.model).colors <= 2
     with pytest.raises(BadOption, match="there is one for 2"):
         engine.choose("colorcnn_published", None, 3)
-    with pytest.raises(UnknownModel, match="loaded are two"):
+    assert engine.choose("colorcnn_published", None, 2, "other").model == "two-other"
+    with pytest.raises(UnknownModel, match="loaded are two, two-other"):
         engine.choose("colorcnn_published", "ours", 2)
     quantizer = ModelLoader(tmp_path, "cpu").quantizer(Setting(choice.method, choice.model))
     assert quantizer.quantize(ramp(), 2) == engine.quantize(ramp(), 2, choice.method, choice.model)

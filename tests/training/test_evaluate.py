@@ -84,4 +84,4 @@ def test_an_evaluation_goes_on_where_it_was(workshop: Workshop, tmp_path: Path) 
     assert not out.with_name("again.json.partial").exists()
 
 
-NOT_OF_THE_HEADER = ("command", "commit", "hardware", "torch")
+NOT_OF_THE_HEADER = ("command", "hardware", "torch")

@@ -18,3 +18,10 @@ def test_rows_of_other_weights_are_not_gone_on_with(tmp_path: Path) -> None:
 def test_images_are_parted_without_loss() -> None:
     images = np.arange(601).reshape(-1, 1, 1, 1).astype(np.uint8)
     assert np.array_equal(np.concatenate(parts(images)), images)
+
+
+@pytest.mark.parametrize("text", ["no json\n", '{"a": 1}\n[]\n', '{"a": 1}\n{"method": "wu"}\n'])
+def test_a_file_of_something_else_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "x.partial").write_text(text)
+    with pytest.raises(DatasetError, match="holds no rows of an evaluation"):
+        KeptRows(tmp_path / "x.partial", {"a": 1})

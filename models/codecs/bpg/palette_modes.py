@@ -21,11 +21,10 @@ from models.codecs.bpg.codec import Chroma, Coding, Space
 from models.codecs.bpg.colour import Pixels
 from models.codecs.bpg.container import Extension, ExtensionTag, PixelFormat
 from models.errors import CodecError
-from models.palette_image import PaletteImage
+from models.palette_image import PaletteImage, nearest
 
 Mode = Literal["plain", "auto", "index"]
 
-_BAND = 1 << 16  # pixels at a time, where a distance to every colour is kept for each
 _QPS = range(52)  # HEVC's, finest first
 _WHITE, _MIDDLE = 255, 128  # of an index plane
 
@@ -49,8 +48,8 @@ def encode(
         qp, lossless, chroma, color_space, bit_depth: how to code it, see `codec.Coding`; "plain" uses all of them.
         mode: "plain", or one that chooses the rest itself:
             "auto" makes, of a palette image, the smallest file in which each pixel is nearest to its own colour of the
-            palette, at whatever QP that is, so that `snap` gives the index map back; of pixels, the file of the highest
-            PSNR at `qp`. A palette image costs about ten times the time of "plain".
+            palette, at whatever QP that is, so that `models.palette_image.nearest` gives the index map back; of pixels,
+            the file of the highest PSNR at `qp`. A palette image costs about ten times the time of "plain".
             "index" stores an image of two colours as black and white, at the highest QP at which the two can be told
             apart, with the colours as metadata. Only `read_index_plane` puts them together: any other reader shows
             black and white, which is why "auto" does not choose it. It is larger than "auto" on small images, and 4
@@ -70,28 +69,11 @@ def encode(
     raise ValueError(f"no such mode, or not of these pixels: {mode}")
 
 
-def snap(pixels: Pixels, palette: NDArray[np.uint8]) -> PaletteImage:
-    """Return the palette image that is nearest to some pixels: of each, the colour at the least distance in sRGB.
-
-    Args:
-        pixels: (H, W, 3) uint8 sRGB.
-        palette: (K, 3) uint8 sRGB. Of equal distances the first counts.
-    """
-    colors = palette.astype(np.float32)  # every number below is a whole one under 2^24, so exact
-    squares = (colors**2).sum(axis=1)
-    flat = pixels.reshape(-1, 3)
-    indices = np.empty(len(flat), dtype=np.uint8)
-    for start in range(0, len(flat), _BAND):
-        band = flat[start : start + _BAND].astype(np.float32)
-        indices[start : start + _BAND] = np.argmin(squares - 2 * band @ colors.T, axis=1)
-    return PaletteImage(indices.reshape(pixels.shape[:2]), palette)
-
-
 def _smallest_exact(image: PaletteImage) -> bytes:
     pixels, palette = image.render(), image.compact().palette
 
     def is_exact(file: bytes) -> bool:
-        return np.array_equal(snap(codec.decode(file, max_pixels=pixels.size), palette).render(), pixels)
+        return np.array_equal(nearest(codec.decode(file, max_pixels=pixels.size), palette).render(), pixels)
 
     def coarsest(chroma: Chroma, qps: range) -> tuple[int, bytes] | None:
         return _coarsest(lambda qp: codec.encode(pixels, Coding(qp, chroma=chroma)), is_exact, qps)

@@ -15,7 +15,7 @@ from models.codecs.bpg import container
 from models.codecs.bpg.container import ExtensionTag, PixelFormat
 from models.codecs.bpg.palette_modes import Mode
 from models.errors import CodecError
-from models.palette_image import PaletteImage
+from models.palette_image import PaletteImage, nearest
 from models.quantizers.median_cut import MedianCut
 from tests.models.codecs.bpg.reference import named
 
@@ -51,7 +51,7 @@ def palette_images(draw: st.DrawFn, colors: int | None = None) -> PaletteImage:
 def test_auto_keeps_the_index_map(image: PaletteImage) -> None:
     distinct = image.compact()
 
-    assert bpg.snap(bpg.decode(bpg.encode(image, mode="auto")), distinct.palette) == distinct
+    assert nearest(bpg.decode(bpg.encode(image, mode="auto")), distinct.palette) == distinct
 
 
 @pytest.mark.parametrize("colors", [2, 4, 16])
@@ -64,7 +64,7 @@ def test_auto_is_the_smallest_of_what_keeps_the_index_map(colors: int) -> None:
     for qp in range(0, 52, 3):
         for file in (bpg.encode(image, qp=qp), bpg.encode(image, qp=qp, chroma="420")):
             # A QP may be exact though a lower one is not, and is not always found: hence the 5 percent.
-            assert len(chosen) < 1.05 * len(file) or bpg.snap(bpg.decode(file), image.palette) != image
+            assert len(chosen) < 1.05 * len(file) or nearest(bpg.decode(file), image.palette) != image
 
 
 def test_two_colours_of_a_small_photo_take_less_than_a_png() -> None:
@@ -79,7 +79,7 @@ def test_auto_shows_gray_palettes_in_gray() -> None:
     data = bpg.encode(image, mode="auto")
 
     assert container.parse_header(data)[0].pixel_format is PixelFormat.GRAY
-    assert bpg.snap(bpg.decode(data), image.palette) == image
+    assert nearest(bpg.decode(data), image.palette) == image
 
 
 def test_auto_of_pixels_is_the_best_at_the_qp() -> None:
@@ -153,10 +153,3 @@ def test_modes_that_do_not_suit(image: PaletteImage, mode: Mode) -> None:
 
 def test_plain_takes_a_palette_image_as_its_pixels() -> None:
     assert bpg.encode(painted(4), qp=20) == bpg.encode(painted(4).render(), qp=20)
-
-
-def test_snap_takes_the_nearest_and_of_equals_the_first() -> None:
-    palette = np.array([(0, 0, 0), (255, 255, 255), (0, 0, 0), (20, 0, 0)], dtype=np.uint8)
-    pixels = np.array([[(9, 9, 9), (250, 200, 255), (10, 0, 0), (11, 0, 0)]], dtype=np.uint8)
-
-    assert bpg.snap(pixels, palette).indices.tolist() == [[0, 1, 0, 3]]
