@@ -30,9 +30,9 @@ from service.benchmark_worker import (
     open_image,
 )
 from service.engine import LEARNED_METHOD, Choice, Engine
+from service.options import BenchmarkOptions
 from service.pipeline import class_index
 from service.problems import INTERNAL, NotDrawn, NotReady, OutOfTime, Problem, QueueFull, problem_of
-from service.schemas import BenchmarkOptions
 from service.settings import Settings
 from service.stopwatch import Stopwatch
 from service.uploads import Upload, UploadedFile

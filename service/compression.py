@@ -19,8 +19,8 @@ from models.palette_image import PaletteImage, nearest
 from models.prediction import Prediction
 from service.encoding_worker import encode_all
 from service.engine import Choice, Pixels
+from service.options import CompressOptions
 from service.problems import OutOfTime
-from service.schemas import CompressOptions
 from service.settings import Settings
 from service.steps import Admission, Slot, Steps
 from service.stopwatch import Stopwatch, Timings

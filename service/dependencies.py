@@ -13,7 +13,7 @@ from service.benchmark_answers import HTML, NDJSON
 from service.compression import Compression
 from service.lifecycle import Service
 from service.negotiation import choose
-from service.schemas import MAX_IMAGES, BenchmarkOptions, ClassifyOptions, CompressOptions, QuantizeOptions
+from service.options import MAX_IMAGES, BenchmarkOptions, ClassifyOptions, CompressOptions, QuantizeOptions
 from service.uploads import Upload, parse_options, read_upload
 
 

@@ -13,19 +13,21 @@ from models.contact_sheet import MOST_TILES
 from models.pixels import ACCEPTED_FORMATS
 from service.answers import BPG, JSON, PNG
 from service.benchmark_answers import HTML, NDJSON
+from service.options import (
+    MAX_IMAGES,
+    BenchmarkOptions,
+    ClassifyOptions,
+    CompressOptions,
+    ImageOptions,
+    QuantizeOptions,
+)
 from service.problems import INTERNAL, MEDIA_TYPE, PROBLEMS, Problem
 from service.schemas import (
-    MAX_IMAGES,
     BenchmarkLine,
-    BenchmarkOptions,
     BenchmarkReport,
-    ClassifyOptions,
     ClassifyReport,
-    CompressOptions,
     CompressReport,
-    ImageOptions,
     ProblemReport,
-    QuantizeOptions,
     QuantizeReport,
     ResultsReport,
 )

@@ -14,7 +14,7 @@ from models.palette_image import PaletteImage
 from models.pixels import DecodedImage
 from models.prediction import Prediction
 from service.engine import Choice, Pixels
-from service.schemas import ClassifyOptions, QuantizeOptions
+from service.options import ClassifyOptions, QuantizeOptions
 from service.settings import Settings
 from service.steps import Admission, Slot, Steps
 from service.stopwatch import Stopwatch, Timings

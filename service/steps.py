@@ -14,8 +14,8 @@ from anyio import CapacityLimiter
 from models.palette_image import PaletteImage
 from models.pixels import DecodedImage, decode
 from service.engine import Choice, Engine, Pixels
+from service.options import ImageOptions
 from service.problems import QueueFull
-from service.schemas import ImageOptions
 from service.settings import Settings
 from service.stopwatch import Stopwatch
 

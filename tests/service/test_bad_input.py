@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from models.errors import BadOption, ColorCNNError
-from service.schemas import QuantizeOptions
+from service.options import QuantizeOptions
 from service.uploads import Upload, parse_options
 from tests.service.images import BPG, DRAWING, PHOTO, bomb, encoded, ramp
 

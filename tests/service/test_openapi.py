@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from httpx import AsyncClient
 
-from service.schemas import BenchmarkOptions, ClassifyOptions, CompressOptions, ImageOptions, QuantizeOptions
+from service.options import BenchmarkOptions, ClassifyOptions, CompressOptions, ImageOptions, QuantizeOptions
 from tests.service.images import DRAWING
 
 pytestmark = pytest.mark.anyio
