@@ -119,3 +119,26 @@ class FakeEngine:
 async def in_thread(function: Callable[[*Arguments], Result], *args: *Arguments) -> Result:
     """In place of the worker process; being cancelled leaves the thread alone."""
     return await anyio.to_thread.run_sync(function, *args, abandon_on_cancel=True)
+
+
+class Gate:
+    """A worker that waits before each piece of work until it is opened.
+
+    waiting: somebody has asked. cancelled: how often one that waited was given up. images: the bytes that were sent.
+    """
+
+    def __init__(self) -> None:
+        self.waiting = anyio.Event()
+        self.opened = anyio.Event()
+        self.cancelled = 0
+        self.images: list[bytes] = []
+
+    async def __call__(self, function: Callable[[*Arguments], Result], *args: *Arguments) -> Result:
+        self.waiting.set()
+        self.images += [arg for arg in args if isinstance(arg, bytes)]
+        try:
+            await self.opened.wait()
+        except anyio.get_cancelled_exc_class():
+            self.cancelled += 1
+            raise
+        return await in_thread(function, *args)

@@ -24,7 +24,7 @@ from service.settings import Settings
 from service.uploads import UploadedFile
 from tests.service.conftest import PATIENCE, loaded, running
 from tests.service.fake_loader import FakeLoader, grey_steps
-from tests.service.fakes import FakeEngine, in_thread
+from tests.service.fakes import FakeEngine, Gate, in_thread
 from tests.service.images import DRAWING, PHOTO, encoded, opened, ramp
 from tests.service.test_bad_input import problem
 
@@ -402,26 +402,6 @@ async def test_a_bug_is_an_error_of_its_row(
     assert (bad["error"]["type"], bad["error"]["status"]) == ("urn:colorcnn:problem:internal", 500)
     assert "the-bug" in bad["error"]["detail"] and "secret" not in response.text
     assert "the-bug" in caplog.text and "secret" in caplog.text
-
-
-class Gate:
-    """A worker that waits before each piece of work until it is opened."""
-
-    def __init__(self) -> None:
-        self.waiting = anyio.Event()
-        self.opened = anyio.Event()
-        self.cancelled = 0
-        self.images: list[bytes] = []
-
-    async def __call__(self, function: Callable[[*Arguments], Result], *args: *Arguments) -> Result:
-        self.waiting.set()
-        self.images += [arg for arg in args if isinstance(arg, bytes)]
-        try:
-            await self.opened.wait()
-        except anyio.get_cancelled_exc_class():
-            self.cancelled += 1
-            raise
-        return await in_thread(function, *args)
 
 
 @pytest.fixture

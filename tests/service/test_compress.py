@@ -21,7 +21,7 @@ from service.app import create_app
 from service.settings import Settings
 from tests.service.conftest import PATIENCE, loaded, running
 from tests.service.fake_loader import FakeClassifier, grey_steps
-from tests.service.fakes import FakeEngine, in_thread
+from tests.service.fakes import FakeEngine, Gate, in_thread
 from tests.service.images import BPG, DRAWING, PHOTO, encoded, opened, pixels_of, ramp
 from tests.service.test_bad_input import problem
 
@@ -294,24 +294,6 @@ async def test_a_bug_is_a_problem_and_frees_its_place(client: AsyncClient, engin
     assert {problem(bug) for bug in bugs} == {(500, "internal")}
     assert "secret" not in bugs[0].text
     assert after.status_code == 200
-
-
-class Gate:
-    """An encoder that waits before each image until it is opened."""
-
-    def __init__(self) -> None:
-        self.waiting = anyio.Event()
-        self.opened = anyio.Event()
-        self.cancelled = 0
-
-    async def __call__(self, function: Callable[[*Arguments], Result], *args: *Arguments) -> Result:
-        self.waiting.set()
-        try:
-            await self.opened.wait()
-        except anyio.get_cancelled_exc_class():
-            self.cancelled += 1
-            raise
-        return await in_thread(function, *args)
 
 
 @pytest.fixture
