@@ -11,7 +11,8 @@ from typing import Any
 
 from models.compare import Summary
 from models.method_names import method_name
-from training import run
+from training import bpg_tables, run
+from training.markdown import table
 
 Value = Callable[[Summary], float | None]
 Report = Mapping[str, Any]
@@ -21,15 +22,17 @@ def main(argv: Sequence[str] | None = None) -> str:
     """Parse flags and print every table under its title; returns what was printed."""
     args = _parser().parse_args(argv)
     report = json.loads(args.results.read_bytes())
-    text = "\n\n".join(f"{title}\n\n{table}" for title, table in tables(report).items())
+    text = "\n\n".join(f"{title}:\n\n{body}" for title, body in tables(report).items())
     print(text)
     return text
 
 
 def tables(report: Report) -> dict[str, str]:
-    """Every table of a report, by its title; SystemExit for a study of BPG, whose rows are at many QPs."""
-    if report.get("codec"):
-        raise SystemExit("error: the tables are those of training.evaluate, not of a study of BPG")
+    """Every table of a report of `training.evaluate` or of a study of BPG, by its title."""
+    if "codec" in report:
+        return bpg_tables.study(report)
+    if "coding" in report["rows"][0]:
+        return bpg_tables.modes(report)
     original = report["top1_original"]
     return {
         "Top-1 in %": palettes(report, _top1, "{:.1f}"),
@@ -54,7 +57,7 @@ def palettes(report: Report, value: Value, form: str, *, none: str = "-") -> str
     places = [[by_place.get((method, k)) for k in colors] for method in methods]
     cells = [["-" if row is None else _cell(value(row), form, none) for row in line] for line in places]
     lines = [[method_name(method), *line] for method, line in zip(methods, cells, strict=True)]
-    return markdown(["method", *(f"K = {k}" for k in colors)], lines)
+    return table(["method", *(f"K = {k}" for k in colors)], lines)
 
 
 def others(report: Report) -> str:
@@ -73,13 +76,7 @@ def others(report: Report) -> str:
         for row in rows
     ]
     heading = ["codec", "quality", "top-1 in %", "bits per pixel", "without fixed bytes", "PSNR in dB", "SSIM"]
-    return markdown(heading, lines)
-
-
-def markdown(heading: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    """A table of text."""
-    head, *body = (f"| {' | '.join(line)} |" for line in (heading, *lines))
-    return "\n".join([head, f"|{'---|' * len(heading)}", *body])
+    return table(heading, lines)
 
 
 def _top1(row: Summary) -> float | None:
@@ -98,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m training.tables", description="Print the tables of an evaluation in Markdown."
     )
-    parser.add_argument("--results", type=Path, required=True, help="JSON file that training.evaluate wrote")
+    parser.add_argument("--results", type=Path, required=True, help="JSON file that an evaluation wrote")
     return parser
 
 

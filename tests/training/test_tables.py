@@ -52,9 +52,4 @@ def test_codecs_have_a_table_of_their_own() -> None:
 def test_the_command_prints_every_table(workshop: Workshop, capsys: pytest.CaptureFixture[str]) -> None:
     text = tables.main(["--results", str(workshop.results)])
     assert capsys.readouterr().out == text + "\n"
-    assert all(f"{title}\n\n{table}" in text for title, table in tables.tables(workshop.report).items())
-
-
-def test_a_study_of_bpg_has_no_such_tables() -> None:
-    with pytest.raises(SystemExit, match="study of BPG"):
-        tables.tables(REPORT | {"codec": "BPG 4:2:0"})
+    assert all(f"{title}:\n\n{table}" in text for title, table in tables.tables(workshop.report).items())

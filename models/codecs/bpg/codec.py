@@ -137,6 +137,8 @@ class Coding:
         chroma: how much of the colour is kept: "444", "422", "420", or "gray" for none.
         color_space: "ycbcr" (BT.601, full range), or "rgb", which goes with "444" only.
         bit_depth: bits of a sample, 8 or 10.
+        transform_skip: whether x265 may code small blocks without a transform, which few colours gain much from and
+            photos lose nothing by.
 
     Raises:
         ValueError: a value that is none of these.
@@ -147,6 +149,7 @@ class Coding:
     chroma: Chroma = "444"
     color_space: Space = "ycbcr"
     bit_depth: int = 8
+    transform_skip: bool = True
 
     def __post_init__(self) -> None:
         if not 0 <= self.qp <= 51:
@@ -174,7 +177,8 @@ def encode(pixels: Pixels, coding: Coding, extensions: tuple[Extension, ...] = (
     block = 8 if min(width, height) > 8 else 16  # x265 takes no side under 16, and blocks tell a reader the coded size
     shape = hevc.Shape(layout.chroma_format, *_coded_size(header, block), depth)
     planes = colour.from_rgb(pixels, layout, space, depth)
-    tools, nals = engine.encode_picture(planes, shape, block, None if coding.lossless else coding.qp)
+    qp = None if coding.lossless else coding.qp
+    tools, nals = engine.encode_picture(planes, shape, block, qp=qp, transform_skip=coding.transform_skip)
     return container.serialize(BpgFile(header, tools, None, tuple(nals)))
 
 

@@ -56,11 +56,9 @@ _PARAMETERS = {
     "log2-max-poc-lsb": 8,
     "scaling-list": "off",
     # As small as can be at a given error, since nobody watches palettes: psy-rd would also change chroma's QP in 4:4:4.
-    # Blocks of few colours are much smaller without a transform.
     "aq-mode": 0,
     "psy-rd": 0,
     "psy-rdoq": 0,
-    "tskip": 1,
     "ipratio": "1.0",  # or an intra picture would get a lower QP than asked for
     # Small blocks in long narrow pictures break the rules of the levels; BPG's level has none.
     "allow-non-conformance": 1,
@@ -111,7 +109,9 @@ def _decode(context: av.VideoCodecContext, stream: Sequence[Nal], shape: Shape) 
     return frames[0]
 
 
-def encode_picture(planes: Sequence[Plane], shape: Shape, block: int, qp: int | None) -> tuple[Tools, list[Nal]]:
+def encode_picture(
+    planes: Sequence[Plane], shape: Shape, block: int, *, qp: int | None, transform_skip: bool
+) -> tuple[Tools, list[Nal]]:
     """Encode planes as one intra picture.
 
     Args:
@@ -120,6 +120,7 @@ def encode_picture(planes: Sequence[Plane], shape: Shape, block: int, qp: int | 
         shape: of the coded picture, whose sides are multiples of `block` and at least 16.
         block: side of the smallest coding block, 8 or 16: one that the sides of the picture are multiples of.
         qp: quantization parameter, 0 to 51; None for lossless.
+        transform_skip: whether small blocks may be coded without a transform (clause 7.4.9.11).
 
     Returns:
         What the SPS of the picture says, and its other units: PPS and slices.
@@ -132,7 +133,8 @@ def encode_picture(planes: Sequence[Plane], shape: Shape, block: int, qp: int | 
         context.width, context.height, context.pix_fmt = shape.width, shape.height, _format(shape)
         context.time_base, context.framerate = Fraction(1, 25), Fraction(25)
         context.thread_count = 1
-        context.options = {"preset": _PRESET, "tune": "psnr", "x265-params": _x265_parameters(shape, block, qp)}
+        parameters = _x265_parameters(shape, block, qp, transform_skip)
+        context.options = {"preset": _PRESET, "tune": "psnr", "x265-params": parameters}
         frame = av.VideoFrame(shape.width, shape.height, _format(shape))
         for plane, padded in zip(planes, _planes(frame), strict=True):
             _pad(plane, padded)
@@ -141,10 +143,10 @@ def encode_picture(planes: Sequence[Plane], shape: Shape, block: int, qp: int | 
     return _dismantle(stream, shape, block)
 
 
-def _x265_parameters(shape: Shape, block: int, qp: int | None) -> str:
+def _x265_parameters(shape: Shape, block: int, qp: int | None, transform_skip: bool) -> str:
     largest = max(side for side in (16, 32, 64) if side <= min(shape.width, shape.height))
     options = _PARAMETERS | {"min-cu-size": block, "ctu": largest, "max-tu-size": min(largest, 32)}
-    options |= {"lossless": 1} if qp is None else {"qp": qp}
+    options |= {"tskip": int(transform_skip)} | ({"lossless": 1} if qp is None else {"qp": qp})
     return ":".join(f"{name}={value}" for name, value in options.items())
 
 

@@ -11,6 +11,7 @@ same index map, and 4:2:2 those of the better of 4:4:4 and 4:2:0.
 
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -70,22 +71,27 @@ def encode(
 
 
 def _smallest_exact(image: PaletteImage) -> bytes:
+    gray = _is_gray(image.compact().palette)
+    found = coarsest_exact(image, Coding(chroma="gray" if gray else "444"))
+    if found is None:
+        exact = Coding(lossless=True, chroma="gray") if gray else Coding(lossless=True, color_space="rgb")
+        return codec.encode(image.render(), exact)
+    qp, file = found
+    half = None if gray else coarsest_exact(image, Coding(chroma="420"), range(max(0, qp - 4), min(qp + 4, len(_QPS))))
+    return min(file, half[1], key=len) if half else file
+
+
+def coarsest_exact(image: PaletteImage, coding: Coding, qps: range = _QPS) -> tuple[int, bytes] | None:
+    """The highest QP, and the file, from which `models.palette_image.nearest` gives the index map back.
+
+    coding: everything but the QP. None where no QP that was tried keeps the index map.
+    """
     pixels, palette = image.render(), image.compact().palette
 
     def is_exact(file: bytes) -> bool:
         return np.array_equal(nearest(codec.decode(file, max_pixels=pixels.size), palette).render(), pixels)
 
-    def coarsest(chroma: Chroma, qps: range) -> tuple[int, bytes] | None:
-        return _coarsest(lambda qp: codec.encode(pixels, Coding(qp, chroma=chroma)), is_exact, qps)
-
-    gray = _is_gray(palette)
-    found = coarsest("gray" if gray else "444", _QPS)
-    if found is None:
-        exact = Coding(lossless=True, chroma="gray") if gray else Coding(lossless=True, color_space="rgb")
-        return codec.encode(pixels, exact)
-    qp, file = found
-    half = None if gray else coarsest("420", range(max(0, qp - 4), min(qp + 4, len(_QPS))))
-    return min(file, half[1], key=len) if half else file
+    return _coarsest(lambda qp: codec.encode(pixels, replace(coding, qp=qp)), is_exact, qps)
 
 
 def _coarsest(
