@@ -20,7 +20,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv serve test lint format bench-isolation docker-build
+.PHONY: help venv serve test lint format bench-isolation bench-bpg docker-build
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ format: $(DEV_INSTALLED) ## let ruff format the code and mend what it can
 
 bench-isolation: $(DEV_INSTALLED) ## how quick /quantize stays while a benchmark runs, into results/isolation.json
 	$(IN_VENV) -m tests.benchmarks.isolation --out results/isolation.json
+
+bench-bpg: $(DEV_INSTALLED) ## milliseconds and bytes of BPG at three sizes, 1 and 2 threads, into results/bpg-speed.json
+	$(IN_VENV) -m tests.benchmarks.bpg --out results/bpg-speed.json
 
 docker-build: ## build the image colorcnn-service; TORCH_INDEX=ADDRESS for another build of torch
 	docker build --tag colorcnn-service --build-arg TORCH_INDEX="$(TORCH_INDEX)" .

@@ -53,7 +53,7 @@ def _lines(report: Report) -> dict[str, list[Summary]]:
 
 def _over_qp(lines: Mapping[str, Sequence[Summary]], value: Value, form: str) -> str:
     at = {name: {row.quality: value(row) for row in rows} for name, rows in lines.items()}
-    shown = sorted({row.quality for rows in lines.values() for row in rows} & {*_QPS})
+    shown = [qp for qp in _QPS if any(qp in values for values in at.values())]
     return table(["QP", *lines], [[str(qp), *(_cell(at[name].get(qp), form) for name in lines)] for qp in shown])
 
 
