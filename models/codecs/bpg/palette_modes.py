@@ -5,8 +5,8 @@ the colour it had. How far one can go is found by trying. On 32x32 images of two
 smaller than a PNG of one bit a pixel, and a sixth of what HEVC takes for the exact colours; with four colours it is as
 large as the PNG or a little larger, and with more, or on larger images, the PNG is the one to take.
 
-Two codings lose to others on all that was measured, and are not tried: lossy RGB takes twice the bytes of YCbCr for the
-same index map, and 4:2:2 those of the better of 4:4:4 and 4:2:0.
+Lossy RGB takes twice the bytes of YCbCr for the same index map, but where colours are so near each other that the
+rounding of YCbCr mixes them up.
 """
 
 import struct
@@ -27,6 +27,7 @@ from models.palette_image import PaletteImage, nearest
 Mode = Literal["plain", "auto", "index"]
 
 _QPS = range(52)  # HEVC's, finest first
+_FINE = 16  # a QP under which colours are so near each other that RGB, or no loss at all, may take fewer bytes
 _WHITE, _MIDDLE = 255, 128  # of an index plane
 
 
@@ -72,13 +73,18 @@ def encode(
 
 def _smallest_exact(image: PaletteImage) -> bytes:
     gray = _is_gray(image.compact().palette)
-    found = coarsest_exact(image, Coding(chroma="gray" if gray else "444"))
-    if found is None:
+    first = coarsest_exact(image, Coding(chroma="gray" if gray else "444"))
+    qp = first[0] if first else 0
+    near = range(max(0, qp - 4), min(qp + 4, len(_QPS)))
+    searches = [] if gray else [(Coding(chroma="422"), near), (Coding(chroma="420"), near)]
+    if qp < _FINE and not gray:
+        searches.append((Coding(color_space="rgb"), _QPS))
+    found = [first, *(coarsest_exact(image, coding, qps) for coding, qps in searches)]
+    files = [each[1] for each in found if each]
+    if qp < _FINE:
         exact = Coding(lossless=True, chroma="gray") if gray else Coding(lossless=True, color_space="rgb")
-        return codec.encode(image.render(), exact)
-    qp, file = found
-    half = None if gray else coarsest_exact(image, Coding(chroma="420"), range(max(0, qp - 4), min(qp + 4, len(_QPS))))
-    return min(file, half[1], key=len) if half else file
+        files.append(codec.encode(image.render(), exact))
+    return min(files, key=len)
 
 
 def coarsest_exact(image: PaletteImage, coding: Coding, qps: range = _QPS) -> tuple[int, bytes] | None:

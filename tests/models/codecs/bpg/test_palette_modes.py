@@ -12,7 +12,7 @@ from PIL import Image
 
 from models.codecs import bpg, png
 from models.codecs.bpg import container
-from models.codecs.bpg.container import ExtensionTag, PixelFormat
+from models.codecs.bpg.container import ColorSpace, ExtensionTag, PixelFormat
 from models.codecs.bpg.palette_modes import Mode
 from models.errors import CodecError
 from models.palette_image import PaletteImage, nearest
@@ -65,6 +65,20 @@ def test_auto_is_the_smallest_of_what_keeps_the_index_map(colors: int) -> None:
         for file in (bpg.encode(image, qp=qp), bpg.encode(image, qp=qp, chroma="420")):
             # A QP may be exact though a lower one is not, and is not always found: hence the 5 percent.
             assert len(chosen) < 1.05 * len(file) or nearest(bpg.decode(file), image.palette) != image
+
+
+@pytest.mark.parametrize(("apart", "kept"), [(1, True), (4, False)])
+def test_near_colours_are_coded_as_rgb(apart: int, *, kept: bool) -> None:
+    """Those that are one in YCbCr without loss, those that it must code finely at a QP; whatever is smaller."""
+    palette = np.array([[90, 9, 9], [90, 9, 9 + apart], [9, 90, 9], [9, 9, 90]], dtype=np.uint8)
+    image = PaletteImage(painted(4).indices, palette)
+
+    data = bpg.encode(image, mode="auto")
+
+    assert container.parse(data).header.color_space is ColorSpace.RGB
+    assert nearest(bpg.decode(data), palette) == image
+    lossless = bpg.encode(image, lossless=True, color_space="rgb")
+    assert data == lossless if kept else len(data) < len(lossless)
 
 
 def test_two_colours_of_a_small_photo_take_less_than_a_png() -> None:
