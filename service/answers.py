@@ -12,14 +12,17 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from models import metrics
+from models.codecs.bpg import Coding
 from models.palette_image import MAX_COLORS, PaletteImage
 from models.prediction import Prediction
 from service.compression import Compressed, Version, Wanted
 from service.engine import Choice, Engine
 from service.pipeline import Classified, DrawnMap, Quantized
 from service.schemas import (
+    BpgReport,
     CamReport,
     ClassifyReport,
+    CodingReport,
     CompressedFiles,
     CompressReport,
     ModelReport,
@@ -186,7 +189,7 @@ def _compress_report(result: Compressed, original_bpg: Version, index_map_kept: 
         original=VersionReport(**fields(result.original)),
         quantized=VersionReport(**fields(result.quantized)),
         quantized_bpg=PaintedBpgReport(**fields(result.quantized_bpg), index_map_kept=index_map_kept),
-        original_bpg=VersionReport(**fields(original_bpg)),
+        original_bpg=BpgReport(**fields(original_bpg)),
         files=CompressedFiles(
             png=_base64(result.quantized.file),
             bpg=_base64(result.quantized_bpg.file),
@@ -198,7 +201,8 @@ def _compress_report(result: Compressed, original_bpg: Version, index_map_kept: 
 
 def _version_fields(result: Compressed, version: Version) -> dict[str, Any]:
     size, fixed_size, before, seen = len(version.file), version.fixed_size, result.original.seen, version.seen
-    return {
+    fields = {"coding": _coding_report(version.coding)} if version.coding else {}
+    return fields | {
         "bytes": size,
         "bits_per_pixel": result.bits_per_pixel(size),
         "payload_bits_per_pixel": None if fixed_size is None else result.bits_per_pixel(size - fixed_size),
@@ -208,6 +212,11 @@ def _version_fields(result: Compressed, version: Version) -> dict[str, Any]:
         "probability": seen and seen.probability,
         "kept": seen and before and seen.index == before.index,
     }
+
+
+def _coding_report(coding: Coding) -> CodingReport:
+    qp = None if coding.lossless else coding.qp
+    return CodingReport(qp=qp, chroma=coding.chroma, color_space=coding.color_space)
 
 
 def _prediction_fields(prediction: Prediction) -> dict[str, str | int | float]:

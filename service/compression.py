@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -17,7 +17,7 @@ from models.codecs import bpg, png
 from models.errors import BadOption, CodecError, ImageTooLarge
 from models.palette_image import PaletteImage, nearest
 from models.prediction import Prediction
-from service.encoding_worker import encode_all
+from service.encoding_worker import Files, encode_all
 from service.engine import Choice, Pixels
 from service.options import CompressOptions
 from service.problems import OutOfTime
@@ -28,6 +28,7 @@ from service.worker_process import Run
 
 _NARROWEST = 16  # side of a picture that x265 encodes: a narrow image costs as much as one of this width
 _INDEX_COLORS = 2
+_AUTO_SHARE = 8  # of the largest image: mode "auto" takes a dozen encodings
 
 log = logging.getLogger("colorcnn.compression")
 
@@ -41,12 +42,13 @@ class Version:
     """One form of an image, as a file.
 
     file: its bytes. fixed_size: those of them that do not depend on the picture; None for the upload, which may be of
-    any format. mse: mean squared error to the upload. seen: the likeliest class; None where the classifier was not
-    asked.
+    any format. coding: of a BPG file. mse: mean squared error to the upload. seen: the likeliest class; None where the
+    classifier was not asked.
     """
 
     file: bytes
     fixed_size: int | None
+    coding: bpg.Coding | None
     mse: float
     seen: Prediction | None
 
@@ -106,22 +108,21 @@ class Compression:
                 return await self._compress(data, options, choice, wanted)
         except TimeoutError:
             raise OutOfTime(
-                f"The image had {self._timeout:g} seconds, waiting included. Send a smaller one, leave out `mode`, or "
-                "try again later."
+                f"The image had {self._timeout:g} seconds, waiting included. Send a smaller one, or try again later."
             ) from None
 
     async def _compress(self, data: bytes, options: CompressOptions, choice: Choice, wanted: Wanted) -> Compressed:
         watch = Stopwatch()
         async with Slot(self._slots, watch):
             decoded = await self._steps.decode(watch, data, options, self._max_pixels)
-            self._check_size(decoded.pixels)
+            self._check_size(decoded.pixels, options.mode)
             image = await self._steps.paint(watch, decoded.pixels, options.colors, choice)
-            encodings = _encodings(decoded.pixels, image, options, with_original=wanted == "report")
-            files = [data, *await self._encode(watch, encodings)]
-            read_back = partial(self._read_back, decoded.pixels, image, files, options)
+            _check_painted(image, options)
+            files = await self._encode(watch, image, decoded.pixels if wanted == "report" else None, options)
+            read_back = partial(self._read_back, decoded.pixels, image, files, options.mode)
             pictures = await self._steps.run(watch, "decode", read_back)
             seen = await self._recognise(watch, pictures, choice) if options.recognise else [None] * len(pictures)
-            versions = await self._steps.run(watch, "encode", partial(_measure, files, pictures, seen))
+            versions = await self._steps.run(watch, "encode", partial(_measure, data, files, pictures, seen))
             shown = partial(overlay.encode_rgb, pictures[2])
             kept = partial(_is_index_map_kept, image, pictures[2])
             picture = await self._steps.run(watch, "encode", shown) if wanted == "picture" else None
@@ -141,21 +142,29 @@ class Compression:
             timings=watch.timings(),
         )
 
-    def _check_size(self, pixels: Pixels) -> None:
-        """Raise ImageTooLarge for a narrow image that `decode` lets pass and x265 would fill up."""
+    def _check_size(self, pixels: Pixels, mode: bpg.Mode) -> None:
+        """Raise ImageTooLarge for a narrow image that `decode` lets pass and x265 would fill up, and for `auto`."""
         height, width = (max(side, _NARROWEST) for side in pixels.shape[:2])
+        if mode == "auto" and height * width > self._max_pixels // _AUTO_SHARE:
+            raise ImageTooLarge(
+                f"The mode 'auto' encodes an image many times, so that at most {self._max_pixels // _AUTO_SHARE:,} "
+                "pixels are allowed. Leave out `mode`, or send a smaller image."
+            )
         if height * width > self._max_pixels:
             raise ImageTooLarge(
                 f"The image would be encoded as {width} x {height} pixels; at most {self._max_pixels:,} are allowed. "
                 "Send one that is less narrow."
             )
 
-    async def _encode(self, watch: Stopwatch, encodings: Sequence[Callable[[], bytes]]) -> list[bytes]:
-        """All files at the same time. Raises ImageTooLarge for what no BPG file holds."""
+    async def _encode(
+        self, watch: Stopwatch, image: PaletteImage, original: Pixels | None, options: CompressOptions
+    ) -> Files:
+        """Raises ImageTooLarge for what no BPG file holds."""
         encoder = self._idle.pop()  # there is one for each slot
+        coding = bpg.Coding(options.qp, chroma=options.chroma)
         try:
             with watch.measure("encode"):
-                return await encoder(encode_all, encodings)
+                return await encoder(encode_all, image, original, coding, options.mode)
         except CodecError as error:
             raise ImageTooLarge(str(error)) from error
         except BrokenWorkerProcess as error:
@@ -164,16 +173,15 @@ class Compression:
         finally:
             self._idle.append(encoder)
 
-    def _read_back(
-        self, pixels: Pixels, image: PaletteImage, files: Sequence[bytes], options: CompressOptions
-    ) -> list[Pixels]:
-        """What each file shows."""
-        _, _, painted, *others = files
-        if options.mode == "index":
+    def _read_back(self, pixels: Pixels, image: PaletteImage, files: Files, mode: bpg.Mode) -> list[Pixels]:
+        """What each version shows: the upload, the indexed PNG, and one or two BPG files."""
+        painted = files.painted.file
+        if mode == "index":
             shown = bpg.read_index_plane(painted, max_pixels=self._max_pixels).render()
         else:
             shown = bpg.decode(painted, max_pixels=self._max_pixels)
-        return [pixels, image.render(), shown, *(bpg.decode(file, max_pixels=self._max_pixels) for file in others)]
+        others = [bpg.decode(files.original.file, max_pixels=self._max_pixels)] if files.original else []
+        return [pixels, image.render(), shown, *others]
 
     async def _recognise(self, watch: Stopwatch, pictures: Sequence[Pixels], choice: Choice) -> list[Prediction]:
         predict = partial(self._steps.engine.predict, top_k=1, model=choice.classifier)
@@ -185,22 +193,23 @@ def _check_options(options: CompressOptions) -> None:
         raise BadOption(f"The mode 'index' stores two colours, not {options.colors}; ask for colors=2.")
 
 
-def _encodings(
-    pixels: Pixels, image: PaletteImage, options: CompressOptions, *, with_original: bool
-) -> list[Callable[[], bytes]]:
-    """What makes each file: the indexed PNG, the painted image as BPG and, with_original, the upload as BPG."""
+def _check_painted(image: PaletteImage, options: CompressOptions) -> None:
     if options.mode == "index" and image.colors != _INDEX_COLORS:
         raise BadOption("The mode 'index' stores two colours, but the painted image has only one; leave out `mode`.")
-    encode = partial(bpg.encode, qp=options.qp, chroma=options.chroma)
-    originals = [partial(encode, pixels)] if with_original else []
-    return [partial(png.encode, image), partial(encode, image, mode=options.mode), *originals]
 
 
-def _measure(files: Sequence[bytes], pictures: Sequence[Pixels], seen: Sequence[Prediction | None]) -> list[Version]:
-    """Files, what they show and what is seen in that: of the upload, the indexed PNG, and one or two BPG files."""
-    fixed_sizes = [None, png.fixed_bytes(files[1]), *map(bpg.fixed_bytes, files[2:])]
+def _measure(
+    upload: bytes, files: Files, pictures: Sequence[Pixels], seen: Sequence[Prediction | None]
+) -> list[Version]:
+    """The versions of `_read_back`, with what they show and what is seen in that."""
     errors = [metrics.mean_squared_error(pictures[0], picture) for picture in pictures]
-    return [Version(*fields) for fields in zip(files, fixed_sizes, errors, seen, strict=True)]
+    first, second, *others = zip(errors, seen, strict=True)
+    coded = zip(filter(None, (files.painted, files.original)), others, strict=True)
+    return [
+        Version(upload, None, None, *first),
+        Version(files.png, png.fixed_bytes(files.png), None, *second),
+        *(Version(each.file, bpg.fixed_bytes(each.file), each.coding, *found) for each, found in coded),
+    ]
 
 
 def _is_index_map_kept(image: PaletteImage, shown: Pixels) -> bool:

@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+from models.codecs import bpg, png
+from models.codecs.bpg import Coding, Encoded, Mode
+from models.codecs.bpg.colour import Pixels
+from models.palette_image import PaletteImage
 
 
-def encode_all(encodings: Sequence[Callable[[], bytes]]) -> list[bytes]:
-    """The file that each encoding makes, each in a thread of its own: x265 leaves Python to others meanwhile."""
-    with ThreadPoolExecutor(len(encodings)) as threads:
-        files = [threads.submit(encoding) for encoding in encodings]
-        return [file.result() for file in files]
+class Files(NamedTuple):
+    """The files of one image: painted as indexed PNG and as BPG, and as it was as BPG, where that is wanted."""
+
+    png: bytes
+    painted: Encoded
+    original: Encoded | None
+
+
+def encode_all(image: PaletteImage, original: Pixels | None, coding: Coding, mode: Mode) -> Files:
+    """All files at the same time, each in a thread of its own: x265 leaves Python to others meanwhile.
+
+    image: what was painted. original: (H, W, 3) uint8 sRGB, what it was painted from; None where its file is not
+    wanted. coding, mode: of the painted image; the original is coded plainly.
+    """
+    with ThreadPoolExecutor(3) as threads:
+        indexed = threads.submit(png.encode, image)
+        painted = threads.submit(bpg.encode_as, image, coding, mode)
+        plain = None if original is None else threads.submit(bpg.encode_as, original, coding)
+        return Files(indexed.result(), painted.result(), None if plain is None else plain.result())

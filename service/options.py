@@ -86,9 +86,9 @@ class CompressOptions(PaintOptions):
     mode: Mode = Field(
         "plain",
         description="`plain`: the painted image at `qp` and `chroma`. `auto`: the smallest file in which each pixel "
-        "still is nearest to its own colour, whatever `qp` and `chroma`; it takes as long as a dozen plain ones. "
-        "`index`, with two colours: the same as a black and white image with the colours beside it, which only this "
-        "service puts together.",
+        "still is nearest to its own colour, whatever `qp` and `chroma`; it takes as long as a dozen plain ones, so "
+        "the image may have an eighth of the pixels. `index`, with two colours: the same as a black and white image "
+        "with the colours beside it, which only this service puts together.",
     )
 
 

@@ -66,8 +66,22 @@ class VersionReport(_Answer):
     kept: bool | None = Field(description="Whether it sees the same in the upload.")
 
 
-class PaintedBpgReport(VersionReport):
-    """The painted image as BPG."""
+class CodingReport(_Answer):
+    """How a BPG file was coded."""
+
+    qp: int | None = Field(description="HEVC's quantization parameter, 0 to 51; null without loss.", examples=[28])
+    chroma: str = Field(description="444, 422, 420, or `gray` for one plane.", examples=["444"])
+    color_space: str = Field(description="`ycbcr` or `rgb`.", examples=["ycbcr"])
+
+
+class BpgReport(VersionReport):
+    """A version that is a BPG file."""
+
+    coding: CodingReport
+
+
+class PaintedBpgReport(BpgReport):
+    """The painted image as BPG; with `mode` auto and index its coding is another than that of `original_bpg`."""
 
     index_map_kept: bool = Field(
         description="Whether each pixel still is nearest to its own colour of the palette, so that the painted image "
@@ -92,15 +106,13 @@ class CompressReport(_Answer):
     width: int = Field(ge=1, examples=[640])
     height: int = Field(ge=1, examples=[480])
     colors: int = Field(description="Palette entries of the painted image.", examples=[4])
-    qp: int = Field(examples=[28])
-    chroma: str = Field(examples=["444"])
+    qp: int = Field(description="As asked for; see the `coding` of each file.", examples=[28])
+    chroma: str = Field(description="As asked for; see the `coding` of each file.", examples=["444"])
     mode: Mode = Field(examples=["plain"])
     original: VersionReport = Field(description="The upload, with the size of its file.")
     quantized: VersionReport = Field(description="The painted image as indexed PNG.")
     quantized_bpg: PaintedBpgReport = Field(description="The painted image as BPG.")
-    original_bpg: VersionReport = Field(
-        description="The upload as BPG, at the same `qp` and `chroma`, without painting."
-    )
+    original_bpg: BpgReport = Field(description="The upload as BPG, at `qp` and `chroma`, without painting.")
     files: CompressedFiles
     notes: list[str] = Field(description="What decoding did to the upload.", examples=[["EXIF orientation applied"]])
 

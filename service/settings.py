@@ -74,7 +74,7 @@ class Settings(BaseSettings):
         16_000_000,
         ge=1,
         le=250_000_000,
-        description="Largest image that is compressed, in pixels; more is answered 413.",
+        description="Largest image that is compressed, in pixels, with `mode=auto` an eighth; more is answered 413.",
     )
     compress_timeout: float = Field(
         60.0, gt=0, le=3600, description="Seconds that compressing may take, waiting included; more is answered 504."

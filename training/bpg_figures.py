@@ -38,9 +38,10 @@ def _bits(rows: Sequence[Summary], subject: str, *, payload: bool) -> Figure:
 
 
 def _rate(rows: Sequence[Summary], subject: str, y: Value, y_label: str, level: Level | None) -> Figure:
+    name = y_label.partition(" in ")[0]
     return line_plot(
         _series(rows, _whole, y, marked=True),
-        title=f"{y_label.partition(' in ')[0].capitalize()} over size of BPG",
+        title=f"{name[0].upper()}{name[1:]} over size of BPG",
         subtitle=f"{subject}; numbers: QP",
         x_label="bits per pixel of the whole file",
         y_label=y_label,

@@ -95,7 +95,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--quantizer", required=True, help="published learned quantizer that paints the images")
     parser.add_argument("--images", type=int, default=1000, help="the first so many of the test set (%(default)s)")
     parser.add_argument("--colors", type=int, nargs="+", default=COLORS, help=f"numbers of colours ({words(COLORS)})")
-    parser.add_argument("--qps", type=int, nargs="+", default=QPS, help="quantization parameters of HEVC (0 to 51)")
+    parser.add_argument(
+        "--qps", type=int, nargs="+", choices=QPS, metavar="QP", default=QPS, help="of HEVC's, 0 to 51 (all)"
+    )
     parser.add_argument(
         "--chroma", choices=("444", "422", "420"), default="420", help="subsampling; bpgenc's default is %(default)s"
     )

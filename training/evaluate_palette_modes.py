@@ -88,7 +88,7 @@ def _files(image: PaletteImage) -> dict[str, tuple[int, bool]]:
     """Bytes of the file by each coding, and whether there is a QP at which it keeps the index map."""
     lossless = len(codec.encode(image.render(), _LOSSLESS))
     found = {name: coarsest_exact(image, coding) for name, coding in CODINGS.items()}
-    sizes = {name: (len(best[1]) if best else lossless, best is not None) for name, best in found.items()}
+    sizes = {name: (len(best.file) if best else lossless, best is not None) for name, best in found.items()}
     if image.colors == 2:
         sizes["index plane"] = len(bpg.encode(image, mode="index")), True
     sizes["auto"] = len(bpg.encode(image, mode="auto")), True

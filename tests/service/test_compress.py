@@ -14,6 +14,7 @@ from httpx import AsyncClient, Response
 from starlette.types import Message
 
 from models.codecs import bpg
+from models.codecs.bpg import Mode
 from models.errors import CodecError
 from models.metrics import mean_squared_error, psnr
 from models.palette_image import nearest
@@ -153,8 +154,8 @@ async def test_qp_costs_bytes_for_likeness(client: AsyncClient) -> None:
     assert fine["bytes"] > coarse["bytes"] and fine["psnr"] > coarse["psnr"]
 
 
-@pytest.mark.parametrize(("mode", "colors"), [("auto", "2"), ("auto", "5"), ("index", "2")])
-async def test_modes_that_keep_the_index_map(client: AsyncClient, mode: str, colors: str) -> None:
+@pytest.mark.parametrize(("mode", "colors"), [("auto", "2"), ("auto", "5"), ("auto", "200"), ("index", "2")])
+async def test_modes_that_keep_the_index_map(client: AsyncClient, mode: Mode, colors: str) -> None:
     plain = await report(client, qp="51", colors=colors)
     answer = await report(client, mode=mode, qp="51", colors=colors)
     file = files_of(answer)["bpg"]
@@ -164,6 +165,13 @@ async def test_modes_that_keep_the_index_map(client: AsyncClient, mode: str, col
     assert (plain["quantized_bpg"]["index_map_kept"], answer["quantized_bpg"]["index_map_kept"]) == (False, True)
     assert restored == painted
     assert answer["original_bpg"] == plain["original_bpg"]
+    assert plain["quantized_bpg"]["coding"] == {"qp": 51, "chroma": "444", "color_space": "ycbcr"}
+    chosen = bpg.encode_as(painted, bpg.Coding(51), mode).coding
+    assert answer["quantized_bpg"]["coding"] == {
+        "qp": None if chosen.lossless else chosen.qp,
+        "chroma": chosen.chroma,
+        "color_space": chosen.color_space,
+    }
 
 
 async def test_a_picture_of_the_index_mode_has_its_colours(client: AsyncClient) -> None:
@@ -245,6 +253,16 @@ async def test_the_limit_counts_what_is_encoded(
     assert response.status_code == status
     if status == 413:
         assert problem(response) == (413, "too-large")
+
+
+async def test_the_mode_auto_takes_smaller_images(engine: FakeEngine) -> None:
+    app = create_app(Settings(compress_max_pixels=8 * 40 * 24 - 1), engine, encoders=[in_thread])
+    async with running(app) as client:
+        await loaded(app)
+        refused, plain = await post(client, mode="auto"), await post(client)
+
+    assert (problem(refused), plain.status_code) == ((413, "too-large"), 200)
+    assert "Leave out `mode`" in refused.json()["detail"]
 
 
 async def hanging(function: Callable[[*Arguments], Result], *args: *Arguments) -> Result:

@@ -62,3 +62,10 @@ def test_the_figures_of_the_study(results: Path, tmp_path: Path) -> None:
     assert report.codec == "BPG 4:4:4"
     shown = {line.get_label() for line in report.figures()["bits"].axes[0].get_lines()}
     assert shown == {"originals", "2 colours"}
+    titles = {figure.axes[0].get_title(loc="left") for figure in report.figures().values()}
+    assert {"Top-1 over size of BPG", "PSNR to the original over size of BPG"} <= titles
+
+
+def test_a_qp_that_hevc_does_not_have() -> None:
+    with pytest.raises(SystemExit):
+        evaluate_bpg.main(["--classifier", "a", "--quantizer", "b", "--out", "c.json", "--qps", "52"])

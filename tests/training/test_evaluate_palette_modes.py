@@ -52,7 +52,7 @@ def test_a_row_is_what_one_gets_image_by_image(workshop: Workshop, results: Path
     assert found["PNG"].bytes == sum(len(png.encode(image, effort="max")) for image in painted) / 2
     assert found["auto"].bytes == sum(len(bpg.encode(image, mode="auto")) for image in painted) / 2
     best = [coarsest_exact(image, Coding(transform_skip=False)) for image in painted]
-    sizes = [len(file[1]) for file in best if file]
+    sizes = [len(each.file) for each in best if each]
     assert found["4:4:4, all transformed"].exact == len(sizes) / 2
     assert torch.tensor(sizes, dtype=torch.float64).mean() == found["4:4:4, all transformed"].bytes
 

@@ -18,6 +18,8 @@ _SMALL = 1 << 20  # samples of a coded plane that are always allowed: in blocks 
 
 _MAX_UNITS = 700  # of one picture: no level of HEVC has more than 600 slices (table A.8)
 
+_MAX_WORK = 4 * MAX_PIXELS  # a slice of a few bytes may go over all of the picture, again and again
+
 
 def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Pixels:
     """Decode a BPG file to the pixels that Bellard's `bpgdec` gives, exactly.
@@ -61,6 +63,8 @@ def _check_kind(file: BpgFile) -> None:
     """Raise CodecError for what FFmpeg cannot decode, or decodes to wrong pixels without an error of its own."""
     if file.header.bit_depth not in engine.DECODED_DEPTHS:
         raise CodecError(f"BPG images with {file.header.bit_depth} bits a sample are not supported.")
+    # What transform_skip_rotation does to lossless blocks is decoded as by `bpgdec`, which is not as H.265 has it; no
+    # encoder is known that sets it.
     for extension in (tools.range_extension for tools in (file.color, file.alpha) if tools):
         # FFmpeg smooths the borders of blocks where a lossless encoder with implicit RDPCM has not (clause 8.4.4.2.6).
         if extension and extension.implicit_rdpcm:
@@ -98,7 +102,10 @@ def _decode_layer(file: BpgFile, layer: int, layout: PixelFormat, tools: hevc.To
     """Decode the first picture of a layer to planes of the size of the image."""
     header, chroma = file.header, layout.chroma_format
     shape = hevc.Shape(chroma, *_coded_size(header, 1 << tools.log2_min_block), header.bit_depth)
-    first, *others = engine.decode_picture(_first_picture(file, layer), shape, tools)
+    picture = _first_picture(file, layer)
+    if sum(nal.is_slice for nal in picture) * shape.width * shape.height > _MAX_WORK:
+        raise CodecError("The BPG image is cut into more slices than are decoded at its size.")
+    first, *others = engine.decode_picture(picture, shape, tools)
     rows = -(-header.height // 2) if chroma == 1 else header.height
     columns = -(-header.width // 2) if chroma in (1, 2) else header.width
     return [first[: header.height, : header.width], *(plane[:rows, :columns] for plane in others)]

@@ -2,8 +2,8 @@
 
 HEVC data from outside are hostile until shown otherwise. FFmpeg makes a picture of whatever it is given: it reads on
 behind a slice that is cut short, and leaves blocks that no slice covers as the memory was. So each picture is decoded
-twice: the second time into the inverse of the first, at the same place in memory, from a slice that decodes alike only
-if it is whole. Any difference means that samples would come from elsewhere than the data, which are then refused.
+twice: the second time into the inverse of the first, at the same place in memory, from slices that decode alike only
+if they are whole. Any difference means that samples would come from elsewhere than the data, which are then refused.
 Damage that leaves a whole picture goes unseen, as in most formats, unless there is a checksum.
 """
 
@@ -80,7 +80,7 @@ def decode_picture(picture: Sequence[Nal], shape: Shape, tools: Tools) -> list[P
     """
     sets = [hevc.write_vps(), hevc.write_sps(shape, tools)]
     last = max(at for at, nal in enumerate(picture) if nal.is_slice)
-    probe = [*picture[:last], hevc.probe(picture[last]), *picture[last + 1 :]]
+    probe = [_probe(nal, is_last=at == last) if nal.is_slice else nal for at, nal in enumerate(picture)]
     with _errors_explained("The BPG file is damaged: its HEVC data cannot be decoded."):
         context = av.CodecContext.create("hevc", "r")
         context.thread_count = 1
@@ -98,6 +98,10 @@ def decode_picture(picture: Sequence[Nal], shape: Shape, tools: Tools) -> list[P
         if not all(map(np.array_equal, planes, _planes(frame))):
             raise CodecError(_CUT)
     return planes
+
+
+def _probe(part: Nal, *, is_last: bool) -> Nal:
+    return hevc.probe(part) if is_last else hevc.with_filler(part)
 
 
 def _decode(context: av.VideoCodecContext, stream: Sequence[Nal], shape: Shape) -> av.VideoFrame:

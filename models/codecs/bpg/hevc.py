@@ -107,13 +107,25 @@ def probe(nal: Nal) -> Nal:
     bit of what is left weighs 2 or more, so that the offset leaves its range and samples change; where more is missing,
     the bytes behind it, which are others than behind `nal`, are decoded as samples.
     """
-    payload = _unescape(nal.data[2:]).rstrip(b"\0")  # cabac_zero_words may follow (clause 7.3.2.10)
+    payload = _slice_payload(nal)
     code = int.from_bytes(payload)
     last_one = code & -code
     code -= 254 * last_one
     if code <= 0:
         raise CodecError("The BPG file is cut short: send the whole file.")
     return Nal(nal.data[:2] + _escape(code.to_bytes(len(payload)) + _FILLER))
+
+
+def with_filler(nal: Nal) -> Nal:
+    """Return a slice with other bytes behind it, which a decoder does not come to if `nal` is all of the slice.
+
+    For slices before the last, where `probe` would let the decoder run on into the blocks of the next.
+    """
+    return Nal(nal.data[:2] + _escape(_slice_payload(nal) + _FILLER))
+
+
+def _slice_payload(nal: Nal) -> bytes:
+    return _unescape(nal.data[2:]).rstrip(b"\0")  # cabac_zero_words may follow (clause 7.3.2.10)
 
 
 _FILLER = bytes.fromhex("a7 5c e3 91") * 16

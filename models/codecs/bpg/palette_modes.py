@@ -12,7 +12,7 @@ rounding of YCbCr mixes them up.
 import struct
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,13 @@ _FINE = 16  # a QP under which colours are so near each other that RGB, or no lo
 _WHITE, _MIDDLE = 255, 128  # of an index plane
 
 
+class Encoded(NamedTuple):
+    """A BPG file, and how it was coded."""
+
+    file: bytes
+    coding: Coding
+
+
 def encode(
     image: Pixels | PaletteImage,
     *,
@@ -41,17 +48,23 @@ def encode(
     bit_depth: int = 8,
     mode: Mode = "plain",
 ) -> bytes:
+    """Pixels or a palette image as a BPG file: `encode_as` with the coding in words."""
+    return encode_as(image, Coding(qp, lossless, chroma, color_space, bit_depth), mode).file
+
+
+def encode_as(image: Pixels | PaletteImage, coding: Coding, mode: Mode = "plain") -> Encoded:
     """Pixels or a palette image as a BPG file; any reader shows the pixels that `decode` gives.
 
     Safe to call from several threads, which then encode side by side; equal input gives equal bytes.
 
     Args:
         image: (H, W, 3) uint8 sRGB, or a palette image.
-        qp, lossless, chroma, color_space, bit_depth: how to code it, see `codec.Coding`; "plain" uses all of them.
-        mode: "plain", or one that chooses the rest itself:
+        coding: how to code it; other modes than "plain" choose that themselves: give them nothing but qp and chroma.
+        mode: "plain", or one that chooses:
             "auto" makes, of a palette image, the smallest file in which each pixel is nearest to its own colour of the
-            palette, at whatever QP that is, so that `models.palette_image.nearest` gives the index map back; of pixels,
-            the file of the highest PSNR at `qp`. A palette image costs about ten times the time of "plain".
+            palette, at whatever QP and chroma that is, so that `models.palette_image.nearest` gives the index map back;
+            of pixels, the file of the highest PSNR at the QP. A palette image costs ten to twenty times the time of
+            "plain".
             "index" stores an image of two colours as black and white, at the highest QP at which the two can be told
             apart, with the colours as metadata. Only `read_index_plane` puts them together: any other reader shows
             black and white, which is why "auto" does not choose it. It is larger than "auto" on small images, and 4
@@ -59,36 +72,41 @@ def encode(
 
     Raises:
         CodecError: the image is larger than BPG, x265 or memory allow.
-        ValueError: an argument is none of the above; "index" and an image that has not a palette of two colours.
+        ValueError: no such mode; "index" and an image that has not a palette of two colours; a coding that the mode
+            would not keep to.
     """
-    coding = Coding(qp, lossless, chroma, color_space, bit_depth)
     if mode == "plain":
-        return codec.encode(image.render() if isinstance(image, PaletteImage) else image, coding)
+        return _encoded(image.render() if isinstance(image, PaletteImage) else image, coding)
+    if coding != Coding(coding.qp, chroma=coding.chroma):
+        raise ValueError(f"the mode {mode} chooses the coding itself, so not {coding}")
     if mode == "index" and isinstance(image, PaletteImage):
         return _index_plane(image)
     if mode == "auto":
-        return _smallest_exact(image) if isinstance(image, PaletteImage) else _best_at(image, qp)
+        return _smallest_exact(image) if isinstance(image, PaletteImage) else _best_at(image, coding.qp)
     raise ValueError(f"no such mode, or not of these pixels: {mode}")
 
 
-def _smallest_exact(image: PaletteImage) -> bytes:
+def _encoded(pixels: Pixels, coding: Coding, extensions: tuple[Extension, ...] = ()) -> Encoded:
+    return Encoded(codec.encode(pixels, coding, extensions), coding)
+
+
+def _smallest_exact(image: PaletteImage) -> Encoded:
     gray = _is_gray(image.compact().palette)
     first = coarsest_exact(image, Coding(chroma="gray" if gray else "444"))
-    qp = first[0] if first else 0
+    qp = first.coding.qp if first else 0
     near = range(max(0, qp - 4), min(qp + 4, len(_QPS)))
     searches = [] if gray else [(Coding(chroma="422"), near), (Coding(chroma="420"), near)]
     if qp < _FINE and not gray:
         searches.append((Coding(color_space="rgb"), _QPS))
     found = [first, *(coarsest_exact(image, coding, qps) for coding, qps in searches)]
-    files = [each[1] for each in found if each]
     if qp < _FINE:
-        exact = Coding(lossless=True, chroma="gray") if gray else Coding(lossless=True, color_space="rgb")
-        files.append(codec.encode(image.render(), exact))
-    return min(files, key=len)
+        lossless = Coding(lossless=True, chroma="gray") if gray else Coding(lossless=True, color_space="rgb")
+        found.append(_encoded(image.render(), lossless))
+    return min(filter(None, found), key=_size)
 
 
-def coarsest_exact(image: PaletteImage, coding: Coding, qps: range = _QPS) -> tuple[int, bytes] | None:
-    """The highest QP, and the file, from which `models.palette_image.nearest` gives the index map back.
+def coarsest_exact(image: PaletteImage, coding: Coding, qps: range = _QPS) -> Encoded | None:
+    """The file of the highest QP from which `models.palette_image.nearest` gives the index map back.
 
     coding: everything but the QP. None where no QP that was tried keeps the index map.
     """
@@ -97,37 +115,41 @@ def coarsest_exact(image: PaletteImage, coding: Coding, qps: range = _QPS) -> tu
     def is_exact(file: bytes) -> bool:
         return np.array_equal(nearest(codec.decode(file, max_pixels=pixels.size), palette).render(), pixels)
 
-    return _coarsest(lambda qp: codec.encode(pixels, replace(coding, qp=qp)), is_exact, qps)
+    return _coarsest(lambda qp: _encoded(pixels, replace(coding, qp=qp)), is_exact, qps)
 
 
 def _coarsest(
-    encode_at: Callable[[int], bytes], is_exact: Callable[[bytes], bool], qps: range
-) -> tuple[int, bytes] | None:
-    """The highest QP whose file is exact, and the file, found by halving the range; None where no tried one is.
+    encode_at: Callable[[int], Encoded], is_exact: Callable[[bytes], bool], qps: range = _QPS
+) -> Encoded | None:
+    """The exact file of the highest QP, found by halving the range; None where no tried one is exact.
 
     Now and then a QP is exact and a lower one is not, so what is found may not be the very highest.
     """
     found = None
     while qps:
         middle = len(qps) // 2
-        file = encode_at(qps[middle])
-        if is_exact(file):
-            found, qps = (qps[middle], file), qps[middle + 1 :]
+        encoded = encode_at(qps[middle])
+        if is_exact(encoded.file):
+            found, qps = encoded, qps[middle + 1 :]
         else:
             qps = qps[:middle]
     return found
 
 
-def _best_at(pixels: Pixels, qp: int) -> bytes:
+def _best_at(pixels: Pixels, qp: int) -> Encoded:
     """The file of the least squared error at a QP, and of those the smallest."""
     chromas: tuple[Chroma, ...] = ("gray",) if _is_gray(pixels) else ("444", "420")
-    files = [codec.encode(pixels, Coding(qp, chroma=chroma)) for chroma in chromas]
 
-    def error(file: bytes) -> int:
-        difference = np.subtract(codec.decode(file, max_pixels=pixels.size), pixels, dtype=np.int32)
+    def error(encoded: Encoded) -> int:
+        difference = np.subtract(codec.decode(encoded.file, max_pixels=pixels.size), pixels, dtype=np.int32)
         return int(np.sum(difference * difference, dtype=np.int64))
 
-    return min(files, key=lambda file: (error(file), len(file)))
+    tried = [_encoded(pixels, Coding(qp, chroma=chroma)) for chroma in chromas]
+    return min(tried, key=lambda encoded: (error(encoded), _size(encoded)))
+
+
+def _size(encoded: Encoded) -> int:
+    return len(encoded.file)
 
 
 def _is_gray(colors: NDArray[np.uint8]) -> bool:
@@ -141,22 +163,18 @@ _TIFF = struct.Struct(">2sHIHHHIII6H")
 _COLOR_MAP = (b"MM", 42, 8, 1, 0x140, 3, 6, 26, 0)  # the first directory is at 8: one field, six SHORTs at 26; the last
 
 
-def _index_plane(image: PaletteImage) -> bytes:
+def _index_plane(image: PaletteImage) -> Encoded:
     if image.colors != 2:
         raise ValueError(f"an index plane is of two colours, not {image.colors}")
     color_map = _TIFF.pack(*_COLOR_MAP, *(257 * image.palette.T.astype(int)).ravel())
+    metadata = (Extension(ExtensionTag.EXIF, color_map),)
     levels = np.where(_is_white(image.palette), _WHITE, 0).astype(np.uint8)
     pixels = np.repeat(levels[image.indices][:, :, None], 3, axis=2)
-
-    def encode_as(coding: Coding) -> bytes:
-        return codec.encode(pixels, coding, (Extension(ExtensionTag.EXIF, color_map),))
-
     found = _coarsest(
-        lambda qp: encode_as(Coding(qp, chroma="gray")),
+        lambda qp: _encoded(pixels, Coding(qp, chroma="gray"), metadata),
         lambda file: read_index_plane(file, max_pixels=pixels.size) == image,
-        _QPS,
     )
-    return found[1] if found else encode_as(Coding(lossless=True, chroma="gray"))
+    return found or _encoded(pixels, Coding(lossless=True, chroma="gray"), metadata)
 
 
 def read_index_plane(data: bytes, *, max_pixels: int = codec.MAX_PIXELS) -> PaletteImage:

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from models.codecs import bpg
 from models.codecs.bpg import container, engine
 from models.codecs.bpg.container import Alpha, BpgHeader, ColorSpace, PixelFormat
-from models.codecs.bpg.hevc import NalType, RangeExtension
+from models.codecs.bpg.hevc import Nal, NalType, RangeExtension
 from models.errors import CodecError
 from tests.models.codecs.bpg.reference import MALFORMED, REFUSED, VALID, Vector, named
+from tests.models.codecs.bpg.slices import slice_qp
 
 repeatable = settings(derandomize=True, deadline=None, max_examples=40)
 
@@ -228,3 +229,20 @@ def test_a_stream_that_a_bpg_file_cannot_hold_is_refused(
 
     with pytest.raises(CodecError, match=reason):
         bpg.encode(gradient(16, 16))
+
+
+@pytest.mark.parametrize("qp", [0, 17, 28, 51])
+def test_the_qp_of_a_slice_is_the_one_asked_for(qp: int) -> None:
+    """x265 on its own gives intra pictures a lower one."""
+    assert slice_qp(bpg.encode(gradient(40, 56), qp=qp)) == qp
+
+
+def test_messages_before_the_picture_are_left_out() -> None:
+    """Prefix SEI: BPG has one for the pictures of animations (clause 3.2), and none that changes a picture."""
+    file = container.parse(bpg.encode(gradient(40, 56)))
+    parameters, picture = file.nals
+    message = Nal(bytes([NalType.PREFIX_SEI << 1, 1, 5, 16, *bytes(range(1, 17)), 0x80]))
+
+    with_message = container.serialize(replace(file, nals=(parameters, message, picture)))
+
+    np.testing.assert_array_equal(bpg.decode(with_message), bpg.decode(container.serialize(file)))

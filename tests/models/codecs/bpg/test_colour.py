@@ -48,8 +48,8 @@ def test_what_has_room_enough_comes_back_exactly(depth: int, space: ColorSpace) 
     np.testing.assert_array_equal(round_trip(pixels, PixelFormat.YUV444, space, depth), pixels)
 
 
-def test_eight_bits_of_ycbcr_lose_at_most_one_level_but_for_blue() -> None:
-    """A step of Cb is 1.772 levels of blue, so rounding it and luma costs up to 0.886 + 0.5 + 0.5."""
+def test_eight_bits_of_ycbcr_lose_one_level() -> None:
+    """Of blue the most: a step of Cb is 1.772 levels of it, so rounding Cb and luma costs up to 0.886 + 0.5."""
     pixels = random_pixels(60, 70)
 
     lost = np.abs(round_trip(pixels, PixelFormat.YUV444, ColorSpace.YCBCR, 8).astype(int) - pixels)

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from models.codecs import bpg, png
-from models.codecs.bpg import container
+from models.codecs.bpg import codec, container
+from models.codecs.bpg.codec import Coding
 from models.codecs.bpg.container import ColorSpace, ExtensionTag, PixelFormat
 from models.codecs.bpg.palette_modes import Mode
 from models.errors import CodecError
@@ -65,6 +66,21 @@ def test_auto_is_the_smallest_of_what_keeps_the_index_map(colors: int) -> None:
         for file in (bpg.encode(image, qp=qp), bpg.encode(image, qp=qp, chroma="420")):
             # A QP may be exact though a lower one is not, and is not always found: hence the 5 percent.
             assert len(chosen) < 1.05 * len(file) or nearest(bpg.decode(file), image.palette) != image
+
+
+@pytest.mark.parametrize("colors", [2, 4, 16, 200])
+def test_the_coding_that_is_told_makes_the_file(colors: int) -> None:
+    image = painted(colors)
+
+    file, coding = bpg.encode_as(image, Coding(51), "auto")
+
+    assert codec.encode(image.render(), coding) == file
+
+
+def test_a_mode_is_not_told_what_it_would_not_keep_to() -> None:
+    for coding in (Coding(lossless=True), Coding(bit_depth=10), Coding(color_space="rgb")):
+        with pytest.raises(ValueError, match="chooses"):
+            bpg.encode_as(painted(2), coding, "auto")
 
 
 @pytest.mark.parametrize(("apart", "kept"), [(1, True), (4, False)])

@@ -22,6 +22,7 @@ from models.codecs.bpg.bits import write_ue7
 from models.codecs.bpg.hevc import Nal, NalType
 from models.errors import CodecError
 from tests.models.codecs.bpg.reference import MALFORMED, REFUSED, VALID, Vector, named
+from tests.models.codecs.bpg.slices import in_three_slices
 
 MUTANTS = int(os.environ.get("BPG_MUTANTS", "20000"))
 SEED = int(os.environ.get("BPG_SEED", "0"))
@@ -121,6 +122,48 @@ def test_pictures_that_are_missing_or_too_many() -> None:
     ]:
         with pytest.raises(CodecError):
             bpg.decode(container.serialize(file))
+
+
+def decoded_from(*nals: Nal) -> NDArray[np.uint8]:
+    file, parameters, _ = in_three_slices()
+    return bpg.decode(container.serialize(replace(file, nals=(parameters, *nals))))
+
+
+def test_a_picture_of_several_slices() -> None:
+    above, middle, below = in_three_slices()[2]
+
+    pixels = decoded_from(above, middle, below)
+
+    thirds = pixels.reshape(3, 64, 64, 3)[:, 8:56]  # where no filter comes over the border of a slice
+    np.testing.assert_array_equal(thirds[0], thirds[1])
+    np.testing.assert_array_equal(thirds[0], thirds[2])
+
+
+def test_a_slice_that_is_missing_or_out_of_place() -> None:
+    """Where no slice is, FFmpeg leaves the memory as it was."""
+    above, middle, below = in_three_slices()[2]
+
+    for nals in [(above, below), (above, middle), (above,), (above, below, middle), (middle, below)]:
+        with pytest.raises(CodecError):
+            decoded_from(*nals)
+
+
+def test_a_slice_in_the_middle_that_is_cut_short() -> None:
+    above, middle, below = in_three_slices()[2]
+    length = len(middle.data)
+
+    for end in [*range(8, length, 97), *range(length - 4, length)]:
+        with pytest.raises(CodecError):
+            decoded_from(above, Nal(middle.data[:end].rstrip(b"\0")), below)
+
+
+def test_slices_that_go_over_a_large_picture_again_and_again() -> None:
+    """A few bytes each, and seconds of work."""
+    file, parameters, (above, middle, _) = in_three_slices()
+    large = replace(file.header, width=6000, height=6000)
+
+    with pytest.raises(CodecError, match="more slices"):
+        bpg.decode(container.serialize(replace(file, header=large, nals=(parameters, above, *[middle] * 5))))
 
 
 def test_nothing_is_allocated_for_what_a_header_claims() -> None:
