@@ -15,12 +15,17 @@ from PIL import Image
 from models.plots import png
 from models.registry import Registry
 from service.settings import environment_table
+from tests.benchmarks import bpg
 from training import figures
 from training.tables import tables
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = ("README.md", "RESULTS.md")
-FIGURES = ("accuracy", "rate", "rate-payload", "quality")
+REPORTS = ("cifar10", "cifar10-bpg", "cifar10-palette-modes")
+FIGURES = [
+    *(("cifar10", name) for name in ("accuracy", "rate", "rate-payload", "quality")),
+    *(("cifar10-bpg", name) for name in ("bits", "bits-payload", "rate", "likeness")),
+]
 
 
 def measured(name: str = "cifar10") -> dict[str, Any]:
@@ -57,9 +62,10 @@ def table_after(document: str, phrase: str) -> list[list[str]]:
     return [rows[0], *rows[2:]]
 
 
-@pytest.mark.parametrize("title", tables(measured()))
-def test_results_hold_every_table_of_the_evaluation(title: str) -> None:
-    assert f"{title}:\n\n{tables(measured())[title]}\n" in text_of("RESULTS.md")
+@pytest.mark.parametrize("report", REPORTS)
+def test_results_hold_every_table_of_every_evaluation(report: str) -> None:
+    for title, table in tables(measured(report)).items():
+        assert f"{title}:\n\n{table}\n" in text_of("RESULTS.md"), title
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
@@ -69,7 +75,8 @@ def test_the_accuracy_on_the_originals_is_the_measured_one(document: str) -> Non
 
 def test_every_pair_of_accuracy_and_bits_in_the_text_is_that_of_a_row() -> None:
     rates = ("bits_per_pixel", "payload_bits_per_pixel")
-    known = {f"{100 * row['top1']:.1f} % at {row[rate]:.2f}" for row in measured()["rows"] for rate in rates}
+    rows = measured()["rows"] + measured("cifar10-bpg")["rows"]
+    known = {f"{100 * row['top1']:.1f} % at {row[rate]:.2f}" for row in rows for rate in rates}
     told = re.findall(r"[\d.]+ % at \d+\.\d\d", text_of("RESULTS.md"))
     assert len(told) > 10 and set(told) <= known
 
@@ -78,11 +85,11 @@ def test_the_table_of_the_readme_is_that_of_the_results() -> None:
     assert tables(measured())["Top-1 in %"] in text_of("README.md").replace("**", "")
 
 
-@pytest.mark.parametrize("name", FIGURES)
-def test_every_figure_is_shown_and_is_that_of_the_json(name: str) -> None:
-    file = ROOT / "results" / f"cifar10-{name}.png"
+@pytest.mark.parametrize(("report", "name"), FIGURES)
+def test_every_figure_is_shown_and_is_that_of_the_json(report: str, name: str) -> None:
+    file = ROOT / "results" / f"{report}-{name}.png"
     assert f"](results/{file.name})" in text_of("RESULTS.md")
-    figure = figures.Report.read(ROOT / "results" / "cifar10.json").figures()[name]
+    figure = figures.Report.read(ROOT / "results" / f"{report}.json").figures()[name]
     with Image.open(file) as shown, Image.open(io.BytesIO(png(figure))) as drawn:
         grays = [np.asarray(picture.convert("L"), dtype=np.int16) for picture in (shown, drawn)]
     # Not by its bytes: another Matplotlib or FreeType draws the same letters a little differently.
@@ -96,6 +103,10 @@ def test_a_busy_benchmark_is_told_as_it_was_measured() -> None:
     for name in ("p50", "p99"):
         assert f"{name} {alone[name]} ms" in said and f"(ratio {report['ratio'][name]})" in said
     assert f"took {beside['p99']} ms beside one and {alone['p99']} ms alone" in " ".join(text_of("README.md").split())
+
+
+def test_the_speed_of_bpg_is_told_as_it_was_measured() -> None:
+    assert f"\n\n{bpg.table(measured('bpg-speed'))}\n\n" in text_of("RESULTS.md")
 
 
 def test_the_learning_curve_is_that_of_the_log() -> None:

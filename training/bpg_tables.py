@@ -31,16 +31,19 @@ def study(report: Report) -> dict[str, str]:
 
 
 def modes(report: Report) -> dict[str, str]:
-    """The table of `training.evaluate_palette_modes`: mean bytes of a file, a line for each coding."""
+    """The table of `training.evaluate_palette_modes`: mean bytes of a file, a column for each coding."""
     rows = report["rows"]
-    places = dict.fromkeys((row["source"], row["method"], row["colors"]) for row in rows)
-    size = {(row["source"], row["method"], row["colors"], row["coding"]): row["bytes"] for row in rows}
+    codings = list(dict.fromkeys(row["coding"] for row in rows))
+    sizes: dict[tuple[str, str, int], dict[str, str]] = {}
+    for row in rows:
+        place = row["source"], row["method"], row["colors"]
+        sizes.setdefault(place, {})[row["coding"]] = f"{row['bytes']:.0f}"
     lines = [
-        [coding, *(f"{size[*place, coding]:.0f}" if (*place, coding) in size else "-" for place in places)]
-        for coding in dict.fromkeys(row["coding"] for row in rows)
+        [source, method_name(method), str(colors), *(found.get(coding, "-") for coding in codings)]
+        for (source, method, colors), found in sizes.items()
     ]
-    heading = [f"{source}, {method_name(method)}, K = {colors}" for source, method, colors in places]
-    return {"Bytes of a file from which the index map comes back": table(["coding", *heading], lines)}
+    title = "Bytes of a file from which the index map comes back"
+    return {title: table(["images", "method", "K", *codings], lines)}
 
 
 def _lines(report: Report) -> dict[str, list[Summary]]:

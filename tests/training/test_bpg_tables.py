@@ -53,8 +53,8 @@ def test_a_coding_that_was_not_tried_has_no_bytes() -> None:
     ]
     [(_, table)] = tables.tables({"rows": rows}).items()
     assert table.splitlines() == [
-        "| coding | cat.jpg, k-means, K = 2 | cat.jpg, k-means, K = 4 |",
-        "|---|---|---|",
-        "| PNG | 100 | 100 |",
-        "| index | 100 | - |",
+        "| images | method | K | PNG | index |",
+        "|---|---|---|---|---|",
+        "| cat.jpg | k-means | 2 | 100 | 100 |",
+        "| cat.jpg | k-means | 4 | 100 | - |",
     ]
