@@ -10,6 +10,7 @@ PYTHON ?= python3
 VENV ?= .venv
 PIP_ARGS ?=
 TORCH_INDEX ?=
+ARGS ?=
 
 IN_VENV := $(VENV)/bin/python
 # Stamps: pip runs again only when pyproject.toml has changed since.
@@ -23,7 +24,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .PHONY: help venv serve test lint format bench-isolation bench-bpg docker-build
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "  PYTHON=$(PYTHON)  the interpreter, 3.11 or newer     VENV=$(VENV)  where everything is installed"
 	@echo "  PIP_ARGS=...     more words for 'pip install', such as an index of CPU-only torch (see the Makefile's top)"
@@ -50,6 +51,9 @@ bench-isolation: $(DEV_INSTALLED) ## how quick /quantize stays while a benchmark
 
 bench-bpg: $(DEV_INSTALLED) ## milliseconds and bytes of BPG at three sizes, 1 and 2 threads, into results/bpg-speed.json
 	$(IN_VENV) -m tests.benchmarks.bpg --out results/bpg-speed.json
+
+reproduce-%: $(DEV_INSTALLED) ## make a row of the tables again: % is a file of training/recipes/, ARGS="--minutes 9" a limit
+	$(IN_VENV) -m training.reproduce $* $(ARGS)
 
 docker-build: ## build the image colorcnn-service; TORCH_INDEX=ADDRESS for another build of torch
 	docker build --tag colorcnn-service --build-arg TORCH_INDEX="$(TORCH_INDEX)" .

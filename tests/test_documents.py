@@ -16,7 +16,7 @@ from models.plots import png
 from models.registry import Registry
 from service.settings import environment_table
 from tests.benchmarks import bpg
-from training import figures
+from training import figures, start
 from training.tables import tables
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -157,14 +157,15 @@ def test_every_training_command_is_understood(document: str) -> None:
     assert commands(document)
     for command in commands(document):
         _, _, module, *flags = shlex.split(command)
-        importlib.import_module(module)._parser().parse_args(flags)
+        start.parse(importlib.import_module(module)._parser(), flags)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_every_file_and_every_make_target_that_is_named_exists(document: str) -> None:
     text = text_of(document)
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    assert {*re.findall(r"^make ([a-z-]+)", text, re.MULTILINE)} <= {*targets}
+    targets += [f"reproduce-{recipe.stem}" for recipe in (ROOT / "training" / "recipes").glob("*.toml")]
+    assert {*re.findall(r"^make ([a-z0-9-]+)", text, re.MULTILINE)} <= {*targets}
     linked = re.findall(r"\]\((?!https:)([^)#]+)\)", text)
     for path in linked + re.findall(r"`((?:results|tests|models)/[\w./-]+)`", text):
         assert (ROOT / path).exists(), path

@@ -115,6 +115,13 @@ def test_make_serve_starts_the_service_and_make_test_ends_with_pytest() -> None:
     assert make("--dry-run", "test").splitlines()[-1].endswith("-m pytest")
 
 
+def test_make_reproduces_the_row_that_it_is_asked_for() -> None:
+    command = make("--dry-run", "reproduce-cifar10-resnet9", "ARGS=--minutes 9").splitlines()[-1]
+
+    assert command.endswith("-m training.reproduce cifar10-resnet9 --minutes 9")
+    assert "  make reproduce-% " in make()
+
+
 def test_the_image_installs_the_runtime_dependencies(tmp_path: Path) -> None:
     [command] = [line.removeprefix("RUN ") for line in instructions("RUN") if "tomllib" in line]
     shutil.copy(ROOT / "pyproject.toml", tmp_path)

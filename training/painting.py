@@ -1,5 +1,6 @@
 """What the trainers of quantizers share: the frozen classifier, and images as a user will get them."""
 
+import argparse
 from collections.abc import Callable, Sequence
 from typing import cast
 
@@ -10,15 +11,21 @@ from models.networks.classifiers import Classifier
 from models.networks.palette import HardResult
 from models.registry import Registry
 from training import run
-from training.datasets import LabelledImages
+from training.datasets import LabelledImages, load
 
 
-def frozen_classifier(registry: Registry, name: str) -> Classifier:
-    """The published classifier of that name, on the CPU, in eval mode; SystemExit if it is none."""
-    network = registry.load(name, torch.device("cpu"))
+def classifier_and_data(args: argparse.Namespace) -> tuple[Classifier, LabelledImages]:
+    """The frozen classifier of the flags, on the CPU, in eval mode, and the training images, of its size and classes.
+
+    Raises SystemExit if --classifier names another kind of model, DatasetError if the images are of other classes.
+    """
+    registry = Registry.open(args.models)
+    network = registry.load(args.classifier, torch.device("cpu"))
     if not isinstance(network, Classifier):
-        raise SystemExit(f"--classifier: {name} is not a classifier")
-    return network
+        raise SystemExit(f"--classifier: {args.classifier} is not a classifier")
+    data = load(run.require_data(args), "train", size=network.config.size)
+    data.require_classes(registry.entry(args.classifier).classes)
+    return network, data
 
 
 def painted(indices: Tensor, palette: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ CPU with as many threads, up to the order of atomic additions on CUDA.
 
 import argparse
 import json
+import math
 import os
 import platform
 import shlex
@@ -26,6 +27,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor
 
 from models.errors import ColorCNNError
+from training import STARTED
 from training.datasets import DATA_VARIABLE, DatasetError, default_folder
 
 STATE_FILE = "state.pt"
@@ -56,6 +58,14 @@ class Workers:
             if parameter.grad is not None:
                 dist.all_reduce(parameter.grad)
                 parameter.grad /= self.count
+
+    def largest(self, value: float) -> float:
+        """The largest of the processes' values: what depends on it they decide alike."""
+        if self.count == 1:
+            return value
+        shared = torch.tensor(value, dtype=torch.float64, device=choose_device("auto"))
+        dist.all_reduce(shared, dist.ReduceOp.MAX)
+        return float(shared)
 
 
 def batches(count: int, size: int, generator: torch.Generator, workers: Workers) -> Iterator[Tensor]:
@@ -142,6 +152,8 @@ def fit(
 ) -> Mapping[str, float]:
     """Train epoch by epoch; after each, score, log and save the state.
 
+    Where the log's minutes would not do for one more epoch, the process ends with the status os.EX_TEMPFAIL.
+
     Args:
         epochs: where to stop.
         train_epoch: trains one epoch, numbered from 0, and returns mean losses to log.
@@ -152,14 +164,10 @@ def fit(
     Returns:
         The last scores.
     """
-    done, seconds = 0, 0.0
-    if resume:
-        state = load_state(log.folder, config)
-        done, seconds = state["epoch"], state["seconds"]
-        for name, part in parts.items():
-            part.load_state_dict(state[name])
-    scores = score()
+    done, seconds = _restore(parts, log.folder, config) if resume else (0, 0.0)
+    scores, longest = score(), 0.0
     for epoch in range(done, epochs):
+        _pause_if_late(log, epoch, longest)
         started = time.perf_counter()
         losses = train_epoch(epoch)
         seconds += time.perf_counter() - started
@@ -168,28 +176,35 @@ def fit(
         if not log.workers.rank:
             progress = {"config": config, "epoch": epoch + 1, "seconds": seconds, "scores": dict(scores)}
             save_state(log.folder, progress | {name: part.state_dict() for name, part in parts.items()})
+        longest = max(longest, time.perf_counter() - started)
     return scores
 
 
-def open_log(folder: Path, workers: Workers, *, resume: bool) -> "Log":
-    """The log of a new run, or of the one to be resumed; begins with where and from what it is made.
+def _restore(parts: Mapping[str, Stateful], folder: Path, config: Mapping[str, Any]) -> tuple[int, float]:
+    """Put the state of the run in `folder` back; its epochs, and the seconds that they took."""
+    state = load_state(folder, config)
+    for name, part in parts.items():
+        part.load_state_dict(state[name])
+    return state["epoch"], state["seconds"]
 
-    Raises DatasetError for a folder that holds another run: its log would tell two stories.
-    """
-    if not resume and (folder / LOG_FILE).exists():
-        raise DatasetError(f"{folder} holds a run already: go on with --resume, or choose another --out")
-    folder.mkdir(parents=True, exist_ok=True)
-    log = Log(folder, workers)
-    log.write("start", **describe())
-    return log
+
+def _pause_if_late(log: "Log", epoch: int, longest: float) -> None:
+    """End the process where an epoch as long as the longest would not end in time; the first one is always begun."""
+    if longest and log.workers.largest(time.monotonic() - STARTED + longest) > 60 * log.minutes:
+        log.write("paused", epoch=epoch, minutes=log.minutes, go_on="the same command with --resume")
+        raise SystemExit(os.EX_TEMPFAIL)
 
 
 @dataclass
 class Log:
-    """Appends one JSON object a line to log.jsonl and shows the same on the terminal; rank 0 only."""
+    """Appends one JSON object a line to log.jsonl and shows the same on the terminal; rank 0 only.
+
+    minutes: after how many this process should have ended, counted from its start.
+    """
 
     folder: Path
     workers: Workers = field(default_factory=Workers)
+    minutes: float = math.inf
     console: Console = field(default_factory=Console)
 
     def write(self, event: str, **values: Any) -> None:
@@ -226,19 +241,6 @@ def add_data_flags(parser: argparse.ArgumentParser) -> None:
         help=f"dataset folder: SPLIT-*.parquet, or SPLIT/CLASS/ folders of images (default: ${DATA_VARIABLE})",
     )
     parser.add_argument("--dataset", help="name of the dataset in results and model cards (default: the folder's name)")
-
-
-def add_training_flags(parser: argparse.ArgumentParser, *, epochs: int, batch: int) -> None:
-    """The flags that every training script has."""
-    add_data_flags(parser)
-    parser.add_argument("--out", type=Path, required=True, help="folder for log.jsonl and the run's state")
-    parser.add_argument("--epochs", type=int, default=epochs, help="passes over the training part (%(default)s)")
-    parser.add_argument("--batch", type=int, default=batch, help="images in a batch (%(default)s)")
-    parser.add_argument("--held-out", type=int, default=5000, help="training images kept for selection (%(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="seed of everything random (%(default)s)")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (%(default)s)")
-    parser.add_argument("--fp32", action="store_true", help="no bfloat16 autocast")
-    parser.add_argument("--resume", action="store_true", help="go on from the state in --out")
 
 
 def add_models_flag(parser: argparse.ArgumentParser) -> None:

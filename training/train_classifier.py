@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from models.networks.classifiers import Classifier, ClassifierConfig, build_classifier
-from training import augment, run
+from training import augment, run, start
 from training.datasets import LabelledImages, load
 
 
@@ -49,18 +49,15 @@ class Result:
 
 def main(argv: Sequence[str] | None = None) -> Result:
     """Parse flags, train, and leave log.jsonl and state.pt in --out."""
-    args = _parser().parse_args(argv)
-    torch.manual_seed(args.seed)
-    workers = run.Workers.from_environment()
-    device = run.choose_device(args.device)
+    args = start.parse(_parser(), argv)
+    device = start.begin(args)
     data = load(run.require_data(args), "train", size=args.size)
     mean, std = _pixel_statistics(data.images)
     network_config = ClassifierConfig(
         architecture=args.architecture, classes=len(data.classes), size=args.size, width=args.width, mean=mean, std=std
     )
-    config = _training_config(args)
-    log = run.open_log(args.out, workers, resume=args.resume)
-    return train(network_config, config, data, device, log, resume=args.resume)
+    config = start.configuration(TrainingConfig, args)
+    return train(network_config, config, data, device, start.open_log(args), resume=start.resumes(args))
 
 
 def train(
@@ -158,16 +155,11 @@ def _pixel_statistics(images: Tensor) -> tuple[tuple[float, float, float], tuple
     return (mean[0], mean[1], mean[2]), (std[0], std[1], std[2])
 
 
-def _training_config(args: argparse.Namespace) -> TrainingConfig:
-    names = TrainingConfig.__dataclass_fields__.keys() - {"bf16"}
-    return TrainingConfig(**{name: getattr(args, name) for name in names}, bf16=not args.fp32)
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m training.train_classifier", description="Train an image classifier on original images."
     )
-    run.add_training_flags(parser, epochs=12, batch=256)
+    start.add_training_flags(parser, epochs=12, batch=256)
     parser.add_argument(
         "--architecture", choices=("resnet9", "resnet18", "alexnet"), default="resnet9", help="network (%(default)s)"
     )

@@ -28,11 +28,10 @@ from models.networks.colorcnn import DECODER_WIDTHS, ColorCNN, ColorCNNConfig, b
 from models.networks.folding import fold_batch_norm
 from models.networks.palette import SoftResult, hard_palette
 from models.quantizers.base import check_colors
-from models.registry import Registry
-from training import augment, run
-from training.datasets import LabelledImages, load
+from training import augment, run, start
+from training.datasets import LabelledImages
 from training.losses import regulariser
-from training.painting import frozen_classifier, painted, score
+from training.painting import classifier_and_data, painted, score
 
 SCORED_COLORS = (2, 4, 8, 16, 32, 64)
 _DRAWS = "2:9 3:1 4:4 6:1 8:2 12:1 16:2 32:1 64:1 128:0.2 256:0.2"
@@ -82,16 +81,11 @@ class Result:
 
 def main(argv: Sequence[str] | None = None) -> Result:
     """Parse flags, train, and leave log.jsonl and state.pt in --out."""
-    args = _parser().parse_args(argv)
-    torch.manual_seed(args.seed)
-    workers = run.Workers.from_environment()
-    device = run.choose_device(args.device)
-    registry = Registry.open(args.models)
-    network = around(frozen_classifier(registry, args.classifier))
-    data = load(run.require_data(args), "train", size=network.config.encoder.size)
-    data.require_classes(registry.entry(args.classifier).classes)
-    log = run.open_log(args.out, workers, resume=args.resume)
-    return train(network, _training_config(args), data, device, log, resume=args.resume)
+    args = start.parse(_parser(), argv)
+    device = start.begin(args)
+    classifier, data = classifier_and_data(args)
+    network, config = around(classifier), _training_config(args)
+    return train(network, config, data, device, start.open_log(args), resume=start.resumes(args))
 
 
 def around(classifier: Classifier) -> ColorCNN:
@@ -246,14 +240,8 @@ def _cpu_twin(generator: torch.Generator) -> torch.Generator:
 
 
 def _training_config(args: argparse.Namespace) -> TrainingConfig:
-    names = TrainingConfig.__dataclass_fields__.keys() - {"bf16", "colors", "weights"}
     draws = dict(sorted(args.colors))
-    return TrainingConfig(
-        **{name: getattr(args, name) for name in names},
-        bf16=not args.fp32,
-        colors=tuple(draws),
-        weights=tuple(draws.values()),
-    )
+    return start.configuration(TrainingConfig, args, colors=tuple(draws), weights=tuple(draws.values()))
 
 
 def _draw(text: str) -> tuple[int, float]:
@@ -267,7 +255,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m training.train_colorcnn",
         description="Train the served quantizer against a frozen classifier, all numbers of colours in one run.",
     )
-    run.add_training_flags(parser, epochs=20, batch=128)
+    start.add_training_flags(parser, epochs=20, batch=128)
     run.add_models_flag(parser)
     parser.add_argument("--classifier", required=True, help="published classifier to train against and to build upon")
     parser.add_argument("--lr", type=float, default=2e-3, help="peak learning rate of AdamW (%(default)s)")

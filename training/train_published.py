@@ -21,11 +21,10 @@ from torch.nn import functional as F
 from models.networks.classifiers import Classifier
 from models.networks.folding import fold_batch_norm
 from models.networks.published import PublishedColorCNN, PublishedConfig
-from models.registry import Registry
-from training import augment, run
-from training.datasets import LabelledImages, load
+from training import augment, run, start
+from training.datasets import LabelledImages
 from training.losses import regulariser
-from training.painting import frozen_classifier, score
+from training.painting import classifier_and_data, score
 
 
 @dataclass(frozen=True)
@@ -58,18 +57,13 @@ class Result:
 
 def main(argv: Sequence[str] | None = None) -> Result:
     """Parse flags, train, and leave log.jsonl and state.pt in --out."""
-    args = _parser().parse_args(argv)
-    torch.manual_seed(args.seed)
-    workers = run.Workers.from_environment()
-    device = run.choose_device(args.device)
-    registry = Registry.open(args.models)
-    classifier = frozen_classifier(registry, args.classifier)
-    data = load(run.require_data(args), "train", size=classifier.config.size)
-    data.require_classes(registry.entry(args.classifier).classes)
+    args = start.parse(_parser(), argv)
+    device = start.begin(args)
+    classifier, data = classifier_and_data(args)
     mean, std = classifier.config.mean, classifier.config.std
     network = PublishedColorCNN(PublishedConfig(colors=args.colors, width=args.width, mean=mean, std=std))
-    log = run.open_log(args.out, workers, resume=args.resume)
-    return train(network, classifier, _training_config(args, data), data, device, log, resume=args.resume)
+    config = start.configuration(TrainingConfig, args, size=classifier.config.size)
+    return train(network, classifier, config, data, device, start.open_log(args), resume=start.resumes(args))
 
 
 def train(
@@ -146,19 +140,12 @@ def _mean(values: Sequence[Tensor]) -> float:
     return float(torch.stack(list(values)).mean())
 
 
-def _training_config(args: argparse.Namespace, data: LabelledImages) -> TrainingConfig:
-    names = TrainingConfig.__dataclass_fields__.keys() - {"bf16", "size"}
-    return TrainingConfig(
-        **{name: getattr(args, name) for name in names}, size=data.images.shape[-1], bf16=not args.fp32
-    )
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m training.train_published",
         description="Train ColorCNN as published, one network for one number of colours, against a frozen classifier.",
     )
-    run.add_training_flags(parser, epochs=60, batch=128)
+    start.add_training_flags(parser, epochs=60, batch=128)
     run.add_models_flag(parser)
     parser.add_argument("--classifier", required=True, help="published classifier to train against")
     parser.add_argument("--colors", type=int, required=True, help="K, the number of colours, 2 to 256")

@@ -2,8 +2,10 @@
 
 import argparse
 import json
+import math
 import multiprocessing
 import os
+import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -29,7 +31,14 @@ class Counter:
         self.value = state["value"]
 
 
-def fit(folder: Path, *, epochs: int = 4, fail_at: int | None = None, resume: bool = False) -> tuple[float, list[int]]:
+def fit(
+    folder: Path,
+    *,
+    epochs: int = 4,
+    fail_at: int | None = None,
+    resume: bool = False,
+    minutes: float = math.inf,
+) -> tuple[float, list[int]]:
     counter, seen = Counter(), []
 
     def train_epoch(epoch: int) -> dict[str, float]:
@@ -46,7 +55,7 @@ def fit(folder: Path, *, epochs: int = 4, fail_at: int | None = None, resume: bo
         lambda: {"score": float(counter.value)},
         parts={"counter": counter},
         config={"epochs": epochs},
-        log=run.Log(folder),
+        log=run.Log(folder, minutes=minutes),
         resume=resume,
     )
     return float(counter.value), seen
@@ -63,6 +72,28 @@ def test_an_interrupted_run_goes_on_to_the_same_result(tmp_path: Path) -> None:
     rows = [json.loads(line) for line in (tmp_path / "broken" / "log.jsonl").read_text().splitlines()]
     assert [row["epoch"] for row in rows] == [1, 2, 3, 4]
     assert rows[-1]["score"] == pytest.approx(whole, rel=1e-5)
+
+
+def test_a_run_whose_minutes_are_over_does_an_epoch_in_each_process(tmp_path: Path) -> None:
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "parts").mkdir()
+    whole, _ = fit(tmp_path / "whole")
+    for epoch in range(3):
+        with pytest.raises(SystemExit) as ended:
+            fit(tmp_path / "parts", minutes=0, resume=epoch > 0)
+        assert ended.value.code == os.EX_TEMPFAIL
+    assert fit(tmp_path / "parts", minutes=0, resume=True) == (whole, [3])
+    rows = [json.loads(line) for line in (tmp_path / "parts" / "log.jsonl").read_text().splitlines()]
+    assert [(row["event"], row["epoch"]) for row in rows] == [
+        (event, epoch) for epoch in (1, 2, 3) for event in ("epoch", "paused")
+    ] + [("epoch", 4)]
+
+
+def test_no_epoch_is_begun_that_would_likely_end_too_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "STARTED", time.monotonic() - 30)
+    run._pause_if_late(run.Log(tmp_path, minutes=1), 1, longest=5.0)
+    with pytest.raises(SystemExit):
+        run._pause_if_late(run.Log(tmp_path, minutes=1), 1, longest=31.0)
 
 
 def test_resuming_names_what_differs_and_what_is_missing(tmp_path: Path) -> None:
@@ -102,18 +133,19 @@ def test_too_few_images_for_one_batch_are_refused() -> None:
         list(run.batches(15, 16, torch.Generator(), run.Workers()))
 
 
-def test_gradients_are_averaged_over_the_processes(tmp_path: Path) -> None:
+def test_processes_share_their_gradients_and_decisions(tmp_path: Path) -> None:
     with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
-        assert list(pool.map(_average, range(2), [tmp_path / "meeting"] * 2, timeout=120)) == [1.5, 1.5]
+        assert list(pool.map(_average, range(2), [tmp_path / "meeting"] * 2, timeout=120)) == [(1.5, 1.0)] * 2
 
 
-def _average(rank: int, meeting: Path) -> float:
+def _average(rank: int, meeting: Path) -> tuple[float, float]:
     torch.distributed.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=2)
     parameter = torch.zeros(1, requires_grad=True)
     parameter.grad = torch.tensor([1.0 + rank])
     run.Workers(rank, 2).average_gradients([parameter])
+    largest = run.Workers(rank, 2).largest(float(rank))
     torch.distributed.destroy_process_group()
-    return float(parameter.grad)
+    return float(parameter.grad), largest
 
 
 def test_a_missing_dataset_folder_says_how_to_give_one(tmp_path: Path) -> None:
@@ -135,14 +167,6 @@ def test_what_a_user_can_mend_is_one_line_and_no_traceback() -> None:
 
     with pytest.raises(SystemExit, match="error: there is no model 'nope'"):
         run.command(main)
-
-
-def test_a_folder_that_holds_a_run_is_not_mixed_with_another(tmp_path: Path) -> None:
-    run.open_log(tmp_path / "a", run.Workers(), resume=False)
-    with pytest.raises(DatasetError, match="--resume"):
-        run.open_log(tmp_path / "a", run.Workers(), resume=False)
-    run.open_log(tmp_path / "a", run.Workers(), resume=True)
-    assert (tmp_path / "a" / "log.jsonl").read_text().count('"event": "start"') == 2
 
 
 def test_auto_is_cuda_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,180 @@
+"""training/reproduce.py: one command goes through all stations of a row, and does none of them twice."""
+
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from models.registry import Registry
+from tests.training.conftest import write_images
+from tests.training.synthetic import stripes
+from training import reproduce
+from training.recipe import SHIPPED, Recipe
+from training.reproduce import Places, Row
+
+ROW = """
+title = "two colours for stripes"
+protocol = "A"
+cost = "a second"
+seeds = [4]
+needs = ["stripes"]
+trainer = "train_published"
+[train]
+classifier = "stripes"
+colors = 2
+width = 4
+epochs = 2
+batch = 20
+held-out = 20
+[publish]
+limits = "only for tests"
+[evaluate]
+workers = 1
+"""
+CLASSIFIER = """
+title = "a classifier of stripes"
+protocol = "originals"
+cost = "a second"
+seeds = [0, 1]
+trainer = "train_classifier"
+[train]
+size = 16
+width = 4
+epochs = 1
+batch = 20
+held-out = 20
+"""
+
+
+class Stations:
+    """Runs scripts in this process, or answers with the status that it is told; keeps what was called."""
+
+    def __init__(self, status: int | None = None) -> None:
+        self.status = status
+        self.called: list[str] = []
+        self.flags: list[Sequence[str]] = []
+
+    def __call__(self, script: str, flags: Sequence[str]) -> int:
+        self.called.append(script)
+        self.flags.append(flags)
+        if self.status is not None:
+            return self.status
+        try:
+            import_module(f"training.{script}").main(flags)
+        except SystemExit as ended:
+            assert isinstance(ended.code, int)
+            return ended.code
+        return 0
+
+
+def call(folder: Path, stations: Stations, *more: str) -> list[str]:
+    """Reproduce the row of `folder` with all its folders there; gives the scripts that were called."""
+    flags = [word for name in ("data", "runs", "models", "results") for word in (f"--{name}", str(folder / name))]
+    reproduce.main([str(folder / "two.toml"), *flags, "--device", "cpu", *more], stations)
+    return stations.called
+
+
+def prepare(folder: Path) -> Path:
+    (folder / "two.toml").write_text(ROW)
+    (folder / "stripes.toml").write_text(CLASSIFIER)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A row that was made in four calls, each but the last one with time for one station or epoch."""
+    folder = prepare(tmp_path_factory.mktemp("row"))
+    for split, count in (("train", 60), ("test", 30)):
+        write_images(folder / "data" / split, stripes(count))
+    stations = Stations()
+    for done in range(1, 4):
+        with pytest.raises(SystemExit) as ended:
+            call(folder, stations, "--minutes", "0")
+        assert ended.value.code == os.EX_TEMPFAIL and len(stations.called) == done
+    call(folder, stations)
+    needed, row = stations.called[:2], stations.called[2:]
+    assert needed == ["train_classifier", "publish"]
+    assert row == ["train_published", "train_published", "publish", "evaluate", "publish"]
+    return folder
+
+
+def files(folder: Path) -> dict[Path, int]:
+    return {file: file.stat().st_mtime_ns for file in folder.rglob("*") if file.is_file()}
+
+
+@pytest.fixture
+def copied(made: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(made, tmp_path / "copy"))
+
+
+def test_the_row_is_trained_published_and_measured_as_the_recipe_says(made: Path) -> None:
+    entry = Registry.open(made / "models").entry("two")
+    results = json.loads((made / "results" / "two.json").read_text())
+    assert results["sha256"]["two"] == entry.sha256 and results["seeds"]["two"] == 4
+    row, _ = results["rows"]  # the other is of 24-bit PNG
+    assert (row["colors"], row["images"]) == (2, 30) and entry.accuracy["test_top1_2"] == row["top1"]
+    assert "only for tests" in (made / "models" / entry.card).read_text()
+
+
+def test_a_second_call_does_nothing_more(made: Path) -> None:
+    before = files(made)
+    assert call(made, Stations()) == []
+    assert files(made) == before
+
+
+def test_the_test_set_is_not_read_again_where_only_the_manifest_is_behind(copied: Path) -> None:
+    (copied / "two.toml").write_text(ROW.replace("only for tests", "still"))
+    assert call(copied, Stations()) == ["publish", "publish"]
+
+
+def test_results_of_other_weights_are_not_replaced(copied: Path) -> None:
+    file = copied / "results" / "two.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"sha256": {"two": "0" * 64}}))
+    with pytest.raises(SystemExit, match="of other weights: move it away"):
+        call(copied, Stations())
+
+
+def test_a_run_of_another_form_of_the_recipe_is_not_taken_for_this_one(copied: Path) -> None:
+    (copied / "two.toml").write_text(ROW.replace("batch = 20", "batch = 10"))
+    with pytest.raises(SystemExit, match="trained with other values of: batch"):
+        call(copied, Stations())
+
+
+def test_what_a_row_needs_comes_first_and_a_failure_ends_it(tmp_path: Path) -> None:
+    stations = Stations(status=3)
+    with pytest.raises(SystemExit, match="train_classifier ended with status 3"):
+        call(prepare(tmp_path), stations, "--minutes", "1e6")
+    [flags] = stations.flags
+    assert flags[:2] == ["--recipe", str(tmp_path / "stripes.toml")] and "--minutes" in flags
+    assert flags[flags.index("--out") + 1] == str(tmp_path / "runs" / "stripes")
+
+
+@pytest.mark.parametrize("wrong", ["[evaluate]\nqp = 3\n", "[publish]\nfade = 3\n", "cutout = '8'\n", "epoch = 1\n"])
+def test_nothing_is_begun_with_a_recipe_that_a_later_station_would_refuse(tmp_path: Path, wrong: str) -> None:
+    prepare(tmp_path)
+    (tmp_path / "two.toml").write_text(CLASSIFIER + wrong)
+    stations = Stations(status=0)
+    with pytest.raises(SystemExit, match=r"two\.toml"):
+        call(tmp_path, stations)
+    assert stations.called == []
+
+
+def test_the_default_is_a_process_of_its_own(capfd: pytest.CaptureFixture[str]) -> None:
+    assert reproduce._in_a_process("nothing", ["--flag"]) == 1
+    assert "No module named training.nothing" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("hardware", ["cpu", "gpu"])
+@pytest.mark.parametrize("name", sorted(file.stem for file in SHIPPED.glob("*.toml")))
+def test_every_shipped_recipe_is_understood_by_all_its_scripts(name: str, hardware: str, tmp_path: Path) -> None:
+    recipe = Recipe.read(name)
+    places = Places(tmp_path, tmp_path, tmp_path, tmp_path, "cpu", hardware)
+    rows = [Row(recipe, seed, places) for seed in recipe.seeds]
+    rows[0].check()
+    assert rows[0].name == name and len({row.name for row in rows}) == len(rows)
+    assert recipe.needs == [value for key, value in recipe.train.items() if key == "classifier"]
+    assert [needed.file.stem for needed in recipe.needed()] == recipe.needs
