@@ -18,7 +18,7 @@ FORBIDDEN: Mapping[str, tuple[str, ...]] = {
 }
 
 # The units of models/, low to high, as two columns under one roof. A unit imports lower tiers of its own column and
-# nothing else; "learned" is models/quantizers/learned.py and published.py, "classical" the rest of that folder.
+# nothing else; "learned" are the modules of models/quantizers/ with a network, "classical" the rest of that folder.
 _ROOF = (("learned", "recognizer"), ("compare",), ("contact_sheet", "plots"), ("comparison_plots",))
 COLUMNS = (
     (
@@ -113,7 +113,7 @@ def _unit(module: str) -> str:
     parts = module.split(".")
     if parts[1] != "quantizers":
         return parts[1]
-    return "learned" if parts[2:3] in (["learned"], ["published"]) else "classical"
+    return "learned" if parts[2:3] in (["learned"], ["published"], ["search"]) else "classical"
 
 
 def _may_import(importer: str, imported: str) -> bool:

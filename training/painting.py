@@ -1,14 +1,13 @@
-"""What the trainers of quantizers share: the frozen classifier, and images as a user will get them."""
+"""What the trainers of quantizers share: the frozen classifier, and how it scores images as a user will get them."""
 
 import argparse
 from collections.abc import Callable, Sequence
-from typing import cast
 
 import torch
 from torch import Tensor
 
 from models.networks.classifiers import Classifier
-from models.networks.palette import HardResult
+from models.networks.palette import HardResult, paint_hard
 from models.registry import Registry
 from training import run
 from training.datasets import LabelledImages, load
@@ -26,13 +25,6 @@ def classifier_and_data(args: argparse.Namespace) -> tuple[Classifier, LabelledI
     data = load(run.require_data(args), "train", size=network.config.size)
     data.require_classes(registry.entry(args.classifier).classes)
     return network, data
-
-
-def painted(indices: Tensor, palette: Tensor) -> Tensor:
-    """What a user gets: (B, H, W) int64 and (B, K, 3) in [0, 1] -> (B, 3, H, W) with the palette rounded to 8 bits."""
-    rounded = palette.mul(255).round().div(255)
-    pixels = rounded.gather(1, indices.flatten(1).unsqueeze(2).expand(-1, -1, 3))
-    return cast(Tensor, pixels.transpose(1, 2).unflatten(2, indices.shape[1:]))
 
 
 @torch.inference_mode()
@@ -55,6 +47,6 @@ def score(
         for k in colors:
             with run.autocast(images.device, enabled=bf16):
                 indices, palette, _ = hard(images, k)
-                logits = classifier(painted(indices, palette))
+                logits = classifier(paint_hard(palette, indices))
             right[k] += int((logits.argmax(1) == labels).sum())
     return {f"held_out_top1_{k}": count / len(data) for k, count in right.items()}

@@ -55,8 +55,9 @@ def main(argv: Sequence[str] | None = None) -> ModelEntry:
     args = _parser().parse_args(argv)
     results = json.loads(args.results.read_text()) if args.results else {}
     finished = FinishedRun.read(args.run)
-    if args.fade:
-        finished = replace(finished, config={**finished.config, "network": _faded(finished.config, args.fade)})
+    served = {name: getattr(args, name) for name in ("fade", "strengths") if getattr(args, name)}
+    if served:
+        finished = replace(finished, config={**finished.config, "network": _served(finished.config, served)})
     return publish(finished, args.name, args.models or SHIPPED, results, limits=args.limits)
 
 
@@ -85,11 +86,11 @@ def publish(
     return entry
 
 
-def _faded(config: Mapping[str, Any], fade: Sequence[int]) -> dict[str, Any]:
-    """The network's configuration with `fade` in it; SystemExit for a classifier, which has no structure to fade."""
+def _served(config: Mapping[str, Any], changes: Mapping[str, Sequence[float]]) -> dict[str, Any]:
+    """The network's configuration with what only matters in use; SystemExit for a classifier, which paints nothing."""
     if config["kind"] != "colorcnn":
-        raise SystemExit("--fade is for quantizers")
-    return ColorCNNConfig.from_json({**config["network"], "fade": list(fade)}).to_json()
+        raise SystemExit(f"--{', --'.join(changes)}: for quantizers only")
+    return ColorCNNConfig.from_json({**config["network"], **changes}).to_json()
 
 
 def _checkpoint(finished: FinishedRun) -> Checkpoint:
@@ -194,6 +195,13 @@ def _parser() -> argparse.ArgumentParser:
         nargs=2,
         metavar=("FIRST", "LAST"),
         help="quantizers: numbers of colours from which on structure counts less, and not at all (default: everywhere)",
+    )
+    parser.add_argument(
+        "--strengths",
+        type=float,
+        nargs="+",
+        metavar="FACTOR",
+        help="quantizers: factors of the structure that are tried for each image (default: 1 alone)",
     )
     parser.add_argument("--results", type=Path, help="JSON of training.evaluate, for the accuracy on the test set")
     parser.add_argument("--limits", default="", help="text for the model card: what the model is not good for")

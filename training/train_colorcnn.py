@@ -26,12 +26,12 @@ from torch.nn import functional as F
 from models.networks.classifiers import Classifier
 from models.networks.colorcnn import DECODER_WIDTHS, ColorCNN, ColorCNNConfig, build_colorcnn
 from models.networks.folding import fold_batch_norm
-from models.networks.palette import SoftResult, hard_palette
+from models.networks.palette import SoftResult, hard_palette, paint_hard
 from models.quantizers.base import check_colors
 from training import augment, run, start
 from training.datasets import LabelledImages
 from training.losses import regulariser
-from training.painting import classifier_and_data, painted, score
+from training.painting import classifier_and_data, score
 
 SCORED_COLORS = (2, 4, 8, 16, 32, 64)
 _DRAWS = "2:9 3:1 4:4 6:1 8:2 12:1 16:2 32:1 64:1 128:0.2 256:0.2"
@@ -176,7 +176,7 @@ class Objective:
 def _straight_through(images: Tensor, result: SoftResult) -> Tensor:
     """The hard image going forward, the soft one going backward."""
     indices = result.probabilities.argmax(1)
-    hard = painted(indices, hard_palette(images, indices, result.palette.shape[1]).palette)
+    hard = paint_hard(hard_palette(images, indices, result.palette.shape[1]).palette, indices)
     return (hard - result.images).detach() + result.images
 
 

@@ -46,6 +46,8 @@ class ColorCNNConfig(NetworkConfig):
     features: length of a pixel's feature vector and of a query. hidden: units of the query MLP's two hidden layers.
     fade: numbers of colours from which on structure counts less, and not at all; between them its weight falls with
     log2 K. None lets it count in full everywhere.
+    strengths: factors of the structure that are tried for each image, see `models.quantizers.search`; one alone is
+    taken as it is.
     """
 
     encoder: ClassifierConfig
@@ -53,10 +55,13 @@ class ColorCNNConfig(NetworkConfig):
     features: int = 32
     hidden: int = 64
     fade: tuple[int, int] | None = None
+    strengths: tuple[float, ...] = (1.0,)
 
     def __post_init__(self) -> None:
         if self.fade is not None and not 2 <= self.fade[0] < self.fade[1]:
             raise ValueError(f"fade must be two rising numbers of colours, not {self.fade}")
+        if not self.strengths or not all(0 <= strength < math.inf for strength in self.strengths):
+            raise ValueError(f"strengths must be numbers from 0 on, not {self.strengths}")
 
     def structure_weight(self, colors: int) -> float:
         """How much structure counts at K = `colors`, 0 to 1; at 0 the network is the k-means that it starts from."""
@@ -78,9 +83,13 @@ class Plan(NamedTuple):
     weights: Tensor  # (B, K, 3) float32, index logits from a pixel's colour x: weights . x + offsets
     offsets: Tensor  # (B, K, 1) float32
 
-    def without_structure(self) -> "Plan":
-        """The plan of the k-means that the network starts from: each pixel takes the centre nearest in colour."""
-        return self._replace(structure=torch.zeros_like(self.structure))
+    def times(self, strength: float | Tensor) -> "Plan":
+        """The plan with more or less structure; 0 leaves the k-means that the network starts from.
+
+        strength: one for all images, or (B,) float32.
+        """
+        factors = torch.as_tensor(strength, device=self.structure.device).view(-1, 1, 1, 1)
+        return self._replace(structure=self.structure * factors)
 
 
 class Window(NamedTuple):

@@ -3,7 +3,7 @@
 Pure functions shared by every quantizing network. Shapes: B images, K palette entries, C channels (three: R, G, B).
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -87,6 +87,21 @@ def hard_palette(images: Tensor, indices: Tensor, colors: int) -> HardPalette:
     sums = pixels.new_zeros(*pixels.shape[:2], colors).scatter_add_(2, flat.unsqueeze(1).expand_as(pixels), pixels)
     means = sums / counts.clamp_min(1).unsqueeze(1)
     return HardPalette(means.transpose(1, 2).float(), counts)
+
+
+def paint_hard(palette: Tensor, indices: Tensor) -> Tensor:
+    """What a user gets: every pixel is the palette entry of its index, rounded to 8 bits.
+
+    Args:
+        palette: (B, K, 3) float32 in [0, 1].
+        indices: (B, H, W) int64, each in [0, K).
+
+    Returns:
+        (B, 3, H, W) float32, multiples of 1 / 255.
+    """
+    rounded = palette.mul(255).round().div(255)
+    pixels = rounded.gather(1, indices.flatten(1).unsqueeze(2).expand(-1, -1, 3))
+    return cast(Tensor, pixels.transpose(1, 2).unflatten(2, indices.shape[1:]))
 
 
 def _check_same_pixels(images: Tensor, planes: Tensor) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from models.networks.colorcnn import ColorCNN, Plan, Window
 from models.networks.folding import fold_batch_norm
 from models.palette_image import PaletteImage
 from models.quantizers.base import check_colors, checked_exact, exact
+from models.quantizers.search import strengthened
 from models.registry import Registry
 from models.resampling import resize
 
@@ -28,11 +30,15 @@ class LearnedQuantizer:
     network: in eval mode, on `device`. The network plans once for the whole image; then tiles of it are indexed one
     after the other and their colours are added up in integers, so the palette is exact for the whole image. Beside a
     few copies of the image and of its index map, memory is bounded by the tile, whatever the image's size and K.
+
+    fidelity: whose eye the search for the strength of the structure serves, from 0, the classifier's, to 1, the human's
+    (the squared error); without effect on a network that has a single strength.
     """
 
     network: ColorCNN
     device: torch.device
-    name: str = "colorcnn"
+    fidelity: float = 0.0
+    name: ClassVar[str] = "colorcnn"
 
     @torch.inference_mode()
     def quantize(self, pixels: NDArray[np.uint8], colors: int) -> PaletteImage:
@@ -46,14 +52,16 @@ class LearnedQuantizer:
         plan = self._plan(pixels, colors)
         painted = self._paint(pixels, plan, colors)
         # Where the network gives every pixel the same index, the k-means that it started from still shows something.
-        return painted if painted.colors > 1 else self._paint(pixels, plan.without_structure(), colors)
+        return painted if painted.colors > 1 else self._paint(pixels, plan.times(0), colors)
 
     @torch.inference_mode()
     def quantize_batch(self, images: NDArray[np.uint8], colors: int) -> list[PaletteImage]:
         """Paint many images of the network's own size at once: (B, s, s, 3) uint8 sRGB; see `quantize`."""
         check_colors(colors)
         batch = torch.from_numpy(images).to(self.device).permute(0, 3, 1, 2).float().div(255)
-        indices = self.network.hard(batch, colors).indices.to(torch.uint8).cpu().numpy()
+        plan = self.network.plan(batch, batch.flatten(2).transpose(1, 2), colors)
+        plan = strengthened(self.network, batch, plan, self.fidelity)
+        indices = self.network.index_logits(batch, plan).argmax(1).to(torch.uint8).cpu().numpy()
         return [self._finished(pixels, index, colors) for pixels, index in zip(images, indices, strict=True)]
 
     def _finished(self, pixels: NDArray[np.uint8], indices: NDArray[np.uint8], colors: int) -> PaletteImage:
@@ -78,7 +86,8 @@ class LearnedQuantizer:
         view = self._tensor(resize(pixels, self.network.config.encoder.size))
         flat = pixels.reshape(-1, 1, 3)
         sample = self._tensor(flat[:: -(-len(flat) // _SAMPLE)])
-        return self.network.plan(view, sample.flatten(2).transpose(1, 2), colors)
+        plan = self.network.plan(view, sample.flatten(2).transpose(1, 2), colors)
+        return strengthened(self.network, view, plan, self.fidelity)
 
     def _index(self, tile: NDArray[np.uint8], plan: Plan, window: Window) -> NDArray[np.uint8]:
         indices = self.network.index_logits(self._tensor(tile), plan, window).argmax(1)

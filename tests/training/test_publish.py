@@ -46,11 +46,12 @@ def test_publishing_again_with_results_changes_the_accuracy_but_not_the_weights(
     assert Registry.open(models).entry("painter").accuracy["test_top1_2"] == two["top1"]
 
 
-def test_fading_goes_into_the_published_network(workshop: Workshop, tmp_path: Path) -> None:
+def test_fading_and_strengths_go_into_the_published_network(workshop: Workshop, tmp_path: Path) -> None:
     models = Path(shutil.copytree(workshop.models, tmp_path / "models"))
     flags = ["--models", str(models), "--run", str(workshop.runs / "painter"), "--name", "painter"]
-    publish.main([*flags, "--fade", "32", "64"])
-    assert load_quantizer(Registry.open(models), "painter", torch.device("cpu")).network.config.fade == (32, 64)
+    publish.main([*flags, "--fade", "32", "64", "--strengths", "0.5", "1"])
+    config = load_quantizer(Registry.open(models), "painter", torch.device("cpu")).network.config
+    assert (config.fade, config.strengths) == ((32, 64), (0.5, 1.0))
     with pytest.raises(SystemExit, match="for quantizers"):
         publish.main(["--run", str(workshop.runs / "stripes"), "--name", "x", "--fade", "32", "64"])
 

@@ -11,11 +11,11 @@ import torch
 
 from models.errors import BadOption
 from models.networks.classifiers import Classifier, ClassifierConfig, build_classifier
-from models.networks.palette import SoftResult, hard_palette
+from models.networks.palette import SoftResult, hard_palette, paint_hard
 from tests.training.conftest import QUANTIZER_FLAGS, Workshop
 from tests.training.synthetic import stripes
 from training import run, train_colorcnn
-from training.painting import painted, score
+from training.painting import score
 from training.train_colorcnn import SCORED_COLORS, Objective, TrainingConfig, around
 
 
@@ -104,21 +104,13 @@ def test_a_resumed_run_refuses_other_options(workshop: Workshop) -> None:
         )
 
 
-def test_painted_is_what_a_user_gets() -> None:
-    indices = torch.tensor([[[0, 1], [1, 0]]])
-    palette = torch.tensor([[[0.1001, 0.5, 1.0], [0.0, 0.25, 0.9999]]])
-    image = painted(indices, palette)
-    assert torch.equal(image[0, :, 0, 1], torch.tensor([0.0, 64.0, 255.0]) / 255)
-    assert torch.equal(image.mul(255), image.mul(255).round())
-
-
 def test_straight_through_shows_the_hard_image_and_learns_from_the_soft_one(workshop: Workshop) -> None:
     images = stripes(4).images.float().div(255)
     network = around(frozen(workshop)).train()
     result = network.soft(images, 3)
     indices = result.probabilities.argmax(1)
     shown = train_colorcnn._straight_through(images, result)
-    torch.testing.assert_close(shown.detach(), painted(indices, hard_palette(images, indices, 3).palette))
+    torch.testing.assert_close(shown.detach(), paint_hard(hard_palette(images, indices, 3).palette, indices))
     ours, soft = (
         torch.autograd.grad((image * images).sum(), network.decoder.out.weight, retain_graph=True)[0]
         for image in (shown, result.images)

@@ -67,7 +67,7 @@ def test_structure_is_interpolated_as_torch_does_it() -> None:
 def test_without_structure_the_network_is_the_k_means_that_it_starts_from() -> None:
     network, images = make_network(), make_images(1)
     pixels = images.flatten(2).transpose(1, 2)
-    logits = network.index_logits(images, network.plan(images, pixels, 5).without_structure())
+    logits = network.index_logits(images, network.plan(images, pixels, 5).times(0))
     nearest = torch.cdist(pixels, kmeans_centres(pixels, 5).colors).argmin(2)
     assert torch.equal(logits.flatten(2).argmax(1), nearest)
 
@@ -83,7 +83,22 @@ def test_structure_fades_with_the_number_of_colours() -> None:
         replace(config, fade=(64, 64))
     network, images = build_colorcnn(faded).eval(), make_images()
     plan = network.plan(images, images.flatten(2).transpose(1, 2), 64)
-    assert torch.equal(plan.structure, plan.without_structure().structure)
+    assert torch.equal(plan.structure, plan.times(0).structure)
+
+
+@pytest.mark.parametrize("strengths", [(), (-1.0,), (1.0, float("inf")), (float("nan"),)])
+def test_strengths_that_are_none(strengths: tuple[float, ...]) -> None:
+    with pytest.raises(ValueError, match="from 0 on"):
+        replace(make_network().config, strengths=strengths)
+
+
+def test_the_structure_of_each_image_times_its_own_strength() -> None:
+    network, images = make_network(), make_images(2)
+    plan = network.plan(images, images.flatten(2).transpose(1, 2), 4)
+    stronger = plan.times(torch.tensor([2.0, 0.5]))
+    torch.testing.assert_close(stronger.structure[0], 2 * plan.structure[0])
+    torch.testing.assert_close(stronger.structure[1], plan.structure[1] / 2)
+    assert stronger.weights is plan.weights
 
 
 def test_the_encoder_is_frozen_even_in_training_mode() -> None:

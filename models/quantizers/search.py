@@ -1,0 +1,47 @@
+"""The search for the strength of an image's structure: analysis by synthesis, with the frozen classifier as the judge.
+
+What the network learned says for all images alike how far structure may leave the nearest colour. For one image, more
+or less of it may be better, and at hand is who can tell: the classifier that is the network's encoder. So the image is
+painted with each strength, small, and takes the one that is read most like the original.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from models.networks.colorcnn import ColorCNN, Plan
+from models.networks.palette import hard_palette, paint_hard
+
+_ERROR_WEIGHT = 100.0  # makes a squared error of 20 dB as bad as a divergence of 1 nat
+
+
+def strengthened(network: ColorCNN, views: Tensor, plan: Plan, fidelity: float = 0.0) -> Plan:
+    """The plan at the best of the network's strengths for each image.
+
+    Costs one index map and one pass of the classifier for each strength, at the classifier's size, whatever the size of
+    the image; nothing where there is only one.
+
+    Args:
+        network: in eval mode.
+        views: (B, 3, s, s) float32 in [0, 1], what the classifier sees of the images.
+        plan: of the images.
+        fidelity: 0 to 1. What is smallest at the best strength is (1 - fidelity) times the Kullback-Leibler divergence
+            of the classifier's answers in nats, plus fidelity times 100 times the mean squared error in [0, 1] units.
+    """
+    strengths = network.config.strengths
+    if len(strengths) == 1:
+        return plan.times(strengths[0])
+    answers = network.encoder(views).float().log_softmax(1)
+    costs = torch.stack([_cost(network, views, answers, plan.times(strength), fidelity) for strength in strengths])
+    return plan.times(views.new_tensor(strengths)[costs.argmin(0)])
+
+
+def _cost(network: ColorCNN, views: Tensor, answers: Tensor, plan: Plan, fidelity: float) -> Tensor:
+    """(B,) float32. answers: (B, classes) float32, log probabilities of the classes in the originals."""
+    logits = network.index_logits(views, plan)
+    indices = logits.argmax(1)
+    painted = paint_hard(hard_palette(views, indices, logits.shape[1]).palette, indices)
+    read = network.encoder(painted).float().log_softmax(1)
+    divergence = F.kl_div(read, answers, reduction="none", log_target=True).sum(1)
+    error = (painted - views).square().mean((1, 2, 3))
+    return (1 - fidelity) * divergence + fidelity * _ERROR_WEIGHT * error
