@@ -55,7 +55,7 @@ def best_of(network: ColorCNN, view: Tensor, colors: int, fidelity: float) -> fl
     return min(costs, key=lambda strength: costs[strength])
 
 
-@pytest.mark.parametrize("fidelity", [0.0, 0.01, 1.0])
+@pytest.mark.parametrize("fidelity", [0.0, 1e-5, 1.0])
 @torch.inference_mode()
 def test_each_image_has_the_best_strength(fidelity: float) -> None:
     network, views = make_network(*STRENGTHS), make_views(12)
