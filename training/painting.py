@@ -19,12 +19,18 @@ def classifier_and_data(args: argparse.Namespace) -> tuple[Classifier, LabelledI
     Raises SystemExit if --classifier names another kind of model, DatasetError if the images are of other classes.
     """
     registry = Registry.open(args.models)
-    network = registry.load(args.classifier, torch.device("cpu"))
-    if not isinstance(network, Classifier):
-        raise SystemExit(f"--classifier: {args.classifier} is not a classifier")
+    network = frozen_classifier(registry, args.classifier)
     data = load(run.require_data(args), "train", size=network.config.size)
     data.require_classes(registry.entry(args.classifier).classes)
     return network, data
+
+
+def frozen_classifier(registry: Registry, name: str) -> Classifier:
+    """A published classifier, on the CPU, in eval mode; SystemExit if that is another kind of model."""
+    network = registry.load(name, torch.device("cpu"))
+    if not isinstance(network, Classifier):
+        raise SystemExit(f"{name} is not a classifier")
+    return network.requires_grad_(False)
 
 
 @torch.inference_mode()

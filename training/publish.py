@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> ModelEntry:
     args = _parser().parse_args(argv)
     results = json.loads(args.results.read_text()) if args.results else {}
     finished = FinishedRun.read(args.run)
-    served = {name: getattr(args, name) for name in ("fade", "strengths") if getattr(args, name)}
+    served = {name: getattr(args, name) for name in ("fade", "rounds", "strengths") if getattr(args, name)}
     if served:
         finished = replace(finished, config={**finished.config, "network": _served(finished.config, served)})
     return publish(finished, args.name, args.models or SHIPPED, results, limits=args.limits)
@@ -86,7 +86,7 @@ def publish(
     return entry
 
 
-def _served(config: Mapping[str, Any], changes: Mapping[str, Sequence[float]]) -> dict[str, Any]:
+def _served(config: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """The network's configuration with what only matters in use; SystemExit for a classifier, which paints nothing."""
     if config["kind"] != "colorcnn":
         raise SystemExit(f"--{', --'.join(changes)}: for quantizers only")
@@ -195,6 +195,9 @@ def _parser() -> argparse.ArgumentParser:
         nargs=2,
         metavar=("FIRST", "LAST"),
         help="quantizers: numbers of colours from which on structure counts less, and not at all (default: everywhere)",
+    )
+    parser.add_argument(
+        "--rounds", type=int, help="quantizers: of k-means for the colour centres (default: as trained)"
     )
     parser.add_argument(
         "--strengths",

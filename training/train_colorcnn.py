@@ -17,21 +17,24 @@ import argparse
 import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from models.networks.centres import ROUNDS
 from models.networks.classifiers import Classifier
 from models.networks.colorcnn import DECODER_WIDTHS, ColorCNN, ColorCNNConfig, build_colorcnn
 from models.networks.folding import fold_batch_norm
 from models.networks.palette import SoftResult, hard_palette, paint_hard
 from models.quantizers.base import check_colors
+from models.registry import Registry
 from training import augment, run, start
 from training.datasets import LabelledImages
-from training.losses import regulariser
-from training.painting import classifier_and_data, score
+from training.losses import disagreement, regulariser
+from training.painting import classifier_and_data, frozen_classifier, score
 
 SCORED_COLORS = (2, 4, 8, 16, 32, 64)
 _DRAWS = "2:9 3:1 4:4 6:1 8:2 12:1 16:2 32:1 64:1 128:0.2 256:0.2"
@@ -48,6 +51,9 @@ class TrainingConfig:
     so on down to 1. jitter: standard deviation of their brightness shift at two colours, in standard deviations of the
     pixels; it falls as 1 / log2 K. distillation: share of the loss that comes from the
     classifier's own answer instead of the label. regularisation, error: weights of R and of the squared error.
+    rate: weight of the disagreement between neighbours, so that files become shorter. also: other frozen classifiers
+    whose answers count as much. encoder: the classifier that is built upon, if not `classifier`. start: published
+    quantizer whose weights training starts from.
     """
 
     dataset: str
@@ -65,7 +71,11 @@ class TrainingConfig:
     distillation: float
     regularisation: float
     error: float
+    rate: float
     crop: int
+    also: tuple[str, ...]
+    encoder: str | None
+    start: str | None
     held_out: int
     seed: int
     bf16: bool
@@ -84,20 +94,40 @@ def main(argv: Sequence[str] | None = None) -> Result:
     args = start.parse(_parser(), argv)
     device = start.begin(args)
     classifier, data = classifier_and_data(args)
-    network, config = around(classifier), _training_config(args)
-    return train(network, config, data, device, start.open_log(args), resume=start.resumes(args))
+    registry = Registry.open(args.models)
+    judges = [classifier, *(frozen_classifier(registry, name) for name in args.also)]
+    for name in args.also:
+        data.require_classes(registry.entry(name).classes)
+    encoder = frozen_classifier(registry, args.encoder) if args.encoder else classifier
+    network = started_from(registry, args.start) if args.start else around(encoder, args.rounds)
+    config = _training_config(args)
+    return train(network, judges, config, data, device, start.open_log(args), resume=start.resumes(args))
 
 
-def around(classifier: Classifier) -> ColorCNN:
-    """A fresh network whose encoder is a copy of `classifier`; torch's global generator draws the other weights."""
+def around(classifier: Classifier, rounds: int = ROUNDS) -> ColorCNN:
+    """A fresh network whose encoder is a copy of `classifier`; torch's global generator draws the other weights.
+
+    rounds: of the k-means that finds the colour centres.
+    """
     widths = DECODER_WIDTHS[: len(classifier.channels)]
-    network = build_colorcnn(ColorCNNConfig(encoder=classifier.config, widths=widths))
+    network = build_colorcnn(ColorCNNConfig(encoder=classifier.config, widths=widths, rounds=rounds))
     network.encoder.load_state_dict(classifier.state_dict())
+    return network
+
+
+def started_from(registry: Registry, name: str) -> ColorCNN:
+    """A copy of a published quantizer, with all of its structure at every K; SystemExit for another kind of model."""
+    published = registry.load(name, torch.device("cpu"))
+    if not isinstance(published, ColorCNN):
+        raise SystemExit(f"{name} is not a quantizer that is served")
+    network = build_colorcnn(replace(published.config, fade=None, strengths=(1.0,)))
+    network.load_state_dict(published.state_dict())
     return network
 
 
 def train(
     network: ColorCNN,
+    judges: Sequence[Classifier],
     config: TrainingConfig,
     data: LabelledImages,
     device: torch.device,
@@ -105,20 +135,23 @@ def train(
     *,
     resume: bool = False,
 ) -> Result:
-    """Train the network, whose encoder is the frozen classifier, or go on from the state in the log's folder."""
+    """Train the network, or go on from the state in the log's folder.
+
+    judges: frozen classifiers that read what it paints; the first is the one that scores are of.
+    """
     part, held_out = (images.to(device) for images in data.hold_out(config.held_out, seed=config.seed))
-    network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    # A copy with the batch norm folded in: the encoder itself keeps the names of its weights for the checkpoint.
-    classifier = fold_batch_norm(copy.deepcopy(network.encoder).eval())
+    folded = [fold_batch_norm(copy.deepcopy(judge)) for judge in judges]
+    for module in (network, *folded):
+        module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=config.lr, betas=(0.9, 0.99), weight_decay=config.weight_decay)
     steps = config.epochs * run.steps_per_epoch(len(part), config.batch, log.workers)
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, _warm_cosine(steps))
-    objective = Objective(network, classifier, config)
+    objective = Objective(network, folded, config)
     scores = run.fit(
         config.epochs,
         lambda epoch: _train_epoch(objective, optimizer, scheduler, part, epoch, log),
-        lambda: score(network.eval().hard, classifier, held_out, SCORED_COLORS, bf16=config.bf16),
+        lambda: score(network.eval().hard, folded[0], held_out, SCORED_COLORS, bf16=config.bf16),
         parts={"weights": network, "optimizer": optimizer, "scheduler": scheduler},
         config={
             "kind": "colorcnn",
@@ -137,38 +170,44 @@ class Objective:
     """What is minimised: the loss of a batch painted with K colours."""
 
     network: ColorCNN
-    classifier: Classifier
+    judges: Sequence[Classifier]
     config: TrainingConfig
 
     def __call__(
         self, images: Tensor, labels: Tensor, colors: int, *, soft: bool, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
-        """Loss (), and which images the classifier got right, (B,) bool.
+        """Loss (), and which images the first classifier got right, (B,) bool.
 
-        images: (B, 3, s, s) float32 in [0, 1]. labels: (B,) int64. soft: the classifier sees soft images, else hard.
+        images: (B, 3, s, s) float32 in [0, 1]. labels: (B,) int64. soft: they see soft images, else hard.
         """
+        config = self.config
         result = self.network.soft(images, colors)
         shown = self._pressed(result, generator) if soft else _straight_through(images, result)
-        logits = self.classifier(shown).float()
-        with torch.no_grad():
-            said = self.classifier(images).float().softmax(1)
-        recognition = torch.lerp(
-            F.cross_entropy(logits, labels),
-            F.kl_div(logits.log_softmax(1), said, reduction="batchmean"),
-            self.config.distillation,
-        )
-        unused = regulariser(result.probabilities)
+        answers = [judge(shown).float() for judge in self.judges]
+        recognition = sum(map(partial(self._misread, images, labels), self.judges, answers)) / len(answers)
         # From none at K = 2 to all of it at K = 256; half at 16, as ColorCNN+ weighs its own pixel loss.
         room = 1 / (1 + math.exp(4 - math.log2(colors)))
-        error = ((result.images - images) / self.classifier.std).square().mean()
-        loss = recognition + self.config.regularisation * unused + self.config.error * room * error
-        return loss, logits.detach().argmax(1) == labels
+        error = ((result.images - images) / self.judges[0].std).square().mean()
+        loss = recognition + config.regularisation * regulariser(result.probabilities) + config.error * room * error
+        if config.rate:
+            loss = loss + config.rate * disagreement(result.probabilities)
+        return loss, answers[0].detach().argmax(1) == labels
+
+    def _misread(self, images: Tensor, labels: Tensor, judge: Classifier, answer: Tensor) -> Tensor:
+        """What is wrong with the logits of a painted batch: by the labels, and by the answer to the originals."""
+        with torch.no_grad():
+            said = judge(images).float().softmax(1)
+        return torch.lerp(
+            F.cross_entropy(answer, labels),
+            F.kl_div(answer.log_softmax(1), said, reduction="batchmean"),
+            self.config.distillation,
+        )
 
     def _pressed(self, result: SoftResult, generator: torch.Generator) -> Tensor:
         """The paper's contrast norm and colour jitter, one shift for the whole batch; both fade as K grows."""
         bits = math.log2(result.palette.shape[1])
         contrast = max(1.0, self.config.contrast * 2 ** min(0.0, 2 - bits))
-        mean, std = self.classifier.mean, self.classifier.std
+        mean, std = self.judges[0].mean, self.judges[0].std
         shift = torch.randn((), generator=generator, device=mean.device) * (self.config.jitter / bits)
         return mean + (result.images - mean) / contrast + shift * std
 
@@ -241,7 +280,8 @@ def _cpu_twin(generator: torch.Generator) -> torch.Generator:
 
 def _training_config(args: argparse.Namespace) -> TrainingConfig:
     draws = dict(sorted(args.colors))
-    return start.configuration(TrainingConfig, args, colors=tuple(draws), weights=tuple(draws.values()))
+    others = {"colors": tuple(draws), "weights": tuple(draws.values()), "also": tuple(args.also)}
+    return start.configuration(TrainingConfig, args, **others)
 
 
 def _draw(text: str) -> tuple[int, float]:
@@ -258,6 +298,14 @@ def _parser() -> argparse.ArgumentParser:
     start.add_training_flags(parser, epochs=20, batch=128)
     run.add_models_flag(parser)
     parser.add_argument("--classifier", required=True, help="published classifier to train against and to build upon")
+    parser.add_argument(
+        "--also", nargs="+", default=(), metavar="NAME", help="other classifiers that shall read it too"
+    )
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="of k-means for the colour centres (%(default)s)")
+    parser.add_argument("--encoder", help="published classifier to build upon instead")
+    parser.add_argument(
+        "--start", help="published quantizer to start from, which also is built upon its own classifier"
+    )
     parser.add_argument("--lr", type=float, default=2e-3, help="peak learning rate of AdamW (%(default)s)")
     parser.add_argument("--weight-decay", type=float, default=1e-4, help="of AdamW (%(default)s)")
     parser.add_argument(
@@ -282,6 +330,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--regularisation", type=float, default=1.0, help="weight of the paper's R (%(default)s)")
     parser.add_argument("--error", type=float, default=1.0, help="weight of the squared error at large K (%(default)s)")
+    parser.add_argument("--rate", type=float, default=0.0, help="weight of unequal neighbours (%(default)s)")
     parser.add_argument("--crop", type=int, default=4, help="random shift in pixels (%(default)s)")
     return parser
 

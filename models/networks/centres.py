@@ -7,7 +7,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
-_ITERATIONS = 8
+ROUNDS = 8
+"""Of Lloyd's algorithm, unless asked otherwise."""
 _SMALLEST_SPREAD = 1e-6  # squared distance in [0, 1] units: a tenth of an 8-bit step, so that flat images divide safely
 
 
@@ -20,7 +21,7 @@ class Centres(NamedTuple):
 
 
 @torch.no_grad()
-def kmeans_centres(pixels: Tensor, colors: int) -> Centres:
+def kmeans_centres(pixels: Tensor, colors: int, rounds: int = ROUNDS) -> Centres:
     """K-means on each image's pixels from equal-count groups along the principal colour axis; no randomness.
 
     An entry that no pixel is nearest to keeps its colour, so there are always `colors` of them, not always distinct.
@@ -28,11 +29,12 @@ def kmeans_centres(pixels: Tensor, colors: int) -> Centres:
     Args:
         pixels: (B, N, 3) float32 in [0, 1]; a sample of the image is enough.
         colors: K >= 1.
+        rounds: of Lloyd's algorithm; 0 leaves the groups as they are.
     """
     with torch.autocast(pixels.device.type, enabled=False):
         pixels = pixels.float()
         centres = _along_principal_axis(pixels, colors)
-        for _ in range(_ITERATIONS):
+        for _ in range(rounds):
             nearest = _squared_distances(pixels, centres).argmin(2)
             centres = _means(pixels, nearest, centres)
         order = (centres @ centres.new_tensor(_LUMA)).argsort(dim=1, stable=True)

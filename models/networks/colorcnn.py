@@ -27,7 +27,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.networks.centres import Centres, kmeans_centres
+from models.networks.centres import ROUNDS, Centres, kmeans_centres
 from models.networks.classifiers import Classifier, ClassifierConfig, build_classifier
 from models.networks.config import NetworkConfig
 from models.networks.palette import HardResult, SoftResult, hard_palette, paint, soft_palette
@@ -46,6 +46,7 @@ class ColorCNNConfig(NetworkConfig):
     features: length of a pixel's feature vector and of a query. hidden: units of the query MLP's two hidden layers.
     fade: numbers of colours from which on structure counts less, and not at all; between them its weight falls with
     log2 K. None lets it count in full everywhere.
+    rounds: of the k-means that finds the colour centres.
     strengths: factors of the structure that are tried for each image, see `models.quantizers.search`; one alone is
     taken as it is.
     """
@@ -55,11 +56,14 @@ class ColorCNNConfig(NetworkConfig):
     features: int = 32
     hidden: int = 64
     fade: tuple[int, int] | None = None
+    rounds: int = ROUNDS
     strengths: tuple[float, ...] = (1.0,)
 
     def __post_init__(self) -> None:
         if self.fade is not None and not 2 <= self.fade[0] < self.fade[1]:
             raise ValueError(f"fade must be two rising numbers of colours, not {self.fade}")
+        if self.rounds < 0:
+            raise ValueError(f"rounds must be 0 or more, not {self.rounds}")
         if not self.strengths or not all(0 <= strength < math.inf for strength in self.strengths):
             raise ValueError(f"strengths must be numbers from 0 on, not {self.strengths}")
 
@@ -147,7 +151,7 @@ class ColorCNN(nn.Module):
         """
         with torch.no_grad():
             maps = self.encoder.features(view)
-        centres = kmeans_centres(pixels, colors)
+        centres = kmeans_centres(pixels, colors, self.config.rounds)
         features = self.decoder(view, maps).float()
         queries = self.queries(_describe(centres)).float()
         beta = (self.sharpness[0] + self.sharpness[1] * math.log2(colors) / 8).exp()

@@ -1,11 +1,11 @@
-"""training/losses.py: the regulariser's ends."""
+"""training/losses.py: the terms' ends."""
 
 import math
 
 import pytest
 import torch
 
-from training.losses import regulariser
+from training.losses import disagreement, regulariser
 
 
 @pytest.mark.parametrize("colors", [2, 5])
@@ -29,3 +29,11 @@ def test_a_color_that_no_pixel_wants_costs_its_share() -> None:
     for pixel, color in enumerate((0, 1, 2, 2)):
         probabilities[0, color, pixel // 2, pixel % 2] = 1
     assert regulariser(probabilities).item() == pytest.approx(2 * 1 / 4)
+
+
+def test_neighbours_disagree_where_index_maps_change() -> None:
+    indices = torch.tensor([[[0, 0, 1], [0, 2, 1]]])
+    probabilities = torch.nn.functional.one_hot(indices, 3).permute(0, 3, 1, 2).float()
+    different = 1 + 2 + 1  # in the upper row, in the lower row, one above the other
+    assert disagreement(probabilities).item() == pytest.approx(different / 7)
+    assert disagreement(torch.full((2, 4, 5, 5), 0.25)).item() == pytest.approx(3 / 4)

@@ -12,11 +12,13 @@ import torch
 from models.errors import BadOption
 from models.networks.classifiers import Classifier, ClassifierConfig, build_classifier
 from models.networks.palette import SoftResult, hard_palette, paint_hard
+from models.registry import Registry
 from tests.training.conftest import QUANTIZER_FLAGS, Workshop
 from tests.training.synthetic import stripes
 from training import run, train_colorcnn
+from training.losses import disagreement
 from training.painting import score
-from training.train_colorcnn import SCORED_COLORS, Objective, TrainingConfig, around
+from training.train_colorcnn import SCORED_COLORS, Objective, TrainingConfig, around, started_from
 
 
 def make_config(**changes: Any) -> TrainingConfig:
@@ -36,7 +38,11 @@ def make_config(**changes: Any) -> TrainingConfig:
         distillation=0.5,
         regularisation=1.0,
         error=1.0,
+        rate=0.0,
         crop=0,
+        also=(),
+        encoder=None,
+        start=None,
         held_out=10,
         seed=0,
         bf16=False,
@@ -125,7 +131,7 @@ def test_contrast_and_jitter_fade_as_colours_grow(workshop: Workshop) -> None:
     generator = torch.Generator()
 
     def pressed(colors: int, jitter: float) -> float:
-        objective = Objective(around(classifier), classifier, make_config(jitter=jitter))
+        objective = Objective(around(classifier), [classifier], make_config(jitter=jitter))
         shown = objective._pressed(result._replace(palette=torch.zeros(1, colors, 3)), generator.manual_seed(0))
         return float((shown - classifier.mean)[0, 0, 0, 0])
 
@@ -145,8 +151,53 @@ def test_the_loss_asks_for_the_label_the_answer_or_both(workshop: Workshop) -> N
     def loss(labels: torch.Tensor, distillation: float) -> float:
         config = make_config(distillation=distillation, regularisation=0.0, error=0.0)
         generator = torch.Generator().manual_seed(0)
-        value, _ = Objective(network, classifier, config)(images, labels, 64, soft=False, generator=generator)
+        value, _ = Objective(network, [classifier], config)(images, labels, 64, soft=False, generator=generator)
         return float(value.detach())
 
     assert loss(wrong, 0.0) > loss(data.labels, 0.0) + 1
     assert loss(wrong, 1.0) == pytest.approx(loss(data.labels, 1.0))
+
+
+def test_classifiers_that_read_along_count_as_much(workshop: Workshop) -> None:
+    first, second = frozen(workshop), build_classifier(frozen(workshop).config).eval()
+    data, network = stripes(8), around(frozen(workshop)).eval()
+    images, config = data.images.float().div(255), make_config(regularisation=0.0, error=0.0)
+
+    def loss(*judges: Classifier) -> torch.Tensor:
+        generator = torch.Generator().manual_seed(0)
+        value, _ = Objective(network, judges, config)(images, data.labels, 4, soft=False, generator=generator)
+        return value.detach()
+
+    torch.testing.assert_close(loss(first, second), (loss(first) + loss(second)) / 2)
+
+
+def test_the_rate_counts_neighbours_that_differ(workshop: Workshop) -> None:
+    data, network = stripes(8), around(frozen(workshop)).eval()
+    images = data.images.float().div(255)
+
+    def loss(rate: float) -> torch.Tensor:
+        generator = torch.Generator().manual_seed(0)
+        objective = Objective(network, [frozen(workshop)], make_config(rate=rate))
+        return objective(images, data.labels, 4, soft=True, generator=generator)[0].detach()
+
+    torch.testing.assert_close(loss(2.0) - loss(0.0), 2 * disagreement(network.soft(images, 4).probabilities).detach())
+
+
+def test_a_run_on_another_encoder_that_another_classifier_reads_too(workshop: Workshop, tmp_path: Path) -> None:
+    flags = ["--data", str(workshop.data), "--dataset", "stripes", "--device", "cpu", "--models", str(workshop.models)]
+    flags += [*QUANTIZER_FLAGS, "--epochs", "1", "--out", str(tmp_path / "run")]
+
+    train_colorcnn.main([*flags, "--encoder", "stripes", "--also", "stripes", "--rate", "0.1", "--start", "painter"])
+
+    training = run.read_state(tmp_path / "run")["config"]["training"]
+    assert (training["encoder"], training["also"], training["start"]) == ("stripes", ("stripes",), "painter")
+    for wrong in (["--also", "painter"], ["--encoder", "painter"], ["--start", "stripes"]):
+        with pytest.raises(SystemExit, match="is not a"):
+            train_colorcnn.main([*flags, *wrong])
+
+
+def test_what_was_published_is_started_from(workshop: Workshop) -> None:
+    registry = Registry.open(workshop.models)
+    started = started_from(registry, "painter").state_dict()
+    published = registry.load("painter", torch.device("cpu")).state_dict()
+    assert all(torch.equal(value, published[name]) for name, value in started.items())
