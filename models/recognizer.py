@@ -32,12 +32,19 @@ class Recognizer:
         """Side of the square images that the classifier looks at, in pixels."""
         return self.network.config.size
 
-    @torch.inference_mode()
+    def view(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """What the classifier looks at: (H, W, 3) uint8 sRGB -> (size, size, 3), the whole image."""
+        return resize(pixels, self.size)
+
     def predict(self, pixels: NDArray[np.uint8], top_k: int = 1) -> tuple[Prediction, ...]:
         """The `top_k` likeliest classes of (H, W, 3) uint8 sRGB pixels, best first; fewer where there are fewer."""
-        probabilities = self.network(self._view(pixels)).softmax(1)[0].cpu()
-        best = probabilities.argsort(descending=True, stable=True)[:top_k].tolist()
-        return tuple(Prediction(self.classes[i], i, float(probabilities[i])) for i in best)
+        return self.rank_batch(self.view(pixels)[np.newaxis], top_k)[0]
+
+    @torch.inference_mode()
+    def rank_batch(self, views: NDArray[np.uint8], top_k: int) -> list[tuple[Prediction, ...]]:
+        """As `predict` for each of many views: (B, size, size, 3) uint8 sRGB."""
+        probabilities = self.network(self._tensor(views)).softmax(1).cpu()
+        return [self._ranking(each, top_k) for each in probabilities]
 
     @torch.inference_mode()
     def activation_map(self, pixels: NDArray[np.uint8], index: int) -> NDArray[np.float32]:
@@ -49,7 +56,8 @@ class Recognizer:
         if not 0 <= index < len(self.classes):
             raise ValueError(f"class index {index} is not from 0 to {len(self.classes) - 1}")
         chosen = torch.tensor([index], device=self.device)
-        return np.asarray(class_activation_maps(self.network, self._view(pixels), chosen)[0].cpu(), np.float32)
+        view = self._tensor(self.view(pixels)[np.newaxis])
+        return np.asarray(class_activation_maps(self.network, view, chosen)[0].cpu(), np.float32)
 
     @torch.inference_mode()
     def predict_batch(self, images: NDArray[np.uint8]) -> list[Prediction]:
@@ -58,8 +66,9 @@ class Recognizer:
         found = zip(indices.tolist(), probabilities.tolist(), strict=True)
         return [Prediction(self.classes[index], index, probability) for index, probability in found]
 
-    def _view(self, pixels: NDArray[np.uint8]) -> Tensor:
-        return self._tensor(resize(pixels, self.size)[np.newaxis])
+    def _ranking(self, probabilities: Tensor, top_k: int) -> tuple[Prediction, ...]:
+        best = probabilities.argsort(descending=True, stable=True)[:top_k].tolist()
+        return tuple(Prediction(self.classes[i], i, float(probabilities[i])) for i in best)
 
     def _tensor(self, images: NDArray[np.uint8]) -> Tensor:
         return torch.from_numpy(images.copy()).to(self.device).permute(0, 3, 1, 2).float().div(255)

@@ -77,8 +77,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(service.start)
-        yield
-        service.drain()
+        async with service.device.serving():
+            yield
+            service.drain()
         tasks.cancel_scope.cancel()
 
 

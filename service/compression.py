@@ -184,8 +184,7 @@ class Compression:
         return [pixels, image.render(), shown, *others]
 
     async def _recognise(self, watch: Stopwatch, pictures: Sequence[Pixels], choice: Choice) -> list[Prediction]:
-        predict = partial(self._steps.engine.predict, top_k=1, model=choice.classifier)
-        return await self._steps.run_on_device(watch, lambda: [predict(picture)[0] for picture in pictures])
+        return [best for (best,) in await self._steps.predict(watch, lambda: pictures, 1, choice.classifier)]
 
 
 def _check_options(options: CompressOptions) -> None:

@@ -6,7 +6,7 @@ called from worker threads; those that use the device are called one at a time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -86,11 +86,20 @@ class Engine(Protocol):
     def quantize(self, pixels: Pixels, colors: int, method: str, model: str | None) -> PaletteImage:
         """Paint `pixels` with at most `colors` colours; the names come from `choose`."""
 
-    def predict(self, pixels: Pixels, top_k: int, model: str | None) -> tuple[Prediction, ...]:
-        """The `top_k` likeliest classes, best first."""
+    def own_size(self, model: str | None) -> int | None:
+        """Side of the square images that the quantizer paints many at once; None where it paints one at a time."""
 
-    def activation_map(self, pixels: Pixels, index: int, model: str | None) -> NDArray[np.float32]:
-        """How much each place speaks for the class `index`: (h, w) float32 in [0, 1], coarser than the image."""
+    def quantize_batch(self, images: Sequence[Pixels], colors: int, model: str | None) -> list[PaletteImage]:
+        """Paint each image as `quantize` does; all are squares of the quantizer's `own_size`."""
+
+    def view(self, pixels: Pixels, model: str | None) -> Pixels:
+        """What the classifier looks at, scaled from the image; it needs no device."""
+
+    def predict(self, views: Sequence[Pixels], top_k: int, model: str | None) -> list[tuple[Prediction, ...]]:
+        """The `top_k` likeliest classes of each image, given as the classifier's `view`, best first."""
+
+    def activation_map(self, view: Pixels, index: int, model: str | None) -> NDArray[np.float32]:
+        """How much each place speaks for the class `index`: (h, w) float32 in [0, 1], coarser than the view."""
 
 
 class ModelEngine:
@@ -166,13 +175,32 @@ class ModelEngine:
     def quantize(self, pixels: Pixels, colors: int, method: str, model: str | None) -> PaletteImage:
         if method in CLASSICAL:
             return CLASSICAL[method].quantize(pixels, colors)
-        return self._quantizers[model or self._defaults[COLORCNN].name].quantize(pixels, colors)
+        return self._quantizer(model).quantize(pixels, colors)
 
-    def predict(self, pixels: Pixels, top_k: int, model: str | None) -> tuple[Prediction, ...]:
-        return self._recognizers[self.classifier(model).name].predict(pixels, top_k)
+    def own_size(self, model: str | None) -> int | None:
+        quantizer = self._quantizer(model)
+        return quantizer.size if isinstance(quantizer, LearnedQuantizer) else None
 
-    def activation_map(self, pixels: Pixels, index: int, model: str | None) -> NDArray[np.float32]:
-        return self._recognizers[self.classifier(model).name].activation_map(pixels, index)
+    def quantize_batch(self, images: Sequence[Pixels], colors: int, model: str | None) -> list[PaletteImage]:
+        quantizer = self._quantizer(model)
+        if not isinstance(quantizer, LearnedQuantizer):
+            raise ValueError(f"{quantizer.name} paints one image at a time")
+        return quantizer.quantize_batch(np.stack(images), colors)
+
+    def view(self, pixels: Pixels, model: str | None) -> Pixels:
+        return self._recognizer(model).view(pixels)
+
+    def predict(self, views: Sequence[Pixels], top_k: int, model: str | None) -> list[tuple[Prediction, ...]]:
+        return self._recognizer(model).rank_batch(np.stack(views), top_k)
+
+    def activation_map(self, view: Pixels, index: int, model: str | None) -> NDArray[np.float32]:
+        return self._recognizer(model).activation_map(view, index)
+
+    def _quantizer(self, model: str | None) -> Quantizer:
+        return self._quantizers[model or self._defaults[COLORCNN].name]
+
+    def _recognizer(self, model: str | None) -> Recognizer:
+        return self._recognizers[self.classifier(model).name]
 
     def _load_entry(self, registry: Registry, entry: ModelEntry) -> None:
         if entry.kind == CLASSIFIER:

@@ -11,6 +11,7 @@ import anyio
 
 from service.benchmark import Benchmarks
 from service.compression import Compression
+from service.device import Device
 from service.engine import Engine
 from service.pipeline import Pipeline
 from service.problems import NotReady
@@ -50,7 +51,8 @@ class Service:
         self.engine = engine
         self.benchmarks = benchmarks
         self.results = StoredResults(engine)
-        steps = Steps(engine, settings)
+        self.device = Device(engine, settings)
+        steps = Steps(engine, self.device, settings)
         self.pipeline = Pipeline(steps, settings)
         self.compression = Compression(steps, settings, encoders)
         self.phase = Phase.LOADING

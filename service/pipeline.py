@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-
-from anyio import CapacityLimiter
 
 from models import metrics, overlay
 from models.codecs import png
@@ -14,9 +14,9 @@ from models.palette_image import PaletteImage
 from models.pixels import DecodedImage
 from models.prediction import Prediction
 from service.engine import Choice, Pixels
-from service.options import ClassifyOptions, QuantizeOptions
+from service.options import ClassifyOptions, ImageOptions, QuantizeOptions
 from service.settings import Settings
-from service.steps import Admission, Slot, Steps
+from service.steps import Admission, Room, Steps
 from service.stopwatch import Stopwatch, Timings
 
 TOP = "top"
@@ -80,22 +80,22 @@ class Classified:
 class Pipeline:
     """Runs requests with bounded memory and without blocking the event loop.
 
-    At most `queue_size` requests are inside; the next one is refused at once. Of those at most `workers` hold decoded
-    pixels; the others wait with the bytes they came with.
+    At most `queue_size` requests are inside; the next one is refused at once. Of those as many hold decoded pixels as
+    there is room for: one more than `workers` of the largest images, or more of smaller ones. The others wait with the
+    bytes they came with.
     """
 
     def __init__(self, steps: Steps, settings: Settings) -> None:
         self.admission = Admission(settings.queue_size, settings.retry_after)
         self._steps = steps
         self._settings = settings
-        self._slots = CapacityLimiter(settings.workers)
+        self._room = Room((settings.workers + 1) * settings.max_pixels)
 
     async def quantize(self, data: bytes, options: QuantizeOptions) -> Quantized:
         """Paint the image in `data`; raises the errors of `models.errors` for names, bytes and options."""
         choice = self._steps.engine.choose(options.method, options.model, options.colors)
         watch = Stopwatch()
-        async with Slot(self._slots, watch):
-            decoded = await self._steps.decode(watch, data, options, self._settings.max_pixels)
+        async with self._decoded(watch, data, options) as decoded:
             image = await self._steps.paint(watch, decoded.pixels, options.colors, choice)
             recognition = await self._recognise(watch, decoded.pixels, image, choice) if options.recognise else None
             data_out = await self._steps.run(watch, "encode", partial(png.encode, image, effort=options.effort))
@@ -106,26 +106,33 @@ class Pipeline:
         entry = self._steps.engine.classifier(options.model)
         index = find_class(options.cam, entry.classes)
         watch = Stopwatch()
-        async with Slot(self._slots, watch):
-            decoded = await self._steps.decode(watch, data, options, self._settings.max_pixels)
-            predict = partial(self._steps.engine.predict, decoded.pixels, len(entry.classes), entry.name)
-            ranking = await self._steps.run_on_device(watch, predict)
+        async with self._decoded(watch, data, options) as decoded:
+            pixels, classes = decoded.pixels, len(entry.classes)
+            (ranking,) = await self._steps.predict(watch, lambda: (pixels,), classes, entry.name)
             shown = None if options.cam is None else _prediction(ranking, index)
             cam = None if shown is None else await self._draw(watch, decoded.pixels, shown, entry.name)
         notes = decoded.notes + _cam_notes(decoded, cam)
         return Classified(entry.name, ranking[: options.top_k], cam, notes, watch.timings())
 
-    async def _recognise(self, watch: Stopwatch, pixels: Pixels, image: PaletteImage, choice: Choice) -> Recognition:
-        def read_both() -> Recognition:
-            (before,) = self._steps.engine.predict(pixels, 1, choice.classifier)
-            (after,) = self._steps.engine.predict(image.render(), 1, choice.classifier)
-            return Recognition(choice.classifier, before, after)
+    @asynccontextmanager
+    async def _decoded(self, watch: Stopwatch, data: bytes, options: ImageOptions) -> AsyncIterator[DecodedImage]:
+        """The image in `data`, with room for its pixels; until they are counted, for as many as there may be."""
+        most = self._settings.max_pixels
+        async with self._room.hold(watch, most) as held:
+            decoded = await self._steps.decode(watch, data, options, most)
+            height, width = decoded.pixels.shape[:2]
+            held.shrink(height * width)
+            yield decoded
 
-        return await self._steps.run_on_device(watch, read_both)
+    async def _recognise(self, watch: Stopwatch, pixels: Pixels, image: PaletteImage, choice: Choice) -> Recognition:
+        def both() -> tuple[Pixels, Pixels]:
+            return pixels, image.render()
+
+        (before,), (after,) = await self._steps.predict(watch, both, 1, choice.classifier)
+        return Recognition(choice.classifier, before, after)
 
     async def _draw(self, watch: Stopwatch, pixels: Pixels, shown: Prediction, model: str) -> DrawnMap:
-        find_heat = partial(self._steps.engine.activation_map, pixels, shown.index, model)
-        heat = await self._steps.run_on_device(watch, find_heat)
+        heat = await self._steps.activation_map(watch, pixels, shown.index, model)
 
         def render() -> DrawnMap:
             drawn = overlay.draw(overlay.fit(pixels, self._settings.max_cam_pixels), heat)

@@ -61,8 +61,14 @@ class Settings(BaseSettings):
         le=10_000,
         description="Requests inside at once (uploading, waiting or working); more are answered 503.",
     )
+    queue_timeout: float = Field(
+        60.0, gt=0, le=3600, description="Seconds that an image may wait for the device; more is answered 503."
+    )
     workers: int = Field(
-        4, ge=1, le=256, description="Images decoded, quantized or encoded at once; bounds the memory for pixels."
+        4, ge=1, le=256, description="Images decoded or encoded at once; one more of the largest fit into memory."
+    )
+    max_batch: int = Field(
+        64, ge=1, le=4096, description="Most requests that the device serves at once, where they ask for the same."
     )
     compress_queue_size: int = Field(
         8, ge=1, le=1000, description="Requests to /compress inside at once; more are answered 503."

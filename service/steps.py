@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
 import anyio
-from anyio import CapacityLimiter
+import numpy as np
+from anyio import CapacityLimiter, Event
+from numpy.typing import NDArray
 
 from models.palette_image import PaletteImage
 from models.pixels import DecodedImage, decode
+from service.device import Device, Ranking
 from service.engine import Choice, Engine, Pixels
 from service.options import ImageOptions
 from service.problems import QueueFull
@@ -60,16 +65,70 @@ class Slot:
         self._slots.release_on_behalf_of(self)
 
 
+@dataclass
+class Held:
+    """The pixels that one request holds."""
+
+    pixels: int
+    _give_back: Callable[[int], None]
+
+    def shrink(self, pixels: int) -> None:
+        """Hold no more than `pixels`, and give the rest back."""
+        if pixels < self.pixels:
+            self._give_back(self.pixels - pixels)
+            self.pixels = pixels
+
+
+class Room:
+    """Memory for decoded pixels. Who comes first is served first, so that a large image is not passed for ever."""
+
+    def __init__(self, pixels: int) -> None:
+        self._free = pixels
+        self._waiting: deque[tuple[int, Event]] = deque()
+
+    @asynccontextmanager
+    async def hold(self, watch: Stopwatch, pixels: int) -> AsyncIterator[Held]:
+        """Hold room for `pixels` in the block, at most as many as there are; the wait for it counts as queue."""
+        with watch.measure("queue"):
+            await self._take(pixels)
+        held = Held(pixels, self._give_back)
+        try:
+            yield held
+        finally:
+            held.shrink(0)
+
+    async def _take(self, pixels: int) -> None:
+        granted = Event()
+        self._waiting.append((pixels, granted))
+        self._grant()
+        try:
+            await granted.wait()
+        except anyio.get_cancelled_exc_class():
+            if granted.is_set():
+                self._give_back(pixels)
+            else:
+                self._waiting.remove((pixels, granted))
+                self._grant()
+            raise
+
+    def _give_back(self, pixels: int) -> None:
+        self._free += pixels
+        self._grant()
+
+    def _grant(self) -> None:
+        while self._waiting and self._waiting[0][0] <= self._free:
+            pixels, granted = self._waiting.popleft()
+            self._free -= pixels
+            granted.set()
+
+
 class Steps:
-    """What can be done with an image. Of all requests at most `workers` decode, measure or encode at the same time.
+    """What can be done with an image. Of all requests at most `workers` decode, measure or encode at the same time."""
 
-    The device does one thing at a time.
-    """
-
-    def __init__(self, engine: Engine, settings: Settings) -> None:
+    def __init__(self, engine: Engine, device: Device, settings: Settings) -> None:
         self.engine = engine
+        self._device = device
         self._threads = CapacityLimiter(settings.workers)
-        self._device = CapacityLimiter(1)
 
     async def decode(self, watch: Stopwatch, data: bytes, options: ImageOptions, max_pixels: int) -> DecodedImage:
         """The pixels of an upload; raises BadImage, UnsupportedFormat or ImageTooLarge."""
@@ -78,24 +137,30 @@ class Steps:
 
     async def paint(self, watch: Stopwatch, pixels: Pixels, colors: int, choice: Choice) -> PaletteImage:
         """The image in at most `colors` colours."""
+        if choice.on_device:
+            return await self._device.quantize(watch, pixels, colors, choice)
         step = partial(self.engine.quantize, pixels, colors, choice.method, choice.model)
-        return await (self.run_on_device(watch, step) if choice.on_device else self.run(watch, "model", step))
+        return await self.run(watch, "model", step)
+
+    async def predict(
+        self, watch: Stopwatch, pictures: Callable[[], Sequence[Pixels]], top_k: int, model: str
+    ) -> list[Ranking]:
+        """The `top_k` likeliest classes of each picture; `pictures` is called in a thread."""
+        views = await self.run(watch, "model", lambda: [self.engine.view(picture, model) for picture in pictures()])
+        return await self._device.predict(watch, views, top_k, model)
+
+    async def activation_map(self, watch: Stopwatch, pixels: Pixels, index: int, model: str) -> NDArray[np.float32]:
+        """Where the classifier sees the class `index`: (h, w) float32 in [0, 1], over the whole image."""
+        view = await self.run(watch, "model", partial(self.engine.view, pixels, model))
+        return await self._device.activation_map(watch, view, index, model)
 
     async def run(self, watch: Stopwatch, stage: str, step: Callable[[], Result]) -> Result:
         """Run `step` in a thread; the wait for the thread counts as queue."""
-        return await _run(watch, stage, self._threads, step)
+        asked = time.perf_counter()
 
-    async def run_on_device(self, watch: Stopwatch, step: Callable[[], Result]) -> Result:
-        """Run `step`, which uses a network, alone."""
-        return await _run(watch, "model", self._device, step)
+        def timed() -> Result:
+            watch.add("queue", time.perf_counter() - asked)
+            with watch.measure(stage):
+                return step()
 
-
-async def _run(watch: Stopwatch, stage: str, limiter: CapacityLimiter, step: Callable[[], Result]) -> Result:
-    asked = time.perf_counter()
-
-    def timed() -> Result:
-        watch.add("queue", time.perf_counter() - asked)
-        with watch.measure(stage):
-            return step()
-
-    return await anyio.to_thread.run_sync(timed, limiter=limiter)
+        return await anyio.to_thread.run_sync(timed, limiter=self._threads)

@@ -40,6 +40,11 @@ class LearnedQuantizer:
     fidelity: float = 0.0
     name: ClassVar[str] = "colorcnn"
 
+    @property
+    def size(self) -> int:
+        """Side of the square images that `quantize_batch` paints, in pixels."""
+        return self.network.config.encoder.size
+
     @torch.inference_mode()
     def quantize(self, pixels: NDArray[np.uint8], colors: int) -> PaletteImage:
         """Paint (H, W, 3) uint8 sRGB pixels with at most `colors` colours, 2 to 256; BadOption for others.
@@ -83,7 +88,7 @@ class LearnedQuantizer:
         return mean_palette(indices, sums)
 
     def _plan(self, pixels: NDArray[np.uint8], colors: int) -> Plan:
-        view = self._tensor(resize(pixels, self.network.config.encoder.size))
+        view = self._tensor(resize(pixels, self.size))
         flat = pixels.reshape(-1, 1, 3)
         sample = self._tensor(flat[:: -(-len(flat) // _SAMPLE)])
         plan = self.network.plan(view, sample.flatten(2).transpose(1, 2), colors)

@@ -1,7 +1,7 @@
 """An engine without networks: deterministic, immediate, with handles to slow it down or to break it."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar, TypeVarTuple
 
 import anyio
@@ -20,6 +20,10 @@ Result = TypeVar("Result")
 Arguments = TypeVarTuple("Arguments")
 
 
+OWN_SIZE = 32
+"""Side of the images that the fake engine paints many at once."""
+
+
 def _entry(name: str, kind: str) -> ModelEntry:
     quantizes = kind == "colorcnn"
     return ModelEntry(
@@ -30,7 +34,7 @@ def _entry(name: str, kind: str) -> ModelEntry:
         architecture="none",
         dataset="nothing",
         classes=() if quantizes else CLASSES,
-        size=32,
+        size=OWN_SIZE,
         colors=(2, 256) if quantizes else None,
         classifier="judge" if quantizes else None,
         accuracy={"top1": 0.5},
@@ -51,6 +55,7 @@ class FakeEngine:
 
     may_load, may_paint: set at first; clear them and the engine waits inside `load` or `quantize`.
     painting: set while a thread is inside `quantize`. broken, bug: raised by `load` and by `quantize` when set.
+    batches: images and colours of each call of `quantize_batch`.
     """
 
     device = "cpu"
@@ -66,6 +71,7 @@ class FakeEngine:
         self.measured: tuple[Mapping[str, Any], ...] = ()
         self.painters = 0
         self.most_painters = 0
+        self.batches: list[tuple[int, int]] = []
 
     def load(self) -> None:
         self.may_load.wait(30)
@@ -103,11 +109,21 @@ class FakeEngine:
             raise self.bug
         return grey_steps(pixels, colors)
 
-    def predict(self, pixels: Pixels, top_k: int, model: str | None) -> tuple[Prediction, ...]:
-        return FakeClassifier().predict(pixels, top_k)
+    def own_size(self, model: str | None) -> int | None:
+        return OWN_SIZE
 
-    def activation_map(self, pixels: Pixels, index: int, model: str | None) -> NDArray[np.float32]:
-        return FakeClassifier().activation_map(pixels, index)
+    def quantize_batch(self, images: Sequence[Pixels], colors: int, model: str | None) -> list[PaletteImage]:
+        self.batches.append((len(images), colors))
+        return [self.quantize(image, colors, "colorcnn", model) for image in images]
+
+    def view(self, pixels: Pixels, model: str | None) -> Pixels:
+        return pixels
+
+    def predict(self, views: Sequence[Pixels], top_k: int, model: str | None) -> list[tuple[Prediction, ...]]:
+        return [FakeClassifier().predict(view, top_k) for view in views]
+
+    def activation_map(self, view: Pixels, index: int, model: str | None) -> NDArray[np.float32]:
+        return FakeClassifier().activation_map(view, index)
 
     def _entry(self, kind: str, name: str) -> ModelEntry:
         entry = ENTRIES.get(name)

@@ -126,9 +126,11 @@ def test_quantize(engine: ModelEngine, method: str, model: str | None) -> None:
 
 
 def test_predict_and_the_map_of_a_class(engine: ModelEngine) -> None:
-    ranking = engine.predict(ramp(), 3, "teacher")
-    heat = engine.activation_map(ramp(), 2, "teacher")
+    view = engine.view(ramp(), "teacher")
+    (ranking,) = engine.predict([view], 3, "teacher")
+    heat = engine.activation_map(view, 2, "teacher")
 
+    assert view.shape == (16, 16, 3)
     assert {prediction.label for prediction in ranking} == set(CLASSES)
     assert sum(prediction.probability for prediction in ranking) == pytest.approx(1)
     assert (heat.ndim, heat.dtype) == (2, np.dtype(np.float32))

@@ -1,0 +1,152 @@
+"""The device behind its queue: what requests ask of the networks, together where they ask for the same."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Hashable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.palette_image import PaletteImage
+from models.prediction import Prediction
+from service.batching import Batcher, Closed, Expired, Full, Limits, Ran
+from service.engine import Choice, Engine, Pixels
+from service.problems import NotReady, QueueFull
+from service.settings import Settings
+from service.stopwatch import Stopwatch
+
+Ranking = tuple[Prediction, ...]
+"""Classes, the likeliest first."""
+
+_BATCH_PIXELS = 1 << 17  # index logits take 4 bytes a pixel and colour: 128 MiB at 256 colours, a few times over
+
+log = logging.getLogger("colorcnn.device")
+
+
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """What one request wants: `run` takes the items of a batch; it means the same for all jobs of one key."""
+
+    run: Callable[[Sequence[Any]], Sequence[Any]]
+    item: Any
+    watch: Stopwatch
+    asked: float
+
+
+class Device:
+    """Runs an engine's networks, one batch at a time, while `serving`.
+
+    Images of a quantizer's own size are painted together where model and number of colours agree; others go alone, as
+    they are painted tile by tile. Images are classified together where the classifier is the same, whatever their size.
+
+    All that is asked of it raises QueueFull where the queue has no room or the wait was too long, NotReady where it is
+    not served, and what the engine raises.
+    """
+
+    def __init__(self, engine: Engine, settings: Settings) -> None:
+        self._engine = engine
+        self._timeout = settings.queue_timeout
+        self._retry_after = settings.retry_after
+        self._queue: Batcher[Hashable, _Job, Any] = Batcher(_run, _limits(settings), observe=_log)
+
+    def serving(self) -> AbstractAsyncContextManager[None]:
+        """A block in which the device works; leaving it finishes what was taken."""
+        return self._queue.serving()
+
+    async def quantize(self, watch: Stopwatch, pixels: Pixels, colors: int, choice: Choice) -> PaletteImage:
+        """The image in at most `colors` colours; `choice` is of a method with a network."""
+        height, width = pixels.shape[:2]
+        if height == width == self._engine.own_size(choice.model):
+
+            def run(images: Sequence[Pixels]) -> Sequence[PaletteImage]:
+                return self._engine.quantize_batch(images, colors, choice.model)
+
+            company: object = (height, width)
+        else:
+
+            def run(images: Sequence[Pixels]) -> Sequence[PaletteImage]:
+                return [self._engine.quantize(image, colors, choice.method, choice.model) for image in images]
+
+            company = object()  # equal to nothing else
+        painted: PaletteImage = await self._submit(
+            watch, ("quantize", choice.model, colors, company), run, pixels, height * width
+        )
+        return painted
+
+    async def predict(self, watch: Stopwatch, views: Sequence[Pixels], top_k: int, model: str) -> list[Ranking]:
+        """The `top_k` likeliest classes of each view of one request, all in one batch."""
+
+        def run(requests: Sequence[Sequence[Pixels]]) -> Sequence[list[Ranking]]:
+            rankings = iter(self._engine.predict([view for views in requests for view in views], top_k, model))
+            return [list(islice(rankings, len(views))) for views in requests]
+
+        rankings: list[Ranking] = await self._submit(
+            watch, ("predict", model, top_k), run, views, sum(map(_pixels_of, views))
+        )
+        return rankings
+
+    async def activation_map(self, watch: Stopwatch, view: Pixels, index: int, model: str) -> NDArray[np.float32]:
+        """Where the classifier sees the class `index`; see `Engine.activation_map`."""
+
+        def run(views: Sequence[Pixels]) -> Sequence[NDArray[np.float32]]:
+            return [self._engine.activation_map(view, index, model) for view in views]
+
+        heat: NDArray[np.float32] = await self._submit(
+            watch, ("map", model, index, object()), run, view, _pixels_of(view)
+        )
+        return heat
+
+    async def _submit(
+        self, watch: Stopwatch, key: Hashable, run: Callable[[Sequence[Any]], Sequence[Any]], item: object, size: int
+    ) -> Any:
+        job = _Job(run, item, watch, time.perf_counter())
+        try:
+            return await self._queue.submit(key, job, size, timeout=self._timeout)
+        except Full as error:
+            raise self._full("The device has as much work as it can hold") from error
+        except Expired as error:
+            raise self._full(f"The image waited {self._timeout:g} seconds for the device") from error
+        except Closed as error:
+            raise NotReady("The service is shutting down.", retry_after=self._retry_after) from error
+
+    def _full(self, reason: str) -> QueueFull:
+        return QueueFull(f"{reason}; try again in {self._retry_after} seconds.", retry_after=self._retry_after)
+
+
+def _run(_: Hashable, jobs: Sequence[_Job]) -> Sequence[Any]:
+    """One batch, each request's wait and work put down in its stopwatch."""
+    started = time.perf_counter()
+    results = jobs[0].run([job.item for job in jobs])
+    seconds = time.perf_counter() - started
+    for job in jobs:
+        job.watch.add("queue", started - job.asked)
+        job.watch.add("model", seconds)
+    return results
+
+
+def _limits(settings: Settings) -> Limits:
+    """Every request that is inside has room for what it asks next: these only stop what should not happen."""
+    return Limits(
+        queue_items=settings.queue_size + settings.compress_queue_size,
+        queue_size=(settings.workers + 1) * settings.max_pixels
+        + settings.compress_workers * settings.compress_max_pixels,
+        batch_items=settings.max_batch,
+        batch_size=_BATCH_PIXELS,
+    )
+
+
+def _log(ran: Ran[Hashable]) -> None:
+    if log.isEnabledFor(logging.DEBUG):
+        what = ran.key[0] if isinstance(ran.key, tuple) else ran.key
+        milliseconds = 1000 * ran.seconds, 1000 * max(ran.waits)
+        log.debug("batch of=%s items=%d pixels=%d ms=%.1f waited=%.1f", what, len(ran.waits), ran.size, *milliseconds)
+
+
+def _pixels_of(image: Pixels) -> int:
+    return int(image.shape[0] * image.shape[1])
