@@ -131,7 +131,7 @@ def _run(_: Hashable, jobs: Sequence[_Job]) -> Sequence[Any]:
 
 
 def _limits(settings: Settings) -> Limits:
-    """Every request that is inside has room for what it asks next: these only stop what should not happen."""
+    """Room for what the requests that are inside may ask, each one thing at a time; more would be a mistake of ours."""
     return Limits(
         queue_items=settings.queue_size + settings.compress_queue_size,
         queue_size=(settings.workers + 1) * settings.max_pixels

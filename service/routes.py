@@ -56,24 +56,32 @@ def _report(path: str, tag: str = "service", **described: Any) -> Callable[[Hand
 
 @router.post("/quantize", tags=["images"], response_class=Response, **documentation.QUANTIZE)
 async def quantize(
-    media_type: PngOrJson, service: AdmittedService, upload: ImageUpload, options: QuantizeParameters
+    request: Request,
+    media_type: PngOrJson,
+    service: AdmittedService,
+    upload: ImageUpload,
+    options: QuantizeParameters,
 ) -> Response:
     """Paint the image with at most `colors` colours so that a network still recognises it, as an indexed PNG.
 
     The PNG has the width and height of the upright upload and the smallest bit depth that holds its palette.
     """
-    result = await service.pipeline.quantize(upload.image, options)
+    result = await while_connected(request.receive, partial(service.pipeline.quantize, upload.image, options))
     return await anyio.to_thread.run_sync(quantize_answer, result, media_type)
 
 
 @router.post("/classify", tags=["images"], response_class=Response, **documentation.CLASSIFY)
 async def classify(
-    media_type: JsonOrPng, service: AdmittedService, upload: ImageUpload, options: ClassifyParameters
+    request: Request,
+    media_type: JsonOrPng,
+    service: AdmittedService,
+    upload: ImageUpload,
+    options: ClassifyParameters,
 ) -> Response:
     """Say what the image shows, best guess first; as a PNG, show where the classifier looks (class activation map)."""
     if media_type == PNG and options.cam is None:
         options = options.model_copy(update={"cam": TOP})
-    result = await service.pipeline.classify(upload.image, options)
+    result = await while_connected(request.receive, partial(service.pipeline.classify, upload.image, options))
     return await anyio.to_thread.run_sync(classify_answer, result, media_type)
 
 

@@ -62,7 +62,7 @@ class Settings(BaseSettings):
         description="Requests inside at once (uploading, waiting or working); more are answered 503.",
     )
     queue_timeout: float = Field(
-        60.0, gt=0, le=3600, description="Seconds that an image may wait for the device; more is answered 503."
+        120.0, gt=0, le=3600, description="Seconds that an image may wait for the device; more is answered 503."
     )
     workers: int = Field(
         4, ge=1, le=256, description="Images decoded or encoded at once; one more of the largest fit into memory."

@@ -37,6 +37,10 @@ def test_a_batch_is_classified_as_its_images_are(recognizer: Recognizer) -> None
     alone = [recognizer.predict(image)[0] for image in images]
     assert [(one.label, one.index) for one in seen] == [(one.label, one.index) for one in alone]
     assert [one.probability for one in seen] == pytest.approx([one.probability for one in alone])
+    ranked = recognizer.rank_batch(images, 3)
+    assert [[one.index for one in ranking] for ranking in ranked] == [
+        [one.index for one in recognizer.predict(image, 3)] for image in images
+    ]
 
 
 def test_activation_map_spans_the_image_and_refuses_a_class_that_is_not_there(recognizer: Recognizer) -> None:

@@ -55,7 +55,7 @@ class FakeEngine:
 
     may_load, may_paint: set at first; clear them and the engine waits inside `load` or `quantize`.
     painting: set while a thread is inside `quantize`. broken, bug: raised by `load` and by `quantize` when set.
-    batches: images and colours of each call of `quantize_batch`.
+    painted: images that came to `quantize`. batches: images and colours of each call of `quantize_batch`.
     """
 
     device = "cpu"
@@ -69,6 +69,7 @@ class FakeEngine:
         self.broken: Exception | None = None
         self.bug: Exception | None = None
         self.measured: tuple[Mapping[str, Any], ...] = ()
+        self.painted = 0
         self.painters = 0
         self.most_painters = 0
         self.batches: list[tuple[int, int]] = []
@@ -100,6 +101,7 @@ class FakeEngine:
     def quantize(self, pixels: Pixels, colors: int, method: str, model: str | None) -> PaletteImage:
         if method in CLASSICAL:
             return CLASSICAL[method].quantize(pixels, colors)
+        self.painted += 1
         self.painters += 1
         self.most_painters = max(self.most_painters, self.painters)
         self.painting.set()

@@ -350,7 +350,7 @@ async def test_a_full_queue_refuses_at_once_and_quantize_goes_on(app: FastAPI, c
     await inside(app, 0)
 
 
-async def exchange(app: FastAPI, accept: str, leave: anyio.Event, sent: list[Message]) -> None:
+async def exchange(app: FastAPI, accept: str, leave: anyio.Event, sent: list[Message], path: str = "/compress") -> None:
     """One request over bare ASGI, whose client leaves."""
     body = iter([{"type": "http.request", "body": DRAWING, "more_body": False}])
 
@@ -364,7 +364,7 @@ async def exchange(app: FastAPI, accept: str, leave: anyio.Event, sent: list[Mes
         sent.append(message)
 
     headers = [(b"accept", accept.encode())]
-    scope = {"type": "http", "method": "POST", "path": "/compress", "query_string": b"", "headers": headers}
+    scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": headers}
     await app(scope, receive, send)
 
 

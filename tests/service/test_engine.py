@@ -137,6 +137,22 @@ def test_predict_and_the_map_of_a_class(engine: ModelEngine) -> None:
     assert 0 <= heat.min() <= heat.max() <= 1
 
 
+def test_a_batch_is_painted_and_read_as_its_images_are(engine: ModelEngine) -> None:
+    images = [ramp(16, 16) // part for part in (1, 2, 3)]
+    painted = engine.quantize_batch(images, 4, None)
+    rankings = engine.predict(images, 3, None)
+
+    assert engine.own_size(None) == 16
+    for image, batched, ranking in zip(images, painted, rankings, strict=True):
+        alone = engine.quantize(image, 4, "colorcnn", None)
+        (ranked_alone,) = engine.predict([image], 3, None)
+        # A batch of another size may round differently, which may turn a tie.
+        assert np.mean(batched.render() != alone.render()) < 0.02
+        assert [one.index for one in ranking] == [one.index for one in ranked_alone]
+        probabilities = [one.probability for one in ranked_alone]
+        assert [one.probability for one in ranking] == pytest.approx(probabilities)
+
+
 def test_results_of_several_models_come_once(folder: Path, tmp_path: Path) -> None:
     for file in folder.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
@@ -188,6 +204,9 @@ def test_published_networks_are_a_method_of_their_own(tmp_path: Path) -> None:
     choice = engine.choose("colorcnn_published", None, 2)
     assert choice == engine.choose("colorcnn_published", "two", 2) == Choice("colorcnn_published", "two", "teacher")
     assert choice.on_device and engine.quantize(ramp(), 2, choice.method, choice.model).colors <= 2
+    assert (engine.own_size("two"), engine.own_size("ours")) == (None, 16)
+    with pytest.raises(ValueError, match="one image at a time"):
+        engine.quantize_batch([ramp()], 2, "two")
     with pytest.raises(BadOption, match="there is one for 2"):
         engine.choose("colorcnn_published", None, 3)
     assert engine.choose("colorcnn_published", None, 2, "other").model == "two-other"

@@ -5,12 +5,14 @@ from collections.abc import AsyncIterator
 import anyio
 import pytest
 from anyio.abc import TaskGroup
+from anyio.lowlevel import checkpoint
 from fastapi import FastAPI
 from httpx import AsyncClient, Response
 
 from service.app import create_app
 from service.pipeline import find_class
 from service.settings import Settings
+from service.steps import Room
 from service.stopwatch import Stopwatch
 from tests.service.conftest import PATIENCE, loaded, running
 from tests.service.fakes import FakeEngine
@@ -100,6 +102,53 @@ async def test_the_stopwatch_adds_up() -> None:
 
     assert (watch.timings().queue, watch.timings().decode) == (1.5, 0.0)
     assert watch.timings().model > 0
+
+
+async def test_room_is_held_in_the_order_of_coming_and_given_back() -> None:
+    """The small one comes after the large one, for which there is no room: it does not pass, nor go twice."""
+    room, order = Room(10), list[str]()
+
+    async def hold(name: str, pixels: int) -> None:
+        async with room.hold(Stopwatch(), pixels):
+            order.append(name)
+
+    async with anyio.create_task_group() as tasks:
+        async with room.hold(Stopwatch(), 10) as held:
+            held.shrink(4)
+            held.shrink(8)  # does not grow again
+            async with room.hold(Stopwatch(), 6):
+                tasks.start_soon(hold, "large", 7)
+                await checkpoint()
+                tasks.start_soon(hold, "small", 1)
+                await checkpoint()
+            await checkpoint()
+            assert order == []
+        await checkpoint()
+
+    assert order == ["large", "small"]
+    assert room._free == 10
+
+
+async def test_who_leaves_while_waiting_for_room_takes_none() -> None:
+    room = Room(1)
+    async with anyio.create_task_group() as tasks, room.hold(Stopwatch(), 1):
+        for granted in (False, True):
+            scope = anyio.CancelScope()
+            tasks.start_soon(_hold, room, scope)
+            await checkpoint()
+            if granted:
+                room._give_back(1)
+            scope.cancel()
+            await checkpoint()
+            assert not room._waiting
+
+    assert room._free == 2  # one was given on top, and came back from who left with it
+
+
+async def _hold(room: Room, scope: anyio.CancelScope) -> None:
+    with scope:
+        async with room.hold(Stopwatch(), 1):
+            await anyio.sleep_forever()
 
 
 @pytest.mark.parametrize(("cam", "index"), [(None, None), ("top", None), ("b", 1), ("0", 0), ("7", 2)])
