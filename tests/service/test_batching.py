@@ -142,9 +142,9 @@ async def test_keys_do_not_mix_and_the_oldest_item_is_always_next(device: Device
     async with busy(device, Limits(100, 1000, batch_items=2, batch_size=1000)) as callers:
         await callers.start(1, 2, 3, key="crowd")
         await callers.start(4, key="lonely")
-        await callers.start(5, key="crowd")
+        await callers.start(5, 6, key="crowd")
 
-    assert device.batches[1:] == [("crowd", [1, 2]), ("crowd", [3, 5]), ("lonely", [4])]
+    assert device.batches[1:] == [("crowd", [1, 2]), ("crowd", [3, 5]), ("lonely", [4]), ("crowd", [6])]
 
 
 async def test_a_batch_is_bounded_by_size_and_keeps_the_order(device: Device) -> None:
@@ -280,15 +280,16 @@ async def test_a_close_that_is_cancelled_answers_what_runs_and_refuses_the_rest(
     """The grace period is over: nobody may hang, whatever state they are in."""
     device.held = True
     batcher: Batcher[str, Item, object] = Batcher(device, WIDE)
-    async with anyio.create_task_group() as tasks:
-        callers = Callers(batcher, tasks)
-        with anyio.CancelScope() as scope:
-            async with batcher.serving():
-                await callers.start("running")
-                await device.entered()
-                await callers.start("waiting")
-                tasks.start_soon(anyio.to_thread.run_sync, device.release)
-                scope.cancel()
+    with anyio.fail_after(PATIENCE):
+        async with anyio.create_task_group() as tasks:
+            callers = Callers(batcher, tasks)
+            with anyio.CancelScope() as scope:
+                async with batcher.serving():
+                    await callers.start("running")
+                    await device.entered()
+                    await callers.start("waiting")
+                    tasks.start_soon(anyio.to_thread.run_sync, device.release)
+                    scope.cancel()
 
     assert callers.answers["running"] == ("a", "running")
     assert isinstance(callers.answers["waiting"], Closed)
