@@ -83,8 +83,8 @@ class Engine(Protocol):
     def classifier(self, model: str | None) -> ModelEntry:
         """The classifier of that name; raises UnknownModel."""
 
-    def quantize(self, pixels: Pixels, colors: int, method: str, model: str | None) -> PaletteImage:
-        """Paint `pixels` with at most `colors` colours; the names come from `choose`."""
+    def quantize(self, pixels: Pixels, colors: int, choice: Choice) -> PaletteImage:
+        """Paint `pixels` with at most `colors` colours, for which `choose` made the choice."""
 
     def predict(self, pixels: Pixels, top_k: int, model: str | None) -> tuple[Prediction, ...]:
         """The `top_k` likeliest classes, best first."""
@@ -163,10 +163,9 @@ class ModelEngine:
     def classifier(self, model: str | None) -> ModelEntry:
         return self._entry(CLASSIFIER, model)
 
-    def quantize(self, pixels: Pixels, colors: int, method: str, model: str | None) -> PaletteImage:
-        if method in CLASSICAL:
-            return CLASSICAL[method].quantize(pixels, colors)
-        return self._quantizers[model or self._defaults[COLORCNN].name].quantize(pixels, colors)
+    def quantize(self, pixels: Pixels, colors: int, choice: Choice) -> PaletteImage:
+        quantizer = CLASSICAL[choice.method] if choice.model is None else self._quantizers[choice.model]
+        return quantizer.quantize(pixels, colors)
 
     def predict(self, pixels: Pixels, top_k: int, model: str | None) -> tuple[Prediction, ...]:
         return self._recognizers[self.classifier(model).name].predict(pixels, top_k)

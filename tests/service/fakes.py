@@ -91,9 +91,9 @@ class FakeEngine:
     def classifier(self, model: str | None) -> ModelEntry:
         return self._entry("classifier", model or "judge")
 
-    def quantize(self, pixels: Pixels, colors: int, method: str, model: str | None) -> PaletteImage:
-        if method in CLASSICAL:
-            return CLASSICAL[method].quantize(pixels, colors)
+    def quantize(self, pixels: Pixels, colors: int, choice: Choice) -> PaletteImage:
+        if choice.method in CLASSICAL:
+            return CLASSICAL[choice.method].quantize(pixels, colors)
         self.painters += 1
         self.most_painters = max(self.most_painters, self.painters)
         self.painting.set()

@@ -119,7 +119,7 @@ def test_a_classical_method_takes_no_model(engine: ModelEngine) -> None:
 
 @pytest.mark.parametrize(("method", "model"), [("colorcnn", "second"), ("median_cut", None)])
 def test_quantize(engine: ModelEngine, method: str, model: str | None) -> None:
-    image = engine.quantize(ramp(), 5, method, model)
+    image = engine.quantize(ramp(), 5, engine.choose(method, model, 5))
 
     assert (image.height, image.width) == ramp().shape[:2]
     assert image.colors <= 5
@@ -185,11 +185,11 @@ def test_published_networks_are_a_method_of_their_own(tmp_path: Path) -> None:
     assert engine.methods()[:2] == ("colorcnn", "colorcnn_published")
     choice = engine.choose("colorcnn_published", None, 2)
     assert choice == engine.choose("colorcnn_published", "two", 2) == Choice("colorcnn_published", "two", "teacher")
-    assert choice.on_device and engine.quantize(ramp(), 2, choice.method, choice.model).colors <= 2
+    assert choice.on_device and engine.quantize(ramp(), 2, choice).colors <= 2
     with pytest.raises(BadOption, match="there is one for 2"):
         engine.choose("colorcnn_published", None, 3)
     assert engine.choose("colorcnn_published", None, 2, "other").model == "two-other"
     with pytest.raises(UnknownModel, match="loaded are two, two-other"):
         engine.choose("colorcnn_published", "ours", 2)
     quantizer = ModelLoader(tmp_path, "cpu").quantizer(Setting(choice.method, choice.model))
-    assert quantizer.quantize(ramp(), 2) == engine.quantize(ramp(), 2, choice.method, choice.model)
+    assert quantizer.quantize(ramp(), 2) == engine.quantize(ramp(), 2, choice)
