@@ -92,7 +92,7 @@ class Pipeline:
 
     async def quantize(self, data: bytes, options: QuantizeOptions) -> Quantized:
         """Paint the image in `data`; raises the errors of `models.errors` for names, bytes and options."""
-        choice = self._steps.engine.choose(options.method, options.model, options.colors)
+        choice = self._steps.engine.choose(options.method, options.model, options.colors, fidelity=options.fidelity)
         watch = Stopwatch()
         async with Slot(self._slots, watch):
             decoded = await self._steps.decode(watch, data, options, self._settings.max_pixels)

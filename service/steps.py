@@ -78,7 +78,7 @@ class Steps:
 
     async def paint(self, watch: Stopwatch, pixels: Pixels, colors: int, choice: Choice) -> PaletteImage:
         """The image in at most `colors` colours."""
-        step = partial(self.engine.quantize, pixels, colors, choice.method, choice.model)
+        step = partial(self.engine.quantize, pixels, colors, choice)
         return await (self.run_on_device(watch, step) if choice.on_device else self.run(watch, "model", step))
 
     async def run(self, watch: Stopwatch, stage: str, step: Callable[[], Result]) -> Result:

@@ -81,6 +81,11 @@ def test_a_single_strength_is_taken_without_a_look() -> None:
     torch.testing.assert_close(strengthened(network, views, plan).structure, plan.structure / 2)
 
 
+@pytest.mark.parametrize(("strengths", "heeds"), [((0.5,), False), ((0.0, 1.0), True)])
+def test_fidelity_is_heeded_where_there_is_a_choice(strengths: tuple[float, ...], heeds: bool) -> None:
+    assert LearnedQuantizer(make_network(*strengths), torch.device("cpu")).heeds_fidelity is heeds
+
+
 def test_the_quantizer_paints_what_was_found() -> None:
     views = make_views(3)
     images = views.mul(255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
