@@ -27,8 +27,8 @@ def strengthened(network: ColorCNN, views: Tensor, plan: Plan, fidelity: float =
         views: (B, 3, s, s) float32 in [0, 1], what the classifier sees of the images.
         plan: of the images.
         fidelity: 0 to 1. What is smallest at the best strength is (1 - fidelity) times the Kullback-Leibler divergence
-            of the classifier's answers in nats, plus 100 (fidelity + 0.05) times the mean squared error in [0, 1] units.
-            The 0.05 costs no top-1 that was seen, and gives 1 to 3 dB at 2 to 64 colours.
+            of the classifier's answers in nats, plus 100 (fidelity + 0.05) times the mean squared error in units of 1.
+            The 0.05 cost no top-1 on held-out images and gave 1 to 3 dB.
     """
     strengths = network.config.strengths
     if len(strengths) == 1:

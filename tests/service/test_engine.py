@@ -17,6 +17,7 @@ from models.errors import BadOption, CorruptCheckpoint, UnknownMethod, UnknownMo
 from models.networks.classifiers import ClassifierConfig, build_classifier
 from models.networks.colorcnn import ColorCNN, ColorCNNConfig, build_colorcnn
 from models.networks.published import PublishedColorCNN, PublishedConfig
+from models.quantizers import search
 from models.quantizers.classical import CLASSICAL
 from models.quantizers.learned import load_quantizer
 from models.registry import Registry
@@ -153,7 +154,10 @@ def test_a_classical_method_has_no_fidelity(engine: ModelEngine, method: str) ->
         engine.choose(method, None, 4, fidelity=0.25)
 
 
-def test_all_fidelity_paints_the_k_means_that_the_network_starts_from(engine: ModelEngine, folder: Path) -> None:
+def test_all_fidelity_paints_the_k_means_that_the_network_starts_from(
+    engine: ModelEngine, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "_FLOOR", 0.0)  # under which an untrained classifier's answers all lie
     images = np.random.default_rng(0).integers(0, 256, (6, 16, 16, 3), dtype=np.uint8)
     machine, human = [engine.choose("colorcnn", "second", 3, fidelity=fidelity) for fidelity in (0.0, 1.0)]
     kmeans = load_quantizer(Registry.open(folder), "second", torch.device("cpu"))
