@@ -57,7 +57,7 @@ class Measurer:
             return self.pool.map(partial(_without_network, setting, self.view), pieces)
         network = self.networks[setting.method, setting.model]
         painted = (_paint(network, setting.colors or 0, piece) for piece in pieces)
-        return self.pool.map(partial(_measure_painted, self.view), pieces, painted)
+        return self.pool.map(partial(measuring.measure_painted, self.view), pieces, painted)
 
     def milliseconds(self, setting: Setting) -> float:
         """What one image takes to be painted or encoded: mean of the first TIMED ones, of which the very first is
@@ -134,10 +134,6 @@ def _encode(setting: Setting, pixels: Images) -> tuple[bytes, int]:
     codec = {JPEG: jpeg, WEBP: webp}[setting.method]
     file = codec.encode(pixels, setting.quality)
     return file, codec.fixed_bytes(file)
-
-
-def _measure_painted(view: int, images: Images, painted: list[PaletteImage]) -> list[Measured]:
-    return [measure_palette(pixels, image, view=view) for pixels, image in zip(images, painted, strict=True)]
 
 
 def _settings(
