@@ -6,6 +6,7 @@ from types import MappingProxyType
 METHOD_NAMES: Mapping[str, str] = MappingProxyType(
     {
         "colorcnn": "ColorCNN",
+        "colorcnn_one_pass": "ColorCNN, one pass",
         "colorcnn_published": "ColorCNN as published",
         "median_cut": "median cut",
         "octree": "octree",

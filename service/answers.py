@@ -100,6 +100,7 @@ def models_report(engine: Engine) -> ModelsReport:
             size=entry.size,
             colors=entry.colors,
             classifier=entry.classifier,
+            fidelity=engine.heeds_fidelity(entry.name),
             device=engine.device,
             accuracy=dict(entry.accuracy),
             sha256=entry.sha256,
@@ -157,6 +158,7 @@ def _quantize_report(result: Quantized) -> QuantizeReport:
     return QuantizeReport(
         model=result.choice.model,
         method=result.choice.method,
+        fidelity=result.choice.fidelity,
         width=result.image.width,
         height=result.image.height,
         palette=list(result.image.hex_palette()),
@@ -179,6 +181,7 @@ def _compress_report(result: Compressed, original_bpg: Version, index_map_kept: 
     return CompressReport(
         model=result.choice.model,
         method=result.choice.method,
+        fidelity=result.choice.fidelity,
         classifier=result.choice.classifier if result.options.recognise else None,
         width=result.image.width,
         height=result.image.height,

@@ -101,7 +101,7 @@ class Compression:
 
         Raises the errors of `models.errors` for names, bytes and options, and OutOfTime.
         """
-        choice = self._steps.engine.choose(options.method, options.model, options.colors)
+        choice = self._steps.engine.choose(options.method, options.model, options.colors, fidelity=options.fidelity)
         _check_options(options)
         try:
             with anyio.fail_after(self._timeout):

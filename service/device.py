@@ -42,8 +42,9 @@ class _Job:
 class Device:
     """Runs an engine's networks, one batch at a time, while `serving`.
 
-    Images of a quantizer's own size are painted together where model and number of colours agree; others go alone, as
-    they are painted tile by tile. Images are classified together where the classifier is the same, whatever their size.
+    Images of a quantizer's own size are painted together where model, fidelity and number of colours agree; others go
+    alone, as they are painted tile by tile. Images are classified together where the classifier is the same, whatever
+    their size.
 
     All that is asked of it raises QueueFull where the queue has no room or the wait was too long, NotReady where it is
     not served, and what the engine raises.
@@ -62,20 +63,20 @@ class Device:
     async def quantize(self, watch: Stopwatch, pixels: Pixels, colors: int, choice: Choice) -> PaletteImage:
         """The image in at most `colors` colours; `choice` is of a method with a network."""
         height, width = pixels.shape[:2]
-        if height == width == self._engine.own_size(choice.model):
+        if height == width == self._engine.own_size(choice):
 
             def run(images: Sequence[Pixels]) -> Sequence[PaletteImage]:
-                return self._engine.quantize_batch(images, colors, choice.model)
+                return self._engine.quantize_batch(images, colors, choice)
 
             company: object = (height, width)
         else:
 
             def run(images: Sequence[Pixels]) -> Sequence[PaletteImage]:
-                return [self._engine.quantize(image, colors, choice.method, choice.model) for image in images]
+                return [self._engine.quantize(image, colors, choice) for image in images]
 
             company = object()  # equal to nothing else
         painted: PaletteImage = await self._submit(
-            watch, ("quantize", choice.model, colors, company), run, pixels, height * width
+            watch, ("quantize", choice, colors, company), run, pixels, height * width
         )
         return painted
 

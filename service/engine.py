@@ -7,7 +7,7 @@ called from worker threads; those that use the device are called one at a time.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -45,12 +45,14 @@ class Choice:
     """Who quantizes and who judges, with every default filled in.
 
     method: name of the quantizer. model: the network that it uses, None for a classical method. classifier: the
-    classifier that reads the image before and after.
+    classifier that reads the image before and after. fidelity: whose eye the painted image serves, from 0, the
+    classifier's, to 1, the human's; 0 where nobody heeds it.
     """
 
     method: str
     model: str | None
     classifier: str
+    fidelity: float = 0.0
 
     @property
     def on_device(self) -> bool:
@@ -77,19 +79,27 @@ class Engine(Protocol):
     def results(self) -> tuple[Mapping[str, Any], ...]:
         """What was measured with the models over whole test sets, as `training.evaluate` stored it."""
 
-    def choose(self, method: str, model: str | None, colors: int, classifier: str | None = None) -> Choice:
-        """Check the names of a quantize request; raises UnknownMethod, UnknownModel or BadOption."""
+    def choose(
+        self, method: str, model: str | None, colors: int, classifier: str | None = None, *, fidelity: float = 0.0
+    ) -> Choice:
+        """Check the names of a quantize request, and that what it names heeds a fidelity that is not 0.
+
+        Raises UnknownMethod, UnknownModel or BadOption.
+        """
 
     def classifier(self, model: str | None) -> ModelEntry:
         """The classifier of that name; raises UnknownModel."""
 
-    def quantize(self, pixels: Pixels, colors: int, method: str, model: str | None) -> PaletteImage:
-        """Paint `pixels` with at most `colors` colours; the names come from `choose`."""
+    def heeds_fidelity(self, model: str) -> bool:
+        """Whether `model`, the name of a network that is loaded, paints differently for different eyes."""
 
-    def own_size(self, model: str | None) -> int | None:
+    def quantize(self, pixels: Pixels, colors: int, choice: Choice) -> PaletteImage:
+        """Paint `pixels` with at most `colors` colours, for which `choose` made the choice."""
+
+    def own_size(self, choice: Choice) -> int | None:
         """Side of the square images that the quantizer paints many at once; None where it paints one at a time."""
 
-    def quantize_batch(self, images: Sequence[Pixels], colors: int, model: str | None) -> list[PaletteImage]:
+    def quantize_batch(self, images: Sequence[Pixels], colors: int, choice: Choice) -> list[PaletteImage]:
         """Paint each image as `quantize` does; all are squares of the quantizer's `own_size`."""
 
     def view(self, pixels: Pixels, model: str | None) -> Pixels:
@@ -159,30 +169,35 @@ class ModelEngine:
     def results(self) -> tuple[Mapping[str, Any], ...]:
         return tuple(self._results)
 
-    def choose(self, method: str, model: str | None, colors: int, classifier: str | None = None) -> Choice:
+    def choose(
+        self, method: str, model: str | None, colors: int, classifier: str | None = None, *, fidelity: float = 0.0
+    ) -> Choice:
         if method not in self.methods():
             raise UnknownMethod(f"There is no method {method!r:.80}; the methods are {', '.join(self.methods())}.")
+        if method == LEARNED_METHOD:
+            return self._choose_learned(model, fidelity)
+        if fidelity:
+            raise BadOption(f"The method {method!r} heeds no `fidelity`; leave it out, or ask for {LEARNED_METHOD!r}.")
         if method == PUBLISHED_METHOD:
             return self._choose_published(model, colors, classifier or self._defaults[COLORCNN].classifier)
-        if method != LEARNED_METHOD:
-            return self._choose_classical(method, model)
-        entry = self._entry(COLORCNN, model)
-        return Choice(method, entry.name, entry.classifier or self._defaults[CLASSIFIER].name)
+        return self._choose_classical(method, model)
 
     def classifier(self, model: str | None) -> ModelEntry:
         return self._entry(CLASSIFIER, model)
 
-    def quantize(self, pixels: Pixels, colors: int, method: str, model: str | None) -> PaletteImage:
-        if method in CLASSICAL:
-            return CLASSICAL[method].quantize(pixels, colors)
-        return self._quantizer(model).quantize(pixels, colors)
+    def heeds_fidelity(self, model: str) -> bool:
+        quantizer = self._quantizers.get(model)
+        return isinstance(quantizer, LearnedQuantizer) and quantizer.heeds_fidelity
 
-    def own_size(self, model: str | None) -> int | None:
-        quantizer = self._quantizer(model)
+    def quantize(self, pixels: Pixels, colors: int, choice: Choice) -> PaletteImage:
+        return self._quantizer(choice).quantize(pixels, colors)
+
+    def own_size(self, choice: Choice) -> int | None:
+        quantizer = self._quantizer(choice)
         return quantizer.size if isinstance(quantizer, LearnedQuantizer) else None
 
-    def quantize_batch(self, images: Sequence[Pixels], colors: int, model: str | None) -> list[PaletteImage]:
-        quantizer = self._quantizer(model)
+    def quantize_batch(self, images: Sequence[Pixels], colors: int, choice: Choice) -> list[PaletteImage]:
+        quantizer = self._quantizer(choice)
         if not isinstance(quantizer, LearnedQuantizer):
             raise ValueError(f"{quantizer.name} paints one image at a time")
         return quantizer.quantize_batch(np.stack(images), colors)
@@ -196,8 +211,9 @@ class ModelEngine:
     def activation_map(self, view: Pixels, index: int, model: str | None) -> NDArray[np.float32]:
         return self._recognizer(model).activation_map(view, index)
 
-    def _quantizer(self, model: str | None) -> Quantizer:
-        return self._quantizers[model or self._defaults[COLORCNN].name]
+    def _quantizer(self, choice: Choice) -> Quantizer:
+        quantizer = CLASSICAL[choice.method] if choice.model is None else self._quantizers[choice.model]
+        return replace(quantizer, fidelity=choice.fidelity) if isinstance(quantizer, LearnedQuantizer) else quantizer
 
     def _recognizer(self, model: str | None) -> Recognizer:
         return self._recognizers[self.classifier(model).name]
@@ -210,6 +226,13 @@ class ModelEngine:
         else:
             self._quantizers[entry.name] = load_published(registry, entry.name, self._device)
         self._entries[entry.name] = entry
+
+    def _choose_learned(self, model: str | None, fidelity: float) -> Choice:
+        entry = self._entry(COLORCNN, model)
+        if fidelity and not self.heeds_fidelity(entry.name):
+            known = ", ".join(filter(self.heeds_fidelity, self._entries)) or "none"
+            raise BadOption(f"The model {entry.name!r} heeds no `fidelity`; leave it out. Models that do: {known}.")
+        return Choice(LEARNED_METHOD, entry.name, entry.classifier or self._defaults[CLASSIFIER].name, fidelity)
 
     def _choose_published(self, model: str | None, colors: int, judge: str | None) -> Choice:
         """The network of that name, or one trained against that classifier, for that number of colours."""

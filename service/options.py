@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Annotated, Literal, TypeVar
 
@@ -22,7 +23,15 @@ def _plain_digits(value: object) -> object:
     return value
 
 
+def _plain_decimal(value: object) -> object:
+    """Pydantic alone would take "nan", "1e-1" and " .5"."""
+    if isinstance(value, str) and not re.fullmatch(r"[0-9]+(\.[0-9]+)?", value):
+        raise ValueError("Input should be a number in plain digits, such as 0.25")
+    return value
+
+
 Number = Annotated[int, BeforeValidator(_plain_digits)]
+Decimal = Annotated[float, BeforeValidator(_plain_decimal)]
 
 
 class ImageOptions(BaseModel):
@@ -56,6 +65,13 @@ class PaintOptions(ImageOptions):
     )
     model: Name | None = Field(
         None, description=f"Network for the method `{LEARNED_METHOD}`; left out: the default of GET /models."
+    )
+    fidelity: Decimal = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Whose eye the painted image serves, from 0, the classifier's, to 1, the human's. More than 0 is "
+        f"for the method `{LEARNED_METHOD}` with a model that heeds it: see GET /models.",
     )
     recognise: bool = Field(
         True, description="Whether a classifier reads the image before and after; false saves its time."

@@ -93,7 +93,7 @@ class Pipeline:
 
     async def quantize(self, data: bytes, options: QuantizeOptions) -> Quantized:
         """Paint the image in `data`; raises the errors of `models.errors` for names, bytes and options."""
-        choice = self._steps.engine.choose(options.method, options.model, options.colors)
+        choice = self._steps.engine.choose(options.method, options.model, options.colors, fidelity=options.fidelity)
         watch = Stopwatch()
         async with self._decoded(watch, data, options) as decoded:
             image = await self._steps.paint(watch, decoded.pixels, options.colors, choice)

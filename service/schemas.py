@@ -40,6 +40,7 @@ class QuantizeReport(_Answer):
 
     model: str | None = Field(description="The network that painted; null for a classical method.")
     method: str = Field(examples=[LEARNED_METHOD])
+    fidelity: float = Field(ge=0, le=1, description="As asked for.", examples=[0.0])
     width: int = Field(ge=1, examples=[640])
     height: int = Field(ge=1, examples=[480])
     palette: list[str] = Field(description="The colours, as #rrggbb.", examples=[["#1d2b1f", "#c9b79c"]])
@@ -102,6 +103,7 @@ class CompressReport(_Answer):
 
     model: str | None = Field(description="The network that painted; null for a classical method.")
     method: str = Field(examples=[LEARNED_METHOD])
+    fidelity: float = Field(ge=0, le=1, description="As asked for.", examples=[0.0])
     classifier: str | None = Field(description="Who reads the image; null with recognise=false.")
     width: int = Field(ge=1, examples=[640])
     height: int = Field(ge=1, examples=[480])
@@ -144,6 +146,7 @@ class ModelReport(_Answer):
     size: int = Field(description="Side of the images it was trained on, in pixels.", examples=[32])
     colors: tuple[int, int] | None = Field(description="Fewest and most colours; null for a classifier.")
     classifier: str | None = Field(description="The classifier it was trained against; null for a classifier.")
+    fidelity: bool = Field(description="Whether it heeds the option `fidelity` of /quantize and /compress.")
     device: str = Field(examples=["cuda"])
     accuracy: dict[str, float] = Field(description="Measured top-1 accuracy by setting.")
     sha256: str = Field(description="Hash of the checkpoint file.")

@@ -139,7 +139,7 @@ class Steps:
         """The image in at most `colors` colours."""
         if choice.on_device:
             return await self._device.quantize(watch, pixels, colors, choice)
-        step = partial(self.engine.quantize, pixels, colors, choice.method, choice.model)
+        step = partial(self.engine.quantize, pixels, colors, choice)
         return await self.run(watch, "model", step)
 
     async def predict(

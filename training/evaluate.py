@@ -10,11 +10,14 @@ the end, one image after the other on one thread of this process, when the other
 """
 
 import argparse
+import copy
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+
+import torch
 
 from models.codecs import jpeg, truecolor, webp
 from models.compare import Measured, Setting, Summary, measure, measure_palette
@@ -29,6 +32,7 @@ from training.measuring import Images, parts, words
 
 COLORS = (2, 4, 8, 16, 32, 64, 128, 256)
 QUALITIES = (1, 5, 10, 20, 30, 50, 70, 85, 95)
+ONE_PASS = "colorcnn_one_pass"  # the learned quantizer without its search, where it has one
 JPEG, WEBP, TRUECOLOR = "jpeg", "webp", "truecolor_png"
 TIMED = 200  # images whose milliseconds are taken
 
@@ -37,13 +41,13 @@ TIMED = 200  # images whose milliseconds are taken
 class Measurer:
     """Puts all images of a test set through one setting, in the processes of the pool.
 
-    networks: the quantizers with a checkpoint, by its name; they paint in this process, on their device, while the pool
-    measures what they have painted.
+    networks: the quantizers with a checkpoint, by method and checkpoint; they paint in this process, on their device,
+    while the pool measures what they have painted.
     """
 
     images: Images
     view: int
-    networks: Mapping[str, Quantizer]
+    networks: Mapping[tuple[str, str], Quantizer]
     pool: ProcessPoolExecutor
 
     def __call__(self, setting: Setting) -> Iterable[list[Measured]]:
@@ -51,8 +55,9 @@ class Measurer:
         pieces = parts(self.images)
         if setting.model is None:
             return self.pool.map(partial(_without_network, setting, self.view), pieces)
-        painted = (self._paint(setting.model, setting.colors or 0, piece) for piece in pieces)
-        return self.pool.map(partial(_measure_painted, self.view), pieces, painted)
+        network = self.networks[setting.method, setting.model]
+        painted = (_paint(network, setting.colors or 0, piece) for piece in pieces)
+        return self.pool.map(partial(measuring.measure_painted, self.view), pieces, painted)
 
     def milliseconds(self, setting: Setting) -> float:
         """What one image takes to be painted or encoded: mean of the first TIMED ones, of which the very first is
@@ -68,14 +73,9 @@ class Measurer:
         if setting.colors is None:
             _encode(setting, pixels)
         else:
-            quantizer = self.networks[setting.model] if setting.model else CLASSICAL[setting.method]
+            method, model = setting.method, setting.model
+            quantizer = self.networks[method, model] if model else CLASSICAL[method]
             quantizer.quantize(pixels, setting.colors)
-
-    def _paint(self, model: str, colors: int, images: Images) -> list[PaletteImage]:
-        network = self.networks[model]
-        if isinstance(network, LearnedQuantizer):
-            return network.quantize_batch(images, colors)
-        return [network.quantize(image, colors) for image in images]
 
 
 def main(argv: Sequence[str] | None = None) -> list[Summary]:
@@ -83,13 +83,37 @@ def main(argv: Sequence[str] | None = None) -> list[Summary]:
     args = _parser().parse_args(argv)
     registry, device = Registry.open(args.models), run.choose_device(args.device)
     tests = measuring.read_test_set(args, registry, device)
-    networks: dict[str, Quantizer] = {name: load_published(registry, name, device) for name in args.published}
-    if args.quantizer:
-        networks[args.quantizer] = load_quantizer(registry, args.quantizer, device)
-    settings = _settings(args, registry)
+    networks = _networks(args, registry, device)
+    settings = _settings(args, registry, networks)
     with measuring.worker_pool(args.workers) as pool:
         measurer = Measurer(tests.images, tests.recognizer.size, networks, pool)
         return measuring.evaluate(tests, settings, measurer, args, registry, clock=measurer.milliseconds)
+
+
+def _networks(args: argparse.Namespace, registry: Registry, device: torch.device) -> dict[tuple[str, str], Quantizer]:
+    """Every quantizer of the flags that has a checkpoint, the learned one first, by method and checkpoint."""
+    networks: dict[tuple[str, str], Quantizer] = {}
+    if args.quantizer:
+        learned = load_quantizer(registry, args.quantizer, device)
+        networks[learned.name, args.quantizer] = learned
+        if len(learned.network.config.strengths) > 1:
+            networks[ONE_PASS, args.quantizer] = _one_pass(learned)
+    for name in args.published:
+        networks[PublishedQuantizer.name, name] = load_published(registry, name, device)
+    return networks
+
+
+def _one_pass(learned: LearnedQuantizer) -> LearnedQuantizer:
+    """The same weights without the search for the strength of the structure."""
+    network = copy.copy(learned.network)
+    network.config = replace(network.config, strengths=(1.0,))
+    return replace(learned, network=network)
+
+
+def _paint(network: Quantizer, colors: int, images: Images) -> list[PaletteImage]:
+    if isinstance(network, LearnedQuantizer):
+        return network.quantize_batch(images, colors)
+    return [network.quantize(image, colors) for image in images]
 
 
 def _without_network(setting: Setting, view: int, images: Images) -> list[Measured]:
@@ -112,17 +136,13 @@ def _encode(setting: Setting, pixels: Images) -> tuple[bytes, int]:
     return file, codec.fixed_bytes(file)
 
 
-def _measure_painted(view: int, images: Images, painted: list[PaletteImage]) -> list[Measured]:
-    return [measure_palette(pixels, image, view=view) for pixels, image in zip(images, painted, strict=True)]
-
-
-def _settings(args: argparse.Namespace, registry: Registry) -> list[Setting]:
-    painters = [(LearnedQuantizer.name, args.quantizer)] if args.quantizer else []
-    painters += [(name, None) for name in args.methods]
-    palettes = [Setting(method, model, colors=k) for method, model in painters for k in args.colors]
-    for name in args.published:
-        colors, _ = registry.entry(name).colors or (0, 0)
-        palettes.append(Setting(PublishedQuantizer.name, name, colors=colors))
+def _settings(
+    args: argparse.Namespace, registry: Registry, networks: Mapping[tuple[str, str], Quantizer]
+) -> list[Setting]:
+    palettes = []
+    for method, model in [*networks, *((name, None) for name in args.methods)]:
+        only = registry.entry(model).colors if model and method == PublishedQuantizer.name else None
+        palettes += [Setting(method, model, colors=k) for k in (only[:1] if only else args.colors)]
     lossy = [Setting(codec, quality=quality) for codec in (JPEG, WEBP) for quality in args.qualities]
     return [*palettes, *lossy, Setting(TRUECOLOR)]
 

@@ -7,7 +7,8 @@ top-1 over bits per pixel beside JPEG, WebP and 24-bit PNG; NAME-rate-payload.pn
 not depend on the picture; NAME-quality.png, bytes over PSNR.
 
 Of a study of BPG (figure 7 of the reproduction study): NAME-bits.png and NAME-bits-payload.png, bits per pixel over QP;
-NAME-rate.png and NAME-likeness.png, top-1 and PSNR over bits per pixel.
+NAME-rate.png and NAME-likeness.png, top-1 and PSNR over bits per pixel. Of `training.evaluate_fidelity`:
+NAME-likeness.png, top-1 over PSNR.
 """
 
 import argparse
@@ -22,7 +23,7 @@ from matplotlib.figure import Figure
 from models.compare import Summary
 from models.comparison_plots import bytes_over_psnr, top1_over_colors, top1_over_rate
 from models.plots import png
-from training import run
+from training import fidelity_report, run
 from training.bpg_figures import bpg_figures
 
 
@@ -31,13 +32,14 @@ class Report:
     """What the figures need of a JSON file.
 
     subject: what was measured on. original: top-1 on the originals, 0 to 1. codec: of a study of BPG, such as
-    "BPG 4:2:0"; None of other evaluations.
+    "BPG 4:2:0"; None of other evaluations. knob: what the rows differ in beside K, if it is no codec's quality.
     """
 
     subject: str
     original: float
     rows: tuple[Summary, ...]
     codec: str | None
+    knob: str | None
 
     @classmethod
     def read(cls, file: Path) -> Self:
@@ -50,6 +52,7 @@ class Report:
                 content["top1_original"],
                 tuple(Summary(**row) for row in content["rows"]),
                 content.get("codec"),
+                content.get("knob"),
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise SystemExit(f"error: {file} holds no results of training.evaluate: {error}") from error
@@ -58,6 +61,8 @@ class Report:
         """Every figure, by the ending of its file's name."""
         if self.codec:
             return bpg_figures(self.rows, f"{self.subject}, {self.codec}", self.original)
+        if self.knob:
+            return fidelity_report.figures(self.rows, self.subject, self.original)
         return {
             "accuracy": top1_over_colors(self.rows, self.subject, self.original),
             "rate": top1_over_rate(self.rows, self.subject, self.original, payload=False),

@@ -18,7 +18,8 @@ from rich.progress import track
 from rich.table import Table
 from threadpoolctl import threadpool_limits
 
-from models.compare import Measured, Row, Sample, Setting, Summary, make_row, summarize
+from models.compare import Measured, Row, Sample, Setting, Summary, make_row, measure_palette, summarize
+from models.palette_image import PaletteImage
 from models.recognizer import Recognizer, load_recognizer
 from models.registry import Registry
 from training import run
@@ -130,6 +131,11 @@ def evaluate(
     kept.file.unlink()
     _print(tests.top1, rows)
     return rows
+
+
+def measure_painted(view: int, images: Images, painted: list[PaletteImage]) -> list[Measured]:
+    """What came of a part of the test set that a network has painted; for the processes of a pool."""
+    return [measure_palette(pixels, image, view=view) for pixels, image in zip(images, painted, strict=True)]
 
 
 def worker_pool(workers: int | None) -> ProcessPoolExecutor:

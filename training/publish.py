@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> ModelEntry:
     args = _parser().parse_args(argv)
     results = json.loads(args.results.read_text()) if args.results else {}
     finished = FinishedRun.read(args.run)
-    served = {name: getattr(args, name) for name in ("fade", "rounds", "strengths") if getattr(args, name)}
+    served = {name: getattr(args, name) for name in ("fade", "rounds", "strengths") if getattr(args, name) is not None}
     if served:
         finished = replace(finished, config={**finished.config, "network": _served(finished.config, served)})
     return publish(finished, args.name, args.models or SHIPPED, results, limits=args.limits)

@@ -32,7 +32,7 @@ class LearnedQuantizer:
     few copies of the image and of its index map, memory is bounded by the tile, whatever the image's size and K.
 
     fidelity: whose eye the search for the strength of the structure serves, from 0, the classifier's, to 1, the human's
-    (the squared error); without effect on a network that has a single strength.
+    (the squared error); without effect where the network does not heed it.
     """
 
     network: ColorCNN
@@ -44,6 +44,11 @@ class LearnedQuantizer:
     def size(self) -> int:
         """Side of the square images that `quantize_batch` paints, in pixels."""
         return self.network.config.encoder.size
+
+    @property
+    def heeds_fidelity(self) -> bool:
+        """Whether there is more than one strength to choose from."""
+        return len(self.network.config.strengths) > 1
 
     @torch.inference_mode()
     def quantize(self, pixels: NDArray[np.uint8], colors: int) -> PaletteImage:

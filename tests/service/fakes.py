@@ -8,7 +8,7 @@ import anyio
 import numpy as np
 from numpy.typing import NDArray
 
-from models.errors import UnknownMethod, UnknownModel
+from models.errors import BadOption, UnknownMethod, UnknownModel
 from models.palette_image import PaletteImage
 from models.prediction import Prediction
 from models.quantizers.classical import CLASSICAL
@@ -55,7 +55,7 @@ class FakeEngine:
 
     may_load, may_paint: set at first; clear them and the engine waits inside `load` or `quantize`.
     painting: set while a thread is inside `quantize`. broken, bug: raised by `load` and by `quantize` when set.
-    painted: images that came to `quantize`. batches: images and colours of each call of `quantize_batch`.
+    painted: the choices that a network painted by. batches: images and colours of each call of `quantize_batch`.
     """
 
     device = "cpu"
@@ -69,7 +69,7 @@ class FakeEngine:
         self.broken: Exception | None = None
         self.bug: Exception | None = None
         self.measured: tuple[Mapping[str, Any], ...] = ()
-        self.painted = 0
+        self.painted: list[Choice] = []
         self.painters = 0
         self.most_painters = 0
         self.batches: list[tuple[int, int]] = []
@@ -88,20 +88,27 @@ class FakeEngine:
     def results(self) -> tuple[Mapping[str, Any], ...]:
         return self.measured
 
-    def choose(self, method: str, model: str | None, colors: int, classifier: str | None = None) -> Choice:
+    def choose(
+        self, method: str, model: str | None, colors: int, classifier: str | None = None, *, fidelity: float = 0.0
+    ) -> Choice:
         if method not in self.methods():
             raise UnknownMethod(f"no method {method}")
+        if method in CLASSICAL and fidelity:
+            raise BadOption(f"no fidelity for {method}")
         if method in CLASSICAL:
             return Choice(method, None, "judge")
-        return Choice(method, self._entry("colorcnn", model or "painter").name, "judge")
+        return Choice(method, self._entry("colorcnn", model or "painter").name, "judge", fidelity)
 
     def classifier(self, model: str | None) -> ModelEntry:
         return self._entry("classifier", model or "judge")
 
-    def quantize(self, pixels: Pixels, colors: int, method: str, model: str | None) -> PaletteImage:
-        if method in CLASSICAL:
-            return CLASSICAL[method].quantize(pixels, colors)
-        self.painted += 1
+    def heeds_fidelity(self, model: str) -> bool:
+        return model == "painter"
+
+    def quantize(self, pixels: Pixels, colors: int, choice: Choice) -> PaletteImage:
+        if choice.method in CLASSICAL:
+            return CLASSICAL[choice.method].quantize(pixels, colors)
+        self.painted.append(choice)
         self.painters += 1
         self.most_painters = max(self.most_painters, self.painters)
         self.painting.set()
@@ -111,12 +118,12 @@ class FakeEngine:
             raise self.bug
         return grey_steps(pixels, colors)
 
-    def own_size(self, model: str | None) -> int | None:
+    def own_size(self, choice: Choice) -> int | None:
         return OWN_SIZE
 
-    def quantize_batch(self, images: Sequence[Pixels], colors: int, model: str | None) -> list[PaletteImage]:
+    def quantize_batch(self, images: Sequence[Pixels], colors: int, choice: Choice) -> list[PaletteImage]:
         self.batches.append((len(images), colors))
-        return [self.quantize(image, colors, "colorcnn", model) for image in images]
+        return [self.quantize(image, colors, choice) for image in images]
 
     def view(self, pixels: Pixels, model: str | None) -> Pixels:
         return pixels

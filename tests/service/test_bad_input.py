@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from models.errors import BadOption, ColorCNNError
-from service.options import QuantizeOptions
+from service.options import CompressOptions, PaintOptions, QuantizeOptions
 from service.uploads import Upload, parse_options
 from tests.service.images import BPG, DRAWING, PHOTO, bomb, encoded, ramp
 
@@ -97,6 +97,11 @@ async def test_bad_bytes(client: AsyncClient, path: str, form: bool, data: bytes
         ({"colors": "1_0"}, (422, "bad-option")),
         ({"colors": "+4"}, (422, "bad-option")),
         ({"colors": "9" * 5000}, (422, "bad-option")),
+        *(
+            ({"fidelity": value}, (422, "bad-option"))
+            for value in ("", "-0.1", "-0", "1.1", "nan", "inf", "1e-1", "1_0", "+1", ".5", "1.", " 0.5", "0,5")
+        ),
+        ({"fidelity": "9" * 4000}, (422, "bad-option")),
         ({"colours": "2"}, (422, "bad-option")),
         ({"effort": "much"}, (422, "bad-option")),
         ({"background": "red"}, (422, "bad-option")),
@@ -139,6 +144,13 @@ async def test_an_option_error_names_the_option_the_value_and_the_range(client: 
     detail = (await client.post("/quantize", content=PHOTO, params={"colors": "257"})).json()["detail"]
 
     assert "colors" in detail and "257" in detail and "from 2 to 256" in detail
+
+
+async def test_an_error_of_the_fidelity_says_what_it_means(client: AsyncClient) -> None:
+    refused = [(await client.post("/quantize", content=PHOTO, params={"fidelity": each})) for each in ("1e-1", "1.1")]
+
+    assert all("from 0, the classifier's, to 1, the human's" in answer.json()["detail"] for answer in refused)
+    assert "such as 0.25 for the option 'fidelity', got '1e-1'" in refused[0].json()["detail"]
 
 
 async def test_an_unknown_option_error_lists_the_known_ones(client: AsyncClient) -> None:
@@ -264,7 +276,11 @@ async def test_an_answer_that_nobody_wants(client: AsyncClient, path: str, accep
 
 @given(
     st.lists(
-        st.tuples(st.sampled_from(["colors", "method", "model", "effort", "background", "x"]), st.text()), max_size=4
+        st.tuples(
+            st.sampled_from(["colors", "method", "model", "fidelity", "effort", "background", "x"]),
+            st.text() | st.floats().map(str),
+        ),
+        max_size=4,
     )
 )
 def test_any_options_are_accepted_or_refused_as_bad_options(pairs: list[tuple[str, str]]) -> None:
@@ -274,7 +290,17 @@ def test_any_options_are_accepted_or_refused_as_bad_options(pairs: list[tuple[st
         assert str(error)
     else:
         assert 2 <= options.colors <= 256
+        assert 0 <= options.fidelity <= 1
         assert all(0 <= value <= 255 for value in options.background_rgb())
+
+
+@pytest.mark.parametrize(("given", "value"), [("", 0.0), ("0", 0.0), ("1", 1.0), ("0.25", 0.25), ("1.000", 1.0)])
+@pytest.mark.parametrize("options", [QuantizeOptions, CompressOptions])
+def test_fidelity_is_a_number_from_0_to_1(options: type[PaintOptions], given: str, value: float) -> None:
+    """And 0 where it is left out."""
+    pairs = (("fidelity", given),) if given else ()
+
+    assert parse_options(Upload((), pairs), options).fidelity == value
 
 
 def test_no_error_of_ours_lacks_words() -> None:

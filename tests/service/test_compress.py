@@ -92,6 +92,7 @@ async def test_the_rest_of_the_report(client: AsyncClient) -> None:
     assert {name: answer[name] for name in answer if name not in (*VERSIONS, "files")} == {
         "model": "painter",
         "method": "colorcnn",
+        "fidelity": 0.0,
         "classifier": "judge",
         "width": 40,
         "height": 24,
@@ -152,6 +153,15 @@ async def test_qp_costs_bytes_for_likeness(client: AsyncClient) -> None:
     fine, coarse = [(await report(client, qp=qp))["original_bpg"] for qp in ("10", "45")]
 
     assert fine["bytes"] > coarse["bytes"] and fine["psnr"] > coarse["psnr"]
+
+
+@pytest.mark.parametrize("accept", MEDIA_TYPES)
+async def test_the_engine_paints_with_the_fidelity(client: AsyncClient, engine: FakeEngine, accept: str) -> None:
+    response = await post(client, accept=accept, fidelity="0.25")
+
+    assert [choice.fidelity for choice in engine.painted] == [0.25]
+    if accept == "application/json":
+        assert response.json()["fidelity"] == 0.25
 
 
 @pytest.mark.parametrize(("mode", "colors"), [("auto", "2"), ("auto", "5"), ("auto", "200"), ("index", "2")])
@@ -220,6 +230,8 @@ async def test_any_shape(client: AsyncClient, shape: tuple[int, int]) -> None:
         ({"mode": "index"}, (422, "bad-option"), "colors=2"),
         ({"mode": "index", "colors": "3"}, (422, "bad-option"), "not 3"),
         ({"colors": "1"}, (422, "bad-option"), "from 2 to 256"),
+        ({"fidelity": "1.1"}, (422, "bad-option"), "from 0, the classifier's, to 1, the human's"),
+        ({"fidelity": "1", "method": "octree"}, (422, "bad-option"), "octree"),
         ({"effort": "max"}, (422, "bad-option"), "no option 'effort'"),
         ({"method": "magic"}, (404, "unknown-method"), "magic"),
         ({"model": "nobody"}, (404, "unknown-model"), "nobody"),

@@ -15,7 +15,7 @@ from models.palette_image import PaletteImage
 from service.app import create_app
 from service.batching import Closed
 from service.device import Device
-from service.engine import Pixels
+from service.engine import Choice, Pixels
 from service.problems import NotReady, QueueFull
 from service.settings import Settings
 from service.stopwatch import Stopwatch
@@ -37,39 +37,51 @@ async def queued(device: Device, items: int) -> None:
             await anyio.sleep(0.001)
 
 
-async def answers_of(app: FastAPI, engine: FakeEngine, requests: Sequence[tuple[Pixels, int]]) -> list[Response]:
+Request = tuple[Pixels, int, str]
+"""An image, its number of colours, and its fidelity."""
+
+
+async def answers_of(app: FastAPI, engine: FakeEngine, requests: Sequence[Request]) -> list[Response]:
     """The answers to requests that wait together, while a large image is on the device."""
     answers: dict[int, Response] = {}
 
-    async def post(number: int, image: bytes, colors: int) -> None:
-        answers[number] = await client.post("/quantize", content=image, params={"colors": colors})
+    async def post(number: int, image: bytes, colors: int, fidelity: str) -> None:
+        options = {"colors": str(colors), "fidelity": fidelity}
+        answers[number] = await client.post("/quantize", content=image, params=options)
 
     engine.may_paint.clear()
     async with running(app) as client:
         await loaded(app)
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(post, -1, PHOTO, 2)
+            tasks.start_soon(post, -1, PHOTO, 2, "0")
             assert await anyio.to_thread.run_sync(engine.painting.wait, PATIENCE)
-            for number, (pixels, colors) in enumerate(requests):
-                tasks.start_soon(post, number, encoded(pixels), colors)
+            for number, (pixels, colors, fidelity) in enumerate(requests):
+                tasks.start_soon(post, number, encoded(pixels), colors, fidelity)
                 await queued(app.state.service.device, number + 1)
             engine.may_paint.set()
     assert answers.pop(-1).status_code == 200
     return [answers[number] for number in range(len(requests))]
 
 
-REQUESTS = [(OWN[0], 2), (OWN[1], 4), (OWN[2], 2), (ramp(), 2), (OWN[3], 2)]
+REQUESTS = [
+    (OWN[0], 2, "0"),
+    (OWN[1], 4, "0"),
+    (OWN[2], 2, "0"),
+    (ramp(), 2, "0"),
+    (OWN[3], 2, "0"),
+    (OWN[1], 2, "0.5"),
+]
 
 
 def create(max_batch: int, engine: FakeEngine) -> FastAPI:
     return create_app(Settings(max_batch=max_batch), engine, encoders=[in_thread])
 
 
-async def test_images_of_the_network_s_size_are_painted_together_where_the_colours_agree(engine: FakeEngine) -> None:
+async def test_images_of_the_network_s_size_are_painted_together_where_the_options_agree(engine: FakeEngine) -> None:
     answers = await answers_of(create(64, engine), engine, REQUESTS)
 
     assert {answer.status_code for answer in answers} == {200}
-    assert sorted(engine.batches) == [(1, 4), (3, 2)]
+    assert sorted(engine.batches) == [(1, 2), (1, 4), (3, 2)]
 
 
 async def test_answers_are_the_same_as_one_at_a_time(engine: FakeEngine) -> None:
@@ -78,7 +90,7 @@ async def test_answers_are_the_same_as_one_at_a_time(engine: FakeEngine) -> None
     together = await answers_of(create(64, engine), engine, REQUESTS)
     singly = await answers_of(create(1, alone), alone, REQUESTS)
 
-    assert sorted(alone.batches) == [(1, 2), (1, 2), (1, 2), (1, 4)]
+    assert sorted(alone.batches) == [(1, 2)] * 4 + [(1, 4)]
     for one, other in zip(together, singly, strict=True):
         assert one.content == other.content
         assert one.headers["x-label-after"] == other.headers["x-label-after"]
@@ -120,8 +132,8 @@ async def test_images_are_classified_together_whatever_their_size(engine: FakeEn
 class Picky(FakeEngine):
     """Refuses black images, and every batch that holds one."""
 
-    def quantize_batch(self, images: Sequence[Pixels], colors: int, model: str | None) -> list[PaletteImage]:
-        painted = super().quantize_batch(images, colors, model)
+    def quantize_batch(self, images: Sequence[Pixels], colors: int, choice: Choice) -> list[PaletteImage]:
+        painted = super().quantize_batch(images, colors, choice)
         if not all(image.any() for image in images):
             raise BadImage("a black image")
         return painted
@@ -130,7 +142,7 @@ class Picky(FakeEngine):
 async def test_a_bad_image_fails_alone() -> None:
     engine = Picky()
 
-    answers = await answers_of(create(64, engine), engine, [(OWN[0], 2), (0 * OWN[0], 2), (OWN[1], 2)])
+    answers = await answers_of(create(64, engine), engine, [(image, 2, "0") for image in (OWN[0], 0 * OWN[0], OWN[1])])
 
     assert [answer.status_code for answer in answers] == [200, 400, 200]
     assert engine.batches == [(3, 2), (1, 2), (1, 2), (1, 2)]
@@ -158,7 +170,7 @@ async def test_a_client_that_leaves_takes_its_image_out_of_the_queue(app: FastAP
         await inside(app, 0)
 
     assert ([answer.status_code for answer in answers], sent) == ([200], [])
-    assert engine.painted == 1
+    assert len(engine.painted) == 1
 
 
 async def test_shutting_down_finishes_what_is_on_the_device_and_in_the_queue(app: FastAPI, engine: FakeEngine) -> None:

@@ -1,6 +1,7 @@
 """The real engine, around tiny networks with fresh weights: names, defaults, loading."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,9 +15,12 @@ from models.checkpoint import Checkpoint, Provenance
 from models.compare import Setting
 from models.errors import BadOption, CorruptCheckpoint, UnknownMethod, UnknownModel
 from models.networks.classifiers import ClassifierConfig, build_classifier
-from models.networks.colorcnn import ColorCNNConfig, build_colorcnn
+from models.networks.colorcnn import ColorCNN, ColorCNNConfig, build_colorcnn
 from models.networks.published import PublishedColorCNN, PublishedConfig
+from models.quantizers import search
 from models.quantizers.classical import CLASSICAL
+from models.quantizers.learned import load_quantizer
+from models.registry import Registry
 from service.engine import Choice, ModelEngine, NoSuchDevice, pick_device
 from service.model_loader import ModelLoader
 from tests.service.images import ramp
@@ -48,9 +52,19 @@ def save(folder: Path, name: str, kind: str, network: nn.Module) -> dict[str, An
     }
 
 
+def lively(network: ColorCNN) -> ColorCNN:
+    """Fresh weights draw hardly any structure, and answer the same to everything; these do not."""
+    network.decoder.out.weight.data *= 150
+    network.encoder.head.weight.data *= 1000
+    return network
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two classifiers, of which the second is the default, and two quantizers trained against the first."""
+    """Two classifiers, of which the second is the default, and two quantizers trained against the first.
+
+    The second quantizer can be painted with at two strengths of its structure, of which one is none at all.
+    """
     folder = tmp_path_factory.mktemp("models")
     torch.manual_seed(0)
     colorcnn = ColorCNNConfig(encoder=CONFIG, widths=(2, 2, 2, 2), features=2, hidden=2)
@@ -58,7 +72,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         save(folder, "teacher", "classifier", build_classifier(CONFIG)),
         save(folder, "outsider", "classifier", build_classifier(CONFIG)),
         save(folder, "first", "colorcnn", build_colorcnn(colorcnn)),
-        save(folder, "second", "colorcnn", build_colorcnn(colorcnn)),
+        save(folder, "second", "colorcnn", lively(build_colorcnn(replace(colorcnn, strengths=(0.0, 1.0))))),
     ]
     defaults = {"classifier": "outsider", "colorcnn": "first"}
     (folder / "manifest.json").write_text(json.dumps({"models": entries, "defaults": defaults}))
@@ -119,10 +133,39 @@ def test_a_classical_method_takes_no_model(engine: ModelEngine) -> None:
 
 @pytest.mark.parametrize(("method", "model"), [("colorcnn", "second"), ("median_cut", None)])
 def test_quantize(engine: ModelEngine, method: str, model: str | None) -> None:
-    image = engine.quantize(ramp(), 5, method, model)
+    image = engine.quantize(ramp(), 5, engine.choose(method, model, 5))
 
     assert (image.height, image.width) == ramp().shape[:2]
     assert image.colors <= 5
+
+
+def test_fidelity_is_for_networks_of_several_strengths(engine: ModelEngine) -> None:
+    names = [entry.name for entry in engine.models()]
+    assert [name for name in names if engine.heeds_fidelity(name)] == ["second"]
+    assert engine.choose("colorcnn", "second", 4, fidelity=0.25) == Choice("colorcnn", "second", "teacher", 0.25)
+    assert engine.choose("colorcnn", "first", 4, fidelity=0.0) == Choice("colorcnn", "first", "teacher")
+    with pytest.raises(BadOption, match=r"'first' heeds no `fidelity`; leave it out\. Models that do: second"):
+        engine.choose("colorcnn", None, 4, fidelity=0.25)
+
+
+@pytest.mark.parametrize("method", CLASSICAL)
+def test_a_classical_method_has_no_fidelity(engine: ModelEngine, method: str) -> None:
+    with pytest.raises(BadOption, match=f"{method}' heeds no `fidelity`; leave it out, or ask for 'colorcnn'"):
+        engine.choose(method, None, 4, fidelity=0.25)
+
+
+def test_all_fidelity_paints_the_k_means_that_the_network_starts_from(
+    engine: ModelEngine, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "_FLOOR", 0.0)  # under which an untrained classifier's answers all lie
+    images = np.random.default_rng(0).integers(0, 256, (6, 16, 16, 3), dtype=np.uint8)
+    machine, human = [engine.choose("colorcnn", "second", 3, fidelity=fidelity) for fidelity in (0.0, 1.0)]
+    kmeans = load_quantizer(Registry.open(folder), "second", torch.device("cpu"))
+    kmeans.network.config = replace(kmeans.network.config, strengths=(0.0,))
+
+    painted = [engine.quantize(image, 3, human) for image in images]
+    assert painted == [kmeans.quantize(image, 3) for image in images]
+    assert painted != [engine.quantize(image, 3, machine) for image in images]
 
 
 def test_predict_and_the_map_of_a_class(engine: ModelEngine) -> None:
@@ -137,20 +180,24 @@ def test_predict_and_the_map_of_a_class(engine: ModelEngine) -> None:
     assert 0 <= heat.min() <= heat.max() <= 1
 
 
-def test_a_batch_is_painted_and_read_as_its_images_are(engine: ModelEngine) -> None:
+@pytest.mark.parametrize(("model", "fidelity"), [("first", 0.0), ("second", 0.0), ("second", 1.0)])
+def test_a_batch_is_painted_as_its_images_are(engine: ModelEngine, model: str, fidelity: float) -> None:
+    choice = engine.choose("colorcnn", model, 4, fidelity=fidelity)
     images = [ramp(16, 16) // part for part in (1, 2, 3)]
-    painted = engine.quantize_batch(images, 4, None)
-    rankings = engine.predict(images, 3, None)
 
-    assert engine.own_size(None) == 16
-    for image, batched, ranking in zip(images, painted, rankings, strict=True):
-        alone = engine.quantize(image, 4, "colorcnn", None)
-        (ranked_alone,) = engine.predict([image], 3, None)
+    assert engine.own_size(choice) == 16
+    for image, painted in zip(images, engine.quantize_batch(images, 4, choice), strict=True):
         # A batch of another size may round differently, which may turn a tie.
-        assert np.mean(batched.render() != alone.render()) < 0.02
-        assert [one.index for one in ranking] == [one.index for one in ranked_alone]
-        probabilities = [one.probability for one in ranked_alone]
-        assert [one.probability for one in ranking] == pytest.approx(probabilities)
+        assert np.mean(painted.render() != engine.quantize(image, 4, choice).render()) < 0.02
+
+
+def test_a_batch_is_read_as_its_images_are(engine: ModelEngine) -> None:
+    views = [ramp(16, 16) // part for part in (1, 2, 3)]
+
+    for view, ranking in zip(views, engine.predict(views, 3, None), strict=True):
+        (alone,) = engine.predict([view], 3, None)
+        assert [one.index for one in ranking] == [one.index for one in alone]
+        assert [one.probability for one in ranking] == pytest.approx([one.probability for one in alone])
 
 
 def test_results_of_several_models_come_once(folder: Path, tmp_path: Path) -> None:
@@ -203,14 +250,16 @@ def test_published_networks_are_a_method_of_their_own(tmp_path: Path) -> None:
     assert engine.methods()[:2] == ("colorcnn", "colorcnn_published")
     choice = engine.choose("colorcnn_published", None, 2)
     assert choice == engine.choose("colorcnn_published", "two", 2) == Choice("colorcnn_published", "two", "teacher")
-    assert choice.on_device and engine.quantize(ramp(), 2, choice.method, choice.model).colors <= 2
-    assert (engine.own_size("two"), engine.own_size("ours")) == (None, 16)
+    assert choice.on_device and engine.quantize(ramp(), 2, choice).colors <= 2
+    assert (engine.own_size(choice), engine.own_size(engine.choose("colorcnn", "ours", 2))) == (None, 16)
     with pytest.raises(ValueError, match="one image at a time"):
-        engine.quantize_batch([ramp()], 2, "two")
+        engine.quantize_batch([ramp()], 2, choice)
     with pytest.raises(BadOption, match="there is one for 2"):
         engine.choose("colorcnn_published", None, 3)
+    with pytest.raises(BadOption, match="'colorcnn_published' heeds no `fidelity`"):
+        engine.choose("colorcnn_published", None, 2, fidelity=1.0)
     assert engine.choose("colorcnn_published", None, 2, "other").model == "two-other"
     with pytest.raises(UnknownModel, match="loaded are two, two-other"):
         engine.choose("colorcnn_published", "ours", 2)
     quantizer = ModelLoader(tmp_path, "cpu").quantizer(Setting(choice.method, choice.model))
-    assert quantizer.quantize(ramp(), 2) == engine.quantize(ramp(), 2, choice.method, choice.model)
+    assert quantizer.quantize(ramp(), 2) == engine.quantize(ramp(), 2, choice)

@@ -101,7 +101,9 @@ async def test_models_says_what_is_loaded(client: AsyncClient) -> None:
         "size": 32,
         "colors": [2, 256],
         "classifier": "judge",
+        "fidelity": True,
         "device": "cpu",
         "accuracy": {"top1": 0.5},
         "sha256": "0" * 64,
     }
+    assert [model["fidelity"] for model in report["models"]] == [False, False, True]

@@ -75,6 +75,15 @@ async def test_both_bodies_and_every_option(document: dict[str, Any], path: str,
     assert not any("default" in parameter["schema"] for parameter in operation["parameters"])
 
 
+@pytest.mark.parametrize("path", ["/quantize", "/compress"])
+async def test_fidelity_is_a_number_in_a_range(document: dict[str, Any], path: str) -> None:
+    parameters = {parameter["name"]: parameter for parameter in document["paths"][path]["post"]["parameters"]}
+
+    fidelity = parameters["fidelity"]
+    assert [fidelity["schema"][key] for key in ("type", "minimum", "maximum")] == ["number", 0, 1]
+    assert "Default: 0.0." in fidelity["description"]
+
+
 async def test_benchmark_takes_several_images_and_lists(document: dict[str, Any]) -> None:
     form = document["paths"]["/benchmark"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
 

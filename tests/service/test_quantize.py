@@ -12,7 +12,9 @@ from PIL import Image
 from models.pixels import ACCEPTED_FORMATS
 from models.quantizers.classical import CLASSICAL
 from tests.service.fake_loader import grey_steps
+from tests.service.fakes import FakeEngine
 from tests.service.images import DRAWING, PHOTO, encoded, opened, pixels_of, ramp
+from tests.service.test_bad_input import problem
 
 pytestmark = pytest.mark.anyio
 
@@ -80,6 +82,7 @@ async def test_json_says_everything(client: AsyncClient) -> None:
     assert report == {
         "model": "painter",
         "method": "colorcnn",
+        "fidelity": 0.0,
         "width": 40,
         "height": 24,
         "palette": ["#000000", "#808080", "#ffffff"],
@@ -120,6 +123,22 @@ async def test_classical_methods_use_no_model(client: AsyncClient, method: str) 
 
 async def test_a_model_can_be_named(client: AsyncClient) -> None:
     assert (await quantize(client, model="painter")).headers["x-model"] == "painter"
+
+
+@pytest.mark.parametrize(("fidelity", "value"), [("0", 0.0), ("0.25", 0.25), ("1", 1.0)])
+async def test_the_engine_paints_with_the_fidelity_that_json_repeats(
+    client: AsyncClient, engine: FakeEngine, fidelity: str, value: float
+) -> None:
+    response = await client.post("/quantize", content=DRAWING, params={"fidelity": fidelity}, headers=AS_JSON)
+
+    assert [choice.fidelity for choice in engine.painted] == [response.json()["fidelity"]] == [value]
+
+
+async def test_a_classical_method_has_no_fidelity_but_0(client: AsyncClient) -> None:
+    refused = await client.post("/quantize", content=DRAWING, params={"method": "octree", "fidelity": "0.5"})
+    await quantize(client, method="octree", fidelity="0")
+
+    assert problem(refused) == (422, "bad-option")
 
 
 async def test_effort_changes_bytes_and_no_pixel(client: AsyncClient) -> None:

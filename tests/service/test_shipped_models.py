@@ -34,6 +34,14 @@ def test_a_classifier_and_a_quantizer_are_there(client: Client) -> None:
     assert {model["kind"] for model in report["models"] if model["default"]} == {"classifier", "colorcnn"}
 
 
+def test_a_model_heeds_fidelity_where_it_says_so(client: Client) -> None:
+    quantizers = [model for model in client.get("/models").json()["models"] if model["kind"] == "colorcnn"]
+
+    options = [{"model": model["name"], "fidelity": "1"} for model in quantizers]
+    statuses = [client.post("/quantize", content=PHOTO, params=option).status_code for option in options]
+    assert statuses == [200 if model["fidelity"] else 422 for model in quantizers]
+
+
 @pytest.mark.parametrize(("colors", "depth"), [(2, 1), (4, 2), (16, 4), (64, 8)])
 def test_a_photo_in_few_colours(client: Client, colors: int, depth: int) -> None:
     response = client.post("/quantize", files={"file": ("photo.jpg", PHOTO)}, data={"colors": str(colors)})

@@ -1,7 +1,8 @@
 """training/evaluate.py: rows come from files, for every setting; an evaluation goes on where it was."""
 
 import json
-from dataclasses import asdict
+import shutil
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from models.quantizers.learned import load_quantizer
 from models.recognizer import load_recognizer
 from models.registry import Registry
 from tests.training.conftest import Workshop
-from training import evaluate
+from training import evaluate, publish
 from training.datasets import load
 
 CPU = torch.device("cpu")
@@ -85,3 +86,18 @@ def test_an_evaluation_goes_on_where_it_was(workshop: Workshop, tmp_path: Path) 
 
 
 NOT_OF_THE_HEADER = ("command", "hardware", "torch")
+
+
+def test_a_quantizer_that_searches_is_measured_without_it_too(workshop: Workshop, tmp_path: Path) -> None:
+    models = Path(shutil.copytree(workshop.models, tmp_path / "models"))
+    run = ["--models", str(models), "--run", str(workshop.runs / "painter"), "--name", "painter"]
+    publish.main([*run, "--strengths", "0", "1"])
+    flags = ["--data", str(workshop.data), "--models", str(models), "--device", "cpu", "--workers", "1"]
+    flags += ["--classifier", "stripes", "--quantizer", "painter", "--methods", "--qualities", "--colors", "2"]
+
+    searched, one_pass, _ = evaluate.main([*flags, "--out", str(tmp_path / "results.json")])
+
+    assert [searched.method, one_pass.method] == ["colorcnn", "colorcnn_one_pass"]
+    assert searched.kept >= one_pass.kept
+    before = Summary(**row_of(workshop, Setting("colorcnn", "painter", 2)))
+    assert replace(one_pass, method="colorcnn", milliseconds=before.milliseconds) == before

@@ -176,5 +176,6 @@ def test_every_shipped_recipe_is_understood_by_all_its_scripts(name: str, hardwa
     rows = [Row(recipe, seed, places) for seed in recipe.seeds]
     rows[0].check()
     assert rows[0].name == name and len({row.name for row in rows}) == len(rows)
-    assert recipe.needs == [value for key, value in recipe.train.items() if key == "classifier"]
+    named = [recipe.train.get(key) for key in ("classifier", "encoder", "start")]
+    assert {*recipe.needs} == {name for name in [*named, *recipe.train.get("also", [])] if name}
     assert [needed.file.stem for needed in recipe.needed()] == recipe.needs

@@ -10,6 +10,7 @@ from torch import Tensor
 from models.networks.classifiers import ClassifierConfig
 from models.networks.colorcnn import ColorCNN, ColorCNNConfig, Plan, build_colorcnn
 from models.networks.palette import hard_palette
+from models.quantizers import search
 from models.quantizers.learned import LearnedQuantizer
 from models.quantizers.search import strengthened
 
@@ -43,7 +44,7 @@ def painted(network: ColorCNN, view: Tensor, plan: Plan) -> Tensor:
 
 
 @torch.inference_mode()
-def best_of(network: ColorCNN, view: Tensor, colors: int, fidelity: float) -> float:
+def best_of(network: ColorCNN, view: Tensor, colors: int, fidelity: float, floor: float = 0.05) -> float:
     """The strength of the least cost, one after the other."""
     answer = network.encoder(view).softmax(1)
     costs = {}
@@ -51,19 +52,22 @@ def best_of(network: ColorCNN, view: Tensor, colors: int, fidelity: float) -> fl
         shown = painted(network, view, planned(network, view, colors).times(strength))
         divergence = (answer * (answer.log() - network.encoder(shown).softmax(1).log())).sum().item()
         error = (shown - view).square().mean().item()
-        costs[strength] = (1 - fidelity) * divergence + fidelity * 100 * error
+        costs[strength] = (1 - fidelity) * divergence + 100 * (fidelity + floor) * error
     return min(costs, key=lambda strength: costs[strength])
 
 
 @pytest.mark.parametrize("fidelity", [0.0, 1e-5, 1.0])
+@pytest.mark.parametrize("floor", [0.0, 0.05])
 @torch.inference_mode()
-def test_each_image_has_the_best_strength(fidelity: float) -> None:
+def test_each_image_has_the_best_strength(floor: float, fidelity: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the floor, as an untrained classifier's answers differ by next to nothing."""
+    monkeypatch.setattr(search, "_FLOOR", floor)
     network, views = make_network(*STRENGTHS), make_views(12)
     plan = planned(network, views, 3)
     chosen = strengthened(network, views, plan, fidelity)
-    expected = torch.tensor([best_of(network, views[i : i + 1], 3, fidelity) for i in range(len(views))])
+    expected = torch.tensor([best_of(network, views[i : i + 1], 3, fidelity, floor) for i in range(len(views))])
     torch.testing.assert_close(chosen.structure, plan.times(expected).structure)
-    assert len(set(expected.tolist())) > 1 or fidelity == 1
+    assert len(set(expected.tolist())) > 1 or floor or fidelity == 1
 
 
 @torch.inference_mode()
@@ -79,6 +83,11 @@ def test_a_single_strength_is_taken_without_a_look() -> None:
     plan = planned(network, views, 3)
     network.encoder.head = torch.nn.Linear(1, 1)  # nobody asks it
     torch.testing.assert_close(strengthened(network, views, plan).structure, plan.structure / 2)
+
+
+@pytest.mark.parametrize(("strengths", "heeds"), [((0.5,), False), ((0.0, 1.0), True)])
+def test_fidelity_is_heeded_where_there_is_a_choice(strengths: tuple[float, ...], heeds: bool) -> None:
+    assert LearnedQuantizer(make_network(*strengths), torch.device("cpu")).heeds_fidelity is heeds
 
 
 def test_the_quantizer_paints_what_was_found() -> None:
