@@ -14,9 +14,10 @@ from service import documentation, problems
 from service.benchmark import Benchmarks
 from service.engine import Engine, ModelEngine
 from service.lifecycle import Service
+from service.metrics import Metrics
 from service.middleware import RequestContext
 from service.model_loader import ModelLoader
-from service.routes import router
+from service.routes import probes, router
 from service.settings import Settings
 from service.worker_process import Run, WorkerProcess
 
@@ -62,11 +63,14 @@ def create_app(
         version=_version(),
         lifespan=_lifespan,
         redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
         redirect_slashes=False,
     )
     app.state.service = service
-    app.add_middleware(RequestContext)
+    app.state.metrics = Metrics(service)
+    app.add_middleware(RequestContext, metrics=app.state.metrics)
     problems.install(app)
+    app.include_router(probes)
     app.include_router(router)
     return app
 

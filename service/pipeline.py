@@ -90,6 +90,16 @@ class Pipeline:
         self._settings = settings
         self._slots = CapacityLimiter(settings.workers)
 
+    @property
+    def inside(self) -> int:
+        """How many requests are admitted."""
+        return self.admission.inside
+
+    @property
+    def waiting(self) -> int:
+        """How many of them wait for a place for their pixels."""
+        return self._slots.statistics().tasks_waiting
+
     async def quantize(self, data: bytes, options: QuantizeOptions) -> Quantized:
         """Paint the image in `data`; raises the errors of `models.errors` for names, bytes and options."""
         choice = self._steps.engine.choose(options.method, options.model, options.colors, fidelity=options.fidelity)

@@ -134,16 +134,25 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _answer_validation_error)
 
 
-def _request_id(request: Request) -> str:
-    return str(request.state.request_id)
+def _answer(request: Request, problem: Problem, detail: str, headers: Mapping[str, str] | None = None) -> Response:
+    """The problem details; the log and the metrics read the name of the problem from the request."""
+    request.state.problem = problem.name
+    return problem_response(problem, detail, str(request.state.request_id), headers)
 
 
 async def _answer_domain_error(request: Request, error: Exception) -> Response:
     problem = problem_of(error)
     if problem is INTERNAL:
         raise error  # a corrupt checkpoint, say: for the log and the answer of last resort
-    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, RetryLater) else None
-    return problem_response(problem, str(error), _request_id(request), headers)
+    return _answer(request, problem, str(error), _headers_of(error))
+
+
+def _headers_of(error: Exception) -> Mapping[str, str]:
+    match error:
+        case RetryLater():
+            return {"Retry-After": str(error.retry_after)}
+        case _:
+            return {}
 
 
 async def _answer_http_exception(request: Request, error: Exception) -> Response:
@@ -157,7 +166,7 @@ async def _answer_http_exception(request: Request, error: Exception) -> Response
     advice = f"Use {headers['Allow'].replace(', ', ' or ')}. " if "Allow" in headers else ""
     failed = f"{error.detail}: {request.method} {request.scope['path']!r:.200}."
     detail = f"{failed} {advice}The service describes itself at /docs."
-    return problem_response(problem, detail, _request_id(request), headers)
+    return _answer(request, problem, detail, headers)
 
 
 def _allowed_methods(request: Request, allow: str) -> list[str]:
@@ -170,4 +179,4 @@ async def _answer_validation_error(request: Request, error: Exception) -> Respon
     if not isinstance(error, RequestValidationError):
         raise error
     detail = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
-    return problem_response(PROBLEMS[BadOption], detail, _request_id(request))
+    return _answer(request, PROBLEMS[BadOption], detail)

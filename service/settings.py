@@ -9,11 +9,14 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, DirectoryPath, Field, StringConstraints, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from service.logs import LogFormat
+
 PREFIX = "COLORCNN_"
 _VARIABLES_OF_TRAINING = frozenset({"COLORCNN_DATA"})
 
 Device = Annotated[str, StringConstraints(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
 LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(str.lower)]
+LogFormatName = Annotated[LogFormat, BeforeValidator(str.lower)]
 ModelName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
@@ -29,6 +32,9 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", min_length=1, description="Address to listen on; 0.0.0.0 for every interface.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     log_level: LogLevel = Field("info", description="Least severe line logged: debug, info, warning or error.")
+    log_format: LogFormatName = Field(
+        "text", description="Log lines as `text` for people, or as `json` for a collector, which the image sets."
+    )
 
     device: Device = Field("auto", description="`cpu`, `cuda`, `cuda:1`, or `auto`: CUDA when there is one, else CPU.")
     models_folder: DirectoryPath | None = Field(

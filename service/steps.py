@@ -30,6 +30,10 @@ class Admission:
         self._retry_after = retry_after
         self._inside = 0
 
+    @property
+    def inside(self) -> int:
+        return self._inside
+
     @contextmanager
     def admit(self) -> Iterator[None]:
         """Be inside for the length of the block. Raises QueueFull when there is no room."""

@@ -1,5 +1,6 @@
 """A real uvicorn process on loopback: what ASGI alone cannot show."""
 
+import json
 import signal
 import socket
 import subprocess
@@ -131,12 +132,14 @@ def test_a_misspelt_setting_is_named_in_the_log(server: Server) -> None:
 
 
 def test_sigterm_ends_the_process_in_order(tmp_path: Path) -> None:
-    with serving("tests.service.fake_server", tmp_path / "log") as server:
+    with serving("tests.service.fake_server", tmp_path / "log", log_format="json") as server:
         server.wait_until_ready()
         status = server.stop()
 
     assert status in (0, -signal.SIGTERM)  # uvicorn raises the signal again once it has shut down
-    assert "Application shutdown complete" in server.log.read_text()
+    lines = [json.loads(line) for line in server.log.read_text().splitlines()]
+    assert "Application shutdown complete." in [line["message"] for line in lines]
+    assert all({"time", "level", "logger"} <= line.keys() for line in lines)
 
 
 def run(arguments: list[str], **variables: str) -> subprocess.CompletedProcess[str]:

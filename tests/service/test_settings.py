@@ -40,6 +40,7 @@ def test_an_empty_variable_means_the_default(monkeypatch: pytest.MonkeyPatch) ->
         ("COLORCNN_BENCHMARK_MAX_PIXELS", "0"),
         ("COLORCNN_BENCHMARK_TIMEOUT", "0"),
         ("COLORCNN_LOG_LEVEL", "loud"),
+        ("COLORCNN_LOG_FORMAT", "xml"),
         ("COLORCNN_MODELS_FOLDER", "no/such/folder"),
     ],
 )
