@@ -55,6 +55,7 @@ def serve(settings: Settings, engine: Engine | None = None, benchmarks: Benchmar
 
     from service.app import create_app
     from service.engine import NoSuchDevice
+    from service.http_protocol import limited_protocol
     from service.server import Server
 
     logs.configure(settings.log_level, settings.log_format)
@@ -74,6 +75,8 @@ def serve(settings: Settings, engine: Engine | None = None, benchmarks: Benchmar
         app,
         host=settings.host,
         port=settings.port,
+        http=limited_protocol(settings.header_timeout, settings.max_header_bytes),
+        ws="none",
         log_config=None,
         access_log=False,
         server_header=False,

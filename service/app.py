@@ -8,11 +8,12 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import anyio
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from service import documentation, problems
 from service.benchmark import Benchmarks
 from service.engine import Engine, ModelEngine
+from service.guards import guards
 from service.lifecycle import Service
 from service.metrics import Metrics
 from service.middleware import RequestContext
@@ -71,7 +72,12 @@ def create_app(
     app.add_middleware(RequestContext, metrics=app.state.metrics)
     problems.install(app)
     app.include_router(probes)
-    app.include_router(router)
+    checks = guards(settings)
+    app.include_router(
+        router,
+        dependencies=[Depends(check) for check in checks.values()],
+        responses=documentation.problem_answers(tuple(checks)),
+    )
     return app
 
 

@@ -95,6 +95,7 @@ async def _read_upload(request: Request, service: Service, max_images: int = 1) 
         request,
         max_bytes=settings.max_upload_bytes,
         timeout=settings.upload_timeout,
+        max_parts=settings.max_form_parts,
         max_images=max_images,
     )
 

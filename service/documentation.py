@@ -144,6 +144,8 @@ _PAGE_HEADERS: Json = {
 
 _RETRY_AFTER = {"Retry-After": _header("Seconds to wait.", "2")}
 _PROBLEM_HEADERS: Mapping[int, Json] = {
+    401: {"WWW-Authenticate": _header("How to say who you are.", "Bearer")},
+    429: _RETRY_AFTER,
     503: _RETRY_AFTER,
 }
 
