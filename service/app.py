@@ -65,6 +65,7 @@ def create_app(
         lifespan=_lifespan,
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
+        telemetry={"auto_configure": True},  # exports only where OTEL_EXPORTER_OTLP_* names an endpoint
         redirect_slashes=False,
     )
     app.state.service = service

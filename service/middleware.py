@@ -21,7 +21,7 @@ from service.metrics import Metrics
 from service.problems import INTERNAL, internal_error
 
 HEADER = "X-Request-ID"
-CLIENT_CLOSED = 499  # nginx's number for a client that left; only ever in the log
+CLIENT_CLOSED = 499  # nginx's number for a client that left; only ever in the log and in the metrics
 
 log = logging.getLogger("colorcnn.access")
 
