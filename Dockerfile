@@ -46,11 +46,10 @@ ENV PATH=/opt/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     MPLCONFIGDIR=/tmp/matplotlib \
+    COLORCNN_LOG_FORMAT=json \
     COLORCNN_HOST=0.0.0.0 \
     COLORCNN_PORT=8000
 USER 10001:10001
 EXPOSE 8000
-# http.client, not urllib.request: a proxy in the environment must not come between.
-HEALTHCHECK --interval=10s --timeout=5s --start-period=120s --retries=3 \
-    CMD ["python", "-c", "import http.client, os, sys; probe = http.client.HTTPConnection('127.0.0.1', int(os.environ['COLORCNN_PORT']), timeout=4); probe.request('GET', '/readyz'); sys.exit(probe.getresponse().status != 200)"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=120s --retries=3 CMD ["python", "-m", "service", "health"]
 CMD ["python", "-m", "service"]

@@ -1,4 +1,7 @@
-"""`python -m service`: serve until SIGTERM or Ctrl-C, then let running requests end."""
+"""`python -m service`: serve until SIGTERM or Ctrl-C, then let running requests end.
+
+`python -m service health` asks the service of the same settings whether it is ready, and says so by its exit status.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from service import logs
+from service.health import is_ready
 from service.settings import Settings, environment_table, unknown_variables, variable
 
 if TYPE_CHECKING:
@@ -21,18 +26,22 @@ if TYPE_CHECKING:
 EXIT_BROKEN = 1
 EXIT_BAD_SETTINGS = 2
 
+_PROBE_TIMEOUT = 4.0  # seconds; the image gives its health check five
+
 log = logging.getLogger("colorcnn.service")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Read the settings and serve; returns the exit status of the process."""
-    _parser().parse_args(arguments)
+    command = _parser().parse_args(arguments).command
     try:
         settings = Settings()
     except ValidationError as error:
         for item in error.errors():
             print(f"{variable('.'.join(map(str, item['loc'])))}: {item['msg']}", file=sys.stderr)
-        return EXIT_BAD_SETTINGS
+        return EXIT_BROKEN if command else EXIT_BAD_SETTINGS  # of a probe, container engines expect 0 or 1
+    if command == "health":
+        return 0 if is_ready(settings.host, settings.port, _PROBE_TIMEOUT) else EXIT_BROKEN
     return serve(settings)
 
 
@@ -46,9 +55,10 @@ def serve(settings: Settings, engine: Engine | None = None, benchmarks: Benchmar
 
     from service.app import create_app
     from service.engine import NoSuchDevice
+    from service.http_protocol import limited_protocol
     from service.server import Server
 
-    _configure_logging(settings.log_level)
+    logs.configure(settings.log_level, settings.log_format)
     _warn_of_unknown_variables()
     broken: list[bool] = []
 
@@ -65,6 +75,8 @@ def serve(settings: Settings, engine: Engine | None = None, benchmarks: Benchmar
         app,
         host=settings.host,
         port=settings.port,
+        http=limited_protocol(settings.header_timeout, settings.max_header_bytes),
+        ws="none",
         log_config=None,
         access_log=False,
         server_header=False,
@@ -78,13 +90,6 @@ def serve(settings: Settings, engine: Engine | None = None, benchmarks: Benchmar
     return EXIT_BROKEN if broken else 0
 
 
-def _configure_logging(level: str) -> None:
-    """One line for each event, to stderr. Libraries that write lines about each upload are kept quiet."""
-    logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    for library in ("python_multipart", "PIL"):
-        logging.getLogger(library).setLevel(logging.ERROR)
-
-
 def _warn_of_unknown_variables() -> None:
     """A warning and no refusal: the environment may be shared, and a container platform may add variables to it."""
     unknown = unknown_variables(os.environ)
@@ -94,12 +99,15 @@ def _warn_of_unknown_variables() -> None:
 
 def _parser() -> argparse.ArgumentParser:
     rows = "\n".join(f"  {name}={default}\n      {text}" for name, default, text in environment_table())
-    return argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         prog="python -m service",
         description="Serve the REST API. Everything is set by environment variables:",
         epilog=rows,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    text = "do not serve, but exit with 0 where the service of these settings is ready, else with 1"
+    parser.add_argument("command", nargs="?", choices=["health"], help=text)
+    return parser
 
 
 if __name__ == "__main__":

@@ -8,15 +8,17 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import anyio
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from service import documentation, problems
 from service.benchmark import Benchmarks
 from service.engine import Engine, ModelEngine
+from service.guards import guards
 from service.lifecycle import Service
+from service.metrics import Metrics
 from service.middleware import RequestContext
 from service.model_loader import ModelLoader
-from service.routes import router
+from service.routes import probes, router
 from service.settings import Settings
 from service.worker_process import Run, WorkerProcess
 
@@ -62,12 +64,21 @@ def create_app(
         version=_version(),
         lifespan=_lifespan,
         redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
+        telemetry={"auto_configure": True},  # exports only where OTEL_EXPORTER_OTLP_* names an endpoint
         redirect_slashes=False,
     )
     app.state.service = service
-    app.add_middleware(RequestContext)
+    app.state.metrics = Metrics(service)
+    app.add_middleware(RequestContext, metrics=app.state.metrics)
     problems.install(app)
-    app.include_router(router)
+    app.include_router(probes)
+    checks = guards(settings)
+    app.include_router(
+        router,
+        dependencies=[Depends(check) for check in checks.values()],
+        responses=documentation.problem_answers(tuple(checks)),
+    )
     return app
 
 

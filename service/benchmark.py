@@ -150,6 +150,16 @@ class Benchmarks:
         self._working: anyio.CancelScope | None = None
         self._stopped = False
 
+    @property
+    def inside(self) -> int:
+        """How many benchmarks are admitted."""
+        return len(self._inside)
+
+    @property
+    def waiting(self) -> int:
+        """How many of them wait for their turn."""
+        return self._turn.statistics().tasks_waiting
+
     @contextmanager
     def admit(self) -> Iterator[Place]:
         """Be inside for the length of the block, or until the place is left. Raises QueueFull when there is no room."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 import anyio
@@ -30,7 +30,7 @@ from service.schemas import (
     ErrorReport,
     ResultsReport,
 )
-from service.stopwatch import Stopwatch
+from service.stopwatch import Stopwatch, Timings
 
 HTML = "text/html"
 NDJSON = "application/x-ndjson"
@@ -43,14 +43,20 @@ _PAGE_HEADERS = {
 }
 
 
-async def benchmark_answer(benchmarks: Benchmarks, place: Place, job: Job, media_type: str) -> Response:
-    """Run `job` to its end and answer with all of it, as JSON, as a contact sheet (PNG) or as a page (HTML)."""
+async def benchmark_answer(
+    benchmarks: Benchmarks, place: Place, job: Job, media_type: str, observe: Callable[[Timings], None]
+) -> Response:
+    """Run `job` to its end and answer with all of it, as JSON, as a contact sheet (PNG) or as a page (HTML).
+
+    observe: called with the seconds of the stages.
+    """
     watch, events = Stopwatch(), list[Event]()
     async with benchmarks.turn(watch):
         await benchmarks.run(job, events.append, watch)
         with watch.measure("encode"):
             response = await _shape(benchmarks, job, events, media_type)
     place.leave()
+    observe(watch.timings())
     response.headers.update(_headers(job) | {"Server-Timing": server_timing(watch.timings())})
     return response
 
@@ -61,11 +67,12 @@ class BenchmarkLines(StreamingResponse):
     After SILENCE without one comes the progress again, so that no proxy takes the connection for dead.
     """
 
-    def __init__(self, benchmarks: Benchmarks, place: Place, job: Job) -> None:
+    def __init__(self, benchmarks: Benchmarks, place: Place, job: Job, observe: Callable[[Timings], None]) -> None:
         super().__init__((), headers=_headers(job), media_type=NDJSON)
         self._benchmarks = benchmarks
         self._place = place
         self._job = job
+        self._observe = observe
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await while_connected(receive, lambda: self.stream_response(send))
@@ -100,6 +107,7 @@ class BenchmarkLines(StreamingResponse):
             async with self._benchmarks.turn(watch):
                 await self._benchmarks.run(self._job, made.send_nowait, watch)
         self._place.leave()
+        self._observe(watch.timings())
 
 
 def results_answer(report: ResultsReport, page: str | None) -> Response:

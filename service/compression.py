@@ -96,6 +96,16 @@ class Compression:
         self._idle = list(encoders)
         self._slots = CapacityLimiter(len(encoders))
 
+    @property
+    def inside(self) -> int:
+        """How many requests are admitted."""
+        return self.admission.inside
+
+    @property
+    def waiting(self) -> int:
+        """How many of them wait for a place for their pixels."""
+        return self._slots.statistics().tasks_waiting
+
     async def compress(self, data: bytes, options: CompressOptions, wanted: Wanted) -> Compressed:
         """Paint the image in `data` and encode it as BPG; for a report the upload too, to be compared with.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from functools import partial
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
@@ -12,8 +13,10 @@ from service.benchmark import Job, Place, SheetUse
 from service.benchmark_answers import HTML, NDJSON
 from service.compression import Compression
 from service.lifecycle import Service
+from service.metrics import Metrics
 from service.negotiation import choose
 from service.options import MAX_IMAGES, BenchmarkOptions, ClassifyOptions, CompressOptions, QuantizeOptions
+from service.stopwatch import Timings
 from service.uploads import Upload, parse_options, read_upload
 
 
@@ -28,6 +31,20 @@ async def _ready_service(service: AnyService) -> Service:
     service.require_ready()
     return service
 
+
+async def _metrics(request: Request) -> Metrics:
+    return cast(Metrics, request.app.state.metrics)
+
+
+ServiceMetrics = Annotated[Metrics, Depends(_metrics)]
+
+
+async def _stage_observer(request: Request, metrics: ServiceMetrics) -> Callable[[Timings], None]:
+    return partial(metrics.observe_stages, request.scope["route"].path)
+
+
+StageObserver = Annotated[Callable[[Timings], None], Depends(_stage_observer)]
+"""Counts the stages of this request."""
 
 ReadyService = Annotated[Service, Depends(_ready_service)]
 
@@ -72,17 +89,23 @@ JsonOrHtml = Annotated[str, Depends(_negotiate(JSON, HTML))]
 BenchmarkMediaType = Annotated[str, Depends(_negotiate(JSON, PNG, HTML, NDJSON))]
 
 
-async def _read_image(request: Request, service: Service) -> Upload:
+async def _read_upload(request: Request, service: Service, max_images: int = 1) -> Upload:
     settings = service.settings
-    return await read_upload(request, max_bytes=settings.max_upload_bytes, timeout=settings.upload_timeout)
+    return await read_upload(
+        request,
+        max_bytes=settings.max_upload_bytes,
+        timeout=settings.upload_timeout,
+        max_parts=settings.max_form_parts,
+        max_images=max_images,
+    )
 
 
 async def _upload(request: Request, service: AdmittedService) -> Upload:
-    return await _read_image(request, service)
+    return await _read_upload(request, service)
 
 
 async def _compress_upload(request: Request, service: ReadyService, _: AdmittedCompression) -> Upload:
-    return await _read_image(request, service)
+    return await _read_upload(request, service)
 
 
 ImageUpload = Annotated[Upload, Depends(_upload, scope="function")]
@@ -112,10 +135,7 @@ _SHEET_USES: Mapping[str, SheetUse] = {PNG: "needed", HTML: "if it fits"}
 async def _benchmark_job(
     request: Request, media_type: BenchmarkMediaType, service: ReadyService, _: BenchmarkPlace
 ) -> Job:
-    settings = service.settings
-    upload = await read_upload(
-        request, max_bytes=settings.max_upload_bytes, timeout=settings.upload_timeout, max_images=MAX_IMAGES
-    )
+    upload = await _read_upload(request, service, MAX_IMAGES)
     options = parse_options(upload, BenchmarkOptions)
     sheet = _SHEET_USES.get(media_type, "none")
     return service.benchmarks.plan(upload, options, sheet=sheet, request_id=request.state.request_id)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from itertools import islice
@@ -26,7 +25,10 @@ Ranking = tuple[Prediction, ...]
 
 _BATCH_PIXELS = 1 << 17  # index logits take 4 bytes a pixel and colour: 128 MiB at 256 colours, a few times over
 
-log = logging.getLogger("colorcnn.device")
+Observer = Callable[[str, Ran[Any]], None]
+"""Told what was done, one of WORK, and how."""
+
+WORK = ("quantize", "predict", "map")
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +56,17 @@ class Device:
         self._engine = engine
         self._timeout = settings.queue_timeout
         self._retry_after = settings.retry_after
-        self._queue: Batcher[Hashable, _Job, Any] = Batcher(_run, _limits(settings), observe=_log)
+        self._queue: Batcher[tuple[Any, ...], _Job, Any] = Batcher(_run, _limits(settings), observe=self._tell)
+        self._observers: list[Observer] = []
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for their turn."""
+        return self._queue.waiting
+
+    def subscribe(self, observer: Observer) -> None:
+        """Have `observer` called after each batch, in the event loop; it must not raise."""
+        self._observers.append(observer)
 
     def serving(self) -> AbstractAsyncContextManager[None]:
         """A block in which the device works; leaving it finishes what was taken."""
@@ -104,7 +116,12 @@ class Device:
         return heat
 
     async def _submit(
-        self, watch: Stopwatch, key: Hashable, run: Callable[[Sequence[Any]], Sequence[Any]], item: object, size: int
+        self,
+        watch: Stopwatch,
+        key: tuple[Any, ...],
+        run: Callable[[Sequence[Any]], Sequence[Any]],
+        item: object,
+        size: int,
     ) -> Any:
         job = _Job(run, item, watch, time.perf_counter())
         try:
@@ -116,11 +133,15 @@ class Device:
         except Closed as error:
             raise NotReady("The service is shutting down.", retry_after=self._retry_after) from error
 
+    def _tell(self, ran: Ran[tuple[Any, ...]]) -> None:
+        for observer in self._observers:
+            observer(ran.key[0], ran)
+
     def _full(self, reason: str) -> QueueFull:
         return QueueFull(f"{reason}; try again in {self._retry_after} seconds.", retry_after=self._retry_after)
 
 
-def _run(_: Hashable, jobs: Sequence[_Job]) -> Sequence[Any]:
+def _run(_: tuple[Any, ...], jobs: Sequence[_Job]) -> Sequence[Any]:
     """One batch, each request's wait and work put down in its stopwatch."""
     started = time.perf_counter()
     results = jobs[0].run([job.item for job in jobs])
@@ -140,13 +161,6 @@ def _limits(settings: Settings) -> Limits:
         batch_items=settings.max_batch,
         batch_size=_BATCH_PIXELS,
     )
-
-
-def _log(ran: Ran[Hashable]) -> None:
-    if log.isEnabledFor(logging.DEBUG):
-        what = ran.key[0] if isinstance(ran.key, tuple) else ran.key
-        milliseconds = 1000 * ran.seconds, 1000 * max(ran.waits)
-        log.debug("batch of=%s items=%d pixels=%d ms=%.1f waited=%.1f", what, len(ran.waits), ran.size, *milliseconds)
 
 
 def _pixels_of(image: Pixels) -> int:

@@ -142,10 +142,16 @@ _PAGE_HEADERS: Json = {
 }
 
 
+_RETRY_AFTER = {"Retry-After": _header("Seconds to wait.", "2")}
+_PROBLEM_HEADERS: Mapping[int, Json] = {
+    401: {"WWW-Authenticate": _header("How to say who you are.", "Bearer")},
+    429: _RETRY_AFTER,
+    503: _RETRY_AFTER,
+}
+
+
 def _problem_answer(problems: Sequence[Problem]) -> Json:
-    headers = dict(_REQUEST_ID)
-    if problems[0].status == 503:
-        headers["Retry-After"] = _header("Seconds to wait.", "2")
+    headers = _REQUEST_ID | _PROBLEM_HEADERS.get(problems[0].status, {})
     return {
         "description": "; ".join(problem.title for problem in problems),
         "headers": headers,
@@ -168,7 +174,8 @@ def _problem_example(problem: Problem) -> Json:
     }
 
 
-def _problem_answers(statuses: Sequence[int]) -> dict[int | str, Json]:
+def problem_answers(statuses: Sequence[int]) -> dict[int | str, Json]:
+    """The `responses` of a route that answers with the problems of these statuses."""
     known = (*PROBLEMS.values(), INTERNAL)
     return {status: _problem_answer([problem for problem in known if problem.status == status]) for status in statuses}
 
@@ -220,7 +227,7 @@ def _operation(
 ) -> Json:
     """Arguments of a route that takes images and answers in the media types of `schemas`, the preferred one first."""
     return {
-        "responses": {200: _success(schemas, headers), **_problem_answers(statuses)},
+        "responses": {200: _success(schemas, headers), **problem_answers(statuses)},
         "openapi_extra": {"parameters": _query_parameters(options), "requestBody": _request_body(options, files)},
     }
 
@@ -246,7 +253,16 @@ BENCHMARK = _operation(
 RESULTS: Json = {
     "responses": {
         200: _success({JSON: _report(ResultsReport), HTML: _TEXT}, _PAGE_HEADERS),
-        **_problem_answers((406, 503)),
+        **problem_answers((406, 503)),
     }
 }
-NOT_READY: Json = {"responses": _problem_answers((503,))}
+METRICS: Json = {
+    "responses": {
+        200: {
+            "description": "The text format 0.0.4.",
+            "headers": _REQUEST_ID,
+            "content": {"text/plain": {"schema": _TEXT}},
+        }
+    }
+}
+NOT_READY: Json = {"responses": problem_answers((503,))}

@@ -67,6 +67,9 @@ class Engine(Protocol):
     def device(self) -> str:
         """Where the networks run: "cpu", "cuda" or "cuda:1"."""
 
+    def device_memory(self) -> int | None:
+        """Bytes of GPU memory that tensors hold; None where there is no GPU."""
+
     def load(self) -> None:
         """Load every network and run each once, so that the first request is not the slow one."""
 
@@ -141,6 +144,9 @@ class ModelEngine:
     @property
     def device(self) -> str:
         return str(self._device)
+
+    def device_memory(self) -> int | None:
+        return torch.cuda.memory_allocated(self._device) if self._device.type == "cuda" else None
 
     def load(self) -> None:
         """Load and warm every classifier and quantizer of the manifest.

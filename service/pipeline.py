@@ -91,6 +91,16 @@ class Pipeline:
         self._settings = settings
         self._room = Room((settings.workers + 1) * settings.max_pixels)
 
+    @property
+    def inside(self) -> int:
+        """How many requests are admitted."""
+        return self.admission.inside
+
+    @property
+    def waiting(self) -> int:
+        """How many of them wait for room for their pixels."""
+        return self._room.waiting
+
     async def quantize(self, data: bytes, options: QuantizeOptions) -> Quantized:
         """Paint the image in `data`; raises the errors of `models.errors` for names, bytes and options."""
         choice = self._steps.engine.choose(options.method, options.model, options.colors, fidelity=options.fidelity)

@@ -45,6 +45,14 @@ class OutOfTime(ColorCNNError):
     """An image was not compressed in time, or a benchmark had to end before this row of it."""
 
 
+class Unauthorized(ColorCNNError):
+    """The request carries no API key, or one that is not accepted (`error` as in RFC 6750, section 3.1)."""
+
+    def __init__(self, detail: str, *, error: str | None = None) -> None:
+        super().__init__(detail)
+        self.challenge = "Bearer" + (f' error="{error}"' if error else "")
+
+
 class RetryLater(ColorCNNError):
     """The service cannot take the request now. `retry_after` is in seconds."""
 
@@ -55,6 +63,10 @@ class RetryLater(ColorCNNError):
 
 class QueueFull(RetryLater):
     """As many requests as the queue holds are inside already."""
+
+
+class RateLimited(RetryLater):
+    """The client asks more often than the rate limit allows."""
 
 
 class NotDrawn(RetryLater):
@@ -82,6 +94,7 @@ class Problem:
 PROBLEMS: Mapping[type[Exception], Problem] = {
     BadImage: Problem("bad-image", 400, "The upload is not a readable image"),
     MalformedUpload: Problem("malformed-upload", 400, "The request body is not well-formed multipart/form-data"),
+    Unauthorized: Problem("unauthorized", 401, "The request needs an API key"),
     UnknownModel: Problem("unknown-model", 404, "There is no such model"),
     UnknownMethod: Problem("unknown-method", 404, "There is no such quantization method"),
     NotAcceptable: Problem("not-acceptable", 406, "None of the accepted media types is available"),
@@ -90,6 +103,7 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
     UnsupportedFormat: Problem("unsupported-format", 415, "The format of the upload is not accepted"),
     BadUpload: Problem("bad-upload", 422, "The form does not hold the images that are expected"),
     BadOption: Problem("bad-option", 422, "An option is unknown, repeated or out of range"),
+    RateLimited: Problem("rate-limited", 429, "The client asks too often"),
     QueueFull: Problem("queue-full", 503, "The service has as much work as it can hold"),
     NotReady: Problem("not-ready", 503, "The service is not ready"),
     NotDrawn: Problem("not-drawn", 503, "The contact sheet or page could not be drawn"),
@@ -98,6 +112,8 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
 
 NOT_FOUND = Problem("not-found", 404, "There is nothing at this path")
 METHOD_NOT_ALLOWED = Problem("method-not-allowed", 405, "The path does not answer this method")
+MALFORMED_REQUEST = Problem("malformed-request", 400, "The request is not well-formed HTTP")
+HEAD_TOO_LARGE = Problem("head-too-large", 431, "The head of the request is too large")
 INTERNAL = Problem("internal", 500, "The service made a mistake")
 
 _BY_STATUS: Mapping[int, Problem] = {404: NOT_FOUND, 405: METHOD_NOT_ALLOWED, 500: INTERNAL}
@@ -134,16 +150,27 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _answer_validation_error)
 
 
-def _request_id(request: Request) -> str:
-    return str(request.state.request_id)
+def _answer(request: Request, problem: Problem, detail: str, headers: Mapping[str, str] | None = None) -> Response:
+    """The problem details; the log and the metrics read the name of the problem from the request."""
+    request.state.problem = problem.name
+    return problem_response(problem, detail, str(request.state.request_id), headers)
 
 
 async def _answer_domain_error(request: Request, error: Exception) -> Response:
     problem = problem_of(error)
     if problem is INTERNAL:
         raise error  # a corrupt checkpoint, say: for the log and the answer of last resort
-    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, RetryLater) else None
-    return problem_response(problem, str(error), _request_id(request), headers)
+    return _answer(request, problem, str(error), _headers_of(error))
+
+
+def _headers_of(error: Exception) -> Mapping[str, str]:
+    match error:
+        case RetryLater():
+            return {"Retry-After": str(error.retry_after)}
+        case Unauthorized():
+            return {"WWW-Authenticate": error.challenge}
+        case _:
+            return {}
 
 
 async def _answer_http_exception(request: Request, error: Exception) -> Response:
@@ -157,7 +184,7 @@ async def _answer_http_exception(request: Request, error: Exception) -> Response
     advice = f"Use {headers['Allow'].replace(', ', ' or ')}. " if "Allow" in headers else ""
     failed = f"{error.detail}: {request.method} {request.scope['path']!r:.200}."
     detail = f"{failed} {advice}The service describes itself at /docs."
-    return problem_response(problem, detail, _request_id(request), headers)
+    return _answer(request, problem, detail, headers)
 
 
 def _allowed_methods(request: Request, allow: str) -> list[str]:
@@ -170,4 +197,4 @@ async def _answer_validation_error(request: Request, error: Exception) -> Respon
     if not isinstance(error, RequestValidationError):
         raise error
     detail = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
-    return problem_response(PROBLEMS[BadOption], detail, _request_id(request))
+    return _answer(request, PROBLEMS[BadOption], detail)

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from service import documentation
+from service import documentation, metrics
 from service.answers import COMPRESSED, PNG, classify_answer, compress_answer, models_report, quantize_answer
 from service.benchmark_answers import HTML, NDJSON, BenchmarkLines, benchmark_answer, results_answer
 from service.connection import while_connected
@@ -32,6 +32,8 @@ from service.dependencies import (
     PngOrJson,
     QuantizeParameters,
     ReadyService,
+    ServiceMetrics,
+    StageObserver,
 )
 from service.pipeline import TOP
 from service.schemas import ModelsReport, StatusReport
@@ -39,16 +41,18 @@ from service.schemas import ModelsReport, StatusReport
 Handler = TypeVar("Handler", bound=Callable[..., Awaitable[BaseModel | Response]])
 
 router = APIRouter()
+probes = APIRouter()
+"""What is open to everybody, where all else may be guarded."""
 
 
-def _report(path: str, tag: str = "service", **described: Any) -> Callable[[Handler], Handler]:
+def _report(path: str, tag: str = "service", on: APIRouter = router, **described: Any) -> Callable[[Handler], Handler]:
     """Route GET and HEAD of `path` to a handler: HEAD must work wherever GET does (RFC 9110, section 9.1)."""
 
     def register(handler: Handler) -> Handler:
         # FastAPI describes each method of a route under the same operation id, so the route that answers is not
         # described, and the one that is described never answers: the first match wins, and its methods go into Allow.
-        router.add_api_route(path, handler, methods=["GET", "HEAD"], include_in_schema=False)
-        router.add_api_route(path, handler, methods=["GET"], tags=[tag], **(documentation.NOT_READY | described))
+        on.add_api_route(path, handler, methods=["GET", "HEAD"], include_in_schema=False)
+        on.add_api_route(path, handler, methods=["GET"], tags=[tag], **(documentation.NOT_READY | described))
         return handler
 
     return register
@@ -61,12 +65,14 @@ async def quantize(
     service: AdmittedService,
     upload: ImageUpload,
     options: QuantizeParameters,
+    observe: StageObserver,
 ) -> Response:
     """Paint the image with at most `colors` colours so that a network still recognises it, as an indexed PNG.
 
     The PNG has the width and height of the upright upload and the smallest bit depth that holds its palette.
     """
     result = await while_connected(request.receive, partial(service.pipeline.quantize, upload.image, options))
+    observe(result.timings)
     return await anyio.to_thread.run_sync(quantize_answer, result, media_type)
 
 
@@ -77,11 +83,13 @@ async def classify(
     service: AdmittedService,
     upload: ImageUpload,
     options: ClassifyParameters,
+    observe: StageObserver,
 ) -> Response:
     """Say what the image shows, best guess first; as a PNG, show where the classifier looks (class activation map)."""
     if media_type == PNG and options.cam is None:
         options = options.model_copy(update={"cam": TOP})
     result = await while_connected(request.receive, partial(service.pipeline.classify, upload.image, options))
+    observe(result.timings)
     return await anyio.to_thread.run_sync(classify_answer, result, media_type)
 
 
@@ -92,6 +100,7 @@ async def compress(
     compression: AdmittedCompression,
     upload: CompressUpload,
     options: CompressParameters,
+    observe: StageObserver,
 ) -> Response:
     """Paint the image, take it through BPG and back, and report what that costs and does; beside it, the upload itself.
 
@@ -99,6 +108,7 @@ async def compress(
     """
     work = partial(compression.compress, upload.image, options, COMPRESSED[media_type])
     result = await while_connected(request.receive, work)
+    observe(result.timings)
     return await anyio.to_thread.run_sync(compress_answer, result)
 
 
@@ -109,14 +119,16 @@ async def benchmark(
     service: ReadyService,
     place: BenchmarkPlace,
     job: BenchmarkJob,
+    observe: StageObserver,
 ) -> Response:
     """Compare methods and numbers of colours on up to 32 images: bytes, likeness, and what a classifier still sees.
 
     An image that cannot be opened, and a row that cannot be made, carry an `error`; the others are answered.
     """
     if media_type == NDJSON:
-        return BenchmarkLines(service.benchmarks, place, job)
-    return await while_connected(request.receive, partial(benchmark_answer, service.benchmarks, place, job, media_type))
+        return BenchmarkLines(service.benchmarks, place, job, observe)
+    work = partial(benchmark_answer, service.benchmarks, place, job, media_type, observe)
+    return await while_connected(request.receive, work)
 
 
 @_report("/benchmark", "benchmark", response_class=Response, **documentation.RESULTS)
@@ -132,14 +144,20 @@ async def models(service: ReadyService) -> ModelsReport:
     return models_report(service.engine)
 
 
-@_report("/healthz")
+@_report("/metrics", response_class=Response, **documentation.METRICS)
+async def scrape(counted: ServiceMetrics) -> Response:
+    """What Prometheus reads: requests, seconds by stage, refusals, queues, models, memory."""
+    return Response(counted.render(), media_type=metrics.MEDIA_TYPE)
+
+
+@_report("/healthz", on=probes)
 async def healthz(service: AnyService) -> StatusReport:
     """Liveness: answers at once, whatever work there is; fails only when a restart is needed."""
     service.require_alive()
     return StatusReport(status="alive")
 
 
-@_report("/readyz")
+@_report("/readyz", on=probes)
 async def readyz(service: ReadyService) -> StatusReport:
     """Readiness: true from the end of warm-up until the service shuts down."""
     return StatusReport(status="ready")

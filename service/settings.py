@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, DirectoryPath, Field, StringConstraints, field_validator
+from pydantic import BeforeValidator, DirectoryPath, Field, SecretStr, StringConstraints, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from service.logs import LogFormat
+
 PREFIX = "COLORCNN_"
+_API_KEY = re.compile(r"[!-+\--~]{16,200}")  # printable ASCII without blanks and commas
 _VARIABLES_OF_TRAINING = frozenset({"COLORCNN_DATA"})
 
 Device = Annotated[str, StringConstraints(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
 LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(str.lower)]
+LogFormatName = Annotated[LogFormat, BeforeValidator(str.lower)]
 ModelName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
@@ -29,6 +34,9 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", min_length=1, description="Address to listen on; 0.0.0.0 for every interface.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     log_level: LogLevel = Field("info", description="Least severe line logged: debug, info, warning or error.")
+    log_format: LogFormatName = Field(
+        "text", description="Log lines as `text` for people, or as `json` for a collector, which the image sets."
+    )
 
     device: Device = Field("auto", description="`cpu`, `cuda`, `cuda:1`, or `auto`: CUDA when there is one, else CPU.")
     models_folder: DirectoryPath | None = Field(
@@ -41,8 +49,31 @@ class Settings(BaseSettings):
         None, description="Quantizer network for requests that name no model; unset: the manifest's default."
     )
 
+    api_keys: SecretStr | None = Field(
+        None,
+        description="Keys of 16 or more characters, with commas between; a request must carry one. Unset: none.",
+    )
+    rate_limit: int | None = Field(
+        None,
+        ge=1,
+        le=1_000_000,
+        description="Requests a minute of one key, or of one address without keys; more are answered 429. Unset: any.",
+    )
+    rate_burst: int = Field(
+        20, ge=1, le=1_000_000, description="Requests that a client may make at once before the rate limit counts."
+    )
+    header_timeout: float = Field(
+        10.0, gt=0, le=3600, description="Seconds a client has to send the head of a request; then it is cut off."
+    )
+    max_header_bytes: int = Field(
+        32 * 1024, ge=1024, le=2**20, description="Largest head of a request, in bytes; more is answered 431."
+    )
+
     max_upload_bytes: int = Field(
         32 * 1024 * 1024, ge=1024, le=2**31, description="Largest request body, in bytes; more is answered 413."
+    )
+    max_form_parts: int = Field(
+        64, ge=1, le=10_000, description="Most files, and most other fields, of one form; more are answered 400."
     )
     max_pixels: int = Field(
         50_000_000, ge=1, le=250_000_000, description="Largest image, in pixels (width x height); more is answered 413."
@@ -97,6 +128,18 @@ class Settings(BaseSettings):
     retry_after: int = Field(2, ge=1, le=3600, description="Seconds that a 503 answer asks the client to wait.")
     keep_alive_timeout: int = Field(5, ge=1, le=3600, description="Seconds an idle connection stays open.")
     shutdown_timeout: int = Field(25, ge=1, le=3600, description="Seconds that running requests get to end on SIGTERM.")
+
+    @property
+    def accepted_keys(self) -> tuple[str, ...]:
+        """The API keys; none where any client may ask."""
+        return tuple(self.api_keys.get_secret_value().split(",")) if self.api_keys else ()
+
+    @field_validator("api_keys")
+    @classmethod
+    def _are_keys(cls, keys: SecretStr | None) -> SecretStr | None:
+        if keys is not None and not all(map(_API_KEY.fullmatch, keys.get_secret_value().split(","))):
+            raise ValueError("each key must have 16 to 200 printable ASCII characters, with only a comma between keys")
+        return keys
 
     @field_validator("models_folder")
     @classmethod

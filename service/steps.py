@@ -35,6 +35,10 @@ class Admission:
         self._retry_after = retry_after
         self._inside = 0
 
+    @property
+    def inside(self) -> int:
+        return self._inside
+
     @contextmanager
     def admit(self) -> Iterator[None]:
         """Be inside for the length of the block. Raises QueueFull when there is no room."""
@@ -85,6 +89,11 @@ class Room:
     def __init__(self, pixels: int) -> None:
         self._free = pixels
         self._waiting: deque[tuple[int, Event]] = deque()
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for room."""
+        return len(self._waiting)
 
     @asynccontextmanager
     async def hold(self, watch: Stopwatch, pixels: int) -> AsyncIterator[Held]:

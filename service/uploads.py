@@ -19,8 +19,6 @@ from service.problems import BadUpload, MalformedUpload, UploadTimeout
 Options = TypeVar("Options", bound=BaseModel)
 
 FILE_FIELD = "file"
-_MAX_FILES = 64  # more than any endpoint takes, so that the answer can say what is wrong
-_MAX_FIELDS = 64
 _MAX_FIELD_BYTES = 4096
 _HINT = (
     "Send the image as the field `file` (curl -F file=@photo.jpg) or as the raw body (curl --data-binary @photo.jpg)."
@@ -53,7 +51,9 @@ class Upload:
         return self.files[0].data
 
 
-async def read_upload(request: Request, *, max_bytes: int, timeout: float, max_images: int = 1) -> Upload:
+async def read_upload(
+    request: Request, *, max_bytes: int, timeout: float, max_parts: int, max_images: int = 1
+) -> Upload:
     """Read the body of `request`, refusing it as soon as it proves too large.
 
     A body that is not multipart/form-data is the image itself, whatever its Content-Type says: bytes are trusted, types
@@ -62,7 +62,8 @@ async def read_upload(request: Request, *, max_bytes: int, timeout: float, max_i
     Raises:
         ImageTooLarge: the body has, or announces, more than `max_bytes` bytes.
         UploadTimeout: the body did not end within `timeout` seconds.
-        MalformedUpload: the body is announced as a multipart form and is not one.
+        MalformedUpload: the body is announced as a multipart form and is not one, or one of more than `max_parts` files
+            or `max_parts` other fields.
         BadUpload: the form holds no file in the field `file`, or more than `max_images` files, or others; or several
             images are asked for, and there is no body at all. Where one is asked for, that is an image of no bytes.
     """
@@ -70,7 +71,7 @@ async def read_upload(request: Request, *, max_bytes: int, timeout: float, max_i
     try:
         with anyio.fail_after(timeout):
             async with aclosing(_limited(request.stream(), max_bytes)) as chunks:
-                files, form_options = await _read_body(request, chunks, max_bytes, max_images)
+                files, form_options = await _read_body(request, chunks, max_bytes, max_parts, max_images)
     except TimeoutError:
         raise UploadTimeout(f"The request body did not end within {timeout:g} seconds.") from None
     return Upload(files, form_options, tuple(request.query_params.multi_items()))
@@ -142,7 +143,7 @@ async def _limited(stream: AsyncGenerator[bytes, None], max_bytes: int) -> Async
 
 
 async def _read_body(
-    request: Request, chunks: AsyncGenerator[bytes, None], max_bytes: int, max_images: int
+    request: Request, chunks: AsyncGenerator[bytes, None], max_bytes: int, max_parts: int, max_images: int
 ) -> tuple[tuple[UploadedFile, ...], tuple[tuple[str, str], ...]]:
     content_type = request.headers.get("content-type", "")
     if content_type.partition(";")[0].strip().lower() != "multipart/form-data":
@@ -150,7 +151,7 @@ async def _read_body(
         if not data and max_images > 1:
             raise BadUpload(f"The request has no body. {_HINT_OF_SEVERAL}")
         return (UploadedFile(data),), ()
-    return await _split_form(await _parse_multipart(request, chunks, max_bytes), max_images)
+    return await _split_form(await _parse_multipart(request, chunks, max_bytes, max_parts), max_images)
 
 
 async def _join(chunks: AsyncIterator[bytes]) -> bytes:
@@ -160,12 +161,12 @@ async def _join(chunks: AsyncIterator[bytes]) -> bytes:
 class _MemoryParser(MultiPartParser):
     """Starlette's parser, but files stay in memory (the body is bounded), and a form that is cut off is refused."""
 
-    def __init__(self, request: Request, chunks: AsyncGenerator[bytes, None], max_bytes: int) -> None:
+    def __init__(self, request: Request, chunks: AsyncGenerator[bytes, None], max_bytes: int, max_parts: int) -> None:
         super().__init__(
             request.headers,
             self._whole(chunks),
-            max_files=_MAX_FILES,
-            max_fields=_MAX_FIELDS,
+            max_files=max_parts,
+            max_fields=max_parts,
             max_part_size=_MAX_FIELD_BYTES,
         )
         self.spool_max_size = max_bytes
@@ -182,8 +183,10 @@ class _MemoryParser(MultiPartParser):
             raise MultiPartException("The form ends before its closing boundary.")
 
 
-async def _parse_multipart(request: Request, chunks: AsyncGenerator[bytes, None], max_bytes: int) -> FormData:
-    parser = _MemoryParser(request, chunks, max_bytes)
+async def _parse_multipart(
+    request: Request, chunks: AsyncGenerator[bytes, None], max_bytes: int, max_parts: int
+) -> FormData:
+    parser = _MemoryParser(request, chunks, max_bytes, max_parts)
     try:
         return await parser.parse()
     except MultiPartException as error:

@@ -29,6 +29,7 @@ TRAINING: list[str] = PYPROJECT["project"]["optional-dependencies"]["training"]
 # Where the name to install is not the name to import.
 IMPORT_NAMES = {
     "pillow": "PIL",
+    "prometheus-client": "prometheus_client",
     "python-multipart": "python_multipart",
     "pydantic-settings": "pydantic_settings",
     "scikit-image": "skimage",
@@ -170,7 +171,7 @@ def test_the_health_check_of_the_image_follows_readiness(status: HTTPStatus, hea
 
     with answering(status) as port:
         environment = {**os.environ, "COLORCNN_PORT": str(port), "http_proxy": "http://127.0.0.1:1"}
-        done = subprocess.run([sys.executable, *arguments], env=environment, timeout=30, check=False)
+        done = subprocess.run([sys.executable, *arguments], cwd=ROOT, env=environment, timeout=30, check=False)
 
     assert (done.returncode == 0) is healthy
 

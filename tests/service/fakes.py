@@ -70,9 +70,13 @@ class FakeEngine:
         self.bug: Exception | None = None
         self.measured: tuple[Mapping[str, Any], ...] = ()
         self.painted: list[Choice] = []
+        self.gpu_bytes: int | None = None
         self.painters = 0
         self.most_painters = 0
         self.batches: list[tuple[int, int]] = []
+
+    def device_memory(self) -> int | None:
+        return self.gpu_bytes
 
     def load(self) -> None:
         self.may_load.wait(30)

@@ -33,7 +33,7 @@ OWN = [ramp(OWN_SIZE, OWN_SIZE) // part for part in (1, 2, 3, 4)]
 
 async def queued(device: Device, items: int) -> None:
     with anyio.fail_after(PATIENCE):
-        while device._queue.waiting < items:
+        while device.waiting < items:
             await anyio.sleep(0.001)
 
 
@@ -164,7 +164,7 @@ async def test_a_client_that_leaves_takes_its_image_out_of_the_queue(app: FastAP
             await queued(app.state.service.device, 1)
             leave.set()
             with anyio.fail_after(PATIENCE):
-                while app.state.service.device._queue.waiting:
+                while app.state.service.device.waiting:
                     await anyio.sleep(0.001)
             engine.may_paint.set()
         await inside(app, 0)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from httpx import AsyncClient
 
+from service.middleware import SECURITY_HEADERS
 from service.options import BenchmarkOptions, ClassifyOptions, CompressOptions, ImageOptions, QuantizeOptions
 from tests.service.images import DRAWING
 
@@ -44,6 +45,7 @@ async def test_the_endpoints_are_those_of_the_contract(document: dict[str, Any])
         ("/models", "get"),
         ("/healthz", "get"),
         ("/readyz", "get"),
+        ("/metrics", "get"),
     }
 
 
@@ -130,7 +132,8 @@ async def test_no_header_is_sent_that_is_not_described(
     response = await client.post(path, content=DRAWING, headers={"Accept": accept})
 
     described = {name.lower() for name in document["paths"][path]["post"]["responses"]["200"]["headers"]}
-    assert set(response.headers) - described <= {"content-type", "content-length", "vary"}
+    of_every_answer = {"content-type", "content-length", "vary", *map(str.lower, SECURITY_HEADERS)}
+    assert set(response.headers) - described <= of_every_answer
 
 
 @pytest.mark.parametrize(

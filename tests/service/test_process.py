@@ -1,11 +1,13 @@
 """A real uvicorn process on loopback: what ASGI alone cannot show."""
 
+import json
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPResponse
 from pathlib import Path
 
 import pytest
@@ -131,12 +133,38 @@ def test_a_misspelt_setting_is_named_in_the_log(server: Server) -> None:
 
 
 def test_sigterm_ends_the_process_in_order(tmp_path: Path) -> None:
-    with serving("tests.service.fake_server", tmp_path / "log") as server:
+    with serving("tests.service.fake_server", tmp_path / "log", log_format="json") as server:
         server.wait_until_ready()
         status = server.stop()
 
     assert status in (0, -signal.SIGTERM)  # uvicorn raises the signal again once it has shut down
-    assert "Application shutdown complete" in server.log.read_text()
+    lines = [json.loads(line) for line in server.log.read_text().splitlines()]
+    assert "Application shutdown complete." in [line["message"] for line in lines]
+    assert all({"time", "level", "logger"} <= line.keys() for line in lines)
+
+
+def test_a_client_that_does_not_ask_is_cut_off(tmp_path: Path) -> None:
+    with serving("tests.service.fake_server", tmp_path / "log", header_timeout="0.2") as server:
+        server.wait_until_ready()
+        for start in (b"", b"GET /healthz HTTP/1.1\r\nHost:"):
+            with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+                connection.sendall(start)
+                assert connection.recv(1000) == b""
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "name"),
+    [(b"no HTTP\r\n\r\n", 400, "malformed-request"), (b"GET /" + b"x" * 40_000, 431, "head-too-large")],
+)
+def test_what_is_no_request_is_a_problem(server: Server, sent: bytes, status: int, name: str) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+        connection.sendall(sent)
+        response = HTTPResponse(connection)
+        response.begin()
+        problem = json.loads(response.read())
+
+    assert (response.status, response.headers["content-type"]) == (status, "application/problem+json")
+    assert problem["type"] == f"urn:colorcnn:problem:{name}"
 
 
 def run(arguments: list[str], **variables: str) -> subprocess.CompletedProcess[str]:

@@ -1,6 +1,7 @@
 """Request ids and the access log."""
 
 import logging
+import re
 
 import pytest
 from httpx import AsyncClient
@@ -39,7 +40,7 @@ async def test_one_line_for_each_request(client: AsyncClient, caplog: pytest.Log
     assert (fields["method"], fields["path"], fields["status"]) == ("POST", "/quantize", "200")
     assert (fields["bytes_in"], fields["bytes_out"]) == (str(len(DRAWING)), str(len(response.content)))
     assert fields["request_id"] == "the-id"
-    assert float(fields["ms"]) > 0
+    assert float(fields["seconds"]) > 0
 
 
 async def test_head_sends_no_bytes(client: AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
@@ -60,9 +61,45 @@ async def test_a_path_cannot_forge_a_line(client: AsyncClient, caplog: pytest.Lo
     assert "path=/x%0Astatus%3D200%20path%3D/forged status=404" in line
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/models"), ("POST", "/quantize"), ("GET", "/nothing"), ("DELETE", "/models"), ("GET", "/docs")],
+)
+async def test_every_answer_tells_browsers_to_be_careful(client: AsyncClient, method: str, path: str) -> None:
+    headers = (await client.request(method, path)).headers
+
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["x-frame-options"] == "DENY"
+    assert headers["cache-control"] == "no-store"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert "default-src 'none'" in headers["content-security-policy"]
+    assert "access-control-allow-origin" not in headers
+
+
+async def test_pages_keep_their_own_policy(client: AsyncClient) -> None:
+    results = await client.get("/benchmark", headers={"Accept": "text/html"})
+    docs = await client.get("/docs")
+
+    assert results.headers.get_list("content-security-policy") == [
+        "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+    ]
+    [policy] = docs.headers.get_list("content-security-policy")
+    hosts = re.findall(r'(?:src|href)="(https://[^/]+)/', docs.text)
+    assert len(hosts) == 3 and all(host in policy for host in hosts)  # else the page would stay empty
+
+
+async def test_no_other_site_is_let_in(client: AsyncClient) -> None:
+    """CORS is off: a script of another origin gets no answer to its preflight, and no permission to read."""
+    asked = {"Origin": "https://elsewhere.example", "Access-Control-Request-Method": "POST"}
+    answers = [await client.options("/quantize", headers=asked), await client.get("/models", headers=asked)]
+
+    assert not [name for answer in answers for name in answer.headers if name.startswith("access-control")]
+
+
 async def test_probes_do_not_fill_the_log(client: AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "colorcnn.access"):
         await client.get("/healthz")
         await client.get("/readyz")
+        await client.get("/metrics")
 
     assert not [record for record in caplog.records if record.name == "colorcnn.access"]

@@ -29,6 +29,7 @@ def test_an_empty_variable_means_the_default(monkeypatch: pytest.MonkeyPatch) ->
         ("COLORCNN_PORT", "http"),
         ("COLORCNN_DEVICE", "gpu"),
         ("COLORCNN_MAX_UPLOAD_BYTES", "0"),
+        ("COLORCNN_MAX_FORM_PARTS", "0"),
         ("COLORCNN_MAX_PIXELS", "-1"),
         ("COLORCNN_QUEUE_SIZE", "0"),
         ("COLORCNN_QUEUE_TIMEOUT", "0"),
@@ -42,6 +43,14 @@ def test_an_empty_variable_means_the_default(monkeypatch: pytest.MonkeyPatch) ->
         ("COLORCNN_BENCHMARK_MAX_PIXELS", "0"),
         ("COLORCNN_BENCHMARK_TIMEOUT", "0"),
         ("COLORCNN_LOG_LEVEL", "loud"),
+        ("COLORCNN_LOG_FORMAT", "xml"),
+        ("COLORCNN_API_KEYS", "short"),
+        ("COLORCNN_API_KEYS", "long-enough-01234,"),
+        ("COLORCNN_API_KEYS", "long-enough-01234, long-enough-56789"),
+        ("COLORCNN_RATE_LIMIT", "0"),
+        ("COLORCNN_RATE_BURST", "0"),
+        ("COLORCNN_HEADER_TIMEOUT", "0"),
+        ("COLORCNN_MAX_HEADER_BYTES", "0"),
         ("COLORCNN_MODELS_FOLDER", "no/such/folder"),
     ],
 )
@@ -50,6 +59,17 @@ def test_nonsense_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: 
 
     with pytest.raises(ValidationError, match=name.removeprefix("COLORCNN_").lower()):
         Settings()
+
+
+def test_keys_are_split_and_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLORCNN_API_KEYS", "old-0123456789-key,new-0123456789-key")
+
+    assert Settings().accepted_keys == ("old-0123456789-key", "new-0123456789-key")
+    assert "0123456789" not in f"{Settings()!r} {Settings().model_dump()}"
+
+
+def test_without_keys_none_is_accepted() -> None:
+    assert Settings().accepted_keys == ()
 
 
 def test_a_models_folder_needs_a_manifest(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

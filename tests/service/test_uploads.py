@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import anyio
+import pytest
 from fastapi import Request
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.types import Message
 
 from models.errors import ColorCNNError
-from service.problems import PROBLEMS
+from service.problems import PROBLEMS, MalformedUpload
 from service.uploads import Upload, UploadedFile, read_upload
 
 FORM = "multipart/form-data; boundary=X"
@@ -44,7 +45,9 @@ def read(chunks: Sequence[bytes], content_type: str, query: str = "", max_images
     scope = {"type": "http", "method": "POST", "path": "/", "query_string": query.encode(), "headers": headers}
 
     async def run() -> Upload:
-        return await read_upload(Request(scope, receive), max_bytes=10_000, timeout=30, max_images=max_images)
+        return await read_upload(
+            Request(scope, receive), max_bytes=10_000, timeout=30, max_parts=12, max_images=max_images
+        )
 
     return anyio.run(run)
 
@@ -95,3 +98,12 @@ def test_several_files_keep_their_order_and_names(files: list[tuple[str, bytes]]
 @given(st.binary(max_size=300))
 def test_a_raw_body_is_the_image(image: bytes) -> None:
     assert read([image[:7], image[7:]], "application/x-www-form-urlencoded") == Upload((UploadedFile(image),))
+
+
+@pytest.mark.parametrize("part", [OPTION, FILE_HEAD + b"x\r\n"], ids=["fields", "files"])
+def test_a_form_of_too_many_parts_is_refused_as_it_is_read(part: bytes) -> None:
+    last = [FILE_HEAD, END] if part == OPTION else [b"--X--\r\n"]
+    read([part * 12, *last], FORM, max_images=12)
+
+    with pytest.raises(MalformedUpload, match="12"):
+        read([part * 13, *[b"not a form any more"] * 2], FORM, max_images=12)

@@ -1,0 +1,111 @@
+"""What the service counts, in the text format of Prometheus. No label holds what a client wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from http import HTTPMethod
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
+from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from service.batching import Ran
+from service.lifecycle import Phase, Service
+from service.stopwatch import STAGES, Timings
+
+MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+_PREFIX = "colorcnn_"
+_METHODS = frozenset(HTTPMethod)
+_OTHER = "other"
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+_SIZES = tuple(2.0**power for power in range(13))
+
+
+class Metrics:
+    """The metrics of one application, in a registry of their own. What they cost a request is microseconds."""
+
+    def __init__(self, service: Service) -> None:
+        self._registry = CollectorRegistry()
+        self._requests = self._counter("requests", "Answered requests; 499: the client left.", "path method status")
+        self._seconds = self._histogram("request_seconds", "Seconds from head to answer.", "path")
+        self._stages = self._histogram("stage_seconds", "Seconds in each stage of Server-Timing.", "path stage")
+        self._rejects = self._counter("rejects", "Requests that were answered with a problem, by its type.", "reason")
+        self._upload_bytes = self._counter("upload_bytes", "Bytes of request bodies that were read.", "path")
+        self._batches = self._histogram("batch_requests", "Requests that the device served at once.", "work", _SIZES)
+        self._waits = self._histogram("device_wait_seconds", "Seconds that a request waited for the device.", "work")
+        service.device.subscribe(self._observe_batch)
+        self._registry.register(_State(service))
+        ProcessCollector(registry=self._registry)
+
+    def count_request(
+        self, path: str | None, method: str, status: int, *, seconds: float, body_bytes: int, problem: str | None
+    ) -> None:
+        """Count an answered request. path: the template of its route, None where there is no route."""
+        path = path or _OTHER
+        self._requests.labels(path, method if method in _METHODS else _OTHER, status).inc()
+        self._seconds.labels(path).observe(seconds)
+        self._upload_bytes.labels(path).inc(body_bytes)
+        if problem:
+            self._rejects.labels(problem).inc()
+
+    def observe_stages(self, path: str, timings: Timings) -> None:
+        """Count the stages of a request that was worked off."""
+        for stage in STAGES:
+            self._stages.labels(path, stage).observe(getattr(timings, stage))
+
+    def render(self) -> bytes:
+        """All metrics as MEDIA_TYPE."""
+        return generate_latest(self._registry)
+
+    def _observe_batch(self, work: str, ran: Ran[Any]) -> None:
+        self._batches.labels(work).observe(len(ran.waits))
+        for wait in ran.waits:
+            self._waits.labels(work).observe(wait)
+
+    def _counter(self, name: str, text: str, labels: str) -> Counter:
+        return Counter(_PREFIX + name, text, labels.split(), registry=self._registry)
+
+    def _histogram(self, name: str, text: str, labels: str, buckets: Sequence[float] = _SECONDS) -> Histogram:
+        return Histogram(_PREFIX + name, text, labels.split(), registry=self._registry, buckets=buckets)
+
+
+class _State(Collector):
+    """What is true of the service at the moment of asking."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def collect(self) -> Iterator[Metric]:
+        ready = self._service.phase is Phase.READY
+        yield GaugeMetricFamily(_PREFIX + "ready", "1 between warm-up and shutdown.", value=ready)
+        yield from self._queues()
+        if ready:  # before, a thread is still adding models
+            yield self._models()
+        memory = self._service.engine.device_memory()
+        if memory is not None:
+            text = "Bytes of GPU memory that tensors of this process hold."
+            yield GaugeMetricFamily(_PREFIX + "gpu_memory_bytes", text, value=memory)
+
+    def _queues(self) -> Iterator[Metric]:
+        service = self._service
+        inside = GaugeMetricFamily(_PREFIX + "requests_inside", "Admitted requests.", labels=["queue"])
+        waiting = GaugeMetricFamily(_PREFIX + "requests_waiting", "Those that wait for their turn.", labels=["queue"])
+        for name, queue in (
+            ("images", service.pipeline),
+            ("compress", service.compression),
+            ("benchmark", service.benchmarks),
+        ):
+            inside.add_metric([name], queue.inside)
+            waiting.add_metric([name], queue.waiting)
+        waiting.add_metric(["device"], service.device.waiting)
+        yield from (inside, waiting)
+
+    def _models(self) -> Metric:
+        info = InfoMetricFamily(_PREFIX + "model", "A network that is loaded.", labels=["name"])
+        device = self._service.engine.device
+        for entry in self._service.engine.models():
+            told = {"kind": entry.kind, "dataset": entry.dataset, "sha256": entry.sha256, "device": device}
+            info.add_metric([entry.name], told)
+        return info

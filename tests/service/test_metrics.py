@@ -1,0 +1,212 @@
+"""/metrics: what is counted, and that no label holds what a client wrote."""
+
+from collections.abc import Mapping
+
+import anyio
+import pytest
+from fastapi import FastAPI
+from httpx import AsyncClient
+from prometheus_client.parser import text_string_to_metric_families
+
+from service.app import create_app
+from service.device import WORK
+from service.engine import ModelEngine
+from service.settings import Settings
+from service.stopwatch import STAGES, Stopwatch
+from tests.service.conftest import PATIENCE, loaded, running
+from tests.service.fakes import ENTRIES, OWN_SIZE, FakeEngine
+from tests.service.images import PHOTO, encoded, ramp
+
+pytestmark = pytest.mark.anyio
+
+OWN_SIZED = encoded(ramp(OWN_SIZE, OWN_SIZE))
+
+Samples = Mapping[tuple[str, frozenset[tuple[str, str]]], float]
+
+
+async def samples(client: AsyncClient) -> Samples:
+    """Every sample of /metrics, by its name without the prefix and its labels."""
+    response = await client.get("/metrics")
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    families = text_string_to_metric_families(response.text)
+    return {
+        (found.name.removeprefix("colorcnn_"), frozenset(found.labels.items())): found.value
+        for family in families
+        for found in family.samples
+    }
+
+
+def value(found: Samples, name: str, **labels: str) -> float | None:
+    return found.get((name, frozenset(labels.items())))
+
+
+async def test_requests_are_counted_by_path_method_and_status(client: AsyncClient) -> None:
+    await client.post("/quantize", content=PHOTO)
+    await client.post("/quantize", content=PHOTO)
+    await client.post("/quantize", content=b"no image")
+    await client.delete("/models")
+    found = await samples(client)
+
+    assert value(found, "requests_total", path="/quantize", method="POST", status="200") == 2
+    assert value(found, "requests_total", path="/quantize", method="POST", status="400") == 1
+    assert value(found, "requests_total", path="/models", method="DELETE", status="405") == 1
+    assert value(found, "request_seconds_count", path="/quantize") == 3
+    assert value(found, "upload_bytes_total", path="/quantize") == 2 * len(PHOTO) + len(b"no image")
+
+
+async def test_refusals_are_counted_by_reason(client: AsyncClient, engine: FakeEngine) -> None:
+    await client.post("/quantize?colors=1", content=PHOTO)
+    await client.post("/classify?model=nobody", content=PHOTO)
+    await client.get("/nothing")
+    engine.bug = ZeroDivisionError()
+    await client.post("/quantize", content=PHOTO)
+    found = await samples(client)
+
+    reasons = {dict(labels)["reason"]: number for (name, labels), number in found.items() if name == "rejects_total"}
+    assert reasons == {"bad-option": 1, "unknown-model": 1, "not-found": 1, "internal": 1}
+
+
+@pytest.mark.parametrize(
+    ("path", "accept"),
+    [
+        ("/quantize", "image/png"),
+        ("/classify", "application/json"),
+        ("/compress", "image/bpg"),
+        ("/benchmark", "application/json"),
+        ("/benchmark", "application/x-ndjson"),
+    ],
+)
+async def test_the_stages_of_work_are_counted(client: AsyncClient, path: str, accept: str) -> None:
+    await client.post(path, content=PHOTO, headers={"Accept": accept})
+    found = await samples(client)
+
+    assert [value(found, "stage_seconds_count", path=path, stage=stage) for stage in STAGES] == [1] * len(STAGES)
+    model = value(found, "stage_seconds_sum", path=path, stage="model")
+    assert model and model > 0
+
+
+async def test_nothing_that_a_client_writes_becomes_a_label(client: AsyncClient) -> None:
+    await client.get("/marker-path/%0A", headers={"X-Request-ID": "marker-id"})
+    await client.request("MARKER", "/models")
+    await client.post("/quantize?marker=1&model=marker", content=PHOTO, headers={"User-Agent": "marker"})
+    found = await samples(client)
+
+    assert value(found, "requests_total", path="other", method="GET", status="404") == 1
+    assert value(found, "requests_total", path="/models", method="other", status="405") == 1
+    assert not [labels for _, labels in found if "marker" in str(labels).lower()]
+
+
+async def test_queues_tell_who_is_inside_and_who_waits(client: AsyncClient, engine: FakeEngine, app: FastAPI) -> None:
+    """Of three requests for the same device one has it, and two wait."""
+    engine.may_paint.clear()
+    async with anyio.create_task_group() as tasks:
+        for _ in range(3):
+            tasks.start_soon(lambda: client.post("/quantize", content=PHOTO))
+        with anyio.fail_after(PATIENCE):
+            while app.state.service.device.waiting < 2:
+                await anyio.sleep(0.002)
+        busy = await samples(client)
+        engine.may_paint.set()
+    idle = await samples(client)
+
+    assert [value(busy, name, queue="images") for name in ("requests_inside", "requests_waiting")] == [3, 0]
+    assert [value(found, "requests_waiting", queue="device") for found in (busy, idle)] == [2, 0]
+    assert [value(idle, name, queue="images") for name in ("requests_inside", "requests_waiting")] == [0, 0]
+    assert {dict(labels)["queue"] for name, labels in idle if name == "requests_inside"} == {
+        "images",
+        "compress",
+        "benchmark",
+    }
+
+
+async def test_what_the_device_did_at_once_is_counted(client: AsyncClient, engine: FakeEngine, app: FastAPI) -> None:
+    """While it paints a large image, two of the network's own size come, which go together."""
+    engine.may_paint.clear()
+    async with anyio.create_task_group() as tasks:
+        for content in (PHOTO, OWN_SIZED, OWN_SIZED):
+            tasks.start_soon(lambda content: client.post("/quantize", content=content), content)
+            assert await anyio.to_thread.run_sync(engine.painting.wait, PATIENCE)
+        with anyio.fail_after(PATIENCE):
+            while app.state.service.device.waiting < 2:
+                await anyio.sleep(0.002)
+        engine.may_paint.set()
+    await client.post("/classify?cam=top", content=PHOTO)
+    found = await samples(client)
+
+    painted = {name: value(found, f"batch_requests_{name}", work="quantize") for name in ("count", "sum")}
+    assert painted == {"count": 2, "sum": 3}
+    assert value(found, "device_wait_seconds_count", work="quantize") == 3
+    assert {dict(labels)["work"] for name, labels in found if name == "device_wait_seconds_count"} == set(WORK)
+
+
+async def test_queues_with_room_for_pixels_tell_who_waits_for_it(client: AsyncClient, app: FastAPI) -> None:
+    pipeline = app.state.service.pipeline
+    async with pipeline._room.hold(Stopwatch(), pipeline._room._free), anyio.create_task_group() as tasks:
+        tasks.start_soon(lambda: client.post("/quantize", content=PHOTO))
+        with anyio.fail_after(PATIENCE):
+            while not pipeline.waiting:
+                await anyio.sleep(0.002)
+        busy = await samples(client)
+        tasks.cancel_scope.cancel()
+
+    assert value(busy, "requests_waiting", queue="images") == 1
+
+
+async def test_models_are_told_once_they_are_loaded(app: FastAPI, engine: FakeEngine) -> None:
+    engine.may_load.clear()
+    async with running(app) as client:
+        loading = await samples(client)
+        engine.may_load.set()
+        await loaded(app)
+        ready = await samples(client)
+
+    told = [dict(labels) for name, labels in ready if name == "model_info"]
+    assert value(loading, "ready") == 0 and value(ready, "ready") == 1
+    assert not [name for name, _ in loading if name == "model_info"]
+    assert [label["name"] for label in told] == list(ENTRIES)
+    assert told[2] == {
+        "name": "painter",
+        "kind": "colorcnn",
+        "dataset": "nothing",
+        "sha256": "0" * 64,
+        "device": "cpu",
+    }
+
+
+async def test_gpu_memory_is_told_where_there_is_a_gpu(client: AsyncClient, engine: FakeEngine) -> None:
+    without = await samples(client)
+    engine.gpu_bytes = 1 << 30
+    beside = await samples(client)
+
+    assert value(without, "gpu_memory_bytes") is None
+    assert value(beside, "gpu_memory_bytes") == 1 << 30
+
+
+def test_an_engine_on_the_cpu_has_no_gpu_memory() -> None:
+    assert ModelEngine(device="cpu").device_memory() is None
+
+
+@pytest.mark.gpu
+def test_an_engine_on_a_gpu_counts_its_tensors() -> None:
+    import torch
+
+    engine = ModelEngine(device="cuda")
+    before = engine.device_memory()
+    tensor = torch.zeros(1 << 20, dtype=torch.uint8, device="cuda")
+
+    assert before is not None and engine.device_memory() == before + tensor.nbytes
+
+
+async def test_the_process_is_told(client: AsyncClient) -> None:
+    found = await samples(client)
+
+    assert (value(found, "process_resident_memory_bytes") or 0) > 10_000_000
+
+
+async def test_applications_do_not_share_their_counts(client: AsyncClient, settings: Settings) -> None:
+    await client.get("/models")
+    async with running(create_app(settings, FakeEngine())) as other:
+        found = await samples(other)
+
+    assert value(found, "requests_total", path="/models", method="GET", status="200") is None
