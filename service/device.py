@@ -16,6 +16,7 @@ from models.palette_image import PaletteImage
 from models.prediction import Prediction
 from service.batching import Batcher, Closed, Expired, Full, Limits, Ran
 from service.engine import Choice, Engine, Pixels
+from service.logs import request_id_here
 from service.problems import NotReady, QueueFull
 from service.settings import Settings
 from service.stopwatch import Stopwatch
@@ -39,6 +40,7 @@ class _Job:
     item: Any
     watch: Stopwatch
     asked: float
+    request_id: str | None
 
 
 class Device:
@@ -123,7 +125,7 @@ class Device:
         item: object,
         size: int,
     ) -> Any:
-        job = _Job(run, item, watch, time.perf_counter())
+        job = _Job(run, item, watch, time.perf_counter(), request_id_here.get())
         try:
             return await self._queue.submit(key, job, size, timeout=self._timeout)
         except Full as error:
@@ -142,7 +144,8 @@ class Device:
 
 
 def _run(_: tuple[Any, ...], jobs: Sequence[_Job]) -> Sequence[Any]:
-    """One batch, each request's wait and work put down in its stopwatch."""
+    """One batch, each request's wait and work put down in its stopwatch; what it logs names all of the requests."""
+    request_id_here.set(",".join(filter(None, (job.request_id for job in jobs))))  # in this call's own context
     started = time.perf_counter()
     results = jobs[0].run([job.item for job in jobs])
     seconds = time.perf_counter() - started

@@ -16,6 +16,7 @@ from service.app import create_app
 from service.batching import Closed
 from service.device import Device
 from service.engine import Choice, Pixels
+from service.logs import request_id_here
 from service.problems import NotReady, QueueFull
 from service.settings import Settings
 from service.stopwatch import Stopwatch
@@ -127,6 +128,29 @@ async def test_images_are_classified_together_whatever_their_size(engine: FakeEn
     alone = [best.probability for (best,) in predict(views, 1, None)]
     assert sizes == [1, 5]
     assert found == {0: alone[:1], 1: alone[1:3], 3: alone[3:4], 4: alone[4:6]}
+
+
+async def test_a_line_in_the_log_names_every_request_of_the_batch(engine: FakeEngine) -> None:
+    device, named = Device(engine, Settings()), list[str | None]()
+    predict = engine.predict
+
+    def noting(views: Sequence[Pixels], *_: object) -> object:
+        named.append(request_id_here.get())
+        return predict(views, 1, None)
+
+    engine.predict = noting  # type: ignore[assignment,method-assign]
+
+    async def ask(request_id: str | None) -> None:
+        request_id_here.set(request_id)
+        await device.predict(Stopwatch(), [ramp()], 1, "judge")
+
+    async with device.serving():
+        async with anyio.create_task_group() as tasks:  # all submit before the device's task has its turn
+            for request_id in ("one", None, "two"):
+                tasks.start_soon(ask, request_id)
+        await device.predict(Stopwatch(), [ramp()], 1, "judge")
+
+    assert named == ["one,two", ""]
 
 
 class Picky(FakeEngine):

@@ -128,9 +128,9 @@ async def test_whatever_a_request_makes_the_code_write_names_it(
 ) -> None:
     """In the thread of the engine, too."""
 
-    def predict(*_: object) -> tuple[Prediction, ...]:
+    def predict(*_: object) -> list[tuple[Prediction, ...]]:
         logging.getLogger("colorcnn.test").error("from a thread")
-        return (Prediction("dark", 0, 1.0),)
+        return [(Prediction("dark", 0, 1.0),)]
 
     written = io.StringIO()
     handler = logging.StreamHandler(written)
