@@ -64,7 +64,7 @@ def encode_as(image: Pixels | PaletteImage, coding: Coding, mode: Mode = "plain"
         mode: "plain", or one that chooses:
             "auto" makes, of a palette image, the smallest file in which each pixel is nearest to its own colour of the
             palette, at whatever QP and chroma that is, so that `models.palette_image.nearest` gives the index map back;
-            of pixels, the file of the highest PSNR at the QP. A palette image costs ten to twenty times the time of
+            of pixels, the file of the highest PSNR at the QP. A palette image costs ten to fifteen times the time of
             "plain".
             "index" stores an image of two colours as black and white, at the highest QP at which the two can be told
             apart, with the colours as metadata. Only `read_index_plane` puts them together: any other reader shows
