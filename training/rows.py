@@ -72,7 +72,11 @@ def tables(results: Path, recipes: Path = SHIPPED) -> dict[str, str]:
 def _read(results: Path, recipes: Path) -> Iterable[Trained]:
     """What is there of each recipe, in the order of their names."""
     reports = [json.loads(file.read_text()) for file in sorted(results.glob("*.json"))]
-    evaluations = [report for report in reports if "top1_original" in report and not {"codec", "knob"} & report.keys()]
+    evaluations = [
+        report
+        for report in reports
+        if {"top1_original", "sha256"} <= report.keys() and not {"codec", "knob"} & report.keys()
+    ]
     for file in sorted(recipes.glob("*.toml")):
         log = results / "logs" / f"{file.stem}.jsonl"
         report = next((each for each in evaluations if file.stem in each["sha256"]), None)
