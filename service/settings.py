@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -61,6 +62,11 @@ class Settings(BaseSettings):
     )
     rate_burst: int = Field(
         20, ge=1, le=1_000_000, description="Requests that a client may make at once before the rate limit counts."
+    )
+    trusted_proxies: str | None = Field(
+        None,
+        description="Addresses and networks of proxies whose X-Forwarded-For names the client, with commas between, or "
+        "`*`. Unset: none.",
     )
     header_timeout: float = Field(
         10.0, gt=0, le=3600, description="Seconds a client has to send the head of a request; then it is cut off."
@@ -140,6 +146,13 @@ class Settings(BaseSettings):
         if keys is not None and not all(map(_API_KEY.fullmatch, keys.get_secret_value().split(","))):
             raise ValueError("each key must have 16 to 200 printable ASCII characters, with only a comma between keys")
         return keys
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_addresses(cls, proxies: str | None) -> str | None:
+        for proxy in proxies.split(",") if proxies and proxies != "*" else ():
+            ipaddress.ip_network(proxy)  # uvicorn takes what it does not understand for the name of a socket
+        return proxies
 
     @field_validator("models_folder")
     @classmethod
