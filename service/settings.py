@@ -81,6 +81,8 @@ class Settings(BaseSettings):
     max_form_parts: int = Field(
         64, ge=1, le=10_000, description="Most files, and most other fields, of one form; more are answered 400."
     )
+    # One number for every K: what quantizers need beside the image and its index map does not grow with K, as they work
+    # on tiles and bands of bounded size. How many images are in memory at once, `workers` says.
     max_pixels: int = Field(
         50_000_000, ge=1, le=250_000_000, description="Largest image, in pixels (width x height); more is answered 413."
     )
@@ -100,6 +102,13 @@ class Settings(BaseSettings):
     )
     queue_timeout: float = Field(
         120.0, gt=0, le=3600, description="Seconds that an image may wait for the device; more is answered 503."
+    )
+    request_timeout: float = Field(
+        150.0,
+        gt=0,
+        le=3600,
+        description="Seconds that /quantize and /classify may take after the upload, waiting included; more is "
+        "answered 504.",
     )
     workers: int = Field(
         4, ge=1, le=256, description="Images decoded or encoded at once; one more of the largest fit into memory."
