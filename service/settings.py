@@ -68,6 +68,11 @@ class Settings(BaseSettings):
         description="Addresses and networks of proxies whose X-Forwarded-For names the client, with commas between, or "
         "`*`. Unset: none.",
     )
+    cors_origins: str | None = Field(
+        None,
+        pattern=r"^(\*|https?://[^/,\s]+(,https?://[^/,\s]+)*)$",
+        description="Origins of web pages whose scripts may ask, with commas between, or `*`. Unset: none.",
+    )
     header_timeout: float = Field(
         10.0, gt=0, le=3600, description="Seconds a client has to send the head of a request; then it is cut off."
     )

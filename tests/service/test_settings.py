@@ -53,6 +53,8 @@ def test_an_empty_variable_means_the_default(monkeypatch: pytest.MonkeyPatch) ->
         ("COLORCNN_TRUSTED_PROXIES", "proxy"),
         ("COLORCNN_TRUSTED_PROXIES", "*,192.0.2.1"),
         ("COLORCNN_TRUSTED_PROXIES", "192.0.2.1/24"),
+        ("COLORCNN_CORS_ORIGINS", "elsewhere.example"),
+        ("COLORCNN_CORS_ORIGINS", "https://elsewhere.example/"),
         ("COLORCNN_HEADER_TIMEOUT", "0"),
         ("COLORCNN_MAX_HEADER_BYTES", "0"),
         ("COLORCNN_MODELS_FOLDER", "no/such/folder"),
