@@ -216,9 +216,16 @@ def test_every_container_is_confined(override: str) -> None:
         assert service["cap_drop"] == ["ALL"], name
         assert service["security_opt"] == ["no-new-privileges:true"], name
         assert service["restart"] == "unless-stopped", name
+        assert service["logging"]["options"].keys() == {"max-size", "max-file"}, name
         assert {"mem_limit", "pids_limit", "stop_grace_period"} <= service.keys(), name
         assert not {"privileged", "cap_add", "network_mode", "pid"} & service.keys(), name
         assert name == "api" or {"user", "healthcheck"} <= service.keys(), name  # those of `api` are the image's
+
+
+def test_docker_waits_for_the_requests_that_run() -> None:
+    grace = services("docker-compose.gpu.yml")["api"]["stop_grace_period"]
+
+    assert int(grace.removesuffix("s")) > Settings().shutdown_timeout
 
 
 def test_only_the_proxy_of_replicas_is_published() -> None:
