@@ -16,7 +16,7 @@ from models.prediction import Prediction
 from service.engine import Choice, Pixels
 from service.options import ClassifyOptions, ImageOptions, QuantizeOptions
 from service.settings import Settings
-from service.steps import Admission, Room, Steps
+from service.steps import Admission, Room, Steps, in_time
 from service.stopwatch import Stopwatch, Timings
 
 TOP = "top"
@@ -126,13 +126,17 @@ class Pipeline:
 
     @asynccontextmanager
     async def _decoded(self, watch: Stopwatch, data: bytes, options: ImageOptions) -> AsyncIterator[DecodedImage]:
-        """The image in `data`, with room for its pixels; until they are counted, for as many as there may be."""
+        """The image in `data`, with room for its pixels; until they are counted, for as many as there may be.
+
+        The block raises OutOfTime when the time of the request is over.
+        """
         most = self._settings.max_pixels
-        async with self._room.hold(watch, most) as held:
-            decoded = await self._steps.decode(watch, data, options, most)
-            height, width = decoded.pixels.shape[:2]
-            held.shrink(height * width)
-            yield decoded
+        with in_time(self._settings.request_timeout):
+            async with self._room.hold(watch, most) as held:
+                decoded = await self._steps.decode(watch, data, options, most)
+                height, width = decoded.pixels.shape[:2]
+                held.shrink(height * width)
+                yield decoded
 
     async def _recognise(self, watch: Stopwatch, pixels: Pixels, image: PaletteImage, choice: Choice) -> Recognition:
         def both() -> tuple[Pixels, Pixels]:
