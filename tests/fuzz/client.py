@@ -1,0 +1,104 @@
+"""A client that sends any bytes over a connection that it keeps, and judges what comes back."""
+
+import json
+import socket
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from http.client import HTTPException, HTTPResponse
+from typing import Self
+
+from tests.fuzz.cases import Case
+
+CLOSED = "closed"
+"""In place of a status, where the connection ended without an answer."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a case: its status or `CLOSED`, how long that took, and what is wrong with it; empty for nothing."""
+
+    number: int
+    path: str
+    image: str
+    status: str
+    milliseconds: float
+    complaint: str
+
+
+class Client:
+    """One connection to a port of loopback, opened when it is needed. An answer may take `limit` seconds."""
+
+    def __init__(self, port: int, limit: float) -> None:
+        self._port, self._limit = port, limit
+        self._connection: socket.socket | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._hang_up()
+
+    def send(self, case: Case) -> Outcome:
+        """Send a case and wait for its answer. One whose length may lie gets a connection of its own."""
+        if not case.framed:
+            self._hang_up()
+        started = time.perf_counter()
+        try:
+            status, complaint = self._exchange(case)
+        except TimeoutError:
+            self._hang_up()
+            status, complaint = CLOSED, f"no answer within {self._limit:g} s"
+        milliseconds = 1000 * (time.perf_counter() - started)
+        if not case.framed:
+            self._hang_up()
+        return Outcome(case.number, case.path, case.image, status, milliseconds, complaint)
+
+    def _exchange(self, case: Case) -> tuple[str, str]:
+        kept = self._connection is not None
+        response, body = self._answer(case)
+        if response is None and kept:  # the server may have ended it meanwhile, as HTTP allows
+            response, body = self._answer(case)
+        if response is None:
+            return CLOSED, "no answer" if case.framed else ""
+        return str(response.status), complaint(response, body)
+
+    def _answer(self, case: Case) -> tuple[HTTPResponse | None, bytes]:
+        try:
+            connection = self._connected()
+            with suppress(BrokenPipeError, ConnectionResetError):  # it may have answered before it read all
+                connection.sendall(case.request)
+                if not case.framed:
+                    connection.shutdown(socket.SHUT_WR)
+            response = HTTPResponse(connection, method="POST")
+            response.begin()
+            body = response.read()
+        except (ConnectionError, HTTPException):
+            self._hang_up()
+            return None, b""
+        if response.will_close:
+            self._hang_up()
+        return response, body
+
+    def _connected(self) -> socket.socket:
+        if self._connection is None:
+            self._connection = socket.create_connection(("127.0.0.1", self._port), self._limit)
+            self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return self._connection
+
+    def _hang_up(self) -> None:
+        if self._connection:
+            self._connection.close()
+        self._connection = None
+
+
+def complaint(response: HTTPResponse, body: bytes) -> str:
+    """What is wrong with an answer to whatever a client may send; empty for nothing."""
+    if response.status == 200:
+        return "" if body else "an empty answer"
+    if response.status >= 500 and (response.status != 503 or "Retry-After" not in response.headers):
+        return f"status {response.status}"
+    if response.headers["Content-Type"] != "application/problem+json":
+        return f"status {response.status} without problem details"
+    problem = json.loads(body)
+    return "" if problem["status"] == response.status and problem["detail"] else "a problem that says nothing"
