@@ -59,7 +59,8 @@ def run(args: argparse.Namespace, module: str) -> dict[str, Any]:
         started = time.perf_counter()
         report = campaign.run(server, seed=args.seed, count=args.cases, connections=args.connections, keep=args.keep)
         seconds = time.perf_counter() - started
-        if args.keep and args.keep.is_dir():
+        if args.keep:
+            args.keep.mkdir(parents=True, exist_ok=True)
             (args.keep / "log").write_bytes(server.log.read_bytes())
     return head | {"seconds": round(seconds, 1), "cases_per_second": round(args.cases / seconds, 1)} | report
 
