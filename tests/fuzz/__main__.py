@@ -2,10 +2,10 @@
 
     python -m tests.fuzz --cases 100000 --seed 0 --out results/fuzz.json
 
-Of each case: no answer of 500 or more but 503 with Retry-After, an answer within five seconds, and problem details
-where it is refused. Of all: no error in the log, and no growth of memory from the first tenth to the end. The exit
-status is 1 where that does not hold. Mutations make images of any size, and a large one takes its time however it is
-made: so that the seconds tell of damage alone, the server takes images of up to 512 x 512 pixels.
+Of each case: no answer of 500 or more but 503 with Retry-After, an answer within seconds (`client.LIMITS`), and problem
+details where it is refused. Of all: no error in the log, and no growth of memory from the first tenth to the end. The
+exit status is 1 where that does not hold. Mutations make images of any size, and a large one takes its time however it
+is made: so that the seconds tell of damage alone, the server takes images of up to 512 x 512 pixels.
 """
 
 import argparse

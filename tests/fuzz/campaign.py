@@ -12,8 +12,6 @@ from tests.fuzz import cases
 from tests.fuzz.client import Client, Outcome
 from tests.service.processes import Server, workers_of
 
-LIMIT = 5.0
-"""Seconds that an answer may take; without one by then a case hangs."""
 MOST_GROWTH = 1.15
 """Of the server's memory after all cases, to that after a tenth of them."""
 
@@ -29,7 +27,7 @@ def run(server: Server, *, seed: int, count: int, connections: int, keep: Path |
     with ExitStack() as stack, ThreadPoolExecutor(connections) as pool:
         free: SimpleQueue[Client] = SimpleQueue()
         for _ in range(connections):
-            free.put(stack.enter_context(Client(server.port, LIMIT)))
+            free.put(stack.enter_context(Client(server.port)))
 
         def send(number: int) -> Outcome:
             client = free.get()

@@ -3,12 +3,16 @@
 import json
 import socket
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from typing import Self
 
 from tests.fuzz.cases import Case
+
+LIMITS = {"/quantize": 5.0, "/classify": 5.0, "/compress": 60.0, "/benchmark": 60.0}
+"""Seconds that an answer may take. The last two work at low priority, in processes that may have to start first."""
 
 CLOSED = "closed"
 """In place of a status, where the connection ended without an answer."""
@@ -27,10 +31,10 @@ class Outcome:
 
 
 class Client:
-    """One connection to a port of loopback, opened when it is needed. An answer may take `limit` seconds."""
+    """One connection to a port of loopback, opened when it is needed; an answer may take as long as `limits` say."""
 
-    def __init__(self, port: int, limit: float) -> None:
-        self._port, self._limit = port, limit
+    def __init__(self, port: int, limits: Mapping[str, float] = LIMITS) -> None:
+        self._port, self._limits = port, limits
         self._connection: socket.socket | None = None
 
     def __enter__(self) -> Self:
@@ -48,7 +52,7 @@ class Client:
             status, complaint = self._exchange(case)
         except TimeoutError:
             self._hang_up()
-            status, complaint = CLOSED, f"no answer within {self._limit:g} s"
+            status, complaint = CLOSED, f"no answer within {self._limits[case.path]:g} s"
         milliseconds = 1000 * (time.perf_counter() - started)
         if not case.framed:
             self._hang_up()
@@ -66,6 +70,7 @@ class Client:
     def _answer(self, case: Case) -> tuple[HTTPResponse | None, bytes]:
         try:
             connection = self._connected()
+            connection.settimeout(self._limits[case.path])
             with suppress(BrokenPipeError, ConnectionResetError):  # it may have answered before it read all
                 connection.sendall(case.request)
                 if not case.framed:
@@ -82,7 +87,7 @@ class Client:
 
     def _connected(self) -> socket.socket:
         if self._connection is None:
-            self._connection = socket.create_connection(("127.0.0.1", self._port), self._limit)
+            self._connection = socket.create_connection(("127.0.0.1", self._port))
             self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return self._connection
 

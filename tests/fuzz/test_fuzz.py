@@ -108,14 +108,14 @@ REQUEST = Case(0, "/quantize", "PNG", b"POST /quantize HTTP/1.1\r\nHost: x\r\nCo
     ],
 )
 def test_what_is_wrong_with_an_answer(given: bytes, status: str, complaint: str) -> None:
-    with answering(given) as port, Client(port, limit=0.3) as client:
+    with answering(given) as port, Client(port, {"/quantize": 0.3}) as client:
         outcome = client.send(REQUEST)
 
     assert (outcome.status, outcome.complaint) == (status, complaint)
 
 
 def test_a_request_without_an_end_need_not_be_answered() -> None:
-    with answering(b"no HTTP\r\n\r\n") as port, Client(port, limit=30) as client:
+    with answering(b"no HTTP\r\n\r\n") as port, Client(port) as client:
         outcome = client.send(replace(REQUEST, framed=False))
 
     assert (outcome.status, outcome.complaint) == (CLOSED, "")
