@@ -21,7 +21,10 @@ _MEGABYTE = 1024  # of the kilobytes in /proc
 
 
 def run(server: Server, *, seed: int, count: int, connections: int, keep: Path | None) -> dict[str, Any]:
-    """Send `count` cases over `connections` at once; those that fail are written to the folder `keep`."""
+    """Send `count` cases over `connections` at once; those that fail are written to the folder `keep`.
+
+    Raises RuntimeError if the server ends, with the first case that it did not answer.
+    """
     outcomes: list[Outcome] = []
     memory = [_memory(server)]
     with ExitStack() as stack, ThreadPoolExecutor(connections) as pool:
@@ -37,9 +40,13 @@ def run(server: Server, *, seed: int, count: int, connections: int, keep: Path |
                 free.put(client)
 
         for tenth in range(_TENTHS):
-            outcomes += pool.map(send, range(count * tenth // _TENTHS, count * (tenth + 1) // _TENTHS))
+            done = list(pool.map(send, range(count * tenth // _TENTHS, count * (tenth + 1) // _TENTHS)))
+            _keep(done, seed, keep)
+            if server.process.poll() is not None:
+                first = next(outcome.number for outcome in done if outcome.complaint)
+                raise RuntimeError(f"the server ended with {server.process.returncode} at about case {first}")
+            outcomes += done
             memory.append(_memory(server))
-    _keep(outcomes, seed, keep)
     return _report(outcomes) | {"memory_mb": _memory_report(memory), "log": _log(server)}
 
 

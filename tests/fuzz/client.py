@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
-from typing import Self
+from typing import Any, Self
 
 from tests.fuzz.cases import Case
 
@@ -99,11 +99,31 @@ class Client:
 
 def complaint(response: HTTPResponse, body: bytes) -> str:
     """What is wrong with an answer to whatever a client may send; empty for nothing."""
+    media_type = (response.headers["Content-Type"] or "").partition(";")[0]
     if response.status == 200:
-        return "" if body else "an empty answer"
+        return "" if _is_whole(media_type, body) else f"{media_type} that is none"
     if response.status >= 500 and (response.status != 503 or "Retry-After" not in response.headers):
         return f"status {response.status}"
-    if response.headers["Content-Type"] != "application/problem+json":
+    if media_type != "application/problem+json":
         return f"status {response.status} without problem details"
-    problem = json.loads(body)
-    return "" if problem["status"] == response.status and problem["detail"] else "a problem that says nothing"
+    problem = _parsed(body)
+    return "" if problem.get("status") == response.status and problem.get("detail") else "a problem that says nothing"
+
+
+def _is_whole(media_type: str, body: bytes) -> bool:
+    match media_type:
+        case "image/png":
+            return body.startswith(b"\x89PNG") and body.endswith(b"IEND\xaeB`\x82")
+        case "application/json":
+            return bool(_parsed(body))
+        case _:
+            return bool(body)
+
+
+def _parsed(body: bytes) -> dict[str, Any]:
+    """A JSON object; an empty one where it is none."""
+    try:
+        parsed = json.loads(body)
+    except ValueError:
+        return {}
+    return parsed if isinstance(parsed, dict) else {}

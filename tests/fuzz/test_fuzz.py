@@ -96,7 +96,9 @@ REQUEST = Case(0, "/quantize", "PNG", b"POST /quantize HTTP/1.1\r\nHost: x\r\nCo
     ("given", "status", "complaint"),
     [
         (answer("200 OK", b"x"), "200", ""),
-        (answer("200 OK", b""), "200", "an empty answer"),
+        (answer("200 OK", b""), "200", " that is none"),
+        (answer("200 OK", b"\x89PNG\r\n", "Content-Type: image/png"), "200", "image/png that is none"),
+        (answer("200 OK", b"{", "Content-Type: application/json"), "200", "application/json that is none"),
         (answer("422 No", b'{"status": 422, "detail": "why"}', PROBLEM), "422", ""),
         (answer("422 No", b'{"status": 400, "detail": "why"}', PROBLEM), "422", "a problem that says nothing"),
         (answer("422 No", b"why"), "422", "status 422 without problem details"),
