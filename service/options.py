@@ -139,6 +139,7 @@ class BenchmarkOptions(ImageOptions):
     """Options of POST /benchmark. Tuples are fields that are repeated, or values with commas between them, or both."""
 
     colors: Annotated[
+        # The range stands before the check of digits, or the JSON schema would not have it.
         tuple[Annotated[int, Field(ge=MIN_COLORS, le=MAX_COLORS), BeforeValidator(_plain_digits)], ...],
         BeforeValidator(_split),
         AfterValidator(_each_once),
