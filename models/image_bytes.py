@@ -8,6 +8,7 @@ import re
 import struct
 import zlib
 from collections.abc import Iterator
+from itertools import islice
 
 from models.errors import BadImage, ImageTooLarge, UnsupportedFormat
 
@@ -50,7 +51,9 @@ _OTHER_SIGNATURES = (
     ("a Windows metafile", re.compile(rb"\xd7\xcd\xc6\x9a")),
 )
 
+_MAX_PNG_CHUNKS = 1 << 15  # Pillow reads each in microseconds of Python; encoders write thousands of bytes into one
 _MAX_JPEG_HEADER_SEGMENTS = 1000  # Pillow joins EXIF segments one by one, in time quadratic in their number
+_MAX_JPEG_PADDING = 1 << 16  # bytes between header segments, which Pillow steps over one by one, in Python
 _MAX_JPEG_SCANS = 100  # each may be a few bytes long and visits the whole picture; encoders write about ten
 _JPEG_SEGMENT = re.compile(rb"\xff[\xc0-\xc7\xc9-\xcf\xd9-\xef\xfe]")  # markers that carry a length, and the end marker
 _JPEG_SCAN, _JPEG_END = 0xDA, 0xD9
@@ -85,32 +88,42 @@ def identify(data: bytes) -> str:
     raise BadImage(f"The bytes are not an image. Send {_ACCEPTED_NAMES}, the file itself and not text or base64.")
 
 
-def check_jpeg(data: bytes) -> None:
-    """Refuse a JPEG that is built to take long: thousands of header segments, or hundreds of passes over the picture.
+def check_png(data: bytes) -> None:
+    """Refuse a PNG that is built to take long: of tens of thousands of chunks, each of which holds next to nothing.
 
     Raises:
         BadImage: when it is one.
     """
-    before_scan = scans = 0
-    for code in _jpeg_segments(data):
-        if code == _JPEG_SCAN:
-            scans += 1
-        elif not scans:
+    if sum(1 for _ in islice(_png_chunks(data), _MAX_PNG_CHUNKS + 1)) > _MAX_PNG_CHUNKS:
+        raise BadImage(f"The PNG has more than {_MAX_PNG_CHUNKS} chunks. Save it again with an ordinary encoder.")
+
+
+def check_jpeg(data: bytes) -> None:
+    """Refuse a JPEG that is built to take long: a header of a thousand segments or of padding, or a hundred scans.
+
+    Raises:
+        BadImage: when it is one.
+    """
+    before_scan = scans = padding = 0
+    for code, skipped in _jpeg_segments(data):
+        if not scans:
             before_scan += 1
-        if before_scan > _MAX_JPEG_HEADER_SEGMENTS or scans > _MAX_JPEG_SCANS:
+            padding += skipped
+        scans += code == _JPEG_SCAN
+        if before_scan > _MAX_JPEG_HEADER_SEGMENTS or padding > _MAX_JPEG_PADDING or scans > _MAX_JPEG_SCANS:
             raise BadImage(
-                f"The JPEG has more than {_MAX_JPEG_HEADER_SEGMENTS} header segments or {_MAX_JPEG_SCANS} scans. "
-                "Save it again with an ordinary encoder."
+                f"The JPEG has more than {_MAX_JPEG_HEADER_SEGMENTS} header segments, {_MAX_JPEG_PADDING} bytes "
+                f"between them or {_MAX_JPEG_SCANS} scans. Save it again with an ordinary encoder."
             )
 
 
-def _jpeg_segments(data: bytes) -> Iterator[int]:
-    """Yield the marker code of every segment up to the end of the first picture (ISO/IEC 10918-1, annex B.1.1).
+def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:
+    """Yield the marker code of every segment up to the end of the first picture, and the bytes stepped over before it.
 
-    Markers without a length, padding and coded data are stepped over as Pillow and libjpeg do it, so nothing can be
-    hidden from this walk that they would read.
+    ISO/IEC 10918-1, annex B.1.1. Markers without a length, padding and coded data are stepped over as Pillow and
+    libjpeg do it, so nothing can be hidden from this walk that they would read.
     """
-    at, scanning = 2, False
+    at, last_end, scanning = 2, 2, False
     while found := _JPEG_SEGMENT.search(data, at):
         code, at = data[found.end() - 1], found.end()
         if code == _JPEG_END:
@@ -118,8 +131,8 @@ def _jpeg_segments(data: bytes) -> Iterator[int]:
                 return
             continue
         scanning = scanning or code == _JPEG_SCAN
-        yield code
-        at += int.from_bytes(data[at : at + 2], "big")
+        yield code, found.start() - last_end
+        last_end = at = at + int.from_bytes(data[at : at + 2], "big")
 
 
 def check_tiff(data: bytes, max_pixels: int) -> None:
@@ -189,9 +202,13 @@ def _png_stream_length(width: int, height: int, bits: int, *, interlaced: bool) 
 
 
 def _png_image_data(data: bytes) -> Iterator[bytes]:
+    return (content for kind, content in _png_chunks(data) if kind == b"IDAT")
+
+
+def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield type and content of each chunk (PNG 1.2, section 3.2)."""
     at = 8
     while at + 8 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, at)
-        if kind == b"IDAT":
-            yield data[at + 8 : at + 8 + length]
+        yield kind, data[at + 8 : at + 8 + length]
         at += 12 + length

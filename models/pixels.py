@@ -9,15 +9,17 @@ Pillow's own limit on pixels (`Image.MAX_IMAGE_PIXELS`: an error above 179 milli
 the process. It only ever comes second: the size is checked here before any pixel is decoded.
 """
 
+import ctypes
+import logging
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BytesIO
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image, ImageFile
+from PIL import ExifTags, Image, ImageFile, _imaging
 from PIL import WebPImagePlugin as WebPImagePlugin  # registers its reader, or Image.open would import every format's
 
 from models.codecs import bpg
@@ -25,7 +27,7 @@ from models.codecs.bpg import container
 from models.codecs.bpg.container import Alpha, ExtensionTag, PixelFormat
 from models.completeness import check_after_loading, check_before_loading
 from models.errors import BadImage, CodecError, ColorCNNError, ImageTooLarge
-from models.image_bytes import ACCEPTED_FORMATS, check_jpeg, check_tiff, identify
+from models.image_bytes import ACCEPTED_FORMATS, check_jpeg, check_png, check_tiff, identify
 from models.sample_depth import eight_bit
 from models.srgb import conversion
 from models.transparency import ColorKey, composite, find_transparency
@@ -40,6 +42,9 @@ MAX_PIXELS = 50_000_000
 # around each call would swap state that all threads share.
 for _category in (UserWarning, Image.DecompressionBombWarning):
     warnings.filterwarnings("ignore", category=_category, module=r"PIL\.")
+logging.getLogger("PIL").setLevel(logging.CRITICAL)  # it logs errors of files, which are no errors of the service
+with suppress(AttributeError, OSError):  # libtiff would write a line to stderr for each damaged row of a fax
+    ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler(None)
 
 # EXIF orientation (EXIF 2.32, tag 0x0112) as: swap rows and columns, then flip rows, then flip columns.
 _TURNS = {
@@ -94,7 +99,9 @@ def decode(
     if not all(0 <= level <= 255 for level in background):
         raise ValueError(f"background must be three levels from 0 to 255, not {background}")
     kind = identify(data)
-    if kind == "JPEG":
+    if kind == "PNG":
+        check_png(data)
+    elif kind == "JPEG":
         check_jpeg(data)
     elif kind == "TIFF":
         check_tiff(data, max_pixels)

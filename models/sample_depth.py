@@ -26,6 +26,7 @@ def eight_bit(image: Image.Image, depth: int, png_color_type: int | None) -> Ima
     return image
 
 
+@np.errstate(invalid="ignore")  # or numpy warns of a signalling NaN, and the log repeats it for every upload
 def _grey(image: Image.Image) -> Image.Image:
     """Return an image of one deep sample as L, or as LA where one of its values means transparent.
 

@@ -195,7 +195,11 @@ def _request_body(options: type[ImageOptions], files: Json) -> Json:
 
 
 def _option_schemas(options: type[ImageOptions]) -> Json:
+    """What each option may be; where it may be left out, no null: neither a form nor a query can say that."""
     properties: Json = options.model_json_schema()["properties"]
+    for schema in properties.values():
+        present = [kind for kind in schema.pop("anyOf", ()) if kind != {"type": "null"}]
+        schema.update(*present)
     return properties
 
 

@@ -19,7 +19,7 @@ request_id_here: ContextVar[str | None] = ContextVar("request_id_here", default=
 """The id of the request that the running code works for; threads and tasks that it starts inherit it."""
 
 _TEXT = "%(asctime)s %(levelname)s %(name)s %(message)s"
-_CHATTY = ("python_multipart", "PIL")  # write lines about each upload
+_CHATTY = ("python_multipart", "PIL")  # write lines about each upload, and call damage of a file an error
 
 
 @dataclass(frozen=True)
@@ -62,4 +62,4 @@ def configure(level: str, log_format: LogFormat) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler])
     logging.captureWarnings(True)
     for library in _CHATTY:
-        logging.getLogger(library).setLevel(logging.ERROR)
+        logging.getLogger(library).setLevel(logging.CRITICAL)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, StringConstraints
 
 from models.codecs.bpg import Mode
 from models.quantizers.base import MAX_COLORS, MIN_COLORS
@@ -122,6 +122,7 @@ class ClassifyOptions(ImageOptions):
 
 MAX_IMAGES = 32  # in one benchmark
 _MAX_COLORS_ASKED = 16  # different numbers of colours in one benchmark
+_UNIQUE: dict[str, JsonValue] = {"uniqueItems": True}
 
 
 def _split(fields: Sequence[str]) -> list[str]:
@@ -138,18 +139,21 @@ class BenchmarkOptions(ImageOptions):
     """Options of POST /benchmark. Tuples are fields that are repeated, or values with commas between them, or both."""
 
     colors: Annotated[
-        tuple[Annotated[Number, Field(ge=MIN_COLORS, le=MAX_COLORS)], ...],
+        # The range stands before the check of digits, or the JSON schema would not have it.
+        tuple[Annotated[int, Field(ge=MIN_COLORS, le=MAX_COLORS), BeforeValidator(_plain_digits)], ...],
         BeforeValidator(_split),
         AfterValidator(_each_once),
     ] = Field(
         (2, 4, 8, 16),
         min_length=1,
         max_length=_MAX_COLORS_ASKED,
+        json_schema_extra=_UNIQUE,
         description=f"Most palette entries, from {MIN_COLORS} to {MAX_COLORS}: up to {_MAX_COLORS_ASKED} numbers.",
     )
     methods: Annotated[tuple[Name, ...], BeforeValidator(_split), AfterValidator(_each_once)] = Field(
         (LEARNED_METHOD, "median_cut", "octree", "kmeans"),
         min_length=1,
+        json_schema_extra=_UNIQUE,
         description=f"Who paints: `{LEARNED_METHOD}` (the network) and classical quantizers; see GET /models.",
     )
     labels: tuple[Name, ...] = Field(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TypeVar, get_origin
@@ -88,9 +88,7 @@ def parse_options(upload: Upload, model: type[Options]) -> Options:
     try:
         return model.model_validate(given)
     except ValidationError as error:
-        raise BadOption(
-            " ".join(_explain(model, item["loc"], item["msg"], item["input"]) for item in error.errors())
-        ) from None
+        raise BadOption(" ".join(_explanations(model, error))) from None
 
 
 def _given_options(pairs: Sequence[tuple[str, str]], model: type[BaseModel]) -> Mapping[str, str | list[str]]:
@@ -110,6 +108,12 @@ def _only(name: str, values: Sequence[str]) -> str:
     if len(values) > 1:
         raise BadOption(f"The option {name!r} is given more than once; give it once, in the form or in the query.")
     return values[0]
+
+
+def _explanations(model: type[BaseModel], error: ValidationError) -> Iterator[str]:
+    for item in error.errors():
+        if item["type"] != "too_short":  # no list comes without an item, but pydantic counts those that are left
+            yield _explain(model, item["loc"], item["msg"], item["input"])
 
 
 def _explain(model: type[BaseModel], location: Sequence[int | str], message: str, value: object) -> str:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from models.codecs import bpg
 from models.errors import BadImage, ColorCNNError, ImageTooLarge, UnsupportedFormat
-from models.image_bytes import ACCEPTED_FORMATS, check_jpeg, check_tiff, identify, png_stream_is_short
+from models.image_bytes import ACCEPTED_FORMATS, check_jpeg, check_png, check_tiff, identify, png_stream_is_short
 
 
 def encoded(kind: str, **options: object) -> bytes:
@@ -123,6 +123,25 @@ def test_refuses_a_jpeg_of_a_thousand_header_segments() -> None:
         check_jpeg(plain[:2] + segment * 1001 + plain[2:])
     with pytest.raises(BadImage, match="header segments"):  # Pillow does not stop at an end before the first scan
         check_jpeg(plain[:2] + b"\xff\xd9" + segment * 1001 + plain[2:])
+
+
+@pytest.mark.parametrize("padding", [b"\xff", b"\xff\xd8", b"\xff\xd9", b"\xff\0"])
+def test_refuses_a_jpeg_of_endless_padding(padding: bytes) -> None:
+    # Pillow steps over it byte by byte, in Python: 20 MB of it take ten seconds.
+    plain = encoded("JPEG")
+
+    check_jpeg(plain[:2] + padding * 1000 + plain[2:])
+    with pytest.raises(BadImage, match="between them"):
+        check_jpeg(plain[:2] + padding * 66_000 + plain[2:])
+
+
+def test_refuses_a_png_of_tens_of_thousands_of_chunks() -> None:
+    plain = encoded("PNG")
+    empty = bytes(4) + b"tEXt" + bytes(4)
+
+    check_png(plain[:33] + empty * 32_000 + plain[33:])
+    with pytest.raises(BadImage, match="chunks"):
+        check_png(plain[:33] + empty * 33_000 + plain[33:])
 
 
 def test_refuses_a_jpeg_of_a_hundred_scans() -> None:

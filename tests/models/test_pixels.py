@@ -404,6 +404,24 @@ def test_a_signature_before_noise_gives_one_of_our_errors(start: bytes, noise: b
 # Surroundings
 
 
+def test_an_upload_writes_nothing_to_the_log() -> None:
+    """libtiff itself writes to stderr, for each row of a damaged fax, and Pillow logs an error of odd samples."""
+    noise = np.random.default_rng(0).bytes(5000)
+    fax = tiff_file(noise, tiff_tags((64, 500), [1], 0) | {259: ("H", [4]), 278: ("I", [500])})
+    samples = tiff_file(noise, tiff_tags((8, 8), [8] * 9, 2))
+    program = (
+        "from models.errors import ColorCNNError; from models.pixels import decode\n"
+        f"for data in ({fax!r}, {samples!r}):\n"
+        "    try: decode(data)\n"
+        "    except ColorCNNError: pass"
+    )
+
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_several_threads_decode_alike() -> None:
     files = list(small_files().values()) * 3
     alone = [decode(data) for data in files]

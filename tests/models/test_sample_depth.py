@@ -83,3 +83,10 @@ def test_floats(values: list[float], levels: list[int]) -> None:
     decoded = decode(encoded(Image.fromarray(np.array([values], np.float32)), "TIFF"))
 
     assert decoded.pixels[0, :, 0].tolist() == levels
+
+
+def test_a_signalling_nan_is_black_and_no_warning() -> None:
+    values = np.array([[0x7FA00000, 0x3F800000]], np.uint32).view(np.float32)
+    tags = tiff_tags((2, 1), [32], 1) | {339: ("H", [3])}
+
+    assert decode(tiff_file(values.tobytes(), tags)).pixels[0, :, 0].tolist() == [0, 255]

@@ -189,6 +189,12 @@ async def test_bad_options(
     assert hint in response.json()["detail"]
 
 
+async def test_an_error_in_a_list_is_told_once(client: AsyncClient) -> None:
+    detail = (await client.post("/benchmark", content=DRAWING, params={"colors": "0"})).json()["detail"]
+
+    assert "greater than or equal to 2" in detail and "at least 1 item" not in detail
+
+
 async def test_at_most_32_images(client: AsyncClient) -> None:
     most = await report(client, *[DRAWING] * 32, methods="octree", colors="2", labels=["0"] * 32)
     refused = await post(client, *[DRAWING] * 33)

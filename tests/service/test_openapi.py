@@ -99,6 +99,22 @@ async def test_benchmark_takes_several_images_and_lists(document: dict[str, Any]
     }
 
 
+async def test_a_list_says_what_its_items_are_and_that_each_comes_once(document: dict[str, Any]) -> None:
+    parameters = {each["name"]: each["schema"] for each in document["paths"]["/benchmark"]["post"]["parameters"]}
+
+    assert parameters["colors"]["items"] == {"type": "integer", "minimum": 2, "maximum": 256}
+    assert parameters["colors"]["uniqueItems"] and parameters["methods"]["uniqueItems"]
+
+
+@pytest.mark.parametrize("path", OPTIONS)
+async def test_no_option_is_null_which_neither_form_nor_query_can_say(document: dict[str, Any], path: str) -> None:
+    operation = document["paths"][path]["post"]
+
+    form = operation["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
+    schemas = [*form.values(), *(parameter["schema"] for parameter in operation["parameters"])]
+    assert all("type" in schema for schema in schemas)
+
+
 @pytest.mark.parametrize("path", OPTIONS)
 async def test_every_answer_is_described(document: dict[str, Any], path: str) -> None:
     responses = document["paths"][path]["post"]["responses"]

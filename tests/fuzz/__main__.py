@@ -1,0 +1,83 @@
+"""Mutated uploads and requests against a real server process on loopback.
+
+    python -m tests.fuzz --cases 100000 --seed 0 --out results/fuzz.json
+
+Of each case: no answer of 500 or more but 503 with Retry-After, an answer within seconds (`client.LIMITS`), and problem
+details where it is refused. Of all: no error in the log, and no growth of memory from the first tenth to the end. The
+exit status is 1 where that does not hold. Mutations make images of any size, and a large one takes its time however it
+is made: so that the seconds tell of damage alone, the server takes images of up to 512 x 512 pixels.
+"""
+
+import argparse
+import json
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from os import cpu_count
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.fuzz import campaign
+from tests.service.images import DRAWING
+from tests.service.processes import ROOT, Server, serving
+
+SETTINGS = {"max_pixels": str(512 * 512), "upload_timeout": "4", "log_level": "warning"}
+
+
+def main(argv: Sequence[str] | None = None, module: str = "service") -> int:
+    """Parse flags, run the cases against `python -m module`, and write the JSON file; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
+    parser.add_argument("--cases", type=int, default=100_000, help="(%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="another one makes other cases (%(default)s)")
+    parser.add_argument("--connections", type=int, default=4, help="at once (%(default)s)")
+    parser.add_argument("--keep", type=Path, help="folder for the requests of cases that fail and the server's log")
+    parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
+    args = parser.parse_args(argv)
+    report = run(args, module)
+    args.out.write_text(json.dumps(report, indent=1) + "\n")
+    print(json.dumps(report, indent=1))
+    return 0 if campaign.passed(report) else 1
+
+
+def run(args: argparse.Namespace, module: str) -> dict[str, Any]:
+    """What was run on what, and what came of it."""
+    options = f"--cases {args.cases} --seed {args.seed} --connections {args.connections} --out {args.out}"
+    head = {
+        "command": f"python -m tests.fuzz {options}",
+        "hardware": f"{cpu_count()} CPU cores, {platform.machine()}",
+        "commit": commit(),
+        "settings": SETTINGS,
+    }
+    with tempfile.TemporaryDirectory() as folder, serving(module, Path(folder) / "log", **SETTINGS) as server:
+        server.wait_until_ready()
+        warm(server)
+        started = time.perf_counter()
+        report = campaign.run(server, seed=args.seed, count=args.cases, connections=args.connections, keep=args.keep)
+        seconds = time.perf_counter() - started
+        if args.keep:
+            args.keep.mkdir(parents=True, exist_ok=True)
+            (args.keep / "log").write_bytes(server.log.read_bytes())
+    return head | {"seconds": round(seconds, 1), "cases_per_second": round(args.cases / seconds, 1)} | report
+
+
+def warm(server: Server) -> None:
+    """Start the worker processes, which takes seconds, so that no case pays for it."""
+    for path, headers in (("/compress", {"Accept": "image/bpg"}), ("/benchmark", {})):
+        url = f"{server.url}{path}"
+        httpx.post(url, content=DRAWING, headers=headers, timeout=120, trust_env=False).raise_for_status()
+
+
+def commit() -> str:
+    """The commit of this very code, marked where files have changed since; "unknown" outside of a repository."""
+    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=40"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10)
+    return done.stdout.strip() or "unknown"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

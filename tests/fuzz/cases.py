@@ -1,0 +1,181 @@
+"""One case: a request to an endpoint with a mutated upload, mutated options, mutated headers, or any of them whole.
+
+A case is a function of the seed and its number alone, so that a single one can be made again.
+"""
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import quote_from_bytes
+
+from tests.fuzz.mutations import mutate
+from tests.fuzz.seeds import seed_names, seeds
+
+_BOUNDARY = b"fuzz0boundary0fuzz"
+_FORM = b"multipart/form-data; boundary=" + _BOUNDARY
+_METHODS = ("median_cut", "octree", "max_coverage", "median_cut_dither", "kmeans", "wu", "libimagequant", "colorcnn")
+_PAINTING: Mapping[str, Sequence[str]] = {
+    "colors": ("2", "3", "4", "16", "64", "256"),
+    "method": _METHODS,
+    "background": ("#ff00ff", "000000"),
+    "recognise": ("true", "false"),
+}
+ENDPOINTS: Mapping[str, tuple[float, Mapping[str, Sequence[str]], Sequence[str]]] = {
+    "/quantize": (70, {**_PAINTING, "effort": ("fast", "default", "max")}, ("image/png", "application/json")),
+    "/classify": (
+        27.5,
+        {"top_k": ("1", "10"), "cam": ("top", "0", "cat"), "background": ("abcdef",)},
+        ("application/json", "image/png"),
+    ),
+    "/compress": (
+        2,
+        {**_PAINTING, "qp": ("0", "28", "51"), "chroma": ("420", "422", "444")},
+        ("image/bpg", "image/png", "application/json"),
+    ),
+    "/benchmark": (
+        0.5,
+        {"colors": ("2", "2,4"), "methods": ("median_cut", "octree,colorcnn"), "labels": ("cat",), "cam": ("true",)},
+        ("application/json", "application/x-ndjson", "image/png", "text/html"),
+    ),
+}
+"""Its share in %, values of its options that it takes, and what it answers with."""
+
+_HOSTILE_VALUES = (
+    *(b"", b" ", b"-1", b"0", b"257", b"1e9", b"NaN", b"inf", b"-inf", b"null", b"true", b"[]", b"{}", b"4\0", b"\0"),
+    *(b"9" * 30, b"9" * 5000, b"0x10", b"\xff\xfe", "é".encode(), "\u202e٤".encode(), b"../../etc/passwd", b"%s%n"),
+    *(b"<script>", b"'; --", b"a\r\nX-Injected: 1", b"x" * 4096, b"#12345", b"colorcnn\0", b"," * 99, b"\xed\xa0\x80"),
+)
+_HOSTILE_NAMES = (b"", b"file", b"__class__", b"colors[]", b"Colors", b"\xff", b"a\0b", b"x" * 300, b'a"b', b"model")
+_FILE_NAMES = (
+    *(b"photo.jpg", b"", b"../../etc/passwd", b"C:\\windows\\win.ini", b"a\0.png", "ü\u202e.png".encode(), b"x" * 5000),
+    *(b"<img src=x>", b"\xff\xfe", b"a%00.png", b'a\\"b', b"con", b".", b"photo.jpg; filename=other"),
+)
+_CONTENT_TYPES = (
+    *(b"image/png", b"text/html", b"application/json", b"application/x-www-form-urlencoded", b"", b"\xe9", b"x" * 999),
+    *(b"multipart/form-data", b"multipart/form-data; boundary=", b"multipart/form-data; boundary=other", b"a/b/c;d=e"),
+    *(
+        b"multipart/mixed; boundary=" + _BOUNDARY,
+        b"MULTIPART/FORM-DATA; BOUNDARY=" + _BOUNDARY,
+        _FORM + b"; charset=utf-7",
+    ),
+)
+_HEADERS = (
+    *((b"X-Request-ID", value) for value in (b"", b"abc-1", b"x" * 500, b"\xff", b"a b")),
+    *((b"Accept", value) for value in (b"*/*", b"text/*;q=x", b",,,", b"image/png;q=0", b"\xff", b"a/b," * 500)),
+    *((b"Accept-Encoding", value) for value in (b"gzip", b"\xff")),
+    *((b"Content-Encoding", value) for value in (b"gzip", b"br", b"x")),
+    *((b"Authorization", value) for value in (b"Bearer x", b"Basic !!!", b"")),
+    *((b"Connection", value) for value in (b"close", b"upgrade", b"keep-alive, x")),
+    *(
+        (b"Range", b"bytes=0-"),
+        (b"Upgrade", b"websocket"),
+        (b"Origin", b"null"),
+        (b"Host", b"other"),
+        (b"TE", b"trailers"),
+    ),
+    *((b"X-Forwarded-For", b"::1, \xff"), (b"traceparent", b"00-zz"), (b"Cookie", b"a=" * 999), (b"Expect", b"x")),
+)
+_BROKEN_LENGTHS = (b"0", b"1", b"99999999", b"9" * 40, b"-1", b"x", b"1, 2", b"+5", b"0x10", b" ")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A request in its bytes, head and body.
+
+    Attributes:
+        image: name of the file that its first upload was made from.
+        framed: whether its length is right and its head is HTTP, so that an answer must come.
+    """
+
+    number: int
+    path: str
+    image: str
+    request: bytes
+    framed: bool
+
+
+def make(seed: int, number: int) -> Case:
+    """Case `number` of the campaign `seed`, counted from 0."""
+    chance = random.Random(f"{seed}/{number}")
+    [path] = chance.choices(list(ENDPOINTS), [share for share, _, _ in ENDPOINTS.values()])
+    count = chance.choice((1, 1, 2, 3)) if path == "/benchmark" else chance.choice((1,) * 40 + (0, 2))
+    images = [_image(chance) for _ in range(count)]
+    options = _options(path, chance)
+    if len(images) != 1 or chance.random() < 0.5:
+        query, content_type, body = b"", _FORM, _form([data for _, data in images], options, chance)
+    else:
+        query, content_type, body = _query(options), b"application/octet-stream", images[0][1]
+    if chance.random() < 0.1:
+        content_type = chance.choice(_CONTENT_TYPES)
+    head = [b"POST %s%s HTTP/1.1" % (path.encode(), query), b"Host: fuzz", b"Content-Type: " + content_type]
+    head += _headers(path, chance)
+    framed = chance.random() >= 0.03
+    request = _framed(head, body, chance) if framed else _broken(head, body, chance)
+    return Case(number, path, images[0][0] if images else "none", request, framed)
+
+
+def _image(chance: random.Random) -> tuple[str, bytes]:
+    """A name of a seed, each format as often, and the file: in one of ten cases as it is."""
+    files, names = seeds(), seed_names()
+    name, other = (chance.choice(names[format]) for format in chance.choices(list(names), k=2))
+    return name, files[name] if chance.random() < 0.1 else mutate(files[name], files[other], chance)
+
+
+def _options(path: str, chance: random.Random) -> list[tuple[bytes, bytes]]:
+    """Mostly good ones; else one of them is hostile, strange or there twice."""
+    known = ENDPOINTS[path][1]
+    names = [name for name in known if chance.random() < 0.7 or name == "method"]
+    given = [(name.encode(), chance.choice(known[name]).encode()) for name in names]
+    if chance.random() < 0.15:
+        name = chance.choice((*_HOSTILE_NAMES, *(known_name.encode() for known_name in known)))
+        given.insert(chance.randrange(len(given) + 1), (name, chance.choice(_HOSTILE_VALUES)))
+    if chance.random() < 0.01:
+        given *= chance.choice((2, 50))
+    return given
+
+
+def _query(options: Sequence[tuple[bytes, bytes]]) -> bytes:
+    return b"?" + "&".join(f"{quote_from_bytes(name)}={quote_from_bytes(value)}" for name, value in options).encode()
+
+
+def _form(images: Sequence[bytes], options: Sequence[tuple[bytes, bytes]], chance: random.Random) -> bytes:
+    parts = [b'name="%s"\r\n\r\n%s' % option for option in options]
+    field = b"file" if chance.random() < 0.98 else chance.choice(_HOSTILE_NAMES)
+    for data in images:
+        name = chance.choice(_FILE_NAMES) if chance.random() < 0.2 else b"photo.jpg"
+        parts.append(b'name="%s"; filename="%s"\r\nContent-Type: image/png\r\n\r\n%s' % (field, name, data))
+    chance.shuffle(parts)
+    form = b"".join(b"--%s\r\nContent-Disposition: form-data; %s\r\n" % (_BOUNDARY, part) for part in parts)
+    form += b"--%s--\r\n" % _BOUNDARY
+    return mutate(form, form, chance) if chance.random() < 0.05 else form
+
+
+def _headers(path: str, chance: random.Random) -> list[bytes]:
+    lines = [b"Accept: " + chance.choice(ENDPOINTS[path][2]).encode()] if chance.random() < 0.7 else []
+    if chance.random() < 0.2:
+        lines += [b"%s: %s" % header for header in chance.choices(_HEADERS, k=chance.choice((1, 2, 5)))]
+    return lines
+
+
+def _framed(head: Sequence[bytes], body: bytes, chance: random.Random) -> bytes:
+    if chance.random() < 0.9:
+        return b"\r\n".join([*head, b"Content-Length: %d" % len(body), b"", body])
+    size = chance.choice((1000, 100_000))
+    pieces = [body[start : start + size] for start in range(0, len(body), size)]
+    chunked = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces)
+    return b"\r\n".join([*head, b"Transfer-Encoding: chunked", b"", chunked + b"0\r\n\r\n"])
+
+
+def _broken(head: Sequence[bytes], body: bytes, chance: random.Random) -> bytes:
+    """A length that lies, chunks that are none, two ways to tell the length, or a damaged head."""
+    length = b"Content-Length: " + chance.choice(_BROKEN_LENGTHS)
+    match chance.randrange(4):
+        case 0:
+            return b"\r\n".join([*head, length, b"", body])
+        case 1:
+            return b"\r\n".join([*head, b"Transfer-Encoding: chunked", b"", body])
+        case 2:
+            return b"\r\n".join([*head, length, b"Transfer-Encoding: chunked", b"", body])
+        case _:
+            whole = b"\r\n".join([*head, b"Content-Length: %d" % len(body), b""])
+            return mutate(whole, whole, chance) + b"\r\n" + body

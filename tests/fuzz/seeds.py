@@ -1,0 +1,124 @@
+"""Small valid files of every format and of every way in which it stores pixels: what the mutations start from."""
+
+import random
+from collections.abc import Mapping, Sequence
+from functools import cache
+
+import numpy as np
+from PIL import Image, PngImagePlugin
+
+from models.codecs import bpg
+from tests.models.codecs.bpg.reference import named
+from tests.models.icc_profiles import rgb_profile
+from tests.models.image_files import bpg_file, encoded, exif, picture, png_file, tiff_file, tiff_tags
+
+SIDE = 32
+_GRAY, _RGB, _PALETTE, _GRAY_ALPHA, _RGB_ALPHA = 0, 2, 3, 4, 6
+_SAMPLES = {_GRAY: 1, _RGB: 3, _PALETTE: 1, _GRAY_ALPHA: 2, _RGB_ALPHA: 4}
+_DEPTHS = {_GRAY: (1, 2, 4, 8, 16), _PALETTE: (1, 2, 4, 8), _RGB: (8, 16), _GRAY_ALPHA: (8, 16), _RGB_ALPHA: (8, 16)}
+_ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+
+
+@cache
+def seeds() -> Mapping[str, bytes]:
+    """Files by name; the first word of a name is the format."""
+    photo = Image.fromarray(picture(SIDE, SIDE))
+    return _pngs(photo) | _jpegs(photo) | _webps(photo) | _others(photo) | _tiffs(photo) | _bpgs()
+
+
+@cache
+def seed_names() -> Mapping[str, Sequence[str]]:
+    """The names of the files of each format."""
+    formats = dict.fromkeys(name.split()[0] for name in seeds())
+    return {each: [name for name in seeds() if name.split()[0] == each] for each in formats}
+
+
+def _pngs(photo: Image.Image) -> dict[str, bytes]:
+    text = PngImagePlugin.PngInfo()
+    text.add_text("Title", "x" * 200, zip=True)
+    text.add_itxt("Comment", "é" * 50, "fr", "Comment", zip=True)
+    return {
+        **{
+            f"PNG type {kind}, {depth} bit{', interlaced' * interlaced}": _png(kind, depth, interlaced)
+            for kind, depths in _DEPTHS.items()
+            for depth in depths
+            for interlaced in (False, True)
+        },
+        "PNG with text, profile and EXIF": encoded(photo, "PNG", pnginfo=text, icc_profile=rgb_profile(), exif=exif(6)),
+        "PNG animated": encoded(photo, "PNG", save_all=True, append_images=[photo.rotate(90)]),
+    }
+
+
+def _png(kind: int, depth: int, interlaced: bool) -> bytes:
+    palette = [(b"PLTE", random.Random(0).randbytes(3 << depth)), (b"tRNS", b"\0\x80")] if kind == _PALETTE else []
+    bits = depth * _SAMPLES[kind]
+    rows = b"".join(_rows(*each, bits) for each in (_ADAM7 if interlaced else [(0, 0, 1, 1)]))
+    return png_file((SIDE, SIDE), depth, kind, rows, *palette, interlace=int(interlaced))
+
+
+def _rows(left: int, top: int, step_x: int, step_y: int, bits: int) -> bytes:
+    width, height = -(-(SIDE - left) // step_x), -(-(SIDE - top) // step_y)
+    noise = random.Random(width)
+    return b"".join(bytes([row % 5]) + noise.randbytes(-(-width * bits // 8)) for row in range(height))
+
+
+def _jpegs(photo: Image.Image) -> dict[str, bytes]:
+    return {
+        "JPEG": encoded(photo, "JPEG"),
+        "JPEG 444, profile, EXIF": encoded(photo, "JPEG", subsampling=0, icc_profile=rgb_profile(), exif=exif(6)),
+        "JPEG progressive": encoded(photo, "JPEG", progressive=True),
+        "JPEG with restarts": encoded(photo, "JPEG", restart_marker_blocks=1),
+        "JPEG gray": encoded(photo.convert("L"), "JPEG"),
+        "JPEG CMYK": encoded(photo.convert("CMYK"), "JPEG"),
+        "JPEG of two pictures": encoded(photo, "MPO", save_all=True, append_images=[photo]),
+    }
+
+
+def _webps(photo: Image.Image) -> dict[str, bytes]:
+    alpha = photo.copy()
+    alpha.putalpha(photo.convert("L"))
+    return {
+        "WEBP": encoded(photo, "WEBP", exif=exif(3), icc_profile=rgb_profile()),
+        "WEBP lossless": encoded(photo, "WEBP", lossless=True),
+        "WEBP alpha": encoded(alpha, "WEBP"),
+        "WEBP animated": encoded(alpha, "WEBP", save_all=True, append_images=[alpha.rotate(90)]),
+    }
+
+
+def _others(photo: Image.Image) -> dict[str, bytes]:
+    return {
+        "GIF": encoded(photo, "GIF"),
+        "GIF transparent": encoded(photo.quantize(7), "GIF", transparency=3, interlace=0),
+        "GIF animated": encoded(photo, "GIF", save_all=True, append_images=[photo.rotate(90), photo]),
+        "BMP": encoded(photo, "BMP"),
+        "BMP palette": encoded(photo.quantize(200), "BMP"),
+        "BMP 1 bit": encoded(photo.convert("1"), "BMP"),
+        "BMP alpha": encoded(photo.convert("RGBA"), "BMP"),
+    }
+
+
+def _tiffs(photo: Image.Image) -> dict[str, bytes]:
+    compressions = ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg")
+    faxes = ("tiff_ccitt", "group3", "group4")
+    planes = picture(SIDE, SIDE).transpose(2, 0, 1).tobytes()
+    starts: Sequence[int] = [8 + SIDE * SIDE * index for index in range(3)]
+    apart = tiff_tags((SIDE, SIDE), [8, 8, 8], 2) | {284: ("H", [2]), 278: ("I", [SIDE])}
+    return {
+        **{f"TIFF {name}": encoded(photo, "TIFF", compression=name) for name in compressions},
+        **{f"TIFF {name}": encoded(photo.convert("1"), "TIFF", compression=name) for name in faxes},
+        **{f"TIFF {mode}": encoded(photo.convert(mode), "TIFF") for mode in ("L", "I;16", "F", "CMYK", "LAB", "RGBA")},
+        "TIFF pages": encoded(photo, "TIFF", save_all=True, append_images=[photo], exif=exif(8)),
+        "TIFF planes, big-endian": tiff_file(planes, apart, order=">", strips=starts),
+    }
+
+
+def _bpgs() -> dict[str, bytes]:
+    pixels = picture(SIDE, SIDE)
+    return {
+        "BPG lossless": bpg_file(pixels),
+        "BPG gray": bpg_file(np.stack([pixels[..., 0]] * 3, axis=-1), "gray"),
+        **{f"BPG {chroma}": bpg.encode(pixels, chroma=chroma) for chroma in ("420", "422", "444")},
+        "BPG alpha": named("rgba_40x40_x265_lossless").data,
+        "BPG animated": named("anim_40x40_x265").data,
+        "BPG two colours": named("pal2_32x32_x265_444").data,
+    }

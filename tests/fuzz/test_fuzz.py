@@ -1,0 +1,132 @@
+"""A short campaign passes, and what a long one looks for would be found."""
+
+import json
+import random
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models.errors import ColorCNNError
+from models.pixels import decode
+from tests.fuzz.__main__ import main
+from tests.fuzz.campaign import passed
+from tests.fuzz.cases import ENDPOINTS, Case, make
+from tests.fuzz.client import CLOSED, Client
+from tests.fuzz.mutations import mutate
+from tests.fuzz.seeds import seeds
+
+
+def test_a_short_campaign_finds_nothing(tmp_path: Path) -> None:
+    """With the fake engine. Whether memory grows, only a long one can tell."""
+    out = tmp_path / "fuzz.json"
+    main(["--cases", "600", "--seed", "2", "--out", str(out)], module="tests.service.fake_server")
+
+    report = json.loads(out.read_text())
+    assert report["failures"] == {"cases": 0, "reasons": {}, "first": []}
+    assert (report["log"]["errors"], report["log"]["tracebacks"], report["log"]["first"]) == (0, 0, [])
+    assert report["cases"] == 600 == sum(report["by_status"].values())
+    assert {"200", "400", "404", "413", "422"} <= report["by_status"].keys()
+    assert all(report["by_endpoint"][path]["answered_200"] for path in ("/quantize", "/classify"))
+
+
+def test_a_case_is_a_function_of_seed_and_number() -> None:
+    cases = [make(0, number) for number in range(400)]
+
+    assert cases == [make(0, number) for number in range(400)]
+    assert make(0, 7) != make(1, 7)
+    assert {case.path for case in cases} == ENDPOINTS.keys()
+    assert {case.image.split()[0] for case in cases} >= {"PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "BPG"}
+
+
+@pytest.mark.parametrize("name", seeds())
+def test_what_the_mutations_start_from_is_whole(name: str) -> None:
+    assert decode(seeds()[name]).format == name.split()[0]
+
+
+def test_mutants_are_neither_all_absurd_nor_all_harmless() -> None:
+    chance, decoded = random.Random(0), 0
+    for name, data in list(seeds().items()) * 5:
+        other = chance.choice(list(seeds().values()))
+        try:
+            decoded += decode(mutate(data, other, chance), max_pixels=100_000).format == name.split()[0]
+        except ColorCNNError:
+            continue
+
+    assert 0.1 < decoded / (5 * len(seeds())) < 0.9
+
+
+@contextmanager
+def answering(answer: bytes) -> Iterator[int]:
+    """A server on loopback that answers any request with these bytes and closes, or never without any."""
+    given_up = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def handle(self) -> None:
+            while self.rfile.readline().strip():
+                pass
+            self.wfile.write(answer)
+            if not answer:
+                given_up.wait(30)
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server.server_port
+        given_up.set()
+        server.shutdown()
+        thread.join()
+
+
+def answer(status: str, body: bytes, *headers: str) -> bytes:
+    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", "Connection: close", *headers, "", ""]
+    return "\r\n".join(lines).encode() + body
+
+
+PROBLEM = "Content-Type: application/problem+json"
+REQUEST = Case(0, "/quantize", "PNG", b"POST /quantize HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", framed=True)
+
+
+@pytest.mark.parametrize(
+    ("given", "status", "complaint"),
+    [
+        (answer("200 OK", b"x"), "200", ""),
+        (answer("200 OK", b""), "200", " that is none"),
+        (answer("200 OK", b"\x89PNG\r\n", "Content-Type: image/png"), "200", "image/png that is none"),
+        (answer("200 OK", b"{", "Content-Type: application/json"), "200", "application/json that is none"),
+        (answer("422 No", b'{"status": 422, "detail": "why"}', PROBLEM), "422", ""),
+        (answer("422 No", b'{"status": 400, "detail": "why"}', PROBLEM), "422", "a problem that says nothing"),
+        (answer("422 No", b"why"), "422", "status 422 without problem details"),
+        (answer("503 Later", b'{"status": 503, "detail": "why"}', PROBLEM, "Retry-After: 2"), "503", ""),
+        (answer("503 Later", b'{"status": 503, "detail": "why"}', PROBLEM), "503", "status 503"),
+        (answer("500 Oh", b'{"status": 500, "detail": "why"}', PROBLEM), "500", "status 500"),
+        (b"no HTTP\r\n\r\n", CLOSED, "no answer"),
+        (b"", CLOSED, "no answer within 0.3 s"),
+    ],
+)
+def test_what_is_wrong_with_an_answer(given: bytes, status: str, complaint: str) -> None:
+    with answering(given) as port, Client(port, {"/quantize": 0.3}) as client:
+        outcome = client.send(REQUEST)
+
+    assert (outcome.status, outcome.complaint) == (status, complaint)
+
+
+def test_a_request_without_an_end_need_not_be_answered() -> None:
+    with answering(b"no HTTP\r\n\r\n") as port, Client(port) as client:
+        outcome = client.send(replace(REQUEST, framed=False))
+
+    assert (outcome.status, outcome.complaint) == (CLOSED, "")
+
+
+def test_any_fault_fails_a_campaign() -> None:
+    def report(failures: int = 0, errors: int = 0, tracebacks: int = 0, growth: float = 1.0) -> dict[str, Any]:
+        log = {"errors": errors, "tracebacks": tracebacks, "first": []}
+        return {"failures": {"cases": failures}, "log": log, "memory_mb": {"growth": growth}}
+
+    assert passed(report())
+    assert not any(map(passed, (report(failures=1), report(errors=1), report(tracebacks=1), report(growth=1.5))))
