@@ -1,0 +1,50 @@
+"""The index of the largest logit, for which torch.argmax on a CPU takes ten times as long as for the logits themselves.
+
+Logits are made and looked at a piece at a time, so that they never reach the memory: a pixel costs its index and no
+more, however many colours there are.
+"""
+
+import torch
+from torch import Tensor
+
+_FEW = 8  # colours; up to here a plane of logits for each is looked at faster than a row of them for each pixel
+
+
+def piece(device: torch.device) -> int:
+    """Logits to have at a time: 1 MiB of float32, which stays in a CPU's cache; 64 MiB, which keep a GPU busy."""
+    return 1 << 18 if device.type == "cpu" else 1 << 24
+
+
+def arg_max_planes(logits: Tensor) -> Tensor:
+    """(B, K, ...) float32, K at most 256 -> (B, ...) uint8, the first of the largest; quick for logits in the cache."""
+    if logits.device.type != "cpu":
+        return logits.argmax(1).to(torch.uint8)
+    first, *others = logits.unbind(1)
+    largest, found = first.clone(), torch.zeros_like(first, dtype=torch.uint8)
+    for index, plane in enumerate(others, 1):
+        found.masked_fill_(plane > largest, index)
+        torch.maximum(largest, plane, out=largest)
+    return found
+
+
+@torch.no_grad()
+def arg_max_affine(vectors: Tensor, weights: Tensor, offsets: Tensor) -> Tensor:
+    """Which weights . x + offsets is the largest; of equal ones the first.
+
+    Args:
+        vectors: x, (B, N, C) float32.
+        weights: (B, K, C) float32, K at most 256.
+        offsets: (B, K, 1) float32.
+
+    Returns:
+        (B, N) uint8. Beside it there is a `piece` of logits, or those of one vector of each set if they are more.
+    """
+    step = max(1, piece(vectors.device) // offsets.numel())
+    return torch.cat([_arg_max_affine(part, weights, offsets) for part in vectors.split(step, 1)], 1)
+
+
+def _arg_max_affine(vectors: Tensor, weights: Tensor, offsets: Tensor) -> Tensor:
+    if weights.shape[1] <= _FEW or vectors.device.type != "cpu":
+        return arg_max_planes(torch.baddbmm(offsets, weights, vectors.mT))
+    rows = torch.baddbmm(offsets.mT, vectors, weights.mT)
+    return torch.from_numpy(rows.numpy().argmax(2)).to(torch.uint8)  # NumPy looks along a row in vector instructions
