@@ -106,7 +106,7 @@ class _Allocations(TorchDispatchMode):
     """The bytes of the largest tensor that an operation makes."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.largest = 0
 
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -159,9 +159,23 @@ def test_colours_out_of_range_are_refused(colors: int) -> None:
         QUANTIZER.quantize(make_pixels(4, 4), colors)
 
 
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def test_bfloat16_moves_no_more_than_a_few_pixels(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    images = np.stack([make_pixels(16, 16, seed) for seed in range(8)])
+    quantizer = make_quantizer()
+    quantizer.network.decoder.out.weight.data *= 30  # fresh weights draw hardly any structure
+    quantizer = LearnedQuantizer(quantizer.network.to(device), torch.device(device))
+    indices = []
+    for has in (False, True):
+        monkeypatch.setattr(learned, "_has_bfloat16", lambda device, has=has: has)
+        indices.append(np.stack([painted.indices for painted in quantizer.quantize_batch(images, 4)]))
+    assert 0 < np.mean(indices[0] != indices[1]) < 0.05
+
+
 @pytest.mark.gpu
 @pytest.mark.parametrize("colors", [2, 64])
-def test_cuda_paints_as_the_cpu_does(colors: int) -> None:
+def test_cuda_paints_as_the_cpu_does(colors: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(learned, "_has_bfloat16", lambda device: False)
     pixels = make_pixels(200, 300)
     device = torch.device("cuda")
     painted = LearnedQuantizer(make_quantizer().network.to(device), device).quantize(pixels, colors)
