@@ -29,7 +29,7 @@ def arg_max_planes(logits: Tensor) -> Tensor:
 
 @torch.no_grad()
 def arg_max_affine(vectors: Tensor, weights: Tensor, offsets: Tensor) -> Tensor:
-    """Which weights . x + offsets is the largest; of equal ones the first.
+    """Which weights . x + offsets is the largest; of equal ones the first. In float32 under autocast too.
 
     Args:
         vectors: x, (B, N, C) float32.
@@ -37,14 +37,19 @@ def arg_max_affine(vectors: Tensor, weights: Tensor, offsets: Tensor) -> Tensor:
         offsets: (B, K, 1) float32.
 
     Returns:
-        (B, N) uint8. Beside it there is a `piece` of logits, or those of one vector of each set if they are more.
+        (B, N) uint8. Beside it there is a `piece` of logits.
     """
-    step = max(1, piece(vectors.device) // offsets.numel())
-    return torch.cat([_arg_max_affine(part, weights, offsets) for part in vectors.split(step, 1)], 1)
+    (_, length, _), colors = vectors.shape, weights.shape[1]
+    sets = max(1, piece(vectors.device) // (length * colors))
+    step = max(1, piece(vectors.device) // (sets * colors))
+    with torch.autocast(vectors.device.type, enabled=False):
+        groups = zip(vectors.split(sets), weights.split(sets), offsets.split(sets), strict=True)
+        found = [[_arg_max_products(part, *affine) for part in group.split(step, 1)] for group, *affine in groups]
+        return torch.cat([torch.cat(parts, 1) for parts in found])
 
 
-def _arg_max_affine(vectors: Tensor, weights: Tensor, offsets: Tensor) -> Tensor:
+def _arg_max_products(vectors: Tensor, weights: Tensor, offsets: Tensor) -> Tensor:
     if weights.shape[1] <= _FEW or vectors.device.type != "cpu":
         return arg_max_planes(torch.baddbmm(offsets, weights, vectors.mT))
-    rows = torch.baddbmm(offsets.mT, vectors, weights.mT)
-    return torch.from_numpy(rows.numpy().argmax(2)).to(torch.uint8)  # NumPy looks along a row in vector instructions
+    rows = torch.baddbmm(offsets.mT, vectors, weights.mT).numpy()
+    return torch.from_numpy(rows.argmax(2)).to(torch.uint8)  # NumPy looks along a row in vector instructions
