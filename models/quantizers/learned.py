@@ -19,7 +19,7 @@ from models.registry import Registry
 from models.resampling import resize
 
 _SAMPLE = 1 << 14  # pixels that the colour centres are made from
-_TILE_PIXELS = 1 << 17  # some 50 bytes each while their tile is painted
+_TILE_PIXELS = 1 << 17  # some 35 bytes each while their tile is painted
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +33,8 @@ class LearnedQuantizer:
     bounded by a tile of 2^17 pixels, whatever the image's size and K, but for each image's structure, which takes 4 s^2
     bytes for each colour where it has not faded out.
 
-    On CUDA, and on processors with instructions for it, the convolutions are in bfloat16, as in training.
+    On CUDA, and on processors with instructions for it, the networks are in bfloat16, as in training; what
+    judges strengths and what tells colours apart is in float32.
 
     fidelity: whose eye the search for the strength of the structure serves, from 0, the classifier's, to 1, the human's
     (the squared error); without effect where the network does not heed it.
@@ -63,8 +64,7 @@ class LearnedQuantizer:
         unchanged = checked_exact(pixels, colors)
         if unchanged is not None:
             return unchanged
-        flat = pixels.reshape(-1, 1, 3)
-        view, sample = (self._upload(part[np.newaxis]) for part in (resize(pixels, self.size), flat[:: _stride(flat)]))
+        view, sample = self._upload(resize(pixels, self.size)[np.newaxis]), self._upload(_sample(pixels))
         plan = self._plan(_planes(view), _planes(sample), colors)
         painted = self._paint(pixels, plan, colors)
         # Where the network gives every pixel the same index, the k-means that it started from still shows something.
@@ -126,8 +126,10 @@ def _planes(pixels: Tensor) -> Tensor:
     return pixels.permute(0, 3, 1, 2).float().div_(255)
 
 
-def _stride(pixels: NDArray[np.uint8]) -> int:
-    return -(-len(pixels) // _SAMPLE)
+def _sample(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(H, W, 3) -> (1, N, 1, 3), pixels at equal distances, all of them if they are few."""
+    flat = pixels.reshape(1, -1, 1, 3)
+    return flat[:, :: -(-flat.shape[1] // _SAMPLE)]
 
 
 def _tiles(shape: tuple[int, ...]) -> Iterator[tuple[slice, slice]]:
