@@ -44,12 +44,15 @@ def arg_max_affine(vectors: Tensor, weights: Tensor, offsets: Tensor) -> Tensor:
     step = max(1, piece(vectors.device) // (sets * colors))
     with torch.autocast(vectors.device.type, enabled=False):
         groups = zip(vectors.split(sets), weights.split(sets), offsets.split(sets), strict=True)
-        found = [[_arg_max_products(part, *affine) for part in group.split(step, 1)] for group, *affine in groups]
+        room = vectors.new_empty(sets * step * colors)  # one for all, as fresh memory costs more than its logits
+        found = [[_arg_max_products(part, *affine, room) for part in group.split(step, 1)] for group, *affine in groups]
         return torch.cat([torch.cat(parts, 1) for parts in found])
 
 
-def _arg_max_products(vectors: Tensor, weights: Tensor, offsets: Tensor) -> Tensor:
-    if weights.shape[1] <= _FEW or vectors.device.type != "cpu":
-        return arg_max_planes(torch.baddbmm(offsets, weights, vectors.mT))
-    rows = torch.baddbmm(offsets.mT, vectors, weights.mT).numpy()
-    return torch.from_numpy(rows.argmax(2)).to(torch.uint8)  # NumPy looks along a row in vector instructions
+def _arg_max_products(vectors: Tensor, weights: Tensor, offsets: Tensor, room: Tensor) -> Tensor:
+    (sets, length, _), colors = vectors.shape, weights.shape[1]
+    logits = room[: sets * length * colors]
+    if colors <= _FEW or vectors.device.type != "cpu":
+        return arg_max_planes(torch.baddbmm(offsets, weights, vectors.mT, out=logits.view(sets, colors, length)))
+    rows = torch.baddbmm(offsets.mT, vectors, weights.mT, out=logits.view(sets, length, colors))
+    return torch.from_numpy(rows.numpy().argmax(2)).to(torch.uint8)  # NumPy looks along a row in vector instructions
