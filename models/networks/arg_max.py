@@ -45,7 +45,7 @@ def arg_max_affine(vectors: Tensor, weights: Tensor, offsets: Tensor) -> Tensor:
     with torch.autocast(vectors.device.type, enabled=False):
         groups = zip(vectors.split(sets), weights.split(sets), offsets.split(sets), strict=True)
         room = vectors.new_empty(sets * step * colors)  # one for all, as fresh memory costs more than its logits
-        found = [[_arg_max_products(part, *affine, room) for part in group.split(step, 1)] for group, *affine in groups]
+        found = [[_arg_max_products(part, w, o, room) for part in group.split(step, 1)] for group, w, o in groups]
         return torch.cat([torch.cat(parts, 1) for parts in found])
 
 
