@@ -44,7 +44,8 @@ def arg_max_affine(vectors: Tensor, weights: Tensor, offsets: Tensor) -> Tensor:
     step = max(1, piece(vectors.device) // (sets * colors))
     with torch.autocast(vectors.device.type, enabled=False):
         groups = zip(vectors.split(sets), weights.split(sets), offsets.split(sets), strict=True)
-        room = vectors.new_empty(sets * step * colors)  # one for all, as fresh memory costs more than its logits
+        # One room for all pieces: fresh memory costs more than the logits in it.
+        room = vectors.new_empty(min(sets, len(vectors)) * min(step, length) * colors)
         found = [[_arg_max_products(part, w, o, room) for part in group.split(step, 1)] for group, w, o in groups]
         return torch.cat([torch.cat(parts, 1) for parts in found])
 
