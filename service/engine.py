@@ -35,6 +35,11 @@ PUBLISHED = "colorcnn-published"
 
 Pixels = NDArray[np.uint8]
 
+# What the networks are warmed up with: a single image, the two of a request to /quantize, as many as go together; a
+# photo. Another size of batch costs its first request some 10 ms on one core.
+_WARM_BATCHES = (1, 2, 64)
+_WARM_PHOTO = (256, 512)
+
 
 class NoSuchDevice(ColorCNNError):
     """COLORCNN_DEVICE asks for a device that torch does not see."""
@@ -71,7 +76,7 @@ class Engine(Protocol):
         """Bytes of GPU memory that tensors hold; None where there is no GPU."""
 
     def load(self) -> None:
-        """Load every network and run each once, so that the first request is not the slow one."""
+        """Load every network and run each on the usual shapes, so that the first request is not the slow one."""
 
     def models(self) -> tuple[ModelEntry, ...]:
         """The networks that are loaded."""
@@ -267,14 +272,23 @@ class ModelEngine:
         return entry
 
     def _warm(self) -> None:
-        """A first pass through each network: allocations and kernel choices happen now."""
-        pixels = np.arange(64 * 48 * 3, dtype=np.uint32).reshape(64, 48, 3).astype(np.uint8)
+        """A first pass of each network over shapes that requests have: allocations and kernel choices happen now."""
         for name, quantizer in self._quantizers.items():
-            fewest, _ = self._entries[name].colors or (MIN_COLORS, MAX_COLORS)
-            quantizer.quantize(pixels, fewest)
+            for colors in set(self._entries[name].colors or (MIN_COLORS, MAX_COLORS)):
+                if isinstance(quantizer, LearnedQuantizer):
+                    quantizer.quantize(_noise(*_WARM_PHOTO), colors)
+                    for count in _WARM_BATCHES:
+                        quantizer.quantize_batch(_noise(count, quantizer.size, quantizer.size), colors)
+                else:
+                    quantizer.quantize(_noise(64, 48), colors)
         for recognizer in self._recognizers.values():
-            recognizer.predict(pixels, 1)
-            recognizer.activation_map(pixels, 0)
+            for count in _WARM_BATCHES:
+                recognizer.rank_batch(_noise(count, recognizer.size, recognizer.size), 1)
+            recognizer.activation_map(_noise(64, 48), 0)
+
+
+def _noise(*shape: int) -> Pixels:
+    return np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
 
 
 def pick_device(name: str) -> torch.device:

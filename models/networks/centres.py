@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from models.networks.arg_max import arg_max_affine
+
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 ROUNDS = 8
 """Of Lloyd's algorithm, unless asked otherwise."""
@@ -34,14 +36,17 @@ def kmeans_centres(pixels: Tensor, colors: int, rounds: int = ROUNDS) -> Centres
     with torch.autocast(pixels.device.type, enabled=False):
         pixels = pixels.float()
         centres = _along_principal_axis(pixels, colors)
+        # float64: the order in which a GPU adds must not show in the centres.
+        counted = F.pad(pixels, (0, 1), value=1.0).double()
         for _ in range(rounds):
-            nearest = _squared_distances(pixels, centres).argmin(2)
-            centres = _means(pixels, nearest, centres)
+            centres = _means(_sums(counted, _nearest(pixels, centres), colors), centres)
         order = (centres @ centres.new_tensor(_LUMA)).argsort(dim=1, stable=True)
         centres = centres.gather(1, order.unsqueeze(2).expand_as(centres))
-        smallest, nearest = _squared_distances(pixels, centres).min(2)
-        shares = torch.zeros_like(centres[..., 0]).scatter_add_(1, nearest, torch.ones_like(smallest))
-        return Centres(centres, shares / pixels.shape[1], smallest.mean(1).clamp_min(_SMALLEST_SPREAD))
+        nearest = _nearest(pixels, centres)
+        shares = _sums(counted, nearest, colors)[..., 3].float() / pixels.shape[1]
+        rests = pixels - centres.gather(1, nearest.unsqueeze(2).expand_as(pixels))
+        spread = rests.square().sum(2).mean(1).clamp_min(_SMALLEST_SPREAD)
+        return Centres(centres, shares, spread)
 
 
 def _along_principal_axis(pixels: Tensor, colors: int) -> Tensor:
@@ -59,16 +64,18 @@ def _along_principal_axis(pixels: Tensor, colors: int) -> Tensor:
     return means.float()
 
 
-def _squared_distances(pixels: Tensor, centres: Tensor) -> Tensor:
-    """(B, N, 3), (B, K, 3) -> (B, N, K)."""
-    # Expanded, so that the large array is written once by a matrix product; 8 x 8 bits fit float32's mantissa.
-    cross = torch.baddbmm(centres.square().sum(2).unsqueeze(1), pixels, centres.transpose(1, 2), alpha=-2)
-    return (cross + pixels.square().sum(2, keepdim=True)).clamp_min_(0)
+def _nearest(pixels: Tensor, centres: Tensor) -> Tensor:
+    """(B, N, 3), (B, K, 3) -> (B, N) int64."""
+    # |x - c|^2 = |x|^2 - 2 (x.c - |c|^2 / 2), and |x|^2, the same for every c, moves no minimum.
+    return arg_max_affine(pixels, centres, centres.square().sum(2, keepdim=True) / -2).long()
 
 
-def _means(pixels: Tensor, nearest: Tensor, centres: Tensor) -> Tensor:
-    # float64: the order in which a GPU adds must not show in the centres.
-    index = nearest.unsqueeze(2).expand_as(pixels)
-    sums = torch.zeros_like(centres, dtype=torch.float64).scatter_add_(1, index, pixels.double())
-    counts = torch.zeros_like(centres[..., 0]).scatter_add_(1, nearest, torch.ones_like(pixels[..., 0])).unsqueeze(2)
-    return torch.where(counts > 0, (sums / counts.clamp_min(1)).float(), centres)
+def _sums(counted: Tensor, nearest: Tensor, colors: int) -> Tensor:
+    """(B, N, 4), (B, N) -> (B, K, 4): red, green and blue sums and the number of the pixels of each centre, float64."""
+    sums = counted.new_zeros(len(counted), colors, counted.shape[2])
+    return sums.scatter_add_(1, nearest.unsqueeze(2).expand_as(counted), counted)
+
+
+def _means(sums: Tensor, centres: Tensor) -> Tensor:
+    counts = sums[..., 3:]
+    return torch.where(counts > 0, (sums[..., :3] / counts.clamp_min(1)).float(), centres)

@@ -18,7 +18,7 @@ colours, an image costs the network the same whatever its size, and any part of 
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple, Self, cast
@@ -27,6 +27,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.networks.arg_max import arg_max_affine, arg_max_planes, piece
 from models.networks.centres import ROUNDS, Centres, kmeans_centres
 from models.networks.classifiers import Classifier, ClassifierConfig, build_classifier
 from models.networks.config import NetworkConfig
@@ -83,7 +84,7 @@ class ColorCNNConfig(NetworkConfig):
 class Plan(NamedTuple):
     """All that is global about a batch of images; with it any part of their pixels can be indexed by itself."""
 
-    structure: Tensor  # (B, K, s, s) float32, index logits from the features, at the encoder's size
+    structure: Tensor | None  # (B, K, s, s) float32, index logits from the features, at the encoder's size
     weights: Tensor  # (B, K, 3) float32, index logits from a pixel's colour x: weights . x + offsets
     offsets: Tensor  # (B, K, 1) float32
 
@@ -92,6 +93,8 @@ class Plan(NamedTuple):
 
         strength: one for all images, or (B,) float32.
         """
+        if self.structure is None:
+            return self
         factors = torch.as_tensor(strength, device=self.structure.device).view(-1, 1, 1, 1)
         return self._replace(structure=self.structure * factors)
 
@@ -131,34 +134,29 @@ class ColorCNN(nn.Module):
 
     def soft(self, images: Tensor, colors: int) -> SoftResult:
         """Paint with index probabilities: (B, 3, s, s) float32 in [0, 1] -> equations 1 and 2 of the paper."""
-        probabilities = self._native_logits(images, colors).softmax(1)
+        probabilities = self.index_logits(images, self._native_plan(images, colors)).softmax(1)
         palette = soft_palette(images, probabilities)
         return SoftResult(paint(palette, probabilities), palette, probabilities)
 
     def hard(self, images: Tensor, colors: int) -> HardResult:
         """Paint with the likeliest index of each pixel: (B, 3, s, s) float32 in [0, 1] -> index maps and palettes."""
         with torch.no_grad():
-            indices = self._native_logits(images, colors).argmax(1)
+            indices = self.indices(images, self._native_plan(images, colors)).long()
             return HardResult(indices, *hard_palette(images, indices, colors))
 
     def plan(self, view: Tensor, pixels: Tensor, colors: int) -> Plan:
-        """Everything that depends on the whole image.
+        """Everything that depends on the whole image; where structure has faded out, it costs the k-means alone.
 
         Args:
             view: (B, 3, s, s) float32 in [0, 1], the images scaled to the encoder's size s.
             pixels: (B, N, 3) float32 in [0, 1], all pixels of the images or a sample of them.
             colors: K, 2 to 256.
         """
-        with torch.no_grad():
-            maps = self.encoder.features(view)
         centres = kmeans_centres(pixels, colors, self.config.rounds)
-        features = self.decoder(view, maps).float()
-        queries = self.queries(_describe(centres)).float()
+        weight = self.config.structure_weight(colors)
+        structure = weight * self._structure(view, centres) if weight else None
         beta = (self.sharpness[0] + self.sharpness[1] * math.log2(colors) / 8).exp()
         scale = (beta / centres.spread).view(-1, 1, 1)
-        with torch.autocast(view.device.type, enabled=False):
-            structure = torch.bmm(queries, features.flatten(2)).unflatten(2, features.shape[2:])
-            structure = structure * self.config.structure_weight(colors)
         # -|x - c|^2 = 2 x.c - |c|^2 - |x|^2, and |x|^2, the same for every k, changes neither softmax nor arg max.
         return Plan(structure, 2 * scale * centres.colors, -scale * centres.colors.square().sum(2, keepdim=True))
 
@@ -173,21 +171,36 @@ class ColorCNN(nn.Module):
         Returns:
             (B, K, h, w) float32.
         """
-        height, width = images.shape[2:]
-        window = window or Window(0, 0, height, width)
-        with torch.autocast(images.device.type, enabled=False):
-            # float32 throughout: at large K the colour term is a small difference of large numbers.
-            color = torch.baddbmm(plan.offsets, plan.weights, images.float().flatten(2))
-            logits = _stretch(plan.structure, height, width, window) + color.unflatten(2, (height, width))
-            return cast(Tensor, logits)
+        return _rows_of_logits(images, plan, _axes(images, plan, window), slice(None))
 
-    def _native_logits(self, images: Tensor, colors: int) -> Tensor:
+    @torch.no_grad()
+    def indices(self, images: Tensor, plan: Plan, window: Window | None = None) -> Tensor:
+        """The likeliest index of each pixel, as the arg max of `index_logits` but without all of those at once.
+
+        Memory is the result, (B, h, w) uint8, and the logits of a few rows of pixels.
+        """
+        if plan.structure is None:
+            found = arg_max_affine(images.float().flatten(2).mT, plan.weights, plan.offsets)
+            return found.view(images[:, 0].shape)
+        axes = _axes(images, plan, window)
+        step = max(1, piece(images.device) // (plan.offsets.numel() * images.shape[3]))
+        bands = [slice(top, top + step) for top in range(0, images.shape[2], step)]
+        return torch.cat([arg_max_planes(_rows_of_logits(images, plan, axes, rows)) for rows in bands], 1)
+
+    def _structure(self, view: Tensor, centres: Centres) -> Tensor:
+        with torch.no_grad():
+            maps = self.encoder.features(view)
+        features = self.decoder(view, maps).float()
+        queries = self.queries(_describe(centres)).float()
+        with torch.autocast(view.device.type, enabled=False):
+            return torch.bmm(queries, features.flatten(2)).view(*queries.shape[:2], *features.shape[2:])
+
+    def _native_plan(self, images: Tensor, colors: int) -> Plan:
         size = self.config.encoder.size
         if images.shape[2:] != (size, size):
             given = " x ".join(map(str, images.shape[2:]))
             raise ValueError(f"images must be {size} x {size}, not {given}; for others use plan and index_logits")
-        plan = self.plan(images, images.flatten(2).transpose(1, 2), colors)
-        return self.index_logits(images, plan)
+        return self.plan(images, images.flatten(2).transpose(1, 2), colors)
 
 
 class Decoder(nn.Module):
@@ -235,19 +248,53 @@ class Decoder(nn.Module):
             x = self.mixers[level](x)
         return cast(Tensor, self.out(x))
 
+    @torch.no_grad()
+    def fold_sums(self) -> None:
+        """Fold the batch norm in front of each mixer into the convolutions whose sum it gets; in place, in eval mode.
+
+        `fold_batch_norm` does it for those that follow one convolution.
+        """
+        for level, mixer in enumerate(cast(Iterable[nn.Sequential], self.mixers)):
+            norm, lateral = cast(nn.BatchNorm2d, mixer[0]), cast(nn.Conv2d, self.laterals[level])
+            scale = norm.weight * (cast(Tensor, norm.running_var) + norm.eps).rsqrt()
+            for conv in [lateral, *self.reductions[level : level + 1], *([] if level else [self.pixels])]:
+                cast(Tensor, conv.weight).mul_(scale.view(-1, 1, 1, 1))
+            cast(Tensor, lateral.bias).mul_(scale).add_(norm.bias - cast(Tensor, norm.running_mean) * scale)
+            mixer[0] = nn.Identity()
+
 
 def build_colorcnn(config: ColorCNNConfig) -> ColorCNN:
     """The network with fresh weights from torch's global generator; the encoder's weights are the caller's to load."""
     return ColorCNN(config)
 
 
-def _stretch(structure: Tensor, height: int, width: int, window: Window) -> Tensor:
-    """(B, K, s, s) -> (B, K, height, width): the part in the window of a bilinear interpolation to the whole image."""
-    if structure.shape[2:] == (window.image_height, window.image_width) == (height, width):
-        return structure
-    rows = _interpolation(structure, window.top, height, window.image_height)
-    columns = _interpolation(structure, window.left, width, window.image_width)
-    return rows @ structure @ columns.T
+class _Axes(NamedTuple):
+    """The weights of the structure's cells on each row and column of pixels."""
+
+    rows: Tensor  # (h, s) float32
+    columns: Tensor  # (w, s) float32
+
+
+def _axes(images: Tensor, plan: Plan, window: Window | None) -> _Axes | None:
+    """Of a bilinear interpolation to whole images, the part in the window; None where there is none to do."""
+    height, width = images.shape[2:]
+    top, left, image_height, image_width = window or Window(0, 0, height, width)
+    if plan.structure is None or plan.structure.shape[2:] == (image_height, image_width) == (height, width):
+        return None
+    rows = _interpolation(plan.structure, top, height, image_height)
+    return _Axes(rows, _interpolation(plan.structure, left, width, image_width))
+
+
+def _rows_of_logits(images: Tensor, plan: Plan, axes: _Axes | None, rows: slice) -> Tensor:
+    """(B, K, n, w) float32, the index logits of n rows of the images."""
+    pixels = images[:, :, rows].float()
+    with torch.autocast(images.device.type, enabled=False):
+        # float32 throughout: at large K the colour term is a small difference of large numbers.
+        logits = torch.baddbmm(plan.offsets, plan.weights, pixels.flatten(2)).view(len(pixels), -1, *pixels.shape[2:])
+        if plan.structure is None:
+            return logits
+        part = plan.structure[:, :, rows] if axes is None else axes.rows[rows] @ plan.structure @ axes.columns.T
+        return logits.add_(part)
 
 
 def _interpolation(structure: Tensor, start: int, count: int, length: int) -> Tensor:

@@ -94,13 +94,13 @@ def paint_hard(palette: Tensor, indices: Tensor) -> Tensor:
 
     Args:
         palette: (B, K, 3) float32 in [0, 1].
-        indices: (B, H, W) int64, each in [0, K).
+        indices: (B, H, W) of any integer type, each in [0, K).
 
     Returns:
         (B, 3, H, W) float32, multiples of 1 / 255.
     """
     rounded = palette.mul(255).round().div(255)
-    pixels = rounded.gather(1, indices.flatten(1).unsqueeze(2).expand(-1, -1, 3))
+    pixels = rounded.gather(1, indices.flatten(1).long().unsqueeze(2).expand(-1, -1, 3))
     return cast(Tensor, pixels.transpose(1, 2).unflatten(2, indices.shape[1:]))
 
 

@@ -19,8 +19,7 @@ from models.registry import Registry
 from models.resampling import resize
 
 _SAMPLE = 1 << 14  # pixels that the colour centres are made from
-_TILE_PIXELS = 1 << 17
-_TILE_LOGITS = 1 << 21  # 8 MiB of float32, a few of which are alive at a time; no other size was faster
+_TILE_PIXELS = 1 << 17  # some 35 bytes each while their tile is painted
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,8 +27,14 @@ class LearnedQuantizer:
     """Index map from the network, palette as the mean of each index's pixels, rounded to 8 bits.
 
     network: in eval mode, on `device`. The network plans once for the whole image; then tiles of it are indexed one
-    after the other and their colours are added up in integers, so the palette is exact for the whole image. Beside a
-    few copies of the image and of its index map, memory is bounded by the tile, whatever the image's size and K.
+    after the other and their colours are added up in integers, so the palette is exact for the whole image.
+
+    Memory: of the image's own size, its pixels and its index map, a byte for each pixel on the device; all else is
+    bounded by a tile of 2^17 pixels, whatever the image's size and K, but for each image's structure, which takes 4 s^2
+    bytes for each colour where it has not faded out.
+
+    On CUDA, and on processors with instructions for it, the networks are in bfloat16, as in training; what
+    judges strengths and what tells colours apart is in float32.
 
     fidelity: whose eye the search for the strength of the structure serves, from 0, the classifier's, to 1, the human's
     (the squared error); without effect where the network does not heed it.
@@ -59,7 +64,8 @@ class LearnedQuantizer:
         unchanged = checked_exact(pixels, colors)
         if unchanged is not None:
             return unchanged
-        plan = self._plan(pixels, colors)
+        view, sample = self._upload(resize(pixels, self.size)[np.newaxis]), self._upload(_sample(pixels))
+        plan = self._plan(_planes(view), _planes(sample), colors)
         painted = self._paint(pixels, plan, colors)
         # Where the network gives every pixel the same index, the k-means that it started from still shows something.
         return painted if painted.colors > 1 else self._paint(pixels, plan.times(0), colors)
@@ -68,62 +74,90 @@ class LearnedQuantizer:
     def quantize_batch(self, images: NDArray[np.uint8], colors: int) -> list[PaletteImage]:
         """Paint many images of the network's own size at once: (B, s, s, 3) uint8 sRGB; see `quantize`."""
         check_colors(colors)
-        batch = torch.from_numpy(images).to(self.device).permute(0, 3, 1, 2).float().div(255)
-        plan = self.network.plan(batch, batch.flatten(2).transpose(1, 2), colors)
-        plan = strengthened(self.network, batch, plan, self.fidelity)
-        indices = self.network.index_logits(batch, plan).argmax(1).to(torch.uint8).cpu().numpy()
-        return [self._finished(pixels, index, colors) for pixels, index in zip(images, indices, strict=True)]
+        uploaded = self._upload(images)
+        batch = _planes(uploaded)
+        indices = self.network.indices(batch, self._plan(batch, batch, colors))
+        found = indices.cpu().numpy(), color_sums(uploaded, indices, colors).cpu().numpy()
+        return [self._finished(*each, colors) for each in zip(images, *found, strict=True)]
 
-    def _finished(self, pixels: NDArray[np.uint8], indices: NDArray[np.uint8], colors: int) -> PaletteImage:
+    def _finished(
+        self, pixels: NDArray[np.uint8], indices: NDArray[np.uint8], sums: NDArray[np.int64], colors: int
+    ) -> PaletteImage:
         """One image of a batch; those that need more than its arg max go through `quantize`."""
         unchanged = exact(pixels, colors)
         if unchanged is not None:
             return unchanged
-        painted = mean_palette(indices, color_sums(pixels, indices, colors))
+        painted = mean_palette(indices, sums)
         return painted if painted.colors > 1 else self.quantize(pixels, colors)
 
     def _paint(self, pixels: NDArray[np.uint8], plan: Plan, colors: int) -> PaletteImage:
-        indices = np.empty(pixels.shape[:2], np.uint8)
-        sums = np.zeros((colors, 4), np.int64)
-        for rows, columns in _tiles(pixels.shape, colors):
-            tile = pixels[rows, columns]
-            part = self._index(tile, plan, Window(rows.start, columns.start, *pixels.shape[:2]))
-            indices[rows, columns] = part
-            sums += color_sums(tile, part, colors)
-        return mean_palette(indices, sums)
+        indices = torch.empty(pixels.shape[:2], dtype=torch.uint8, device=self.device)
+        sums = torch.zeros(colors, 4, dtype=torch.int64, device=self.device)
+        for rows, columns in _tiles(pixels.shape):
+            tile = self._upload(pixels[np.newaxis, rows, columns])
+            part = self.network.indices(_planes(tile), plan, Window(rows.start, columns.start, *pixels.shape[:2]))
+            indices[rows, columns] = part[0]
+            sums += color_sums(tile, part, colors)[0]
+        return mean_palette(indices.cpu().numpy(), sums.cpu().numpy())
 
-    def _plan(self, pixels: NDArray[np.uint8], colors: int) -> Plan:
-        view = self._tensor(resize(pixels, self.size))
-        flat = pixels.reshape(-1, 1, 3)
-        sample = self._tensor(flat[:: -(-len(flat) // _SAMPLE)])
-        plan = self.network.plan(view, sample.flatten(2).transpose(1, 2), colors)
-        return strengthened(self.network, view, plan, self.fidelity)
+    def _plan(self, views: Tensor, images: Tensor, colors: int) -> Plan:
+        """views: (B, 3, s, s); images: (B, 3, ...), their pixels or a sample of them; both float32 in [0, 1]."""
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=_has_bfloat16(self.device)):
+            plan = self.network.plan(views, images.flatten(2).mT, colors)
+        return strengthened(self.network, views, plan, self.fidelity)
 
-    def _index(self, tile: NDArray[np.uint8], plan: Plan, window: Window) -> NDArray[np.uint8]:
-        indices = self.network.index_logits(self._tensor(tile), plan, window).argmax(1)
-        return indices[0].to(torch.uint8).cpu().numpy()
-
-    def _tensor(self, pixels: NDArray[np.uint8]) -> Tensor:
-        """(H, W, 3) uint8 -> (1, 3, H, W) float32 in [0, 1] on the device."""
-        return torch.from_numpy(pixels.copy()).to(self.device).permute(2, 0, 1).unsqueeze(0).float().div(255)
+    def _upload(self, pixels: NDArray[np.uint8]) -> Tensor:
+        """The same array on the device."""
+        copy = torch.from_numpy(pixels.copy())  # of what may be read-only
+        if self.device.type == "cuda":
+            copy = copy.pin_memory()  # so that a tile is copied while the one before is painted
+        return copy.to(self.device, non_blocking=True)
 
 
-def _tiles(shape: tuple[int, ...], colors: int) -> Iterator[tuple[slice, slice]]:
+def _has_bfloat16(device: torch.device) -> bool:
+    """Whether products of bfloat16 are faster there than those of float32."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return bool(torch.cpu.get_capabilities().get("avx512_bf16"))
+
+
+def _planes(pixels: Tensor) -> Tensor:
+    """(B, H, W, 3) uint8 -> (B, 3, H, W) float32 in [0, 1], channels last in memory."""
+    return pixels.permute(0, 3, 1, 2).float().div_(255)
+
+
+def _sample(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(H, W, 3) -> (1, N, 1, 3), pixels at equal distances, all of them if they are few."""
+    flat = pixels.reshape(1, -1, 1, 3)
+    return flat[:, :: -(-flat.shape[1] // _SAMPLE)]
+
+
+def _tiles(shape: tuple[int, ...]) -> Iterator[tuple[slice, slice]]:
     """Cover the image with tiles of bounded size, as wide as can be: rows lie together in memory."""
     height, width = shape[:2]
-    pixels = min(_TILE_PIXELS, _TILE_LOGITS // colors)
-    tile_width = min(width, pixels)
-    tile_height = pixels // tile_width
+    tile_width = min(width, _TILE_PIXELS)
+    tile_height = _TILE_PIXELS // tile_width
     for top in range(0, height, tile_height):
         for left in range(0, width, tile_width):
             yield slice(top, min(height, top + tile_height)), slice(left, min(width, left + tile_width))
 
 
-def color_sums(pixels: NDArray[np.uint8], indices: NDArray[np.uint8], colors: int) -> NDArray[np.int64]:
-    """(K, 4): red, green and blue sums and the number of the pixels of each index; (H, W, 3) and (H, W) uint8."""
-    flat, index = pixels.reshape(-1, 3), indices.reshape(-1)
-    planes = [np.bincount(index, weights=flat[:, channel], minlength=colors) for channel in range(3)]
-    return np.stack([*planes, np.bincount(index, minlength=colors)], 1).astype(np.int64)
+def color_sums(pixels: Tensor, indices: Tensor, colors: int) -> Tensor:
+    """Red, green and blue sums and the number of the pixels of each index, on the device that the arguments are on.
+
+    Args:
+        pixels: (B, H, W, 3) uint8.
+        indices: (B, H, W) uint8, each in [0, colors).
+        colors: K.
+
+    Returns:
+        (B, K, 4) int64. Costs 17 bytes for each pixel on the way, whatever K.
+    """
+    bins = (indices.flatten(1) + colors * torch.arange(len(indices), device=indices.device).unsqueeze(1)).flatten()
+    count = colors * len(indices)
+    # float64 holds sums of 8-bit values exactly, so the order in which a GPU adds does not show.
+    planes = [torch.bincount(bins, pixels[..., channel].flatten().double(), count) for channel in range(3)]
+    return torch.stack([*planes, torch.bincount(bins, minlength=count)], 1).long().view(len(indices), colors, 4)
 
 
 def mean_palette(indices: NDArray[np.uint8], sums: NDArray[np.int64]) -> PaletteImage:
@@ -143,4 +177,5 @@ def load_quantizer(registry: Registry, name: str, device: torch.device) -> Learn
     network = registry.load(name, device)
     if not isinstance(network, ColorCNN):
         raise UnknownModel(f"{name!r} is a {registry.entry(name).kind}, not a quantizer that is served")
-    return LearnedQuantizer(fold_batch_norm(network), device)
+    fold_batch_norm(network).decoder.fold_sums()
+    return LearnedQuantizer(network, device)

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from models.errors import BadOption, ImageTooLarge, UnknownModel
+from models.networks.arg_max import arg_max_planes
 from models.networks.folding import fold_batch_norm
 from models.networks.published import PublishedColorCNN
 from models.palette_image import PaletteImage
@@ -46,9 +47,10 @@ class PublishedQuantizer:
         height, width = pixels.shape[:2]
         if height * width > _MOST_PIXELS:
             raise ImageTooLarge(f"{self.name} paints at most {_MOST_PIXELS} pixels, not {width} x {height}")
-        batch = torch.from_numpy(pixels.copy()).to(self.device).permute(2, 0, 1).unsqueeze(0).float().div(255)
-        indices = self.network.index_logits(batch)[0].argmax(0).to(torch.uint8).cpu().numpy()
-        return mean_palette(indices, color_sums(pixels, indices, colors))
+        batch = torch.from_numpy(pixels[np.newaxis].copy()).to(self.device)
+        logits = self.network.index_logits(batch.permute(0, 3, 1, 2).float().div(255))
+        indices = arg_max_planes(logits)
+        return mean_palette(indices[0].cpu().numpy(), color_sums(batch, indices, colors)[0].cpu().numpy())
 
 
 def load_published(registry: Registry, name: str, device: torch.device) -> PublishedQuantizer:

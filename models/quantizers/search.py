@@ -20,7 +20,7 @@ def strengthened(network: ColorCNN, views: Tensor, plan: Plan, fidelity: float =
     """The plan at the best of the network's strengths for each image.
 
     Costs one index map and one pass of the classifier for each strength, at the classifier's size, whatever the size of
-    the image; nothing where there is only one.
+    the image; nothing where there is only one, or no structure.
 
     Args:
         network: in eval mode.
@@ -31,7 +31,7 @@ def strengthened(network: ColorCNN, views: Tensor, plan: Plan, fidelity: float =
             The 0.05 cost no top-1 on held-out images and gave 1 to 3 dB.
     """
     strengths = network.config.strengths
-    if len(strengths) == 1:
+    if len(strengths) == 1 or plan.structure is None:
         return plan.times(strengths[0])
     answers = network.encoder(views).float().log_softmax(1)
     costs = torch.stack([_cost(network, views, answers, plan.times(strength), fidelity) for strength in strengths])
@@ -40,9 +40,8 @@ def strengthened(network: ColorCNN, views: Tensor, plan: Plan, fidelity: float =
 
 def _cost(network: ColorCNN, views: Tensor, answers: Tensor, plan: Plan, fidelity: float) -> Tensor:
     """(B,) float32. answers: (B, classes) float32, log probabilities of the classes in the originals."""
-    logits = network.index_logits(views, plan)
-    indices = logits.argmax(1)
-    painted = paint_hard(hard_palette(views, indices, logits.shape[1]).palette, indices)
+    indices = network.indices(views, plan)
+    painted = paint_hard(hard_palette(views, indices, plan.offsets.shape[1]).palette, indices)
     read = network.encoder(painted).float().log_softmax(1)
     divergence = F.kl_div(read, answers, reduction="none", log_target=True).sum(1)
     error = (painted - views).square().mean((1, 2, 3))

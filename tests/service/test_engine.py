@@ -8,6 +8,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from models import checkpoint
@@ -17,9 +18,10 @@ from models.errors import BadOption, CorruptCheckpoint, UnknownMethod, UnknownMo
 from models.networks.classifiers import ClassifierConfig, build_classifier
 from models.networks.colorcnn import ColorCNN, ColorCNNConfig, build_colorcnn
 from models.networks.published import PublishedColorCNN, PublishedConfig
+from models.palette_image import PaletteImage
 from models.quantizers import search
 from models.quantizers.classical import CLASSICAL
-from models.quantizers.learned import load_quantizer
+from models.quantizers.learned import LearnedQuantizer, load_quantizer
 from models.registry import Registry
 from service.engine import Choice, ModelEngine, NoSuchDevice, pick_device
 from service.model_loader import ModelLoader
@@ -90,6 +92,26 @@ def test_everything_is_loaded(engine: ModelEngine) -> None:
     assert [entry.name for entry in engine.models()] == ["teacher", "outsider", "first", "second"]
     assert engine.methods() == ("colorcnn", *CLASSICAL)
     assert engine.device == "cpu"
+
+
+def test_loading_warms_up_with_what_requests_bring(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[tuple[int, ...], int]] = []
+    quantize, quantize_batch = LearnedQuantizer.quantize, LearnedQuantizer.quantize_batch
+
+    def watched(self: LearnedQuantizer, pixels: NDArray[np.uint8], colors: int) -> PaletteImage:
+        seen.append((pixels.shape, colors))
+        return quantize(self, pixels, colors)
+
+    def watched_batch(self: LearnedQuantizer, images: NDArray[np.uint8], colors: int) -> list[PaletteImage]:
+        seen.append((images.shape, colors))
+        return quantize_batch(self, images, colors)
+
+    monkeypatch.setattr(LearnedQuantizer, "quantize", watched)
+    monkeypatch.setattr(LearnedQuantizer, "quantize_batch", watched_batch)
+    ModelEngine(folder, device="cpu").load()
+    for colors in (2, 256):
+        assert seen.count(((1, 16, 16, 3), colors)) == seen.count(((64, 16, 16, 3), colors)) == 2
+        assert seen.count(((256, 512, 3), colors)) == 2
 
 
 def test_defaults_are_those_of_the_manifest(engine: ModelEngine) -> None:

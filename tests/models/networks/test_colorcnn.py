@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from models.networks import colorcnn
 from models.networks.centres import kmeans_centres
 from models.networks.classifiers import ClassifierConfig
-from models.networks.colorcnn import ColorCNN, ColorCNNConfig, Window, build_colorcnn
+from models.networks.colorcnn import ColorCNN, ColorCNNConfig, Plan, Window, build_colorcnn
 from models.networks.published import PublishedColorCNN, PublishedConfig
 
 
@@ -23,6 +24,11 @@ def make_network(width: int = 4) -> ColorCNN:
 
 def make_images(count: int = 2, height: int = 16, width: int = 16) -> Tensor:
     return torch.rand(count, 3, height, width, generator=torch.Generator().manual_seed(1))
+
+
+def structure_of(plan: Plan) -> Tensor:
+    assert plan.structure is not None
+    return plan.structure
 
 
 @pytest.mark.parametrize("colors", [2, 3, 7, 256])
@@ -60,7 +66,7 @@ def test_structure_is_interpolated_as_torch_does_it() -> None:
     network, images = make_network(), make_images(1, 40, 24)
     plan = network.plan(make_images(1), images.flatten(2).transpose(1, 2), 4)
     color = torch.baddbmm(plan.offsets, plan.weights, images.flatten(2)).view(1, 4, 40, 24)
-    structure = torch.nn.functional.interpolate(plan.structure, (40, 24), mode="bilinear")
+    structure = torch.nn.functional.interpolate(structure_of(plan), (40, 24), mode="bilinear")
     torch.testing.assert_close(network.index_logits(images, plan), color + structure, rtol=0, atol=1e-4)
 
 
@@ -83,7 +89,7 @@ def test_structure_fades_with_the_number_of_colours() -> None:
         replace(config, fade=(64, 64))
     network, images = build_colorcnn(faded).eval(), make_images()
     plan = network.plan(images, images.flatten(2).transpose(1, 2), 64)
-    assert torch.equal(plan.structure, plan.times(0).structure)
+    assert plan.structure is None and plan.times(2) is plan
 
 
 @pytest.mark.parametrize("strengths", [(), (-1.0,), (1.0, float("inf")), (float("nan"),)])
@@ -96,8 +102,8 @@ def test_the_structure_of_each_image_times_its_own_strength() -> None:
     network, images = make_network(), make_images(2)
     plan = network.plan(images, images.flatten(2).transpose(1, 2), 4)
     stronger = plan.times(torch.tensor([2.0, 0.5]))
-    torch.testing.assert_close(stronger.structure[0], 2 * plan.structure[0])
-    torch.testing.assert_close(stronger.structure[1], plan.structure[1] / 2)
+    torch.testing.assert_close(structure_of(stronger)[0], 2 * structure_of(plan)[0])
+    torch.testing.assert_close(structure_of(stronger)[1], structure_of(plan)[1] / 2)
     assert stronger.weights is plan.weights
 
 
@@ -108,6 +114,38 @@ def test_the_encoder_is_frozen_even_in_training_mode() -> None:
     assert all(parameter.grad is None for parameter in network.encoder.parameters())
     assert all(torch.equal(value, before[name]) for name, value in network.encoder.state_dict().items())
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in network.queries.parameters())
+
+
+@pytest.mark.parametrize("colors", [3, 64])
+@pytest.mark.parametrize(("height", "width"), [(16, 16), (45, 71)])
+def test_indices_are_the_arg_max_of_the_logits(
+    colors: int, height: int, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, images = (
+        build_colorcnn(replace(make_network().config, fade=(32, 64))).eval(),
+        make_images(2, height, width),
+    )
+    plan = network.plan(make_images(2), images.flatten(2).transpose(1, 2), colors)
+    expected = network.index_logits(images, plan).argmax(1).to(torch.uint8)
+    assert torch.equal(network.indices(images, plan), expected)
+    monkeypatch.setattr(colorcnn, "piece", lambda device: 1000)  # a few rows at a time
+    assert torch.equal(network.indices(images, plan), expected)
+
+
+def test_a_decoder_whose_sums_are_folded_computes_the_same() -> None:
+    network, images = make_network(), make_images(4)
+    maps = network.encoder.features(images)
+    for module in network.decoder.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = 1.0
+            torch.nn.init.uniform_(module.weight, 0.5, 2.0)
+            torch.nn.init.normal_(module.bias)
+    network.decoder.train()(images, maps)  # so that the running statistics are not the identity
+    before = network.decoder.eval()(images, maps)
+    network.decoder.fold_sums()
+    names = {name for name, part in network.decoder.named_modules() if isinstance(part, torch.nn.BatchNorm2d)}
+    assert names == {f"mixers.{level}.3" for level in range(4)}
+    torch.testing.assert_close(network.decoder(images, maps), before, rtol=1e-4, atol=1e-4)
 
 
 def test_images_of_another_size_need_a_plan() -> None:

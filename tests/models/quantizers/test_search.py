@@ -74,7 +74,7 @@ def test_each_image_has_the_best_strength(floor: float, fidelity: float, monkeyp
 def test_all_fidelity_is_the_k_means_that_the_network_starts_from() -> None:
     network, views = make_network(*STRENGTHS), make_views(4)
     chosen = strengthened(network, views, planned(network, views, 3), 1.0)
-    assert not chosen.structure.any()
+    assert chosen.structure is not None and not chosen.structure.any()
 
 
 @torch.inference_mode()
@@ -82,7 +82,7 @@ def test_a_single_strength_is_taken_without_a_look() -> None:
     network, views = make_network(0.5), make_views(1)
     plan = planned(network, views, 3)
     network.encoder.head = torch.nn.Linear(1, 1)  # nobody asks it
-    torch.testing.assert_close(strengthened(network, views, plan).structure, plan.structure / 2)
+    torch.testing.assert_close(strengthened(network, views, plan).structure, plan.times(0.5).structure)
 
 
 @pytest.mark.parametrize(("strengths", "heeds"), [((0.5,), False), ((0.0, 1.0), True)])

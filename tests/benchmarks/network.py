@@ -1,0 +1,229 @@
+"""The served quantizer on its fast path against ColorCNN's U-Net as published, as ratios measured in one run.
+
+    python -m tests.benchmarks.network --out results/network.json
+
+Both paint the same images from uint8 pixels to palette images, at 32x32 in batches of 64 and one image at 512x512; the
+photo is scikit-learn's china.jpg. The U-Net runs as its authors run it, in float32, eager, its batch norm not folded,
+with fresh weights, which take as long as trained ones; what comes before and after it is the served quantizer's. All
+ways take turns, so that a machine that slows down does so for each of them.
+
+The classifier and the decoder, where the served quantizer spends its time at 32x32, are also measured in other
+runtimes, where these are installed (pip install onnx onnxruntime openvino).
+"""
+
+import argparse
+import json
+import platform
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from importlib.util import find_spec
+from itertools import product
+from os import cpu_count
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from sklearn.datasets import load_sample_image
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from models.networks.arg_max import arg_max_planes
+from models.networks.colorcnn import ColorCNN
+from models.networks.published import PublishedColorCNN, PublishedConfig
+from models.palette_image import PaletteImage
+from models.quantizers.base import exact
+from models.quantizers.learned import LearnedQuantizer, color_sums, load_quantizer, mean_palette
+from models.registry import Registry
+from training import markdown
+
+MODEL = "cifar10-colorcnn"
+COLORS = (2, 16, 64)
+SQUARE = 120  # side of the squares of the photo that are scaled down to the quantizer's own size
+
+Pixels = NDArray[np.uint8]
+Work = Callable[[], object]
+
+
+def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
+    """Parse flags, measure and write the JSON file."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.network", description=__doc__)
+    parser.add_argument("--turns", type=int, default=3, help="of each way, after one to warm up (%(default)s)")
+    parser.add_argument("--batch", type=int, default=64, help="images at 32x32 (%(default)s)")
+    parser.add_argument("--side", type=int, default=512, help="of the large image, in pixels (%(default)s)")
+    parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
+    args = parser.parse_args(argv)
+    devices = [torch.device(name) for name in ("cpu", "cuda") if name == "cpu" or torch.cuda.is_available()]
+    flags = f"--turns {args.turns} --batch {args.batch} --side {args.side} --out {args.out}"
+    report = {
+        "command": f"python -m tests.benchmarks.network {flags}",
+        "hardware": f"{cpu_count()} CPU cores, {platform.machine()}",
+        "gpu": torch.cuda.get_device_name() if len(devices) > 1 else None,
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "model": MODEL,
+        "rows": [row for device in devices for row in measure(device, args.batch, args.side, args.turns)],
+        "runtimes": [row for batch in (args.batch, 1) for row in measure_runtimes(batch, args.turns)],
+    }
+    args.out.write_text(json.dumps(report, indent=1) + "\n")
+    print(table(report))
+    return report
+
+
+def measure(device: torch.device, batch: int, side: int, turns: int) -> list[dict[str, Any]]:
+    """A row for each size and number of colours: both ways, and how many times as long the published one takes."""
+    quantizer = load_quantizer(Registry.open(), MODEL, device)
+    rows = []
+    for images, colors in product((small_images(quantizer.size, batch), large_image(side)), COLORS):
+        network = PublishedColorCNN(PublishedConfig(colors=colors)).eval().requires_grad_(False).to(device)
+        ways = {"published": published(network, images), "served": served(quantizer, images, colors)}
+        row: dict[str, Any] = {"device": device.type, "side": images.shape[1], "batch": len(images), "colors": colors}
+        counts = {f"{way}_multiply_adds": multiply_adds(work) // len(images) for way, work in ways.items()}
+        medians = {f"{way}_ms": milliseconds for way, milliseconds in medians_of(ways, turns).items()}
+        rows.append(row | counts | medians | {"ratio": round(medians["published_ms"] / medians["served_ms"], 2)})
+    return rows
+
+
+def small_images(side: int, count: int) -> Pixels:
+    """(count, side, side, 3): squares of the photo, scaled down; no two are the same."""
+    photo = load_sample_image("china.jpg")
+    generator = np.random.default_rng(0)
+    tops, lefts = (generator.integers(0, length - SQUARE, count) for length in photo.shape[:2])
+    squares = [photo[top : top + SQUARE, left : left + SQUARE] for top, left in zip(tops, lefts, strict=True)]
+    return np.stack([np.asarray(Image.fromarray(square).resize((side, side))) for square in squares])
+
+
+def large_image(side: int) -> Pixels:
+    """(1, side, side, 3): the photo."""
+    return np.asarray(Image.fromarray(load_sample_image("china.jpg")).resize((side, side)))[np.newaxis]
+
+
+def served(quantizer: LearnedQuantizer, images: Pixels, colors: int) -> Work:
+    """As the service paints them."""
+    if len(images) > 1 or images.shape[1] == quantizer.size:
+        return lambda: quantizer.quantize_batch(images, colors)
+    return lambda: quantizer.quantize(images[0], colors)
+
+
+def published(network: PublishedColorCNN, images: Pixels) -> Work:
+    """The U-Net on all of the images at once, with the served quantizer's way from pixels and to palette images."""
+    colors = network.config.colors
+    device = network.mean.device
+
+    @torch.inference_mode()
+    def work() -> list[PaletteImage]:
+        pixels = torch.from_numpy(images.copy()).to(device)
+        indices = arg_max_planes(network.index_logits(pixels.permute(0, 3, 1, 2).float().div(255)))
+        found = indices.cpu().numpy(), color_sums(pixels, indices, colors).cpu().numpy()
+        return [exact(image, colors) or mean_palette(*each) for image, *each in zip(images, *found, strict=True)]
+
+    return work
+
+
+def multiply_adds(work: Work) -> int:
+    """Of the convolutions and matrix products; this is also each way's first turn, which does not count."""
+    with FlopCounterMode(display=False) as counter:
+        work()
+    return int(counter.get_total_flops()) // 2
+
+
+def medians_of(ways: dict[str, Work], turns: int) -> dict[str, float]:
+    """Milliseconds of each way, which take turns."""
+    milliseconds: dict[str, list[float]] = {way: [] for way in ways}
+    for _ in range(turns):
+        for way, work in ways.items():
+            started = time.perf_counter()
+            work()
+            milliseconds[way].append(1000 * (time.perf_counter() - started))
+    return {way: round(float(np.median(each)), 2) for way, each in milliseconds.items()}
+
+
+class Convolutions(nn.Module):
+    """The classifier and the decoder as one module of tensors in, tensors out."""
+
+    def __init__(self, network: ColorCNN) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, views: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, 3, s, s) -> the classifier's logits, the decoder's features."""
+        encoder = self.network.encoder
+        maps = encoder.features(views)
+        return encoder.head(maps[-1].mean((2, 3))), self.network.decoder(views, maps)
+
+
+@torch.inference_mode()
+def measure_runtimes(batch: int, turns: int) -> list[dict[str, Any]]:
+    """The convolutions on the CPU, a row for each runtime: the ratio says how many times as long torch takes, eager."""
+    quantizer = load_quantizer(Registry.open(), MODEL, torch.device("cpu"))
+    views = torch.from_numpy(small_images(quantizer.size, batch)).permute(0, 3, 1, 2).float().div(255)
+    module = Convolutions(quantizer.network).eval()
+    ways: dict[str, Work] = {"torch": lambda: module(views), "torch bfloat16": lambda: in_bfloat16(module, views)}
+    if find_spec("onnx"):
+        data = as_onnx(module, views.contiguous())
+        makers = {"onnxruntime": onnxruntime, "openvino": openvino}
+        ways |= {name: make(data, views.contiguous().numpy()) for name, make in makers.items() if find_spec(name)}
+    for work in ways.values():
+        work()
+    medians = medians_of(ways, turns)
+    rows: list[dict[str, Any]] = [{"runtime": way, "batch": batch, "ms": medians[way]} for way in ways]
+    rows = [row | {"ratio": round(medians["torch"] / row["ms"], 2)} for row in rows]
+    missing = {"onnxruntime", "openvino"} - set(ways)
+    return rows + [{"runtime": name, "batch": batch, "skipped": "not installed"} for name in sorted(missing)]
+
+
+def in_bfloat16(module: nn.Module, views: Tensor) -> object:
+    """One pass as the served quantizer does it where the processor has instructions for it."""
+    with torch.autocast("cpu", torch.bfloat16):
+        return module(views)
+
+
+def as_onnx(module: nn.Module, views: Tensor) -> bytes:
+    """The module for inputs of the shape of `views`."""
+    with TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # this exporter is old, but needs nothing that is not named above
+        torch.onnx.export(module, (views,), file := Path(folder) / "network.onnx", dynamo=False)
+        return file.read_bytes()
+
+
+def onnxruntime(data: bytes, views: NDArray[np.float32]) -> Work:
+    """In float32, with as many threads as torch."""
+    runtime = import_module("onnxruntime")
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    session = runtime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    return lambda: session.run(None, {name: views})
+
+
+def openvino(data: bytes, views: NDArray[np.float32]) -> Work:
+    """In the precision that it takes by itself for this processor, with as many threads as torch."""
+    core = import_module("openvino").Core()
+    options = {"INFERENCE_NUM_THREADS": torch.get_num_threads(), "NUM_STREAMS": 1}
+    request = core.compile_model(core.read_model(data, b""), "CPU", options).create_infer_request()
+    return cast(Work, lambda: request.infer([views]))
+
+
+def table(report: dict[str, Any]) -> str:
+    """A line for each row, in Markdown."""
+    heading = ["device", "size", "K", "U-Net as published, ms", "served, ms", "times as fast", "multiply-adds"]
+    return markdown.table(heading, [_line(row) for row in report["rows"]])
+
+
+def _line(row: dict[str, Any]) -> list[str]:
+    size = f"{row['side']}x{row['side']}" + (f", batch {row['batch']}" if row["batch"] > 1 else "")
+    times = [f"{row['published_ms']:,.1f}", f"{row['served_ms']:,.1f}", f"x {row['ratio']:.1f}"]
+    return [row["device"], size, f"{row['colors']}", *times, _fraction(row)]
+
+
+def _fraction(row: dict[str, Any]) -> str:
+    return f"1 / {row['published_multiply_adds'] / row['served_multiply_adds']:.1f}"
+
+
+if __name__ == "__main__":
+    main()
