@@ -84,7 +84,7 @@ def serve(settings: Settings, engine: Engine | None = None, benchmarks: Benchmar
         timeout_graceful_shutdown=settings.shutdown_timeout,
         lifespan="on",
     )
-    server = Server(config, app.state.service.drain)
+    server = Server(config, app.state.service.drain, settings.shutdown_delay)
     with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C, raised again by uvicorn after its graceful shutdown
         server.run()
     return EXIT_BROKEN if broken else 0

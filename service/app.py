@@ -70,7 +70,7 @@ def create_app(
     )
     app.state.service = service
     app.state.metrics = Metrics(service)
-    app.add_middleware(RequestContext, metrics=app.state.metrics)
+    app.add_middleware(RequestContext, service=service, metrics=app.state.metrics)
     problems.install(app)
     app.include_router(probes)
     checks = guards(settings)

@@ -83,6 +83,11 @@ class Service:
         self.phase = Phase.DRAINING
         self.benchmarks.stop()
 
+    @property
+    def is_ending(self) -> bool:
+        """Whether this process will take no more requests."""
+        return self.phase in (Phase.BROKEN, Phase.DRAINING)
+
     def require_ready(self) -> None:
         """Raises NotReady unless the models are loaded and warm."""
         if self.phase is not Phase.READY:

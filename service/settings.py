@@ -127,7 +127,10 @@ class Settings(BaseSettings):
     )
     retry_after: int = Field(2, ge=1, le=3600, description="Seconds that a 503 answer asks the client to wait.")
     keep_alive_timeout: int = Field(5, ge=1, le=3600, description="Seconds an idle connection stays open.")
-    shutdown_timeout: int = Field(25, ge=1, le=3600, description="Seconds that running requests get to end on SIGTERM.")
+    shutdown_delay: float = Field(
+        1.0, ge=0, le=3600, description="Seconds that the port stays open after SIGTERM, new requests answered 503."
+    )
+    shutdown_timeout: int = Field(25, ge=1, le=3600, description="Seconds that running requests then get to end.")
 
     @property
     def accepted_keys(self) -> tuple[str, ...]:

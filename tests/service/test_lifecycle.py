@@ -77,6 +77,16 @@ async def test_not_ready_once_draining(app: FastAPI, client: AsyncClient) -> Non
     assert (await client.get("/healthz")).status_code == 200
 
 
+async def test_connections_are_kept_until_it_drains(app: FastAPI, client: AsyncClient) -> None:
+    """Else a client would send its next request on one that is being closed, and never hear of it."""
+    before = await client.get("/models")
+    app.state.service.drain()
+    after = [await client.get("/healthz"), await client.get("/models")]
+
+    assert "connection" not in before.headers
+    assert [response.headers["connection"] for response in after] == ["close"] * 2
+
+
 async def test_the_end_of_the_lifespan_drains(app: FastAPI) -> None:
     async with running(app):
         await loaded(app)
