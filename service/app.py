@@ -12,6 +12,7 @@ from fastapi import Depends, FastAPI
 
 from service import documentation, problems
 from service.benchmark import Benchmarks
+from service.doorkeeper import Doorkeeper
 from service.engine import Engine, ModelEngine
 from service.guards import guards
 from service.lifecycle import Service
@@ -70,6 +71,7 @@ def create_app(
     )
     app.state.service = service
     app.state.metrics = Metrics(service)
+    app.add_middleware(Doorkeeper, checks=dict.fromkeys(("/quantize", "/classify"), service.require_room))
     app.add_middleware(RequestContext, service=service, metrics=app.state.metrics)
     problems.install(app)
     app.include_router(probes)

@@ -93,6 +93,11 @@ class Service:
         if self.phase is not Phase.READY:
             raise self._not_ready()
 
+    def require_room(self) -> None:
+        """Raises NotReady, or QueueFull where one more request to /quantize or /classify would be refused."""
+        self.require_ready()
+        self.pipeline.admission.check()
+
     def require_alive(self) -> None:
         """Raises NotReady if only a restart can help."""
         if self.phase is Phase.BROKEN:

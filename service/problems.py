@@ -156,11 +156,16 @@ def _answer(request: Request, problem: Problem, detail: str, headers: Mapping[st
     return problem_response(problem, detail, str(request.state.request_id), headers)
 
 
-async def _answer_domain_error(request: Request, error: Exception) -> Response:
+def error_answer(request: Request, error: Exception) -> Response:
+    """The answer to an error of the table; any other is raised, for the log and the answer of last resort."""
     problem = problem_of(error)
     if problem is INTERNAL:
-        raise error  # a corrupt checkpoint, say: for the log and the answer of last resort
+        raise error  # a corrupt checkpoint, say
     return _answer(request, problem, str(error), _headers_of(error))
+
+
+async def _answer_domain_error(request: Request, error: Exception) -> Response:
+    return error_answer(request, error)
 
 
 def _headers_of(error: Exception) -> Mapping[str, str]:

@@ -39,14 +39,18 @@ class Admission:
     def inside(self) -> int:
         return self._inside
 
-    @contextmanager
-    def admit(self) -> Iterator[None]:
-        """Be inside for the length of the block. Raises QueueFull when there is no room."""
+    def check(self) -> None:
+        """Raises QueueFull when there is no room."""
         if self._inside >= self._limit:
             raise QueueFull(
                 f"{self._inside} requests are inside already; try again in {self._retry_after} seconds.",
                 retry_after=self._retry_after,
             )
+
+    @contextmanager
+    def admit(self) -> Iterator[None]:
+        """Be inside for the length of the block. Raises QueueFull when there is no room."""
+        self.check()
         self._inside += 1
         try:
             yield

@@ -39,8 +39,8 @@ class Outcome:
     """What became of one request.
 
     sent: when there was room for its connection, in seconds of time.monotonic. ended: when its whole answer had come,
-    or it was clear that none would. seconds: until then, from when it was to be sent. status: 0 where the connection was
-    refused or ended first.
+    or it was clear that none would. seconds: until then, from when it was to be sent. status: 0 where the connection
+    was refused or ended first.
     """
 
     request_id: str
