@@ -84,7 +84,8 @@ class _Exchange:
     @property
     def route(self) -> str | None:
         """The path template of the route that answers, or that would have; None where there is none."""
-        return getattr(self.scope.get("route"), "path", None) or self.scope["state"].get("path")
+        path: str | None = getattr(self.scope.get("route"), "path", None) or self.scope["state"].get("path")
+        return path
 
     @property
     def problem(self) -> str | None:
