@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from service import logs
 from service.health import is_ready
+from service.heap import give_back_memory
 from service.settings import Settings, environment_table, unknown_variables, variable
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def serve(settings: Settings, engine: Engine | None = None, benchmarks: Benchmar
 
     benchmarks: None runs them with the same models in a process of their own.
     """
+    give_back_memory()
     # Imported here because torch takes seconds, which --help and a wrong setting need not wait for.
     import uvicorn
 
