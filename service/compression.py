@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-import anyio
 import numpy as np
 from anyio import BrokenWorkerProcess, CapacityLimiter
 
@@ -20,9 +19,8 @@ from models.prediction import Prediction
 from service.encoding_worker import Files, encode_all
 from service.engine import Choice, Pixels
 from service.options import CompressOptions
-from service.problems import OutOfTime
 from service.settings import Settings
-from service.steps import Admission, Slot, Steps
+from service.steps import Admission, Slot, Steps, in_time
 from service.stopwatch import Stopwatch, Timings
 from service.worker_process import Run
 
@@ -113,13 +111,8 @@ class Compression:
         """
         choice = self._steps.engine.choose(options.method, options.model, options.colors, fidelity=options.fidelity)
         _check_options(options)
-        try:
-            with anyio.fail_after(self._timeout):
-                return await self._compress(data, options, choice, wanted)
-        except TimeoutError:
-            raise OutOfTime(
-                f"The image had {self._timeout:g} seconds, waiting included. Send a smaller one, or try again later."
-            ) from None
+        with in_time(self._timeout):
+            return await self._compress(data, options, choice, wanted)
 
     async def _compress(self, data: bytes, options: CompressOptions, choice: Choice, wanted: Wanted) -> Compressed:
         watch = Stopwatch()

@@ -70,7 +70,7 @@ _TEXT: Json = {"type": "string"}
 _SHEET: Json = _BINARY | {"description": f"The contact sheet, of at most {MOST_TILES:,} tiles."}
 _PAGE: Json = _TEXT | {"description": "Tables, plots, and the contact sheet where it has room for all tiles."}
 _UPLOAD_STATUSES = (400, 404, 406, 408, 413, 415, 422, 500, 503)
-_TIMEOUT = 504
+_WORK_STATUSES = (*_UPLOAD_STATUSES, 504)
 
 
 def components() -> Json:
@@ -223,7 +223,7 @@ def _operation(
     schemas: Mapping[str, Json],
     headers: Mapping[str, Json],
     files: Json = _ONE_FILE,
-    statuses: Sequence[int] = _UPLOAD_STATUSES,
+    statuses: Sequence[int] = _WORK_STATUSES,
 ) -> Json:
     """Arguments of a route that takes images and answers in the media types of `schemas`, the preferred one first."""
     return {
@@ -242,13 +242,13 @@ COMPRESS = _operation(
     CompressOptions,
     {JSON: _report(CompressReport), BPG: _BINARY, PNG: _BINARY},
     _COMPRESS_HEADERS,
-    statuses=(*_UPLOAD_STATUSES, _TIMEOUT),
 )
 BENCHMARK = _operation(
     BenchmarkOptions,
     {JSON: _report(BenchmarkReport), PNG: _SHEET, HTML: _PAGE, NDJSON: _report(BenchmarkLine)},
     _BENCHMARK_HEADERS | _PAGE_HEADERS,
     _FILES,
+    _UPLOAD_STATUSES,
 )
 RESULTS: Json = {
     "responses": {

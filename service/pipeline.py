@@ -16,7 +16,7 @@ from models.prediction import Prediction
 from service.engine import Choice, Pixels
 from service.options import ClassifyOptions, ImageOptions, QuantizeOptions
 from service.settings import Settings
-from service.steps import Admission, Room, Steps
+from service.steps import Admission, Room, Steps, in_time
 from service.stopwatch import Stopwatch, Timings
 
 TOP = "top"
@@ -102,7 +102,7 @@ class Pipeline:
         return self._room.waiting
 
     async def quantize(self, data: bytes, options: QuantizeOptions) -> Quantized:
-        """Paint the image in `data`; raises the errors of `models.errors` for names, bytes and options."""
+        """Paint the image in `data`; raises the errors of `models.errors` for names, bytes and options, or OutOfTime."""
         choice = self._steps.engine.choose(options.method, options.model, options.colors, fidelity=options.fidelity)
         watch = Stopwatch()
         async with self._decoded(watch, data, options) as decoded:
@@ -112,7 +112,10 @@ class Pipeline:
         return Quantized(choice, image, data_out, recognition, decoded.notes, watch.timings())
 
     async def classify(self, data: bytes, options: ClassifyOptions) -> Classified:
-        """Predict the class of the image in `data`, and draw the activation map of `options.cam` if it names one."""
+        """Predict the class of the image in `data`, and draw the activation map of `options.cam` if it names one.
+
+        Raises as `quantize` does.
+        """
         entry = self._steps.engine.classifier(options.model)
         index = find_class(options.cam, entry.classes)
         watch = Stopwatch()
@@ -126,13 +129,17 @@ class Pipeline:
 
     @asynccontextmanager
     async def _decoded(self, watch: Stopwatch, data: bytes, options: ImageOptions) -> AsyncIterator[DecodedImage]:
-        """The image in `data`, with room for its pixels; until they are counted, for as many as there may be."""
+        """The image in `data`, with room for its pixels; until they are counted, for as many as there may be.
+
+        The block has to end in time.
+        """
         most = self._settings.max_pixels
-        async with self._room.hold(watch, most) as held:
-            decoded = await self._steps.decode(watch, data, options, most)
-            height, width = decoded.pixels.shape[:2]
-            held.shrink(height * width)
-            yield decoded
+        with in_time(self._settings.request_timeout):
+            async with self._room.hold(watch, most) as held:
+                decoded = await self._steps.decode(watch, data, options, most)
+                height, width = decoded.pixels.shape[:2]
+                held.shrink(height * width)
+                yield decoded
 
     async def _recognise(self, watch: Stopwatch, pixels: Pixels, image: PaletteImage, choice: Choice) -> Recognition:
         def both() -> tuple[Pixels, Pixels]:

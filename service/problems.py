@@ -42,7 +42,7 @@ class UploadTimeout(ColorCNNError):
 
 
 class OutOfTime(ColorCNNError):
-    """An image was not compressed in time, or a benchmark had to end before this row of it."""
+    """A request was not worked off in time, or a benchmark had to end before this row of it."""
 
 
 class Unauthorized(ColorCNNError):

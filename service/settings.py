@@ -95,6 +95,9 @@ class Settings(BaseSettings):
     queue_timeout: float = Field(
         120.0, gt=0, le=3600, description="Seconds that an image may wait for the device; more is answered 503."
     )
+    request_timeout: float = Field(
+        150.0, gt=0, le=3600, description="Seconds that painting or classifying may take, waiting included; then 504."
+    )
     workers: int = Field(
         4, ge=1, le=256, description="Images decoded or encoded at once; one more of the largest fit into memory."
     )

@@ -20,7 +20,7 @@ from models.pixels import DecodedImage, decode
 from service.device import Device, Ranking
 from service.engine import Choice, Engine, Pixels
 from service.options import ImageOptions
-from service.problems import QueueFull
+from service.problems import OutOfTime, QueueFull
 from service.settings import Settings
 from service.stopwatch import Stopwatch
 
@@ -56,6 +56,18 @@ class Admission:
             yield
         finally:
             self._inside -= 1
+
+
+@contextmanager
+def in_time(seconds: float) -> Iterator[None]:
+    """Give up the work of the block after `seconds`: OutOfTime. What a thread or the device has started is finished."""
+    try:
+        with anyio.fail_after(seconds):
+            yield
+    except TimeoutError:
+        raise OutOfTime(
+            f"The image had {seconds:g} seconds, waiting included. Send a smaller one, or try again later."
+        ) from None
 
 
 class Slot:

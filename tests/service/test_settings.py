@@ -33,6 +33,7 @@ def test_an_empty_variable_means_the_default(monkeypatch: pytest.MonkeyPatch) ->
         ("COLORCNN_MAX_PIXELS", "-1"),
         ("COLORCNN_QUEUE_SIZE", "0"),
         ("COLORCNN_QUEUE_TIMEOUT", "0"),
+        ("COLORCNN_REQUEST_TIMEOUT", "0"),
         ("COLORCNN_WORKERS", "0"),
         ("COLORCNN_MAX_BATCH", "0"),
         ("COLORCNN_COMPRESS_QUEUE_SIZE", "0"),
