@@ -48,7 +48,7 @@ def create_app(
         engine: None serves the models of the registry that `settings` points to.
         benchmarks: None runs them with the same models in a process of their own.
         encoders: what runs the encodings of /compress, each one at a time; None takes as many processes as is set.
-        on_broken: called once if the models cannot be loaded.
+        on_broken: called once if the models cannot be loaded or the device fails.
 
     Raises:
         pydantic.ValidationError: the environment holds a setting that makes no sense.

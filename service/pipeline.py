@@ -102,7 +102,7 @@ class Pipeline:
         return self._room.waiting
 
     async def quantize(self, data: bytes, options: QuantizeOptions) -> Quantized:
-        """Paint the image in `data`; raises the errors of `models.errors` for names, bytes and options, or OutOfTime."""
+        """Paint the image in `data`; raises the errors of `models.errors` for names, bytes, options, and OutOfTime."""
         choice = self._steps.engine.choose(options.method, options.model, options.colors, fidelity=options.fidelity)
         watch = Stopwatch()
         async with self._decoded(watch, data, options) as decoded:

@@ -1,6 +1,8 @@
 """A real uvicorn process on loopback: what ASGI alone cannot show."""
 
+import hashlib
 import json
+import shutil
 import socket
 import subprocess
 import sys
@@ -13,6 +15,7 @@ import pytest
 from httpx import Client
 
 from models.codecs import bpg
+from models.registry import SHIPPED, Registry
 from tests.service.images import PHOTO, encoded, opened, ramp
 from tests.service.processes import ROOT, Server, outside, serving, until, workers_of
 
@@ -184,11 +187,28 @@ def test_bad_settings_are_named_and_end_the_process() -> None:
 def test_models_that_cannot_be_loaded_end_the_process(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text("{}")
 
-    done = run([], COLORCNN_MODELS_FOLDER=str(tmp_path), COLORCNN_PORT="0")
+    done = run([], COLORCNN_MODELS_FOLDER=str(tmp_path), COLORCNN_PORT="0", COLORCNN_SHUTDOWN_DELAY="0")
 
     assert done.returncode == 1
     assert "the models could not be loaded" in done.stderr
     assert "manifest.json" in done.stderr
+
+
+def test_a_checkpoint_with_another_hash_ends_the_process_with_one_line(tmp_path: Path) -> None:
+    folder = tmp_path / "models"
+    shutil.copytree(SHIPPED, folder, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    entry = Registry.open(folder).default("classifier")
+    damaged = bytearray((folder / entry.file).read_bytes())
+    damaged[-1] ^= 1
+    (folder / entry.file).write_bytes(damaged)
+
+    done = run([], COLORCNN_MODELS_FOLDER=str(folder), COLORCNN_PORT="0", COLORCNN_SHUTDOWN_DELAY="0")
+
+    assert done.returncode == 1
+    [line] = [line for line in done.stderr.splitlines() if "CRITICAL" in line]
+    for told in (str(folder / entry.file), entry.sha256, hashlib.sha256(damaged).hexdigest()):
+        assert told in line
+    assert "Traceback" not in done.stderr
 
 
 def test_help_lists_the_settings() -> None:
