@@ -76,6 +76,9 @@ class _Exchange:
             headers[HEADER] = self.request_id
             for name, value in _POLICIES.get(self.scope["path"], SECURITY_HEADERS).items():
                 headers.setdefault(name, value)
+            stages = headers.get("Server-Timing")
+            total = f"total;dur={1000 * (time.perf_counter() - self.started):.1f}"
+            headers["Server-Timing"] = f"{stages}, {total}" if stages else total
             if self.service.is_ending:  # or a client might send its next request just when the connection is closed
                 headers["Connection"] = "close"
         if self.scope["method"] != "HEAD":  # the server drops the body of an answer to HEAD

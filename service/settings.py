@@ -99,7 +99,7 @@ class Settings(BaseSettings):
         150.0, gt=0, le=3600, description="Seconds that painting or classifying may take, waiting included; then 504."
     )
     workers: int = Field(
-        4, ge=1, le=256, description="Images decoded or encoded at once; one more of the largest fit into memory."
+        4, ge=1, le=256, description="Images decoded at once, and encoded; one more of the largest fit into memory."
     )
     max_batch: int = Field(
         64, ge=1, le=4096, description="Most requests that the device serves at once, where they ask for the same."
