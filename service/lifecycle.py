@@ -65,7 +65,7 @@ class Service:
         self._on_broken = on_broken
 
     async def start(self) -> None:
-        """Load and warm the models in a thread, so that the liveness probe is answered meanwhile."""
+        """Load and warm the models in a thread, so that the liveness probe is answered meanwhile; then the encoders."""
         started = time.perf_counter()
         try:
             await anyio.to_thread.run_sync(self._load, abandon_on_cancel=True)
@@ -76,6 +76,8 @@ class Service:
         names = ",".join(entry.name for entry in self.engine.models())
         seconds = time.perf_counter() - started
         log.info("ready device=%s models=%s seconds=%.1f", self.engine.device, names, seconds)
+        await self.compression.warm()
+        log.info("the encoders of /compress are warm seconds=%.1f", time.perf_counter() - started)
 
     def _load(self) -> None:
         self.engine.load()

@@ -16,10 +16,12 @@ from httpx import Client
 
 from models.codecs import bpg
 from models.registry import SHIPPED, Registry
+from service.settings import Settings
 from tests.service.images import PHOTO, encoded, opened, ramp
 from tests.service.processes import ROOT, Server, outside, serving, until, workers_of
 
 LIMIT = 200_000
+WARM = "the encoders of /compress are warm"
 
 
 @pytest.fixture(scope="module")
@@ -89,19 +91,33 @@ def test_clients_that_hang_up_do_no_harm(server: Server, client: Client) -> None
     assert "ERROR" not in server.log.read_text()
 
 
+def ticks(pid: int) -> int:
+    """Processor time that a process took, in hundredths of a second."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def test_the_encoders_are_started_before_they_are_asked_for(server: Server) -> None:
+    until(lambda: WARM in server.log.read_text())
+
+    assert len(workers_of(server.process.pid)) == Settings.model_fields["compress_workers"].default
+
+
 def test_a_client_that_leaves_ends_the_encoding_of_its_image(server: Server, client: Client) -> None:
     """An encoding of nine megapixels takes seconds; a process that nobody ended would stay for more of them."""
     image = encoded(ramp(3000, 3000), "JPEG")
     head = f"POST /compress HTTP/1.1\r\nHost: x\r\nContent-Length: {len(image)}\r\n\r\n".encode()
+    until(lambda: WARM in server.log.read_text())
+    encoders = workers_of(server.process.pid)
+    idle = sum(map(ticks, encoders))
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
         connection.sendall(head + image)
-        until(lambda: workers_of(server.process.pid))
-    until(lambda: not workers_of(server.process.pid))
+        until(lambda: sum(map(ticks, encoders)) > idle + 20)
+    until(lambda: set(encoders) - set(workers_of(server.process.pid)))
 
     after = client.post("/compress", content=PHOTO, headers={"Accept": "image/bpg"})
 
     assert bpg.decode(after.content).shape == (24, 40, 3)
-    assert len(workers_of(server.process.pid)) == 1
 
 
 def test_many_clients_at_once(client: Client) -> None:
