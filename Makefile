@@ -21,7 +21,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv serve test lint format bench-isolation bench-bpg bench-batching soak docker-build
+.PHONY: help venv serve test lint format bench-isolation bench-bpg bench-batching soak check-image docker-build
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ bench-batching: $(DEV_INSTALLED) ## images a second, batched and one at a time, 
 
 soak: $(DEV_INSTALLED) ## ten times the capacity for a minute, then SIGTERM, into results/soak.json
 	$(IN_VENV) -m tests.benchmarks.soak --seconds 60 --out results/soak.json
+
+check-image: $(DEV_INSTALLED) ## the image's commands without Docker: build, start, size, into results/container.json
+	$(IN_VENV) -m tests.benchmarks.container --torch-index "$(TORCH_INDEX)" --out results/container.json
 
 reproduce-%: $(DEV_INSTALLED) ## make a row of the tables again: % is a file of training/recipes/, ARGS="--minutes 9" a limit
 	$(IN_VENV) -m training.reproduce $* $(ARGS)

@@ -9,6 +9,7 @@ from typing import Any
 
 import anyio
 from fastapi import Depends, FastAPI
+from starlette.middleware.cors import CORSMiddleware
 
 from service import documentation, problems
 from service.benchmark import Benchmarks
@@ -72,6 +73,8 @@ def create_app(
     app.state.service = service
     app.state.metrics = Metrics(service)
     app.add_middleware(Doorkeeper, checks=dict.fromkeys(("/quantize", "/classify"), service.require_room))
+    if settings.cors_origins:
+        _let_in(app, settings.cors_origins.split(","))
     app.add_middleware(RequestContext, service=service, metrics=app.state.metrics)
     problems.install(app)
     app.include_router(probes)
@@ -82,6 +85,14 @@ def create_app(
         responses=documentation.problem_answers(tuple(checks)),
     )
     return app
+
+
+def _let_in(app: FastAPI, origins: Sequence[str]) -> None:
+    """Scripts of pages of these origins may ask, and read every header of the answer."""
+    methods, every = ["GET", "POST"], ["*"]
+    app.add_middleware(
+        CORSMiddleware, allow_origins=origins, allow_methods=methods, allow_headers=every, expose_headers=every
+    )
 
 
 @asynccontextmanager

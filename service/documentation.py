@@ -70,7 +70,7 @@ _TEXT: Json = {"type": "string"}
 _SHEET: Json = _BINARY | {"description": f"The contact sheet, of at most {MOST_TILES:,} tiles."}
 _PAGE: Json = _TEXT | {"description": "Tables, plots, and the contact sheet where it has room for all tiles."}
 _UPLOAD_STATUSES = (400, 404, 406, 408, 413, 415, 422, 500, 503)
-_WORK_STATUSES = (*_UPLOAD_STATUSES, 504)
+_IMAGE_STATUSES = (*_UPLOAD_STATUSES, 504)  # of a benchmark, rows may be out of time
 
 
 def components() -> Json:
@@ -223,7 +223,7 @@ def _operation(
     schemas: Mapping[str, Json],
     headers: Mapping[str, Json],
     files: Json = _ONE_FILE,
-    statuses: Sequence[int] = _WORK_STATUSES,
+    statuses: Sequence[int] = _IMAGE_STATUSES,
 ) -> Json:
     """Arguments of a route that takes images and answers in the media types of `schemas`, the preferred one first."""
     return {

@@ -46,7 +46,7 @@ class KeyGuard:
 class RateGuard:
     """Lets as many requests of one client pass as are allowed: of a key where keys are set, else of an address.
 
-    Behind a proxy, uvicorn takes the address from X-Forwarded-For where FORWARDED_ALLOW_IPS names the proxy.
+    Behind a proxy that is trusted by the settings, uvicorn has put the address of X-Forwarded-For in its place.
     """
 
     def __init__(self, limiter: RateLimiter) -> None:

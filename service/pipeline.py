@@ -131,7 +131,7 @@ class Pipeline:
     async def _decoded(self, watch: Stopwatch, data: bytes, options: ImageOptions) -> AsyncIterator[DecodedImage]:
         """The image in `data`, with room for its pixels; until they are counted, for as many as there may be.
 
-        The block has to end in time.
+        The block raises OutOfTime when the time of the request is over.
         """
         most = self._settings.max_pixels
         with in_time(self._settings.request_timeout):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -62,6 +63,16 @@ class Settings(BaseSettings):
     rate_burst: int = Field(
         20, ge=1, le=1_000_000, description="Requests that a client may make at once before the rate limit counts."
     )
+    trusted_proxies: str | None = Field(
+        None,
+        description="Addresses and networks of proxies whose X-Forwarded-For names the client, with commas between, or "
+        "`*`. Unset: none.",
+    )
+    cors_origins: str | None = Field(
+        None,
+        pattern=r"^(\*|https?://[^/,\s]+(,https?://[^/,\s]+)*)$",
+        description="Origins of web pages whose scripts may ask, with commas between, or `*`. Unset: none.",
+    )
     header_timeout: float = Field(
         10.0, gt=0, le=3600, description="Seconds a client has to send the head of a request; then it is cut off."
     )
@@ -75,6 +86,8 @@ class Settings(BaseSettings):
     max_form_parts: int = Field(
         64, ge=1, le=10_000, description="Most files, and most other fields, of one form; more are answered 400."
     )
+    # One number for every K: what quantizers need beside the image and its index map does not grow with K, as they work
+    # on tiles and bands of bounded size. How many images are in memory at once, `workers` says.
     max_pixels: int = Field(
         50_000_000, ge=1, le=250_000_000, description="Largest image, in pixels (width x height); more is answered 413."
     )
@@ -96,7 +109,11 @@ class Settings(BaseSettings):
         120.0, gt=0, le=3600, description="Seconds that an image may wait for the device; more is answered 503."
     )
     request_timeout: float = Field(
-        150.0, gt=0, le=3600, description="Seconds that painting or classifying may take, waiting included; then 504."
+        150.0,
+        gt=0,
+        le=3600,
+        description="Seconds that /quantize and /classify may take after the upload, waiting included; more is "
+        "answered 504.",
     )
     workers: int = Field(
         4, ge=1, le=256, description="Images decoded at once, and encoded; one more of the largest fit into memory."
@@ -146,6 +163,13 @@ class Settings(BaseSettings):
         if keys is not None and not all(map(_API_KEY.fullmatch, keys.get_secret_value().split(","))):
             raise ValueError("each key must have 16 to 200 printable ASCII characters, with only a comma between keys")
         return keys
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_addresses(cls, proxies: str | None) -> str | None:
+        for proxy in proxies.split(",") if proxies and proxies != "*" else ():
+            ipaddress.ip_network(proxy)  # uvicorn takes what it does not understand for the name of a socket
+        return proxies
 
     @field_validator("models_folder")
     @classmethod

@@ -60,7 +60,7 @@ class Admission:
 
 @contextmanager
 def in_time(seconds: float) -> Iterator[None]:
-    """Give up the work of the block after `seconds`: OutOfTime. What a thread or the device has started is finished."""
+    """A block that may take so long, waiting included; then OutOfTime, but not before a step in a thread has ended."""
     try:
         with anyio.fail_after(seconds):
             yield

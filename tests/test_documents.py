@@ -143,6 +143,16 @@ def test_the_manifest_has_the_same_accuracy() -> None:
             assert registry.results(entry.name) == measured()
 
 
+def test_the_size_of_the_image_is_told_as_it_was_measured() -> None:
+    assert f" {sum(measured('container')['bytes'].values()) / 1e9:.2f} GB " in text_of("README.md")
+
+
+def test_the_limits_are_settings() -> None:
+    known = {name for name, _, _ in environment_table()}
+    told = [re.findall(r"COLORCNN_\w+", settings) for _, settings, _ in table_after("README.md", "## Deploy it")[1:]]
+    assert len(told) == 9 and {name for names in told for name in names} <= known
+
+
 def test_the_settings_table_is_the_code_s() -> None:
     shown = table_after("README.md", "## Settings")
     assert shown[1:] == [[f"`{name}`", default, text] for name, default, text in environment_table()]

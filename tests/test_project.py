@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from service.settings import Settings
 from tests.import_rules import FOLDERS, read_imports
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -96,12 +98,18 @@ def test_the_versions_that_must_not_slip() -> None:
     assert {"torch==2.13.0", "pillow>=13.0", "starlette>=1.7", "python-multipart>=0.0.31"} <= set(RUNTIME)
 
 
+def program(name: str) -> str:
+    """Where a program is, in this virtual environment or on the machine; without it the test is skipped."""
+    path = shutil.which(name, path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    if path is None:
+        pytest.skip(f"{name} is not installed")
+    return path
+
+
 def make(*arguments: str) -> str:
-    program = shutil.which("make")
-    if program is None:
-        pytest.skip("make is not installed")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
-    done = subprocess.run([program, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    command = [program("make"), *arguments]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
     return done.stdout
 
 
@@ -176,13 +184,83 @@ def test_the_health_check_of_the_image_follows_readiness(status: HTTPStatus, hea
     assert (done.returncode == 0) is healthy
 
 
-@pytest.mark.parametrize(
-    "setting", ["read_only: true", "- ALL", "- no-new-privileges:true", "mem_limit: ", "pids_limit: "]
-)
-def test_the_container_is_confined(setting: str) -> None:
-    lines = (ROOT / "docker-compose.yml").read_text().splitlines()
+def test_hadolint_finds_nothing_in_the_dockerfile() -> None:
+    done = subprocess.run([program("hadolint"), "Dockerfile"], cwd=ROOT, capture_output=True, text=True, check=False)
 
-    assert any(line.strip().startswith(setting) for line in lines)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_the_last_stage_installs_nothing_and_trains_nothing() -> None:
+    """So it has no compiler, but what the slim image of Python brings, which is none."""
+    stages = re.split(r"^FROM ", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE)[1:]
+
+    assert {stage.split()[0] for stage in stages} == {"python:${PYTHON_VERSION}-slim"}
+    assert re.findall(r"^RUN (\S+)", stages[-1], flags=re.MULTILINE) == ["useradd"]
+    assert "rm -r /app/training" in (ROOT / "Dockerfile").read_text()
+
+
+yaml.SafeLoader.add_constructor("!reset", lambda loader, node: loader.construct_sequence(node))
+OVERRIDES = ("docker-compose.gpu.yml", "docker-compose.scale.yml")
+
+
+def services(override: str) -> dict[str, dict[str, Any]]:
+    """The services of docker-compose.yml with an override; of what both set, the latter counts."""
+    base, more = (yaml.safe_load((ROOT / name).read_text())["services"] for name in ("docker-compose.yml", override))
+    return {name: base.get(name, {}) | more.get(name, {}) for name in base | more}
+
+
+@pytest.mark.parametrize("override", OVERRIDES)
+def test_every_container_is_confined(override: str) -> None:
+    for name, service in services(override).items():
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["restart"] == "unless-stopped", name
+        assert service["logging"]["options"].keys() == {"max-size", "max-file"}, name
+        assert {"mem_limit", "pids_limit", "stop_grace_period"} <= service.keys(), name
+        assert not {"privileged", "cap_add", "network_mode", "pid"} & service.keys(), name
+        assert name == "api" or {"user", "healthcheck"} <= service.keys(), name  # those of `api` are the image's
+
+
+def test_docker_waits_for_the_requests_that_run() -> None:
+    grace = services("docker-compose.gpu.yml")["api"]["stop_grace_period"]
+
+    assert int(grace.removesuffix("s")) > Settings().shutdown_timeout
+
+
+def test_only_the_proxy_of_replicas_is_published() -> None:
+    """The replicas believe what X-Forwarded-For says, so nobody else may reach them."""
+    scaled = services("docker-compose.scale.yml")
+
+    assert (scaled["api"]["ports"], scaled["api"]["environment"]) == ([], {"COLORCNN_TRUSTED_PROXIES": "*"})
+    assert scaled["proxy"]["ports"] == ["${PUBLISH:-127.0.0.1:8000}:8080"]
+    assert "    http-request set-header X-Forwarded-For %[src]\n" in (ROOT / "haproxy.cfg").read_text()
+
+
+def test_the_proxy_waits_as_long_as_the_service() -> None:
+    text = (ROOT / "haproxy.cfg").read_text()
+    told = dict(re.findall(r"^    timeout (\S+) (\d+)s$", text, flags=re.MULTILINE))
+    [benchmark] = re.findall(r"set-timeout server (\d+)s if { path /benchmark }", text)
+    settings = Settings()
+
+    assert int(told["http-request"]) == settings.header_timeout
+    assert int(told["client"]) > settings.upload_timeout
+    assert int(told["server"]) > max(settings.request_timeout, settings.compress_timeout)
+    assert int(benchmark) > settings.benchmark_queue_size * settings.benchmark_timeout
+
+
+def test_haproxy_understands_its_configuration() -> None:
+    subprocess.run([program("haproxy"), "-c", "-f", "haproxy.cfg"], cwd=ROOT, check=True)
+
+
+@pytest.mark.parametrize("override", OVERRIDES)
+def test_docker_understands_the_compose_files(override: str) -> None:
+    compose = [program("docker"), "compose"]
+    if subprocess.run([*compose, "version"], capture_output=True, check=False).returncode:
+        pytest.skip("Docker has no compose")
+    files = ["-f", "docker-compose.yml", "-f", override]
+
+    subprocess.run([*compose, *files, "config", "--quiet"], cwd=ROOT, check=True)
 
 
 def test_no_test_connects_beyond_loopback() -> None:

@@ -147,6 +147,21 @@ async def test_the_limit_is_of_a_key_and_strangers_do_not_use_it_up(serve: Clien
     assert statuses == [401, 401, 200, 429, 200, 429]
 
 
+@pytest.mark.parametrize(("origin", "let_in"), [("https://ours.example", True), ("https://other.example", False)])
+async def test_only_pages_of_the_origins_that_are_set_may_ask(serve: Client, origin: str, let_in: bool) -> None:
+    """The preflight of a browser has no key; the request after it needs one."""
+    asked = {"Origin": origin, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "x-api-key"}
+    async with serve(api_keys=NEW, cors_origins="https://ours.example,http://localhost:3000") as client:
+        preflight = await client.options("/quantize", headers=asked)
+        answer = await client.post("/quantize", content=PHOTO, headers={"Origin": origin, "X-API-Key": NEW})
+        stranger = await client.post("/quantize", content=PHOTO, headers={"Origin": origin})
+
+    assert preflight.is_success is let_in
+    for found in (preflight, answer, stranger):
+        assert found.headers.get("access-control-allow-origin") == (origin if let_in else None)
+    assert (answer.status_code, stranger.status_code) == (200, 401)
+
+
 def test_a_client_of_ipv6_is_its_network() -> None:
     assert address_group("2001:db8:1:2:3:4:5:6") == address_group("2001:db8:1:2::9") == "2001:db8:1:2::/64"
     assert address_group("2001:db8:1:3::9") != address_group("2001:db8:1:2::9")

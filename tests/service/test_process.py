@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPResponse
 from pathlib import Path
 
+import httpx
 import pytest
 from httpx import Client
 
@@ -143,6 +144,18 @@ def test_head_is_get_without_the_body(client: Client, path: str) -> None:
     assert (head.status_code, head.content) == (200, b"")
     for name in ("content-type", "content-length"):
         assert head.headers[name] == got.headers[name]
+
+
+@pytest.mark.parametrize(
+    ("proxies", "client"), [({}, "127.0.0.1"), ({"trusted_proxies": "127.0.0.0/8"}, "192.0.2.7")], ids=["none", "ours"]
+)
+def test_only_a_trusted_proxy_says_who_asks(tmp_path: Path, proxies: dict[str, str], client: str) -> None:
+    with serving("tests.service.fake_server", tmp_path / "log", **proxies) as server:
+        server.wait_until_ready()
+        httpx.get(f"{server.url}/models", headers={"X-Forwarded-For": "192.0.2.7"}, trust_env=False)
+        until(lambda: "path=/models" in server.log.read_text())
+
+    assert f"client={client} " in server.log.read_text()
 
 
 def test_a_misspelt_setting_is_named_in_the_log(server: Server) -> None:

@@ -50,6 +50,11 @@ def test_an_empty_variable_means_the_default(monkeypatch: pytest.MonkeyPatch) ->
         ("COLORCNN_API_KEYS", "long-enough-01234, long-enough-56789"),
         ("COLORCNN_RATE_LIMIT", "0"),
         ("COLORCNN_RATE_BURST", "0"),
+        ("COLORCNN_TRUSTED_PROXIES", "proxy"),
+        ("COLORCNN_TRUSTED_PROXIES", "*,192.0.2.1"),
+        ("COLORCNN_TRUSTED_PROXIES", "192.0.2.1/24"),
+        ("COLORCNN_CORS_ORIGINS", "elsewhere.example"),
+        ("COLORCNN_CORS_ORIGINS", "https://elsewhere.example/"),
         ("COLORCNN_HEADER_TIMEOUT", "0"),
         ("COLORCNN_MAX_HEADER_BYTES", "0"),
         ("COLORCNN_MODELS_FOLDER", "no/such/folder"),
@@ -71,6 +76,13 @@ def test_keys_are_split_and_never_shown(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_without_keys_none_is_accepted() -> None:
     assert Settings().accepted_keys == ()
+
+
+@pytest.mark.parametrize("proxies", ["*", "192.0.2.1", "192.0.2.0/24,2001:db8::1"])
+def test_proxies_are_addresses_or_networks(monkeypatch: pytest.MonkeyPatch, proxies: str) -> None:
+    monkeypatch.setenv("COLORCNN_TRUSTED_PROXIES", proxies)
+
+    assert Settings().trusted_proxies == proxies
 
 
 def test_a_models_folder_needs_a_manifest(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

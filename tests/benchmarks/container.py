@@ -1,0 +1,150 @@
+"""What the Dockerfile builds, without Docker: its commands in an empty folder, the service in there, and its size.
+
+    python -m tests.benchmarks.container --out results/container.json
+
+The service starts with the command and the variables of the image and nothing else, where it may not write, and as
+another user if this one is root; that user must be able to run this Python. The health check of the image must find the
+service well, and it must answer /quantize and /compress.
+"""
+
+import argparse
+import json
+import os
+import platform
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.service.processes import ROOT, STARTED_WITHIN, STOPPED_WITHIN, free_port
+
+PHOTO = ROOT / "tests" / "photos" / "cat.jpg"
+_PLACES = re.compile(r"(?<![\w/.])/(opt/venv|app|requirements|source)\b")
+"""The folders of the image that get another root here."""
+
+
+@dataclass
+class Image:
+    """What the instructions of a Dockerfile leave under `root`, and how its last stage is started.
+
+    Folders keep their names from stage to stage, so what a stage copies from another lies there already.
+    """
+
+    root: Path
+    arguments: Mapping[str, str]
+    variables: dict[str, str] = field(default_factory=dict)
+    folder: Path = Path()
+    command: list[str] = field(default_factory=list)
+    health: list[str] = field(default_factory=list)
+
+    def build(self, dockerfile: str) -> None:
+        """Raises subprocess.CalledProcessError for a command that fails, ValueError for an unknown instruction."""
+        lines = re.sub(r"\\\n\s*", "", re.sub(r"^#.*\n", "", dockerfile, flags=re.MULTILINE)).splitlines()
+        for line in filter(None, lines):
+            name, _, rest = line.partition(" ")
+            self._follow(name, _PLACES.sub(rf"{self.root}/\1", rest))
+
+    def _follow(self, name: str, rest: str) -> None:
+        match name:
+            case "FROM":
+                self.folder = self.root
+            case "WORKDIR":
+                self.folder = Path(rest)
+                self.folder.mkdir(parents=True, exist_ok=True)
+            case "COPY" if not rest.startswith("--from"):
+                self._copy(*rest.split())
+            case "RUN" if not rest.startswith("useradd"):
+                subprocess.run(["sh", "-c", rest], cwd=self.folder, env={**_outside(), **self.arguments}, check=True)
+            case "ENV":
+                self.variables |= dict(pair.split("=", 1) for pair in shlex.split(os.path.expandvars(rest)))
+            case "HEALTHCHECK":
+                self.health = json.loads(rest.partition(" CMD ")[2])
+            case "CMD":
+                self.command = json.loads(rest)
+            case "ARG" | "COPY" | "RUN" | "USER" | "EXPOSE":
+                pass
+            case _:
+                raise ValueError(f"no instruction {name!r} is known here")
+
+    def _copy(self, *names: str) -> None:
+        *sources, target = names
+        for source in sources:
+            if (ROOT / source).is_dir():
+                ignored = shutil.ignore_patterns("__pycache__", "*.partial")
+                shutil.copytree(ROOT / source, self.folder / target, ignore=ignored)
+            else:
+                shutil.copy(ROOT / source, self.folder / target)
+
+    def _confined(self) -> dict[str, Any]:
+        """Arguments of a process: where it runs, as whom, and which of the programs in its own PATH."""
+        nobody = {"user": 10001, "group": 10001, "extra_groups": []} if os.getuid() == 0 else {}
+        return {"cwd": self.folder, "executable": shutil.which(self.command[0], path=self.variables["PATH"])} | nobody
+
+    @contextmanager
+    def serving(self) -> Iterator[str]:
+        """The address of the service, once it is healthy."""
+        port = free_port()
+        how = self._confined() | {"env": self.variables | {"COLORCNN_HOST": "127.0.0.1", "COLORCNN_PORT": str(port)}}
+        subprocess.run(["chmod", "-R", "a+rX,a-w", str(self.root)], check=True)
+        process = subprocess.Popen(self.command, **how)
+        try:
+            deadline = time.monotonic() + STARTED_WITHIN
+            while subprocess.run(self.health, **how, check=False).returncode:
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError("the service did not get well, see above")
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            process.wait(STOPPED_WITHIN)
+
+
+def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
+    """Parse flags, build, try and weigh, and write the JSON file."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.container", description=__doc__)
+    parser.add_argument("--torch-index", default="", help="the TORCH_INDEX of the Dockerfile")
+    parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
+    args = parser.parse_args(argv)
+    with tempfile.TemporaryDirectory() as folder:
+        image = Image(Path(folder).resolve(), {"TORCH_INDEX": args.torch_index})
+        image.build((ROOT / "Dockerfile").read_text())
+        with image.serving() as url:
+            answers = {path: ask(url, path) for path in ("/quantize", "/compress")}
+        report = {
+            "command": f"python -m tests.benchmarks.container --out {args.out}",
+            "hardware": f"{os.cpu_count()} CPU cores, {platform.machine()}",
+            "torch": next((image.root / "opt" / "venv").glob("lib/*/site-packages/torch-*.dist-info")).name[6:-10],
+            "statuses": answers,
+            "bytes": {name: weight(image.root / name) for name in ("opt/venv", "app")},
+        }
+    args.out.write_text(json.dumps(report, indent=1) + "\n")
+    print(json.dumps(report, indent=1))
+    return report
+
+
+def ask(url: str, path: str) -> int:
+    """The status of the answer to the photo of a cat."""
+    return httpx.post(f"{url}{path}", content=PHOTO.read_bytes(), timeout=60, trust_env=False).status_code
+
+
+def weight(folder: Path) -> int:
+    """The bytes of all files and folders in it, as `du -sb` counts them but for hard links."""
+    return sum(file.lstat().st_size for file in folder.rglob("*"))
+
+
+def _outside() -> dict[str, str]:
+    """The environment, with this very Python as `python`."""
+    return {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""What every endpoint answers over HTTP, and what it refuses, whatever stands before the service."""
+
+from typing import Any
+
+import pytest
+from httpx import Client
+
+from tests.service.images import DRAWING, PHOTO, bomb, encoded, opened, pixels_of, ramp
+
+
+@pytest.mark.parametrize(("path", "status"), [("/healthz", "alive"), ("/readyz", "ready")])
+def test_a_probe(client: Client, path: str, status: str) -> None:
+    answer = client.get(path)
+
+    assert (answer.status_code, answer.json()) == (200, {"status": status})
+
+
+def test_the_form_the_raw_body_and_the_chunked_one_are_painted_alike(client: Client) -> None:
+    form = client.post("/quantize", files={"file": ("photo.jpg", PHOTO)}, data={"colors": "2"})
+    raw = client.post("/quantize", content=PHOTO, params={"colors": "2"})
+    chunked = client.post("/quantize", content=iter([PHOTO[:99], PHOTO[99:]]), params={"colors": "2"})
+
+    assert form.headers["content-type"] == "image/png"
+    assert form.content == raw.content == chunked.content
+    assert len(opened(raw.content).getcolors() or ()) == 2
+
+
+@pytest.mark.parametrize("method", ["median_cut", "octree", "kmeans", "wu", "libimagequant"])
+def test_other_methods(client: Client, method: str) -> None:
+    answer = client.post("/quantize", content=DRAWING, params={"colors": "4", "method": method})
+
+    assert pixels_of(answer.content).shape == (24, 40, 3)
+
+
+def test_an_upload_of_megabytes(client: Client) -> None:
+    """More than a proxy keeps in memory."""
+    image = encoded(ramp(1200, 1000), "BMP")
+
+    answer = client.post("/quantize", content=image, params={"method": "octree", "recognise": "false"})
+
+    assert len(image) > 3_000_000
+    assert opened(answer.content).size == (1200, 1000)
+
+
+def test_metrics(client: Client) -> None:
+    answer = client.get("/metrics")
+    if answer.status_code == 404:
+        pytest.skip("the proxy before this service keeps its metrics private")
+
+    assert answer.headers["content-type"].startswith("text/plain")
+    assert "\ncolorcnn_requests_total{" in answer.text
+
+
+BAD: dict[str, tuple[str, str, dict[str, Any], int, str]] = {
+    "no such path": ("GET", "/nothing", {}, 404, "not-found"),
+    "no such method": ("GET", "/quantize", {}, 405, "method-not-allowed"),
+    "nothing": ("POST", "/quantize", {"content": b""}, 400, "bad-image"),
+    "cut off": ("POST", "/classify", {"content": PHOTO[:200]}, 400, "bad-image"),
+    "a form that is none": (
+        "POST",
+        "/compress",
+        {"content": b"x", "headers": {"Content-Type": "multipart/form-data; boundary=y"}},
+        400,
+        "malformed-upload",
+    ),
+    "too few colours": ("POST", "/quantize", {"content": PHOTO, "params": {"colors": "1"}}, 422, "bad-option"),
+    "another quantizer": ("POST", "/quantize", {"content": PHOTO, "params": {"method": "x"}}, 404, "unknown-method"),
+    "another media type": ("POST", "/compress", {"headers": {"Accept": "video/mp4"}}, 406, "not-acceptable"),
+    "no images": ("POST", "/benchmark", {"content": b""}, 422, "bad-upload"),
+    "another format": ("POST", "/classify", {"content": encoded(ramp(), "PPM")}, 415, "unsupported-format"),
+    "a decompression bomb": ("POST", "/quantize", {"content": bomb()}, 413, "too-large"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_refusal_is_a_problem_that_says_why(client: Client, case: str) -> None:
+    method, path, request, status, name = BAD[case]
+
+    answer = client.request(method, path, **request)
+
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+    assert (answer.json()["type"], answer.json()["status"]) == (f"urn:colorcnn:problem:{name}", status)
+    assert answer.json()["instance"] == f"urn:colorcnn:request:{answer.headers['x-request-id']}"
+
+
+def test_an_answer_has_the_id_of_its_request_and_the_headers_of_safety(client: Client) -> None:
+    answer = client.get("/models", headers={"X-Request-ID": "look-for-me"})
+
+    assert answer.headers["x-request-id"] == "look-for-me"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["cache-control"] == "no-store"
+    assert not [name for name in answer.headers if name.startswith("access-control-")]
