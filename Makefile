@@ -21,7 +21,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv serve test lint format bench-isolation bench-bpg bench-batching check-image fuzz docker-build
+.PHONY: help venv serve test lint format bench-isolation bench-bpg bench-batching check-image fuzz soak docker-build
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ bench-bpg: $(DEV_INSTALLED) ## milliseconds and bytes of BPG at three sizes, 1 a
 
 bench-batching: $(DEV_INSTALLED) ## images a second, batched and one at a time, of 1, 16 and 64 clients, into results/batching.json
 	$(IN_VENV) -m tests.benchmarks.batching --out results/batching.json
+
+soak: $(DEV_INSTALLED) ## ten times the capacity for a minute, then SIGTERM, into results/soak.json
+	$(IN_VENV) -m tests.benchmarks.soak --seconds 60 --out results/soak.json
 
 check-image: $(DEV_INSTALLED) ## the image's commands without Docker: build, start, size, into results/container.json
 	$(IN_VENV) -m tests.benchmarks.container --torch-index "$(TORCH_INDEX)" --out results/container.json

@@ -99,8 +99,9 @@ def load(path: Path, *, sha256: str | None = None) -> Checkpoint:
         data = path.read_bytes()
     except OSError as error:
         _refuse(path, f"cannot be read ({error.strerror or error})", error)
-    if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256.lower():
-        _refuse(path, "has another SHA-256 than expected: it is damaged, or it is a different version")
+    found = hashlib.sha256(data).hexdigest()
+    if sha256 is not None and found != sha256.lower():
+        _refuse(path, f"has the SHA-256 {found}, not {sha256.lower()}: it is damaged, or it is a different version")
     return _parse(path, data)
 
 

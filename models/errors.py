@@ -33,5 +33,9 @@ class CodecError(ColorCNNError):
     """The bytes are not a BPG file that is read correctly, or an image that no BPG can hold."""
 
 
+class NotFinite(ColorCNNError):
+    """A network gave values that are not finite: its weights or its device are damaged."""
+
+
 class CorruptCheckpoint(ColorCNNError):
     """A checkpoint file does not hold what its manifest or its own metadata says."""

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.cam import class_activation_maps
-from models.errors import UnknownModel
+from models.errors import NotFinite, UnknownModel
 from models.networks.classifiers import Classifier
 from models.networks.folding import fold_batch_norm
 from models.prediction import Prediction
@@ -42,8 +42,10 @@ class Recognizer:
 
     @torch.inference_mode()
     def rank_batch(self, views: NDArray[np.uint8], top_k: int) -> list[tuple[Prediction, ...]]:
-        """As `predict` for each of many views: (B, size, size, 3) uint8 sRGB."""
+        """As `predict` for each of many views: (B, size, size, 3) uint8 sRGB. Raises NotFinite."""
         probabilities = self.network(self._tensor(views)).softmax(1).cpu()
+        if not bool(probabilities.isfinite().all()):
+            raise NotFinite("the classifier gave probabilities that are not finite")
         return [self._ranking(each, top_k) for each in probabilities]
 
     @torch.inference_mode()

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from service import logs
 from service.health import is_ready
+from service.heap import give_back_memory
 from service.settings import Settings, environment_table, unknown_variables, variable
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def serve(settings: Settings, engine: Engine | None = None, benchmarks: Benchmar
 
     benchmarks: None runs them with the same models in a process of their own.
     """
+    give_back_memory()
     # Imported here because torch takes seconds, which --help and a wrong setting need not wait for.
     import uvicorn
 
@@ -86,7 +88,7 @@ def serve(settings: Settings, engine: Engine | None = None, benchmarks: Benchmar
         timeout_graceful_shutdown=settings.shutdown_timeout,
         lifespan="on",
     )
-    server = Server(config, app.state.service.drain)
+    server = Server(config, app.state.service.drain, settings.shutdown_delay)
     with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C, raised again by uvicorn after its graceful shutdown
         server.run()
     return EXIT_BROKEN if broken else 0

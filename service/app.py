@@ -13,6 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from service import documentation, problems
 from service.benchmark import Benchmarks
+from service.doorkeeper import Doorkeeper
 from service.engine import Engine, ModelEngine
 from service.guards import guards
 from service.lifecycle import Service
@@ -48,7 +49,7 @@ def create_app(
         engine: None serves the models of the registry that `settings` points to.
         benchmarks: None runs them with the same models in a process of their own.
         encoders: what runs the encodings of /compress, each one at a time; None takes as many processes as is set.
-        on_broken: called once if the models cannot be loaded.
+        on_broken: called once if the models cannot be loaded or the device fails.
 
     Raises:
         pydantic.ValidationError: the environment holds a setting that makes no sense.
@@ -71,9 +72,10 @@ def create_app(
     )
     app.state.service = service
     app.state.metrics = Metrics(service)
+    app.add_middleware(Doorkeeper, checks=dict.fromkeys(("/quantize", "/classify"), service.require_room))
     if settings.cors_origins:
         _let_in(app, settings.cors_origins.split(","))
-    app.add_middleware(RequestContext, metrics=app.state.metrics)
+    app.add_middleware(RequestContext, service=service, metrics=app.state.metrics)
     problems.install(app)
     app.include_router(probes)
     checks = guards(settings)

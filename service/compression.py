@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
+import anyio
 import numpy as np
 from anyio import BrokenWorkerProcess, CapacityLimiter
 
@@ -16,13 +17,13 @@ from models.codecs import bpg, png
 from models.errors import BadOption, CodecError, ImageTooLarge
 from models.palette_image import PaletteImage, nearest
 from models.prediction import Prediction
-from service.encoding_worker import Files, encode_all
+from service.encoding_worker import Files, encode_all, warm_up
 from service.engine import Choice, Pixels
 from service.options import CompressOptions
 from service.settings import Settings
 from service.steps import Admission, Slot, Steps, in_time
 from service.stopwatch import Stopwatch, Timings
-from service.worker_process import Run
+from service.worker_process import Run, WorkFailed
 
 _NARROWEST = 16  # side of a picture that x265 encodes: a narrow image costs as much as one of this width
 _INDEX_COLORS = 2
@@ -103,6 +104,12 @@ class Compression:
     def waiting(self) -> int:
         """How many of them wait for a place for their pixels."""
         return self._slots.statistics().tasks_waiting
+
+    async def warm(self) -> None:
+        """Start the encoders; each has done a first work when this returns, unless it failed, which is logged."""
+        async with anyio.create_task_group() as tasks:
+            for encoder in self._idle:
+                tasks.start_soon(_warm, encoder)
 
     async def compress(self, data: bytes, options: CompressOptions, wanted: Wanted) -> Compressed:
         """Paint the image in `data` and encode it as BPG; for a report the upload too, to be compared with.
@@ -188,6 +195,13 @@ class Compression:
 
     async def _recognise(self, watch: Stopwatch, pictures: Sequence[Pixels], choice: Choice) -> list[Prediction]:
         return [best for (best,) in await self._steps.predict(watch, lambda: pictures, 1, choice.classifier)]
+
+
+async def _warm(encoder: Run) -> None:
+    try:
+        await encoder(warm_up)
+    except (BrokenWorkerProcess, WorkFailed):  # its next work starts it again
+        log.exception("an encoder could not be started")
 
 
 def _check_options(options: CompressOptions) -> None:

@@ -16,8 +16,9 @@ from models.palette_image import PaletteImage
 from models.prediction import Prediction
 from service.batching import Batcher, Closed, Expired, Full, Limits, Ran
 from service.engine import Choice, Engine, Pixels
+from service.faults import is_broken, is_out_of_memory
 from service.logs import request_id_here
-from service.problems import NotReady, QueueFull
+from service.problems import NotReady, OutOfMemory, QueueFull
 from service.settings import Settings
 from service.stopwatch import Stopwatch
 
@@ -43,6 +44,10 @@ class _Job:
     request_id: str | None
 
 
+def _ignore(_: Exception) -> None:
+    """In place of someone who is told."""
+
+
 class Device:
     """Runs an engine's networks, one batch at a time, while `serving`.
 
@@ -51,11 +56,15 @@ class Device:
     their size.
 
     All that is asked of it raises QueueFull where the queue has no room or the wait was too long, NotReady where it is
-    not served, and what the engine raises.
+    not served or broken, OutOfMemory, and what else the engine raises.
+
+    Args:
+        on_broken: called with each error after which the device cannot be trusted.
     """
 
-    def __init__(self, engine: Engine, settings: Settings) -> None:
+    def __init__(self, engine: Engine, settings: Settings, on_broken: Callable[[Exception], None] = _ignore) -> None:
         self._engine = engine
+        self._on_broken = on_broken
         self._timeout = settings.queue_timeout
         self._retry_after = settings.retry_after
         self._queue: Batcher[tuple[Any, ...], _Job, Any] = Batcher(_run, _limits(settings), observe=self._tell)
@@ -134,6 +143,18 @@ class Device:
             raise self._full(f"The image waited {self._timeout:g} seconds for the device") from error
         except Closed as error:
             raise NotReady("The service is shutting down.", retry_after=self._retry_after) from error
+        except Exception as error:
+            raise self._of_device(error) from error
+
+    def _of_device(self, error: Exception) -> Exception:
+        """What to answer to an error of a run: itself, unless the device is to blame."""
+        if is_broken(error):
+            self._on_broken(error)
+            return NotReady("The device failed; the service starts again.", retry_after=self._retry_after)
+        if is_out_of_memory(error):
+            detail = f"Send a smaller image, or try again in {self._retry_after} seconds."
+            return OutOfMemory(detail, retry_after=self._retry_after)
+        return error
 
     def _tell(self, ran: Ran[tuple[Any, ...]]) -> None:
         for observer in self._observers:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
+import numpy as np
+
 from models.codecs import bpg, png
 from models.codecs.bpg import Coding, Encoded, Mode
 from models.codecs.bpg.colour import Pixels
@@ -17,6 +19,11 @@ class Files(NamedTuple):
     png: bytes
     painted: Encoded
     original: Encoded | None
+
+
+def warm_up() -> None:
+    """Do what a process has to do once, before the first image is sent to it: its modules are read with this one."""
+    encode_all(PaletteImage(np.zeros((16, 16), np.uint8), np.zeros((1, 3), np.uint8)), None, Coding(), "plain")
 
 
 def encode_all(image: PaletteImage, original: Pixels | None, coding: Coding, mode: Mode) -> Files:

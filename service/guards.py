@@ -1,7 +1,7 @@
 """Who may use the service, and how often: API keys and a rate limit, each only where it is set.
 
 They stand before everything but the probes and the description of the interface (/docs, /openapi.json): a request that
-is refused is not read.
+is refused is not read. Only the refusals for want of room or readiness come before them, see service/doorkeeper.py.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The life of one service: loading, then ready, then draining; or broken, when its models cannot be loaded."""
+"""The life of one service: loading, ready, draining; broken where no models can be loaded, failed with its device."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from enum import Enum
 
 import anyio
 
+from models.errors import ColorCNNError
 from service.benchmark import Benchmarks
 from service.compression import Compression
 from service.device import Device
@@ -29,14 +30,19 @@ class Phase(Enum):
     LOADING = "The models are being loaded"
     READY = "The service is ready"
     BROKEN = "The models could not be loaded, see the log"
+    FAILED = "The device failed, see the log; the service has to be started again"
     DRAINING = "The service is shutting down"
+
+
+_DEAD = (Phase.BROKEN, Phase.FAILED)
 
 
 class Service:
     """Settings, engine and work of one application, and the phase it is in.
 
     Args:
-        on_broken: called once if the models cannot be loaded, so that the process can end instead of lingering.
+        on_broken: called once if the models cannot be loaded or the device fails, so that the process can end, to be
+            started again, instead of lingering.
     """
 
     def __init__(
@@ -51,7 +57,7 @@ class Service:
         self.engine = engine
         self.benchmarks = benchmarks
         self.results = StoredResults(engine)
-        self.device = Device(engine, settings)
+        self.device = Device(engine, settings, self._fail)
         steps = Steps(engine, self.device, settings)
         self.pipeline = Pipeline(steps, settings)
         self.compression = Compression(steps, settings, encoders)
@@ -59,38 +65,61 @@ class Service:
         self._on_broken = on_broken
 
     async def start(self) -> None:
-        """Load and warm the models in a thread, so that the liveness probe is answered meanwhile."""
+        """Load and warm the models in a thread, so that the liveness probe is answered meanwhile; then the encoders."""
         started = time.perf_counter()
         try:
             await anyio.to_thread.run_sync(self._load, abandon_on_cancel=True)
-        except Exception:  # whatever it is, the process must say so and not serve
-            log.critical("the models could not be loaded", exc_info=True)
-            self.phase = Phase.BROKEN
-            if self._on_broken:
-                self._on_broken()
+        except Exception as error:  # whatever it is, the process must say so and not serve
+            self._die(Phase.BROKEN, "the models could not be loaded", error)
             return
         self.phase = Phase.READY
         names = ",".join(entry.name for entry in self.engine.models())
         seconds = time.perf_counter() - started
         log.info("ready device=%s models=%s seconds=%.1f", self.engine.device, names, seconds)
+        await self.compression.warm()
+        log.info("the encoders of /compress are warm seconds=%.1f", time.perf_counter() - started)
 
     def _load(self) -> None:
         self.engine.load()
         self.results.load()
 
+    def _fail(self, error: Exception) -> None:
+        """Answer no more: what a broken device computes is garbage, if it computes anything."""
+        if self.phase is Phase.READY:  # and not one of the many that a broken device causes
+            self._die(Phase.FAILED, "the device failed", error)
+
+    def _die(self, phase: Phase, what: str, error: Exception) -> None:
+        """For what we raise on purpose, a line of the log says it all."""
+        told = not isinstance(error, ColorCNNError)
+        log.critical("%s: %s: %s", what, type(error).__name__, error, exc_info=error if told else None)
+        self.phase = phase
+        if self._on_broken:
+            self._on_broken()
+
     def drain(self) -> None:
         """Take no new requests, and let no benchmark outlast the others."""
-        self.phase = Phase.DRAINING
+        if self.phase not in _DEAD:
+            self.phase = Phase.DRAINING
         self.benchmarks.stop()
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether this process will take no more requests."""
+        return self.phase in (*_DEAD, Phase.DRAINING)
 
     def require_ready(self) -> None:
         """Raises NotReady unless the models are loaded and warm."""
         if self.phase is not Phase.READY:
             raise self._not_ready()
 
+    def require_room(self) -> None:
+        """Raises NotReady, or QueueFull where one more request to /quantize or /classify would be refused."""
+        self.require_ready()
+        self.pipeline.admission.check()
+
     def require_alive(self) -> None:
         """Raises NotReady if only a restart can help."""
-        if self.phase is Phase.BROKEN:
+        if self.phase in _DEAD:
             raise self._not_ready()
 
     def _not_ready(self) -> NotReady:

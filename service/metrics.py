@@ -7,7 +7,7 @@ from http import HTTPMethod
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
-from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric, StateSetMetricFamily
 from prometheus_client.registry import Collector
 
 from service.batching import Ran
@@ -80,6 +80,8 @@ class _State(Collector):
     def collect(self) -> Iterator[Metric]:
         ready = self._service.phase is Phase.READY
         yield GaugeMetricFamily(_PREFIX + "ready", "1 between warm-up and shutdown.", value=ready)
+        phases = {phase.name.lower(): phase is self._service.phase for phase in Phase}
+        yield StateSetMetricFamily(_PREFIX + "phase", "Where the service is in its life; failed: its device.", phases)
         yield from self._queues()
         if ready:  # before, a thread is still adding models
             yield self._models()

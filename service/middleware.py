@@ -16,6 +16,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.lifecycle import Service
 from service.logs import Event, request_id_here
 from service.metrics import Metrics
 from service.problems import INTERNAL, internal_error
@@ -59,6 +60,7 @@ class _Exchange:
 
     scope: Scope
     request_id: str
+    service: Service
     started: float = field(default_factory=time.perf_counter)
     status: int = 0
     bytes_in: int = 0
@@ -74,13 +76,19 @@ class _Exchange:
             headers[HEADER] = self.request_id
             for name, value in _POLICIES.get(self.scope["path"], SECURITY_HEADERS).items():
                 headers.setdefault(name, value)
+            stages = headers.get("Server-Timing")
+            total = f"total;dur={1000 * (time.perf_counter() - self.started):.1f}"
+            headers["Server-Timing"] = f"{stages}, {total}" if stages else total
+            if self.service.is_ending:  # or a client might send its next request just when the connection is closed
+                headers["Connection"] = "close"
         if self.scope["method"] != "HEAD":  # the server drops the body of an answer to HEAD
             self.bytes_out += len(message.get("body", b""))
 
     @property
     def route(self) -> str | None:
-        """The path template of the route that answers; None where there is none."""
-        return getattr(self.scope.get("route"), "path", None)
+        """The path template of the route that answers, or that would have; None where there is none."""
+        path: str | None = getattr(self.scope.get("route"), "path", None) or self.scope["state"].get("path")
+        return path
 
     @property
     def problem(self) -> str | None:
@@ -120,15 +128,16 @@ class _Exchange:
 class RequestContext:
     """ASGI middleware. `request.state.request_id` is set for everything inside; X-Request-ID is on every answer."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, service: Service, metrics: Metrics) -> None:
         self._app = app
+        self._service = service
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        exchange = _Exchange(scope, request_id(Headers(scope=scope)))
+        exchange = _Exchange(scope, request_id(Headers(scope=scope)), self._service)
         scope.setdefault("state", {})["request_id"] = exchange.request_id
 
         async def receive_and_note() -> Message:

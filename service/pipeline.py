@@ -102,7 +102,7 @@ class Pipeline:
         return self._room.waiting
 
     async def quantize(self, data: bytes, options: QuantizeOptions) -> Quantized:
-        """Paint the image in `data`; raises the errors of `models.errors` for names, bytes and options."""
+        """Paint the image in `data`; raises the errors of `models.errors` for names, bytes, options, and OutOfTime."""
         choice = self._steps.engine.choose(options.method, options.model, options.colors, fidelity=options.fidelity)
         watch = Stopwatch()
         async with self._decoded(watch, data, options) as decoded:
@@ -112,7 +112,10 @@ class Pipeline:
         return Quantized(choice, image, data_out, recognition, decoded.notes, watch.timings())
 
     async def classify(self, data: bytes, options: ClassifyOptions) -> Classified:
-        """Predict the class of the image in `data`, and draw the activation map of `options.cam` if it names one."""
+        """Predict the class of the image in `data`, and draw the activation map of `options.cam` if it names one.
+
+        Raises as `quantize` does.
+        """
         entry = self._steps.engine.classifier(options.model)
         index = find_class(options.cam, entry.classes)
         watch = Stopwatch()

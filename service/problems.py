@@ -42,7 +42,7 @@ class UploadTimeout(ColorCNNError):
 
 
 class OutOfTime(ColorCNNError):
-    """An image was not compressed in time, or a benchmark had to end before this row of it."""
+    """A request was not worked off in time, or a benchmark had to end before this row of it."""
 
 
 class Unauthorized(ColorCNNError):
@@ -65,6 +65,10 @@ class QueueFull(RetryLater):
     """As many requests as the queue holds are inside already."""
 
 
+class OutOfMemory(RetryLater):
+    """The device has too little memory left for the image."""
+
+
 class RateLimited(RetryLater):
     """The client asks more often than the rate limit allows."""
 
@@ -74,7 +78,7 @@ class NotDrawn(RetryLater):
 
 
 class NotReady(RetryLater):
-    """The models are not loaded yet, could not be loaded, or the service is shutting down."""
+    """The models are not loaded yet or could not be, the device failed, or the service is shutting down."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,7 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
     BadOption: Problem("bad-option", 422, "An option is unknown, repeated or out of range"),
     RateLimited: Problem("rate-limited", 429, "The client asks too often"),
     QueueFull: Problem("queue-full", 503, "The service has as much work as it can hold"),
+    OutOfMemory: Problem("out-of-memory", 503, "The device has too little memory left"),
     NotReady: Problem("not-ready", 503, "The service is not ready"),
     NotDrawn: Problem("not-drawn", 503, "The contact sheet or page could not be drawn"),
     OutOfTime: Problem("out-of-time", 504, "The work took too long"),
@@ -156,11 +161,16 @@ def _answer(request: Request, problem: Problem, detail: str, headers: Mapping[st
     return problem_response(problem, detail, str(request.state.request_id), headers)
 
 
-async def _answer_domain_error(request: Request, error: Exception) -> Response:
+def error_answer(request: Request, error: Exception) -> Response:
+    """The answer to an error of the table; any other is raised, for the log and the answer of last resort."""
     problem = problem_of(error)
     if problem is INTERNAL:
-        raise error  # a corrupt checkpoint, say: for the log and the answer of last resort
+        raise error  # a corrupt checkpoint, say
     return _answer(request, problem, str(error), _headers_of(error))
+
+
+async def _answer_domain_error(request: Request, error: Exception) -> Response:
+    return error_answer(request, error)
 
 
 def _headers_of(error: Exception) -> Mapping[str, str]:

@@ -116,7 +116,7 @@ class Settings(BaseSettings):
         "answered 504.",
     )
     workers: int = Field(
-        4, ge=1, le=256, description="Images decoded or encoded at once; one more of the largest fit into memory."
+        4, ge=1, le=256, description="Images decoded at once, and encoded; one more of the largest fit into memory."
     )
     max_batch: int = Field(
         64, ge=1, le=4096, description="Most requests that the device serves at once, where they ask for the same."
@@ -147,7 +147,10 @@ class Settings(BaseSettings):
     )
     retry_after: int = Field(2, ge=1, le=3600, description="Seconds that a 503 answer asks the client to wait.")
     keep_alive_timeout: int = Field(5, ge=1, le=3600, description="Seconds an idle connection stays open.")
-    shutdown_timeout: int = Field(25, ge=1, le=3600, description="Seconds that running requests get to end on SIGTERM.")
+    shutdown_delay: float = Field(
+        1.0, ge=0, le=3600, description="Seconds that the port stays open after SIGTERM, new requests answered 503."
+    )
+    shutdown_timeout: int = Field(25, ge=1, le=3600, description="Seconds that running requests then get to end.")
 
     @property
     def accepted_keys(self) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from service.engine import Choice, Engine, Pixels
 from service.options import ImageOptions
 from service.problems import OutOfTime, QueueFull
 from service.settings import Settings
-from service.stopwatch import Stopwatch
+from service.stopwatch import STAGES, Stopwatch
 
 Result = TypeVar("Result")
 
@@ -39,14 +39,18 @@ class Admission:
     def inside(self) -> int:
         return self._inside
 
-    @contextmanager
-    def admit(self) -> Iterator[None]:
-        """Be inside for the length of the block. Raises QueueFull when there is no room."""
+    def check(self) -> None:
+        """Raises QueueFull when there is no room."""
         if self._inside >= self._limit:
             raise QueueFull(
                 f"{self._inside} requests are inside already; try again in {self._retry_after} seconds.",
                 retry_after=self._retry_after,
             )
+
+    @contextmanager
+    def admit(self) -> Iterator[None]:
+        """Be inside for the length of the block. Raises QueueFull when there is no room."""
+        self.check()
         self._inside += 1
         try:
             yield
@@ -144,12 +148,16 @@ class Room:
 
 
 class Steps:
-    """What can be done with an image. Of all requests at most `workers` decode, measure or encode at the same time."""
+    """What can be done with an image. Of all requests at most `workers` are in the same stage at the same time.
+
+    Each stage has threads of its own, so that a slow one, such as the densest PNG of a large image, keeps nobody else's
+    image from being decoded for a device that waits.
+    """
 
     def __init__(self, engine: Engine, device: Device, settings: Settings) -> None:
         self.engine = engine
         self._device = device
-        self._threads = CapacityLimiter(settings.workers)
+        self._threads = {stage: CapacityLimiter(settings.workers) for stage in STAGES}
 
     async def decode(self, watch: Stopwatch, data: bytes, options: ImageOptions, max_pixels: int) -> DecodedImage:
         """The pixels of an upload; raises BadImage, UnsupportedFormat or ImageTooLarge."""
@@ -176,7 +184,7 @@ class Steps:
         return await self._device.activation_map(watch, view, index, model)
 
     async def run(self, watch: Stopwatch, stage: str, step: Callable[[], Result]) -> Result:
-        """Run `step` in a thread; the wait for the thread counts as queue."""
+        """Run `step` in a thread of `stage`, one of STAGES; the wait for the thread counts as queue."""
         asked = time.perf_counter()
 
         def timed() -> Result:
@@ -184,4 +192,4 @@ class Steps:
             with watch.measure(stage):
                 return step()
 
-        return await anyio.to_thread.run_sync(timed, limiter=self._threads)
+        return await anyio.to_thread.run_sync(timed, limiter=self._threads[stage])

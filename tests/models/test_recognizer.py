@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from models.errors import NotFinite
 from models.networks.classifiers import ClassifierConfig, build_classifier
 from models.recognizer import Recognizer
 
@@ -41,6 +42,13 @@ def test_a_batch_is_classified_as_its_images_are(recognizer: Recognizer) -> None
     assert [[one.index for one in ranking] for ranking in ranked] == [
         [one.index for one in recognizer.predict(image, 3)] for image in images
     ]
+
+
+def test_an_answer_that_is_no_number_is_none() -> None:
+    network = build_classifier(ClassifierConfig(architecture="resnet9", classes=4, width=4, size=16)).eval()
+    network.head.weight.data[1] = torch.nan
+    with pytest.raises(NotFinite, match="classifier"):
+        Recognizer(network, CLASSES, torch.device("cpu")).predict(make_pixels(40, 70))
 
 
 def test_activation_map_spans_the_image_and_refuses_a_class_that_is_not_there(recognizer: Recognizer) -> None:

@@ -1,6 +1,7 @@
 """`python -m tests.service.fake_server`: the real server process around the fake engine.
 
-Benchmarks run in the real worker process; TRAPS names a folder of traps for them, see `FakeLoader`.
+Benchmarks run in the real worker process; TRAPS names a folder of traps for them, see `FakeLoader`. SLOW says how
+many seconds painting an image takes.
 """
 
 import os
@@ -17,7 +18,7 @@ def main() -> int:
     from tests.service.fake_loader import FakeLoader
     from tests.service.fakes import FakeEngine
 
-    engine, settings, traps = FakeEngine(), Settings(), os.environ.get("TRAPS")
+    engine, settings, traps = FakeEngine(float(os.environ.get("SLOW", "0"))), Settings(), os.environ.get("TRAPS")
     loader = FakeLoader(Path(traps) if traps else None)
     return serve(settings, engine, Benchmarks(engine, settings, loader, WorkerProcess()))
 

@@ -1,6 +1,7 @@
 """An engine without networks: deterministic, immediate, with handles to slow it down or to break it."""
 
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar, TypeVarTuple
 
@@ -55,12 +56,14 @@ class FakeEngine:
 
     may_load, may_paint: set at first; clear them and the engine waits inside `load` or `quantize`.
     painting: set while a thread is inside `quantize`. broken, bug: raised by `load` and by `quantize` when set.
-    painted: the choices that a network painted by. batches: images and colours of each call of `quantize_batch`.
+    seconds: that painting takes at least. painted: the choices that a network painted by. batches: images and colours
+    of each call of `quantize_batch`.
     """
 
     device = "cpu"
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float = 0.0) -> None:
+        self.seconds = seconds
         self.may_load = threading.Event()
         self.may_paint = threading.Event()
         self.painting = threading.Event()
@@ -117,6 +120,7 @@ class FakeEngine:
         self.most_painters = max(self.most_painters, self.painters)
         self.painting.set()
         self.may_paint.wait(30)
+        time.sleep(self.seconds)
         self.painters -= 1
         if self.bug:
             raise self.bug

@@ -19,6 +19,7 @@ from models.errors import CodecError
 from models.metrics import mean_squared_error, psnr
 from models.palette_image import nearest
 from service.app import create_app
+from service.encoding_worker import warm_up
 from service.settings import Settings
 from tests.service.conftest import PATIENCE, loaded, running
 from tests.service.fake_loader import FakeClassifier, grey_steps
@@ -300,7 +301,7 @@ async def test_an_image_that_the_encoder_does_not_take(
     errors = [error]
 
     async def encode(function: Callable[[*Arguments], Result], *args: *Arguments) -> Result:
-        if errors:
+        if errors and function is not warm_up:
             raise errors.pop()
         return await in_thread(function, *args)
 
@@ -404,3 +405,28 @@ async def test_a_client_that_leaves_frees_its_place(
     assert [record.message for record in caplog.records if "status=499" in record.message]
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
     assert after.status_code == 200
+
+
+async def test_every_encoder_is_warm_before_it_is_asked_for(engine: FakeEngine) -> None:
+    """One that cannot be started delays nobody, and is logged."""
+    warmed: list[str] = []
+
+    async def first(function: Callable[[*Arguments], Result], *args: *Arguments) -> Result:
+        warmed.append(function.__name__)
+        raise BrokenWorkerProcess
+
+    async def second(function: Callable[[*Arguments], Result], *args: *Arguments) -> Result:
+        result = await in_thread(function, *args)
+        warmed.append(function.__name__)
+        return result
+
+    app = create_app(Settings(), engine, encoders=[first, second])
+    async with running(app) as client:
+        await loaded(app)
+        with anyio.fail_after(PATIENCE):
+            while len(warmed) < 2:
+                await anyio.sleep(0.002)
+        answer = await post(client)
+
+    assert warmed == ["warm_up", "warm_up", "encode_all"]
+    assert answer.status_code == 200

@@ -1,19 +1,25 @@
 """Liveness never waits; readiness is true from the end of warm-up to the shutdown; /models says what is loaded."""
 
 import logging
+from collections.abc import Sequence
 
 import pytest
+import torch
 from fastapi import FastAPI
 from httpx import AsyncClient
 
-from models.errors import CorruptCheckpoint
+from models.errors import CorruptCheckpoint, NotFinite
+from models.palette_image import PaletteImage
 from models.quantizers.classical import CLASSICAL
 from service.app import create_app
+from service.engine import Choice, Pixels
 from service.settings import Settings
 from tests.service.conftest import loaded, running
-from tests.service.fakes import ENTRIES, FakeEngine
-from tests.service.images import PHOTO
+from tests.service.fakes import ENTRIES, OWN_SIZE, FakeEngine
+from tests.service.images import PHOTO, ramp
 from tests.service.test_bad_input import problem
+from tests.service.test_device import answers_of
+from tests.service.test_metrics import samples, value
 
 pytestmark = pytest.mark.anyio
 
@@ -54,6 +60,74 @@ async def test_models_that_cannot_be_loaded_end_the_service(
     assert "the hash differs" in caplog.text
 
 
+OUT_OF_MEMORY = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
+FAULTS = [
+    NotFinite("the classifier gave probabilities that are not finite"),
+    torch.AcceleratorError("CUDA error: an illegal memory access was encountered"),
+    RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"),
+    RuntimeError("CUDA driver error: unspecified launch failure"),
+]
+
+
+class Small(FakeEngine):
+    """Has memory for one image."""
+
+    def quantize_batch(self, images: Sequence[Pixels], colors: int, choice: Choice) -> list[PaletteImage]:
+        painted = super().quantize_batch(images, colors, choice)
+        if len(images) > 1:
+            raise OUT_OF_MEMORY
+        return painted
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: type(fault).__name__)
+async def test_a_device_that_fails_ends_the_service(
+    settings: Settings, engine: FakeEngine, fault: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No request gets an answer of a device that is broken, and whoever starts processes again hears of it."""
+    calls: list[str] = []
+    app = create_app(settings, engine, on_broken=lambda: calls.append("broken"))
+    async with running(app) as client:
+        await loaded(app)
+        engine.bug = fault
+        refused = await client.post("/quantize", content=PHOTO)
+        engine.bug = None
+        refusals = [await client.post(path, content=PHOTO) for path in ("/quantize", "/classify", "/compress")]
+        app.state.service.drain()
+        probes = [await client.get("/healthz"), await client.get("/readyz")]
+        found = await samples(client)
+
+    assert [problem(answer) for answer in (refused, *refusals, *probes)] == [(503, "not-ready")] * 6
+    assert refused.headers["retry-after"] == "2"
+    assert calls == ["broken"]
+    [line] = [record.getMessage() for record in caplog.records if record.levelno == logging.CRITICAL]
+    assert line == f"the device failed: {type(fault).__name__}: {fault}"
+    assert (value(found, "ready"), value(found, "phase", colorcnn_phase="failed")) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("bug", "expected"),
+    [(OUT_OF_MEMORY, (503, "out-of-memory")), (RuntimeError("CUDA was never mentioned"), (500, "internal"))],
+)
+async def test_an_error_that_is_of_one_image_ends_nothing(
+    client: AsyncClient, engine: FakeEngine, bug: Exception, expected: tuple[int, str]
+) -> None:
+    engine.bug = bug
+    refused = await client.post("/quantize", content=PHOTO)
+    engine.bug = None
+    after = await client.post("/quantize", content=PHOTO)
+
+    assert (problem(refused), after.status_code) == (expected, 200)
+    assert ("retry-after" in refused.headers) is (refused.status_code == 503)
+
+
+async def test_a_batch_without_enough_memory_is_done_one_by_one(settings: Settings) -> None:
+    engine = Small()
+    answers = await answers_of(create_app(settings, engine), engine, [(ramp(OWN_SIZE, OWN_SIZE), 2, "0")] * 2)
+
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert engine.batches == [(2, 2), (1, 2), (1, 2)]
+
+
 async def test_results_of_another_shape_end_the_service(
     settings: Settings, engine: FakeEngine, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -75,6 +149,16 @@ async def test_not_ready_once_draining(app: FastAPI, client: AsyncClient) -> Non
     assert problem(await client.get("/readyz")) == (503, "not-ready")
     assert problem(await client.post("/quantize", content=PHOTO)) == (503, "not-ready")
     assert (await client.get("/healthz")).status_code == 200
+
+
+async def test_connections_are_kept_until_it_drains(app: FastAPI, client: AsyncClient) -> None:
+    """Else a client would send its next request on one that is being closed, and never hear of it."""
+    before = await client.get("/models")
+    app.state.service.drain()
+    after = [await client.get("/healthz"), await client.get("/models")]
+
+    assert "connection" not in before.headers
+    assert [response.headers["connection"] for response in after] == ["close"] * 2
 
 
 async def test_the_end_of_the_lifespan_drains(app: FastAPI) -> None:

@@ -1,5 +1,6 @@
 """Bounded work: the queue refuses at once, the device does one thing at a time, slow clients are cut off."""
 
+import threading
 from collections.abc import AsyncIterator
 
 import anyio
@@ -9,6 +10,8 @@ from anyio.lowlevel import checkpoint
 from fastapi import FastAPI
 from httpx import AsyncClient, Response
 
+from models.codecs import png
+from models.palette_image import PaletteImage
 from service.app import create_app
 from service.pipeline import find_class
 from service.settings import Settings
@@ -70,6 +73,44 @@ async def test_the_device_does_one_thing_at_a_time(app: FastAPI, client: AsyncCl
     assert engine.most_painters == 1
     waits = [float(answer.headers["server-timing"].split("queue;dur=")[1].split(",")[0]) for answer in answers]
     assert len(answers) == 3 and max(waits) > 0
+
+
+async def test_others_are_decoded_and_encoded_while_the_device_works(client: AsyncClient, engine: FakeEngine) -> None:
+    """The device is held until both answers are there."""
+    engine.may_paint.clear()
+    answers: list[Response] = []
+    async with anyio.create_task_group() as tasks:
+        await start_painting(client, engine, tasks, answers)
+        for _ in range(2):
+            beside = await client.post("/quantize?method=median_cut&recognise=false", content=PHOTO)
+            assert beside.status_code == 200
+        assert not answers
+        engine.may_paint.set()
+
+    assert answers[0].status_code == 200
+
+
+async def test_a_slow_stage_keeps_no_other_from_working(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The only thread that encodes is held until an image that came later is decoded, and its answer is there."""
+    encoding, may_encode = threading.Event(), threading.Event()
+    encode = png.encode
+
+    def slow(image: PaletteImage, effort: png.Effort) -> bytes:
+        encoding.set()
+        may_encode.wait(PATIENCE)
+        return encode(image, effort=effort)
+
+    monkeypatch.setattr(png, "encode", slow)
+    app = create_app(Settings(workers=1), engine)
+    async with running(app) as client, anyio.create_task_group() as tasks:
+        await loaded(app)
+        tasks.start_soon(lambda: client.post("/quantize", content=PHOTO))
+        assert await anyio.to_thread.run_sync(encoding.wait, PATIENCE)
+        with anyio.fail_after(PATIENCE):
+            beside = await client.post("/classify", content=PHOTO)
+        may_encode.set()
+
+    assert beside.status_code == 200
 
 
 async def test_a_failed_request_leaves_the_queue(client: AsyncClient) -> None:

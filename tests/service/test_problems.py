@@ -17,7 +17,7 @@ from tests.service.test_bad_input import problem
 
 def test_the_table_covers_every_error_that_a_request_can_cause() -> None:
     ours = {kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, ColorCNNError)}
-    not_of_requests = {ColorCNNError, errors.CorruptCheckpoint}
+    not_of_requests = {ColorCNNError, errors.CorruptCheckpoint, errors.NotFinite}
     become_others = {errors.CodecError}  # BadImage where an upload is read, ImageTooLarge where one is encoded
 
     assert ours - not_of_requests - become_others == PROBLEMS.keys() & ours

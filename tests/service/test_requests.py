@@ -76,6 +76,13 @@ async def test_every_answer_tells_browsers_to_be_careful(client: AsyncClient, me
     assert "access-control-allow-origin" not in headers
 
 
+@pytest.mark.parametrize(("method", "path"), [("GET", "/healthz"), ("GET", "/nothing"), ("POST", "/quantize")])
+async def test_every_answer_tells_how_long_it_took(client: AsyncClient, method: str, path: str) -> None:
+    response = await client.request(method, path, content=b"no image" if method == "POST" else None)
+
+    assert re.fullmatch(r"total;dur=\d+\.\d", response.headers["server-timing"])
+
+
 async def test_pages_keep_their_own_policy(client: AsyncClient) -> None:
     results = await client.get("/benchmark", headers={"Accept": "text/html"})
     docs = await client.get("/docs")

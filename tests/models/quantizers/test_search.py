@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from models.errors import NotFinite
 from models.networks.classifiers import ClassifierConfig
 from models.networks.colorcnn import ColorCNN, ColorCNNConfig, Plan, build_colorcnn
 from models.networks.palette import hard_palette
@@ -102,3 +103,13 @@ def test_the_quantizer_paints_what_was_found() -> None:
             expected = painted(network, view, plan).mul(255).round().to(torch.uint8)[0].permute(1, 2, 0).numpy()
             np.testing.assert_array_equal(quantizer.quantize(image, 3).render(), expected)
             np.testing.assert_array_equal(several.render(), expected)
+
+
+@pytest.mark.parametrize("part", Plan._fields)
+def test_a_plan_that_is_not_finite_paints_nothing(part: str) -> None:
+    network, views = make_network(1.0), make_views(2)
+    plan = planned(network, views, 4)
+    getattr(plan, part)[1, 2, 0] = torch.inf
+
+    with pytest.raises(NotFinite, match="quantizer"):
+        strengthened(network, views, plan)
