@@ -31,7 +31,7 @@ from tests.service.processes import ROOT, Server, serving
 PHOTOS = ROOT / "tests" / "photos"
 SERVERS = {"simulated": "tests.benchmarks.simulated_server", "cpu": "tests.benchmarks.upload_server"}
 ROUTES = ("no-op", "quantize")
-JPEG_QUALITY = 77  # the photo of a cat in 20 kB
+JPEG_QUALITY = 71  # the photo of a cat in 20 kB
 CLIENTS = 32  # as many as COLORCNN_QUEUE_SIZE lets in
 _WARM_UP = 0.5  # seconds
 _BOUNDARY = "boundary-of-this-form"
