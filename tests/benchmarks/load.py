@@ -56,6 +56,7 @@ class _Connection(asyncio.Protocol):
     def _answered(self) -> None:
         if not self._received.startswith(_OK):
             self.done.set_exception(RuntimeError(bytes(self._received).decode("latin-1")))
+            self._transport.close()
             return
         now = time.perf_counter()
         self.milliseconds.append(1000 * (now - self._asked))

@@ -57,7 +57,7 @@ def measure(server: Server, turns: int, scale: float) -> list[dict[str, Any]]:
             restart_peak(server)
             seconds = sum(send(client, file, colors) for _ in range(turns)) / turns
             per_megapixel = seconds / pixels * 1e6
-            row = {"colors": colors, "megapixels": round(pixels / 1e6, 2), "upload_bytes": len(file)}
+            row = {"colors": colors, "megapixels": float(f"{pixels / 1e6:.3g}"), "upload_bytes": len(file)}
             row |= {"seconds": round(seconds, 3), "seconds_per_megapixel": round(per_megapixel, 4)}
             row |= {"ratio": round(per_megapixel / first.setdefault(colors, per_megapixel), 2)}
             rows.append(row | {"peak_mib_over_idle": round((memory(server, "VmHWM") - idle) / 1024, 1)})

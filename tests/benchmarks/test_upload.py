@@ -33,7 +33,6 @@ def test_an_answer_that_is_no_200_ends_the_load() -> None:
             with connection:
                 connection.recv(1000)
                 connection.sendall(b"HTTP/1.1 503 Busy\r\ncontent-length: 4\r\n\r\nbusy")
-                connection.recv(1000)
 
         thread = threading.Thread(target=refuse)
         thread.start()
