@@ -21,7 +21,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv serve test lint format bench-isolation bench-bpg bench-batching check-image fuzz soak docker-build
+.PHONY: help venv serve test lint format bench bench-isolation bench-bpg soak check-image fuzz docker-build
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,14 +46,14 @@ format: $(DEV_INSTALLED) ## let ruff format the code and mend what it can
 	$(IN_VENV) -m ruff check --fix .
 	$(IN_VENV) -m ruff format .
 
+bench: $(DEV_INSTALLED) ## how quick all of it is, as ratios, in minutes, into results/serving.json
+	$(IN_VENV) -m tests.benchmarks.serving --out results/serving.json
+
 bench-isolation: $(DEV_INSTALLED) ## how quick /quantize stays while a benchmark runs, into results/isolation.json
 	$(IN_VENV) -m tests.benchmarks.isolation --out results/isolation.json
 
 bench-bpg: $(DEV_INSTALLED) ## milliseconds and bytes of BPG at three sizes, 1 and 2 threads, into results/bpg-speed.json
 	$(IN_VENV) -m tests.benchmarks.bpg --out results/bpg-speed.json
-
-bench-batching: $(DEV_INSTALLED) ## images a second, batched and one at a time, of 1, 16 and 64 clients, into results/batching.json
-	$(IN_VENV) -m tests.benchmarks.batching --out results/batching.json
 
 soak: $(DEV_INSTALLED) ## ten times the capacity for a minute, then SIGTERM, into results/soak.json
 	$(IN_VENV) -m tests.benchmarks.soak --seconds 60 --out results/soak.json

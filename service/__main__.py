@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import logging
 import os
 import sys
@@ -89,6 +90,7 @@ def serve(settings: Settings, engine: Engine | None = None, benchmarks: Benchmar
         lifespan="on",
     )
     server = Server(config, app.state.service.drain, settings.shutdown_delay)
+    gc.freeze()  # what was imported stays for good; looking through it for garbage would hold up requests
     with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C, raised again by uvicorn after its graceful shutdown
         server.run()
     return EXIT_BROKEN if broken else 0

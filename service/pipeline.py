@@ -108,7 +108,9 @@ class Pipeline:
         async with self._decoded(watch, data, options) as decoded:
             image = await self._steps.paint(watch, decoded.pixels, options.colors, choice)
             recognition = await self._recognise(watch, decoded.pixels, image, choice) if options.recognise else None
-            data_out = await self._steps.run(watch, "encode", partial(png.encode, image, effort=options.effort))
+            data_out = await self._steps.run(
+                watch, "encode", partial(png.encode, image, effort=options.effort), image.indices.size
+            )
         return Quantized(choice, image, data_out, recognition, decoded.notes, watch.timings())
 
     async def classify(self, data: bytes, options: ClassifyOptions) -> Classified:
@@ -121,7 +123,7 @@ class Pipeline:
         watch = Stopwatch()
         async with self._decoded(watch, data, options) as decoded:
             pixels, classes = decoded.pixels, len(entry.classes)
-            (ranking,) = await self._steps.predict(watch, lambda: (pixels,), classes, entry.name)
+            (ranking,) = await self._steps.predict(watch, lambda: (pixels,), classes, entry.name, pixels.size // 3)
             shown = None if options.cam is None else _prediction(ranking, index)
             cam = None if shown is None else await self._draw(watch, decoded.pixels, shown, entry.name)
         notes = decoded.notes + _cam_notes(decoded, cam)
@@ -145,7 +147,7 @@ class Pipeline:
         def both() -> tuple[Pixels, Pixels]:
             return pixels, image.render()
 
-        (before,), (after,) = await self._steps.predict(watch, both, 1, choice.classifier)
+        (before,), (after,) = await self._steps.predict(watch, both, 1, choice.classifier, image.indices.size)
         return Recognition(choice.classifier, before, after)
 
     async def _draw(self, watch: Stopwatch, pixels: Pixels, shown: Prediction, model: str) -> DrawnMap:

@@ -73,6 +73,8 @@ async def quantize(
     """
     result = await while_connected(request.receive, partial(service.pipeline.quantize, upload.image, options))
     observe(result.timings)
+    if media_type == PNG:  # nothing but headers is left to do
+        return quantize_answer(result, media_type)
     return await anyio.to_thread.run_sync(quantize_answer, result, media_type)
 
 

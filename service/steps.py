@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import struct
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -15,6 +17,7 @@ import numpy as np
 from anyio import CapacityLimiter, Event
 from numpy.typing import NDArray
 
+from models.codecs import png
 from models.palette_image import PaletteImage
 from models.pixels import DecodedImage, decode
 from service.device import Device, Ranking
@@ -25,6 +28,12 @@ from service.settings import Settings
 from service.stopwatch import STAGES, Stopwatch
 
 Result = TypeVar("Result")
+
+_SMALL_PIXELS = 1 << 12
+"""Of pictures that are worked on in less time than it takes to hand them to a thread and back."""
+
+_PNG_SIZE = slice(16, 24)  # width and height in a PNG file
+_SMALL_BYTES = 1 << 12  # of a file that is decoded at once; what such a one can hide takes milliseconds
 
 
 class Admission:
@@ -162,28 +171,42 @@ class Steps:
     async def decode(self, watch: Stopwatch, data: bytes, options: ImageOptions, max_pixels: int) -> DecodedImage:
         """The pixels of an upload; raises BadImage, UnsupportedFormat or ImageTooLarge."""
         step = partial(decode, data, max_pixels=max_pixels, background=options.background_rgb())
-        return await self.run(watch, "decode", step)
+        return await self.run(watch, "decode", step, _pixels_of_small_png(data))
 
     async def paint(self, watch: Stopwatch, pixels: Pixels, colors: int, choice: Choice) -> PaletteImage:
         """The image in at most `colors` colours."""
         if choice.on_device:
             return await self._device.quantize(watch, pixels, colors, choice)
         step = partial(self.engine.quantize, pixels, colors, choice)
-        return await self.run(watch, "model", step)
+        return await self._run_in_thread(watch, "model", step)
 
     async def predict(
-        self, watch: Stopwatch, pictures: Callable[[], Sequence[Pixels]], top_k: int, model: str
+        self,
+        watch: Stopwatch,
+        pictures: Callable[[], Sequence[Pixels]],
+        top_k: int,
+        model: str,
+        pixels: float = math.inf,
     ) -> list[Ranking]:
-        """The `top_k` likeliest classes of each picture; `pictures` is called in a thread."""
-        views = await self.run(watch, "model", lambda: [self.engine.view(picture, model) for picture in pictures()])
+        """The `top_k` likeliest classes of each picture of so many `pixels`; `pictures` may be called in a thread."""
+        views = await self.run(
+            watch, "model", lambda: [self.engine.view(picture, model) for picture in pictures()], pixels
+        )
         return await self._device.predict(watch, views, top_k, model)
 
     async def activation_map(self, watch: Stopwatch, pixels: Pixels, index: int, model: str) -> NDArray[np.float32]:
         """Where the classifier sees the class `index`: (h, w) float32 in [0, 1], over the whole image."""
-        view = await self.run(watch, "model", partial(self.engine.view, pixels, model))
+        view = await self.run(watch, "model", partial(self.engine.view, pixels, model), pixels.size // 3)
         return await self._device.activation_map(watch, view, index, model)
 
-    async def run(self, watch: Stopwatch, stage: str, step: Callable[[], Result]) -> Result:
+    async def run(self, watch: Stopwatch, stage: str, step: Callable[[], Result], pixels: float = math.inf) -> Result:
+        """Run `step` on so many `pixels` in a thread, or at once where they are few; a wait counts as queue."""
+        if pixels <= _SMALL_PIXELS:
+            with watch.measure(stage):
+                return step()
+        return await self._run_in_thread(watch, stage, step)
+
+    async def _run_in_thread(self, watch: Stopwatch, stage: str, step: Callable[[], Result]) -> Result:
         """Run `step` in a thread of `stage`, one of STAGES; the wait for the thread counts as queue."""
         asked = time.perf_counter()
 
@@ -193,3 +216,11 @@ class Steps:
                 return step()
 
         return await anyio.to_thread.run_sync(timed, limiter=self._threads[stage])
+
+
+def _pixels_of_small_png(data: bytes) -> float:
+    """How many pixels a PNG says it has; of larger files and of other formats, which say it elsewhere: too many."""
+    if len(data) > _SMALL_BYTES or not data.startswith(png.SIGNATURE) or len(data) < _PNG_SIZE.stop:
+        return math.inf
+    width, height = struct.unpack(">II", data[_PNG_SIZE])
+    return int(width * height)

@@ -15,7 +15,7 @@ from PIL import Image
 from models.plots import png
 from models.registry import Registry
 from service.settings import environment_table
-from tests.benchmarks import bpg
+from tests.benchmarks import bpg, serving
 from training import figures, start
 from training.tables import tables
 
@@ -107,6 +107,10 @@ def test_a_busy_benchmark_is_told_as_it_was_measured() -> None:
 
 def test_the_speed_of_bpg_is_told_as_it_was_measured() -> None:
     assert f"\n\n{bpg.table(measured('bpg-speed'))}\n\n" in text_of("RESULTS.md")
+
+
+def test_the_speed_of_the_service_is_told_as_it_was_measured() -> None:
+    assert f"\n\n{serving.table(measured('serving'))}\n\n" in text_of("README.md")
 
 
 def test_the_learning_curve_is_that_of_the_log() -> None:

@@ -1,6 +1,6 @@
 """What batching gains: clients of one simulated device, batched and one at a time, as ratios measured in one run.
 
-    python -m tests.benchmarks.batching --out results/batching.json
+    python -m tests.benchmarks.batching --out batching.json
 
 The device takes 4 ms for a batch and 0.25 ms more for each image, and gives the GIL away meanwhile, as a GPU does. The
 clients are tasks of this process and each asks again as soon as it is answered, so that nothing but the queue of the
@@ -30,7 +30,7 @@ WAYS = {"one_at_a_time": 1, "batched": 64}
 def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     """Parse flags, measure and write the JSON file."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.batching", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=5.0, help="of each turn (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=3.0, help="of each turn (%(default)s)")
     parser.add_argument("--turns", type=int, default=3, help="of each way (%(default)s)")
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     args = parser.parse_args(argv)

@@ -1,0 +1,96 @@
+"""Large photos through a running service: seconds, and how much memory they take beyond what it has when idle.
+
+    python -m tests.benchmarks.photo --out photo.json
+
+The photo is tests/photos/cat.jpg, scaled up and saved as JPEG again, sent to /quantize by one client, one after the
+other. Memory is the peak of resident memory since the request began, above that of the service when it is ready.
+"""
+
+import argparse
+import io
+import json
+import platform
+import tempfile
+import time
+from collections.abc import Sequence
+from os import cpu_count
+from pathlib import Path
+from typing import Any
+
+import httpx
+from PIL import Image
+
+from tests.service.processes import ROOT, Server, serving
+
+PHOTO = ROOT / "tests" / "photos" / "cat.jpg"
+PATIENCE = 300.0  # seconds
+SIZES = ((2, 1.0), (2, 3.0), (2, 12.0), (2, 48.0), (256, 1.0), (256, 6.0))
+"""Colours and megapixels."""
+
+
+def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
+    """Parse flags, measure and write the JSON file."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.photo", description=__doc__)
+    parser.add_argument("--turns", type=int, default=2, help="of each size; the mean counts (%(default)s)")
+    parser.add_argument("--scale", type=float, default=1.0, help="of all numbers of pixels (%(default)s)")
+    parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
+    args = parser.parse_args(argv)
+    with tempfile.TemporaryDirectory() as folder, serving("service", Path(folder) / "log") as server:
+        server.wait_until_ready()
+        rows = measure(server, args.turns, args.scale)
+    command = f"python -m tests.benchmarks.photo --turns {args.turns} --scale {args.scale:g} --out {args.out}"
+    report = {"command": command, "hardware": f"{cpu_count()} CPU cores, {platform.machine()}", "rows": rows}
+    args.out.write_text(json.dumps(report, indent=1) + "\n")
+    print(json.dumps(report, indent=1))
+    return report
+
+
+def measure(server: Server, turns: int, scale: float) -> list[dict[str, Any]]:
+    """A row for each size; `ratio` is its time a pixel over that of the smallest with as many colours."""
+    rows: list[dict[str, Any]] = []
+    first: dict[int, float] = {}
+    with httpx.Client(base_url=server.url, timeout=PATIENCE, trust_env=False) as client:
+        send(client, PHOTO.read_bytes(), 2)
+        idle = memory(server, "VmRSS")
+        for colors, megapixels in SIZES:
+            file, pixels = enlarged(1e6 * megapixels * scale)
+            restart_peak(server)
+            seconds = sum(send(client, file, colors) for _ in range(turns)) / turns
+            per_megapixel = seconds / pixels * 1e6
+            row = {"colors": colors, "megapixels": float(f"{pixels / 1e6:.3g}"), "upload_bytes": len(file)}
+            row |= {"seconds": round(seconds, 3), "seconds_per_megapixel": round(per_megapixel, 4)}
+            row |= {"ratio": round(per_megapixel / first.setdefault(colors, per_megapixel), 2)}
+            rows.append(row | {"peak_mib_over_idle": round((memory(server, "VmHWM") - idle) / 1024, 1)})
+    return rows
+
+
+def enlarged(pixels: float) -> tuple[bytes, int]:
+    """The photo scaled to about so many pixels, as JPEG, and how many it has."""
+    with Image.open(PHOTO) as photo:
+        factor = (pixels / (photo.width * photo.height)) ** 0.5
+        large = photo.resize((round(factor * photo.width), round(factor * photo.height)), Image.Resampling.BICUBIC)
+    buffer = io.BytesIO()
+    large.save(buffer, "JPEG", quality=90)
+    return buffer.getvalue(), large.width * large.height
+
+
+def send(client: httpx.Client, file: bytes, colors: int) -> float:
+    """Seconds until `file` is answered."""
+    started = time.perf_counter()
+    client.post("/quantize", content=file, params={"colors": colors}).raise_for_status()
+    return time.perf_counter() - started
+
+
+def memory(server: Server, field: str) -> int:
+    """Resident memory of the server in KiB: VmRSS now, VmHWM at its peak."""
+    status = Path(f"/proc/{server.process.pid}/status").read_text()
+    return int(status.partition(f"{field}:")[2].split()[0])
+
+
+def restart_peak(server: Server) -> None:
+    """Have VmHWM begin anew (proc(5), clear_refs)."""
+    Path(f"/proc/{server.process.pid}/clear_refs").write_text("5")
+
+
+if __name__ == "__main__":
+    main()

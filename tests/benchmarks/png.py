@@ -1,0 +1,144 @@
+"""The palette PNG writer beside other writers and optimizers: bytes and milliseconds on photos, in one run.
+
+    python -m tests.benchmarks.png --out png.json
+
+The photos are those that scikit-image ships: Chelsea the cat and the coffee (CC0), the astronaut and the rocket (public
+domain). Each is painted by median cut at 1, 2, 4 and 8 bits, and by the learned quantizer with two colours. All writers
+take turns. What oxipng and zopfli start from is a PNG that Pillow wrote at its quickest, whose time is theirs as well;
+oxipng uses as many threads as there are cores, all others one. Every file is read back and compared.
+"""
+
+import argparse
+import io
+import json
+import platform
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from os import cpu_count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import oxipng
+import torch
+import zopfli
+from PIL import Image
+from skimage import data
+
+from models.codecs import png
+from models.palette_image import PaletteImage
+from models.quantizers.base import Quantizer
+from models.quantizers.classical import CLASSICAL
+from models.quantizers.learned import load_quantizer
+from models.registry import Registry
+
+PHOTOS = ("chelsea", "coffee", "astronaut", "rocket")
+SLOW = "zopfli"  # written once, however many turns there are
+
+Writer = Callable[[PaletteImage], bytes]
+
+
+def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
+    """Parse flags, measure and write the JSON file."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.png", description=__doc__)
+    parser.add_argument("--turns", type=int, default=5, help="of each writer but zopfli (%(default)s)")
+    parser.add_argument("--step", type=int, default=1, help="every so many rows and columns of a photo (%(default)s)")
+    parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
+    args = parser.parse_args(argv)
+    command = f"python -m tests.benchmarks.png --turns {args.turns} --step {args.step} --out {args.out}"
+    report = {"command": command, "hardware": f"{cpu_count()} CPU cores, {platform.machine()}"}
+    report |= {"photos": PHOTOS} | measure(args.turns, args.step)
+    args.out.write_text(json.dumps(report, indent=1) + "\n")
+    print(json.dumps(report, indent=1))
+    return report
+
+
+def measure(turns: int, step: int) -> dict[str, Any]:
+    """A row for each quantizer and number of bits, all photos together."""
+    registry = Registry.open()
+    learned = load_quantizer(registry, registry.default("colorcnn").name, torch.device("cpu"))
+    quantizers: list[tuple[Quantizer, int]] = [(CLASSICAL["median_cut"], bits) for bits in (1, 2, 4, 8)]
+    photos = [np.ascontiguousarray(getattr(data, name)()[::step, ::step]) for name in PHOTOS]
+    rows = []
+    for quantizer, bits in [*quantizers, (learned, 1)]:
+        tried = [write_all(quantizer.quantize(photo, 1 << bits), turns) for photo in photos]
+        rows.append({"method": quantizer.name, "bits": bits} | _row(tried))
+    return {"rows": rows}
+
+
+@dataclass
+class Tried:
+    """Bytes of the file that a writer made of an image, and the seconds of each time."""
+
+    size: int = 0
+    seconds: list[float] = field(default_factory=list)
+
+
+def write_all(image: PaletteImage, turns: int) -> dict[str, Tried]:
+    """What each writer made of `image`; raises RuntimeError where a file shows anything else."""
+    tried = {name: Tried() for name in WRITERS}
+    for turn in range(turns):
+        for name, write in WRITERS.items():
+            if name == SLOW and turn:
+                continue
+            started = time.perf_counter()
+            file = write(image)
+            tried[name].seconds.append(time.perf_counter() - started)
+            tried[name].size = len(file)
+            _check(file, image, name)
+    return tried
+
+
+def _check(file: bytes, image: PaletteImage, name: str) -> None:
+    with Image.open(io.BytesIO(file)) as read:
+        if not np.array_equal(np.asarray(read.convert("RGB")), image.render()):
+            raise RuntimeError(f"{name} changed the picture")
+
+
+def _row(tried: Sequence[Mapping[str, Tried]]) -> dict[str, Any]:
+    """Sums over all images, the milliseconds of medians, and the ratios that count."""
+    sizes = {name: sum(each[name].size for each in tried) for name in WRITERS}
+    times = {name: 1000 * sum(float(np.median(each[name].seconds)) for each in tried) for name in WRITERS}
+    row = {name: {"bytes": sizes[name], "ms": round(times[name], 1)} for name in WRITERS}
+    ratios = {
+        f"{ours}_to_{theirs}": {
+            "bytes": round(sizes[ours] / sizes[theirs], 4),
+            "ms": round(times[ours] / times[theirs], 3),
+        }
+        for ours, theirs in (("default", "pillow"), ("max", "oxipng"), ("max", "zopfli"))
+    }
+    return row | {"ratios": ratios}
+
+
+def _pillow(image: PaletteImage, **options: Any) -> bytes:
+    picture = Image.fromarray(image.indices)
+    picture.putpalette(image.palette.tobytes())
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", **options)
+    return buffer.getvalue()
+
+
+def _oxipng(image: PaletteImage) -> bytes:
+    return bytes(oxipng.optimize_from_memory(_pillow(image, compress_level=1), level=2))
+
+
+def _zopfli(image: PaletteImage) -> bytes:
+    return zopfli.ZopfliPNG().optimize(_pillow(image, compress_level=1))
+
+
+WRITERS: Mapping[str, Writer] = {
+    "fast": partial(png.encode, effort="fast"),
+    "default": png.encode,
+    "max": partial(png.encode, effort="max"),
+    "pillow": _pillow,
+    "pillow_optimize": partial(_pillow, optimize=True),
+    "oxipng": _oxipng,
+    SLOW: _zopfli,
+}
+"""The first three are ours; oxipng at its level 2, the default of its command line, zopfli at its defaults."""
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""All that is claimed of the speed of the service, measured in one run: `make bench`.
+
+    python -m tests.benchmarks.serving --out results/serving.json
+    python -m tests.benchmarks.serving --table results/serving.json
+
+The second line prints README's table of the ratios. Each part is a benchmark of its own, with a command of its own.
+"""
+
+import argparse
+import json
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import chdir
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks import batching, photo, png, upload
+from training import markdown
+
+Report = Mapping[str, Any]
+
+PARTS: Mapping[str, Callable[[Sequence[str]], Report]] = {
+    "upload": upload.main,
+    "batching": batching.main,
+    "png": png.main,
+    "photo": photo.main,
+}
+"""Each takes its flags, among them --out, and returns what it wrote there."""
+
+_HEADING = ("what", "beside", "measured")
+
+
+def main(argv: Sequence[str] | None = None) -> Report:
+    """Parse flags; measure and write the JSON file, or read it; print the table."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.serving", description=__doc__)
+    job = parser.add_mutually_exclusive_group(required=True)
+    job.add_argument("--out", type=Path, help="measure, and write this JSON file")
+    job.add_argument("--table", type=Path, help="only print the table of this JSON file")
+    args = parser.parse_args(argv)
+    if args.out:
+        args.out.write_text(json.dumps(measure(), indent=1) + "\n")
+    report: Report = json.loads((args.out or args.table).read_text())
+    print(table(report))
+    return report
+
+
+def measure(flags: Mapping[str, Sequence[str]] | None = None) -> dict[str, Report]:
+    """The report of each part, by its name; `flags` are for the parts of those names."""
+    found = {}
+    for name, run in PARTS.items():
+        with tempfile.TemporaryDirectory() as folder, chdir(folder):  # so that its command names no folder of ours
+            found[name] = run([*(flags or {}).get(name, ()), "--out", f"{name}.json"])
+    return found
+
+
+def table(report: Report) -> str:
+    """A line for each claim, in Markdown."""
+    lines = (_uploads, _batches, _files, _photos)
+    return markdown.table(list(_HEADING), [list(line) for part in lines for line in part(report)])
+
+
+def _uploads(report: Report) -> Iterator[tuple[str, str, str]]:
+    devices = {"simulated": "with a simulated device", "cpu": "with the models on the CPU"}
+    for row in report["upload"]["rows"]:
+        if row["sent_as"] == "form":
+            what = f"`/quantize` of a {row['image']} {devices[row['device']]}, {report['upload']['clients']} clients"
+            yield what, "an upload that is only read", f"{100 * row['ratio']:.0f} % of its requests a second"
+
+
+def _batches(report: Report) -> Iterator[tuple[str, str, str]]:
+    for row in report["batching"]["rows"]:
+        what = f"batches on the simulated device, {row['clients']} client{'s' * (row['clients'] > 1)}"
+        yield what, "one image at a time", f"{row['ratio']:.1f} times the images a second"
+
+
+def _files(report: Report) -> Iterator[tuple[str, str, str]]:
+    beside = {"default_to_pillow": "Pillow", "max_to_oxipng": "`oxipng -o2`", "max_to_zopfli": "zopfli"}
+    rows = [row for row in report["png"]["rows"] if row["method"] == "median_cut"]
+    for name, other in beside.items():
+        sizes, times = (", ".join(f"{100 * row['ratios'][name][of]:.0f}" for row in rows) for of in ("bytes", "ms"))
+        what = f"photos as PNG of {', '.join(str(row['bits']) for row in rows)} bits, effort `{name.partition('_')[0]}`"
+        yield what, other, f"{sizes} % of the bytes in {times} % of the time"
+
+
+def _photos(report: Report) -> Iterator[tuple[str, str, str]]:
+    rows = [row for row in report["photo"]["rows"] if row["colors"] == 2]
+    [phone] = [row for row in rows if round(row["megapixels"]) == 12]
+    took = f"{phone['seconds']:.1f} s, {phone['peak_mib_over_idle']:.0f} MiB at the peak"
+    yield "a photo of 12 megapixels, two colours", "the idle service", took
+    first, last = rows[0], rows[-1]
+    sizes = [f"{row['megapixels']:.0f} megapixel{'s' * (row['megapixels'] > 1.5)}" for row in (last, first)]
+    yield f"a pixel of a photo of {sizes[0]}", f"one of {sizes[1]}", f"{last['ratio']:.2f} of the time"
+
+
+if __name__ == "__main__":
+    main()

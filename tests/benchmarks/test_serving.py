@@ -1,0 +1,32 @@
+"""tests/benchmarks/serving.py: it runs all parts and files what they return; its table is README's."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.benchmarks import serving
+from tests.benchmarks.serving import Report
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_each_part_is_measured_with_its_flags_and_filed_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    def part(argv: Sequence[str]) -> Report:
+        return {"flags": list(argv)}
+
+    monkeypatch.setattr(serving, "PARTS", {"one": part, "two": part})
+
+    found = serving.measure({"two": ["--turns", "1"]})
+
+    assert found == {"one": {"flags": ["--out", "one.json"]}, "two": {"flags": ["--turns", "1", "--out", "two.json"]}}
+
+
+def test_what_is_stored_has_every_part_with_its_command_and_hardware(capsys: pytest.CaptureFixture[str]) -> None:
+    report = serving.main(["--table", str(ROOT / "results" / "serving.json")])
+
+    assert json.loads((ROOT / "results" / "serving.json").read_text()) == report
+    assert capsys.readouterr().out == f"{serving.table(report)}\n"
+    assert report.keys() == serving.PARTS.keys()
+    assert all(part["command"].startswith("python -m ") and part["hardware"] for part in report.values())

@@ -1,0 +1,41 @@
+"""tests/benchmarks/upload.py and its client: rows and requests; how quick anything is, is not tested."""
+
+import socket
+import threading
+
+import pytest
+
+from tests.benchmarks import upload
+from tests.benchmarks.load import saturate
+
+
+def test_every_image_and_way_has_a_row_of_both_routes() -> None:
+    rows = upload.measure("simulated", 0.05, 1)
+
+    assert [(row["image"], row["sent_as"]) for row in rows] == [
+        (image, way) for image in ("32x32 PNG", "20 kB JPEG") for way in ("form", "raw")
+    ]
+    for row in rows:
+        rates = [row[route]["requests_per_second"] for route in ("quantize", "no-op")]
+        assert abs(row["ratio"] - rates[0] / rates[1]) < 0.01
+        assert row["quantize"]["p50_ms"] <= row["quantize"]["p99_ms"]
+
+
+def test_the_photo_has_20_kilobytes() -> None:
+    assert 19_000 < len(upload.images()["20 kB JPEG"]) < 21_000
+
+
+def test_an_answer_that_is_no_200_ends_the_load() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def refuse() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(1000)
+                connection.sendall(b"HTTP/1.1 503 Busy\r\ncontent-length: 4\r\n\r\nbusy")
+
+        thread = threading.Thread(target=refuse)
+        thread.start()
+        with pytest.raises(RuntimeError, match="503 Busy"):
+            saturate(server.getsockname()[1], b"GET / HTTP/1.1\r\n\r\n", 1, 0.1)
+        thread.join()

@@ -1,0 +1,60 @@
+"""What is done in a worker thread, and what is too small for one."""
+
+import threading
+
+import pytest
+
+from service import steps
+from service.device import Device
+from service.options import ImageOptions
+from service.settings import Settings
+from service.steps import Steps
+from service.stopwatch import Stopwatch
+from tests.service.fakes import FakeEngine
+from tests.service.images import PHOTO, bomb, encoded, ramp
+
+pytestmark = pytest.mark.anyio
+
+SMALL = encoded(ramp(32, 32))
+
+
+@pytest.fixture
+def made(engine: FakeEngine, settings: Settings) -> Steps:
+    return Steps(engine, Device(engine, settings), settings)
+
+
+@pytest.mark.parametrize(("pixels", "here"), [(64 * 64, True), (64 * 64 + 1, False)])
+async def test_few_pixels_are_worked_on_where_they_are(made: Steps, pixels: int, here: bool) -> None:
+    watch = Stopwatch()
+
+    thread = await made.run(watch, "encode", threading.current_thread, pixels)
+
+    assert (thread is threading.current_thread()) is here
+    assert watch.timings().encode > 0
+
+
+@pytest.mark.parametrize(
+    ("file", "here"),
+    [
+        (SMALL, True),
+        (encoded(ramp(65, 64)), False),
+        (bomb(1000), False),
+        (SMALL + bytes(4096), False),
+        (SMALL[:20], False),
+        (PHOTO, False),
+        (b"", False),
+    ],
+)
+async def test_only_a_small_png_is_decoded_where_it_is(
+    made: Steps, monkeypatch: pytest.MonkeyPatch, file: bytes, here: bool
+) -> None:
+    threads: list[threading.Thread] = []
+
+    def decode(data: bytes, **_: object) -> None:
+        threads.append(threading.current_thread())
+
+    monkeypatch.setattr(steps, "decode", decode)
+
+    await made.decode(Stopwatch(), file, ImageOptions(), 10**6)
+
+    assert [thread is threading.current_thread() for thread in threads] == [here]
