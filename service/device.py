@@ -25,7 +25,7 @@ from service.stopwatch import Stopwatch
 Ranking = tuple[Prediction, ...]
 """Classes, the likeliest first."""
 
-_BATCH_PIXELS = 1 << 17  # index logits take 4 bytes a pixel and colour: 128 MiB at 256 colours, a few times over
+_BATCH_PIXELS = 1 << 17  # structure takes 4 bytes a pixel and colour: 128 MiB at 256 colours where it has not faded out
 
 Observer = Callable[[str, Ran[Any]], None]
 """Told what was done, one of WORK, and how."""

@@ -225,7 +225,7 @@ def test_every_container_is_confined(override: str) -> None:
 def test_docker_waits_for_the_requests_that_run() -> None:
     grace = services("docker-compose.gpu.yml")["api"]["stop_grace_period"]
 
-    assert int(grace.removesuffix("s")) > Settings().shutdown_timeout
+    assert int(grace.removesuffix("s")) > Settings().shutdown_delay + Settings().shutdown_timeout
 
 
 def test_only_the_proxy_of_replicas_is_published() -> None:

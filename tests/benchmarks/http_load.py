@@ -5,6 +5,7 @@ import itertools
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import cast
 
 import httptools
 
@@ -19,10 +20,12 @@ class Request:
     method: str
     path: str
     body: bytes = b""
+    content_type: str = "application/octet-stream"
 
     def with_id(self, request_id: str) -> bytes:
         """Its bytes, with an X-Request-ID of ASCII."""
-        head = f"{self.method} {self.path} HTTP/1.1\r\nHost: soak\r\nX-Request-ID: {request_id}\r\n"
+        head = f"{self.method} {self.path} HTTP/1.1\r\nHost: service\r\nX-Request-ID: {request_id}\r\n"
+        head += f"Content-Type: {self.content_type}\r\n" if self.body else ""
         return f"{head}Content-Length: {len(self.body)}\r\n\r\n".encode() + self.body
 
 
@@ -62,7 +65,7 @@ class Client:
 
     async def ask(self, request: Request, due: float) -> Outcome:
         """Send a request that was due some time ago. Nothing is sent twice, whatever becomes of it."""
-        request_id = f"soak-{next(self._numbers)}"
+        request_id = f"load-{next(self._numbers)}"
         async with self._room:
             sent = time.monotonic()
             try:
@@ -115,8 +118,7 @@ class _Connection(asyncio.Protocol):
         return await self._done
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's is none by its class
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._done and not self._done.done():

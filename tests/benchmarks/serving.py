@@ -14,12 +14,13 @@ from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import batching, photo, png, upload
+from tests.benchmarks import batching, network, photo, png, upload
 from training import markdown
 
 Report = Mapping[str, Any]
 
 PARTS: Mapping[str, Callable[[Sequence[str]], Report]] = {
+    "network": network.main,
     "upload": upload.main,
     "batching": batching.main,
     "png": png.main,
@@ -55,8 +56,18 @@ def measure(flags: Mapping[str, Sequence[str]] | None = None) -> dict[str, Repor
 
 def table(report: Report) -> str:
     """A line for each claim, in Markdown."""
-    lines = (_uploads, _batches, _files, _photos)
+    lines = (_networks, _uploads, _batches, _files, _photos)
     return markdown.table(list(_HEADING), [list(line) for part in lines for line in part(report)])
+
+
+def _networks(report: Report) -> Iterator[tuple[str, str, str]]:
+    rows: Sequence[Report] = report["network"]["rows"]
+    for device, side, batch in dict.fromkeys((row["device"], row["side"], row["batch"]) for row in rows):
+        found = [row for row in rows if (row["device"], row["side"]) == (device, side)]
+        colors = ", ".join(str(row["colors"]) for row in found)
+        what = f"painting {batch} of {side}x{side} with {colors} colours, {device.upper()}"
+        times = ", ".join(f"{row['ratio']:.1f}" for row in found)
+        yield what, "the paper's U-Net, float32, eager", f"{times} times the images a second"
 
 
 def _uploads(report: Report) -> Iterator[tuple[str, str, str]]:

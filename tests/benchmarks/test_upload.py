@@ -1,12 +1,9 @@
 """tests/benchmarks/upload.py and its client: rows and requests; how quick anything is, is not tested."""
 
-import socket
-import threading
-
 import pytest
 
 from tests.benchmarks import upload
-from tests.benchmarks.load import saturate
+from tests.benchmarks.http_load import Outcome
 
 
 def test_every_image_and_way_has_a_row_of_both_routes() -> None:
@@ -26,16 +23,8 @@ def test_the_photo_has_20_kilobytes() -> None:
 
 
 def test_an_answer_that_is_no_200_ends_the_load() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
+    answered, refused = (Outcome("load-0", 0.0, 0.1, 0.1, status, {}) for status in (200, 503))
 
-        def refuse() -> None:
-            connection, _ = server.accept()
-            with connection:
-                connection.recv(1000)
-                connection.sendall(b"HTTP/1.1 503 Busy\r\ncontent-length: 4\r\n\r\nbusy")
-
-        thread = threading.Thread(target=refuse)
-        thread.start()
-        with pytest.raises(RuntimeError, match="503 Busy"):
-            saturate(server.getsockname()[1], b"GET / HTTP/1.1\r\n\r\n", 1, 0.1)
-        thread.join()
+    assert upload.all_answered([answered]) == [answered]
+    with pytest.raises(RuntimeError, match="answered 503"):
+        upload.all_answered([answered, refused])
