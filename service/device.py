@@ -83,15 +83,19 @@ class Device:
         """A block in which the device works; leaving it finishes what was taken."""
         return self._queue.serving()
 
+    def paints_together(self, pixels: Pixels, choice: Choice) -> bool:
+        """Whether the image has the size of which a quantizer, one with a network, paints many at once."""
+        height, width = pixels.shape[:2]
+        return bool(height == width == self._engine.own_size(choice))
+
     async def quantize(self, watch: Stopwatch, pixels: Pixels, colors: int, choice: Choice) -> PaletteImage:
         """The image in at most `colors` colours; `choice` is of a method with a network."""
-        height, width = pixels.shape[:2]
-        if height == width == self._engine.own_size(choice):
+        if self.paints_together(pixels, choice):
 
             def run(images: Sequence[Pixels]) -> Sequence[PaletteImage]:
                 return self._engine.quantize_batch(images, colors, choice)
 
-            company: object = (height, width)
+            company: object = "painted"
         else:
 
             def run(images: Sequence[Pixels]) -> Sequence[PaletteImage]:
@@ -99,9 +103,26 @@ class Device:
 
             company = object()  # equal to nothing else
         painted: PaletteImage = await self._submit(
-            watch, ("quantize", choice, colors, company), run, pixels, height * width
+            watch, ("quantize", choice, colors, company), run, pixels, _pixels_of(pixels)
         )
         return painted
+
+    async def quantize_and_predict(
+        self, watch: Stopwatch, pixels: Pixels, colors: int, choice: Choice
+    ) -> tuple[PaletteImage, list[Ranking]]:
+        """An image that is painted together with others, and the likeliest class before and after, all at once."""
+
+        def run(images: Sequence[Pixels]) -> Sequence[tuple[PaletteImage, list[Ranking]]]:
+            painted = self._engine.quantize_batch(images, colors, choice)
+            pairs = zip(images, (image.render() for image in painted), strict=True)
+            views = [self._engine.view(image, choice.classifier) for pair in pairs for image in pair]
+            rankings = self._engine.predict(views, 1, choice.classifier)
+            return [(image, rankings[2 * i : 2 * i + 2]) for i, image in enumerate(painted)]
+
+        found: tuple[PaletteImage, list[Ranking]] = await self._submit(
+            watch, ("quantize", choice, colors, "read"), run, pixels, _pixels_of(pixels)
+        )
+        return found
 
     async def predict(self, watch: Stopwatch, views: Sequence[Pixels], top_k: int, model: str) -> list[Ranking]:
         """The `top_k` likeliest classes of each view of one request, all in one batch."""

@@ -106,8 +106,7 @@ class Pipeline:
         choice = self._steps.engine.choose(options.method, options.model, options.colors, fidelity=options.fidelity)
         watch = Stopwatch()
         async with self._decoded(watch, data, options) as decoded:
-            image = await self._steps.paint(watch, decoded.pixels, options.colors, choice)
-            recognition = await self._recognise(watch, decoded.pixels, image, choice) if options.recognise else None
+            image, recognition = await self._paint(watch, decoded.pixels, options, choice)
             data_out = await self._steps.run(
                 watch, "encode", partial(png.encode, image, effort=options.effort), image.indices.size
             )
@@ -143,12 +142,13 @@ class Pipeline:
                 held.shrink(height * width)
                 yield decoded
 
-    async def _recognise(self, watch: Stopwatch, pixels: Pixels, image: PaletteImage, choice: Choice) -> Recognition:
-        def both() -> tuple[Pixels, Pixels]:
-            return pixels, image.render()
-
-        (before,), (after,) = await self._steps.predict(watch, both, 1, choice.classifier, image.indices.size)
-        return Recognition(choice.classifier, before, after)
+    async def _paint(
+        self, watch: Stopwatch, pixels: Pixels, options: QuantizeOptions, choice: Choice
+    ) -> tuple[PaletteImage, Recognition | None]:
+        if not options.recognise:
+            return await self._steps.paint(watch, pixels, options.colors, choice), None
+        image, ((before,), (after,)) = await self._steps.paint_and_predict(watch, pixels, options.colors, choice)
+        return image, Recognition(choice.classifier, before, after)
 
     async def _draw(self, watch: Stopwatch, pixels: Pixels, shown: Prediction, model: str) -> DrawnMap:
         heat = await self._steps.activation_map(watch, pixels, shown.index, model)

@@ -180,6 +180,19 @@ class Steps:
         step = partial(self.engine.quantize, pixels, colors, choice)
         return await self._run_in_thread(watch, "model", step)
 
+    async def paint_and_predict(
+        self, watch: Stopwatch, pixels: Pixels, colors: int, choice: Choice
+    ) -> tuple[PaletteImage, list[Ranking]]:
+        """The same, and the likeliest class before and after."""
+        if choice.on_device and self._device.paints_together(pixels, choice):
+            return await self._device.quantize_and_predict(watch, pixels, colors, choice)
+        image = await self.paint(watch, pixels, colors, choice)
+
+        def both() -> tuple[Pixels, Pixels]:
+            return pixels, image.render()
+
+        return image, await self.predict(watch, both, 1, choice.classifier, image.indices.size)
+
     async def predict(
         self,
         watch: Stopwatch,

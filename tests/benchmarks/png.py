@@ -5,7 +5,8 @@
 The photos are those that scikit-image ships: Chelsea the cat and the coffee (CC0), the astronaut and the rocket (public
 domain). Each is painted by median cut at 1, 2, 4 and 8 bits, and by the learned quantizer with two colours. All writers
 take turns. What oxipng and zopfli start from is a PNG that Pillow wrote at its quickest, whose time is theirs as well;
-oxipng uses as many threads as there are cores, all others one. Every file is read back and compared.
+oxipng uses as many threads as there are cores, all others one, so the CPU's time is measured too: that of all threads.
+Every file is read back and compared.
 """
 
 import argparse
@@ -70,10 +71,11 @@ def measure(turns: int, step: int) -> dict[str, Any]:
 
 @dataclass
 class Tried:
-    """Bytes of the file that a writer made of an image, and the seconds of each time."""
+    """Bytes of the file that a writer made of an image, and the seconds of each time: the clock's and the CPU's."""
 
     size: int = 0
     seconds: list[float] = field(default_factory=list)
+    cpu_seconds: list[float] = field(default_factory=list)
 
 
 def write_all(image: PaletteImage, turns: int) -> dict[str, Tried]:
@@ -83,8 +85,9 @@ def write_all(image: PaletteImage, turns: int) -> dict[str, Tried]:
         for name, write in WRITERS.items():
             if name == SLOW and turn:
                 continue
-            started = time.perf_counter()
+            started, cpu_started = time.perf_counter(), time.process_time()
             file = write(image)
+            tried[name].cpu_seconds.append(time.process_time() - cpu_started)
             tried[name].seconds.append(time.perf_counter() - started)
             tried[name].size = len(file)
             _check(file, image, name)
@@ -99,17 +102,23 @@ def _check(file: bytes, image: PaletteImage, name: str) -> None:
 
 def _row(tried: Sequence[Mapping[str, Tried]]) -> dict[str, Any]:
     """Sums over all images, the milliseconds of medians, and the ratios that count."""
-    sizes = {name: sum(each[name].size for each in tried) for name in WRITERS}
-    times = {name: 1000 * sum(float(np.median(each[name].seconds)) for each in tried) for name in WRITERS}
-    row = {name: {"bytes": sizes[name], "ms": round(times[name], 1)} for name in WRITERS}
+    row = {name: _sums([each[name] for each in tried]) for name in WRITERS}
+    pairs = (("default", "pillow"), ("max", "oxipng"), ("max", "zopfli"))
     ratios = {
-        f"{ours}_to_{theirs}": {
-            "bytes": round(sizes[ours] / sizes[theirs], 4),
-            "ms": round(times[ours] / times[theirs], 3),
-        }
-        for ours, theirs in (("default", "pillow"), ("max", "oxipng"), ("max", "zopfli"))
+        f"{ours}_to_{theirs}": {name: round(row[ours][name] / row[theirs][name], 4) for name in row[ours]}
+        for ours, theirs in pairs
     }
-    return row | {"ratios": ratios}
+    return {name: {of: round(value, 1) for of, value in sums.items()} for name, sums in row.items()} | {
+        "ratios": ratios
+    }
+
+
+def _sums(tried: Sequence[Tried]) -> dict[str, float]:
+    return {
+        "bytes": sum(each.size for each in tried),
+        "ms": 1000 * sum(float(np.median(each.seconds)) for each in tried),
+        "cpu_ms": 1000 * sum(float(np.median(each.cpu_seconds)) for each in tried),
+    }
 
 
 def _pillow(image: PaletteImage, **options: Any) -> bytes:

@@ -88,9 +88,9 @@ def _files(report: Report) -> Iterator[tuple[str, str, str]]:
     beside = {"default_to_pillow": "Pillow", "max_to_oxipng": "`oxipng -o2`", "max_to_zopfli": "zopfli"}
     rows = [row for row in report["png"]["rows"] if row["method"] == "median_cut"]
     for name, other in beside.items():
-        sizes, times = (", ".join(f"{100 * row['ratios'][name][of]:.0f}" for row in rows) for of in ("bytes", "ms"))
+        sizes, times = (", ".join(f"{100 * row['ratios'][name][of]:.0f}" for row in rows) for of in ("bytes", "cpu_ms"))
         what = f"photos as PNG of {', '.join(str(row['bits']) for row in rows)} bits, effort `{name.partition('_')[0]}`"
-        yield what, other, f"{sizes} % of the bytes in {times} % of the time"
+        yield what, other, f"{sizes} % of the bytes in {times} % of the CPU's time"
 
 
 def _photos(report: Report) -> Iterator[tuple[str, str, str]]:

@@ -253,6 +253,19 @@ async def test_a_full_queue_and_one_that_is_not_served_are_problems(engine: Fake
     assert refused.value.retry_after == 2
 
 
+@pytest.mark.parametrize(("pixels", "work"), [(OWN[0], ["quantize"]), (ramp(), ["quantize", "predict"])])
+async def test_an_image_that_is_painted_with_others_is_read_in_the_same_go(
+    app: FastAPI, pixels: Pixels, work: list[str]
+) -> None:
+    done: list[str] = []
+    app.state.service.device.subscribe(lambda name, _: done.append(name))
+    async with running(app) as client:
+        await loaded(app)
+        answer = await client.post("/quantize", content=encoded(pixels))
+
+    assert answer.headers["x-label-before"] and done == work
+
+
 async def test_waiting_and_working_are_timed_apart(engine: FakeEngine) -> None:
     device, choice = Device(engine, Settings()), engine.choose("colorcnn", None, 2)
     watches = [Stopwatch(), Stopwatch()]
