@@ -113,6 +113,33 @@ def test_the_speed_of_the_service_is_told_as_it_was_measured() -> None:
     assert f"\n\n{serving.table(measured('serving'))}\n\n" in text_of("README.md")
 
 
+def test_the_soak_is_told_as_it_was_measured() -> None:
+    report = measured("soak")
+    load, shutdown, memory = report["load"], report["shutdown"], report["memory_mib"]
+    accepted, refused = load["accepted"], load["refused"]
+    said = " ".join(text_of("RESULTS.md").split())
+    assert all(report["checks"].values())
+    for text in (
+        f"It could do {report['capacity']['requests_per_second']} requests a second;",
+        f"{load['offered_per_second']:.0f} a second were offered for {load['seconds']:.0f} s.",
+        f"{accepted['requests']:,} were answered 200 (p50 {accepted['p50_ms']} ms, p99 {accepted['p99_ms']} ms)",
+        f"{refused['requests']:,} were refused with 503 and Retry-After (p99 {refused['p99_ms']} ms)",
+        f"p99 of `/healthz` was {report['liveness']['accepted']['p99_ms']} ms",
+        f"Memory went from {memory['settled']} to {memory['end']} MiB",
+        f"{shutdown['in_flight']} requests were inside; all were answered",
+        f"ended after {shutdown['seconds']} s with status {shutdown['exit_status']}",
+    ):
+        assert text in said
+
+
+def test_the_fuzz_is_told_as_it_was_measured() -> None:
+    report = measured("fuzz")
+    said = " ".join(text_of("RESULTS.md").split())
+    assert campaign.passed(report)
+    for text in FUZZ(report):
+        assert text in said
+
+
 def test_the_learning_curve_is_that_of_the_log() -> None:
     epochs = {str(row["epoch"]): row for row in logged("cifar10-colorcnn")}
     shown = table_after("RESULTS.md", "How the quantizer learned")
