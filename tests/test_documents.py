@@ -120,9 +120,11 @@ def test_what_was_not_reached_is_told_as_it_was_measured() -> None:
     upload, png = report["upload"]["rows"][0], [row["ratios"]["max_to_oxipng"] for row in report["png"]["rows"]]
     said = " ".join(text_of("RESULTS.md").split())
     for text in (
-        f"it is {min(small):.1f} to {max(small):.1f} times as quick (at 512x512 {min(large):.0f} to {max(large):.0f} times)",
+        f"it is {min(small):.1f} to {max(small):.1f} times as quick",
+        f"(at 512x512 {min(large):.0f} to {max(large):.0f} times)",
         f"beside a simulated device it leaves {100 * upload['ratio']:.0f} %.",
-        f"takes {upload['no-op']['server_cpu_ms']:.2f} ms of the CPU, `/quantize` {upload['quantize']['server_cpu_ms']:.2f}",
+        f"takes {upload['no-op']['server_cpu_ms']:.2f} ms of the CPU,",
+        f"`/quantize` {upload['quantize']['server_cpu_ms']:.2f} ms:",
         f"at effort `max` {100 * (png[-1]['bytes'] - 1):.0f} % larger than oxipng",
         f"take {100 * png[3]['cpu_ms']:.0f} % of oxipng's CPU time but {100 * png[3]['ms']:.0f} % of its time",
     ):
@@ -177,6 +179,14 @@ def test_the_first_reading_is_told_as_it_was() -> None:
     said = f"at {100 * first['colorcnn', 64]:.2f} %, below median cut's {100 * first['median_cut', 64]:.2f} %"
     assert said in text_of("RESULTS.md")
     assert {place for place, top1 in first.items() if top1 != last[place]} == {("colorcnn", 64)}
+
+
+def test_bfloat16_is_told_as_it_was_measured() -> None:
+    whole, half = (top1_of(name) for name in ("cifar10", "cifar10-bfloat16"))
+    most = max(abs(top1 - whole[place]) for place, top1 in half.items())
+    said = " ".join(text_of("RESULTS.md").split())
+    assert f"differs by {100 * most:.2f} points at most, from {100 * half['colorcnn', 2]:.2f} % at two colours" in said
+    assert f"to {100 * half['colorcnn', 256]:.2f} % at 256." in said
 
 
 def test_the_minutes_are_those_of_the_logs() -> None:
