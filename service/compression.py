@@ -23,7 +23,7 @@ from service.options import CompressOptions
 from service.settings import Settings
 from service.steps import Admission, Slot, Steps, in_time
 from service.stopwatch import Stopwatch, Timings
-from service.worker_process import Run, WorkFailed
+from service.worker_process import Run
 
 _NARROWEST = 16  # side of a picture that x265 encodes: a narrow image costs as much as one of this width
 _INDEX_COLORS = 2
@@ -105,11 +105,21 @@ class Compression:
         """How many of them wait for a place for their pixels."""
         return self._slots.statistics().tasks_waiting
 
-    async def warm(self) -> None:
-        """Start the encoders; each has done a first work when this returns, unless it failed, which is logged."""
+    async def warm(self) -> int:
+        """Start the encoders; how many have done a first work. Failures are logged; the next work starts anew."""
+        warm: list[Run] = []
+
+        async def start(encoder: Run) -> None:
+            try:
+                await encoder(warm_up)
+                warm.append(encoder)
+            except Exception:
+                log.exception("an encoder could not be started")
+
         async with anyio.create_task_group() as tasks:
             for encoder in self._idle:
-                tasks.start_soon(_warm, encoder)
+                tasks.start_soon(start, encoder)
+        return len(warm)
 
     async def compress(self, data: bytes, options: CompressOptions, wanted: Wanted) -> Compressed:
         """Paint the image in `data` and encode it as BPG; for a report the upload too, to be compared with.
@@ -195,13 +205,6 @@ class Compression:
 
     async def _recognise(self, watch: Stopwatch, pictures: Sequence[Pixels], choice: Choice) -> list[Prediction]:
         return [best for (best,) in await self._steps.predict(watch, lambda: pictures, 1, choice.classifier)]
-
-
-async def _warm(encoder: Run) -> None:
-    try:
-        await encoder(warm_up)
-    except (BrokenWorkerProcess, WorkFailed):  # its next work starts it again
-        log.exception("an encoder could not be started")
 
 
 def _check_options(options: CompressOptions) -> None:

@@ -16,9 +16,9 @@ from models.palette_image import PaletteImage
 from models.prediction import Prediction
 from service.batching import Batcher, Closed, Expired, Full, Limits, Ran
 from service.engine import Choice, Engine, Pixels
-from service.faults import is_broken, is_out_of_memory
+from service.faults import is_broken, is_out_of_memory, out_of_memory
 from service.logs import request_id_here
-from service.problems import NotReady, OutOfMemory, QueueFull
+from service.problems import NotReady, QueueFull
 from service.settings import Settings
 from service.stopwatch import Stopwatch
 
@@ -56,7 +56,7 @@ class Device:
     their size.
 
     All that is asked of it raises QueueFull where the queue has no room or the wait was too long, NotReady where it is
-    not served or broken, OutOfMemory, and what else the engine raises.
+    not served or broken, and what else the engine raises.
 
     Args:
         on_broken: called with each error after which the device cannot be trusted.
@@ -165,7 +165,10 @@ class Device:
         except Closed as error:
             raise NotReady("The service is shutting down.", retry_after=self._retry_after) from error
         except Exception as error:
-            raise self._of_device(error) from error
+            told = self._of_device(error)
+            if told is error:
+                raise
+            raise told from error
 
     def _of_device(self, error: Exception) -> Exception:
         """What to answer to an error of a run: itself, unless the device is to blame."""
@@ -173,8 +176,7 @@ class Device:
             self._on_broken(error)
             return NotReady("The device failed; the service starts again.", retry_after=self._retry_after)
         if is_out_of_memory(error):
-            detail = f"Send a smaller image, or try again in {self._retry_after} seconds."
-            return OutOfMemory(detail, retry_after=self._retry_after)
+            return out_of_memory(self._retry_after)
         return error
 
     def _tell(self, ran: Ran[tuple[Any, ...]]) -> None:

@@ -72,12 +72,14 @@ class Service:
         except Exception as error:  # whatever it is, the process must say so and not serve
             self._die(Phase.BROKEN, "the models could not be loaded", error)
             return
+        if self.phase is not Phase.LOADING:  # it was asked to end meanwhile
+            return
         self.phase = Phase.READY
         names = ",".join(entry.name for entry in self.engine.models())
         seconds = time.perf_counter() - started
         log.info("ready device=%s models=%s seconds=%.1f", self.engine.device, names, seconds)
-        await self.compression.warm()
-        log.info("the encoders of /compress are warm seconds=%.1f", time.perf_counter() - started)
+        warm = await self.compression.warm()
+        log.info("%d encoders of /compress are warm seconds=%.1f", warm, time.perf_counter() - started)
 
     def _load(self) -> None:
         self.engine.load()
@@ -92,6 +94,8 @@ class Service:
         """For what we raise on purpose, a line of the log says it all."""
         told = not isinstance(error, ColorCNNError)
         log.critical("%s: %s: %s", what, type(error).__name__, error, exc_info=error if told else None)
+        if self.phase is Phase.DRAINING:  # it ends anyway
+            return
         self.phase = phase
         if self._on_broken:
             self._on_broken()

@@ -19,7 +19,7 @@ request_id_here: ContextVar[str | None] = ContextVar("request_id_here", default=
 """The id of the request that the running code works for; threads and tasks that it starts inherit it."""
 
 _TEXT = "%(asctime)s %(levelname)s %(name)s %(message)s"
-_CHATTY = ("python_multipart", "PIL")  # write lines about each upload, and call damage of a file an error
+_CHATTY = ("python_multipart",)  # writes lines about each upload
 
 
 @dataclass(frozen=True)

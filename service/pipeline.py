@@ -78,7 +78,7 @@ class Classified:
 
 
 class Pipeline:
-    """Runs requests with bounded memory and without blocking the event loop.
+    """Runs requests with bounded memory; what takes longer than a thread is worth is kept out of the event loop.
 
     At most `queue_size` requests are inside; the next one is refused at once. Of those as many hold decoded pixels as
     there is room for: one more than `workers` of the largest images, or more of smaller ones. The others wait with the
@@ -107,6 +107,7 @@ class Pipeline:
         watch = Stopwatch()
         async with self._decoded(watch, data, options) as decoded:
             image, recognition = await self._paint(watch, decoded.pixels, options, choice)
+            image = png.ordered(image, effort=options.effort)
             data_out = await self._steps.run(
                 watch, "encode", partial(png.encode, image, effort=options.effort), image.indices.size
             )

@@ -1,4 +1,4 @@
-"""The steps that requests are made of: each one in a worker thread, timed, and bounded in how many run at once."""
+"""The steps that requests are made of, timed; what takes a while is in a worker thread, of which there are a few."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from models.palette_image import PaletteImage
 from models.pixels import DecodedImage, decode
 from service.device import Device, Ranking
 from service.engine import Choice, Engine, Pixels
+from service.faults import out_of_memory
 from service.options import ImageOptions
 from service.problems import OutOfTime, QueueFull
 from service.settings import Settings
@@ -33,7 +34,11 @@ _SMALL_PIXELS = 1 << 12
 """Of pictures that are worked on in less time than it takes to hand them to a thread and back."""
 
 _PNG_SIZE = slice(16, 24)  # width and height in a PNG file
-_SMALL_BYTES = 1 << 12  # of a file that is decoded at once; what such a one can hide takes milliseconds
+_SMALL_BYTES = 1 << 12  # of a file that is decoded at once
+# Chunks of a picture and of a few numbers; others hold profiles and texts, and what those can hide may take a while.
+_PLAIN = frozenset(
+    (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"gAMA", b"cHRM", b"sRGB", b"sBIT", b"bKGD", b"pHYs", b"tIME")
+)
 
 
 class Admission:
@@ -166,6 +171,7 @@ class Steps:
     def __init__(self, engine: Engine, device: Device, settings: Settings) -> None:
         self.engine = engine
         self._device = device
+        self._retry_after = settings.retry_after
         self._threads = {stage: CapacityLimiter(settings.workers) for stage in STAGES}
 
     async def decode(self, watch: Stopwatch, data: bytes, options: ImageOptions, max_pixels: int) -> DecodedImage:
@@ -228,12 +234,22 @@ class Steps:
             with watch.measure(stage):
                 return step()
 
-        return await anyio.to_thread.run_sync(timed, limiter=self._threads[stage])
+        try:
+            return await anyio.to_thread.run_sync(timed, limiter=self._threads[stage])
+        except MemoryError as error:
+            raise out_of_memory(self._retry_after) from error
 
 
 def _pixels_of_small_png(data: bytes) -> float:
-    """How many pixels a PNG says it has; of larger files and of other formats, which say it elsewhere: too many."""
+    """Pixels of a small PNG that holds nothing but a picture; of other files, which may hide more: too many."""
     if len(data) > _SMALL_BYTES or not data.startswith(png.SIGNATURE) or len(data) < _PNG_SIZE.stop:
+        return math.inf
+    at, kinds = len(png.SIGNATURE), []
+    while at + 8 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, at)
+        kinds.append(kind)
+        at += 12 + length
+    if kinds[0] != b"IHDR" or kinds.count(b"IHDR") > 1 or not _PLAIN.issuperset(kinds):
         return math.inf
     width, height = struct.unpack(">II", data[_PNG_SIZE])
     return int(width * height)

@@ -16,6 +16,7 @@ import anyio
 from anyio import BrokenWorkerProcess, CapacityLimiter, to_thread
 
 from models.errors import ColorCNNError
+from service.heap import give_back_memory
 
 Result = TypeVar("Result")
 Arguments = TypeVarTuple("Arguments")
@@ -120,6 +121,7 @@ class _Worker:
 
 def _serve(pipe: Connection[Any, tuple[Callable[..., object], tuple[object, ...]]]) -> None:
     """Call functions until the service closes its end of the pipe, be it by its death."""
+    give_back_memory()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches both; the service ends this one when it is done
     os.nice(_NICENESS)
     os.environ["OMP_NUM_THREADS"] = "1"

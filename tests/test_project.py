@@ -166,6 +166,7 @@ def answering(status: HTTPStatus) -> Iterator[int]:
             """Say nothing."""
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.timeout = 30  # should nobody ask
         thread = threading.Thread(target=server.handle_request)
         thread.start()
         yield server.server_port

@@ -37,24 +37,38 @@ def encode(image: PaletteImage, *, effort: Effort = "default") -> bytes:
 
     Args:
         image: the palette image; unused entries are written too, so compact() it first for the smallest file.
-        effort: "fast", "default" or "max": time against bytes, the pixels are the same. The order of the palette is
-            kept, but for "max".
+        effort: "fast", "default" or "max": time against bytes, the pixels are the same. The palette is
+            written in the order of `ordered`.
 
     Raises:
         ValueError: when `effort` is none of the three.
     """
     if effort not in _LEVELS:
         raise ValueError(f"effort must be one of {', '.join(_LEVELS)}, not {effort!r}")
-    indices, palette = _by_brightness(image) if effort == "max" else (image.indices, image.palette)
-    rows = _pack_rows(indices, image.bit_depth)
+    image = ordered(image, effort=effort)
+    rows = _pack_rows(image.indices, image.bit_depth)
     if effort == "max":
         rows = _filtered(rows, _best_filter(rows, image.bit_depth))
     header = struct.pack(
         ">IIBBBBB", image.width, image.height, image.bit_depth, _PALETTE, _DEFLATE, _ADAPTIVE_FILTERS, _NOT_INTERLACED
     )
     data = deflate.zlib_compress(rows, _LEVELS[effort])
-    chunks = (b"IHDR", header), (b"PLTE", palette.tobytes()), (b"IDAT", data), (b"IEND", b"")
+    chunks = (b"IHDR", header), (b"PLTE", image.palette.tobytes()), (b"IDAT", data), (b"IEND", b"")
     return SIGNATURE + b"".join(part for kind, data in chunks for part in _chunk(kind, data))
+
+
+def ordered(image: PaletteImage, *, effort: Effort) -> PaletteImage:
+    """Return `image` with its palette in the order of its file: from dark to bright at effort "max", else as it is.
+
+    A filter finds neighbours alike then.
+    """
+    if effort != "max":
+        return image
+    order = np.argsort(image.palette @ np.array(_LUMA), kind="stable")
+    place = np.zeros(256, np.uint8)
+    place[order] = np.arange(len(order))
+    indices = image.indices.tobytes().translate(place.tobytes())  # NumPy would widen them to 8 bytes each
+    return PaletteImage(np.frombuffer(indices, np.uint8).reshape(image.indices.shape), image.palette[order])
 
 
 def fixed_bytes(file: bytes) -> int:
@@ -85,15 +99,6 @@ def _pack_rows(indices: npt.NDArray[np.uint8], bits: int) -> npt.NDArray[np.uint
         every = indices[:, place::per_byte]
         packed[:, : every.shape[1]] |= every << (8 - bits * (place + 1))
     return scanlines
-
-
-def _by_brightness(image: PaletteImage) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-    """Return index map and palette with the entries from dark to bright, as a filter finds neighbours alike then."""
-    order = np.argsort(image.palette @ np.array(_LUMA), kind="stable")
-    place = np.zeros(256, np.uint8)
-    place[order] = np.arange(len(order))
-    indices = image.indices.tobytes().translate(place.tobytes())  # NumPy would widen them to 8 bytes each
-    return np.frombuffer(indices, np.uint8).reshape(image.indices.shape), image.palette[order]
 
 
 def _best_filter(rows: npt.NDArray[np.uint8], bits: int) -> int:

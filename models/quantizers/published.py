@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.errors import BadOption, ImageTooLarge, UnknownModel
+from models.errors import BadOption, ImageTooLarge, NotFinite, UnknownModel
 from models.networks.arg_max import arg_max_planes
 from models.networks.folding import fold_batch_norm
 from models.networks.published import PublishedColorCNN
@@ -37,7 +37,8 @@ class PublishedQuantizer:
         """See `Quantizer.quantize`.
 
         Raises BadOption for any number of colours but the network's, ImageTooLarge for more than 2^20 pixels. Where the
-        network gives every pixel the same index, the image has one colour: so it was published.
+        network gives every pixel the same index, the image has one colour: so it was published. NotFinite
+        for logits that are not finite.
         """
         unchanged = checked_exact(pixels, colors)
         if colors != self.network.config.colors:
@@ -49,6 +50,8 @@ class PublishedQuantizer:
             raise ImageTooLarge(f"{self.name} paints at most {_MOST_PIXELS} pixels, not {width} x {height}")
         batch = torch.from_numpy(pixels[np.newaxis].copy()).to(self.device)
         logits = self.network.index_logits(batch.permute(0, 3, 1, 2).float().div(255))
+        if not bool(logits.isfinite().all()):
+            raise NotFinite("the published network gave logits that are not finite")
         indices = arg_max_planes(logits)
         return mean_palette(indices[0].cpu().numpy(), color_sums(batch, indices, colors)[0].cpu().numpy())
 

@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--turns", type=int, default=3, help="alone and beside benchmarks (%(default)s)")
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     args = parser.parse_args(argv)
-    with tempfile.TemporaryDirectory() as folder, serving("service", Path(folder) / "log") as server:
+    with tempfile.TemporaryDirectory() as folder, serving("service", Path(folder) / "log", threads="") as server:
         server.wait_until_ready()
         report = measure(server.url, args.requests, args.turns)
     command = f"python -m tests.benchmarks.isolation --requests {args.requests} --turns {args.turns} --out {args.out}"

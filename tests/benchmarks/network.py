@@ -43,7 +43,7 @@ from models.registry import Registry
 from training import markdown
 
 MODEL = "cifar10-colorcnn"
-COLORS = (2, 16, 64)
+COLORS = (2, 4, 16)
 SQUARE = 120  # side of the squares of the photo that are scaled down to the quantizer's own size
 
 Pixels = NDArray[np.uint8]

@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--scale", type=float, default=1.0, help="of all numbers of pixels (%(default)s)")
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     args = parser.parse_args(argv)
-    with tempfile.TemporaryDirectory() as folder, serving("service", Path(folder) / "log") as server:
+    with tempfile.TemporaryDirectory() as folder, serving("service", Path(folder) / "log", threads="") as server:
         server.wait_until_ready()
         rows = measure(server, args.turns, args.scale)
     command = f"python -m tests.benchmarks.photo --turns {args.turns} --scale {args.scale:g} --out {args.out}"

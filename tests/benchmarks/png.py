@@ -6,7 +6,7 @@ The photos are those that scikit-image ships: Chelsea the cat and the coffee (CC
 domain). Each is painted by median cut at 1, 2, 4 and 8 bits, and by the learned quantizer with two colours. All writers
 take turns. What oxipng and zopfli start from is a PNG that Pillow wrote at its quickest, whose time is theirs as well;
 oxipng uses as many threads as there are cores, all others one, so the CPU's time is measured too: that of all threads.
-Every file is read back and compared.
+Every file is read back and compared. It needs pyoxipng and zopflipy, which are not made for every Python and processor.
 """
 
 import argparse
@@ -17,14 +17,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from importlib import import_module
 from os import cpu_count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import oxipng
 import torch
-import zopfli
 from PIL import Image
 from skimage import data
 
@@ -130,11 +129,13 @@ def _pillow(image: PaletteImage, **options: Any) -> bytes:
 
 
 def _oxipng(image: PaletteImage) -> bytes:
+    oxipng = import_module("oxipng")
     return bytes(oxipng.optimize_from_memory(_pillow(image, compress_level=1), level=2))
 
 
 def _zopfli(image: PaletteImage) -> bytes:
-    return zopfli.ZopfliPNG().optimize(_pillow(image, compress_level=1))
+    optimizer = import_module("zopfli").ZopfliPNG()
+    return bytes(optimizer.optimize(_pillow(image, compress_level=1)))
 
 
 WRITERS: Mapping[str, Writer] = {

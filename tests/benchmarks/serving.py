@@ -73,9 +73,9 @@ def _networks(report: Report) -> Iterator[tuple[str, str, str]]:
 def _uploads(report: Report) -> Iterator[tuple[str, str, str]]:
     devices = {"simulated": "with a simulated device", "cpu": "with the models on the CPU"}
     for row in report["upload"]["rows"]:
-        if row["sent_as"] == "form":
-            what = f"`/quantize` of a {row['image']} {devices[row['device']]}, {report['upload']['clients']} clients"
-            yield what, "an upload that is only read", f"{100 * row['ratio']:.0f} % of its requests a second"
+        how = {"form": "as a form", "raw": "as the raw body"}[row["sent_as"]]
+        what = f"`/quantize` of a {row['image']} {how}, {devices[row['device']]}, {report['upload']['clients']} clients"
+        yield what, "an upload that is only read", f"{100 * row['ratio']:.0f} % of its requests a second"
 
 
 def _batches(report: Report) -> Iterator[tuple[str, str, str]]:
@@ -96,7 +96,7 @@ def _files(report: Report) -> Iterator[tuple[str, str, str]]:
 def _photos(report: Report) -> Iterator[tuple[str, str, str]]:
     rows = [row for row in report["photo"]["rows"] if row["colors"] == 2]
     [phone] = [row for row in rows if round(row["megapixels"]) == 12]
-    took = f"{phone['seconds']:.1f} s, {phone['peak_mib_over_idle']:.0f} MiB at the peak"
+    took = f"{phone['seconds']:.1f} s, at the peak {phone['peak_mib_over_idle']:.0f} MiB more memory"
     yield "a photo of 12 megapixels, two colours", "the idle service", took
     first, last = rows[0], rows[-1]
     sizes = [f"{row['megapixels']:.0f} megapixel{'s' * (row['megapixels'] > 1.5)}" for row in (last, first)]

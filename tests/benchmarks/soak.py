@@ -61,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=60.0, help="of the load (%(default)s)")
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     args = parser.parse_args(argv)
-    with tempfile.TemporaryDirectory() as folder, serving("service", Path(folder) / "log") as server:
+    with tempfile.TemporaryDirectory() as folder, serving("service", Path(folder) / "log", threads="") as server:
         server.wait_until_ready()
         report = asyncio.run(measure(server, Plan(args.seconds)))
     report = {
@@ -152,7 +152,7 @@ async def _end(server: Server, seconds: float, ended: asyncio.Event) -> tuple[fl
     await asyncio.sleep(seconds)
     signalled = time.monotonic()
     try:
-        status = await asyncio.to_thread(server.stop)
+        status = await asyncio.to_thread(server.stop, 2 * GRACE)
     finally:
         ended.set()
     return signalled, time.monotonic() - signalled, status

@@ -9,7 +9,7 @@ from tests.benchmarks import batching
 def test_every_number_of_clients_has_a_row_of_both_ways(tmp_path: Path) -> None:
     out = tmp_path / "batching.json"
 
-    report = batching.main(["--seconds", "0.1", "--turns", "1", "--out", str(out)])
+    report = batching.main(["--seconds", "0.3", "--turns", "1", "--out", str(out)])
 
     assert json.loads(out.read_text()) == report
     assert [row["clients"] for row in report["rows"]] == list(batching.CLIENTS)

@@ -59,7 +59,10 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
 
 def measure(device: str, seconds: float, turns: int) -> list[dict[str, Any]]:
     """A row for each image and way to send it, of a server of its own."""
-    with tempfile.TemporaryDirectory() as folder, serving(SERVERS[device], Path(folder) / "log") as server:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        serving(SERVERS[device], Path(folder) / "log", threads="") as server,
+    ):
         server.wait_until_ready()
         return [
             {"device": device, "image": name, "sent_as": way} | compare(server, way, image, seconds, turns)

@@ -77,10 +77,12 @@ def answering(answer: bytes) -> Iterator[int]:
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        yield server.server_port
-        given_up.set()
-        server.shutdown()
-        thread.join()
+        try:
+            yield server.server_port
+        finally:
+            given_up.set()
+            server.shutdown()
+            thread.join()
 
 
 def answer(status: str, body: bytes, *headers: str) -> bytes:
@@ -110,7 +112,7 @@ REQUEST = Case(0, "/quantize", "PNG", b"POST /quantize HTTP/1.1\r\nHost: x\r\nCo
     ],
 )
 def test_what_is_wrong_with_an_answer(given: bytes, status: str, complaint: str) -> None:
-    with answering(given) as port, Client(port, {"/quantize": 0.3}) as client:
+    with answering(given) as port, Client(port, {"/quantize": 30 if given else 0.3}) as client:
         outcome = client.send(REQUEST)
 
     assert (outcome.status, outcome.complaint) == (status, complaint)

@@ -1,6 +1,7 @@
 """Decoding gets the pixels, the way up and the frame right, and answers every bad upload with one of our errors."""
 
 import functools
+import logging
 import os
 import struct
 import subprocess
@@ -453,3 +454,7 @@ def test_pillows_warnings_neither_reach_the_log_nor_stop_the_picture() -> None:
     )
 
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_damage_of_a_file_is_no_line_of_the_log() -> None:
+    assert not logging.getLogger("PIL.TiffImagePlugin").isEnabledFor(logging.ERROR)

@@ -41,10 +41,10 @@ class Server:
             time.sleep(0.05)
         raise RuntimeError(f"no answer within {STARTED_WITHIN} s:\n{self.log.read_text()}")
 
-    def stop(self) -> int:
-        """Ask it to end, as a container engine would; returns the exit status."""
+    def stop(self, patience: float = STOPPED_WITHIN) -> int:
+        """Ask it to end, as a container engine would, and wait for so many seconds; returns the exit status."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(STOPPED_WITHIN)
+        return self.process.wait(patience)
 
     def _ready(self) -> bool:
         try:
@@ -54,11 +54,16 @@ class Server:
 
 
 @contextmanager
-def serving(module: str, log: Path, **settings: str) -> Iterator[Server]:
-    """Run `python -m module` with COLORCNN_* settings; the process is gone at the end of the block."""
+def serving(module: str, log: Path, *, threads: str = "1", **settings: str) -> Iterator[Server]:
+    """Run `python -m module` with COLORCNN_* settings; the process is gone at the end of the block.
+
+    threads: of the networks; empty for as many as the service takes by itself.
+    """
     port = free_port()
     variables = {f"COLORCNN_{name.upper()}": value for name, value in settings.items()}
-    environment = outside() | variables | {"COLORCNN_PORT": str(port), "OMP_NUM_THREADS": "1"}
+    environment = outside() | variables | {"COLORCNN_PORT": str(port)}
+    if threads:
+        environment["OMP_NUM_THREADS"] = threads
     with log.open("wb") as stream:
         process = subprocess.Popen([sys.executable, "-m", module], cwd=ROOT, env=environment, stderr=stream)
     try:

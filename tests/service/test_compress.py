@@ -407,13 +407,14 @@ async def test_a_client_that_leaves_frees_its_place(
     assert after.status_code == 200
 
 
-async def test_every_encoder_is_warm_before_it_is_asked_for(engine: FakeEngine) -> None:
+@pytest.mark.parametrize("failure", [BrokenWorkerProcess(), CodecError("another x265")])
+async def test_every_encoder_is_warm_before_it_is_asked_for(engine: FakeEngine, failure: Exception) -> None:
     """One that cannot be started delays nobody, and is logged."""
     warmed: list[str] = []
 
     async def first(function: Callable[[*Arguments], Result], *args: *Arguments) -> Result:
         warmed.append(function.__name__)
-        raise BrokenWorkerProcess
+        raise failure
 
     async def second(function: Callable[[*Arguments], Result], *args: *Arguments) -> Result:
         result = await in_thread(function, *args)

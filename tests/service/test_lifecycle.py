@@ -13,6 +13,7 @@ from models.palette_image import PaletteImage
 from models.quantizers.classical import CLASSICAL
 from service.app import create_app
 from service.engine import Choice, Pixels
+from service.lifecycle import Phase, Service
 from service.settings import Settings
 from tests.service.conftest import loaded, running
 from tests.service.fakes import ENTRIES, OWN_SIZE, FakeEngine
@@ -106,7 +107,17 @@ async def test_a_device_that_fails_ends_the_service(
 
 @pytest.mark.parametrize(
     ("bug", "expected"),
-    [(OUT_OF_MEMORY, (503, "out-of-memory")), (RuntimeError("CUDA was never mentioned"), (500, "internal"))],
+    [
+        (OUT_OF_MEMORY, (503, "out-of-memory")),
+        (MemoryError(), (503, "out-of-memory")),
+        (
+            RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling it"),
+            (503, "out-of-memory"),
+        ),
+        (torch.AcceleratorError("CUDA error: out of memory"), (503, "out-of-memory")),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), (503, "out-of-memory")),
+        (RuntimeError("CUDA was never mentioned"), (500, "internal")),
+    ],
 )
 async def test_an_error_that_is_of_one_image_ends_nothing(
     client: AsyncClient, engine: FakeEngine, bug: Exception, expected: tuple[int, str]
@@ -149,6 +160,19 @@ async def test_not_ready_once_draining(app: FastAPI, client: AsyncClient) -> Non
     assert problem(await client.get("/readyz")) == (503, "not-ready")
     assert problem(await client.post("/quantize", content=PHOTO)) == (503, "not-ready")
     assert (await client.get("/healthz")).status_code == 200
+
+
+@pytest.mark.parametrize("broken", [None, CorruptCheckpoint("the hash differs")])
+async def test_who_is_asked_to_end_while_loading_does_not_get_ready(
+    settings: Settings, engine: FakeEngine, broken: Exception | None
+) -> None:
+    calls: list[str] = []
+    service: Service = create_app(settings, engine, on_broken=lambda: calls.append("broken")).state.service
+    engine.broken = broken
+    service.drain()
+    await service.start()
+
+    assert service.phase is Phase.DRAINING and calls == []
 
 
 async def test_connections_are_kept_until_it_drains(app: FastAPI, client: AsyncClient) -> None:

@@ -80,7 +80,7 @@ import logging, sys, warnings
 from service import logs
 logs.configure("info", sys.argv[1])
 logging.getLogger("colorcnn.test").debug("too much")
-logging.getLogger("PIL.TiffImagePlugin").error("More samples per pixel than can be decoded: what an upload says")
+logging.getLogger("python_multipart.multipart").error("a line about each part of an upload")
 logging.getLogger("uvicorn.error").info("Started server process [%d]", 7)
 warnings.warn("of Python")
 """

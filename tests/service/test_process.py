@@ -22,7 +22,7 @@ from tests.service.images import PHOTO, encoded, opened, ramp
 from tests.service.processes import ROOT, Server, outside, serving, until, workers_of
 
 LIMIT = 200_000
-WARM = "the encoders of /compress are warm"
+WARM = "encoders of /compress are warm"
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """POST /quantize: what comes in, what goes out."""
 
 import base64
+import io
 import re
 from urllib.parse import unquote
 
@@ -148,6 +149,20 @@ async def test_effort_changes_bytes_and_no_pixel(client: AsyncClient) -> None:
 
     assert len(best) < len(fast)
     assert np.array_equal(pixels_of(best), pixels_of(fast))
+
+
+async def test_the_palette_of_the_report_has_the_order_of_the_file(client: AsyncClient) -> None:
+    data = encoded(np.random.default_rng(1).integers(0, 256, (64, 64, 3), dtype=np.uint8))
+    options = {"effort": "max", "colors": "8", "method": "kmeans"}
+    report = (
+        await client.post("/quantize", content=data, params=options, headers={"accept": "application/json"})
+    ).json()
+    with Image.open(io.BytesIO(base64.b64decode(report["png"]))) as file:
+        found = file.getpalette() or []
+        counts = np.bincount(np.asarray(file).ravel(), minlength=8).tolist()
+
+    assert report["palette"] == [f"#{bytes(found[3 * i : 3 * i + 3]).hex()}" for i in range(8)]
+    assert report["counts"] == counts
 
 
 @pytest.mark.parametrize("background", ["#000000", "000000"])

@@ -7,6 +7,7 @@ import pytest
 from service import steps
 from service.device import Device
 from service.options import ImageOptions
+from service.problems import OutOfMemory
 from service.settings import Settings
 from service.steps import Steps
 from service.stopwatch import Stopwatch
@@ -16,6 +17,11 @@ from tests.service.images import PHOTO, bomb, encoded, ramp
 pytestmark = pytest.mark.anyio
 
 SMALL = encoded(ramp(32, 32))
+
+
+def with_chunk(file: bytes, kind: bytes, data: bytes) -> bytes:
+    """A PNG with one chunk more after its first; nobody looks at the CRC."""
+    return file[:33] + len(data).to_bytes(4, "big") + kind + data + bytes(4) + file[33:]
 
 
 @pytest.fixture
@@ -41,6 +47,9 @@ async def test_few_pixels_are_worked_on_where_they_are(made: Steps, pixels: int,
         (bomb(1000), False),
         (SMALL + bytes(4096), False),
         (SMALL[:20], False),
+        (with_chunk(SMALL, b"gAMA", bytes(4)), True),
+        (with_chunk(SMALL, b"iCCP", b"may hold what takes minutes"), False),
+        (with_chunk(SMALL, b"IHDR", SMALL[16:29]), False),
         (PHOTO, False),
         (b"", False),
     ],
@@ -58,3 +67,11 @@ async def test_only_a_small_png_is_decoded_where_it_is(
     await made.decode(Stopwatch(), file, ImageOptions(), 10**6)
 
     assert [thread is threading.current_thread() for thread in threads] == [here]
+
+
+async def test_too_little_memory_for_a_step_is_a_problem_of_its_own(made: Steps) -> None:
+    def hungry() -> None:
+        raise MemoryError
+
+    with pytest.raises(OutOfMemory, match="smaller image, or try again in 2 seconds"):
+        await made.run(Stopwatch(), "encode", hungry)
