@@ -122,7 +122,7 @@ def test_what_was_not_reached_is_told_as_it_was_measured() -> None:
     for text in (
         f"it is {min(small):.1f} to {max(small):.1f} times as quick",
         f"(at 512x512 {min(large):.0f} to {max(large):.0f} times)",
-        f"beside a simulated device it leaves {100 * upload['ratio']:.0f} %.",
+        f"it leaves {100 * upload['ratio']:.0f} % as a form and {100 * report['upload']['rows'][1]['ratio']:.0f} % as the raw",
         f"takes {upload['no-op']['server_cpu_ms']:.2f} ms of the CPU,",
         f"`/quantize` {upload['quantize']['server_cpu_ms']:.2f} ms:",
         f"at effort `max` {100 * (png[-1]['bytes'] - 1):.0f} % larger than oxipng",
@@ -141,7 +141,7 @@ def test_the_soak_is_told_as_it_was_measured() -> None:
         f"It could do {report['capacity']['requests_per_second']} requests a second;",
         f"{load['offered_per_second']:.0f} a second were offered for {load['seconds']:.0f} s.",
         f"{accepted['requests']:,} were answered 200 (p50 {accepted['p50_ms']} ms, p99 {accepted['p99_ms']} ms)",
-        f"{refused['requests']:,} were refused with 503 and Retry-After (p99 {refused['p99_ms']} ms)",
+        f"{refused['requests']:,} were refused with 503 and Retry-After (p50 {refused['p50_ms']} ms, p99 {refused['p99_ms']} ms)",
         f"p99 of `/healthz` was {report['liveness']['accepted']['p99_ms']} ms",
         f"Memory went from {memory['settled']} to {memory['end']} MiB",
         f"{shutdown['in_flight']} requests were inside; all were answered",
@@ -161,7 +161,7 @@ def test_the_fuzz_is_told_as_it_was_measured() -> None:
         f"slowest took {max(slowest['/quantize'], slowest['/classify']):.0f} ms on `/quantize` and `/classify`,",
         f"{max(slowest['/compress'], slowest['/benchmark']):.0f} ms on the others",
         f"by {100 * (memory['growth'] - 1):.1f} % from the first tenth to the end",
-        f"{memory['after_a_tenth']:.0f} to {memory['end']:.0f} MB",
+        f"{memory['after_a_tenth']:.0f} to {memory['end']:.0f} MiB",
     ):
         assert text in said
 
