@@ -101,7 +101,10 @@ def check_png(data: bytes) -> None:
     if len(chunks) > _MAX_PNG_CHUNKS:
         raise BadImage(f"The PNG has more than {_MAX_PNG_CHUNKS} chunks. Save it again with an ordinary encoder.")
     if chunks[:1] != [_PNG_HEADER] or any(kind == _PNG_HEADER[0] for kind, _ in chunks[1:]):
-        raise BadImage("The PNG does not start with its one header, IHDR. Save it again and send the whole file.")
+        raise BadImage(
+            "The PNG file cannot be read: it must start with an IHDR chunk of 13 bytes and have no other. "
+            "Save it again and send the whole file."
+        )
 
 
 def check_jpeg(data: bytes) -> None:
