@@ -65,6 +65,7 @@ _TIFF_INTEGERS = {3: "H", 4: "I"}  # SHORT and LONG, and how struct reads them
 _TIFF_TILE_WIDTH, _TIFF_TILE_LENGTH = 322, 323
 _TIFF_ADVICE = "The TIFF's directory does not describe an ordinary picture. Save it again, for example as PNG."
 
+_PNG_HEADER = (b"IHDR", 13)  # its type and length
 _PNG_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # samples per pixel of each colour type
 _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 _INFLATE_STEP = 1 << 20
@@ -89,13 +90,21 @@ def identify(data: bytes) -> str:
 
 
 def check_png(data: bytes) -> None:
-    """Refuse a PNG that is built to take long: of tens of thousands of chunks, each of which holds next to nothing.
+    """Refuse a PNG of tens of thousands of chunks, built to take long, or whose header is not its first chunk alone.
+
+    Pillow believes the last of several headers, wherever it is; what reads the one at the start must read the same.
 
     Raises:
         BadImage: when it is one.
     """
-    if sum(1 for _ in islice(_png_chunks(data), _MAX_PNG_CHUNKS + 1)) > _MAX_PNG_CHUNKS:
+    chunks = [(kind, len(content)) for kind, content in islice(_png_chunks(data), _MAX_PNG_CHUNKS + 1)]
+    if len(chunks) > _MAX_PNG_CHUNKS:
         raise BadImage(f"The PNG has more than {_MAX_PNG_CHUNKS} chunks. Save it again with an ordinary encoder.")
+    if chunks[:1] != [_PNG_HEADER] or any(kind == _PNG_HEADER[0] for kind, _ in chunks[1:]):
+        raise BadImage(
+            "The PNG file cannot be read: it must start with an IHDR chunk of 13 bytes and have no other. "
+            "Save it again and send the whole file."
+        )
 
 
 def check_jpeg(data: bytes) -> None:
@@ -201,14 +210,14 @@ def _png_stream_length(width: int, height: int, bits: int, *, interlaced: bool) 
     return total
 
 
-def _png_image_data(data: bytes) -> Iterator[bytes]:
+def _png_image_data(data: bytes) -> Iterator[bytes | memoryview]:
     return (content for kind, content in _png_chunks(data) if kind == b"IDAT")
 
 
-def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield type and content of each chunk (PNG 1.2, section 3.2)."""
-    at = 8
-    while at + 8 <= len(data):
+def _png_chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
+    """Yield type and content of each chunk up to the end of the picture (PNG 1.2, section 3.2)."""
+    at, kind, view = 8, b"", memoryview(data)
+    while at + 8 <= len(data) and kind != b"IEND":
         length, kind = struct.unpack_from(">I4s", data, at)
-        yield kind, data[at + 8 : at + 8 + length]
+        yield kind, view[at + 8 : at + 8 + length]
         at += 12 + length

@@ -18,23 +18,34 @@ SRGB_COLUMNS = {b"r": (0.4360, 0.2225, 0.0139), b"g": (0.3851, 0.7169, 0.0971), 
 D50 = xyz(0.9642, 1.0, 0.8249)
 
 
-def icc_profile(space: bytes, tags: Mapping[bytes, bytes], *, pcs: bytes = b"XYZ ") -> bytes:
-    """A version 2 display profile (ICC.1:2001-04, clause 6) of the given tags."""
+def icc_profile(space: bytes, tags: Mapping[bytes, bytes], *, pcs: bytes = b"XYZ ", version: int = 2) -> bytes:
+    """A display profile (ICC.1:2001-04, clause 6) of the given tags."""
     start = 128 + 4 + 12 * len(tags)
     table, body = struct.pack(">I", len(tags)), b""
     for signature, data in tags.items():
         table += signature + struct.pack(">II", start + len(body), len(data))
         body += data
-    header = struct.pack(">I", start + len(body)) + b"\0\0\0\0" + b"\x02\x10\0\0" + b"mntr" + space + pcs
+    header = struct.pack(">I", start + len(body)) + b"\0\0\0\0" + bytes([version, 0x10, 0, 0]) + b"mntr" + space + pcs
     header += struct.pack(">6H", 2026, 1, 1, 0, 0, 0) + b"acsp" + bytes(28) + D50[8:]
     return header.ljust(128, b"\0") + table + body
 
 
-def rgb_profile(red: bytes = b"r", blue: bytes = b"b", exponent: float = 1.0) -> bytes:
-    """sRGB's primaries, perhaps with red and blue exchanged, and a pure power curve."""
+def rgb_tags(red: bytes = b"r", blue: bytes = b"b", exponent: float = 1.0) -> dict[bytes, bytes]:
     tags = {b"wtpt": D50, b"rTRC": gamma(exponent), b"gTRC": gamma(exponent), b"bTRC": gamma(exponent)}
     columns = {b"rXYZ": SRGB_COLUMNS[red], b"gXYZ": SRGB_COLUMNS[b"g"], b"bXYZ": SRGB_COLUMNS[blue]}
-    return icc_profile(b"RGB ", tags | {signature: xyz(*column) for signature, column in columns.items()})
+    return tags | {signature: xyz(*column) for signature, column in columns.items()}
+
+
+def rgb_profile(red: bytes = b"r", blue: bytes = b"b", exponent: float = 1.0) -> bytes:
+    """sRGB's primaries, perhaps with red and blue exchanged, and a pure power curve."""
+    return icc_profile(b"RGB ", rgb_tags(red, blue, exponent))
+
+
+def float_table(elements: int) -> bytes:
+    """A table (ICC.1:2010, clause 10.14) of one matrix that makes all black, as many times as there are `elements`."""
+    matrix = b"matf\0\0\0\0" + struct.pack(">HH", 3, 3) + bytes(4 * (3 * 3 + 3))
+    places = struct.pack(">II", 16 + 8 * elements, len(matrix)) * elements
+    return b"mpet\0\0\0\0" + struct.pack(">HHI", 3, 3, elements) + places + matrix
 
 
 def grey_profile(exponent: float = 1.0) -> bytes:

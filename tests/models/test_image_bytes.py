@@ -144,6 +144,28 @@ def test_refuses_a_png_of_tens_of_thousands_of_chunks() -> None:
         check_png(plain[:33] + empty * 33_000 + plain[33:])
 
 
+def test_what_follows_the_end_of_a_png_does_not_count() -> None:
+    assert refusal(check_png, encoded("PNG") + bytes(400_000)) is None
+
+
+@pytest.mark.parametrize("hidden", [b"", b"tEXt"])
+def test_refuses_a_png_of_two_headers(hidden: bytes) -> None:
+    # Pillow takes the size and depth from the last one.
+    plain = encoded("PNG")
+    between = bytes(4) + hidden + bytes(4) if hidden else b""
+
+    with pytest.raises(BadImage, match="IHDR"):
+        check_png(plain[:33] + between + plain[8:])
+
+
+def test_refuses_a_png_that_does_not_start_with_a_whole_header() -> None:
+    plain = encoded("PNG")
+
+    for start in (bytes(4) + b"tEXt" + bytes(4) + plain[8:], b"", plain[8:20], b"\0\0\0\x0eIHDR" + bytes(18)):
+        with pytest.raises(BadImage, match="IHDR"):
+            check_png(plain[:8] + start)
+
+
 def test_refuses_a_jpeg_of_a_hundred_scans() -> None:
     progressive = encoded("JPEG", progressive=True)
     last = progressive.rindex(b"\xff\xda")

@@ -11,6 +11,7 @@ from httpx import AsyncClient
 from PIL import Image
 
 from tests.fuzz.seeds import seeds
+from tests.models.icc_profiles import float_table, icc_profile, rgb_tags
 from tests.models.image_files import encoded, picture, png_file, tiff_file, tiff_tags
 from tests.service.images import opened
 from tests.service.test_bad_input import problem
@@ -55,6 +56,11 @@ def overwritten(data: bytes, at: int, layout: str, *numbers: int) -> bytes:
     return data[:at] + struct.pack(layout, *numbers) + data[at + struct.calcsize(layout) :]
 
 
+def profile_of_elements(count: int) -> bytes:
+    profile = icc_profile(b"RGB ", rgb_tags() | {b"D2B1": float_table(count)}, version=4)
+    return encoded(Image.fromarray(picture(SIDE, SIDE)), "PNG", icc_profile=profile)
+
+
 def gif_frames(count: int) -> bytes:
     gif = encoded(Image.new("P", (SIDE, SIDE)), "GIF")
     start = gif.index(b"\x2c\0\0\0\0")  # the descriptor of the only frame
@@ -87,6 +93,9 @@ FILES: Mapping[str, tuple[Callable[[], bytes], tuple[int, int] | tuple[int, str]
     "text of a PNG that inflates": (lambda: png_chunk(b"zTXt", b"a\0\0" + deflated()), BAD),
     "international text that inflates": (lambda: png_chunk(b"iTXt", b"a\0\1\0\0\0" + deflated()), BAD),
     "profile that inflates": (lambda: png_chunk(b"iCCP", b"a\0\0" + deflated()), BAD),
+    "profile of 100,000 elements": (lambda: profile_of_elements(100_000), (SIDE, SIDE)),
+    "PNG, then zeros": (lambda: photo("PNG") + bytes(400_000), (SIDE, SIDE)),
+    "PNG of two headers": (lambda: photo("PNG")[:33] + photo("PNG")[8:], BAD),
     "rows that inflate to more than the picture": (lambda: png_rows(deflated()), (2, 1)),
     "strip that inflates to more than the picture": (tiff_strip, (SIDE, SIDE)),
     "TIFF of 10 gigapixels": (lambda: tiff_file(b"x", tiff_tags((100_000, 100_000), [8], 1)), LARGE),
