@@ -65,7 +65,7 @@ async def test_a_method_that_is_not_there_is_told_which_are(
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("bug", [ZeroDivisionError("secret"), CorruptCheckpoint("secret"), MemoryError("secret")])
+@pytest.mark.parametrize("bug", [ZeroDivisionError("secret"), CorruptCheckpoint("secret"), KeyError("secret")])
 async def test_a_bug_is_a_problem_that_says_nothing_of_the_inside(
     app: FastAPI, engine: FakeEngine, bug: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
