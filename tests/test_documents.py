@@ -49,6 +49,12 @@ def text_of(document: str) -> str:
     return (ROOT / document).read_text()
 
 
+def assert_told(*texts: str) -> None:
+    """Each stands in RESULTS.md, wherever its lines end."""
+    said = " ".join(text_of("RESULTS.md").split())
+    assert [text for text in texts if text not in said] == []
+
+
 def table_after(document: str, phrase: str) -> list[list[str]]:
     """The rows of the first table after a phrase, heading first, without the rule."""
     text = text_of(document)
@@ -119,8 +125,7 @@ def test_what_was_not_reached_is_told_as_it_was_measured() -> None:
     small, large = ([row["ratio"] for row in report["network"]["rows"] if row["side"] == side] for side in (32, 512))
     upload, raw, *_ = report["upload"]["rows"]
     png = [row["ratios"]["max_to_oxipng"] for row in report["png"]["rows"]]
-    said = " ".join(text_of("RESULTS.md").split())
-    for text in (
+    assert_told(
         f"it is {min(small):.1f} to {max(small):.1f} times as quick",
         f"(at 512x512 {min(large):.0f} to {max(large):.0f} times)",
         f"it leaves {100 * upload['ratio']:.0f} % as a form and {100 * raw['ratio']:.0f} % as the raw body",
@@ -128,17 +133,15 @@ def test_what_was_not_reached_is_told_as_it_was_measured() -> None:
         f"`/quantize` {upload['quantize']['server_cpu_ms']:.2f} ms:",
         f"at effort `max` {100 * (png[-1]['bytes'] - 1):.0f} % larger than oxipng",
         f"take {100 * png[3]['cpu_ms']:.0f} % of oxipng's CPU time but {100 * png[3]['ms']:.0f} % of its time",
-    ):
-        assert text in said
+    )
 
 
 def test_the_soak_is_told_as_it_was_measured() -> None:
     report = measured("soak")
     load, shutdown, memory = report["load"], report["shutdown"], report["memory_mib"]
     accepted, refused = load["accepted"], load["refused"]
-    said = " ".join(text_of("RESULTS.md").split())
     assert all(report["checks"].values())
-    for text in (
+    assert_told(
         f"It could do {report['capacity']['requests_per_second']} requests a second;",
         f"{load['offered_per_second']:.0f} a second were offered for {load['seconds']:.0f} s.",
         f"{accepted['requests']:,} were answered 200 (p50 {accepted['p50_ms']} ms, p99 {accepted['p99_ms']} ms)",
@@ -148,24 +151,21 @@ def test_the_soak_is_told_as_it_was_measured() -> None:
         f"Memory went from {memory['settled']} to {memory['end']} MiB",
         f"{shutdown['in_flight']} requests were inside; all were answered",
         f"ended after {shutdown['seconds']} s with status {shutdown['exit_status']}",
-    ):
-        assert text in said
+    )
 
 
 def test_the_fuzz_is_told_as_it_was_measured() -> None:
     report = measured("fuzz")
-    said = " ".join(text_of("RESULTS.md").split())
     assert campaign.passed(report)
     memory, slowest = report["memory_mb"], {path: each["slowest_ms"] for path, each in report["by_endpoint"].items()}
-    for text in (
+    assert_told(
         f"Of {report['cases']:,} cases {report['by_status']['200']:,} were answered 200",
         f"but for {report['by_status']['closed']} with so broken a head",
         f"slowest took {max(slowest['/quantize'], slowest['/classify']):.0f} ms on `/quantize` and `/classify`,",
         f"{max(slowest['/compress'], slowest['/benchmark']):.0f} ms on the others",
         f"by {100 * (memory['growth'] - 1):.1f} % from the first tenth to the end",
         f"{memory['after_a_tenth']:.0f} to {memory['end']:.0f} MiB",
-    ):
-        assert text in said
+    )
 
 
 def test_the_learning_curve_is_that_of_the_log() -> None:

@@ -265,13 +265,13 @@ def describe() -> dict[str, str]:
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else ""
     return {
         "command": "python -m " + shlex.join([f"training.{Path(sys.argv[0]).stem}", *sys.argv[1:]]),
-        "commit": _commit(),
+        "commit": commit(),
         "hardware": gpu or f"{os.cpu_count()} CPU cores, {platform.machine()}",
         "torch": torch.__version__,
     }
 
 
-def _commit() -> str:
+def commit() -> str:
     """The commit of this very code, marked where files have changed since; "unknown" outside of a repository."""
     command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40"]
     try:

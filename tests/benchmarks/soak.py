@@ -14,7 +14,6 @@ import math
 import platform
 import re
 import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -31,6 +30,7 @@ import numpy as np
 from service.problems import MEDIA_TYPE
 from tests.benchmarks.http_load import Client, Outcome, Request, at_rate, one_after_another
 from tests.service.processes import ROOT, Server, serving
+from training.run import commit
 
 TIMES = 10
 CLIENTS = 16  # half of what the queue holds
@@ -67,16 +67,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     report = {
         "command": f"python -m tests.benchmarks.soak --seconds {args.seconds:g} --out {args.out}",
         "hardware": f"{cpu_count()} CPU cores, {platform.machine()}",
-        "commit": _commit(),
+        "commit": commit(),
     } | report
     args.out.write_text(json.dumps(report, indent=1) + "\n")
     print(json.dumps(report, indent=1))
     return 0 if all(report["checks"].values()) else 1
-
-
-def _commit() -> str:
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def mixed() -> list[Request]:

@@ -47,7 +47,9 @@ def test_every_instruction_of_the_dockerfile_is_known(tmp_path: Path) -> None:
     names = set(re.findall(r"^([A-Z]+) ", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE))
     lines = {"COPY": "--from=x y y", "RUN": "true", "ENV": "A=1", "HEALTHCHECK": "x CMD []", "CMD": "[]"}
 
-    Image(tmp_path, {}).build("\n".join(f"{name} {lines.get(name, str(tmp_path))}" for name in sorted(names)))
+    image = Image(tmp_path, {})
+    image.build("\n".join(f"{name} {lines.get(name, str(tmp_path))}" for name in sorted(names)))
+    assert image.variables == {"A": "1"}
 
 
 def test_an_instruction_that_is_not_known_is_no_silence(tmp_path: Path) -> None:

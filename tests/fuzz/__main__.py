@@ -11,7 +11,6 @@ is made: so that the seconds tell of damage alone, the server takes images of up
 import argparse
 import json
 import platform
-import subprocess
 import sys
 import tempfile
 import time
@@ -24,7 +23,8 @@ import httpx
 
 from tests.fuzz import campaign
 from tests.service.images import DRAWING
-from tests.service.processes import ROOT, Server, serving
+from tests.service.processes import Server, serving
+from training.run import commit
 
 SETTINGS = {"max_pixels": str(512 * 512), "upload_timeout": "4", "log_level": "warning"}
 
@@ -70,13 +70,6 @@ def warm(server: Server) -> None:
     for path, headers in (("/compress", {"Accept": "image/bpg"}), ("/benchmark", {})):
         url = f"{server.url}{path}"
         httpx.post(url, content=DRAWING, headers=headers, timeout=120, trust_env=False).raise_for_status()
-
-
-def commit() -> str:
-    """The commit of this very code, marked where files have changed since; "unknown" outside of a repository."""
-    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=40"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10)
-    return done.stdout.strip() or "unknown"
 
 
 if __name__ == "__main__":
