@@ -98,6 +98,11 @@ class Plan(NamedTuple):
         factors = torch.as_tensor(strength, device=self.structure.device).view(-1, 1, 1, 1)
         return self._replace(structure=self.structure * factors)
 
+    def repeated(self, count: int) -> "Plan":
+        """The plan of the batch as many times over, (count B, ...): all images, then all of them again, and so on."""
+        structure = None if self.structure is None else self.structure.repeat(count, 1, 1, 1)
+        return Plan(structure, self.weights.repeat(count, 1, 1), self.offsets.repeat(count, 1, 1))
+
 
 class Window(NamedTuple):
     """A rectangle of pixels in an image of `image_height` x `image_width` pixels."""

@@ -15,13 +15,15 @@ from models.networks.palette import hard_palette, paint_hard
 
 _ERROR_WEIGHT = 100.0  # makes a squared error of 20 dB as bad as a divergence of 1 nat
 _FLOOR = 0.05  # of fidelity: strengths that are read equally well are not equally good
+_TOGETHER = 64  # small paintings at a time: one image's strengths go through the classifier at once
 
 
 def strengthened(network: ColorCNN, views: Tensor, plan: Plan, fidelity: float = 0.0) -> Plan:
     """The plan at the best of the network's strengths for each image.
 
     Costs one index map and one pass of the classifier for each strength, at the classifier's size, whatever the size of
-    the image; nothing where there is only one, or no structure.
+    the image; nothing where there is only one, or no structure. Memory: that of the structure of 64 images, or of the
+    batch where it is larger.
 
     Args:
         network: in eval mode.
@@ -38,8 +40,10 @@ def strengthened(network: ColorCNN, views: Tensor, plan: Plan, fidelity: float =
     if len(strengths) == 1 or plan.structure is None:
         return plan.times(strengths[0])
     answers = network.encoder(views).float().log_softmax(1)
-    costs = torch.stack([_cost(network, views, answers, plan.times(strength), fidelity) for strength in strengths])
-    return plan.times(views.new_tensor(strengths)[costs.argmin(0)])
+    factors = views.new_tensor(strengths)
+    groups = factors.split(max(1, _TOGETHER // len(views)))
+    costs = torch.cat([_costs(network, views, answers, plan, group, fidelity) for group in groups])
+    return plan.times(factors[costs.argmin(0)])
 
 
 def _require_finite(plan: Plan) -> None:
@@ -48,11 +52,19 @@ def _require_finite(plan: Plan) -> None:
         raise NotFinite("the quantizer planned with values that are not finite")
 
 
-def _cost(network: ColorCNN, views: Tensor, answers: Tensor, plan: Plan, fidelity: float) -> Tensor:
-    """(B,) float32. answers: (B, classes) float32, log probabilities of the classes in the originals."""
-    indices = network.indices(views, plan)
+def _costs(
+    network: ColorCNN, views: Tensor, answers: Tensor, plan: Plan, factors: Tensor, fidelity: float
+) -> Tensor:
+    """(S, B) float32, of each of S strengths for each image.
+
+    answers: (B, classes) float32, log probabilities of the classes in the originals. factors: (S,) float32.
+    """
+    strengths, count = len(factors), len(views)
+    views, answers = views.repeat(strengths, 1, 1, 1), answers.repeat(strengths, 1)
+    plans = plan.repeated(strengths).times(factors.repeat_interleave(count))
+    indices = network.indices(views, plans)
     painted = paint_hard(hard_palette(views, indices, plan.offsets.shape[1]).palette, indices)
     read = network.encoder(painted).float().log_softmax(1)
     divergence = F.kl_div(read, answers, reduction="none", log_target=True).sum(1)
     error = (painted - views).square().mean((1, 2, 3))
-    return (1 - fidelity) * divergence + (fidelity + _FLOOR) * _ERROR_WEIGHT * error
+    return ((1 - fidelity) * divergence + (fidelity + _FLOOR) * _ERROR_WEIGHT * error).view(strengths, count)
