@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+ONE_PASS = "colorcnn_one_pass"
+"""The learned quantizer without its search, in evaluations of a network that has one."""
+
 METHOD_NAMES: Mapping[str, str] = MappingProxyType(
     {
         "colorcnn": "ColorCNN",
-        "colorcnn_one_pass": "ColorCNN, one pass",
+        ONE_PASS: "ColorCNN, one pass",
         "colorcnn_published": "ColorCNN as published",
         "median_cut": "median cut",
         "octree": "octree",

@@ -16,6 +16,7 @@ from typing import Any
 
 from models import checkpoint
 from models.checkpoint import Checkpoint, Provenance
+from models.method_names import ONE_PASS
 from models.networks.colorcnn import ColorCNNConfig
 from models.quantizers.base import MAX_COLORS, MIN_COLORS
 from models.registry import MANIFEST_FILE, SHIPPED, ModelEntry, Registry
@@ -144,7 +145,8 @@ def _measured(name: str, results: Mapping[str, Any]) -> dict[str, float]:
     """What `training.evaluate` measured of this model on the test set."""
     if results.get("classifier") == name:
         return {"test_top1": results["top1_original"]}
-    return {f"test_top1_{row['colors']}": row["top1"] for row in results.get("rows", []) if row["model"] == name}
+    rows = [row for row in results.get("rows", []) if row["model"] == name and row["method"] != ONE_PASS]
+    return {f"test_top1_{row['colors']}": row["top1"] for row in rows}
 
 
 def _card(entry: ModelEntry, provenance: Provenance, finished: FinishedRun, limits: str) -> str:

@@ -6,6 +6,7 @@
     seeds = [0]                         # one run for each; the first one is published under the file's own name
     needs = ["cifar10-resnet9"]         # other recipes, whose models must be published before
     trainer = "train_colorcnn"          # or train_classifier, train_published
+    test = false                        # scored on the held-out part of train alone, where choices are made (true)
 
     [train]                             # flags of the trainer
     classifier = "cifar10-resnet9"
@@ -30,7 +31,7 @@ from typing import Any, Self
 SHIPPED = Path(__file__).parent / "recipes"
 """The folder of the recipes that come with the project."""
 OF_A_CALL = frozenset(
-    ("data", "device", "hardware", "help", "minutes", "models", "name", "out", "recipe", "resume", "results", "run")
+    ("data", "device", "hardware", "help", "minutes", "models", "name", "out", "recipe", "resume", "results", "run", "score_every")
 )
 """Flags that say where and how long a script works, not what it makes: no recipe has them."""
 
@@ -50,6 +51,7 @@ class Recipe:
     seeds: list[int]
     trainer: str
     train: Mapping[str, Any]
+    test: bool = True
     needs: list[str] = field(default_factory=list)
     gpu: Mapping[str, Any] = field(default_factory=dict)
     publish: Mapping[str, Any] = field(default_factory=dict)
@@ -113,6 +115,8 @@ def _check(file: Path, content: Mapping[str, Any], *, known: set[str]) -> None:
         elif key in _LISTS:
             fits = isinstance(value, list) and value != [] and all(isinstance(one, _LISTS[key]) for one in value)
             wanted = f"a list of {_LISTS[key].__name__}"
+        elif key == "test":
+            fits, wanted = isinstance(value, bool), "true or false"
         else:
             fits, wanted = isinstance(value, dict), "a table"
         if not fits:

@@ -6,7 +6,7 @@
 First come the models of other recipes that it needs, unless they are in --models already. Each station is a script of
 its own, shown as the command that it is; what is done already is not done again, so a call that was killed, or ended by
 --minutes, is repeated until it ends with status 0. The test set is read once: where results of other weights lie, this
-stops.
+stops; rows that choices are made from, as ablations are, do without it.
 """
 
 import argparse
@@ -40,6 +40,12 @@ Call = Callable[[str, Sequence[str]], int]
 """Runs a script of training/ with these flags; gives its exit status."""
 
 
+def row_name(recipe: Recipe, seed: int) -> str:
+    """What a run of the recipe is called: as the recipe; other seeds than its first are told apart."""
+    plain = recipe.file.stem
+    return plain if seed == recipe.seeds[0] else f"{plain}-seed{seed}"
+
+
 @dataclass(frozen=True)
 class Places:
     """Where a reproduction reads and writes, and on what it runs, as the flags say."""
@@ -68,9 +74,8 @@ class Row:
 
     @property
     def name(self) -> str:
-        """Of the model, its run and its results: the recipe's; other seeds than the first are told apart."""
-        plain = self.recipe.file.stem
-        return plain if self.seed == self.recipe.seeds[0] else f"{plain}-seed{self.seed}"
+        """Of the model, its run and its results."""
+        return row_name(self.recipe, self.seed)
 
     @property
     def folder(self) -> Path:
@@ -178,9 +183,12 @@ class Reproduction:
     def make(self, recipe: Recipe) -> None:
         """All rows of a recipe, one for each seed."""
         for row in self._rows(recipe):
-            self._publish(row)
-            self._measure(row)
-            print(f"{row.name}: done, see {row.results}", flush=True)
+            if recipe.test:
+                self._publish(row)
+                self._measure(row)
+            else:
+                self._train(row)
+            print(f"{row.name}: done, see {row.results if recipe.test else row.folder / run.LOG_FILE}", flush=True)
 
     def _rows(self, recipe: Recipe) -> list[Row]:
         """Its rows, when the models are there that they need: the first seed of other recipes, not measured here."""
@@ -192,9 +200,12 @@ class Reproduction:
         print(f"{recipe.file.stem}: {recipe.title}; protocol {recipe.protocol}; cost {recipe.cost}", flush=True)
         return rows
 
-    def _publish(self, row: Row) -> None:
+    def _train(self, row: Row) -> None:
         if not row.is_trained():
             self._station(row.recipe.trainer, [*row.training_flags(), *self._limit()])
+
+    def _publish(self, row: Row) -> None:
+        self._train(row)
         if not row.is_published():
             self._station("publish", row.publishing_flags())
 

@@ -2,7 +2,8 @@
 
     python -m training.rows --results results
 
-A recipe has its lines where a report of `training.evaluate` holds its model and logs/NAME.jsonl tells of its run.
+A recipe has its lines where a report of `training.evaluate` holds its model and logs/NAME.jsonl tells of its run. Those
+of ablations, which the test set is not read for, are made of the logs alone: mean and spread of their seeds.
 """
 
 import argparse
@@ -10,32 +11,32 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import Any
 
+from models.method_names import ONE_PASS
 from training import run
 from training.markdown import table
 from training.recipe import SHIPPED, Recipe
+from training.reproduce import row_name
 
 COLORS = (2, 4, 8, 16, 32, 64)
 """1 to 6 bits, as the field compares them."""
 PUBLISHED_FILE = "published.json"
 """What others measured: title, classifier and source of each, and top-1 by K."""
 
-_ABLATION = "-ablation-"
-_ONE_PASS = "colorcnn_one_pass"
 _NONE = "-"
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A recipe that was run: `rows` are those of its model in `report`, none for a classifier."""
+    """A recipe that was run and measured on the test set: `rows` are those of its model in `report`, none for a
+    classifier."""
 
     recipe: Recipe
     report: Mapping[str, Any]
     rows: Sequence[Mapping[str, Any]]
-    hardware: str
-    minutes: float
-    epochs: int
+    run: "Run"
 
     @property
     def original(self) -> float:
@@ -45,6 +46,24 @@ class Trained:
     def top1(self, colors: int) -> float | None:
         """Of the images in that many colours, 0 to 1; None where it was not measured."""
         return next((row["top1"] for row in self.rows if row["colors"] == colors), None)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What the log of a run tells. scores: on the held-out part of train, 0 to 1, by name."""
+
+    hardware: str
+    minutes: float
+    epochs: int
+    scores: Mapping[str, float]
+
+    @classmethod
+    def read(cls, log: Path) -> "Run":
+        """The finished run of a log.jsonl."""
+        events = [json.loads(line) for line in log.read_text().splitlines()]
+        last = [event for event in events if event["event"] == "epoch"][-1]
+        scores = {name: value for name, value in last.items() if name.startswith("held_out_")}
+        return cls(events[0]["hardware"], last["seconds"] / 60, last["epoch"], scores)
 
 
 def main(argv: Sequence[str] | None = None) -> str:
@@ -57,43 +76,47 @@ def main(argv: Sequence[str] | None = None) -> str:
 
 def tables(results: Path, recipes: Path = SHIPPED) -> dict[str, str]:
     """Every table by its title, of the reports in one folder and the recipes in another."""
-    trained = list(_read(results, recipes))
-    networks = [each for each in trained if each.rows]
-    ablations = [each for each in networks if _ABLATION in each.recipe.file.stem]
-    whole = [each for each in networks if each not in ablations]
+    known = [Recipe.read(str(file)) for file in sorted(recipes.glob("*.toml"))]
+    trained = list(_measured(results, known))
     published = json.loads((results / PUBLISHED_FILE).read_text())["rows"]
     return {
-        "Side by side, top-1 in %": _beside([*map(_published_line, published), *map(_line, whole)]),
-        "Ablations, top-1 in %": _beside(map(_line, ablations)),
+        "Side by side, top-1 in %": _beside(published, trained),
+        "Ablations, top-1 in % on the held-out part of train": _ablations(results, known),
         "Every row": _every_row(trained),
     }
 
 
-def _read(results: Path, recipes: Path) -> Iterable[Trained]:
-    """What is there of each recipe, in the order of their names."""
+def _measured(results: Path, recipes: Iterable[Recipe]) -> Iterable[Trained]:
+    """What the test set was read for, in the order of the recipes."""
     reports = [json.loads(file.read_text()) for file in sorted(results.glob("*.json"))]
     evaluations = [
         report
         for report in reports
         if {"top1_original", "sha256"} <= report.keys() and not {"codec", "knob"} & report.keys()
     ]
-    for file in sorted(recipes.glob("*.toml")):
-        log = results / "logs" / f"{file.stem}.jsonl"
-        report = next((each for each in evaluations if file.stem in each["sha256"]), None)
-        if report and log.exists():
-            yield _trained(Recipe.read(str(file)), report, log)
+    for recipe in recipes:
+        name = recipe.file.stem
+        report = next((each for each in evaluations if _is_about(each, recipe)), None)
+        if report and _log(results, name).exists():
+            rows = [row for row in report["rows"] if row["model"] == name and row["method"] != ONE_PASS]
+            yield Trained(recipe, report, rows, Run.read(_log(results, name)))
 
 
-def _trained(recipe: Recipe, report: Mapping[str, Any], log: Path) -> Trained:
-    name = recipe.file.stem
-    events = [json.loads(line) for line in log.read_text().splitlines()]
-    last = [event for event in events if event["event"] == "epoch"][-1]
-    rows = [row for row in report["rows"] if row["model"] == name and row["method"] != _ONE_PASS]
-    return Trained(recipe, report, rows, events[0]["hardware"], last["seconds"] / 60, last["epoch"])
+def _is_about(report: Mapping[str, Any], recipe: Recipe) -> bool:
+    """Whether it measured the recipe's model read by the classifier that it was trained against."""
+    return recipe.file.stem in report["sha256"] and report["classifier"] == recipe.train.get(
+        "classifier", recipe.file.stem
+    )
 
 
-def _beside(lines: Iterable[Sequence[str]]) -> str:
-    return table(["network", "classifier", "on originals", "epochs", *(f"K = {k}" for k in COLORS)], list(lines))
+def _log(results: Path, name: str) -> Path:
+    return results / "logs" / f"{name}.jsonl"
+
+
+def _beside(published: Iterable[Mapping[str, Any]], trained: Iterable[Trained]) -> str:
+    networks = [each for each in trained if each.rows]
+    heading = ["network", "classifier", "on originals", "epochs", *(f"K = {k}" for k in COLORS)]
+    return table(heading, [*map(_published_line, published), *map(_line, networks)])
 
 
 def _published_line(row: Mapping[str, Any]) -> list[str]:
@@ -103,13 +126,27 @@ def _published_line(row: Mapping[str, Any]) -> list[str]:
 
 def _line(each: Trained) -> list[str]:
     top1 = [each.top1(colors) for colors in COLORS]
-    return [
-        each.recipe.title,
-        each.report["classifier"],
-        _percent(each.original),
-        str(each.epochs),
-        *map(_percent, top1),
-    ]
+    head = [each.recipe.title, each.report["classifier"], _percent(each.original), str(each.run.epochs)]
+    return [*head, *map(_percent, top1)]
+
+
+def _ablations(results: Path, recipes: Iterable[Recipe]) -> str:
+    """A line for each recipe that the test set is not read for, with mean and standard deviation over its seeds."""
+    lines = []
+    for recipe in recipes:
+        logs = [_log(results, row_name(recipe, seed)) for seed in recipe.seeds]
+        runs = [Run.read(log) for log in logs if log.exists()]
+        if runs and not recipe.test:
+            head = [recipe.title, f"`{recipe.file.stem}`", str(len(runs)), str(runs[0].epochs)]
+            cells = [_spread([each.scores[f"held_out_top1_{colors}"] for each in runs]) for colors in COLORS]
+            lines.append([*head, f"{fmean(each.minutes for each in runs):.1f}", *cells])
+    return table(["ablation", "recipe", "seeds", "epochs", "minutes", *(f"K = {k}" for k in COLORS)], lines)
+
+
+def _spread(shares: Sequence[float]) -> str:
+    """Mean and sample standard deviation, in percent."""
+    spread = f" ± {100 * stdev(shares):.1f}" if len(shares) > 1 else ""
+    return f"{_percent(fmean(shares))}{spread}"
 
 
 def _every_row(trained: Iterable[Trained]) -> str:
@@ -122,7 +159,7 @@ def _lines(each: Trained) -> Iterable[list[str]]:
     """One for each K, or the one of a classifier."""
     report, recipe = each.report, each.recipe
     head = [f"`{recipe.file.stem}`", report["dataset"], report["classifier"], recipe.protocol.partition(":")[0]]
-    tail = [str(len(recipe.seeds)), each.hardware, f"{each.minutes:.0f}"]
+    tail = [str(len(recipe.seeds)), each.run.hardware, f"{each.run.minutes:.0f}"]
     if not each.rows:
         yield [*head, _NONE, _percent(each.original), *[_NONE] * 3, *tail]
     for row in each.rows:

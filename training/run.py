@@ -150,7 +150,7 @@ def fit(
     log: "Log",
     resume: bool,
 ) -> Mapping[str, float]:
-    """Train epoch by epoch; after each, score, log and save the state.
+    """Train epoch by epoch; after each, log and save the state, after some score.
 
     Where the log's minutes would not do for one more epoch, the process ends with the status os.EX_TEMPFAIL.
 
@@ -160,18 +160,19 @@ def fit(
         score: measures on the held-out part of train.
         parts: what to save; with `resume` they are first restored, and only the missing epochs run.
         config: JSON values that say what the run is; a state of another configuration is refused.
+        log: says how long to go on and how often to score; the last epoch always is.
 
     Returns:
         The last scores.
     """
     done, seconds = _restore(parts, log.folder, config) if resume else (0, 0.0)
-    scores, longest = score(), 0.0
+    scores, longest = {} if done < epochs else score(), 0.0
     for epoch in range(done, epochs):
         _pause_if_late(log, epoch, longest)
         started = time.perf_counter()
         losses = train_epoch(epoch)
         seconds += time.perf_counter() - started
-        scores = score()
+        scores = score() if (epoch + 1) % log.score_every == 0 or epoch + 1 == epochs else {}
         log.write("epoch", epoch=epoch + 1, **losses, **scores, seconds=seconds)
         if not log.workers.rank:
             progress = {"config": config, "epoch": epoch + 1, "seconds": seconds, "scores": dict(scores)}
@@ -199,12 +200,14 @@ def _pause_if_late(log: "Log", epoch: int, longest: float) -> None:
 class Log:
     """Appends one JSON object a line to log.jsonl and shows the same on the terminal; rank 0 only.
 
-    minutes: after how many this process should have ended, counted from its start.
+    minutes: after how many this process should have ended, counted from its start. score_every: epochs from one scoring
+    of the run to the next.
     """
 
     folder: Path
     workers: Workers = field(default_factory=Workers)
     minutes: float = math.inf
+    score_every: int = 1
     console: Console = field(default_factory=Console)
 
     def write(self, event: str, **values: Any) -> None:

@@ -70,7 +70,7 @@ def open_log(args: argparse.Namespace) -> run.Log:
     if args.resume == _NEVER and not workers.rank and (args.out / run.LOG_FILE).exists():
         raise DatasetError(f"{args.out} holds a run already: go on with --resume, or choose another --out")
     args.out.mkdir(parents=True, exist_ok=True)
-    log = run.Log(args.out, workers, args.minutes)
+    log = run.Log(args.out, workers, args.minutes, args.score_every)
     log.write("start", **run.describe(), options=options(args))
     return log
 
@@ -87,6 +87,14 @@ def add_training_flags(parser: argparse.ArgumentParser, *, epochs: int, batch: i
     parser.add_argument("--epochs", type=int, default=epochs, help="passes over the training part (%(default)s)")
     parser.add_argument("--batch", type=int, default=batch, help="images in a batch (%(default)s)")
     parser.add_argument("--held-out", type=int, default=5000, help="training images kept for selection (%(default)s)")
+    parser.add_argument(
+        "--score-every",
+        type=int,
+        choices=range(1, 1000),
+        metavar="EPOCHS",
+        default=4,
+        help="from one scoring of the held-out part to the next, which takes a quarter of an epoch (%(default)s)",
+    )
     parser.add_argument("--seed", type=int, default=0, help="seed of everything random (%(default)s)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (%(default)s)")
     parser.add_argument("--fp32", action="store_true", help="no bfloat16 autocast")

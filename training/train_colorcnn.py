@@ -37,7 +37,7 @@ from training.losses import disagreement, regulariser
 from training.painting import classifier_and_data, frozen_classifier, score
 
 SCORED_COLORS = (2, 4, 8, 16, 32, 64)
-_DRAWS = "2:9 3:1 4:4 6:1 8:2 12:1 16:2 32:1 64:1 128:0.2 256:0.2"
+_DRAWS = "2:8 3:1 4:4 6:1 8:3 12:1 16:3 32:2 64:1 128:0.2 256:0.2"
 _FULL_BATCH_COLORS = 64  # above it a batch shrinks, so that index probabilities keep their size
 
 

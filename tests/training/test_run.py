@@ -38,6 +38,7 @@ def fit(
     fail_at: int | None = None,
     resume: bool = False,
     minutes: float = math.inf,
+    score_every: int = 1,
 ) -> tuple[float, list[int]]:
     counter, seen = Counter(), []
 
@@ -55,7 +56,7 @@ def fit(
         lambda: {"score": float(counter.value)},
         parts={"counter": counter},
         config={"epochs": epochs},
-        log=run.Log(folder, minutes=minutes),
+        log=run.Log(folder, minutes=minutes, score_every=score_every),
         resume=resume,
     )
     return float(counter.value), seen
@@ -72,6 +73,13 @@ def test_an_interrupted_run_goes_on_to_the_same_result(tmp_path: Path) -> None:
     rows = [json.loads(line) for line in (tmp_path / "broken" / "log.jsonl").read_text().splitlines()]
     assert [row["epoch"] for row in rows] == [1, 2, 3, 4]
     assert rows[-1]["score"] == pytest.approx(whole, rel=1e-5)
+
+
+def test_scoring_is_as_rare_as_asked_for_but_never_left_out_at_the_end(tmp_path: Path) -> None:
+    fit(tmp_path, epochs=5, score_every=2)
+    rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [row["epoch"] for row in rows if "score" in row] == [2, 4, 5]
+    assert run.read_state(tmp_path)["scores"]["score"] == pytest.approx(rows[-1]["score"], rel=1e-5)
 
 
 def test_a_run_whose_minutes_are_over_does_an_epoch_in_each_process(tmp_path: Path) -> None:
