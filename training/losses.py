@@ -23,10 +23,9 @@ def regulariser(probabilities: Tensor) -> Tensor:
 
 
 def disagreement(probabilities: Tensor) -> Tensor:
-    """How likely a pixel and its neighbour, right or below, take different indices: what index maps cost most bits for.
+    """How likely a pixel and its neighbour, right or below, take different indices: what PNG pays most bits for.
 
-    The Potts energy of a random index map whose pixels are drawn independently, over the number of pairs. Less of it
-    means longer runs for PNG and fewer edges for BPG.
+    The Potts energy of a random index map whose pixels are drawn independently, over the number of pairs.
 
     Args:
         probabilities: (B, C, H, W) float, at each pixel >= 0 and summing to 1 over the C colours.
@@ -39,3 +38,18 @@ def disagreement(probabilities: Tensor) -> Tensor:
         (probabilities[:, :, :, 1:] * probabilities[:, :, :, :-1]).sum(1).flatten(),
     ]
     return 1 - torch.cat(same).mean()
+
+
+def total_variation(images: Tensor) -> Tensor:
+    """Mean absolute difference of neighbours, right and below: what the transform of BPG pays most bits for.
+
+    Rudin, Osher and Fatemi, "Nonlinear total variation based noise removal algorithms", Physica D 60, 1992, in its
+    anisotropic form.
+
+    Args:
+        images: (B, C, H, W) float, any range.
+
+    Returns:
+        () float, in the units of the images.
+    """
+    return images.diff(dim=2).abs().mean() + images.diff(dim=3).abs().mean()

@@ -31,7 +31,21 @@ from typing import Any, Self
 SHIPPED = Path(__file__).parent / "recipes"
 """The folder of the recipes that come with the project."""
 OF_A_CALL = frozenset(
-    ("data", "device", "hardware", "help", "minutes", "models", "name", "out", "recipe", "resume", "results", "run", "score_every")
+    (
+        "data",
+        "device",
+        "hardware",
+        "help",
+        "minutes",
+        "models",
+        "name",
+        "out",
+        "recipe",
+        "resume",
+        "results",
+        "run",
+        "score_every",
+    )
 )
 """Flags that say where and how long a script works, not what it makes: no recipe has them."""
 

@@ -33,11 +33,12 @@ from models.quantizers.base import check_colors
 from models.registry import Registry
 from training import augment, run, start
 from training.datasets import LabelledImages
-from training.losses import disagreement, regulariser
+from training.losses import disagreement, regulariser, total_variation
 from training.painting import classifier_and_data, frozen_classifier, score
 
 SCORED_COLORS = (2, 4, 8, 16, 32, 64)
 _DRAWS = "2:8 3:1 4:4 6:1 8:3 12:1 16:3 32:2 64:1 128:0.2 256:0.2"
+_FLATTEST = 1e-3  # total variation of a batch without any edges, so that it can be divided by
 _FULL_BATCH_COLORS = 64  # above it a batch shrinks, so that index probabilities keep their size
 
 
@@ -51,7 +52,8 @@ class TrainingConfig:
     so on down to 1. jitter: standard deviation of their brightness shift at two colours, in standard deviations of the
     pixels; it falls as 1 / log2 K. distillation: share of the loss that comes from the
     classifier's own answer instead of the label. regularisation, error: weights of R and of the squared error.
-    rate: weight of the disagreement between neighbours, so that files become shorter. also: other frozen classifiers
+    rate: weight of what files pay for, the disagreement between neighbours (PNG) and the total variation over that of the
+    original (BPG). also: other frozen classifiers
     whose answers count as much. encoder: the classifier that is built upon, if not `classifier`. start: published
     quantizer whose weights training starts from.
     """
@@ -190,7 +192,9 @@ class Objective:
         error = ((result.images - images) / self.judges[0].std).square().mean()
         loss = recognition + config.regularisation * regulariser(result.probabilities) + config.error * room * error
         if config.rate:
-            loss = loss + config.rate * disagreement(result.probabilities)
+            painted = result.images if soft else shown  # not pressed, which would make edges cheap
+            edges = total_variation(painted) / total_variation(images).clamp_min(_FLATTEST)
+            loss = loss + config.rate * (disagreement(result.probabilities) + edges)
         return loss, answers[0].detach().argmax(1) == labels
 
     def _misread(self, images: Tensor, labels: Tensor, judge: Classifier, answer: Tensor) -> Tensor:
@@ -330,7 +334,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--regularisation", type=float, default=1.0, help="weight of the paper's R (%(default)s)")
     parser.add_argument("--error", type=float, default=1.0, help="weight of the squared error at large K (%(default)s)")
-    parser.add_argument("--rate", type=float, default=0.0, help="weight of unequal neighbours (%(default)s)")
+    parser.add_argument(
+        "--rate", type=float, default=0.0, help="weight of unequal neighbours and of edges (%(default)s)"
+    )
     parser.add_argument("--crop", type=int, default=4, help="random shift in pixels (%(default)s)")
     return parser
 

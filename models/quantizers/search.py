@@ -52,9 +52,7 @@ def _require_finite(plan: Plan) -> None:
         raise NotFinite("the quantizer planned with values that are not finite")
 
 
-def _costs(
-    network: ColorCNN, views: Tensor, answers: Tensor, plan: Plan, factors: Tensor, fidelity: float
-) -> Tensor:
+def _costs(network: ColorCNN, views: Tensor, answers: Tensor, plan: Plan, factors: Tensor, fidelity: float) -> Tensor:
     """(S, B) float32, of each of S strengths for each image.
 
     answers: (B, classes) float32, log probabilities of the classes in the originals. factors: (S,) float32.

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from training.losses import disagreement, regulariser
+from training.losses import disagreement, regulariser, total_variation
 
 
 @pytest.mark.parametrize("colors", [2, 5])
@@ -37,3 +37,10 @@ def test_neighbours_disagree_where_index_maps_change() -> None:
     different = 1 + 2 + 1  # in the upper row, in the lower row, one above the other
     assert disagreement(probabilities).item() == pytest.approx(different / 7)
     assert disagreement(torch.full((2, 4, 5, 5), 0.25)).item() == pytest.approx(3 / 4)
+
+
+def test_the_total_variation_adds_up_the_steps_across_and_down() -> None:
+    image = torch.tensor([[[[0.0, 0.5, 0.5], [1.0, 0.5, 0.0]]]])
+    across, down = (0.5 + 0.5 + 0.5) / 4, (1.0 + 0.5) / 3
+    assert total_variation(image).item() == pytest.approx(across + down)
+    assert total_variation(torch.full((2, 3, 4, 4), 0.3)) == 0

@@ -44,6 +44,7 @@ def test_a_shipped_recipe_is_called_by_its_name() -> None:
         (HEAD.replace("[0, 1]", "[]") + "[train]\n", "seeds must be a list of int"),
         (HEAD.replace('"t"', "3") + "[train]\n", "title must be a text, not 3"),
         (HEAD + "train = 3\n", "train must be a table"),
+        (HEAD + "test = 0\n[train]\n", "test must be true or false, not 0"),
     ],
 )
 def test_a_file_that_is_no_recipe_is_refused_in_one_line(tmp_path: Path, text: str, told: str) -> None:

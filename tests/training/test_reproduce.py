@@ -179,3 +179,11 @@ def test_every_shipped_recipe_is_understood_by_all_its_scripts(name: str, hardwa
     named = [recipe.train.get(key) for key in ("classifier", "encoder", "start")]
     assert {*recipe.needs} == {name for name in [*named, *recipe.train.get("also", [])] if name}
     assert [needed.file.stem for needed in recipe.needed()] == recipe.needs
+
+
+def test_what_is_scored_on_the_held_out_part_is_trained_and_no_more(copied: Path) -> None:
+    (copied / "two.toml").write_text(ROW.replace('needs = ["stripes"]', 'needs = ["stripes"]\ntest = false'))
+    shutil.rmtree(copied / "runs" / "two")
+    (copied / "results" / "two.json").unlink()
+    assert call(copied, Stations()) == ["train_published"]
+    assert not (copied / "results" / "two.json").exists()

@@ -16,7 +16,7 @@ from models.registry import Registry
 from tests.training.conftest import QUANTIZER_FLAGS, Workshop
 from tests.training.synthetic import stripes
 from training import run, train_colorcnn
-from training.losses import disagreement
+from training.losses import disagreement, total_variation
 from training.painting import score
 from training.train_colorcnn import SCORED_COLORS, Objective, TrainingConfig, around, started_from
 
@@ -171,16 +171,20 @@ def test_classifiers_that_read_along_count_as_much(workshop: Workshop) -> None:
     torch.testing.assert_close(loss(first, second), (loss(first) + loss(second)) / 2)
 
 
-def test_the_rate_counts_neighbours_that_differ(workshop: Workshop) -> None:
+@pytest.mark.parametrize("soft", [True, False])
+def test_the_rate_counts_neighbours_that_differ_and_edgesworkshop: Workshop, soft: bool) -> None:
     data, network = stripes(8), around(frozen(workshop)).eval()
     images = data.images.float().div(255)
 
     def loss(rate: float) -> torch.Tensor:
         generator = torch.Generator().manual_seed(0)
         objective = Objective(network, [frozen(workshop)], make_config(rate=rate))
-        return objective(images, data.labels, 4, soft=True, generator=generator)[0].detach()
+        return objective(images, data.labels, 4, soft=soft, generator=generator)[0].detach()
 
-    torch.testing.assert_close(loss(2.0) - loss(0.0), 2 * disagreement(network.soft(images, 4).probabilities).detach())
+    result, found = network.soft(images, 4), network.hard(images, 4)
+    painted = result.images if soft else paint_hard(found.palette, found.indices)
+    paid = disagreement(result.probabilities) + total_variation(painted) / total_variation(images)
+    torch.testing.assert_close(loss(2.0) - loss(0.0), 2 * paid.detach())
 
 
 def test_a_run_on_another_encoder_that_another_classifier_reads_too(workshop: Workshop, tmp_path: Path) -> None:
