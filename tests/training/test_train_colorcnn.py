@@ -172,7 +172,7 @@ def test_classifiers_that_read_along_count_as_much(workshop: Workshop) -> None:
 
 
 @pytest.mark.parametrize("soft", [True, False])
-def test_the_rate_counts_neighbours_that_differ_and_edgesworkshop: Workshop, soft: bool) -> None:
+def test_the_rate_counts_neighbours_that_differ_and_edges(workshop: Workshop, soft: bool) -> None:
     data, network = stripes(8), around(frozen(workshop)).eval()
     images = data.images.float().div(255)
 
