@@ -53,8 +53,8 @@ class TrainingConfig:
     pixels; it falls as 1 / log2 K. distillation: share of the loss that comes from the
     classifier's own answer instead of the label. regularisation, error: weights of R and of the squared error.
     rate: weight of what files pay for: the disagreement between neighbours (PNG) and the total variation over that of
-    the original (BPG). also: other frozen classifiers whose answers count as much. encoder: the classifier that is built
-    upon, if not `classifier`. start: published quantizer whose weights training starts from.
+    the original (BPG). also: other frozen classifiers whose answers count as much. encoder: the classifier that is
+    built upon, if not `classifier`. start: published quantizer whose weights training starts from.
     """
 
     dataset: str
