@@ -1,9 +1,9 @@
 """The option `fidelity` over a test set: what the classifier's eye gives up for the human's, K by K.
 
     python -m training.evaluate_fidelity --data DATA/cifar10 --classifier cifar10-resnet9 \\
-        --quantizer cifar10-colorcnn --out results/cifar10-fidelity.json
+        --quantizer cifar10-resnet9-colorcnn --out results/cifar10-fidelity.json
 
-Every image is painted at every fidelity by the learned quantizer, written as an indexed PNG, read back and classified.
+The first images of the test set are painted at every fidelity by the learned quantizer, written as an indexed PNG, read back and classified.
 In the rows fidelity is the `quality`, in percent. What is done is kept in a partial file beside --out, so a run that
 was killed goes on where it was.
 """
@@ -75,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     measuring.add_flags(parser)
     parser.add_argument("--quantizer", required=True, help="published learned quantizer that has several strengths")
+    parser.add_argument("--images", type=int, default=2000, help="the first so many of the test set (%(default)s)")
     parser.add_argument("--colors", type=int, nargs="+", default=COLORS, help=f"numbers of colours ({words(COLORS)})")
     parser.add_argument(
         "--percents",

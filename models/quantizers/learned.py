@@ -33,8 +33,8 @@ class LearnedQuantizer:
     bounded by a tile of 2^17 pixels, whatever the image's size and K, but for each image's structure, which takes 4 s^2
     bytes for each colour where it has not faded out.
 
-    On CUDA, and on processors with instructions for it, the networks are in bfloat16, as in training; what
-    judges strengths and what tells colours apart is in float32.
+    On CUDA, and on processors with instructions for it, the networks are in bfloat16, as in training; what tells colours
+    apart is in float32.
 
     fidelity: whose eye the search for the strength of the structure serves, from 0, the classifier's, to 1, the human's
     (the squared error); without effect where the network does not heed it.
@@ -104,7 +104,7 @@ class LearnedQuantizer:
         """views: (B, 3, s, s); images: (B, 3, ...), their pixels or a sample of them; both float32 in [0, 1]."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=_has_bfloat16(self.device)):
             plan = self.network.plan(views, images.flatten(2).mT, colors)
-        return strengthened(self.network, views, plan, self.fidelity)
+            return strengthened(self.network, views, plan, self.fidelity)
 
     def _upload(self, pixels: NDArray[np.uint8]) -> Tensor:
         """The same array on the device."""
