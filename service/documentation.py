@@ -99,7 +99,7 @@ def _header(description: str, example: str) -> Json:
 _REQUEST_ID = {"X-Request-ID": _header("The id that came in, or a new one; also in the log.", "5f2c0d1e")}
 _COMMON_HEADERS: Json = {
     **_REQUEST_ID,
-    "X-Model": _header("The network that worked; `none` for a classical method.", "cifar10-colorcnn"),
+    "X-Model": _header("The network that worked; `none` for a classical method.", "cifar10-resnet9-colorcnn"),
     "Server-Timing": _header(
         "Milliseconds in each stage.", "decode;dur=2.1, queue;dur=0.0, model;dur=9.4, encode;dur=1.2"
     ),

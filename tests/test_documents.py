@@ -169,7 +169,7 @@ def test_the_fuzz_is_told_as_it_was_measured() -> None:
 
 
 def test_the_learning_curve_is_that_of_the_log() -> None:
-    epochs = {str(row["epoch"]): row for row in logged("cifar10-colorcnn")}
+    epochs = {str(row["epoch"]): row for row in logged("cifar10-resnet9-colorcnn")}
     shown = table_after("RESULTS.md", "How the quantizer learned")
     for epoch, *cells in shown[1:]:
         assert cells == [f"{100 * epochs[epoch][f'held_out_top1_{k}']:.1f}" for k in (2, 4, 8, 16, 32, 64)]
@@ -192,7 +192,7 @@ def test_bfloat16_is_told_as_it_was_measured() -> None:
 
 
 def test_the_minutes_are_those_of_the_logs() -> None:
-    classifier, quantizer = (logged(name)[-1] for name in ("cifar10-resnet9", "cifar10-colorcnn"))
+    classifier, quantizer = (logged(name)[-1] for name in ("cifar10-resnet9", "cifar10-resnet9-colorcnn"))
     text = " ".join(text_of("RESULTS.md").split())
     assert f"Classifier: {classifier['seconds'] / 60:.0f} minutes, {classifier['epoch']} epochs." in text
     assert f"Quantizer: {quantizer['seconds'] / 60:.0f} minutes, {quantizer['epoch']} epochs" in text

@@ -1,6 +1,6 @@
 """What an exact index map costs as BPG, coding by coding, against the indexed PNG.
 
-    python -m training.evaluate_palette_modes --data DATA/cifar10 --quantizer cifar10-colorcnn \\
+    python -m training.evaluate_palette_modes --data DATA/cifar10 --quantizer cifar10-resnet9-colorcnn \\
         --photos tests/photos/cat.jpg --out results/cifar10-palette-modes.json
 
 Images of the held-out part of train, at the network's size, and whole photos are painted by the learned quantizer and

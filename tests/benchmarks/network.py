@@ -42,7 +42,7 @@ from models.quantizers.learned import LearnedQuantizer, color_sums, load_quantiz
 from models.registry import Registry
 from training import markdown
 
-MODEL = "cifar10-colorcnn"
+MODEL = "cifar10-resnet9-colorcnn"
 COLORS = (2, 4, 16)
 SQUARE = 120  # side of the squares of the photo that are scaled down to the quantizer's own size
 
