@@ -256,7 +256,9 @@ class BenchmarkSummary(_Summary[int]):
 class BenchmarkReport(_Answer):
     """The answer of POST /benchmark as JSON."""
 
-    model: str | None = Field(description="The network of the method `colorcnn`.", examples=["cifar10-resnet9-colorcnn"])
+    model: str | None = Field(
+        description="The network of the method `colorcnn`.", examples=["cifar10-resnet9-colorcnn"]
+    )
     classifier: str = Field(description="Who judges.", examples=["cifar10-resnet9"])
     images: list[BenchmarkImage | BenchmarkFailedImage]
     rows: list[BenchmarkRow | BenchmarkFailedRow] = Field(description="Images, in them methods, in them colours.")
@@ -303,7 +305,9 @@ class DatasetReport(BaseModel):
     classifier: str = Field(examples=["cifar10-resnet9"])
     quantizer: str | None = Field(examples=["cifar10-resnet9-colorcnn"])
     sha256: dict[str, str] = Field(description="Hashes of the checkpoints that were measured.")
-    seeds: dict[str, int] = Field(description="That they were trained with.", examples=[{"cifar10-resnet9-colorcnn": 0}])
+    seeds: dict[str, int] = Field(
+        description="That they were trained with.", examples=[{"cifar10-resnet9-colorcnn": 0}]
+    )
     top1_original: float = Field(ge=0, le=1, description="Top-1 accuracy on the originals.", examples=[0.9045])
     command: str = Field(description="What measured.", examples=["python -m training.evaluate --out results/x.json"])
     commit: str = Field(description="Of the code that measured.")

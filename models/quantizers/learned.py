@@ -33,8 +33,8 @@ class LearnedQuantizer:
     bounded by a tile of 2^17 pixels, whatever the image's size and K, but for each image's structure, which takes 4 s^2
     bytes for each colour where it has not faded out.
 
-    On CUDA, and on processors with instructions for it, the networks are in bfloat16, as in training; what tells colours
-    apart is in float32.
+    On CUDA, and on processors with instructions for it, the networks are in bfloat16, as in training; what tells
+    colours apart is in float32.
 
     fidelity: whose eye the search for the strength of the structure serves, from 0, the classifier's, to 1, the human's
     (the squared error); without effect where the network does not heed it.
