@@ -4,8 +4,8 @@
         --quantizer cifar10-resnet9-colorcnn --out results/cifar10-fidelity.json
 
 The first images of the test set are painted at every fidelity by the learned quantizer, written as indexed PNG files,
-read back and classified. In the rows fidelity is the `quality`, in percent. What is done is kept in a partial file beside
---out, so a run that was killed goes on where it was.
+read back and classified. In the rows fidelity is the `quality`, in percent. What is done is kept in a partial file
+beside --out, so a run that was killed goes on where it was.
 """
 
 import argparse
