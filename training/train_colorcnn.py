@@ -52,8 +52,8 @@ class TrainingConfig:
     so on down to 1. jitter: standard deviation of their brightness shift at two colours, in standard deviations of the
     pixels; it falls as 1 / log2 K. distillation: share of the loss that comes from the
     classifier's own answer instead of the label. regularisation, error: weights of R and of the squared error.
-    rate: weight of what files pay for: the disagreement between neighbours (PNG) and the total variation over that of
-    the original (BPG). also: other frozen classifiers whose answers count as much. encoder: the classifier that is
+    rate: weight of what files pay for, times log2 K squared: the disagreement between neighbours (PNG) and the total
+    variation over that of the original (BPG). also: other frozen classifiers whose answers count as much. encoder: the classifier that is
     built upon, if not `classifier`. start: published quantizer whose weights training starts from.
     """
 
@@ -193,7 +193,9 @@ class Objective:
         if config.rate:
             painted = result.images if soft else shown  # not pressed, which would make edges cheap
             edges = total_variation(painted) / total_variation(images).clamp_min(_FLATTEST)
-            loss = loss + config.rate * (disagreement(result.probabilities) + edges)
+            # Few colours have few edges, and each of them tells much; at many colours most edges are noise.
+            weight = config.rate * math.log2(colors) ** 2
+            loss = loss + weight * (disagreement(result.probabilities) + edges)
         return loss, answers[0].detach().argmax(1) == labels
 
     def _misread(self, images: Tensor, labels: Tensor, judge: Classifier, answer: Tensor) -> Tensor:
