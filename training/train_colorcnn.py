@@ -52,9 +52,9 @@ class TrainingConfig:
     so on down to 1. jitter: standard deviation of their brightness shift at two colours, in standard deviations of the
     pixels; it falls as 1 / log2 K. distillation: share of the loss that comes from the
     classifier's own answer instead of the label. regularisation, error: weights of R and of the squared error.
-    rate: weight of what files pay for, times log2 K squared: the disagreement between neighbours (PNG) and the total
-    variation over that of the original (BPG). also: other frozen classifiers whose answers count as much. encoder: the classifier that is
-    built upon, if not `classifier`. start: published quantizer whose weights training starts from.
+    rate: weight of what files pay for, the disagreement between neighbours (PNG) and the total variation over that of the
+    original (BPG), times (log2 K)^2 - 1. also: other frozen classifiers whose answers count as much. encoder: the
+    classifier that is built upon, if not `classifier`. start: published quantizer whose weights training starts from.
     """
 
     dataset: str
@@ -193,8 +193,8 @@ class Objective:
         if config.rate:
             painted = result.images if soft else shown  # not pressed, which would make edges cheap
             edges = total_variation(painted) / total_variation(images).clamp_min(_FLATTEST)
-            # Few colours have few edges, and each of them tells much; at many colours most edges are noise.
-            weight = config.rate * math.log2(colors) ** 2
+            # Two colours have few edges, and each of them tells much; the more colours, the more edges are noise.
+            weight = config.rate * (math.log2(colors) ** 2 - 1)
             loss = loss + weight * (disagreement(result.probabilities) + edges)
         return loss, answers[0].detach().argmax(1) == labels
 

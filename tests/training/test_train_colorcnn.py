@@ -184,7 +184,7 @@ def test_the_rate_counts_neighbours_that_differ_and_edges(workshop: Workshop, so
     result, found = network.soft(images, 4), network.hard(images, 4)
     painted = result.images if soft else paint_hard(found.palette, found.indices)
     paid = disagreement(result.probabilities) + total_variation(painted) / total_variation(images)
-    torch.testing.assert_close(loss(0.5) - loss(0.0), 0.5 * 2**2 * paid.detach())  # log2 of four colours, squared
+    torch.testing.assert_close(loss(0.5) - loss(0.0), 0.5 * (2**2 - 1) * paid.detach())  # of four colours
 
 
 def test_a_run_on_another_encoder_that_another_classifier_reads_too(workshop: Workshop, tmp_path: Path) -> None:
