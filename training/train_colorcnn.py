@@ -52,8 +52,8 @@ class TrainingConfig:
     so on down to 1. jitter: standard deviation of their brightness shift at two colours, in standard deviations of the
     pixels; it falls as 1 / log2 K. distillation: share of the loss that comes from the
     classifier's own answer instead of the label. regularisation, error: weights of R and of the squared error.
-    rate: weight of what files pay for, the disagreement between neighbours (PNG) and the total variation over that of the
-    original (BPG), times (log2 K)^2 - 1. also: other frozen classifiers whose answers count as much. encoder: the
+    rate: weight of what files pay for, the disagreement between neighbours (PNG) and the total variation over that of
+    the original (BPG), times (log2 K)^2 - 1. also: other frozen classifiers whose answers count as much. encoder: the
     classifier that is built upon, if not `classifier`. start: published quantizer whose weights training starts from.
     """
 
