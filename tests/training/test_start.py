@@ -58,7 +58,7 @@ def test_a_recipe_for_another_trainer_is_refused(tmp_path: Path) -> None:
 
 
 def log_flags(folder: Path, resume: str) -> argparse.Namespace:
-    return argparse.Namespace(out=folder, resume=resume, minutes=math.inf, epochs=3)
+    return argparse.Namespace(out=folder, resume=resume, minutes=math.inf, epochs=3, score_every=1)
 
 
 def test_a_folder_that_holds_a_run_is_not_mixed_with_another(tmp_path: Path) -> None:
