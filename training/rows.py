@@ -9,7 +9,7 @@ of ablations, which the test set is not read for, are made of the logs alone: me
 import argparse
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -99,7 +99,17 @@ def _measured(results: Path, recipes: Iterable[Recipe]) -> Iterable[Trained]:
         report = next((each for each in evaluations if _is_about(each, recipe)), None)
         if report and _log(results, name).exists():
             rows = [row for row in report["rows"] if row["model"] == name and row["method"] != ONE_PASS]
-            yield Trained(recipe, report, rows, Run.read(_log(results, name)))
+            yield Trained(recipe, report, rows, _whole_run(results, recipe))
+
+
+def _whole_run(results: Path, recipe: Recipe) -> Run:
+    """The run of a recipe, with the epochs and minutes of those whose weights it started from."""
+    own = Run.read(_log(results, recipe.file.stem))
+    first = recipe.train.get("start")
+    if first is None or not _log(results, first).exists():
+        return own
+    before = _whole_run(results, Recipe.read(str(recipe.file.with_name(f"{first}.toml"))))
+    return replace(own, minutes=before.minutes + own.minutes, epochs=before.epochs + own.epochs)
 
 
 def _is_about(report: Mapping[str, Any], recipe: Recipe) -> bool:

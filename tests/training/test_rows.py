@@ -73,6 +73,13 @@ def test_every_row_tells_how_it_was_made(folder: Path) -> None:
     assert classifier == ["`seer`", "dots", "seer", "A", "-", "90.0", "-", "-", "-", *made]
 
 
+def test_a_run_that_started_from_another_tells_what_both_took(folder: Path) -> None:
+    file = folder / "ours.toml"
+    file.write_text(file.read_text() + 'start = "less"\n')
+    assert lines(folder, "Side by side, top-1 in %")[1][3] == "4"
+    assert {line[-1] for line in lines(folder, "Every row") if line[0] == "`ours`"} == {"7"}
+
+
 def test_what_was_not_measured_or_has_no_log_is_not_shown(folder: Path) -> None:
     (folder / "logs" / "ours.jsonl").unlink()
     assert [line[0] for line in lines(folder, "Every row")] == ["`seer`"]
