@@ -83,6 +83,16 @@ def test_results_open_with_every_trained_row() -> None:
         assert f"{title}:\n\n{table}\n" in text_of("RESULTS.md"), title
 
 
+def test_what_the_opening_says_beside_its_table_is_what_was_measured() -> None:
+    best, original, short = top1_of("cifar10"), measured()["top1_original"], top1_of("cifar10-resnet9-colorcnn-short")
+    gaps = [f"{100 * (original - best['colorcnn', colors]):.1f}" for colors in rows.COLORS]
+    assert_told(
+        f"{100 * best['colorcnn', 2]:.1f} % at 1 bit, {gaps[0]} points under the originals; {gaps[1]} points under",
+        f"{', '.join(gaps[2:5])} and {gaps[5]} points at 3, 4, 5 and 6 bits.",
+        f"Without its search ours has {100 * short['colorcnn_one_pass', 2]:.1f} % at two colours there",
+    )
+
+
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_the_accuracy_on_the_originals_is_the_measured_one(document: str) -> None:
     assert f"{100 * measured()['top1_original']:.2f} %" in text_of(document)
