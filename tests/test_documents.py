@@ -218,6 +218,7 @@ def test_the_manifest_has_the_same_accuracy() -> None:
             assert tested == {"test_top1": originals.pop()} and not originals
         else:
             report = registry.results(entry.name)
+            assert report is not None
             ours = [row for row in report["rows"] if (row["model"], row["method"]) == (entry.name, "colorcnn")]
             assert report in reports and report["sha256"][entry.name] == entry.sha256
             assert tested == {f"test_top1_{row['colors']}": row["top1"] for row in ours} != {}
