@@ -91,7 +91,7 @@ def epoch_generator(seed: int, epoch: int, device: torch.device) -> torch.Genera
 
 
 def autocast(device: torch.device, *, enabled: bool) -> AbstractContextManager[Any]:
-    """bfloat16 where it is safe; the same on CUDA and on CPUs (fast on those with AVX-512 BF16 or AMX)."""
+    """bfloat16 where it is safe; the same on CUDA and on CPUs."""
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled)
 
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import torch
 
+from models.networks.precision import has_bfloat16
 from training import run
 from training.datasets import DatasetError
 from training.recipe import OF_A_CALL, Recipe, arguments
@@ -45,7 +46,8 @@ def _is_gpu(hardware: str, device: str) -> bool:
 
 def configuration(kind: Callable[..., Configuration], args: argparse.Namespace, **others: Any) -> Configuration:
     """A trainer's frozen dataclass: each field has the value of the flag of its name, or that in `others`."""
-    values = vars(args) | {"bf16": not args.fp32} | others
+    bf16 = not args.fp32 and has_bfloat16(run.choose_device(args.device))
+    values = vars(args) | {"bf16": bf16} | others
     return kind(**{name: values[name] for name in signature(kind).parameters})
 
 
@@ -97,7 +99,7 @@ def add_training_flags(parser: argparse.ArgumentParser, *, epochs: int, batch: i
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of everything random (%(default)s)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (%(default)s)")
-    parser.add_argument("--fp32", action="store_true", help="no bfloat16 autocast")
+    parser.add_argument("--fp32", action="store_true", help="no bfloat16, also where the device is quick at it")
     parser.add_argument(
         "--resume",
         nargs="?",

@@ -12,6 +12,7 @@ from torch import Tensor
 from models.errors import UnknownModel
 from models.networks.colorcnn import ColorCNN, Plan, Window
 from models.networks.folding import fold_batch_norm
+from models.networks.precision import has_bfloat16
 from models.palette_image import PaletteImage
 from models.quantizers.base import check_colors, checked_exact, exact
 from models.quantizers.search import strengthened
@@ -102,7 +103,7 @@ class LearnedQuantizer:
 
     def _plan(self, views: Tensor, images: Tensor, colors: int) -> Plan:
         """views: (B, 3, s, s); images: (B, 3, ...), their pixels or a sample of them; both float32 in [0, 1]."""
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=_has_bfloat16(self.device)):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=has_bfloat16(self.device)):
             plan = self.network.plan(views, images.flatten(2).mT, colors)
             return strengthened(self.network, views, plan, self.fidelity)
 
@@ -112,13 +113,6 @@ class LearnedQuantizer:
         if self.device.type == "cuda":
             copy = copy.pin_memory()  # so that a tile is copied while the one before is painted
         return copy.to(self.device, non_blocking=True)
-
-
-def _has_bfloat16(device: torch.device) -> bool:
-    """Whether products of bfloat16 are faster there than those of float32."""
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return bool(torch.cpu.get_capabilities().get("avx512_bf16"))
 
 
 def _planes(pixels: Tensor) -> Tensor:

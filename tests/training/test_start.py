@@ -52,6 +52,16 @@ def test_on_a_gpu_a_recipe_may_differ(tmp_path: Path, monkeypatch: pytest.Monkey
     assert [parsed(tmp_path, "--device", device).batch for device in ("auto", "cpu")] == [999, 128]
 
 
+@pytest.mark.parametrize(("flags", "fast", "bf16"), [([], True, True), ([], False, False), (["--fp32"], True, False)])
+def test_bfloat16_is_for_devices_that_are_quick_at_it(
+    flags: list[str], fast: bool, bf16: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(start, "has_bfloat16", lambda device: fast)
+    args = train_classifier._parser().parse_args(["--out", "unused", *flags])
+    config = start.configuration(train_classifier.TrainingConfig, args)
+    assert config.bf16 is bf16
+
+
 def test_a_recipe_for_another_trainer_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match=r"r\.toml is for training\.train_colorcnn"):
         parsed(tmp_path, trainer=train_classifier)

@@ -167,7 +167,7 @@ def test_bfloat16_moves_no_more_than_a_few_pixels(device: str, monkeypatch: pyte
     quantizer = LearnedQuantizer(quantizer.network.to(device), torch.device(device))
     indices = []
     for has in (False, True):
-        monkeypatch.setattr(learned, "_has_bfloat16", lambda device, has=has: has)
+        monkeypatch.setattr(learned, "has_bfloat16", lambda device, has=has: has)
         indices.append(np.stack([painted.indices for painted in quantizer.quantize_batch(images, 4)]))
     assert 0 < np.mean(indices[0] != indices[1]) < 0.05
 
@@ -175,7 +175,7 @@ def test_bfloat16_moves_no_more_than_a_few_pixels(device: str, monkeypatch: pyte
 @pytest.mark.gpu
 @pytest.mark.parametrize("colors", [2, 64])
 def test_cuda_paints_as_the_cpu_does(colors: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(learned, "_has_bfloat16", lambda device: False)
+    monkeypatch.setattr(learned, "has_bfloat16", lambda device: False)
     pixels = make_pixels(200, 300)
     device = torch.device("cuda")
     painted = LearnedQuantizer(make_quantizer().network.to(device), device).quantize(pixels, colors)
