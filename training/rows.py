@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from models.method_names import ONE_PASS
+from models.method_names import ONE_PASS, method_name
 from training import run
 from training.markdown import table
 from training.recipe import SHIPPED, Recipe
@@ -29,11 +29,9 @@ _NONE = "-"
 
 
 @dataclass(frozen=True)
-class Trained:
-    """A recipe that was run and measured on the test set: `rows` are those of its model in `report`, none for a
-    classifier."""
+class Seed:
+    """One run of a recipe and its report: `rows` are those of its model, none for a classifier."""
 
-    recipe: Recipe
     report: Mapping[str, Any]
     rows: Sequence[Mapping[str, Any]]
     run: "Run"
@@ -43,9 +41,36 @@ class Trained:
         """Top-1 of the classifier on the originals, 0 to 1."""
         return float(self.report["top1_original"])
 
-    def top1(self, colors: int) -> float | None:
-        """Of the images in that many colours, 0 to 1; None where it was not measured."""
-        return next((row["top1"] for row in self.rows if row["colors"] == colors), None)
+    def of(self, colors: int) -> Mapping[str, Any] | None:
+        """The row of that many colours; None where it was not measured."""
+        return next((row for row in self.rows if row["colors"] == colors), None)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A recipe that was run and measured on the test set, with at least one seed."""
+
+    recipe: Recipe
+    seeds: Sequence[Seed]
+
+    @property
+    def first(self) -> Seed:
+        """The one that stands for what all have in common."""
+        return self.seeds[0]
+
+    @property
+    def colors(self) -> list[int]:
+        """What it was measured at, none for a classifier."""
+        return [row["colors"] for row in self.first.rows]
+
+    @property
+    def minutes(self) -> float:
+        """Of one run, in the mean."""
+        return fmean(seed.run.minutes for seed in self.seeds)
+
+    def values(self, colors: int, name: str) -> list[Any]:
+        """One value of the row of that many colours for each seed that has one."""
+        return [row[name] for seed in self.seeds if (row := seed.of(colors)) is not None]
 
 
 @dataclass(frozen=True)
@@ -75,48 +100,54 @@ def main(argv: Sequence[str] | None = None) -> str:
 
 
 def tables(results: Path, recipes: Path = SHIPPED) -> dict[str, str]:
-    """Every table by its title, of the reports in one folder and the recipes in another."""
+    """Every table that has a line, by its title, of the reports in one folder and the recipes in another."""
     known = [Recipe.read(str(file)) for file in sorted(recipes.glob("*.toml"))]
-    trained = list(_measured(results, known))
+    reports = _evaluations(results)
+    trained = list(_measured(reports, results, known))
     published = json.loads((results / PUBLISHED_FILE).read_text())["rows"]
-    return {
+    found = {
         "Side by side, top-1 in %": _beside(published, trained),
+        "Read by a classifier that had no part in it, top-1 in %": _transferred(reports, known),
         "Ablations, top-1 in % on the held-out part of train": _ablations(results, known),
         "Every row": _every_row(trained),
     }
+    return {title: body for title, body in found.items() if body.count("\n") > 1}
 
 
-def _measured(results: Path, recipes: Iterable[Recipe]) -> Iterable[Trained]:
-    """What the test set was read for, in the order of the recipes."""
+def _evaluations(results: Path) -> list[Mapping[str, Any]]:
+    """What training.evaluate wrote into a folder."""
     reports = [json.loads(file.read_text()) for file in sorted(results.glob("*.json"))]
-    evaluations = [
-        report
-        for report in reports
-        if {"top1_original", "sha256"} <= report.keys() and not {"codec", "knob"} & report.keys()
+    return [
+        each for each in reports if {"top1_original", "sha256"} <= each.keys() and not {"codec", "knob"} & each.keys()
     ]
+
+
+def _measured(reports: Sequence[Mapping[str, Any]], results: Path, recipes: Iterable[Recipe]) -> Iterable[Trained]:
+    """What the test set was read for, in the order of the recipes."""
     for recipe in recipes:
-        name = recipe.file.stem
-        report = next((each for each in evaluations if _is_about(each, recipe)), None)
-        if report and _log(results, name).exists():
-            rows = [row for row in report["rows"] if row["model"] == name and row["method"] != ONE_PASS]
-            yield Trained(recipe, report, rows, _whole_run(results, recipe))
+        seeds = [_seed(reports, results, recipe, row_name(recipe, seed)) for seed in recipe.seeds]
+        if found := [seed for seed in seeds if seed]:
+            yield Trained(recipe, found)
 
 
-def _whole_run(results: Path, recipe: Recipe) -> Run:
-    """The run of a recipe, with the epochs and minutes of those whose weights it started from."""
-    own = Run.read(_log(results, recipe.file.stem))
+def _seed(reports: Sequence[Mapping[str, Any]], results: Path, recipe: Recipe, name: str) -> Seed | None:
+    """One run of a recipe, by the name of its model, if it was measured and there is a log of it."""
+    judge = recipe.train.get("classifier", name)
+    report = next((each for each in reports if name in each["sha256"] and each["classifier"] == judge), None)
+    if report is None or not _log(results, name).exists():
+        return None
+    rows = [row for row in report["rows"] if row["model"] == name and row["method"] != ONE_PASS]
+    return Seed(report, rows, _whole_run(results, recipe, name))
+
+
+def _whole_run(results: Path, recipe: Recipe, name: str) -> Run:
+    """A run of a recipe, with the epochs and minutes of those whose weights it started from."""
+    own = Run.read(_log(results, name))
     first = recipe.train.get("start")
     if first is None or not _log(results, first).exists():
         return own
-    before = _whole_run(results, Recipe.read(str(recipe.file.with_name(f"{first}.toml"))))
+    before = _whole_run(results, Recipe.read(str(recipe.file.with_name(f"{first}.toml"))), first)
     return replace(own, minutes=before.minutes + own.minutes, epochs=before.epochs + own.epochs)
-
-
-def _is_about(report: Mapping[str, Any], recipe: Recipe) -> bool:
-    """Whether it measured the recipe's model read by the classifier that it was trained against."""
-    return recipe.file.stem in report["sha256"] and report["classifier"] == recipe.train.get(
-        "classifier", recipe.file.stem
-    )
 
 
 def _log(results: Path, name: str) -> Path:
@@ -124,7 +155,7 @@ def _log(results: Path, name: str) -> Path:
 
 
 def _beside(published: Iterable[Mapping[str, Any]], trained: Iterable[Trained]) -> str:
-    networks = [each for each in trained if each.rows]
+    networks = [each for each in trained if each.colors]
     heading = ["network", "classifier", "on originals", "epochs", *(f"K = {k}" for k in COLORS)]
     return table(heading, [*map(_published_line, published), *map(_line, networks)])
 
@@ -135,9 +166,28 @@ def _published_line(row: Mapping[str, Any]) -> list[str]:
 
 
 def _line(each: Trained) -> list[str]:
-    top1 = [each.top1(colors) for colors in COLORS]
-    head = [each.recipe.title, each.report["classifier"], _percent(each.original), str(each.run.epochs)]
-    return [*head, *map(_percent, top1)]
+    first = each.first
+    head = [each.recipe.title, first.report["classifier"], _percent(first.original), str(first.run.epochs)]
+    return [*head, *(_spread(each.values(colors, "top1")) for colors in COLORS)]
+
+
+def _transferred(reports: Iterable[Mapping[str, Any]], recipes: Iterable[Recipe]) -> str:
+    """Reports of a classifier that the quantizer was not trained with: every method in them, as it read it."""
+    partner = {recipe.file.stem: recipe.train["classifier"] for recipe in recipes if "classifier" in recipe.train}
+    lines = []
+    for report in reports:
+        reader = report["classifier"]
+        if any(partner.get(name, reader) != reader for name in report["sha256"]):
+            painted = [row for row in report["rows"] if row["colors"]]
+            for method, model in dict.fromkeys((row["method"], row["model"]) for row in painted):
+                top1 = {
+                    row["colors"]: row["top1"] for row in painted if (row["method"], row["model"]) == (method, model)
+                }
+                head = [method_name(method), f"`{model}`" if model else _NONE, partner.get(model, _NONE), reader]
+                cells = [_percent(share) for share in (report["top1_original"], *map(top1.get, COLORS))]
+                lines.append([*head, *cells])
+    heading = ["method", "model", "trained with", "read by", "on originals", *(f"K = {k}" for k in COLORS)]
+    return table(heading, lines)
 
 
 def _ablations(results: Path, recipes: Iterable[Recipe]) -> str:
@@ -155,6 +205,8 @@ def _ablations(results: Path, recipes: Iterable[Recipe]) -> str:
 
 def _spread(shares: Sequence[float]) -> str:
     """Mean and sample standard deviation, in percent."""
+    if not shares:
+        return _NONE
     spread = f" ± {100 * stdev(shares):.1f}" if len(shares) > 1 else ""
     return f"{_percent(fmean(shares))}{spread}"
 
@@ -166,16 +218,18 @@ def _every_row(trained: Iterable[Trained]) -> str:
 
 
 def _lines(each: Trained) -> Iterable[list[str]]:
-    """One for each K, or the one of a classifier."""
-    report, recipe = each.report, each.recipe
+    """One for each K, or the one of a classifier; means over the seeds."""
+    report, recipe, original = each.first.report, each.recipe, each.first.original
     head = [f"`{recipe.file.stem}`", report["dataset"], report["classifier"], recipe.protocol.partition(":")[0]]
-    tail = [str(len(recipe.seeds)), each.run.hardware, f"{each.run.minutes:.0f}"]
-    if not each.rows:
-        yield [*head, _NONE, _percent(each.original), *[_NONE] * 3, *tail]
-    for row in each.rows:
-        gap = f"{100 * (row['top1'] - each.original):+.1f}"
-        likeness = "exact" if row["psnr"] is None else f"{row['psnr']:.1f}"
-        yield [*head, str(row["colors"]), _percent(row["top1"]), gap, f"{row['bits_per_pixel']:.2f}", likeness, *tail]
+    tail = [str(len(each.seeds)), each.first.run.hardware, f"{each.minutes:.0f}"]
+    if not each.colors:
+        originals = [seed.original for seed in each.seeds]
+        yield [*head, _NONE, _spread(originals), *[_NONE] * 3, *tail]
+    for colors in each.colors:
+        top1, likeness = each.values(colors, "top1"), each.values(colors, "psnr")
+        gap, bits = 100 * (fmean(top1) - original), fmean(each.values(colors, "bits_per_pixel"))
+        decibels = "exact" if None in likeness else f"{fmean(likeness):.1f}"
+        yield [*head, str(colors), _spread(top1), f"{gap:+.1f}", f"{bits:.2f}", decibels, *tail]
 
 
 def _percent(share: float | None) -> str:

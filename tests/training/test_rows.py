@@ -42,7 +42,7 @@ def folder(tmp_path: Path) -> Path:
     measured = head | {"sha256": {"seer": "a", "ours": "b"}, "rows": rows}
     reports = {
         "dots": measured,
-        "another-reader": measured | {"classifier": "other", "rows": []},
+        "another-reader": measured | {"classifier": "other", "top1_original": 0.8, "rows": rows[::2]},
         "published": {"rows": [{"title": "Theirs", "classifier": "unnamed", "epochs": None, "top1": {"2": 0.821}}]},
     }
     for name, report in reports.items():
@@ -71,6 +71,30 @@ def test_every_row_tells_how_it_was_made(folder: Path) -> None:
     made = ["1", "2 cores", "2"]
     assert ours == ["`ours`", "dots", "seer", "A", "2", "85.0", "-5.0", "1.23", "20.0", *made]
     assert classifier == ["`seer`", "dots", "seer", "A", "-", "90.0", "-", "-", "-", *made]
+
+
+def test_seeds_are_told_as_mean_and_spread(folder: Path) -> None:
+    file = folder / "ours.toml"
+    file.write_text(file.read_text().replace("[0]", "[0, 7, 8]"))
+    (folder / "logs" / "ours-seed8.jsonl").write_text(logged(3, 5.0))
+    report = json.loads((folder / "dots.json").read_text())
+    rows = [row("colorcnn", "ours-seed8", 2, 0.75) | {"bits_per_pixel": 1.434, "psnr": 21.0}]
+    second = report | {"sha256": {"seer": "a", "ours-seed8": "c"}, "rows": rows}
+    (folder / "ours-seed8.json").write_text(json.dumps(second))
+    assert lines(folder, "Side by side, top-1 in %")[1][4] == "80.0 ± 7.1"
+    ours = lines(folder, "Every row")[0]
+    assert ours[4:] == ["2", "80.0 ± 7.1", "-10.0", "1.33", "20.5", "2", "2 cores", "4"]
+
+
+def test_a_classifier_that_had_no_part_in_it_has_a_table_of_its_own(folder: Path) -> None:
+    ours, octree = lines(folder, "Read by a classifier that had no part in it, top-1 in %")
+    assert ours == ["ColorCNN", "`ours`", "seer", "other", "80.0", "85.0", *["-"] * 5]
+    assert octree == ["octree", "-", "-", "other", "80.0", "30.0", *["-"] * 5]
+
+
+def test_without_such_a_reader_there_is_no_such_table(folder: Path) -> None:
+    (folder / "another-reader.json").unlink()
+    assert len(tables(folder, folder)) == 3
 
 
 def test_a_run_that_started_from_another_tells_what_both_took(folder: Path) -> None:
