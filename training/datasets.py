@@ -6,10 +6,11 @@ Folders:  FOLDER/SPLIT/CLASS/*.png (or .jpg, ...); the sorted folder names are t
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import fmean
 from typing import Self
 
 import numpy as np
@@ -73,6 +74,29 @@ def load(folder: Path, split: str, *, size: int) -> LabelledImages:
         if (folder / name).is_dir():
             return _load_folder(folder / name, size)
     raise DatasetError(f"no {split}-*.parquet and no folder {split}/ in {folder}; give the dataset folder with --data")
+
+
+def write_part(file: Path, files: Sequence[bytes], data: LabelledImages) -> None:
+    """Write a Parquet file of image files and the labels of `data`, with classes.json beside it: the layout above.
+
+    A reader sees no file or all of it.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    names = [{"index": index, "name": name} for index, name in enumerate(data.classes)]
+    (file.parent / "classes.json").write_text(json.dumps(names) + "\n")
+    images = [{"bytes": content, "path": None} for content in files]
+    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    columns = {"image": pa.array(images, kind), "label": pa.array(data.labels.tolist(), pa.int64())}
+    partial = file.with_name(f"{file.name}.partial")
+    pq.write_table(pa.table(columns), partial)
+    partial.replace(file)
+
+
+def mean_file_size(folder: Path, split: str) -> float:
+    """Bytes of an image file of a split in Parquet files, in the mean."""
+    return fmean(len(data) for data, _ in _parquet_rows(folder, split))
 
 
 def default_folder() -> Path | None:

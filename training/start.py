@@ -82,13 +82,17 @@ def options(args: argparse.Namespace) -> dict[str, Any]:
     return {name: value for name, value in vars(args).items() if name not in OF_A_CALL}
 
 
+def add_held_out_flag(parser: argparse.ArgumentParser) -> None:
+    """How many training images are held out, by whatever holds them out itself."""
+    parser.add_argument("--held-out", type=int, default=5000, help="training images kept for selection (%(default)s)")
+
+
 def add_training_flags(parser: argparse.ArgumentParser, *, epochs: int, batch: int) -> None:
     """The flags that every trainer has."""
     run.add_data_flags(parser)
     parser.add_argument("--out", type=Path, required=True, help="folder for log.jsonl and the run's state")
     parser.add_argument("--epochs", type=int, default=epochs, help="passes over the training part (%(default)s)")
     parser.add_argument("--batch", type=int, default=batch, help="images in a batch (%(default)s)")
-    parser.add_argument("--held-out", type=int, default=5000, help="training images kept for selection (%(default)s)")
     parser.add_argument(
         "--score-every",
         type=int,

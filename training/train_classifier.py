@@ -57,21 +57,23 @@ def main(argv: Sequence[str] | None = None) -> Result:
         architecture=args.architecture, classes=len(data.classes), size=args.size, width=args.width, mean=mean, std=std
     )
     config = start.configuration(TrainingConfig, args)
-    return train(network_config, config, data, device, start.open_log(args), resume=start.resumes(args))
+    part, held_out = data.hold_out(config.held_out, seed=config.seed)
+    network = build_classifier(network_config)
+    return train(network, config, part, held_out, device, start.open_log(args), resume=start.resumes(args))
 
 
 def train(
-    network_config: ClassifierConfig,
+    network: Classifier,
     config: TrainingConfig,
-    data: LabelledImages,
+    part: LabelledImages,
+    held_out: LabelledImages,
     device: torch.device,
     log: run.Log,
     *,
     resume: bool = False,
 ) -> Result:
-    """Train from fresh weights (torch's global generator) or from the state in the log's folder."""
-    part, held_out = (images.to(device) for images in data.hold_out(config.held_out, seed=config.seed))
-    network = build_classifier(network_config)
+    """Train on `part` from the weights as they are, or from the state in the log's folder."""
+    part, held_out = part.to(device), held_out.to(device)
     network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.SGD(
         network.parameters(), lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay, nesterov=True
@@ -85,9 +87,9 @@ def train(
         parts={"weights": network, "optimizer": optimizer, "scheduler": scheduler},
         config={
             "kind": "classifier",
-            "network": network_config.to_json(),
+            "network": network.config.to_json(),
             "training": asdict(config),
-            "classes": list(data.classes),
+            "classes": list(part.classes),
         },
         log=log,
         resume=resume,
@@ -160,6 +162,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m training.train_classifier", description="Train an image classifier on original images."
     )
     start.add_training_flags(parser, epochs=12, batch=256)
+    start.add_held_out_flag(parser)
     parser.add_argument(
         "--architecture", choices=("resnet9", "resnet18", "alexnet"), default="resnet9", help="network (%(default)s)"
     )
@@ -167,15 +170,23 @@ def _parser() -> argparse.ArgumentParser:
         "--width", type=int, default=32, help="channels of the first stage, 64 as published (%(default)s)"
     )
     parser.add_argument("--size", type=int, default=32, help="images are resized to this many pixels (%(default)s)")
-    parser.add_argument("--lr", type=float, default=0.2, help="peak learning rate (%(default)s)")
+    add_optimizer_flags(parser, lr=0.2, label_smoothing=0.1, cutout=8)
+    return parser
+
+
+def add_optimizer_flags(parser: argparse.ArgumentParser, *, lr: float, label_smoothing: float, cutout: int) -> None:
+    """How `train` trains; crop as it is for 32x32."""
+    parser.add_argument("--lr", type=float, default=lr, help="peak learning rate (%(default)s)")
     parser.add_argument("--weight-decay", type=float, default=5e-4, help="pull of the weights to zero (%(default)s)")
     parser.add_argument("--momentum", type=float, default=0.9, help="of SGD, Nesterov's (%(default)s)")
     parser.add_argument(
-        "--label-smoothing", type=float, default=0.1, help="share of the target spread over all classes (%(default)s)"
+        "--label-smoothing",
+        type=float,
+        default=label_smoothing,
+        help="share of the target spread over all classes (%(default)s)",
     )
     parser.add_argument("--crop", type=int, default=4, help="random shift in pixels (%(default)s)")
-    parser.add_argument("--cutout", type=int, default=8, help="side of the blanked square in pixels (%(default)s)")
-    return parser
+    parser.add_argument("--cutout", type=int, default=cutout, help="side of the blanked square in pixels (%(default)s)")
 
 
 if __name__ == "__main__":

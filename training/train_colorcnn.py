@@ -301,6 +301,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Train the served quantizer against a frozen classifier, all numbers of colours in one run.",
     )
     start.add_training_flags(parser, epochs=20, batch=128)
+    start.add_held_out_flag(parser)
     run.add_models_flag(parser)
     parser.add_argument("--classifier", required=True, help="published classifier to train against and to build upon")
     parser.add_argument(

@@ -146,6 +146,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Train ColorCNN as published, one network for one number of colours, against a frozen classifier.",
     )
     start.add_training_flags(parser, epochs=60, batch=128)
+    start.add_held_out_flag(parser)
     run.add_models_flag(parser)
     parser.add_argument("--classifier", required=True, help="published classifier to train against")
     parser.add_argument("--colors", type=int, required=True, help="K, the number of colours, 2 to 256")

@@ -1,0 +1,57 @@
+"""Fine-tune a published classifier on the images that it will be shown: painted, coded as BPG, or both.
+
+    python -m training.finetune --data cache/k2-qp31 --classifier cifar10-resnet9 --out runs/resnet9-k2-qp31
+
+The dataset is one that training.paint wrote: its "train" is learned from, its "held_out", which neither the classifier
+nor the quantizer has seen, is scored. All layers learn, as training.train_classifier trains them but at a small rate.
+"""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from models.registry import Registry
+from training import run, start
+from training.datasets import load
+from training.painting import frozen_classifier
+from training.train_classifier import Result, TrainingConfig, add_optimizer_flags, train
+
+
+@dataclass(frozen=True)
+class FinetuningConfig(TrainingConfig):
+    """As of a classifier. start: the published one whose weights training starts from."""
+
+    start: str
+
+
+def main(argv: Sequence[str] | None = None) -> Result:
+    """Parse flags, train, and leave log.jsonl and state.pt in --out."""
+    args = start.parse(_parser(), argv)
+    device = start.begin(args)
+    registry = Registry.open(args.models)
+    network = frozen_classifier(registry, args.classifier).requires_grad_(True)
+    folder = run.require_data(args)
+    part, held_out = (load(folder, split, size=network.config.size) for split in ("train", "held_out"))
+    part.require_classes(registry.entry(args.classifier).classes)
+    config = start.configuration(FinetuningConfig, args, held_out=len(held_out), start=args.classifier)
+    return train(network, config, part, held_out, device, start.open_log(args), resume=start.resumes(args))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m training.finetune", description="Fine-tune a published classifier on a painted dataset."
+    )
+    start.add_training_flags(parser, epochs=3, batch=128)
+    run.add_models_flag(parser)
+    parser.add_argument("--classifier", required=True, help="published classifier to start from")
+    add_tuning_flags(parser)
+    return parser
+
+
+def add_tuning_flags(parser: argparse.ArgumentParser) -> None:
+    """How to learn, with defaults for weights that know the originals already."""
+    add_optimizer_flags(parser, lr=0.01, label_smoothing=0.0, cutout=0)
+
+
+if __name__ == "__main__":
+    run.command(main)

@@ -1,0 +1,188 @@
+"""A dataset of painted images: another dataset in few colours, or through BPG, as files that are read as any other.
+
+    python -m training.paint --data DATA/cifar10 --quantizer cifar10-resnet9-colorcnn --colors 2 --out cache/k2
+    python -m training.paint --data cache/k2 --qp 31 --out cache/k2-qp31
+
+Writes FOLDER/SPLIT-*.parquet with the bytes of an indexed PNG or a BPG file for each image, in the Hugging Face layout
+that training.datasets reads: "train", "held_out", what is held out of the original training set for selection, and
+"test". A painted dataset can be painted again, as the second line does. Every part that is whole is kept, so a call
+that was killed goes on where it was. Classifiers are fine-tuned on such datasets (training.finetune).
+"""
+
+import argparse
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from rich.progress import track
+
+from models.codecs import bpg, png
+from models.codecs.bpg.codec import Chroma
+from models.compare import Setting
+from models.palette_image import PaletteImage
+from models.quantizers.base import Quantizer
+from models.quantizers.classical import CLASSICAL
+from models.quantizers.learned import LearnedQuantizer, load_quantizer
+from models.registry import Registry
+from training import measuring, run, start
+from training.datasets import DatasetError, LabelledImages, load, write_part
+from training.measuring import Images, parts
+
+HEADER_FILE = "painted.json"
+SPLITS = ("train", "held_out", "test")
+BPG = "bpg"
+"""The method of what is not painted, only coded."""
+_PART = 1000  # images in a file
+
+
+@dataclass(frozen=True)
+class Source:
+    """Images to paint. splits: by the names of SPLITS. header: JSON values that say what they are."""
+
+    splits: Mapping[str, LabelledImages]
+    header: Mapping[str, Any]
+
+    @classmethod
+    def original(cls, folder: Path, args: argparse.Namespace, size: int) -> Self:
+        """The images of a dataset that the flags of `add_source_flags` choose, in `size` pixels."""
+        train, held_out = load(folder, "train", size=size).hold_out(args.held_out, seed=args.seed)
+        test = load(folder, "test", size=size)
+        splits = {
+            "train": train.select(torch.arange(len(train))[: args.train]),
+            "held_out": held_out,
+            "test": test.select(torch.arange(len(test))[: args.test]),
+        }
+        lengths = {name: len(images) for name, images in splits.items()}
+        return cls(splits, {"dataset": args.dataset, "size": size, "seed": args.seed, **lengths})
+
+    @classmethod
+    def painted(cls, folder: Path) -> Self:
+        """What `paint` wrote into a folder."""
+        header = json.loads((folder / HEADER_FILE).read_text())
+        size = _size(header)
+        return cls({split: load(folder, split, size=size) for split in SPLITS}, header)
+
+
+@dataclass(frozen=True)
+class Painting:
+    """What is done to images.
+
+    setting: a quantizer and a number of colours; or BPG, and `quality` is the QP. sha256: of the quantizer's
+    checkpoint, None for one without. chroma: of BPG.
+    """
+
+    setting: Setting
+    sha256: str | None = None
+    chroma: Chroma = "420"
+
+    def __post_init__(self) -> None:
+        if self.setting.method == BPG and self.setting.quality is None:
+            raise DatasetError("--qp is missing: neither painted nor coded these would be the originals")
+        if self.setting.method != BPG and self.setting.colors is None:
+            raise DatasetError(f"--colors is missing: how many shall {self.setting.method} paint with?")
+
+
+def main(argv: Sequence[str] | None = None) -> Path:
+    """Parse flags and paint; returns the folder."""
+    args = _parser().parse_args(argv)
+    registry, folder = Registry.open(args.models), run.require_data(args)
+    method = args.method or (LearnedQuantizer.name if args.quantizer else BPG)
+    sha256 = registry.entry(args.quantizer).sha256 if args.quantizer else None
+    painting = Painting(Setting(method, args.quantizer, args.colors, args.qp), sha256, args.chroma)
+    learned = load_quantizer(registry, args.quantizer, run.choose_device(args.device)) if args.quantizer else None
+    is_painted = (folder / HEADER_FILE).exists()
+    size = learned.size if learned else args.size
+    source = Source.painted(folder) if is_painted else Source.original(folder, args, size)
+    with measuring.worker_pool(args.workers) as pool:
+        paint(source, painting, learned, args.out, pool)
+    return Path(args.out)
+
+
+def paint(source: Source, painting: Painting, learned: LearnedQuantizer | None, folder: Path, pool: Executor) -> None:
+    """Make the parts of a painted dataset that are not there yet.
+
+    learned: the quantizer of a setting that names a model. Raises DatasetError where the folder holds a dataset that
+    was painted otherwise, BadOption for a number of colours out of range.
+    """
+    header = json.loads(json.dumps(asdict(painting))) | {"source": source.header}
+    file = folder / HEADER_FILE
+    if file.exists() and json.loads(file.read_text()) != header:
+        raise DatasetError(f"{folder} holds images that were painted otherwise; choose another folder, or delete it")
+    folder.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(header, indent=1) + "\n")
+    for split, images in source.splits.items():
+        rows = {
+            folder / f"{split}-{i:05}.parquet": each for i, each in enumerate(torch.arange(len(images)).split(_PART))
+        }
+        missing = {file: chosen for file, chosen in rows.items() if not file.exists()}
+        for file, chosen in track(missing.items(), f"{folder.name}, {split}", transient=True, disable=not missing):
+            part = images.select(chosen)
+            pieces = _files(part.images.permute(0, 2, 3, 1).numpy(), painting, learned, pool)
+            write_part(file, [data for piece in pieces for data in piece], part)
+
+
+def _size(header: Mapping[str, Any]) -> int:
+    """Side of the images in pixels, as the header of the first source tells."""
+    return _size(header["source"]) if "source" in header else int(header["size"])
+
+
+def _files(
+    images: Images, painting: Painting, learned: LearnedQuantizer | None, pool: Executor
+) -> Iterator[list[bytes]]:
+    """The files of (B, s, s, 3) uint8 sRGB images, in pieces."""
+    pieces, setting = parts(images), painting.setting
+    if learned is None:
+        return pool.map(partial(_make, painting), pieces)
+    painted = (learned.quantize_batch(piece, setting.colors or 0) for piece in pieces)
+    return pool.map(partial(_encode, painting), painted)
+
+
+def _make(painting: Painting, images: Images) -> list[bytes]:
+    setting = painting.setting
+    if setting.method == BPG:
+        return [bpg.encode(image, qp=setting.quality or 0, chroma=painting.chroma) for image in images]
+    quantizer: Quantizer = CLASSICAL[setting.method]
+    return _encode(painting, (quantizer.quantize(image, setting.colors or 0) for image in images))
+
+
+def _encode(painting: Painting, painted: Iterable[PaletteImage]) -> list[bytes]:
+    if (qp := painting.setting.quality) is None:
+        return [png.encode(image) for image in painted]
+    return [bpg.encode(image.render(), qp=qp, chroma=painting.chroma) for image in painted]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m training.paint", description="Write a dataset whose images are painted, coded as BPG, or both."
+    )
+    run.add_data_flags(parser)
+    run.add_models_flag(parser)
+    painter = parser.add_mutually_exclusive_group()
+    painter.add_argument("--quantizer", help="published learned quantizer that paints the images, in its own size")
+    painter.add_argument("--method", choices=sorted(CLASSICAL), help="classical quantizer that paints them instead")
+    parser.add_argument("--colors", type=int, help="K, 2 to 256")
+    parser.add_argument("--qp", type=int, choices=range(52), metavar="QP", help="of BPG (default: indexed PNG)")
+    add_source_flags(parser)
+    parser.add_argument("--size", type=int, default=32, help="pixels of a side, without --quantizer (%(default)s)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (%(default)s)")
+    parser.add_argument("--workers", type=int, help="processes for all but the networks (default: one for each core)")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the painted dataset")
+    return parser
+
+
+def add_source_flags(parser: argparse.ArgumentParser) -> None:
+    """Which images of a dataset are painted, and how they are coded."""
+    parser.add_argument("--chroma", choices=("444", "422", "420"), default="420", help="of BPG (%(default)s)")
+    parser.add_argument("--train", type=int, metavar="N", help="paint the first so many training images (all)")
+    parser.add_argument("--test", type=int, metavar="N", help="paint the first so many test images (all)")
+    start.add_held_out_flag(parser)
+    parser.add_argument("--seed", type=int, default=0, help="of what is held out, as of the classifier (%(default)s)")
+
+
+if __name__ == "__main__":
+    run.command(main)
