@@ -114,7 +114,7 @@ def test_the_table_of_the_readme_is_that_of_the_results() -> None:
 def test_every_figure_is_shown_and_is_that_of_the_json(report: str, name: str) -> None:
     file = ROOT / "results" / f"{report}-{name}.png"
     assert f"](results/{file.name})" in text_of("RESULTS.md")
-    figure = figures.Report.read(ROOT / "results" / f"{report}.json").figures()[name]
+    figure = figures.figures_of(ROOT / "results" / f"{report}.json")[name]
     with Image.open(file) as shown, Image.open(io.BytesIO(png(figure))) as drawn:
         grays = [np.asarray(picture.convert("L"), dtype=np.int16) for picture in (shown, drawn)]
     # Not by its bytes: another Matplotlib or FreeType draws the same letters a little differently.

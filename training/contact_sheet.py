@@ -64,22 +64,30 @@ def main(argv: Sequence[str] | None = None) -> Path:
     learned = load_quantizer(registry, args.quantizer or registry.default("colorcnn").name, device)
     quantizers = [learned, *(CLASSICAL[name] for name in args.methods)]
     painter = Painter(recognizer, tile_side(len(quantizers) * (1 + len(args.colors))), args.cam)
-    columns = ["original", *(f"{k} colours" for k in args.colors)]
-    sheet = draw(columns, rows(args.photo.read_bytes(), quantizers, args.colors, painter))
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(sheet).save(args.out, "PNG", optimize=True)
-    return Path(args.out)
+    photo = args.photo.read_bytes()
+    return save(
+        rows(decode(photo).pixels, f"{len(photo):,} bytes", quantizers, args.colors, painter), args.colors, args.out
+    )
 
 
-def rows(photo: bytes, quantizers: Sequence[Quantizer], colors: Sequence[int], painter: Painter) -> list[Row]:
-    """A row for each quantizer: the file `photo` as it is, then in each number of colours."""
-    pixels = decode(photo).pixels
-    first, before = painter.original(pixels, f"{len(photo):,} bytes")
+def rows(
+    pixels: Pixels, title: str, quantizers: Sequence[Quantizer], colors: Sequence[int], painter: Painter
+) -> list[Row]:
+    """A row for each quantizer: an image, (H, W, 3) uint8 sRGB, under its title, then in each number of colours."""
+    first, before = painter.original(pixels, title)
     sample = Sample("photo", pixels, before)
     return [
         Row(method_name(quantizer.name), [first, *(painter.painted(sample, quantizer, k) for k in colors)])
         for quantizer in quantizers
     ]
+
+
+def save(lines: Sequence[Row], colors: Sequence[int], file: Path) -> Path:
+    """Draw rows of the original and these numbers of colours; returns the PNG file written."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    sheet = draw(["original", *(f"{k} colours" for k in colors)], lines)
+    Image.fromarray(sheet).save(file, "PNG", optimize=True)
+    return file
 
 
 def _parser() -> argparse.ArgumentParser:

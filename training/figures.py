@@ -8,7 +8,14 @@ not depend on the picture; NAME-quality.png, bytes over PSNR.
 
 Of a study of BPG (figure 7 of the reproduction study): NAME-bits.png and NAME-bits-payload.png, bits per pixel over QP;
 NAME-rate.png and NAME-likeness.png, top-1 and PSNR over bits per pixel. Of `training.evaluate_fidelity`:
-NAME-likeness.png, top-1 over PSNR.
+NAME-likeness.png, top-1 over PSNR. Of `training.evaluate_finetuning`: NAME-tuned.png, top-1 over log2 K before and
+after (figure 6), or, with BPG, NAME-before.png and NAME-after.png, top-1 over bits per pixel (figures 8 and 9).
+
+    python -m training.figures --maps 12 40 --data DATA/cifar10 --out results
+
+DATASET-maps.png: images of the test set by their numbers, in few colours by the shipped quantizer and by median cut,
+under the activation map of what the classifier sees, as figures 1 and 2 of the ColorCNN paper; the one figure that is
+painted anew, since the images are not ours to keep.
 """
 
 import argparse
@@ -16,15 +23,23 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from matplotlib.figure import Figure
 
 from models.compare import Summary
 from models.comparison_plots import bytes_over_psnr, top1_over_colors, top1_over_rate
+from models.contact_sheet import tile_side
 from models.plots import png
-from training import fidelity_report, run
+from models.quantizers.classical import CLASSICAL
+from models.quantizers.learned import load_quantizer
+from models.recognizer import load_recognizer
+from models.registry import Registry
+from training import contact_sheet, fidelity_report, finetuning_report, run
 from training.bpg_figures import bpg_figures
+from training.datasets import load
+
+_MAPPED = (16, 4, 2)  # colours: 4, 2 and 1 bits
 
 
 @dataclass(frozen=True)
@@ -38,24 +53,14 @@ class Report:
     subject: str
     original: float
     rows: tuple[Summary, ...]
-    codec: str | None
-    knob: str | None
+    codec: str | None = None
+    knob: str | None = None
 
     @classmethod
-    def read(cls, file: Path) -> Self:
-        """Read what `training.evaluate` or `training.evaluate_bpg` wrote; SystemExit for any other file."""
-        try:
-            content = json.loads(file.read_bytes())
-            subject = "{dataset}, {images:,} images of {split}, {classifier}".format_map(content)
-            return cls(
-                subject,
-                content["top1_original"],
-                tuple(Summary(**row) for row in content["rows"]),
-                content.get("codec"),
-                content.get("knob"),
-            )
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise SystemExit(f"error: {file} holds no results of training.evaluate: {error}") from error
+    def of(cls, content: Mapping[str, Any]) -> Self:
+        """Of what `training.evaluate` or another evaluation wrote; KeyError or TypeError for anything else."""
+        rows = tuple(Summary(**row) for row in content["rows"])
+        return cls(_subject(content), content["top1_original"], rows, content.get("codec"), content.get("knob"))
 
     def figures(self) -> Mapping[str, Figure]:
         """Every figure, by the ending of its file's name."""
@@ -71,10 +76,46 @@ class Report:
         }
 
 
+def figures_of(file: Path) -> Mapping[str, Figure]:
+    """Every figure of the report in a JSON file, by the ending of its file's name; SystemExit for any other file."""
+    try:
+        content = json.loads(file.read_bytes())
+        if "tuning" in content:
+            return finetuning_report.figures(content, _subject(content))
+        return Report.of(content).figures()
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SystemExit(f"error: {file} holds no results of training.evaluate: {error}") from error
+
+
+def _subject(content: Mapping[str, Any]) -> str:
+    return "{dataset}, {images:,} images of {split}, {classifier}".format_map(content)
+
+
+def _draw_maps(args: argparse.Namespace) -> Path:
+    """The contact sheet of chosen test images under their activation maps."""
+    data = run.require_data(args)
+    registry, device = Registry.open(args.models), run.choose_device("auto")
+    recognizer = load_recognizer(registry, args.classifier or registry.default("classifier").name, device)
+    learned = load_quantizer(registry, args.quantizer or registry.default("colorcnn").name, device)
+    quantizers = [learned, *(CLASSICAL[name] for name in args.methods)]
+    tests = load(data, "test", size=recognizer.size)
+    if out := [number for number in args.maps if not 0 <= number < len(tests)]:
+        raise SystemExit(f"--maps: there is no image {out[0]}; the test set has those from 0 to {len(tests) - 1}")
+    lines = len(args.maps) * len(quantizers)
+    painter = contact_sheet.Painter(recognizer, tile_side(lines * (1 + len(_MAPPED))), cam=True)
+    rows = []
+    for number in args.maps:
+        pixels, label = tests.images[number].permute(1, 2, 0).numpy(), tests.classes[tests.labels[number]]
+        rows += contact_sheet.rows(pixels, f"image {number}: {label}", quantizers, _MAPPED, painter)
+    return contact_sheet.save(rows, _MAPPED, args.out / f"{args.dataset}-maps.png")
+
+
 def main(argv: Sequence[str] | None = None) -> list[Path]:
     """Parse flags and draw; returns the files written."""
     args = _parser().parse_args(argv)
-    figures = Report.read(args.results).figures()
+    if args.maps:
+        return [_draw_maps(args)]
+    figures = figures_of(args.results)
     args.out.mkdir(parents=True, exist_ok=True)
     files = [args.out / f"{args.results.stem}-{name}.png" for name in figures]
     for file, figure in zip(files, figures.values(), strict=True):
@@ -86,8 +127,18 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m training.figures", description="Draw every figure of an evaluation from its JSON file."
     )
-    parser.add_argument("--results", type=Path, required=True, help="JSON file that training.evaluate wrote")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--results", type=Path, help="JSON file that an evaluation wrote")
+    source.add_argument("--maps", type=int, nargs="+", metavar="NUMBER", help="images of the test set, from 0")
     parser.add_argument("--out", type=Path, required=True, help="folder for the PNG files")
+    maps = parser.add_argument_group("what --maps needs")
+    run.add_data_flags(maps)
+    run.add_models_flag(maps)
+    maps.add_argument("--classifier", help="published classifier whose maps these are (default: the manifest's)")
+    maps.add_argument("--quantizer", help="published learned quantizer (default: the manifest's)")
+    maps.add_argument(
+        "--methods", nargs="*", choices=sorted(CLASSICAL), default=["median_cut"], help="other rows (median_cut)"
+    )
     return parser
 
 

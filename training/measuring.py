@@ -8,7 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from itertools import repeat
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 import numpy as np
 import torch
@@ -69,35 +69,54 @@ class TestSet:
         return summary
 
 
-class KeptRows:
-    """The rows that an evaluation has so far, one JSON object a line after its header.
+class KeptRow(Protocol):
+    """A dataclass of JSON values that tells its setting."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def setting(self) -> Setting:
+        """What it is the row of."""
+
+
+RowKind = TypeVar("RowKind", bound=KeptRow)
+
+
+class KeptRows(Generic[RowKind]):
+    """The rows that an evaluation has so far, of one kind, one JSON object a line after its header.
 
     Raises DatasetError where it holds rows of an evaluation with another header, or no such rows.
     """
 
-    def __init__(self, file: Path, header: Mapping[str, Any]) -> None:
-        self.file = file
+    def __init__(self, file: Path, header: Mapping[str, Any], kind: Callable[..., RowKind]) -> None:
+        self.file, self._header = file, header
         file.parent.mkdir(parents=True, exist_ok=True)
         whole, _, _ = (file.read_text() if file.exists() else "").rpartition("\n")  # the last line may be cut off
         try:
             first, *rows = map(json.loads, whole.splitlines() or [json.dumps(header)])
-            self._rows = {row.setting: row for row in (Summary(**values) for values in rows)}
+            self._rows = {row.setting: row for row in (kind(**values) for values in rows)}
         except (ValueError, TypeError) as error:
             raise DatasetError(f"{file} holds no rows of an evaluation: delete it to begin anew") from error
         if first != header:
             raise DatasetError(f"{file} was begun with other data, models or code: delete it to begin anew")
         _write(file, "".join(json.dumps(values) + "\n" for values in (header, *rows)))
 
-    def find(self, setting: Setting) -> Summary | None:
+    def find(self, setting: Setting) -> RowKind | None:
         """The row of that setting, if it is there."""
         return self._rows.get(setting)
 
-    def add(self, summary: Summary) -> Summary:
+    def add(self, row: RowKind) -> RowKind:
         """Keep a new row."""
-        self._rows[summary.setting] = summary
+        self._rows[row.setting] = row
         with self.file.open("a") as file:
-            file.write(json.dumps(asdict(summary)) + "\n")
-        return summary
+            file.write(json.dumps(asdict(row)) + "\n")
+        return row
+
+    def finish(self, out: Path, rows: Sequence[RowKind]) -> None:
+        """Write the report of all rows, with the header and how it was made, in place of this file."""
+        report = {**self._header, **run.describe(), "rows": [asdict(row) for row in rows]}
+        _write(out, json.dumps(report, indent=1) + "\n")
+        self.file.unlink()
 
 
 def read_test_set(args: argparse.Namespace, registry: Registry, device: torch.device) -> TestSet:
@@ -120,17 +139,19 @@ def evaluate(
 
     conditions: what else all rows have in common, for the head of the file.
     """
-    made = run.describe()
-    head = _header(tests, settings, args, registry) | conditions | {"commit": made["commit"]}
-    kept = KeptRows(args.out.with_name(f"{args.out.name}.partial"), head)
+    head = _header(tests, settings, args, registry) | conditions | {"commit": run.commit()}
+    kept = KeptRows(kept_file(args.out), head, Summary)
     rows = [kept.find(setting) or kept.add(tests.summary(setting, measure(setting))) for setting in settings]
     with threadpool_limits(1):
         rows = [replace(row, milliseconds=clock(row.setting)) for row in rows]
-    report = head | made | {"rows": [asdict(row) for row in rows]}
-    _write(args.out, json.dumps(report, indent=1) + "\n")
-    kept.file.unlink()
+    kept.finish(args.out, rows)
     _print(tests.top1, rows)
     return rows
+
+
+def kept_file(out: Path) -> Path:
+    """Where the rows of an unfinished report are."""
+    return out.with_name(f"{out.name}.partial")
 
 
 def measure_painted(view: int, images: Images, painted: list[PaletteImage]) -> list[Measured]:

@@ -52,11 +52,9 @@ class Source:
         """The images of a dataset that the flags of `add_source_flags` choose, in `size` pixels."""
         train, held_out = load(folder, "train", size=size).hold_out(args.held_out, seed=args.seed)
         test = load(folder, "test", size=size)
-        splits = {
-            "train": train.select(torch.arange(len(train))[: args.train]),
-            "held_out": held_out,
-            "test": test.select(torch.arange(len(test))[: args.test]),
-        }
+        if args.test is not None:
+            test = test.hold_out(args.test, seed=args.seed)[1]
+        splits = {"train": train.select(torch.arange(len(train))[: args.train]), "held_out": held_out, "test": test}
         lengths = {name: len(images) for name, images in splits.items()}
         return cls(splits, {"dataset": args.dataset, "size": size, "seed": args.seed, **lengths})
 
@@ -178,10 +176,15 @@ def _parser() -> argparse.ArgumentParser:
 def add_source_flags(parser: argparse.ArgumentParser) -> None:
     """Which images of a dataset are painted, and how they are coded."""
     parser.add_argument("--chroma", choices=("444", "422", "420"), default="420", help="of BPG (%(default)s)")
-    parser.add_argument("--train", type=int, metavar="N", help="paint the first so many training images (all)")
-    parser.add_argument("--test", type=int, metavar="N", help="paint the first so many test images (all)")
+    parser.add_argument("--train", type=int, metavar="N", help="so many of the training images, chosen by --seed (all)")
+    parser.add_argument("--test", type=int, metavar="N", help="so many of the test images, chosen by --seed (all)")
     start.add_held_out_flag(parser)
-    parser.add_argument("--seed", type=int, default=0, help="of what is held out, as of the classifier (%(default)s)")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        help="of what is held out, and of the test images (%(default)s)",
+    )
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ import os
 import shlex
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -24,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from models.registry import MANIFEST_FILE, ModelEntry, Registry
-from training import STARTED, run, start
+from training import run, start
 from training.datasets import DATA_VARIABLE
 from training.recipe import Recipe, arguments
 
@@ -230,7 +229,7 @@ class Reproduction:
         return [] if math.isinf(self.minutes) else ["--minutes", f"{max(0, self._minutes_left()):.1f}"]
 
     def _minutes_left(self) -> float:
-        return self.minutes - (time.monotonic() - STARTED) / 60
+        return self.minutes - run.minutes_passed()
 
 
 def main(argv: Sequence[str] | None = None, call: Call | None = None) -> None:

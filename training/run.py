@@ -191,7 +191,7 @@ def _restore(parts: Mapping[str, Stateful], folder: Path, config: Mapping[str, A
 
 def _pause_if_late(log: "Log", epoch: int, longest: float) -> None:
     """End the process where an epoch as long as the longest would not end in time; the first one is always begun."""
-    if longest and log.workers.largest(time.monotonic() - STARTED + longest) > 60 * log.minutes:
+    if longest and log.workers.largest(minutes_passed() + longest / 60) > log.minutes:
         log.write("paused", epoch=epoch, minutes=log.minutes, go_on="the same command with --resume")
         raise SystemExit(os.EX_TEMPFAIL)
 
@@ -227,6 +227,11 @@ class Log:
             yield from progress.track(steps, description=description)
 
 
+def minutes_passed() -> float:
+    """Since this process began."""
+    return (time.monotonic() - STARTED) / 60
+
+
 def command(main: Callable[[], object]) -> None:
     """Run a script's `main`; what the user can mend ends it with one line instead of a traceback."""
     try:
@@ -235,7 +240,7 @@ def command(main: Callable[[], object]) -> None:
         raise SystemExit(f"error: {error}") from None
 
 
-def add_data_flags(parser: argparse.ArgumentParser) -> None:
+def add_data_flags(parser: argparse._ActionsContainer) -> None:
     """Which dataset: the flags of every script that reads one."""
     parser.add_argument(
         "--data",
@@ -246,7 +251,7 @@ def add_data_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dataset", help="name of the dataset in results and model cards (default: the folder's name)")
 
 
-def add_models_flag(parser: argparse.ArgumentParser) -> None:
+def add_models_flag(parser: argparse._ActionsContainer) -> None:
     """Where published models are."""
     parser.add_argument(
         "--models", type=Path, help="folder with manifest.json and checkpoints/ (default: the models that ship here)"

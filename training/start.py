@@ -112,13 +112,18 @@ def add_training_flags(parser: argparse.ArgumentParser, *, epochs: int, batch: i
         choices=(_ALWAYS, _AUTO),
         help="go on from the state in --out; `auto`: begin where there is none, so that one command can be repeated",
     )
+    add_minutes_flag(parser)
+    _add_recipe_flags(parser)
+
+
+def add_minutes_flag(parser: argparse.ArgumentParser) -> None:
+    """When to stop."""
     parser.add_argument(
         "--minutes",
         type=float,
         default=math.inf,
         help="begin no epoch that would likely end later than this; status 75 if some are left (no limit)",
     )
-    _add_recipe_flags(parser)
 
 
 def add_hardware_flag(parser: argparse.ArgumentParser) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from models.compare import Summary
 from models.method_names import method_name
-from training import bpg_tables, fidelity_report, run
+from training import bpg_tables, fidelity_report, finetuning_report, run
 from training.markdown import table
 
 Value = Callable[[Summary], float | None]
@@ -28,11 +28,13 @@ def main(argv: Sequence[str] | None = None) -> str:
 
 
 def tables(report: Report) -> dict[str, str]:
-    """Every table of a report of `training.evaluate`, of fidelity or of a study of BPG, by its title."""
+    """Every table of a report of any evaluation, by its title."""
     if "codec" in report:
         return bpg_tables.study(report)
     if "coding" in report["rows"][0]:
         return bpg_tables.modes(report)
+    if "tuning" in report:
+        return finetuning_report.tables(report)
     if "knob" in report:
         return fidelity_report.tables(report)
     original = report["top1_original"]

@@ -1,5 +1,6 @@
 """training/evaluate_bpg.py and the figures made of it."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def results(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 def rows_of(results: Path) -> dict[Setting, Summary]:
-    return {row.setting: row for row in figures.Report.read(results).rows}
+    return {row.setting: row for row in figures.Report.of(json.loads(results.read_text())).rows}
 
 
 def test_originals_and_palettes_have_a_row_at_every_qp(results: Path) -> None:
@@ -58,7 +59,7 @@ def test_the_figures_of_the_study(results: Path, tmp_path: Path) -> None:
     assert [file.name for file in files] == [
         f"study-{name}.png" for name in ("bits", "bits-payload", "rate", "likeness")
     ]
-    report = figures.Report.read(results)
+    report = figures.Report.of(json.loads(results.read_text()))
     assert report.codec == "BPG 4:4:4"
     shown = {line.get_label() for line in report.figures()["bits"].axes[0].get_lines()}
     assert shown == {"originals", "2 colours"}

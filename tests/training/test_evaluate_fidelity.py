@@ -42,7 +42,7 @@ def results(workshop: Workshop, models: Path) -> Path:
 
 
 def rows_of(results: Path) -> dict[Setting, Summary]:
-    return {row.setting: row for row in figures.Report.read(results).rows}
+    return {row.setting: row for row in figures.Report.of(json.loads(results.read_text())).rows}
 
 
 def test_every_k_has_a_row_at_every_fidelity(results: Path) -> None:
@@ -78,7 +78,7 @@ def test_tables_have_a_line_for_each_fidelity(results: Path) -> None:
 def test_the_figure_has_a_line_for_each_k(results: Path, tmp_path: Path) -> None:
     [file] = figures.main(["--results", str(results), "--out", str(tmp_path)])
     assert file.name == "study-likeness.png"
-    axes = figures.Report.read(results).figures()["likeness"].axes[0]
+    axes = figures.Report.of(json.loads(results.read_text())).figures()["likeness"].axes[0]
     assert {line.get_label() for line in axes.get_lines()} >= {"2 colours", "4 colours"}
     assert {"0", "0.5", "1"} <= {text.get_text() for text in axes.texts}
 

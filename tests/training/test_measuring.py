@@ -5,14 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from models.compare import Summary
 from training.datasets import DatasetError
 from training.measuring import KeptRows, parts
 
 
 def test_rows_of_other_weights_are_not_gone_on_with(tmp_path: Path) -> None:
-    KeptRows(tmp_path / "x.partial", {"sha256": {"a": "1"}})
+    KeptRows(tmp_path / "x.partial", {"sha256": {"a": "1"}}, Summary)
     with pytest.raises(DatasetError, match="delete it"):
-        KeptRows(tmp_path / "x.partial", {"sha256": {"a": "2"}})
+        KeptRows(tmp_path / "x.partial", {"sha256": {"a": "2"}}, Summary)
 
 
 def test_images_are_parted_without_loss() -> None:
@@ -24,4 +25,4 @@ def test_images_are_parted_without_loss() -> None:
 def test_a_file_of_something_else_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "x.partial").write_text(text)
     with pytest.raises(DatasetError, match="holds no rows of an evaluation"):
-        KeptRows(tmp_path / "x.partial", {"a": 1})
+        KeptRows(tmp_path / "x.partial", {"a": 1}, Summary)

@@ -1,0 +1,218 @@
+"""What fine-tuning the classifier on few-colour images gives, setting by setting: figures 6, 8 and 9 of the study.
+
+    python -m training.evaluate_finetuning --data DATA/cifar10 --classifier cifar10-resnet9 \\
+        --quantizer cifar10-resnet9-colorcnn --colors 2 4 8 --qps 31 --cache cache --runs runs --out results/tuned.json
+
+For each number of colours, and with --qps for each QP too, the images are painted (training.paint, into --cache), the
+classifier is fine-tuned on them (training.finetune, into --runs), and both classifiers, the published one and the
+fine-tuned one, read the test set as it was painted. With --qps the originals are coded as well: for each setting at
+that QP at which BPG of the held-out originals is closest to its size, so that both can be compared at equal bits.
+
+Everything is kept: what was painted, the runs, and the rows in a partial file beside --out, so that a call that was
+killed, or that --minutes ended with status 75, is repeated until it ends with 0.
+"""
+
+import argparse
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+
+import numpy as np
+
+from models.codecs import bpg
+from models.codecs.bpg.codec import Chroma
+from models.compare import Setting
+from models.metrics import bits_per_pixel
+from models.networks.classifiers import Classifier
+from models.quantizers.learned import LearnedQuantizer, load_quantizer
+from models.registry import Registry
+from training import finetune, measuring, paint, run, start
+from training.datasets import load, mean_file_size
+from training.finetuning_report import Tuned
+from training.measuring import Images, words
+from training.paint import BPG, Painting, Source
+from training.painting import frozen_classifier
+from training.train_classifier import evaluate
+
+COLORS = (2, 4, 8, 16, 32, 64)
+_QPS = range(52)
+_SAMPLED = 200  # held-out images whose size as BPG is measured at every QP
+
+
+@dataclass(frozen=True)
+class Study:
+    """Makes the row of a setting: paints, fine-tunes, and lets both classifiers read the test set."""
+
+    args: argparse.Namespace
+    registry: Registry
+    learned: LearnedQuantizer
+    published: Classifier
+    pool: Executor
+
+    @cached_property
+    def originals(self) -> Source:
+        """The images as they are."""
+        return Source.original(run.require_data(self.args), self.args, self.learned.size)
+
+    @cached_property
+    def sizes(self) -> list[float]:
+        """Bits per pixel of BPG of the first held-out originals, at each QP."""
+        images = self.originals.splits["held_out"].images[:_SAMPLED].permute(0, 2, 3, 1).numpy()
+        return list(self.pool.map(partial(_bits, self.args.chroma, images), _QPS))
+
+    def __call__(self, setting: Setting) -> Tuned:
+        """Raises SystemExit with status 75 where the minutes end in the midst of fine-tuning."""
+        folder = self.painted(setting)
+        out = self.args.runs / f"{self.args.classifier}-{folder.name}"
+        tuned = finetune.main(self._tuning_flags(folder, out))
+        device = run.choose_device(self.args.device)
+        held_out, test = (load(folder, split, size=self.learned.size).to(device) for split in ("held_out", "test"))
+        before, after = self.published, tuned.network
+        return Tuned(
+            method=setting.method,
+            model=setting.model,
+            colors=setting.colors,
+            quality=setting.quality,
+            images=len(test),
+            bits_per_pixel=self._mean_bits(folder, "test"),
+            top1_before=evaluate(before, test),
+            top1_after=evaluate(after, test),
+            held_out_before=evaluate(before, held_out),
+            held_out_after=tuned.top1,
+            minutes=run.read_state(out)["seconds"] / 60,
+        )
+
+    def painted(self, setting: Setting) -> Path:
+        """The folder of the painted dataset, made where it is not there yet."""
+        folder: Path = self.args.cache / _name(setting)
+        if setting.method == BPG:
+            self._paint(self.originals, Painting(setting, chroma=self.args.chroma), folder)
+        elif setting.quality is None:
+            sha256 = self.registry.entry(self.args.quantizer).sha256
+            self._paint(self.originals, Painting(setting, sha256, self.args.chroma), folder)
+        else:
+            source = Source.painted(self.painted(Setting(setting.method, setting.model, setting.colors)))
+            self._paint(source, Painting(Setting(BPG, quality=setting.quality), chroma=self.args.chroma), folder)
+        return folder
+
+    def equal_rate(self, setting: Setting) -> Setting:
+        """The originals at that QP at which they are about as large as the painted images."""
+        wanted = self._mean_bits(self.painted(setting), "held_out")
+        return Setting(BPG, quality=min(_QPS, key=lambda qp: abs(self.sizes[qp] - wanted)))
+
+    def _paint(self, source: Source, painting: Painting, folder: Path) -> None:
+        learned = self.learned if painting.setting.model else None
+        paint.paint(source, painting, learned, folder, self.pool)
+
+    def _mean_bits(self, folder: Path, split: str) -> float:
+        return 8 * mean_file_size(folder, split) / self.learned.size**2
+
+    def _tuning_flags(self, data: Path, out: Path) -> list[str]:
+        args = self.args
+        values = {"data": data, "dataset": f"{args.dataset}-{data.name}", "classifier": args.classifier, "out": out}
+        values |= {name: getattr(args, name) for name in ("epochs", "batch", "lr", "seed", "device", "minutes")}
+        shelf = ["--models", str(args.models)] if args.models else []
+        return [*shelf, *(f"--{name}={value}" for name, value in values.items()), "--resume", "auto"]
+
+
+def main(argv: Sequence[str] | None = None) -> list[Tuned]:
+    """Parse flags, measure and write the JSON file."""
+    args = _parser().parse_args(argv)
+    run.require_data(args)
+    registry = Registry.open(args.models)
+    device = run.choose_device(args.device)
+    learned = load_quantizer(registry, args.quantizer, device)
+    published = frozen_classifier(registry, args.classifier).to(device)
+    with measuring.worker_pool(args.workers) as pool:
+        study = Study(args, registry, learned, published, pool)
+        head = _header(study)
+        kept = measuring.KeptRows(measuring.kept_file(args.out), head, Tuned)
+        rows = _rows(study, kept)
+    kept.finish(args.out, rows)
+    return rows
+
+
+def _rows(study: Study, kept: measuring.KeptRows[Tuned]) -> list[Tuned]:
+    """Those of all settings; SystemExit with status 75 where the minutes are over before all are made."""
+    rows: dict[Setting, Tuned] = {}
+    begun = False
+    for setting in _settings(study):
+        row = kept.find(setting)
+        if row is None:
+            if begun and run.minutes_passed() > study.args.minutes:
+                raise SystemExit(os.EX_TEMPFAIL)
+            begun = True
+            row = kept.add(study(setting))
+        rows[setting] = row
+    return list(rows.values())
+
+
+def _header(study: Study) -> dict[str, object]:
+    args = study.args
+    test = study.originals.splits["test"].to(run.choose_device(args.device))
+    names = (args.classifier, args.quantizer)
+    return {
+        "dataset": args.dataset,
+        "split": "test",
+        "images": len(test),
+        "trained_on": len(study.originals.splits["train"]),
+        "classifier": args.classifier,
+        "quantizer": args.quantizer,
+        "sha256": {name: study.registry.entry(name).sha256 for name in names},
+        "tuning": {name: getattr(args, name) for name in ("epochs", "batch", "lr", "seed")},
+        "chroma": ":".join(args.chroma),
+        "top1_original": evaluate(study.published, test),
+        "commit": run.commit(),
+    }
+
+
+def _settings(study: Study) -> Iterator[Setting]:
+    """Of the flags, and after those with a QP the originals of equal size."""
+    args = study.args
+    painted = [Setting(study.learned.name, args.quantizer, colors) for colors in args.colors]
+    if not args.qps:
+        yield from painted
+    coded = [Setting(each.method, each.model, each.colors, qp) for each in painted for qp in args.qps]
+    yield from coded
+    yield from map(study.equal_rate, coded)
+
+
+def _name(setting: Setting) -> str:
+    """Of the folder of a painted dataset."""
+    painted = f"k{setting.colors}" if setting.colors else "originals"
+    return painted if setting.quality is None else f"{painted}-qp{setting.quality}"
+
+
+def _bits(chroma: Chroma, images: Images, qp: int) -> float:
+    height, width = images.shape[1:3]
+    return float(
+        np.mean([bits_per_pixel(len(bpg.encode(image, qp=qp, chroma=chroma)), height, width) for image in images])
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m training.evaluate_finetuning",
+        description="Top-1 before and after fine-tuning the classifier on few-colour images, as PNG or as BPG.",
+    )
+    measuring.add_flags(parser)
+    parser.add_argument("--quantizer", required=True, help="published learned quantizer that paints the images")
+    parser.add_argument("--colors", type=int, nargs="+", default=COLORS, help=f"numbers of colours ({words(COLORS)})")
+    parser.add_argument(
+        "--qps", type=int, nargs="*", choices=_QPS, metavar="QP", default=(), help="of BPG (none: indexed PNG)"
+    )
+    paint.add_source_flags(parser)
+    parser.add_argument("--epochs", type=int, default=3, help="of fine-tuning (%(default)s)")
+    parser.add_argument("--batch", type=int, default=128, help="images in a batch (%(default)s)")
+    parser.add_argument("--lr", type=float, default=0.01, help="peak learning rate (%(default)s)")
+    start.add_minutes_flag(parser)
+    parser.add_argument("--cache", type=Path, default=Path("cache"), help="folder for painted datasets (%(default)s)")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder for the runs (%(default)s)")
+    return parser
+
+
+if __name__ == "__main__":
+    run.command(main)

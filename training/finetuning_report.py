@@ -1,0 +1,122 @@
+"""The tables and figures of `training.evaluate_finetuning`: top-1 before and after fine-tuning on few-colour images."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from models.compare import Setting
+from models.plots import Level, Series, line_plot
+from training.markdown import table
+
+Report = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tuned:
+    """One setting: what the published classifier and the fine-tuned one read in the painted test set.
+
+    method, model, colors, quality: as of `models.compare.Setting`. images: of the test set. bits_per_pixel: of their
+    files. top1_before, top1_after: 0 to 1, by the published classifier and by the fine-tuned one. held_out_before,
+    held_out_after: the same on the held-out part of train. minutes: of fine-tuning.
+    """
+
+    method: str
+    model: str | None
+    colors: int | None
+    quality: int | None
+    images: int
+    bits_per_pixel: float
+    top1_before: float
+    top1_after: float
+    held_out_before: float
+    held_out_after: float
+    minutes: float
+
+    @property
+    def setting(self) -> Setting:
+        """What the images went through."""
+        return Setting(self.method, self.model, self.colors, self.quality)
+
+
+def tables(report: Report) -> dict[str, str]:
+    """Every table, by its title: of palettes alone, or, after BPG, beside the originals of about equal size."""
+    rows = [Tuned(**row) for row in report["rows"]]
+    painted = [row for row in rows if row.colors]
+    originals = [row for row in rows if not row.colors]
+    if not originals:
+        heading = ["K", "bits per pixel", "before", "after", "gain", "minutes"]
+        body = [[str(row.colors), *_cells(row), f"{row.minutes:.1f}"] for row in painted]
+        return {"Top-1 in % before and after fine-tuning": table(heading, body)}
+    heading = ["K", "QP", "bits per pixel", "before", "after", "gain"]
+    heading += ["originals: QP", "bits per pixel", "before", "after", "gain"]
+    body = []
+    for row in painted:
+        equal = min(originals, key=lambda other, row=row: abs(other.bits_per_pixel - row.bits_per_pixel))  # type: ignore[misc]
+        body.append([str(row.colors), str(row.quality), *_cells(row), str(equal.quality), *_cells(equal)])
+    return {"Top-1 in % before and after fine-tuning on BPG": table(heading, body)}
+
+
+def figures(report: Report, subject: str) -> Mapping[str, Figure]:
+    """Every figure, by the ending of its file's name."""
+    rows = [Tuned(**row) for row in report["rows"]]
+    level = Level(f"originals: {100 * report['top1_original']:.1f} %", 100 * report["top1_original"])
+    if all(row.quality is None for row in rows):
+        return {"tuned": _over_colors(rows, subject, level)}
+    coded = f"{subject}, BPG {report['chroma']}"
+    return {
+        "before": _over_rate(rows, coded, level, lambda row: row.top1_before, "before fine-tuning"),
+        "after": _over_rate(rows, coded, level, lambda row: row.top1_after, "after fine-tuning"),
+    }
+
+
+def _over_colors(rows: Sequence[Tuned], subject: str, level: Level) -> Figure:
+    """Figure 6 of the reproduction study."""
+    bits = tuple(math.log2(row.colors or 1) for row in rows)
+    none = ("",) * len(rows)
+    return line_plot(
+        [
+            Series("before", bits, tuple(100 * row.top1_before for row in rows), none),
+            Series("fine-tuned", bits, tuple(100 * row.top1_after for row in rows), none),
+        ],
+        title="Top-1 before and after fine-tuning on few colours",
+        subtitle=subject,
+        x_label="bits of an index, log2 K",
+        y_label="top-1 in %",
+        percent=True,
+        level=level,
+        x_ticks={bit: f"{bit:g}" for bit in bits},
+    )
+
+
+def _over_rate(rows: Sequence[Tuned], subject: str, level: Level, value: Callable[[Tuned], float], when: str) -> Figure:
+    """Figures 8 and 9 of the reproduction study."""
+    lines: dict[str, list[Tuned]] = {}
+    for row in sorted(rows, key=lambda row: row.bits_per_pixel):
+        lines.setdefault(f"{row.colors} colours" if row.colors else "originals", []).append(row)
+    series = [
+        Series(
+            label,
+            tuple(row.bits_per_pixel for row in line),
+            tuple(100 * value(row) for row in line),
+            tuple(str(row.quality) for row in line),
+        )
+        for label, line in lines.items()
+    ]
+    return line_plot(
+        series,
+        title=f"Top-1 over size of BPG, {when}",
+        subtitle=f"{subject}; numbers: QP",
+        x_label="bits per pixel of the whole file",
+        y_label="top-1 in %",
+        log_x=True,
+        percent=True,
+        level=level,
+    )
+
+
+def _cells(row: Tuned) -> list[str]:
+    before, after = 100 * row.top1_before, 100 * row.top1_after
+    return [f"{row.bits_per_pixel:.2f}", f"{before:.1f}", f"{after:.1f}", f"{after - before:+.1f}"]
