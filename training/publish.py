@@ -30,7 +30,7 @@ class FinishedRun:
     """What a training script left in its folder.
 
     config: as given to `run.fit`. scores: on the held-out part of train. start: the log's first line, where and how it
-    was made. seconds: of training.
+    was made. seconds: of training. reader: weights of the classifier that learned with a quantizer, if one did.
     """
 
     config: Mapping[str, Any]
@@ -39,6 +39,7 @@ class FinishedRun:
     start: Mapping[str, Any]
     epochs: int
     seconds: float
+    reader: Mapping[str, Any] | None = None
 
     @classmethod
     def read(cls, folder: Path) -> "FinishedRun":
@@ -48,7 +49,19 @@ class FinishedRun:
         if state["epoch"] < wanted:
             raise SystemExit(f"{folder} has done {state['epoch']} of {wanted} epochs; finish it with --resume")
         start = json.loads((folder / run.LOG_FILE).read_text().splitlines()[0])
-        return cls(state["config"], state["weights"], state["scores"], start, state["epoch"], state["seconds"])
+        made = (state["scores"], start, state["epoch"], state["seconds"])
+        return cls(state["config"], state["weights"], *made, state.get("reader"))
+
+    def split(self, name: str) -> tuple["FinishedRun", "FinishedRun"]:
+        """The classifier that learned with the quantizer as a run of its own, and the quantizer as trained against it.
+
+        name: what the classifier will be called. Raises SystemExit where there is none.
+        """
+        if self.reader is None:
+            raise SystemExit("--reader: this run trained no classifier together with a quantizer")
+        reader = {**self.config, "kind": "classifier", "network": self.config["reader"]}
+        painter = {**self.config, "training": {**self.config["training"], "classifier": name}}
+        return replace(self, config=reader, weights=self.reader), replace(self, config=painter)
 
 
 def main(argv: Sequence[str] | None = None) -> ModelEntry:
@@ -59,7 +72,13 @@ def main(argv: Sequence[str] | None = None) -> ModelEntry:
     served = {name: getattr(args, name) for name in ("fade", "rounds", "strengths") if getattr(args, name) is not None}
     if served:
         finished = replace(finished, config={**finished.config, "network": _served(finished.config, served)})
-    return publish(finished, args.name, args.models or SHIPPED, results, limits=args.limits)
+    folder = args.models or SHIPPED
+    if finished.reader is not None and not args.reader:
+        raise SystemExit("--reader is missing: what shall the classifier be called that learned with this quantizer?")
+    if args.reader:
+        reader, finished = finished.split(args.reader)
+        publish(reader, args.reader, folder, results, limits=args.limits)
+    return publish(finished, args.name, folder, results, limits=args.limits)
 
 
 def publish(
@@ -120,7 +139,7 @@ def _entry(finished: FinishedRun, stored: Checkpoint, name: str, results: Mappin
         classes=tuple(finished.config["classes"]) if classifies else (),
         size=size,
         colors=colors,
-        classifier=finished.config["training"].get("classifier"),
+        classifier=None if classifies else finished.config["training"]["classifier"],
         accuracy=dict(finished.scores) | _measured(name, results),
         command=stored.provenance.command,
         card=f"{CHECKPOINTS}/{name}.md",
@@ -191,6 +210,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--run", type=Path, required=True, help="folder that the training script wrote to (--out)")
     parser.add_argument("--name", required=True, help="what requests and commands will call the model")
     run.add_models_flag(parser)
+    parser.add_argument("--reader", help="runs of training.train_joint: name of the classifier that learned with it")
     parser.add_argument(
         "--fade",
         type=int,

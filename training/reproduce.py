@@ -27,11 +27,13 @@ from training import run, start
 from training.datasets import DATA_VARIABLE
 from training.recipe import Recipe, arguments
 
+_JOINT = "train_joint"
 # How training.evaluate calls the model that a trainer makes.
 _EVALUATED_AS = {
     "train_classifier": "--classifier",
     "train_colorcnn": "--quantizer",
     "train_published": "--published",
+    _JOINT: "--quantizer",
 }
 _ALONE = ("--methods", "--qualities")  # given without values: nothing but the model itself
 
@@ -43,6 +45,11 @@ def row_name(recipe: Recipe, seed: int) -> str:
     """What a run of the recipe is called: as the recipe; other seeds than its first are told apart."""
     plain = recipe.file.stem
     return plain if seed == recipe.seeds[0] else f"{plain}-seed{seed}"
+
+
+def judge_name(recipe: Recipe, name: str) -> str:
+    """The classifier that the model `name` of the recipe is measured by: itself, if it is one."""
+    return f"{name}-reader" if recipe.trainer == _JOINT else recipe.train.get("classifier", name)
 
 
 @dataclass(frozen=True)
@@ -95,12 +102,13 @@ class Row:
     def publishing_flags(self) -> list[str]:
         """Of training.publish, still without results."""
         more = arguments(_parser_of("publish"), self.recipe.publish, f"{self.recipe.file}, [publish]")
-        return [*self._shelf(), "--run", str(self.folder), "--name", self.name, *more]
+        reader = ["--reader", judge_name(self.recipe, self.name)] if self.recipe.trainer == _JOINT else []
+        return [*self._shelf(), "--run", str(self.folder), "--name", self.name, *reader, *more]
 
     def evaluation_flags(self) -> list[str]:
         """Of training.evaluate, for this model alone."""
         more = arguments(_parser_of("evaluate"), self.recipe.evaluate, f"{self.recipe.file}, [evaluate]")
-        judge = [] if self._is_classifier() else ["--classifier", self.recipe.train["classifier"]]
+        judge = [] if self._is_classifier() else ["--classifier", judge_name(self.recipe, self.name)]
         model = [*judge, _EVALUATED_AS[self.recipe.trainer], self.name]
         return [*self._shelf(), *self._data(), *model, *_ALONE, *more, "--out", str(self.results)]
 

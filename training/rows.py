@@ -18,7 +18,7 @@ from models.method_names import ONE_PASS, method_name
 from training import run
 from training.markdown import table
 from training.recipe import SHIPPED, Recipe
-from training.reproduce import row_name
+from training.reproduce import judge_name, row_name
 
 COLORS = (2, 4, 8, 16, 32, 64)
 """1 to 6 bits, as the field compares them."""
@@ -132,7 +132,7 @@ def _measured(reports: Sequence[Mapping[str, Any]], results: Path, recipes: Iter
 
 def _seed(reports: Sequence[Mapping[str, Any]], results: Path, recipe: Recipe, name: str) -> Seed | None:
     """One run of a recipe, by the name of its model, if it was measured and there is a log of it."""
-    judge = recipe.train.get("classifier", name)
+    judge = judge_name(recipe, name)
     report = next((each for each in reports if name in each["sha256"] and each["classifier"] == judge), None)
     if report is None or not _log(results, name).exists():
         return None
@@ -173,7 +173,7 @@ def _line(each: Trained) -> list[str]:
 
 def _transferred(reports: Iterable[Mapping[str, Any]], recipes: Iterable[Recipe]) -> str:
     """Reports of a classifier that the quantizer was not trained with: every method in them, as it read it."""
-    partner = {recipe.file.stem: recipe.train["classifier"] for recipe in recipes if "classifier" in recipe.train}
+    partner = {recipe.file.stem: judge_name(recipe, recipe.file.stem) for recipe in recipes}
     lines = []
     for report in reports:
         reader = report["classifier"]

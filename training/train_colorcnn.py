@@ -19,6 +19,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -101,7 +102,7 @@ def main(argv: Sequence[str] | None = None) -> Result:
         data.require_classes(registry.entry(name).classes)
     encoder = frozen_classifier(registry, args.encoder) if args.encoder else classifier
     network = started_from(registry, args.start) if args.start else around(encoder, args.rounds)
-    config = _training_config(args)
+    config = start.configuration(TrainingConfig, args, also=tuple(args.also), **drawn_colors(args))
     return train(network, judges, config, data, device, start.open_log(args), resume=start.resumes(args))
 
 
@@ -147,11 +148,11 @@ def train(
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=config.lr, betas=(0.9, 0.99), weight_decay=config.weight_decay)
     steps = config.epochs * run.steps_per_epoch(len(part), config.batch, log.workers)
-    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, _warm_cosine(steps))
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, warm_cosine(steps))
     objective = Objective(network, folded, config)
     scores = run.fit(
         config.epochs,
-        lambda epoch: _train_epoch(objective, optimizer, scheduler, part, epoch, log),
+        lambda epoch: train_epoch(objective, optimizer, scheduler, part, epoch, log),
         lambda: score(network.eval().hard, folded[0], held_out, SCORED_COLORS, bf16=config.bf16),
         parts={"weights": network, "optimizer": optimizer, "scheduler": scheduler},
         config={
@@ -168,11 +169,16 @@ def train(
 
 @dataclass(frozen=True)
 class Objective:
-    """What is minimised: the loss of a batch painted with K colours."""
+    """What is minimised: the loss of a batch painted with K colours.
+
+    judges: read what is painted. teachers: those whose answers to the originals the judges shall give, one for each;
+    None: the judges themselves.
+    """
 
     network: ColorCNN
     judges: Sequence[Classifier]
     config: TrainingConfig
+    teachers: Sequence[Classifier] | None = None
 
     def __call__(
         self, images: Tensor, labels: Tensor, colors: int, *, soft: bool, generator: torch.Generator
@@ -185,7 +191,8 @@ class Objective:
         result = self.network.soft(images, colors)
         shown = self._pressed(result, generator) if soft else _straight_through(images, result)
         answers = [judge(shown).float() for judge in self.judges]
-        recognition = sum(map(partial(self._misread, images, labels), self.judges, answers)) / len(answers)
+        teachers = self.teachers or self.judges
+        recognition = sum(map(partial(self._misread, images, labels), teachers, answers)) / len(answers)
         # From none at K = 2 to all of it at K = 256; half at 16, as ColorCNN+ weighs its own pixel loss.
         room = 1 / (1 + math.exp(4 - math.log2(colors)))
         error = ((result.images - images) / self.judges[0].std).square().mean()
@@ -198,10 +205,10 @@ class Objective:
             loss = loss + weight * (disagreement(result.probabilities) + edges)
         return loss, answers[0].detach().argmax(1) == labels
 
-    def _misread(self, images: Tensor, labels: Tensor, judge: Classifier, answer: Tensor) -> Tensor:
+    def _misread(self, images: Tensor, labels: Tensor, teacher: Classifier, answer: Tensor) -> Tensor:
         """What is wrong with the logits of a painted batch: by the labels, and by the answer to the originals."""
         with torch.no_grad():
-            said = judge(images).float().softmax(1)
+            said = teacher(images).float().softmax(1)
         return torch.lerp(
             F.cross_entropy(answer, labels),
             F.kl_div(answer.log_softmax(1), said, reduction="batchmean"),
@@ -224,7 +231,7 @@ def _straight_through(images: Tensor, result: SoftResult) -> Tensor:
     return (hard - result.images).detach() + result.images
 
 
-def _train_epoch(
+def train_epoch(
     objective: Objective,
     optimizer: torch.optim.Optimizer,
     scheduler: torch.optim.lr_scheduler.LRScheduler,
@@ -232,6 +239,7 @@ def _train_epoch(
     epoch: int,
     log: run.Log,
 ) -> dict[str, float]:
+    """Train for one epoch, numbered from 0; mean losses to log."""
     config, device = objective.config, data.labels.device
     objective.network.train()
     generator = run.epoch_generator(config.seed, epoch, device)
@@ -272,7 +280,7 @@ class _Means:
         return {"loss": float(torch.stack(self._loss).mean()), **means}
 
 
-def _warm_cosine(steps: int) -> Callable[[int], float]:
+def warm_cosine(steps: int) -> Callable[[int], float]:
     """Factor of the learning rate: linear up over the first twentieth of the steps, half a cosine down to zero."""
     warm = max(1, steps // 20)
     return lambda step: min((step + 1) / warm, 0.5 + 0.5 * math.cos(math.pi * min(1.0, step / max(1, steps))))
@@ -283,10 +291,10 @@ def _cpu_twin(generator: torch.Generator) -> torch.Generator:
     return torch.Generator().manual_seed(generator.initial_seed())
 
 
-def _training_config(args: argparse.Namespace) -> TrainingConfig:
+def drawn_colors(args: argparse.Namespace) -> dict[str, Any]:
+    """What K is drawn from, and how often, as fields of a configuration."""
     draws = dict(sorted(args.colors))
-    others = {"colors": tuple(draws), "weights": tuple(draws.values()), "also": tuple(args.also)}
-    return start.configuration(TrainingConfig, args, **others)
+    return {"colors": tuple(draws), "weights": tuple(draws.values())}
 
 
 def _draw(text: str) -> tuple[int, float]:
@@ -309,6 +317,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="of k-means for the colour centres (%(default)s)")
     parser.add_argument("--encoder", help="published classifier to build upon instead")
+    add_objective_flags(parser)
+    return parser
+
+
+def add_objective_flags(parser: argparse.ArgumentParser) -> None:
+    """What is minimised, how, and from where."""
     parser.add_argument(
         "--start", help="published quantizer to start from, which also is built upon its own classifier"
     )
@@ -340,7 +354,6 @@ def _parser() -> argparse.ArgumentParser:
         "--rate", type=float, default=0.0, help="weight of unequal neighbours and of edges (%(default)s)"
     )
     parser.add_argument("--crop", type=int, default=4, help="random shift in pixels (%(default)s)")
-    return parser
 
 
 if __name__ == "__main__":

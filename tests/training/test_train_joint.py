@@ -1,0 +1,79 @@
+"""training/train_joint.py: the classifier learns to read what the quantizer learns to paint."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from models.quantizers.learned import load_quantizer
+from models.recognizer import load_recognizer
+from models.registry import Registry
+from tests.training.conftest import Workshop
+from training import evaluate, publish, run, train_joint
+from training.train_colorcnn import Result
+
+FLAGS = ["--classifier", "stripes", "--epochs", "1", "--batch", "25", "--held-out", "400", "--lr", "0.004"]
+FLAGS += ["--reader-lr", "0.001", "--colors", "2:4", "16:1", "--soft", "0.5", "--crop", "0", "--fp32"]
+
+
+def joint(workshop: Workshop, out: Path, *flags: str) -> Result:
+    common = ["--data", str(workshop.data), "--dataset", "stripes", "--device", "cpu", "--models", str(workshop.models)]
+    return train_joint.main([*common, "--out", str(out), *FLAGS, *flags])
+
+
+@pytest.fixture(scope="module")
+def folder(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With a run, and the models of the workshop for it to be published among."""
+    folder = tmp_path_factory.mktemp("joint")
+    joint(workshop, folder / "run")
+    shutil.copytree(workshop.models, folder / "models")
+    return folder
+
+
+def test_the_reader_learns_and_what_it_started_from_does_not(workshop: Workshop, folder: Path) -> None:
+    state = run.read_state(folder / "run")
+    published = workshop.classifier.network.state_dict()
+    encoder = {name.removeprefix("encoder."): value for name, value in state["weights"].items() if "encoder." in name}
+    # The published weights are in half precision: a relative error of 2^-11.
+    assert all(torch.allclose(encoder[name], value, rtol=2**-10, atol=1e-6) for name, value in published.items())
+    learned = {name for name, value in published.items() if not torch.allclose(state["reader"][name], value, rtol=0.01)}
+    assert {"head.weight", "head.bias"} <= learned
+    assert not [name for name in learned if "running" in name], "the statistics are those of the originals"
+
+
+def test_together_they_learn_two_colours(workshop: Workshop, folder: Path) -> None:
+    scores = run.read_state(folder / "run")["scores"]
+    assert scores["held_out_top1_2"] > 0.8  # before, it is below one half: see test_train_colorcnn
+
+
+def test_a_resumed_run_ends_where_it_ended(workshop: Workshop, folder: Path) -> None:
+    before = run.read_state(folder / "run")["reader"]
+    joint(workshop, folder / "run", "--resume")
+    after = run.read_state(folder / "run")["reader"]
+    assert all(torch.equal(value, after[name]) for name, value in before.items())
+
+
+def test_both_are_published_and_measured_together(workshop: Workshop, folder: Path) -> None:
+    shelf = ["--models", str(folder / "models")]
+    named = [*shelf, "--run", str(folder / "run"), "--name", "pair", "--reader", "pair-reader"]
+    publish.main(named)
+    registry = Registry.open(folder / "models")
+    assert registry.entry("pair").classifier == "pair-reader" and registry.entry("pair-reader").classifier is None
+    results = folder / "pair.json"
+    data = ["--data", str(workshop.data), "--dataset", "stripes", "--device", "cpu", "--workers", "1"]
+    chosen = ["--classifier", "pair-reader", "--quantizer", "pair", "--methods", "--qualities", "--colors", "2"]
+    rows = evaluate.main([*shelf, *data, *chosen, "--out", str(results)])
+    publish.main([*named, "--results", str(results)])
+    measured = {name: Registry.open(folder / "models").entry(name).accuracy for name in ("pair", "pair-reader")}
+    assert measured["pair"]["test_top1_2"] == rows[0].top1 and "test_top1" in measured["pair-reader"]
+    load_quantizer(registry, "pair", torch.device("cpu"))
+    load_recognizer(registry, "pair-reader", torch.device("cpu"))
+
+
+def test_the_reader_needs_a_name_and_others_have_none(workshop: Workshop, folder: Path) -> None:
+    shelf = ["--models", str(folder / "models")]
+    with pytest.raises(SystemExit, match="--reader is missing"):
+        publish.main([*shelf, "--run", str(folder / "run"), "--name", "alone"])
+    with pytest.raises(SystemExit, match="no classifier together"):
+        publish.main([*shelf, "--run", str(workshop.runs / "painter"), "--name", "x", "--reader", "y"])
