@@ -55,12 +55,17 @@ class LabelledImages:
             ours, theirs = (", ".join(names[:20]) for names in (self.classes, classes))
             raise DatasetError(f"the data has the classes {ours}; the classifier knows {theirs}, in that order")
 
-    def hold_out(self, count: int, *, seed: int) -> tuple[Self, Self]:
-        """Split into (the rest, `count` images chosen by `seed`): the part for training and the part for selection."""
+    def hold_out(self, count: int, *, seed: int, keep: int | None = None) -> tuple[Self, Self]:
+        """Split into (the rest, `count` images chosen by `seed`): the part for training and the part for selection.
+
+        keep: so many of the rest, also chosen by the seed; None for all. Raises DatasetError where there are too few.
+        """
         if not 0 < count < len(self):
             raise DatasetError(f"cannot hold out {count} of {len(self)} training images; choose another --held-out")
         order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed)).to(self.labels.device)
-        return self.select(order[count:]), self.select(order[:count])
+        if keep is not None and not 0 < keep <= len(self) - count:
+            raise DatasetError(f"cannot train on {keep} of {len(self) - count} images; choose another --train")
+        return self.select(order[count:][:keep]), self.select(order[:count])
 
 
 def load(folder: Path, split: str, *, size: int) -> LabelledImages:

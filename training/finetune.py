@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> Result:
     folder = run.require_data(args)
     part, held_out = (load(folder, split, size=network.config.size) for split in ("train", "held_out"))
     part.require_classes(registry.entry(args.classifier).classes)
-    config = start.configuration(FinetuningConfig, args, held_out=len(held_out), start=args.classifier)
+    config = start.configuration(FinetuningConfig, args, held_out=len(held_out), train=len(part), start=args.classifier)
     return train(network, config, part, held_out, device, start.open_log(args), resume=start.resumes(args))
 
 

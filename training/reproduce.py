@@ -24,7 +24,7 @@ from typing import Any
 
 from models.registry import MANIFEST_FILE, ModelEntry, Registry
 from training import run, start
-from training.datasets import DATA_VARIABLE
+from training.datasets import DATA_VARIABLE, default_folder
 from training.recipe import Recipe, arguments
 
 _JOINT = "train_joint"
@@ -116,9 +116,18 @@ class Row:
         """Raise SystemExit for whatever in the recipe a later station would stumble over."""
         if self.recipe.trainer not in _EVALUATED_AS:
             raise SystemExit(f"{self.recipe.file}: trainer must be one of {', '.join(_EVALUATED_AS)}")
+        self._check_data()
         self.options()
         self.publishing_flags()
         self.evaluation_flags()
+
+    def _check_data(self) -> None:
+        """The folder of the recipe's dataset, or one that it is in."""
+        folder, name = self.places.data or default_folder(), self.recipe.train.get("dataset")
+        if folder and name and folder.resolve().name != name and not (folder / name).is_dir():
+            raise SystemExit(
+                f"{self.recipe.file} is of {name}, which is neither {folder} nor in it; give another --data"
+            )
 
     def options(self) -> dict[str, Any]:
         """What the trainer would note of a run that it begins now, as JSON values."""
@@ -175,7 +184,8 @@ class Row:
 
     def _data(self) -> list[str]:
         data = ["--data", str(self.places.data)] if self.places.data else []
-        return [*data, "--device", self.places.device]
+        named = ["--dataset", self.recipe.train["dataset"]] if "dataset" in self.recipe.train else []
+        return [*data, *named, "--device", self.places.device]
 
 
 @dataclass

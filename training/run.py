@@ -248,7 +248,11 @@ def add_data_flags(parser: argparse._ActionsContainer) -> None:
         default=default_folder(),
         help=f"dataset folder: SPLIT-*.parquet, or SPLIT/CLASS/ folders of images (default: ${DATA_VARIABLE})",
     )
-    parser.add_argument("--dataset", help="name of the dataset in results and model cards (default: the folder's name)")
+    parser.add_argument(
+        "--dataset",
+        help="name of the dataset in results and model cards, and of its folder in --data, if that holds several "
+        "(default: the folder's name)",
+    )
 
 
 def add_models_flag(parser: argparse._ActionsContainer) -> None:
@@ -259,8 +263,13 @@ def add_models_flag(parser: argparse._ActionsContainer) -> None:
 
 
 def require_data(args: argparse.Namespace) -> Path:
-    """The dataset folder of the flags, which also names the dataset if they do not; DatasetError without one."""
+    """The dataset folder of the flags, which also names the dataset if they do not; DatasetError without one.
+
+    A folder of datasets will do, where --dataset says which.
+    """
     folder: Path | None = args.data
+    if folder is not None and args.dataset and (folder / args.dataset).is_dir():
+        folder = folder / args.dataset
     if folder is None or not folder.is_dir():
         named = f" {folder}" if folder else ""
         raise DatasetError(f"no dataset folder{named}: give --data FOLDER or set {DATA_VARIABLE}")

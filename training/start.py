@@ -82,9 +82,10 @@ def options(args: argparse.Namespace) -> dict[str, Any]:
     return {name: value for name, value in vars(args).items() if name not in OF_A_CALL}
 
 
-def add_held_out_flag(parser: argparse.ArgumentParser) -> None:
-    """How many training images are held out, by whatever holds them out itself."""
+def add_split_flags(parser: argparse.ArgumentParser) -> None:
+    """How many training images are held out, and how many of the others are used."""
     parser.add_argument("--held-out", type=int, default=5000, help="training images kept for selection (%(default)s)")
+    parser.add_argument("--train", type=int, metavar="N", help="so many of the other training images (all)")
 
 
 def add_training_flags(parser: argparse.ArgumentParser, *, epochs: int, batch: int) -> None:

@@ -35,6 +35,7 @@ class TrainingConfig:
     crop: int
     cutout: int
     held_out: int
+    train: int | None
     seed: int
     bf16: bool
 
@@ -57,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> Result:
         architecture=args.architecture, classes=len(data.classes), size=args.size, width=args.width, mean=mean, std=std
     )
     config = start.configuration(TrainingConfig, args)
-    part, held_out = data.hold_out(config.held_out, seed=config.seed)
+    part, held_out = data.hold_out(config.held_out, seed=config.seed, keep=config.train)
     network = build_classifier(network_config)
     return train(network, config, part, held_out, device, start.open_log(args), resume=start.resumes(args))
 
@@ -162,7 +163,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m training.train_classifier", description="Train an image classifier on original images."
     )
     start.add_training_flags(parser, epochs=12, batch=256)
-    start.add_held_out_flag(parser)
+    start.add_split_flags(parser)
     parser.add_argument(
         "--architecture", choices=("resnet9", "resnet18", "alexnet"), default="resnet9", help="network (%(default)s)"
     )

@@ -79,6 +79,7 @@ class TrainingConfig:
     encoder: str | None
     start: str | None
     held_out: int
+    train: int | None
     seed: int
     bf16: bool
 
@@ -141,7 +142,9 @@ def train(
 
     judges: frozen classifiers that read what it paints; the first is the one that scores are of.
     """
-    part, held_out = (images.to(device) for images in data.hold_out(config.held_out, seed=config.seed))
+    part, held_out = (
+        images.to(device) for images in data.hold_out(config.held_out, seed=config.seed, keep=config.train)
+    )
     folded = [fold_batch_norm(copy.deepcopy(judge)) for judge in judges]
     for module in (network, *folded):
         module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -309,7 +312,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Train the served quantizer against a frozen classifier, all numbers of colours in one run.",
     )
     start.add_training_flags(parser, epochs=20, batch=128)
-    start.add_held_out_flag(parser)
+    start.add_split_flags(parser)
     run.add_models_flag(parser)
     parser.add_argument("--classifier", required=True, help="published classifier to train against and to build upon")
     parser.add_argument(

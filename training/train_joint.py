@@ -65,7 +65,9 @@ def train(
     resume: bool = False,
 ) -> Result:
     """Train both, or go on from the state in the log's folder; scores are the reader's."""
-    part, held_out = (images.to(device) for images in data.hold_out(config.held_out, seed=config.seed))
+    part, held_out = (
+        images.to(device) for images in data.hold_out(config.held_out, seed=config.seed, keep=config.train)
+    )
     reader = copy.deepcopy(classifier).requires_grad_(True).eval()
     teacher = fold_batch_norm(copy.deepcopy(classifier))
     for module in (network, reader, teacher):
@@ -102,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Train the quantizer and the classifier that reads it together, all numbers of colours in one run.",
     )
     start.add_training_flags(parser, epochs=20, batch=128)
-    start.add_held_out_flag(parser)
+    start.add_split_flags(parser)
     run.add_models_flag(parser)
     parser.add_argument(
         "--classifier", required=True, help="published classifier to build upon, and to start the reader from"

@@ -43,6 +43,7 @@ class TrainingConfig:
     regularisation: float
     crop: int
     held_out: int
+    train: int | None
     seed: int
     bf16: bool
 
@@ -77,7 +78,9 @@ def train(
     resume: bool = False,
 ) -> Result:
     """Train the network, or go on from the state in the log's folder."""
-    part, held_out = (images.to(device) for images in data.hold_out(config.held_out, seed=config.seed))
+    part, held_out = (
+        images.to(device) for images in data.hold_out(config.held_out, seed=config.seed, keep=config.train)
+    )
     network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     frozen = fold_batch_norm(copy.deepcopy(classifier)).to(device).requires_grad_(False)
     optimizer = torch.optim.SGD(
@@ -146,7 +149,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Train ColorCNN as published, one network for one number of colours, against a frozen classifier.",
     )
     start.add_training_flags(parser, epochs=60, batch=128)
-    start.add_held_out_flag(parser)
+    start.add_split_flags(parser)
     run.add_models_flag(parser)
     parser.add_argument("--classifier", required=True, help="published classifier to train against")
     parser.add_argument("--colors", type=int, required=True, help="K, the number of colours, 2 to 256")

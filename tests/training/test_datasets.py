@@ -108,6 +108,17 @@ def test_held_out_images_are_the_same_for_the_same_seed_and_are_not_trained_on(t
             data.hold_out(count, seed=0)
 
 
+def test_fewer_of_the_others_may_be_kept(tmp_path: Path) -> None:
+    write_parquet(tmp_path / "train-00000-of-00001.parquet", list(range(10)))
+    data = load(tmp_path, "train", size=8)
+    rest, held_out = data.hold_out(3, seed=1)
+    kept, same = data.hold_out(3, seed=1, keep=4)
+    assert torch.equal(kept.labels, rest.labels[:4]) and torch.equal(same.labels, held_out.labels)
+    for keep in (0, 8):
+        with pytest.raises(DatasetError, match=f"cannot train on {keep} of 7 images; choose another --train"):
+            data.hold_out(3, seed=1, keep=keep)
+
+
 def test_the_default_folder_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(DATA_VARIABLE, raising=False)
     assert default_folder() is None

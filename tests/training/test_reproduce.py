@@ -163,6 +163,19 @@ def test_nothing_is_begun_with_a_recipe_that_a_later_station_would_refuse(tmp_pa
     assert stations.called == []
 
 
+def test_a_folder_of_another_dataset_is_refused_and_one_of_several_is_searched(tmp_path: Path) -> None:
+    recipe = prepare(tmp_path) / "stripes.toml"
+    recipe.write_text(CLASSIFIER + 'dataset = "stripes"\n')
+    for split, count in (("train", 60), ("test", 30)):
+        write_images(tmp_path / "stripes" / split, stripes(count))
+    flags = [word for name in ("runs", "models", "results") for word in (f"--{name}", str(tmp_path / name))]
+    (tmp_path / "dots").mkdir()
+    with pytest.raises(SystemExit, match=r"stripes\.toml is of stripes, which is neither .*dots nor in it"):
+        reproduce.main([str(recipe), *flags, "--data", str(tmp_path / "dots")], Stations())
+    reproduce.main([str(recipe), *flags, "--data", str(tmp_path), "--device", "cpu"], Stations())
+    assert json.loads((tmp_path / "results" / "stripes.json").read_text())["dataset"] == "stripes"
+
+
 def test_the_default_is_a_process_of_its_own(capfd: pytest.CaptureFixture[str]) -> None:
     assert reproduce._in_a_process("nothing", ["--flag"]) == 1
     assert "No module named training.nothing" in capfd.readouterr().err
@@ -172,7 +185,8 @@ def test_the_default_is_a_process_of_its_own(capfd: pytest.CaptureFixture[str]) 
 @pytest.mark.parametrize("name", sorted(file.stem for file in SHIPPED.glob("*.toml")))
 def test_every_shipped_recipe_is_understood_by_all_its_scripts(name: str, hardware: str, tmp_path: Path) -> None:
     recipe = Recipe.read(name)
-    places = Places(tmp_path, tmp_path, tmp_path, tmp_path, "cpu", hardware)
+    data = tmp_path / recipe.train["dataset"]
+    places = Places(data, tmp_path, tmp_path, tmp_path, "cpu", hardware)
     rows = [Row(recipe, seed, places) for seed in recipe.seeds]
     rows[0].check()
     assert rows[0].name == name and len({row.name for row in rows}) == len(rows)

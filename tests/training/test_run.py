@@ -169,6 +169,12 @@ def test_the_dataset_is_named_after_its_folder_unless_the_flags_name_it(tmp_path
         assert run.require_data(args) == args.data and args.dataset == named
 
 
+def test_one_of_several_datasets_is_found_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "flowers").mkdir()
+    args = argparse.Namespace(data=tmp_path, dataset="flowers")
+    assert run.require_data(args) == tmp_path / "flowers" and args.dataset == "flowers"
+
+
 def test_what_a_user_can_mend_is_one_line_and_no_traceback() -> None:
     def main() -> None:
         raise UnknownModel("there is no model 'nope'")

@@ -44,6 +44,7 @@ def make_config(**changes: Any) -> TrainingConfig:
         encoder=None,
         start=None,
         held_out=10,
+        train=None,
         seed=0,
         bf16=False,
     )
