@@ -29,7 +29,7 @@ from service.benchmark_worker import (
     compare_row,
     open_image,
 )
-from service.engine import LEARNED_METHOD, Choice, Engine
+from service.engine import LEARNED_METHOD, LEARNED_METHODS, Choice, Engine
 from service.options import BenchmarkOptions
 from service.pipeline import class_index
 from service.problems import INTERNAL, NotDrawn, NotReady, OutOfTime, Problem, QueueFull, problem_of
@@ -194,7 +194,7 @@ class Benchmarks:
         return Job(tuple(pictures), tuple(settings), conditions, classes, request_id)
 
     def _setting(self, method: str, judged: Choice, colors: int) -> Setting:
-        model = judged.model if method == LEARNED_METHOD else None
+        model = judged.model if method in LEARNED_METHODS else None
         return Setting(method, self._engine.choose(method, model, colors, judged.classifier).model, colors)
 
     @asynccontextmanager

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from models.errors import BadOption, ColorCNNError, UnknownMethod, UnknownModel
+from models.method_names import ONE_PASS
 from models.palette_image import PaletteImage
 from models.prediction import Prediction
 from models.quantizers.base import MAX_COLORS, MIN_COLORS, Quantizer
@@ -26,6 +27,8 @@ from models.recognizer import Recognizer, load_recognizer
 from models.registry import ModelEntry, Registry
 
 LEARNED_METHOD = LearnedQuantizer.name
+LEARNED_METHODS = (LEARNED_METHOD, ONE_PASS)
+"""Those of the networks that are served: with the search for the strength of each image's structure, and without."""
 PUBLISHED_METHOD = PublishedQuantizer.name
 
 # Kinds of models in the manifest.
@@ -175,7 +178,7 @@ class ModelEngine:
 
     def methods(self) -> tuple[str, ...]:
         published = [PUBLISHED_METHOD] if any(entry.kind == PUBLISHED for entry in self.models()) else []
-        return (LEARNED_METHOD, *published, *CLASSICAL)
+        return (*LEARNED_METHODS, *published, *CLASSICAL)
 
     def results(self) -> tuple[Mapping[str, Any], ...]:
         return tuple(self._results)
@@ -185,10 +188,10 @@ class ModelEngine:
     ) -> Choice:
         if method not in self.methods():
             raise UnknownMethod(f"There is no method {method!r:.80}; the methods are {', '.join(self.methods())}.")
-        if method == LEARNED_METHOD:
-            return self._choose_learned(model, fidelity)
-        if fidelity:
+        if fidelity and method != LEARNED_METHOD:
             raise BadOption(f"The method {method!r} heeds no `fidelity`; leave it out, or ask for {LEARNED_METHOD!r}.")
+        if method in LEARNED_METHODS:
+            return self._choose_learned(method, model, fidelity)
         if method == PUBLISHED_METHOD:
             return self._choose_published(model, colors, classifier or self._defaults[COLORCNN].classifier)
         return self._choose_classical(method, model)
@@ -224,7 +227,9 @@ class ModelEngine:
 
     def _quantizer(self, choice: Choice) -> Quantizer:
         quantizer = CLASSICAL[choice.method] if choice.model is None else self._quantizers[choice.model]
-        return replace(quantizer, fidelity=choice.fidelity) if isinstance(quantizer, LearnedQuantizer) else quantizer
+        if not isinstance(quantizer, LearnedQuantizer):
+            return quantizer
+        return replace(quantizer, fidelity=choice.fidelity, search=choice.method != ONE_PASS)
 
     def _recognizer(self, model: str | None) -> Recognizer:
         return self._recognizers[self.classifier(model).name]
@@ -238,12 +243,12 @@ class ModelEngine:
             self._quantizers[entry.name] = load_published(registry, entry.name, self._device)
         self._entries[entry.name] = entry
 
-    def _choose_learned(self, model: str | None, fidelity: float) -> Choice:
+    def _choose_learned(self, method: str, model: str | None, fidelity: float) -> Choice:
         entry = self._entry(COLORCNN, model)
         if fidelity and not self.heeds_fidelity(entry.name):
             known = ", ".join(filter(self.heeds_fidelity, self._entries)) or "none"
             raise BadOption(f"The model {entry.name!r} heeds no `fidelity`; leave it out. Models that do: {known}.")
-        return Choice(LEARNED_METHOD, entry.name, entry.classifier or self._defaults[CLASSIFIER].name, fidelity)
+        return Choice(method, entry.name, entry.classifier or self._defaults[CLASSIFIER].name, fidelity)
 
     def _choose_published(self, model: str | None, colors: int, judge: str | None) -> Choice:
         """The network of that name, or one trained against that classifier, for that number of colours."""

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, StringConstraints
 
 from models.codecs.bpg import Mode
+from models.method_names import ONE_PASS
 from models.quantizers.base import MAX_COLORS, MIN_COLORS
 from service.engine import LEARNED_METHOD
 
@@ -61,10 +62,11 @@ class PaintOptions(ImageOptions):
     )
     method: Name = Field(
         LEARNED_METHOD,
-        description=f"Who paints: `{LEARNED_METHOD}` (the network) or a classical quantizer; see GET /models.",
+        description=f"Who paints: `{LEARNED_METHOD}` (the network), `{ONE_PASS}` (the same without "
+        "its search for the best strength for each image, so quicker) or a classical quantizer; see GET /models.",
     )
     model: Name | None = Field(
-        None, description=f"Network for the method `{LEARNED_METHOD}`; left out: the default of GET /models."
+        None, description="Network for the methods of networks; left out: the default of GET /models."
     )
     fidelity: Decimal = Field(
         0.0,
@@ -154,7 +156,8 @@ class BenchmarkOptions(ImageOptions):
         (LEARNED_METHOD, "median_cut", "octree", "kmeans"),
         min_length=1,
         json_schema_extra=_UNIQUE,
-        description=f"Who paints: `{LEARNED_METHOD}` (the network) and classical quantizers; see GET /models.",
+        description=f"Who paints: `{LEARNED_METHOD}` (the network), `{ONE_PASS}` (the same without its search) and "
+        "classical quantizers; see GET /models.",
     )
     labels: tuple[Name, ...] = Field(
         (),
@@ -163,7 +166,7 @@ class BenchmarkOptions(ImageOptions):
     )
     model: Name | None = Field(
         None,
-        description=f"Network for the method `{LEARNED_METHOD}`; the classifier it was trained against judges every "
+        description="Network for the methods of networks; the classifier it was trained against judges every "
         "method. Left out: the default of GET /models.",
     )
     cam: bool = Field(

@@ -10,7 +10,6 @@ the end, one image after the other on one thread of this process, when the other
 """
 
 import argparse
-import copy
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -97,17 +96,10 @@ def _networks(args: argparse.Namespace, registry: Registry, device: torch.device
         learned = load_quantizer(registry, args.quantizer, device)
         networks[learned.name, args.quantizer] = learned
         if len(learned.network.config.strengths) > 1:
-            networks[ONE_PASS, args.quantizer] = _one_pass(learned)
+            networks[ONE_PASS, args.quantizer] = replace(learned, search=False)
     for name in args.published:
         networks[PublishedQuantizer.name, name] = load_published(registry, name, device)
     return networks
-
-
-def _one_pass(learned: LearnedQuantizer) -> LearnedQuantizer:
-    """The same weights without the search for the strength of the structure."""
-    network = copy.copy(learned.network)
-    network.config = replace(network.config, strengths=(1.0,))
-    return replace(learned, network=network)
 
 
 def _paint(network: Quantizer, colors: int, images: Images) -> list[PaletteImage]:

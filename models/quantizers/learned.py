@@ -38,12 +38,14 @@ class LearnedQuantizer:
     colours apart is in float32.
 
     fidelity: whose eye the search for the strength of the structure serves, from 0, the classifier's, to 1, the human's
-    (the squared error); without effect where the network does not heed it.
+    (the squared error); without effect where the network does not heed it. search: whether there is that search;
+    without it structure is as strong as it was learned, and the classifier is not asked once more for each strength.
     """
 
     network: ColorCNN
     device: torch.device
     fidelity: float = 0.0
+    search: bool = True
     name: ClassVar[str] = "colorcnn"
 
     @property
@@ -105,7 +107,10 @@ class LearnedQuantizer:
         """views: (B, 3, s, s); images: (B, 3, ...), their pixels or a sample of them; both float32 in [0, 1]."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=has_bfloat16(self.device)):
             plan = self.network.plan(views, images.flatten(2).mT, colors)
-            return strengthened(self.network, views, plan, self.fidelity)
+            strengths = self.network.config.strengths
+            if not self.search and len(strengths) > 1:
+                strengths = (1.0,)
+            return strengthened(self.network, views, plan, strengths, self.fidelity)
 
     def _upload(self, pixels: NDArray[np.uint8]) -> Tensor:
         """The same array on the device."""

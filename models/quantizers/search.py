@@ -5,6 +5,8 @@ or less of it may be better, and at hand is who can tell: the classifier that is
 painted with each strength, small, and takes the one that is read most like the original.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -18,8 +20,10 @@ _FLOOR = 0.05  # of fidelity: strengths that are read equally well are not equal
 _TOGETHER = 64  # small paintings at a time: one image's strengths go through the classifier at once
 
 
-def strengthened(network: ColorCNN, views: Tensor, plan: Plan, fidelity: float = 0.0) -> Plan:
-    """The plan at the best of the network's strengths for each image.
+def strengthened(
+    network: ColorCNN, views: Tensor, plan: Plan, strengths: Sequence[float], fidelity: float = 0.0
+) -> Plan:
+    """The plan at the best of some strengths for each image.
 
     Costs one index map and one pass of the classifier for each strength, at the classifier's size, whatever the size of
     the image; nothing where there is only one, or no structure. Memory: that of the structure of 64 images, or of the
@@ -29,6 +33,7 @@ def strengthened(network: ColorCNN, views: Tensor, plan: Plan, fidelity: float =
         network: in eval mode.
         views: (B, 3, s, s) float32 in [0, 1], what the classifier sees of the images.
         plan: of the images.
+        strengths: what the structure that was learned is multiplied by, at least one.
         fidelity: 0 to 1. What is smallest at the best strength is (1 - fidelity) times the Kullback-Leibler divergence
             of the classifier's answers in nats, plus 100 (fidelity + 0.05) times the mean squared error in units of 1.
             The 0.05 cost no top-1 on held-out images and gave 1 to 3 dB.
@@ -36,7 +41,6 @@ def strengthened(network: ColorCNN, views: Tensor, plan: Plan, fidelity: float =
     Raises NotFinite for a plan that holds other values: all that is painted by it would be garbage.
     """
     _require_finite(plan)
-    strengths = network.config.strengths
     if len(strengths) == 1 or plan.structure is None:
         return plan.times(strengths[0])
     answers = network.encoder(views).float().log_softmax(1)

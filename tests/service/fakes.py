@@ -90,7 +90,7 @@ class FakeEngine:
         return tuple(ENTRIES.values())
 
     def methods(self) -> tuple[str, ...]:
-        return ("colorcnn", *CLASSICAL)
+        return ("colorcnn", "colorcnn_one_pass", *CLASSICAL)
 
     def results(self) -> tuple[Mapping[str, Any], ...]:
         return self.measured
@@ -100,7 +100,7 @@ class FakeEngine:
     ) -> Choice:
         if method not in self.methods():
             raise UnknownMethod(f"no method {method}")
-        if method in CLASSICAL and fidelity:
+        if method != "colorcnn" and fidelity:
             raise BadOption(f"no fidelity for {method}")
         if method in CLASSICAL:
             return Choice(method, None, "judge")

@@ -63,6 +63,11 @@ async def test_rows_go_through_images_then_methods_then_colours(client: AsyncCli
     assert {row["model"] for row in answer["rows"] if row["method"] == "octree"} == {None}
 
 
+async def test_both_ways_of_the_network_are_of_the_model_that_is_asked_for(client: AsyncClient) -> None:
+    rows = (await report(client, DRAWING, methods="colorcnn,colorcnn_one_pass,octree", colors="3"))["rows"]
+    assert [row["model"] for row in rows] == ["painter", "painter", None]
+
+
 async def test_a_row_is_measured_on_the_file(client: AsyncClient) -> None:
     [row] = (await report(client, DRAWING, methods="colorcnn", colors="3"))["rows"]
     quantized = await client.post("/quantize", content=DRAWING, params={"colors": "3"})

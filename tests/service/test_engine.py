@@ -90,7 +90,7 @@ def engine(folder: Path) -> ModelEngine:
 
 def test_everything_is_loaded(engine: ModelEngine) -> None:
     assert [entry.name for entry in engine.models()] == ["teacher", "outsider", "first", "second"]
-    assert engine.methods() == ("colorcnn", *CLASSICAL)
+    assert engine.methods() == ("colorcnn", "colorcnn_one_pass", *CLASSICAL)
     assert engine.device == "cpu"
 
 
@@ -138,7 +138,7 @@ def test_a_default_that_is_not_there_fails_the_start(folder: Path, defaults: dic
 
 
 def test_unknown_names_list_the_known_ones(engine: ModelEngine) -> None:
-    with pytest.raises(UnknownMethod, match="colorcnn, median_cut"):
+    with pytest.raises(UnknownMethod, match="colorcnn, colorcnn_one_pass, median_cut"):
         engine.choose("magic", None, 4)
     with pytest.raises(UnknownModel, match="first, second"):
         engine.choose("colorcnn", "teacher", 4)
@@ -170,8 +170,17 @@ def test_fidelity_is_for_networks_of_several_strengths(engine: ModelEngine) -> N
         engine.choose("colorcnn", None, 4, fidelity=0.25)
 
 
-@pytest.mark.parametrize("method", CLASSICAL)
-def test_a_classical_method_has_no_fidelity(engine: ModelEngine, method: str) -> None:
+def test_one_pass_is_the_same_network_without_its_search(engine: ModelEngine, folder: Path) -> None:
+    choice = engine.choose("colorcnn_one_pass", "second", 3)
+    assert choice == Choice("colorcnn_one_pass", "second", "teacher")
+    assert engine.own_size(choice) == 16 and not engine._quantizer(choice).search  # type: ignore[attr-defined]
+    assert engine._quantizer(engine.choose("colorcnn", "second", 3)).search  # type: ignore[attr-defined]
+    loaded = [ModelLoader(folder, "cpu").quantizer(Setting(name, "second")) for name in ("colorcnn", choice.method)]
+    assert [quantizer.search for quantizer in loaded] == [True, False]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("method", ["colorcnn_one_pass", *CLASSICAL])
+def test_what_does_not_search_has_no_fidelity(engine: ModelEngine, method: str) -> None:
     with pytest.raises(BadOption, match=f"{method}' heeds no `fidelity`; leave it out, or ask for 'colorcnn'"):
         engine.choose(method, None, 4, fidelity=0.25)
 
@@ -269,7 +278,7 @@ def test_published_networks_are_a_method_of_their_own(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text(json.dumps({"models": entries, "defaults": defaults}))
     engine = ModelEngine(tmp_path, device="cpu")
     engine.load()
-    assert engine.methods()[:2] == ("colorcnn", "colorcnn_published")
+    assert engine.methods()[:3] == ("colorcnn", "colorcnn_one_pass", "colorcnn_published")
     choice = engine.choose("colorcnn_published", None, 2)
     assert choice == engine.choose("colorcnn_published", "two", 2) == Choice("colorcnn_published", "two", "teacher")
     assert choice.on_device and engine.quantize(ramp(), 2, choice).colors <= 2

@@ -65,7 +65,7 @@ def test_each_image_has_the_best_strength(floor: float, fidelity: float, monkeyp
     monkeypatch.setattr(search, "_FLOOR", floor)
     network, views = make_network(*STRENGTHS), make_views(12)
     plan = planned(network, views, 3)
-    chosen = strengthened(network, views, plan, fidelity)
+    chosen = strengthened(network, views, plan, network.config.strengths, fidelity)
     expected = torch.tensor([best_of(network, views[i : i + 1], 3, fidelity, floor) for i in range(len(views))])
     torch.testing.assert_close(chosen.structure, plan.times(expected).structure)
     assert len(set(expected.tolist())) > 1 or floor or fidelity == 1
@@ -74,7 +74,7 @@ def test_each_image_has_the_best_strength(floor: float, fidelity: float, monkeyp
 @torch.inference_mode()
 def test_all_fidelity_is_the_k_means_that_the_network_starts_from() -> None:
     network, views = make_network(*STRENGTHS), make_views(4)
-    chosen = strengthened(network, views, planned(network, views, 3), 1.0)
+    chosen = strengthened(network, views, planned(network, views, 3), network.config.strengths, 1.0)
     assert chosen.structure is not None and not chosen.structure.any()
 
 
@@ -83,7 +83,23 @@ def test_a_single_strength_is_taken_without_a_look() -> None:
     network, views = make_network(0.5), make_views(1)
     plan = planned(network, views, 3)
     network.encoder.head = torch.nn.Linear(1, 1)  # nobody asks it
-    torch.testing.assert_close(strengthened(network, views, plan).structure, plan.times(0.5).structure)
+    torch.testing.assert_close(strengthened(network, views, plan, (0.5,)).structure, plan.times(0.5).structure)
+
+
+def test_without_the_search_structure_is_as_strong_as_it_was_learned() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (6, 16, 16, 3), dtype=np.uint8)
+    learned, found = make_network(1.0), make_network(0.0, 2.0)
+    painted = [
+        [
+            image.render().tolist()
+            for image in LearnedQuantizer(network, torch.device("cpu"), search=search).quantize_batch(images, 3)
+        ]
+        for network, search in ((learned, True), (found, False), (found, True))
+    ]
+    assert painted[0] == painted[1] != painted[2]
+    half = LearnedQuantizer(make_network(0.5), torch.device("cpu"))
+    unsearched = replace(half, search=False)
+    assert unsearched.quantize(images[0], 3).render().tolist() == half.quantize(images[0], 3).render().tolist()
 
 
 @pytest.mark.parametrize(("strengths", "heeds"), [((0.5,), False), ((0.0, 1.0), True)])
@@ -112,4 +128,4 @@ def test_a_plan_that_is_not_finite_paints_nothing(part: str) -> None:
     getattr(plan, part)[1, 2, 0] = torch.inf
 
     with pytest.raises(NotFinite, match="quantizer"):
-        strengthened(network, views, plan)
+        strengthened(network, views, plan, network.config.strengths)
