@@ -14,9 +14,10 @@ killed, or that --minutes ended with status 75, is repeated until it ends with 0
 
 import argparse
 import os
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -39,29 +40,28 @@ from training.train_classifier import evaluate
 
 COLORS = (2, 4, 8, 16, 32, 64)
 _QPS = range(52)
-_SAMPLED = 200  # held-out images whose size as BPG is measured at every QP
+_SAMPLED = 200  # held-out images whose size as BPG tells at which QP originals are as large as painted images
+_PIECES = 8  # that they are coded in
 
 
 @dataclass(frozen=True)
 class Study:
-    """Makes the row of a setting: paints, fine-tunes, and lets both classifiers read the test set."""
+    """Makes the row of a setting: paints, fine-tunes, and lets both classifiers read the test set.
+
+    sizes: bits per pixel of BPG of the first held-out originals, by QP, as far as they were needed.
+    """
 
     args: argparse.Namespace
     registry: Registry
     learned: LearnedQuantizer
     published: Classifier
     pool: Executor
+    sizes: dict[int, float] = field(default_factory=dict)
 
     @cached_property
     def originals(self) -> Source:
         """The images as they are."""
         return Source.original(run.require_data(self.args), self.args, self.learned.size)
-
-    @cached_property
-    def sizes(self) -> list[float]:
-        """Bits per pixel of BPG of the first held-out originals, at each QP."""
-        images = self.originals.splits["held_out"].images[:_SAMPLED].permute(0, 2, 3, 1).numpy()
-        return list(self.pool.map(partial(_bits, self.args.chroma, images), _QPS))
 
     def __call__(self, setting: Setting) -> Tuned:
         """Raises SystemExit with status 75 where the minutes end in the midst of fine-tuning."""
@@ -101,7 +101,18 @@ class Study:
     def equal_rate(self, setting: Setting) -> Setting:
         """The originals at that QP at which they are about as large as the painted images."""
         wanted = self._mean_bits(self.painted(setting), "held_out")
-        return Setting(BPG, quality=min(_QPS, key=lambda qp: abs(self.sizes[qp] - wanted)))
+        above = bisect_right(_QPS, -wanted, key=lambda qp: -self._size(qp))  # the first QP that takes fewer bits
+        neighbours = _QPS[max(0, above - 1) : above + 1]
+        return Setting(BPG, quality=min(neighbours, key=lambda qp: abs(self._size(qp) - wanted)))
+
+    def _size(self, qp: int) -> float:
+        if qp not in self.sizes:
+            images = self.originals.splits["held_out"].images[:_SAMPLED].permute(0, 2, 3, 1).numpy()
+            pieces = np.array_split(images, min(len(images), _PIECES))
+            self.sizes[qp] = float(
+                np.mean(np.concatenate([*self.pool.map(partial(_bits, self.args.chroma, qp), pieces)]))
+            )
+        return self.sizes[qp]
 
     def _paint(self, source: Source, painting: Painting, folder: Path) -> None:
         learned = self.learned if painting.setting.model else None
@@ -186,11 +197,10 @@ def _name(setting: Setting) -> str:
     return painted if setting.quality is None else f"{painted}-qp{setting.quality}"
 
 
-def _bits(chroma: Chroma, images: Images, qp: int) -> float:
+def _bits(chroma: Chroma, qp: int, images: Images) -> list[float]:
+    """Bits per pixel of BPG of each image."""
     height, width = images.shape[1:3]
-    return float(
-        np.mean([bits_per_pixel(len(bpg.encode(image, qp=qp, chroma=chroma)), height, width) for image in images])
-    )
+    return [bits_per_pixel(len(bpg.encode(image, qp=qp, chroma=chroma)), height, width) for image in images]
 
 
 def _parser() -> argparse.ArgumentParser:

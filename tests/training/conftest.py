@@ -1,6 +1,8 @@
 """One small run of the whole path, shared by the tests of its stations: images, classifier, quantizer, results."""
 
 import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,7 @@ import pytest
 from PIL import Image
 
 from tests.training.synthetic import stripes
-from training import evaluate, publish, train_classifier, train_colorcnn
+from training import evaluate, measuring, publish, train_classifier, train_colorcnn
 from training.datasets import LabelledImages
 
 
@@ -82,6 +84,23 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
     judged = [*common, *shelf, "--classifier", "stripes", "--quantizer", "painter", *EVALUATION_FLAGS]
     evaluate.main([*judged, "--out", str(results)])
     return Workshop(data, runs, models, results, judged, classifier, quantizer)
+
+
+class InThisProcess(Executor):
+    """A pool whose work is done at once where it is asked for: starting processes takes longer than the tests' work."""
+
+    def submit(self, function: Callable[..., Any], /, *args: Any, **keywords: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        done.set_result(function(*args, **keywords))
+        return done
+
+
+@pytest.fixture(scope="module")
+def pool_in_this_process() -> Iterator[None]:
+    """For modules whose scripts map plain functions over a pool."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(measuring, "worker_pool", lambda workers: InThisProcess())
+        yield
 
 
 def write_images(folder: Path, data: LabelledImages) -> None:

@@ -17,6 +17,8 @@ from training.finetuning_report import Tuned
 from training.painting import frozen_classifier
 from training.train_classifier import evaluate
 
+pytestmark = pytest.mark.usefixtures("pool_in_this_process")
+
 QPS = (20, 51)
 
 
@@ -75,6 +77,15 @@ def test_originals_of_about_equal_size_stand_beside_bpg_of_palettes(folder: Path
     for row in painted:
         nearest = min(abs(other.bits_per_pixel - row.bits_per_pixel) for other in originals)
         assert nearest < 0.15 * row.bits_per_pixel
+
+
+def test_equal_size_is_that_of_the_nearest_qp(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    sizes = {qp: 10.0 - qp / 10 for qp in range(52)}
+    study = evaluate_finetuning.Study(None, None, None, None, None, sizes)  # type: ignore[arg-type]
+    monkeypatch.setattr(evaluate_finetuning.Study, "painted", lambda self, setting: tmp_path)
+    for wanted, qp in ((10.0, 0), (11.0, 0), (9.52, 5), (9.58, 4), (4.9, 51), (1.0, 51)):
+        monkeypatch.setattr(evaluate_finetuning.Study, "_mean_bits", lambda self, folder, split, bits=wanted: bits)
+        assert study.equal_rate(Setting("colorcnn", "painter", 2, 30)) == Setting("bpg", quality=qp)
 
 
 def test_the_images_behind_bpg_are_the_painted_ones(folder: Path) -> None:

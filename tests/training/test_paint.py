@@ -14,8 +14,11 @@ from models.quantizers.classical import CLASSICAL
 from models.quantizers.learned import load_quantizer
 from models.registry import Registry
 from tests.training.conftest import Workshop
-from training import paint
+from training import measuring, paint
 from training.datasets import DatasetError, LabelledImages, load, mean_file_size
+from training.measuring import worker_pool as processes
+
+pytestmark = pytest.mark.usefixtures("pool_in_this_process")
 
 COUNTS = {"train": 30, "held_out": 40, "test": 20}
 CHOSEN = ["--train", "30", "--held-out", "40", "--test", "20"]
@@ -83,7 +86,10 @@ def test_originals_go_through_bpg_without_being_painted(workshop: Workshop, tmp_
     assert 0 < difference.abs().float().mean() < 2
 
 
-def test_a_classical_quantizer_can_paint(workshop: Workshop, tmp_path: Path) -> None:
+def test_a_classical_quantizer_can_paint_in_processes_of_its_own(
+    workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measuring, "worker_pool", processes)
     painted = call(workshop, tmp_path / "octree", "--method", "octree", "--colors", "4", *CHOSEN)
     source = originals(workshop)["test"].images[5].permute(1, 2, 0).numpy()
     expected = CLASSICAL["octree"].quantize(source, 4).render()
