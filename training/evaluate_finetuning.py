@@ -19,7 +19,9 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from itertools import chain
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 
@@ -48,7 +50,8 @@ _PIECES = 8  # that they are coded in
 class Study:
     """Makes the row of a setting: paints, fine-tunes, and lets both classifiers read the test set.
 
-    sizes: bits per pixel of BPG of the first held-out originals, by QP, as far as they were needed.
+    sizes: bits per pixel of BPG of the first held-out originals, by QP, as far as they were needed. folders: the painted
+    datasets that are known to be whole.
     """
 
     args: argparse.Namespace
@@ -57,6 +60,7 @@ class Study:
     published: Classifier
     pool: Executor
     sizes: dict[int, float] = field(default_factory=dict)
+    folders: dict[Setting, Path] = field(default_factory=dict)
 
     @cached_property
     def originals(self) -> Source:
@@ -87,16 +91,19 @@ class Study:
 
     def painted(self, setting: Setting) -> Path:
         """The folder of the painted dataset, made where it is not there yet."""
-        folder: Path = self.args.cache / _name(setting)
-        if setting.method == BPG:
-            self._paint(self.originals, Painting(setting, chroma=self.args.chroma), folder)
-        elif setting.quality is None:
-            sha256 = self.registry.entry(self.args.quantizer).sha256
-            self._paint(self.originals, Painting(setting, sha256, self.args.chroma), folder)
-        else:
-            source = Source.painted(self.painted(Setting(setting.method, setting.model, setting.colors)))
-            self._paint(source, Painting(Setting(BPG, quality=setting.quality), chroma=self.args.chroma), folder)
-        return folder
+        if setting not in self.folders:
+            folder = self.args.cache / _name(setting)
+            chroma = self.args.chroma
+            if setting.method == BPG:
+                self._paint(self.originals, Painting(setting, chroma=chroma), folder)
+            elif setting.quality is None:
+                sha256 = self.registry.entry(self.args.quantizer).sha256
+                self._paint(self.originals, Painting(setting, sha256, chroma), folder)
+            else:
+                source = Source.painted(self.painted(Setting(setting.method, setting.model, setting.colors)))
+                self._paint(source, Painting(Setting(BPG, quality=setting.quality), chroma=chroma), folder)
+            self.folders[setting] = folder
+        return self.folders[setting]
 
     def equal_rate(self, setting: Setting) -> Setting:
         """The originals at that QP at which they are about as large as the painted images."""
@@ -109,9 +116,8 @@ class Study:
         if qp not in self.sizes:
             images = self.originals.splits["held_out"].images[:_SAMPLED].permute(0, 2, 3, 1).numpy()
             pieces = np.array_split(images, min(len(images), _PIECES))
-            self.sizes[qp] = float(
-                np.mean(np.concatenate([*self.pool.map(partial(_bits, self.args.chroma, qp), pieces)]))
-            )
+            bits = self.pool.map(partial(_bits, self.args.chroma, qp), pieces)
+            self.sizes[qp] = fmean(chain.from_iterable(bits))
         return self.sizes[qp]
 
     def _paint(self, source: Source, painting: Painting, folder: Path) -> None:
