@@ -50,8 +50,8 @@ _PIECES = 8  # that they are coded in
 class Study:
     """Makes the row of a setting: paints, fine-tunes, and lets both classifiers read the test set.
 
-    sizes: bits per pixel of BPG of the first held-out originals, by QP, as far as they were needed. folders: the painted
-    datasets that are known to be whole.
+    sizes: bits per pixel of BPG of the first held-out originals, by QP, as far as they were needed. folders: painted
+    datasets that are known to be whole, by setting.
     """
 
     args: argparse.Namespace
