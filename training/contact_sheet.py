@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -22,12 +23,15 @@ from models.pixels import decode
 from models.prediction import Prediction
 from models.quantizers.base import Quantizer
 from models.quantizers.classical import CLASSICAL
-from models.quantizers.learned import load_quantizer
+from models.quantizers.learned import LearnedQuantizer, load_quantizer
 from models.recognizer import Recognizer, load_recognizer
 from models.registry import Registry
 from training import run
+from training.datasets import load
 
 Pixels = NDArray[np.uint8]
+
+_MAPPED = (16, 4, 2)  # colours: 4, 2 and 1 bits
 
 
 @dataclass(frozen=True)
@@ -60,8 +64,7 @@ def main(argv: Sequence[str] | None = None) -> Path:
     """Parse flags and draw; returns the file written."""
     args = _parser().parse_args(argv)
     registry, device = Registry.open(args.models), run.choose_device("auto")
-    recognizer = load_recognizer(registry, args.classifier or registry.default("classifier").name, device)
-    learned = load_quantizer(registry, args.quantizer or registry.default("colorcnn").name, device)
+    recognizer, learned = _networks(args, registry, device)
     quantizers = [learned, *(CLASSICAL[name] for name in args.methods)]
     painter = Painter(recognizer, tile_side(len(quantizers) * (1 + len(args.colors))), args.cam)
     photo = args.photo.read_bytes()
@@ -80,6 +83,34 @@ def rows(
         Row(method_name(quantizer.name), [first, *(painter.painted(sample, quantizer, k) for k in colors)])
         for quantizer in quantizers
     ]
+
+
+def draw_maps(args: argparse.Namespace) -> Path:
+    """Chosen images of a test set in 16, 4 and 2 colours, under their activation maps, as `training.figures` draws them.
+
+    args: its flags; `maps` are the numbers of the images. Raises SystemExit where there is no such image.
+    """
+    data = run.require_data(args)
+    registry, device = Registry.open(args.models), run.choose_device("auto")
+    recognizer, learned = _networks(args, registry, device)
+    quantizers = [learned, *(CLASSICAL[name] for name in args.methods)]
+    tests = load(data, "test", size=recognizer.size)
+    if out := [number for number in args.maps if not 0 <= number < len(tests)]:
+        raise SystemExit(f"--maps: there is no image {out[0]}; the test set has those from 0 to {len(tests) - 1}")
+    painter = Painter(recognizer, tile_side(len(args.maps) * len(quantizers) * (1 + len(_MAPPED))), cam=True)
+    lines: list[Row] = []
+    for number in args.maps:
+        pixels, label = tests.images[number].permute(1, 2, 0).numpy(), tests.classes[tests.labels[number]]
+        lines += rows(pixels, f"image {number}: {label}", quantizers, _MAPPED, painter)
+    return save(lines, _MAPPED, args.out / f"{args.dataset}-maps.png")
+
+
+def _networks(
+    args: argparse.Namespace, registry: Registry, device: torch.device
+) -> tuple[Recognizer, LearnedQuantizer]:
+    """The classifier and the learned quantizer of the flags, or the manifest's."""
+    recognizer = load_recognizer(registry, args.classifier or registry.default("classifier").name, device)
+    return recognizer, load_quantizer(registry, args.quantizer or registry.default("colorcnn").name, device)
 
 
 def save(lines: Sequence[Row], colors: Sequence[int], file: Path) -> Path:

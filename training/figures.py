@@ -29,17 +29,11 @@ from matplotlib.figure import Figure
 
 from models.compare import Summary
 from models.comparison_plots import bytes_over_psnr, top1_over_colors, top1_over_rate
-from models.contact_sheet import tile_side
 from models.plots import png
 from models.quantizers.classical import CLASSICAL
-from models.quantizers.learned import load_quantizer
-from models.recognizer import load_recognizer
-from models.registry import Registry
-from training import contact_sheet, fidelity_report, finetuning_report, run
+from training import fidelity_report, finetuning_report, run
 from training.bpg_figures import bpg_figures
-from training.datasets import load
-
-_MAPPED = (16, 4, 2)  # colours: 4, 2 and 1 bits
+from training.contact_sheet import draw_maps
 
 
 @dataclass(frozen=True)
@@ -91,30 +85,11 @@ def _subject(content: Mapping[str, Any]) -> str:
     return "{dataset}, {images:,} images of {split}, {classifier}".format_map(content)
 
 
-def _draw_maps(args: argparse.Namespace) -> Path:
-    """The contact sheet of chosen test images under their activation maps."""
-    data = run.require_data(args)
-    registry, device = Registry.open(args.models), run.choose_device("auto")
-    recognizer = load_recognizer(registry, args.classifier or registry.default("classifier").name, device)
-    learned = load_quantizer(registry, args.quantizer or registry.default("colorcnn").name, device)
-    quantizers = [learned, *(CLASSICAL[name] for name in args.methods)]
-    tests = load(data, "test", size=recognizer.size)
-    if out := [number for number in args.maps if not 0 <= number < len(tests)]:
-        raise SystemExit(f"--maps: there is no image {out[0]}; the test set has those from 0 to {len(tests) - 1}")
-    lines = len(args.maps) * len(quantizers)
-    painter = contact_sheet.Painter(recognizer, tile_side(lines * (1 + len(_MAPPED))), cam=True)
-    rows = []
-    for number in args.maps:
-        pixels, label = tests.images[number].permute(1, 2, 0).numpy(), tests.classes[tests.labels[number]]
-        rows += contact_sheet.rows(pixels, f"image {number}: {label}", quantizers, _MAPPED, painter)
-    return contact_sheet.save(rows, _MAPPED, args.out / f"{args.dataset}-maps.png")
-
-
 def main(argv: Sequence[str] | None = None) -> list[Path]:
     """Parse flags and draw; returns the files written."""
     args = _parser().parse_args(argv)
     if args.maps:
-        return [_draw_maps(args)]
+        return [draw_maps(args)]
     figures = figures_of(args.results)
     args.out.mkdir(parents=True, exist_ok=True)
     files = [args.out / f"{args.results.stem}-{name}.png" for name in figures]
