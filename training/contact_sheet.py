@@ -86,7 +86,7 @@ def rows(
 
 
 def draw_maps(args: argparse.Namespace) -> Path:
-    """Chosen images of a test set in 16, 4 and 2 colours, under their activation maps, as `training.figures` draws them.
+    """Chosen images of a test set in 16, 4 and 2 colours, under their activation maps, for `training.figures`.
 
     args: its flags; `maps` are the numbers of the images. Raises SystemExit where there is no such image.
     """
