@@ -114,7 +114,7 @@ class KeptRows(Generic[RowKind]):
 
     def finish(self, out: Path, rows: Sequence[RowKind]) -> None:
         """Write the report of all rows, with the header and how it was made, in place of this file."""
-        report = {**self._header, **run.describe(), "rows": [asdict(row) for row in rows]}
+        report = {**run.describe(), **self._header, "rows": [asdict(row) for row in rows]}
         _write(out, json.dumps(report, indent=1) + "\n")
         self.file.unlink()
 
