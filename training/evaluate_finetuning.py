@@ -25,6 +25,7 @@ from statistics import fmean
 
 import numpy as np
 
+from models import checkpoint
 from models.codecs import bpg
 from models.codecs.bpg.codec import Chroma
 from models.compare import Setting
@@ -38,6 +39,7 @@ from training.finetuning_report import Tuned
 from training.measuring import Images, words
 from training.paint import BPG, Painting, Source
 from training.painting import frozen_classifier
+from training.publish import FinishedRun, as_checkpoint
 from training.train_classifier import evaluate
 
 COLORS = (2, 4, 8, 16, 32, 64)
@@ -70,12 +72,19 @@ class Study:
     def __call__(self, setting: Setting) -> Tuned:
         """Raises SystemExit with status 75 where the minutes end in the midst of fine-tuning."""
         folder = self.painted(setting)
-        out = self.args.runs / f"{self.args.classifier}-{folder.name}"
-        tuned = finetune.main(self._tuning_flags(folder, out))
+        name = f"{self.args.classifier}-{folder.name}"
+        out = self.args.runs / name
+        after = finetune.main(self._tuning_flags(folder, out)).network
+        # What is measured is what would ship: half precision.
+        file = out / f"{name}.safetensors"
+        sha256 = checkpoint.save(file, as_checkpoint(FinishedRun.read(out)), half=True)
+        checkpoint.restore(after, checkpoint.load(file, sha256=sha256))
         device = run.choose_device(self.args.device)
         held_out, test = (load(folder, split, size=self.learned.size).to(device) for split in ("held_out", "test"))
-        before, after = self.published, tuned.network
+        before = self.published
         return Tuned(
+            name=name,
+            sha256=sha256,
             method=setting.method,
             model=setting.model,
             colors=setting.colors,
@@ -85,7 +94,7 @@ class Study:
             top1_before=evaluate(before, test),
             top1_after=evaluate(after, test),
             held_out_before=evaluate(before, held_out),
-            held_out_after=tuned.top1,
+            held_out_after=evaluate(after, held_out),
             minutes=run.read_state(out)["seconds"] / 60,
         )
 

@@ -20,9 +20,12 @@ class Tuned:
 
     method, model, colors, quality: as of `models.compare.Setting`. images: of the test set. bits_per_pixel: of their
     files. top1_before, top1_after: 0 to 1, by the published classifier and by the fine-tuned one. held_out_before,
-    held_out_after: the same on the held-out part of train. minutes: of fine-tuning.
+    held_out_after: the same on the held-out part of train. minutes: of fine-tuning. name, sha256: of the fine-tuned
+    classifier and its checkpoint, as training.publish writes it.
     """
 
+    name: str
+    sha256: str
     method: str
     model: str | None
     colors: int | None

@@ -89,7 +89,7 @@ def publish(
     The first model of a kind becomes its default. Nothing is written where the manifest would refuse the entry, for
     instance for a name with a slash, or a quantizer without its classifier: CorruptCheckpoint.
     """
-    stored = _checkpoint(finished)
+    stored = as_checkpoint(finished)
     registry = Registry.open(folder) if (folder / MANIFEST_FILE).exists() else Registry(folder, (), {})
     entry = _entry(finished, stored, name, results)
     registry.with_model(entry)
@@ -97,7 +97,7 @@ def publish(
     entry = replace(entry, sha256=checkpoint.save(folder / entry.file, stored, half=True))
     if results.get("codec"):
         raise SystemExit("--results: this is a study of BPG; give what training.evaluate wrote")
-    if results and results["sha256"].get(name) != entry.sha256:
+    if results and _measured_weights(name, results) != entry.sha256:
         raise SystemExit(f"--results: measured with other weights than those of {name}; evaluate it again")
     if entry.results:
         (folder / entry.results).write_text(json.dumps(results) + "\n")
@@ -113,7 +113,8 @@ def _served(config: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, 
     return ColorCNNConfig.from_json({**config["network"], **changes}).to_json()
 
 
-def _checkpoint(finished: FinishedRun) -> Checkpoint:
+def as_checkpoint(finished: FinishedRun) -> Checkpoint:
+    """What `publish` saves, in half precision: equal runs give equal files."""
     provenance = Provenance(
         dataset=finished.config["training"]["dataset"],
         command=finished.start["command"],
@@ -160,8 +161,18 @@ def _shape(finished: FinishedRun) -> tuple[str, int, tuple[int, int] | None]:
             return "ColorCNN as published", finished.config["training"]["size"], (network["colors"], network["colors"])
 
 
+def _measured_weights(name: str, results: Mapping[str, Any]) -> str | None:
+    """SHA-256 of the checkpoint that was measured under that name; None where none was."""
+    tuned = {row["name"]: row["sha256"] for row in results["rows"]} if "tuning" in results else {}
+    return {**results["sha256"], **tuned}.get(name)
+
+
 def _measured(name: str, results: Mapping[str, Any]) -> dict[str, float]:
-    """What `training.evaluate` measured of this model on the test set."""
+    """What `training.evaluate` measured of this model on the test set, or `training.evaluate_finetuning`, in which the
+    images are those that the classifier was fine-tuned for."""
+    if "tuning" in results:
+        after = [row["top1_after"] for row in results["rows"] if row["name"] == name]
+        return {"test_top1": after[0]} if after else {}
     if results.get("classifier") == name:
         return {"test_top1": results["top1_original"]}
     rows = [row for row in results.get("rows", []) if row["model"] == name and row["method"] != ONE_PASS]

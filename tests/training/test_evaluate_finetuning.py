@@ -61,7 +61,18 @@ def test_a_row_is_what_both_classifiers_read_in_the_painted_test_set(workshop: W
         assert row.images == len(test) == 100 and row.top1_before == evaluate(before, test)
         assert row.bits_per_pixel == pytest.approx(8 * mean_file_size(painted, "test") / 256)
         state = run.read_state(folder / "runs" / f"stripes-{painted.name}")
-        assert row.held_out_after == state["scores"]["held_out_top1"] and row.minutes == state["seconds"] / 60
+        # One image of fifty may turn where weights are rounded to half precision.
+        assert row.held_out_after == pytest.approx(state["scores"]["held_out_top1"], abs=0.021)
+        assert row.minutes == state["seconds"] / 60
+
+
+def test_a_fine_tuned_classifier_ships_with_what_was_measured_of_it(folder: Path, tmp_path: Path) -> None:
+    two = rows(folder, "tuned.json")[0]
+    named = ["--models", str(tmp_path), "--run", str(folder / "runs" / two.name), "--name", two.name]
+    entry = publish.main([*named, "--results", str(folder / "tuned.json")])
+    assert (entry.sha256, entry.accuracy["test_top1"]) == (two.sha256, two.top1_after)
+    with pytest.raises(SystemExit, match="other weights"):
+        publish.main([*named, "--results", str(folder / "tuned-bpg.json")])
 
 
 def test_tuning_finds_what_coding_hid(folder: Path) -> None:
