@@ -127,7 +127,7 @@ class Registry:
         The first model of a kind becomes its default. Raises CorruptCheckpoint if the manifest would not be readable.
         """
         entries = {model.name: model for model in self.entries} | {entry.name: entry}
-        defaults = {entry.kind: entry.name} | dict(self.defaults)
+        defaults = {**self.defaults, entry.kind: self.defaults.get(entry.kind, entry.name)}
         changed = replace(self, entries=tuple(entries.values()), defaults=MappingProxyType(defaults))
         _read_manifest(changed._manifest())
         return changed

@@ -93,6 +93,20 @@ def test_what_the_opening_says_beside_its_table_is_what_was_measured() -> None:
     )
 
 
+def test_what_another_classifier_reads_is_told_as_it_was_measured() -> None:
+    ours, theirs = top1_of("cifar10"), top1_of("cifar10-transfer")
+    gained = [100 * (top1["colorcnn", 2] - top1["colorcnn_one_pass", 2]) for top1 in (theirs, ours)]
+    lost = [100 * (theirs["colorcnn_one_pass", k] - theirs["colorcnn", k]) for k in (4, 8)]
+    assert theirs["colorcnn_one_pass", 8] > measured("cifar10-transfer")["top1_original"]
+    assert_told(
+        f"two colours keep {100 * theirs['colorcnn_one_pass', 2]:.1f} % "
+        f"where k-means keeps {100 * theirs['kmeans', 2]:.1f}, and eight keep "
+        f"{100 * theirs['colorcnn_one_pass', 8]:.1f} %, more than the originals'",
+        f"gains {gained[0]:.1f} points at two colours here, not {gained[1]:.1f}",
+        f"loses {lost[0]:.1f} at four and {lost[1]:.1f} at eight",
+    )
+
+
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_the_accuracy_on_the_originals_is_the_measured_one(document: str) -> None:
     assert f"{100 * measured()['top1_original']:.2f} %" in text_of(document)
