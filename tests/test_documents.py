@@ -5,12 +5,15 @@ import io
 import json
 import re
 import shlex
+from collections.abc import Mapping
+from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from models.plots import png
@@ -35,6 +38,11 @@ FIGURES = [
 def measured(name: str = "cifar10") -> dict[str, Any]:
     content: dict[str, Any] = json.loads((ROOT / "results" / f"{name}.json").read_text())
     return content
+
+
+@cache
+def figures_of(report: str) -> Mapping[str, Figure]:
+    return figures.figures_of(ROOT / "results" / f"{report}.json")
 
 
 def top1_of(name: str) -> dict[tuple[str, int], float]:
@@ -128,7 +136,7 @@ def test_the_table_of_the_readme_is_that_of_the_results() -> None:
 def test_every_figure_is_shown_and_is_that_of_the_json(report: str, name: str) -> None:
     file = ROOT / "results" / f"{report}-{name}.png"
     assert f"](results/{file.name})" in text_of("RESULTS.md")
-    figure = figures.figures_of(ROOT / "results" / f"{report}.json")[name]
+    figure = figures_of(report)[name]
     with Image.open(file) as shown, Image.open(io.BytesIO(png(figure))) as drawn:
         grays = [np.asarray(picture.convert("L"), dtype=np.int16) for picture in (shown, drawn)]
     # Not by its bytes: another Matplotlib or FreeType draws the same letters a little differently.

@@ -19,6 +19,8 @@ from tests.training.conftest import Workshop
 from training import evaluate, publish
 from training.datasets import load
 
+pytestmark = pytest.mark.usefixtures("pool_in_this_process")
+
 CPU = torch.device("cpu")
 
 

@@ -16,6 +16,8 @@ from tests.training.conftest import Workshop
 from training import evaluate_bpg, figures
 from training.datasets import load
 
+pytestmark = pytest.mark.usefixtures("pool_in_this_process")
+
 
 @pytest.fixture(scope="module")
 def results(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -16,6 +16,8 @@ from tests.training.conftest import Workshop
 from training import evaluate_fidelity, figures, publish, tables
 from training.datasets import load
 
+pytestmark = pytest.mark.usefixtures("pool_in_this_process")
+
 PERCENTS = (0, 50, 100)
 
 

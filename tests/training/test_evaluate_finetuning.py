@@ -26,7 +26,7 @@ def flags(workshop: Workshop, folder: Path, out: str, *more: str) -> list[str]:
     common = ["--data", str(workshop.data), "--models", str(folder / "models"), "--device", "cpu", "--workers", "1"]
     judged = ["--classifier", "stripes", "--quantizer", "painter", "--out", str(folder / out)]
     places = ["--cache", str(folder / "cache"), "--runs", str(folder / "runs")]
-    size = ["--train", "400", "--test", "100", "--held-out", "50", "--epochs", "3", "--batch", "50", "--lr", "0.02"]
+    size = ["--train", "200", "--test", "100", "--held-out", "50", "--epochs", "3", "--batch", "25", "--lr", "0.02"]
     return [*common, *judged, *places, *size, *more]
 
 

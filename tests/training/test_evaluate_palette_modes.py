@@ -15,6 +15,8 @@ from training import evaluate_palette_modes, tables
 from training.datasets import load
 from training.evaluate_palette_modes import CODINGS, Row
 
+pytestmark = pytest.mark.usefixtures("pool_in_this_process")
+
 PHOTO = Path(__file__).resolve().parents[1] / "photos" / "cat-32.png"
 
 

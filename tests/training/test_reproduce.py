@@ -166,14 +166,16 @@ def test_nothing_is_begun_with_a_recipe_that_a_later_station_would_refuse(tmp_pa
 def test_a_folder_of_another_dataset_is_refused_and_one_of_several_is_searched(tmp_path: Path) -> None:
     recipe = prepare(tmp_path) / "stripes.toml"
     recipe.write_text(CLASSIFIER + 'dataset = "stripes"\n')
-    for split, count in (("train", 60), ("test", 30)):
-        write_images(tmp_path / "stripes" / split, stripes(count))
+    for name in ("dots", "stripes"):
+        (tmp_path / name).mkdir()
     flags = [word for name in ("runs", "models", "results") for word in (f"--{name}", str(tmp_path / name))]
-    (tmp_path / "dots").mkdir()
     with pytest.raises(SystemExit, match=r"stripes\.toml is of stripes, which is neither .*dots nor in it"):
         reproduce.main([str(recipe), *flags, "--data", str(tmp_path / "dots")], Stations())
-    reproduce.main([str(recipe), *flags, "--data", str(tmp_path), "--device", "cpu"], Stations())
-    assert json.loads((tmp_path / "results" / "stripes.json").read_text())["dataset"] == "stripes"
+    stations = Stations(status=3)
+    with pytest.raises(SystemExit, match="ended with status 3"):
+        reproduce.main([str(recipe), *flags, "--data", str(tmp_path), "--device", "cpu"], stations)
+    [begun] = stations.flags
+    assert begun[begun.index("--data") :][:4] == ["--data", str(tmp_path), "--dataset", "stripes"]
 
 
 def test_the_default_is_a_process_of_its_own(capfd: pytest.CaptureFixture[str]) -> None:

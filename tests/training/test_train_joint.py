@@ -13,6 +13,8 @@ from tests.training.conftest import Workshop
 from training import evaluate, publish, run, train_joint
 from training.train_colorcnn import Result
 
+pytestmark = pytest.mark.usefixtures("pool_in_this_process")
+
 FLAGS = ["--classifier", "stripes", "--epochs", "1", "--batch", "25", "--held-out", "400", "--lr", "0.004"]
 FLAGS += ["--reader-lr", "0.001", "--colors", "2:4", "16:1", "--soft", "0.5", "--crop", "0", "--fp32"]
 
