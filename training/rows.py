@@ -118,7 +118,9 @@ def _evaluations(results: Path) -> list[Mapping[str, Any]]:
     """What training.evaluate wrote into a folder."""
     reports = [json.loads(file.read_text()) for file in sorted(results.glob("*.json"))]
     return [
-        each for each in reports if {"top1_original", "sha256"} <= each.keys() and not {"codec", "knob"} & each.keys()
+        each
+        for each in reports
+        if {"top1_original", "sha256"} <= each.keys() and not {"codec", "knob", "tuning"} & each.keys()
     ]
 
 
@@ -219,15 +221,15 @@ def _every_row(trained: Iterable[Trained]) -> str:
 
 def _lines(each: Trained) -> Iterable[list[str]]:
     """One for each K, or the one of a classifier; means over the seeds."""
-    report, recipe, original = each.first.report, each.recipe, each.first.original
+    report, recipe = each.first.report, each.recipe
+    originals = [seed.original for seed in each.seeds]
     head = [f"`{recipe.file.stem}`", report["dataset"], report["classifier"], recipe.protocol.partition(":")[0]]
     tail = [str(len(each.seeds)), each.first.run.hardware, f"{each.minutes:.0f}"]
     if not each.colors:
-        originals = [seed.original for seed in each.seeds]
         yield [*head, _NONE, _spread(originals), *[_NONE] * 3, *tail]
     for colors in each.colors:
         top1, likeness = each.values(colors, "top1"), each.values(colors, "psnr")
-        gap, bits = 100 * (fmean(top1) - original), fmean(each.values(colors, "bits_per_pixel"))
+        gap, bits = 100 * (fmean(top1) - fmean(originals)), fmean(each.values(colors, "bits_per_pixel"))
         decibels = "exact" if None in likeness else f"{fmean(likeness):.1f}"
         yield [*head, str(colors), _spread(top1), f"{gap:+.1f}", f"{bits:.2f}", decibels, *tail]
 

@@ -43,6 +43,7 @@ def folder(tmp_path: Path) -> Path:
     reports = {
         "dots": measured,
         "another-reader": measured | {"classifier": "other", "top1_original": 0.8, "rows": rows[::2]},
+        "tuned": head | {"sha256": {"seer": "a", "ours": "b"}, "tuning": {}, "rows": [{"model": "ours", "colors": 2}]},
         "published": {"rows": [{"title": "Theirs", "classifier": "unnamed", "epochs": None, "top1": {"2": 0.821}}]},
     }
     for name, report in reports.items():
