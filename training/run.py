@@ -283,9 +283,13 @@ def describe() -> dict[str, str]:
     return {
         "command": "python -m " + shlex.join([f"training.{Path(sys.argv[0]).stem}", *sys.argv[1:]]),
         "commit": commit(),
-        "hardware": gpu or f"{os.cpu_count()} CPU cores, {platform.machine()}",
+        "hardware": gpu or f"{_cores(torch.get_num_threads())}, {platform.machine()}",
         "torch": torch.__version__,
     }
+
+
+def _cores(threads: int) -> str:
+    return "1 CPU core" if threads == 1 else f"{threads} CPU cores"
 
 
 def commit() -> str:
