@@ -87,9 +87,11 @@ def publish(
     """Write checkpoint, card and manifest entry into `folder`, replacing a model of the same name.
 
     The first model of a kind becomes its default. Nothing is written where the manifest would refuse the entry, for
-    instance for a name with a slash, or a quantizer without its classifier: CorruptCheckpoint.
+    instance for a name with a slash, or a quantizer without its classifier: CorruptCheckpoint. SystemExit for
+    weights of a run that diverged.
     """
     stored = as_checkpoint(finished)
+    _check_range(name, stored)
     registry = Registry.open(folder) if (folder / MANIFEST_FILE).exists() else Registry(folder, (), {})
     entry = _entry(finished, stored, name, results)
     registry.with_model(entry)
@@ -124,6 +126,13 @@ def as_checkpoint(finished: FinishedRun) -> Checkpoint:
         notes=f"{finished.epochs} epochs, {finished.seconds / 60:.0f} minutes on {finished.start['hardware']}",
     )
     return Checkpoint(finished.config["kind"], finished.config["network"], provenance, finished.weights)
+
+
+def _check_range(name: str, stored: Checkpoint) -> None:
+    """SystemExit for weights that are no numbers, or none that half precision has."""
+    for tensor, values in stored.tensors.items():
+        if values.is_floating_point() and not bool(values.half().isfinite().all()):
+            raise SystemExit(f"{name}: {tensor} is beyond half precision, the run diverged; train with a smaller --lr")
 
 
 def _entry(finished: FinishedRun, stored: Checkpoint, name: str, results: Mapping[str, Any]) -> ModelEntry:

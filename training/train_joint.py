@@ -21,20 +21,11 @@ from models.networks.classifiers import Classifier
 from models.networks.colorcnn import ColorCNN
 from models.networks.folding import fold_batch_norm
 from models.registry import Registry
-from training import run, start, train_colorcnn
+from training import run, start
 from training.datasets import LabelledImages
+from training.objective import Objective, TrainingConfig, add_objective_flags, drawn_colors
 from training.painting import classifier_and_data, score
-from training.train_colorcnn import (
-    SCORED_COLORS,
-    Objective,
-    Result,
-    TrainingConfig,
-    around,
-    drawn_colors,
-    started_from,
-    train_epoch,
-    warm_cosine,
-)
+from training.train_colorcnn import SCORED_COLORS, Result, around, started_from, train_epoch, warm_cosine
 
 
 @dataclass(frozen=True)
@@ -110,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
         "--classifier", required=True, help="published classifier to build upon, and to start the reader from"
     )
     parser.add_argument("--reader-lr", type=float, default=3e-4, help="the reader's peak learning rate (%(default)s)")
-    train_colorcnn.add_objective_flags(parser)
+    add_objective_flags(parser)
     return parser
 
 

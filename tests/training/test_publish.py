@@ -64,6 +64,17 @@ def test_an_unfinished_run_is_not_published(workshop: Workshop, tmp_path: Path) 
     assert not (tmp_path / "models").exists()
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e6])
+def test_a_diverged_run_is_not_published(workshop: Workshop, tmp_path: Path, value: float) -> None:
+    state = run.read_state(workshop.runs / "stripes")
+    name, weights = next((name, tensor) for name, tensor in state["weights"].items() if tensor.is_floating_point())
+    run.save_state(tmp_path, state | {"weights": state["weights"] | {name: torch.full_like(weights, value)}})
+    shutil.copy(workshop.runs / "stripes" / run.LOG_FILE, tmp_path)
+    with pytest.raises(SystemExit, match=f"{name} .*diverged.*smaller --lr"):
+        publish.main(["--models", str(tmp_path / "models"), "--run", str(tmp_path), "--name", "wild"])
+    assert not (tmp_path / "models").exists()
+
+
 @pytest.mark.parametrize("name", ["../escaped", "a/b", "", ".hidden", "two words"])
 def test_a_name_that_the_manifest_refuses_writes_nothing(workshop: Workshop, tmp_path: Path, name: str) -> None:
     with pytest.raises(CorruptCheckpoint, match="name must be letters"):
