@@ -8,10 +8,12 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 import torch
 
+from models.networks.classifiers import Classifier
 from tests.training.conftest import CLASSIFIER_FLAGS, Workshop
-from training import run
+from training import run, train_classifier
 
 
 def test_a_run_of_seconds_learns_the_stripes(workshop: Workshop) -> None:
@@ -39,3 +41,22 @@ def test_a_run_resumed_after_kill_9_ends_with_the_same_weights(workshop: Worksho
     resumed, whole = run.read_state(tmp_path), run.read_state(workshop.runs / "stripes")
     assert resumed["epoch"] == whole["epoch"] == 3
     assert all(torch.equal(value, resumed["weights"][name]) for name, value in whole["weights"].items())
+
+
+def test_the_first_epochs_may_see_images_of_half_the_side(
+    workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[int, bool]] = []
+
+    def watched(network: Classifier, images: torch.Tensor) -> torch.Tensor:
+        seen.append((images.shape[-1], network.training))
+        return forward(network, images)
+
+    forward = Classifier.forward
+    monkeypatch.setattr(Classifier, "forward", watched)
+    flags = ["--data", str(workshop.data), "--dataset", "stripes", "--out", str(tmp_path), "--device", "cpu"]
+    result = train_classifier.main([*flags, *CLASSIFIER_FLAGS, "--half-size", "0.5"])
+    sizes = [size for size, training in seen if training]
+    # Three epochs, of which the first two begin in the first half.
+    assert sizes == [8] * (len(sizes) * 2 // 3) + [16] * (len(sizes) // 3) and result.top1 > 0.9
+    assert {size for size, training in seen if not training} == {16}
