@@ -23,6 +23,7 @@ from models.resampling import resize
 
 DATA_VARIABLE = "COLORCNN_DATA"
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
+_SPLIT_SEED = 0
 _TEST_SPLITS = ("test", "validation", "val")
 
 
@@ -55,14 +56,16 @@ class LabelledImages:
             ours, theirs = (", ".join(names[:20]) for names in (self.classes, classes))
             raise DatasetError(f"the data has the classes {ours}; the classifier knows {theirs}, in that order")
 
-    def hold_out(self, count: int, *, seed: int, keep: int | None = None) -> tuple[Self, Self]:
-        """Split into (the rest, `count` images chosen by `seed`): the part for training and the part for selection.
+    def hold_out(self, count: int, *, keep: int | None = None) -> tuple[Self, Self]:
+        """Split into (the rest, `count` images): the part for training and the part for selection.
 
-        keep: so many of the rest, also chosen by the seed; None for all. Raises DatasetError where there are too few.
+        Chosen at random, but the same for every run whatever its seed: what is held out from a quantizer must also have
+        been held out from the classifier that it is trained against. keep: so many of the rest, also at random; None
+        for all. Raises DatasetError where there are too few.
         """
         if not 0 < count < len(self):
             raise DatasetError(f"cannot hold out {count} of {len(self)} training images; choose another --held-out")
-        order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed)).to(self.labels.device)
+        order = torch.randperm(len(self), generator=torch.Generator().manual_seed(_SPLIT_SEED)).to(self.labels.device)
         if keep is not None and not 0 < keep <= len(self) - count:
             raise DatasetError(f"cannot train on {keep} of {len(self) - count} images; choose another --train")
         return self.select(order[count:][:keep]), self.select(order[:count])

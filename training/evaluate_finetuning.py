@@ -233,6 +233,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--epochs", type=int, default=3, help="of fine-tuning (%(default)s)")
     parser.add_argument("--batch", type=int, default=128, help="images in a batch (%(default)s)")
     parser.add_argument("--lr", type=float, default=0.01, help="peak learning rate (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of fine-tuning (%(default)s)")
     start.add_minutes_flag(parser)
     parser.add_argument("--cache", type=Path, default=Path("cache"), help="folder for painted datasets (%(default)s)")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder for the runs (%(default)s)")

@@ -72,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> list[Row]:
 
 def _sources(args: argparse.Namespace, size: int) -> dict[str, Sequence[Images]]:
     """Images by the name of where they are from: each (H, W, 3) uint8 sRGB."""
-    _, held_out = load(run.require_data(args), "train", size=size).hold_out(args.held_out, seed=args.seed)
+    _, held_out = load(run.require_data(args), "train", size=size).hold_out(args.held_out)
     small = held_out.images[: args.images].permute(0, 2, 3, 1).numpy()
     return {args.dataset: list(small)} | {file.name: [decode(file.read_bytes()).pixels] for file in args.photos}
 
@@ -105,7 +105,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--quantizer", required=True, help="published learned quantizer that paints the images")
     parser.add_argument("--images", type=int, default=100, help="of the held-out part of train (%(default)s)")
     parser.add_argument("--held-out", type=int, default=5000, help="as the quantizer was trained (%(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="as the quantizer was trained (%(default)s)")
     parser.add_argument("--photos", type=Path, nargs="*", default=[], help="image files, painted as large as they are")
     parser.add_argument("--colors", type=int, nargs="+", default=COLORS, help=f"numbers of colours ({words(COLORS)})")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (%(default)s)")

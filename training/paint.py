@@ -51,13 +51,13 @@ class Source:
     def original(cls, folder: Path, args: argparse.Namespace, size: int) -> Self:
         """The images of a dataset that the flags of `add_source_flags` choose, in `size` pixels."""
         data = load(folder, "train", size=size)
-        train, held_out = data.hold_out(args.held_out, seed=args.seed, keep=args.train)
+        train, held_out = data.hold_out(args.held_out, keep=args.train)
         test = load(folder, "test", size=size)
         if args.test is not None:
-            test = test.hold_out(args.test, seed=args.seed)[1]
+            test = test.hold_out(args.test)[1]
         splits = {"train": train, "held_out": held_out, "test": test}
         lengths = {name: len(images) for name, images in splits.items()}
-        return cls(splits, {"dataset": args.dataset, "size": size, "seed": args.seed, **lengths})
+        return cls(splits, {"dataset": args.dataset, "size": size, **lengths})
 
     @classmethod
     def painted(cls, folder: Path) -> Self:
@@ -177,14 +177,8 @@ def _parser() -> argparse.ArgumentParser:
 def add_source_flags(parser: argparse.ArgumentParser) -> None:
     """Which images of a dataset are painted, and how they are coded."""
     parser.add_argument("--chroma", choices=("444", "422", "420"), default="420", help="of BPG (%(default)s)")
-    parser.add_argument("--test", type=int, metavar="N", help="so many of the test images, chosen by --seed (all)")
+    parser.add_argument("--test", type=int, metavar="N", help="so many of the test images (all)")
     start.add_split_flags(parser)
-    parser.add_argument(
-        "--seed",
-        type=int,
-        default=0,
-        help="of what is held out, and of the test images (%(default)s)",
-    )
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> Result:
         architecture=args.architecture, classes=len(data.classes), size=args.size, width=args.width, mean=mean, std=std
     )
     config = start.configuration(TrainingConfig, args)
-    part, held_out = data.hold_out(config.held_out, seed=config.seed, keep=config.train)
+    part, held_out = data.hold_out(config.held_out, keep=config.train)
     network = build_classifier(network_config)
     return train(network, config, part, held_out, device, start.open_log(args), resume=start.resumes(args))
 

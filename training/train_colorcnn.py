@@ -88,9 +88,7 @@ def train(
 
     judges: frozen classifiers that read what it paints; the first is the one that scores are of.
     """
-    part, held_out = (
-        images.to(device) for images in data.hold_out(config.held_out, seed=config.seed, keep=config.train)
-    )
+    part, held_out = (images.to(device) for images in data.hold_out(config.held_out, keep=config.train))
     folded = [fold_batch_norm(copy.deepcopy(judge)) for judge in judges]
     for module in (network, *folded):
         module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -56,9 +56,7 @@ def train(
     resume: bool = False,
 ) -> Result:
     """Train both, or go on from the state in the log's folder; scores are the reader's."""
-    part, held_out = (
-        images.to(device) for images in data.hold_out(config.held_out, seed=config.seed, keep=config.train)
-    )
+    part, held_out = (images.to(device) for images in data.hold_out(config.held_out, keep=config.train))
     reader = copy.deepcopy(classifier).requires_grad_(True).eval()
     teacher = fold_batch_norm(copy.deepcopy(classifier))
     for module in (network, reader, teacher):

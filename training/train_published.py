@@ -78,9 +78,7 @@ def train(
     resume: bool = False,
 ) -> Result:
     """Train the network, or go on from the state in the log's folder."""
-    part, held_out = (
-        images.to(device) for images in data.hold_out(config.held_out, seed=config.seed, keep=config.train)
-    )
+    part, held_out = (images.to(device) for images in data.hold_out(config.held_out, keep=config.train))
     network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     frozen = fold_batch_norm(copy.deepcopy(classifier)).to(device).requires_grad_(False)
     optimizer = torch.optim.SGD(

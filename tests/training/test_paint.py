@@ -35,8 +35,8 @@ def two_colors(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def originals(workshop: Workshop) -> dict[str, LabelledImages]:
-    train, held_out = load(workshop.data, "train", size=16).hold_out(40, seed=0)
-    test = load(workshop.data, "test", size=16).hold_out(20, seed=0)[1]
+    train, held_out = load(workshop.data, "train", size=16).hold_out(40)
+    test = load(workshop.data, "test", size=16).hold_out(20)[1]
     return {"train": train, "held_out": held_out, "test": test}
 
 
