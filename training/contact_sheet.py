@@ -95,6 +95,7 @@ def draw_maps(args: argparse.Namespace) -> Path:
     recognizer, learned = _networks(args, registry, device)
     quantizers = [learned, *(CLASSICAL[name] for name in args.methods)]
     tests = load(data, "test", size=recognizer.size)
+    tests.require_classes(recognizer.classes)
     if out := [number for number in args.maps if not 0 <= number < len(tests)]:
         raise SystemExit(f"--maps: there is no image {out[0]}; the test set has those from 0 to {len(tests) - 1}")
     painter = Painter(recognizer, tile_side(len(args.maps) * len(quantizers) * (1 + len(_MAPPED))), cam=True)

@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from statistics import fmean
 from typing import Self
@@ -102,9 +103,9 @@ def write_part(file: Path, files: Sequence[bytes], data: LabelledImages) -> None
     partial.replace(file)
 
 
-def mean_file_size(folder: Path, split: str) -> float:
-    """Bytes of an image file of a split in Parquet files, in the mean."""
-    return fmean(len(data) for data, _ in _parquet_rows(folder, split))
+def mean_file_size(folder: Path, split: str, count: int | None = None) -> float:
+    """Bytes of an image file of a split in Parquet files, in the mean over all or the first `count`."""
+    return fmean(len(data) for data, _ in islice(_parquet_rows(folder, split), count))
 
 
 def default_folder() -> Path | None:

@@ -1,7 +1,7 @@
 """What fine-tuning the classifier on few-colour images gives, setting by setting: figures 6, 8 and 9 of the study.
 
     python -m training.evaluate_finetuning --data DATA/cifar10 --classifier cifar10-resnet9 \\
-        --quantizer cifar10-resnet9-colorcnn --colors 2 4 8 --qps 31 --cache cache --runs runs --out results/tuned.json
+        --quantizer cifar10-resnet9-colorcnn --colors 2 4 8 --qps 31 --out results/tuned.json
 
 For each number of colours, and with --qps for each QP too, the images are painted (training.paint, into --cache), the
 classifier is fine-tuned on them (training.finetune, into --runs), and both classifiers, the published one and the
@@ -77,7 +77,7 @@ class Study:
         after = finetune.main(self._tuning_flags(folder, out)).network
         # What is measured is what would ship: half precision.
         file = out / f"{name}.safetensors"
-        sha256 = checkpoint.save(file, as_checkpoint(FinishedRun.read(out)), half=True)
+        sha256 = checkpoint.save(file, as_checkpoint(name, FinishedRun.read(out)), half=True)
         checkpoint.restore(after, checkpoint.load(file, sha256=sha256))
         device = run.choose_device(self.args.device)
         held_out, test = (load(folder, split, size=self.learned.size).to(device) for split in ("held_out", "test"))
@@ -116,14 +116,15 @@ class Study:
 
     def equal_rate(self, setting: Setting) -> Setting:
         """The originals at that QP at which they are about as large as the painted images."""
-        wanted = self._mean_bits(self.painted(setting), "held_out")
+        # Of as many images as the originals' sizes: images differ in size more than neighbouring QPs do.
+        wanted = self._mean_bits(self.painted(setting), "held_out", _SAMPLED)
         above = bisect_right(_QPS, -wanted, key=lambda qp: -self._size(qp))  # the first QP that takes fewer bits
         neighbours = _QPS[max(0, above - 1) : above + 1]
         return Setting(BPG, quality=min(neighbours, key=lambda qp: abs(self._size(qp) - wanted)))
 
     def _size(self, qp: int) -> float:
         if qp not in self.sizes:
-            images = self.originals.splits["held_out"].images[:_SAMPLED].permute(0, 2, 3, 1).numpy()
+            images = self.originals.read("held_out").images[:_SAMPLED].permute(0, 2, 3, 1).numpy()
             pieces = np.array_split(images, min(len(images), _PIECES))
             bits = self.pool.map(partial(_bits, self.args.chroma, qp), pieces)
             self.sizes[qp] = fmean(chain.from_iterable(bits))
@@ -133,12 +134,13 @@ class Study:
         learned = self.learned if painting.setting.model else None
         paint.paint(source, painting, learned, folder, self.pool)
 
-    def _mean_bits(self, folder: Path, split: str) -> float:
-        return 8 * mean_file_size(folder, split) / self.learned.size**2
+    def _mean_bits(self, folder: Path, split: str, count: int | None = None) -> float:
+        return 8 * mean_file_size(folder, split, count) / self.learned.size**2
 
     def _tuning_flags(self, data: Path, out: Path) -> list[str]:
         args = self.args
         values = {"data": data, "dataset": f"{args.dataset}-{data.name}", "classifier": args.classifier, "out": out}
+        values["crop"] = self.learned.size // 8  # as in training on the originals
         values |= {name: getattr(args, name) for name in ("epochs", "batch", "lr", "seed", "device", "minutes")}
         shelf = ["--models", str(args.models)] if args.models else []
         return [*shelf, *(f"--{name}={value}" for name, value in values.items()), "--resume", "auto"]
@@ -152,6 +154,9 @@ def main(argv: Sequence[str] | None = None) -> list[Tuned]:
     device = run.choose_device(args.device)
     learned = load_quantizer(registry, args.quantizer, device)
     published = frozen_classifier(registry, args.classifier).to(device)
+    if published.config.size != learned.size:
+        sizes = f"{published.config.size} pixels, {args.quantizer} paints {learned.size}"
+        raise SystemExit(f"{args.classifier} reads images of {sizes}: choose two that were trained on one size")
     with measuring.worker_pool(args.workers) as pool:
         study = Study(args, registry, learned, published, pool)
         head = _header(study)
@@ -178,13 +183,13 @@ def _rows(study: Study, kept: measuring.KeptRows[Tuned]) -> list[Tuned]:
 
 def _header(study: Study) -> dict[str, object]:
     args = study.args
-    test = study.originals.splits["test"].to(run.choose_device(args.device))
+    test = study.originals.read("test").to(run.choose_device(args.device))
     names = (args.classifier, args.quantizer)
     return {
         "dataset": args.dataset,
         "split": "test",
         "images": len(test),
-        "trained_on": len(study.originals.splits["train"]),
+        "trained_on": study.originals.lengths["train"],
         "classifier": args.classifier,
         "quantizer": args.quantizer,
         "sha256": {name: study.registry.entry(name).sha256 for name in names},
@@ -235,7 +240,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--lr", type=float, default=0.01, help="peak learning rate (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of fine-tuning (%(default)s)")
     start.add_minutes_flag(parser)
-    parser.add_argument("--cache", type=Path, default=Path("cache"), help="folder for painted datasets (%(default)s)")
+    cache = Path("runs", "cache")
+    parser.add_argument("--cache", type=Path, default=cache, help="folder for painted datasets (%(default)s)")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder for the runs (%(default)s)")
     return parser
 

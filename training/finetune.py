@@ -1,27 +1,35 @@
 """Fine-tune a published classifier on the images that it will be shown: painted, coded as BPG, or both.
 
-    python -m training.finetune --data cache/k2-qp31 --classifier cifar10-resnet9 --out runs/resnet9-k2-qp31
+    python -m training.finetune --data runs/cache/k2-qp31 --classifier cifar10-resnet9 --out runs/resnet9-k2-qp31
 
 The dataset is one that training.paint wrote: its "train" is learned from, its "held_out", which neither the classifier
 nor the quantizer has seen, is scored. All layers learn, as training.train_classifier trains them but at a small rate.
 """
 
 import argparse
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from models.registry import Registry
 from training import run, start
 from training.datasets import load
+from training.paint import HEADER_FILE
 from training.painting import frozen_classifier
 from training.train_classifier import Result, TrainingConfig, add_optimizer_flags, train
 
 
 @dataclass(frozen=True)
 class FinetuningConfig(TrainingConfig):
-    """As of a classifier. start: the published one whose weights training starts from."""
+    """As of a classifier.
+
+    start: the published one whose weights training starts from. sha256: of its checkpoint. images: SHA-256 of the
+    header of the painted dataset. So no run goes on with weights or images that have the name alone in common.
+    """
 
     start: str
+    sha256: str
+    images: str
 
 
 def main(argv: Sequence[str] | None = None) -> Result:
@@ -33,7 +41,15 @@ def main(argv: Sequence[str] | None = None) -> Result:
     folder = run.require_data(args)
     part, held_out = (load(folder, split, size=network.config.size) for split in ("train", "held_out"))
     part.require_classes(registry.entry(args.classifier).classes)
-    config = start.configuration(FinetuningConfig, args, held_out=len(held_out), train=len(part), start=args.classifier)
+    config = start.configuration(
+        FinetuningConfig,
+        args,
+        held_out=len(held_out),
+        train=len(part),
+        start=args.classifier,
+        sha256=registry.entry(args.classifier).sha256,
+        images=hashlib.sha256((folder / HEADER_FILE).read_bytes()).hexdigest(),
+    )
     return train(network, config, part, held_out, device, start.open_log(args), resume=start.resumes(args))
 
 

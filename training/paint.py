@@ -1,7 +1,7 @@
 """A dataset of painted images: another dataset in few colours, or through BPG, as files that are read as any other.
 
-    python -m training.paint --data DATA/cifar10 --quantizer cifar10-resnet9-colorcnn --colors 2 --out cache/k2
-    python -m training.paint --data cache/k2 --qp 31 --out cache/k2-qp31
+    python -m training.paint --data DATA/cifar10 --quantizer cifar10-resnet9-colorcnn --colors 2 --out runs/cache/k2
+    python -m training.paint --data runs/cache/k2 --qp 31 --out runs/cache/k2-qp31
 
 Writes FOLDER/SPLIT-*.parquet with the bytes of an indexed PNG or a BPG file for each image, in the Hugging Face layout
 that training.datasets reads: "train", "held_out", what is held out of the original training set for selection, and
@@ -11,7 +11,7 @@ that was killed goes on where it was. Classifiers are fine-tuned on such dataset
 
 import argparse
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -42,10 +42,16 @@ _PART = 1000  # images in a file
 
 @dataclass(frozen=True)
 class Source:
-    """Images to paint. splits: by the names of SPLITS. header: JSON values that say what they are."""
+    """Images to paint. read: those of a split, one of SPLITS. header: JSON values that say what they are."""
 
-    splits: Mapping[str, LabelledImages]
+    read: Callable[[str], LabelledImages]
     header: Mapping[str, Any]
+
+    @property
+    def lengths(self) -> dict[str, int]:
+        """How many images each split has."""
+        first = _first(self.header)
+        return {split: first[split] for split in SPLITS}
 
     @classmethod
     def original(cls, folder: Path, args: argparse.Namespace, size: int) -> Self:
@@ -57,14 +63,13 @@ class Source:
             test = test.hold_out(args.test)[1]
         splits = {"train": train, "held_out": held_out, "test": test}
         lengths = {name: len(images) for name, images in splits.items()}
-        return cls(splits, {"dataset": args.dataset, "size": size, **lengths})
+        return cls(splits.__getitem__, {"dataset": args.dataset, "size": size, **lengths})
 
     @classmethod
     def painted(cls, folder: Path) -> Self:
         """What `paint` wrote into a folder."""
         header = json.loads((folder / HEADER_FILE).read_text())
-        size = _size(header)
-        return cls({split: load(folder, split, size=size) for split in SPLITS}, header)
+        return cls(partial(_read_whole, folder, _first(header)), header)
 
 
 @dataclass(frozen=True)
@@ -114,20 +119,28 @@ def paint(source: Source, painting: Painting, learned: LearnedQuantizer | None, 
         raise DatasetError(f"{folder} holds images that were painted otherwise; choose another folder, or delete it")
     folder.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(header, indent=1) + "\n")
-    for split, images in source.splits.items():
-        rows = {
-            folder / f"{split}-{i:05}.parquet": each for i, each in enumerate(torch.arange(len(images)).split(_PART))
-        }
+    for split, length in source.lengths.items():
+        rows = {folder / f"{split}-{i:05}.parquet": each for i, each in enumerate(torch.arange(length).split(_PART))}
         missing = {file: chosen for file, chosen in rows.items() if not file.exists()}
-        for file, chosen in track(missing.items(), f"{folder.name}, {split}", transient=True, disable=not missing):
+        if not missing:
+            continue
+        images = source.read(split)
+        for file, chosen in track(missing.items(), f"{folder.name}, {split}", transient=True):
             part = images.select(chosen)
             pieces = _files(part.images.permute(0, 2, 3, 1).numpy(), painting, learned, pool)
             write_part(file, [data for piece in pieces for data in piece], part)
 
 
-def _size(header: Mapping[str, Any]) -> int:
-    """Side of the images in pixels, as the header of the first source tells."""
-    return _size(header["source"]) if "source" in header else int(header["size"])
+def _first(header: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The header of the originals, which has the side of all images in pixels, and the length of each split."""
+    return _first(header["source"]) if "source" in header else header
+
+
+def _read_whole(folder: Path, first: Mapping[str, Any], split: str) -> LabelledImages:
+    images = load(folder, split, size=first["size"])
+    if len(images) != first[split]:
+        raise DatasetError(f"{folder} has {len(images)} of {first[split]} images in {split}: paint it to its end first")
+    return images
 
 
 def _files(

@@ -90,8 +90,7 @@ def publish(
     instance for a name with a slash, or a quantizer without its classifier: CorruptCheckpoint. SystemExit for
     weights of a run that diverged.
     """
-    stored = as_checkpoint(finished)
-    _check_range(name, stored)
+    stored = as_checkpoint(name, finished)
     registry = Registry.open(folder) if (folder / MANIFEST_FILE).exists() else Registry(folder, (), {})
     entry = _entry(finished, stored, name, results)
     registry.with_model(entry)
@@ -115,8 +114,8 @@ def _served(config: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, 
     return ColorCNNConfig.from_json({**config["network"], **changes}).to_json()
 
 
-def as_checkpoint(finished: FinishedRun) -> Checkpoint:
-    """What `publish` saves, in half precision: equal runs give equal files."""
+def as_checkpoint(name: str, finished: FinishedRun) -> Checkpoint:
+    """What `publish` saves, in half precision: equal runs give equal files. SystemExit for a run that diverged."""
     provenance = Provenance(
         dataset=finished.config["training"]["dataset"],
         command=finished.start["command"],
@@ -125,14 +124,10 @@ def as_checkpoint(finished: FinishedRun) -> Checkpoint:
         accuracy=finished.scores,
         notes=f"{finished.epochs} epochs, {finished.seconds / 60:.0f} minutes on {finished.start['hardware']}",
     )
-    return Checkpoint(finished.config["kind"], finished.config["network"], provenance, finished.weights)
-
-
-def _check_range(name: str, stored: Checkpoint) -> None:
-    """SystemExit for weights that are no numbers, or none that half precision has."""
-    for tensor, values in stored.tensors.items():
+    for tensor, values in finished.weights.items():
         if values.is_floating_point() and not bool(values.half().isfinite().all()):
             raise SystemExit(f"{name}: {tensor} is beyond half precision, the run diverged; train with a smaller --lr")
+    return Checkpoint(finished.config["kind"], finished.config["network"], provenance, finished.weights)
 
 
 def _entry(finished: FinishedRun, stored: Checkpoint, name: str, results: Mapping[str, Any]) -> ModelEntry:

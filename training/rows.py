@@ -23,7 +23,7 @@ from training.reproduce import judge_name, row_name
 COLORS = (2, 4, 8, 16, 32, 64)
 """1 to 6 bits, as the field compares them."""
 PUBLISHED_FILE = "published.json"
-"""What others measured: title, classifier and source of each, and top-1 by K."""
+"""What others measured: dataset, title, classifier and source of each, and top-1 by K."""
 
 _NONE = "-"
 
@@ -105,8 +105,9 @@ def tables(results: Path, recipes: Path = SHIPPED) -> dict[str, str]:
     reports = _evaluations(results)
     trained = list(_measured(reports, results, known))
     published = json.loads((results / PUBLISHED_FILE).read_text())["rows"]
+    datasets = sorted({each.first.report["dataset"] for each in trained})
     found = {
-        "Side by side, top-1 in %": _beside(published, trained),
+        **{f"Side by side on {dataset}, top-1 in %": _beside(dataset, published, trained) for dataset in datasets},
         "Read by a classifier that had no part in it, top-1 in %": _transferred(reports, known),
         "Ablations, top-1 in % on the held-out part of train": _ablations(results, known),
         "Every row": _every_row(trained),
@@ -156,10 +157,11 @@ def _log(results: Path, name: str) -> Path:
     return results / "logs" / f"{name}.jsonl"
 
 
-def _beside(published: Iterable[Mapping[str, Any]], trained: Iterable[Trained]) -> str:
-    networks = [each for each in trained if each.colors]
+def _beside(dataset: str, published: Iterable[Mapping[str, Any]], trained: Iterable[Trained]) -> str:
+    others = [row for row in published if row["dataset"] == dataset]
+    networks = [each for each in trained if each.colors and each.first.report["dataset"] == dataset]
     heading = ["network", "classifier", "on originals", "epochs", *(f"K = {k}" for k in COLORS)]
-    return table(heading, [*map(_published_line, published), *map(_line, networks)])
+    return table(heading, [*map(_published_line, others), *map(_line, networks)])
 
 
 def _published_line(row: Mapping[str, Any]) -> list[str]:

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,8 @@ def test_equal_size_is_that_of_the_nearest_qp(monkeypatch: pytest.MonkeyPatch, t
     study = evaluate_finetuning.Study(None, None, None, None, None, sizes)  # type: ignore[arg-type]
     monkeypatch.setattr(evaluate_finetuning.Study, "painted", lambda self, setting: tmp_path)
     for wanted, qp in ((10.0, 0), (11.0, 0), (9.52, 5), (9.58, 4), (4.9, 51), (1.0, 51)):
-        monkeypatch.setattr(evaluate_finetuning.Study, "_mean_bits", lambda self, folder, split, bits=wanted: bits)
+        sampled = partial(lambda bits, *ignored: bits, wanted)
+        monkeypatch.setattr(evaluate_finetuning.Study, "_mean_bits", sampled)
         assert study.equal_rate(Setting("colorcnn", "painter", 2, 30)) == Setting("bpg", quality=qp)
 
 

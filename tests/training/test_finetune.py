@@ -1,5 +1,6 @@
 """training/finetune.py: a classifier learns what painted images show."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from tests.training.conftest import Workshop
 from tests.training.synthetic import CLASSES, stripes
 from training import finetune, publish, run
 from training.datasets import DatasetError, LabelledImages, load, write_part
+from training.paint import HEADER_FILE
 from training.painting import frozen_classifier
 from training.train_classifier import Result, evaluate
 
@@ -29,6 +31,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         images = inverted(count, seed + 10)
         files = [truecolor.encode(image) for image in images.images.permute(0, 2, 3, 1).numpy()]
         write_part(folder / f"{split}-00000.parquet", files, images)
+    (folder / HEADER_FILE).write_text("{}")
     return folder
 
 
@@ -66,11 +69,21 @@ def test_its_run_goes_on_where_it_was(workshop: Workshop, data: Path, tmp_path: 
     assert again.top1 == whole.top1 and run.read_state(tmp_path / "run")["epoch"] == 2
 
 
+def test_a_run_does_not_go_on_with_images_that_were_painted_otherwise(
+    workshop: Workshop, data: Path, tmp_path: Path
+) -> None:
+    tuned(workshop, data, tmp_path / "run")
+    other = Path(shutil.copytree(data, tmp_path / data.name))
+    (other / HEADER_FILE).write_text('{"chroma": "444"}')
+    with pytest.raises(SystemExit, match="other values of: training"):
+        tuned(workshop, other, tmp_path / "run", "--resume")
+
+
 def test_other_classes_are_refused(workshop: Workshop, data: Path, tmp_path: Path) -> None:
     (tmp_path / "classes.json").write_text(
         '[{"index": 0, "name": "a"}, {"index": 1, "name": "b"}, {"index": 2, "name": "c"}]'
     )
-    for file in data.glob("*.parquet"):
+    for file in (*data.glob("*.parquet"), data / HEADER_FILE):
         (tmp_path / file.name).write_bytes(file.read_bytes())
     with pytest.raises(DatasetError, match="the classifier knows level"):
         tuned(workshop, tmp_path, tmp_path / "run")

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from PIL import Image
 
 from models.codecs import bpg
+from models.compare import Setting
 from models.quantizers.classical import CLASSICAL
 from models.quantizers.learned import load_quantizer
 from models.registry import Registry
@@ -68,6 +70,7 @@ def test_its_files_are_indexed_png(two_colors: Path) -> None:
             assert image.mode == "P" or image.mode == "1"
     sizes = [len(data) for data in files(two_colors, "test")]
     assert mean_file_size(two_colors, "test") == pytest.approx(sum(sizes) / len(sizes))
+    assert mean_file_size(two_colors, "test", 5) == pytest.approx(sum(sizes[:5]) / 5)
 
 
 def test_a_painted_dataset_goes_through_bpg(workshop: Workshop, two_colors: Path, tmp_path: Path) -> None:
@@ -103,6 +106,21 @@ def test_what_is_whole_is_not_made_again(workshop: Workshop, two_colors: Path, m
     call(workshop, two_colors, "--quantizer", "painter", "--colors", "2", *CHOSEN)
     assert gone.read_bytes() == before and kept.stat().st_mtime_ns == written
     assert not list(two_colors.glob("*.partial"))
+
+
+def test_a_part_of_a_painted_dataset_is_not_coded(workshop: Workshop, two_colors: Path, tmp_path: Path) -> None:
+    part = Path(shutil.copytree(two_colors, tmp_path / "k2"))
+    (part / paint.HEADER_FILE).write_text((part / paint.HEADER_FILE).read_text().replace('"train": 30', '"train": 31'))
+    with pytest.raises(DatasetError, match="has 30 of 31 images in train: paint it to its end"):
+        call(workshop, tmp_path / "k2-qp40", "--qp", "40", data=part)
+
+
+def test_what_is_whole_is_not_read_again(two_colors: Path, workshop: Workshop, tmp_path: Path) -> None:
+    coded = call(workshop, tmp_path / "k2-qp40", "--qp", "40", data=two_colors)
+    header = json.loads((two_colors / paint.HEADER_FILE).read_text())
+    unread = paint.Source(lambda split: pytest.fail(f"{split} was read"), header)
+    setting = Setting(paint.BPG, quality=40)
+    paint.paint(unread, paint.Painting(setting), None, coded, processes(1))
 
 
 def test_another_recipe_needs_another_folder(workshop: Workshop, two_colors: Path) -> None:

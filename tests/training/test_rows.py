@@ -33,6 +33,7 @@ def folder(tmp_path: Path) -> Path:
     for name, share in (("less", 0.5), ("less-seed5", 0.6)):
         scores = {f"held_out_top1_{colors}": share + colors / 1000 for colors in COLORS}
         (tmp_path / "logs" / f"{name}.jsonl").write_text(logged(1, 10 * share, **scores))
+    theirs = {"dataset": "dots", "title": "Theirs", "classifier": "unnamed", "epochs": None, "top1": {"2": 0.821}}
     head = {"dataset": "dots", "classifier": "seer", "top1_original": 0.9}
     rows = [
         row("colorcnn", "ours", 2, 0.85),
@@ -44,7 +45,7 @@ def folder(tmp_path: Path) -> Path:
         "dots": measured,
         "another-reader": measured | {"classifier": "other", "top1_original": 0.8, "rows": rows[::2]},
         "tuned": head | {"sha256": {"seer": "a", "ours": "b"}, "tuning": {}, "rows": [{"model": "ours", "colors": 2}]},
-        "published": {"rows": [{"title": "Theirs", "classifier": "unnamed", "epochs": None, "top1": {"2": 0.821}}]},
+        "published": {"rows": [theirs, theirs | {"dataset": "lines"}]},
     }
     for name, report in reports.items():
         (tmp_path / f"{name}.json").write_text(json.dumps(report))
@@ -57,7 +58,7 @@ def lines(folder: Path, title: str) -> list[list[str]]:
 
 
 def test_networks_stand_beside_what_was_published_and_are_measured_with_their_search(folder: Path) -> None:
-    theirs, ours = lines(folder, "Side by side, top-1 in %")
+    theirs, ours = lines(folder, "Side by side on dots, top-1 in %")
     assert theirs == ["Theirs", "unnamed", "-", "-", "82.1", *["-"] * 5]
     assert ours == ["The ours", "seer", "90.0", "3", "85.0", *["-"] * 5]
 
@@ -82,7 +83,7 @@ def test_seeds_are_told_as_mean_and_spread(folder: Path) -> None:
     rows = [row("colorcnn", "ours-seed8", 2, 0.75) | {"bits_per_pixel": 1.434, "psnr": 21.0}]
     second = report | {"sha256": {"seer": "a", "ours-seed8": "c"}, "rows": rows}
     (folder / "ours-seed8.json").write_text(json.dumps(second))
-    assert lines(folder, "Side by side, top-1 in %")[1][4] == "80.0 ± 7.1"
+    assert lines(folder, "Side by side on dots, top-1 in %")[1][4] == "80.0 ± 7.1"
     ours = lines(folder, "Every row")[0]
     assert ours[4:] == ["2", "80.0 ± 7.1", "-10.0", "1.33", "20.5", "2", "2 cores", "4"]
 
@@ -101,7 +102,7 @@ def test_without_such_a_reader_there_is_no_such_table(folder: Path) -> None:
 def test_a_run_that_started_from_another_tells_what_both_took(folder: Path) -> None:
     file = folder / "ours.toml"
     file.write_text(file.read_text() + 'start = "less"\n')
-    assert lines(folder, "Side by side, top-1 in %")[1][3] == "4"
+    assert lines(folder, "Side by side on dots, top-1 in %")[1][3] == "4"
     assert {line[-1] for line in lines(folder, "Every row") if line[0] == "`ours`"} == {"7"}
 
 
