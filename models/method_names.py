@@ -5,6 +5,8 @@ from types import MappingProxyType
 
 ONE_PASS = "colorcnn_one_pass"
 """The learned quantizer without its search, in evaluations of a network that has one."""
+TRUECOLOR = "truecolor_png"
+"""The originals as lossless files."""
 
 METHOD_NAMES: Mapping[str, str] = MappingProxyType(
     {
@@ -22,7 +24,7 @@ METHOD_NAMES: Mapping[str, str] = MappingProxyType(
         "jpeg": "JPEG",
         "webp": "WebP",
         "bpg": "BPG",
-        "truecolor_png": "24-bit PNG",
+        TRUECOLOR: "24-bit PNG",
     }
 )
 

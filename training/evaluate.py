@@ -20,7 +20,7 @@ import torch
 
 from models.codecs import jpeg, truecolor, webp
 from models.compare import Measured, Setting, Summary, measure, measure_palette
-from models.method_names import ONE_PASS
+from models.method_names import ONE_PASS, TRUECOLOR
 from models.palette_image import PaletteImage
 from models.quantizers.base import Quantizer
 from models.quantizers.classical import CLASSICAL
@@ -32,7 +32,7 @@ from training.measuring import Images, parts, words
 
 COLORS = (2, 4, 8, 16, 32, 64, 128, 256)
 QUALITIES = (1, 5, 10, 20, 30, 50, 70, 85, 95)
-JPEG, WEBP, TRUECOLOR = "jpeg", "webp", "truecolor_png"
+JPEG, WEBP = "jpeg", "webp"
 TIMED = 200  # images whose milliseconds are taken
 
 

@@ -5,8 +5,9 @@
 
 For each number of colours, and with --qps for each QP too, the images are painted (training.paint, into --cache), the
 classifier is fine-tuned on them (training.finetune, into --runs), and both classifiers, the published one and the
-fine-tuned one, read the test set as it was painted. With --qps the originals are coded as well: for each setting at
-that QP at which BPG of the held-out originals is closest to its size, so that both can be compared at equal bits.
+fine-tuned one, read the test set as it was painted. The same is done with the originals, which tells what mere training
+gives. With --qps the originals are coded as well: for each setting at that QP at which BPG of the held-out originals is
+closest to its size, so that both can be compared at equal bits.
 
 Everything is kept: what was painted, the runs, and the rows in a partial file beside --out, so that a call that was
 killed, or that --minutes ended with status 75, is repeated until it ends with 0.
@@ -29,6 +30,7 @@ from models import checkpoint
 from models.codecs import bpg
 from models.codecs.bpg.codec import Chroma
 from models.compare import Setting
+from models.method_names import TRUECOLOR
 from models.metrics import bits_per_pixel
 from models.networks.classifiers import Classifier
 from models.quantizers.learned import LearnedQuantizer, load_quantizer
@@ -103,7 +105,7 @@ class Study:
         if setting not in self.folders:
             folder = self.args.cache / _name(setting)
             chroma = self.args.chroma
-            if setting.method == BPG:
+            if setting.colors is None:
                 self._paint(self.originals, Painting(setting, chroma=chroma), folder)
             elif setting.quality is None:
                 sha256 = self.registry.entry(self.args.quantizer).sha256
@@ -201,11 +203,11 @@ def _header(study: Study) -> dict[str, object]:
 
 
 def _settings(study: Study) -> Iterator[Setting]:
-    """Of the flags, and after those with a QP the originals of equal size."""
+    """Of the flags, and after them the originals: fine-tuned on alike, and with a QP also of equal size."""
     args = study.args
     painted = [Setting(study.learned.name, args.quantizer, colors) for colors in args.colors]
     if not args.qps:
-        yield from painted
+        yield from (*painted, Setting(TRUECOLOR))
     coded = [Setting(each.method, each.model, each.colors, qp) for each in painted for qp in args.qps]
     yield from coded
     yield from map(study.equal_rate, coded)

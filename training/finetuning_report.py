@@ -45,13 +45,13 @@ class Tuned:
 
 
 def tables(report: Report) -> dict[str, str]:
-    """Every table, by its title: of palettes alone, or, after BPG, beside the originals of about equal size."""
+    """Every table, by its title: of palettes, and originals last; or, after BPG, beside those of about equal size."""
     rows = [Tuned(**row) for row in report["rows"]]
     painted = [row for row in rows if row.colors]
     originals = [row for row in rows if not row.colors]
-    if not originals:
+    if all(row.quality is None for row in rows):
         heading = ["K", "bits per pixel", "before", "after", "gain", "minutes"]
-        body = [[str(row.colors), *_cells(row), f"{row.minutes:.1f}"] for row in painted]
+        body = [[str(row.colors or "originals"), *_cells(row), f"{row.minutes:.1f}"] for row in painted + originals]
         return {"Top-1 in % before and after fine-tuning": table(heading, body)}
     heading = ["K", "QP", "bits per pixel", "before", "after", "gain"]
     heading += ["originals: QP", "bits per pixel", "before", "after", "gain"]
@@ -77,12 +77,15 @@ def figures(report: Report, subject: str) -> Mapping[str, Figure]:
 
 def _over_colors(rows: Sequence[Tuned], subject: str, level: Level) -> Figure:
     """Figure 6 of the reproduction study."""
-    bits = tuple(math.log2(row.colors or 1) for row in rows)
-    none = ("",) * len(rows)
+    painted = [row for row in rows if row.colors]
+    control = [100 * row.top1_after for row in rows if not row.colors]
+    bits = tuple(math.log2(row.colors) for row in painted if row.colors)
+    none = ("",) * len(painted)
     return line_plot(
         [
-            Series("before", bits, tuple(100 * row.top1_before for row in rows), none),
-            Series("fine-tuned", bits, tuple(100 * row.top1_after for row in rows), none),
+            Series("before", bits, tuple(100 * row.top1_before for row in painted), none),
+            Series("fine-tuned", bits, tuple(100 * row.top1_after for row in painted), none),
+            *(Series("originals, fine-tuned alike", bits, (after,) * len(bits), none) for after in control),
         ],
         title="Top-1 before and after fine-tuning on few colours",
         subtitle=subject,

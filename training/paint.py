@@ -21,9 +21,10 @@ from typing import Any, Self
 import torch
 from rich.progress import track
 
-from models.codecs import bpg, png
+from models.codecs import bpg, png, truecolor
 from models.codecs.bpg.codec import Chroma
 from models.compare import Setting
+from models.method_names import TRUECOLOR
 from models.palette_image import PaletteImage
 from models.quantizers.base import Quantizer
 from models.quantizers.classical import CLASSICAL
@@ -76,8 +77,8 @@ class Source:
 class Painting:
     """What is done to images.
 
-    setting: a quantizer and a number of colours; or BPG, and `quality` is the QP. sha256: of the quantizer's
-    checkpoint, None for one without. chroma: of BPG.
+    setting: a quantizer and a number of colours; BPG, and `quality` is the QP; or TRUECOLOR, nothing at all. sha256: of
+    the quantizer's checkpoint, None for one without. chroma: of BPG.
     """
 
     setting: Setting
@@ -87,7 +88,7 @@ class Painting:
     def __post_init__(self) -> None:
         if self.setting.method == BPG and self.setting.quality is None:
             raise DatasetError("--qp is missing: neither painted nor coded these would be the originals")
-        if self.setting.method != BPG and self.setting.colors is None:
+        if self.setting.method not in (BPG, TRUECOLOR) and self.setting.colors is None:
             raise DatasetError(f"--colors is missing: how many shall {self.setting.method} paint with?")
 
 
@@ -156,6 +157,8 @@ def _files(
 
 def _make(painting: Painting, images: Images) -> list[bytes]:
     setting = painting.setting
+    if setting.method == TRUECOLOR:
+        return [truecolor.encode(image) for image in images]
     if setting.method == BPG:
         return [bpg.encode(image, qp=setting.quality or 0, chroma=painting.chroma) for image in images]
     quantizer: Quantizer = CLASSICAL[setting.method]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from models.compare import Setting
+from models.method_names import TRUECOLOR
 from models.registry import Registry
 from tests.training.conftest import Workshop
 from training import evaluate_finetuning, figures, publish, run, tables
@@ -55,9 +56,9 @@ def rows(folder: Path, name: str) -> list[Tuned]:
 def test_a_row_is_what_both_classifiers_read_in_the_painted_test_set(workshop: Workshop, folder: Path) -> None:
     before = frozen_classifier(Registry.open(workshop.models), "stripes")
     found = rows(folder, "tuned.json")
-    assert [row.setting for row in found] == [Setting("colorcnn", "painter", k) for k in (2, 4)]
+    assert [row.setting for row in found] == [*(Setting("colorcnn", "painter", k) for k in (2, 4)), Setting(TRUECOLOR)]
     for row in found:
-        painted = folder / "cache" / f"k{row.colors}"
+        painted = folder / "cache" / (f"k{row.colors}" if row.colors else "originals")
         test = load(painted, "test", size=16)
         assert row.images == len(test) == 100 and row.top1_before == evaluate(before, test)
         assert row.bits_per_pixel == pytest.approx(8 * mean_file_size(painted, "test") / 256)
@@ -110,6 +111,7 @@ def test_tables_tell_before_and_after(folder: Path) -> None:
     [(title, palettes)] = tables.tables(report(folder, "tuned.json")).items()
     two = rows(folder, "tuned.json")[0]
     assert title == "Top-1 in % before and after fine-tuning"
+    assert palettes.splitlines()[-1].startswith("| originals | ")
     assert f"| 2 | {two.bits_per_pixel:.2f} | {100 * two.top1_before:.1f} | {100 * two.top1_after:.1f} |" in palettes
     [coded] = tables.tables(report(folder, "tuned-bpg.json")).values()
     lines = coded.splitlines()[2:]
@@ -119,7 +121,7 @@ def test_tables_tell_before_and_after(folder: Path) -> None:
 
 def test_figures_of_palettes_and_of_bpg(folder: Path) -> None:
     shown = figures.figures_of(folder / "tuned.json")["tuned"].axes[0].get_lines()
-    assert {line.get_label() for line in shown} >= {"before", "fine-tuned"}
+    assert {line.get_label() for line in shown} >= {"before", "fine-tuned", "originals, fine-tuned alike"}
     files = figures.main(["--results", str(folder / "tuned-bpg.json"), "--out", str(folder / "drawn")])
     assert [file.name for file in files] == ["tuned-bpg-before.png", "tuned-bpg-after.png"]
     lines = figures.figures_of(folder / "tuned-bpg.json")["after"].axes[0].get_lines()
@@ -135,5 +137,7 @@ def test_a_call_without_time_makes_one_row_and_the_next_goes_on(
     with pytest.raises(SystemExit) as ended:
         evaluate_finetuning.main(hurried)
     assert ended.value.code == os.EX_TEMPFAIL and not (tmp_path / "tuned.json").exists()
+    with pytest.raises(SystemExit):
+        evaluate_finetuning.main(hurried)
     evaluate_finetuning.main(hurried)
     assert report(tmp_path, "tuned.json")["rows"] == report(folder, "tuned.json")["rows"]
