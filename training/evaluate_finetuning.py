@@ -5,8 +5,8 @@
 
 For each number of colours, and with --qps for each QP too, the images are painted (training.paint, into --cache), the
 classifier is fine-tuned on them (training.finetune, into --runs), and both classifiers, the published one and the
-fine-tuned one, read the test set as it was painted. The same is done with the originals, which tells what mere training
-gives. With --qps the originals are coded as well: for each setting at that QP at which BPG of the held-out originals is
+fine-tuned one, read the test set as it was painted. The same is done with the originals: without --qps as lossless PNG,
+which tells what mere training gives; with --qps, for each setting, at that QP at which BPG of the held-out originals is
 closest to its size, so that both can be compared at equal bits.
 
 Everything is kept: what was painted, the runs, and the rows in a partial file beside --out, so that a call that was
