@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from functools import cache
 from itertools import product
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from training.tables import tables
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = ("README.md", "RESULTS.md")
 TEST_IMAGES = 10_000
+SEEDS = ("", "-seed1", "-seed2")
 REPORTS = ("cifar10", "cifar10-fidelity", "cifar10-bpg", "cifar10-bpg-rate", "cifar10-palette-modes")
 FIGURES = [
     *(("cifar10", name) for name in ("accuracy", "rate", "rate-payload", "quality")),
@@ -112,6 +114,26 @@ def test_what_is_said_of_the_alexnet_is_what_was_measured() -> None:
         f"At 4 bits it has {share[16]}, where",
         f"Without the search it is {100 * best['colorcnn_one_pass', 16]:.1f} %.",
     )
+
+
+def test_what_is_said_of_the_ablations_is_what_was_measured() -> None:
+    def lost(ablation: str, colors: int) -> float:
+        shares = [
+            fmean(logged(f"cifar10-ablation-{name}{seed}")[-1][f"held_out_top1_{colors}"] for seed in SEEDS)
+            for name in ("base", ablation)
+        ]
+        return 100 * (shares[0] - shares[1])
+
+    both = {name: (lost(name, 2), lost(name, 4)) for name in ("contrast", "hard", "encoder")}
+    assert_told(
+        "Without the contrast norm two colours lose {:.0f} points and four {:.0f};".format(*both["contrast"]),
+        "with hard images from the start {:.0f} and {:.0f}.".format(*both["hard"]),
+        "Built upon the AlexNet it has {:.0f} points less at two colours, {:.0f} at four,".format(*both["encoder"]),
+        f"Centres without k-means cost {lost('centres', 32):.1f} points at 32 colours and {lost('centres', 64):.1f} at 64,",
+    )
+    assert all(abs(lost("encoder", colors)) < 1 for colors in (16, 32, 64))
+    for name in ("jitter", "regulariser", "classifiers", "distillation"):
+        assert all(abs(lost(name, colors)) < 3 for colors in rows.COLORS), name
 
 
 def test_what_another_classifier_reads_is_told_as_it_was_measured() -> None:
