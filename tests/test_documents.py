@@ -129,7 +129,8 @@ def test_what_is_said_of_the_ablations_is_what_was_measured() -> None:
         "Without the contrast norm two colours lose {:.0f} points and four {:.0f};".format(*both["contrast"]),
         "with hard images from the start {:.0f} and {:.0f}.".format(*both["hard"]),
         "Built upon the AlexNet it has {:.0f} points less at two colours, {:.0f} at four,".format(*both["encoder"]),
-        f"Centres without k-means cost {lost('centres', 32):.1f} points at 32 colours and {lost('centres', 64):.1f} at 64,",
+        f"Centres without k-means cost {lost('centres', 32):.1f} points at 32 colours "
+        f"and {lost('centres', 64):.1f} at 64,",
     )
     assert all(abs(lost("encoder", colors)) < 1 for colors in (16, 32, 64))
     for name in ("jitter", "regulariser", "classifiers", "distillation"):
