@@ -1,6 +1,7 @@
 """training/train_joint.py: the classifier learns to read what the quantizer learns to paint."""
 
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -38,8 +39,9 @@ def test_the_reader_learns_and_what_it_started_from_does_not(workshop: Workshop,
     published = workshop.classifier.network.state_dict()
     encoder = {name.removeprefix("encoder."): value for name, value in state["weights"].items() if "encoder." in name}
     # The published weights are in half precision: a relative error of 2^-11.
-    assert all(torch.allclose(encoder[name], value, rtol=2**-10, atol=1e-6) for name, value in published.items())
-    learned = {name for name, value in published.items() if not torch.allclose(state["reader"][name], value, rtol=0.01)}
+    same = partial(torch.allclose, rtol=2**-10, atol=1e-6)
+    assert all(same(encoder[name], value) for name, value in published.items())
+    learned = {name for name, value in published.items() if not same(state["reader"][name], value)}
     assert {"head.weight", "head.bias"} <= learned
     assert not [name for name in learned if "running" in name], "the statistics are those of the originals"
 
