@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from models.registry import Registry
 from training import run, start
-from training.datasets import load
+from training.datasets import DatasetError, load
 from training.paint import HEADER_FILE
 from training.painting import frozen_classifier
 from training.train_classifier import Result, TrainingConfig, add_optimizer_flags, train
@@ -39,6 +39,8 @@ def main(argv: Sequence[str] | None = None) -> Result:
     registry = Registry.open(args.models)
     network = frozen_classifier(registry, args.classifier).requires_grad_(True)
     folder = run.require_data(args)
+    if not (folder / HEADER_FILE).exists():
+        raise DatasetError(f"{folder} has no {HEADER_FILE}: give a folder that training.paint wrote")
     part, held_out = (load(folder, split, size=network.config.size) for split in ("train", "held_out"))
     part.require_classes(registry.entry(args.classifier).classes)
     config = start.configuration(

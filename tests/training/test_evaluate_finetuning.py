@@ -11,6 +11,7 @@ import pytest
 
 from models.compare import Setting
 from models.method_names import TRUECOLOR
+from models.quantizers.learned import LearnedQuantizer
 from models.registry import Registry
 from tests.training.conftest import Workshop
 from training import evaluate_finetuning, figures, publish, run, tables
@@ -100,6 +101,14 @@ def test_equal_size_is_that_of_the_nearest_qp(monkeypatch: pytest.MonkeyPatch, t
         sampled = partial(lambda bits, *ignored: bits, wanted)
         monkeypatch.setattr(evaluate_finetuning.Study, "_mean_bits", sampled)
         assert study.equal_rate(Setting("colorcnn", "painter", 2, 30)) == Setting("bpg", quality=qp)
+
+
+def test_a_quantizer_of_another_size_is_refused(
+    workshop: Workshop, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LearnedQuantizer, "size", 32)
+    with pytest.raises(SystemExit, match="stripes reads images of 16 pixels, painter paints 32"):
+        evaluate_finetuning.main(flags(workshop, folder, "other.json"))
 
 
 def test_the_images_behind_bpg_are_the_painted_ones(folder: Path) -> None:

@@ -79,6 +79,11 @@ def test_a_run_does_not_go_on_with_images_that_were_painted_otherwise(
         tuned(workshop, other, tmp_path / "run", "--resume")
 
 
+def test_a_dataset_that_was_not_painted_is_refused(workshop: Workshop, tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="give a folder that"):
+        tuned(workshop, workshop.data, tmp_path / "run")
+
+
 def test_other_classes_are_refused(workshop: Workshop, data: Path, tmp_path: Path) -> None:
     (tmp_path / "classes.json").write_text(
         '[{"index": 0, "name": "a"}, {"index": 1, "name": "b"}, {"index": 2, "name": "c"}]'

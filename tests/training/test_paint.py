@@ -118,9 +118,17 @@ def test_a_part_of_a_painted_dataset_is_not_coded(workshop: Workshop, two_colors
 def test_what_is_whole_is_not_read_again(two_colors: Path, workshop: Workshop, tmp_path: Path) -> None:
     coded = call(workshop, tmp_path / "k2-qp40", "--qp", "40", data=two_colors)
     header = json.loads((two_colors / paint.HEADER_FILE).read_text())
-    unread = paint.Source(lambda split: pytest.fail(f"{split} was read"), header)
-    setting = Setting(paint.BPG, quality=40)
-    paint.paint(unread, paint.Painting(setting), None, coded, processes(1))
+    read: list[str] = []
+    painting = paint.Painting(Setting(paint.BPG, quality=40))
+    (coded / "test-00000.parquet").unlink()
+
+    def recorded(split: str) -> LabelledImages:
+        read.append(split)
+        return load(two_colors, split, size=16)
+
+    with measuring.worker_pool(1) as pool:
+        paint.paint(paint.Source(recorded, header), painting, None, coded, pool)
+    assert read == ["test"] and (coded / "test-00000.parquet").exists()
 
 
 def test_another_recipe_needs_another_folder(workshop: Workshop, two_colors: Path) -> None:
