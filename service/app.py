@@ -57,8 +57,9 @@ def create_app(
     """
     settings = settings or Settings()
     engine = engine or _model_engine(settings)
-    benchmarks = benchmarks or _benchmarks(engine, settings)
-    encoders = encoders or [WorkerProcess() for _ in range(settings.compress_workers)]
+    processes = [WorkerProcess() for _ in range(1 + settings.compress_workers)]  # of which none runs before it is used
+    benchmarks = benchmarks or _benchmarks(engine, settings, processes[0])
+    encoders = encoders or processes[1:]
     service = Service(settings, engine, benchmarks, encoders, on_broken)
     app = _Application(
         title="ColorCNN service",
@@ -71,6 +72,7 @@ def create_app(
         redirect_slashes=False,
     )
     app.state.service = service
+    app.state.processes = processes
     app.state.metrics = Metrics(service)
     app.add_middleware(Doorkeeper, checks=dict.fromkeys(("/quantize", "/classify"), service.require_room))
     if settings.cors_origins:
@@ -99,12 +101,16 @@ def _let_in(app: FastAPI, origins: Sequence[str]) -> None:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Load in the background: liveness is answered from the first moment on, readiness when the models are warm."""
     service: Service = app.state.service
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(service.start)
-        async with service.device.serving():
-            yield
-            service.drain()
-        tasks.cancel_scope.cancel()
+    try:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(service.start)
+            async with service.device.serving():
+                yield
+                service.drain()
+            tasks.cancel_scope.cancel()
+    finally:
+        for process in app.state.processes:
+            await process.end()
 
 
 def _model_engine(settings: Settings) -> ModelEngine:
@@ -116,8 +122,8 @@ def _model_engine(settings: Settings) -> ModelEngine:
     )
 
 
-def _benchmarks(engine: Engine, settings: Settings) -> Benchmarks:
-    return Benchmarks(engine, settings, ModelLoader(settings.models_folder, engine.device), WorkerProcess())
+def _benchmarks(engine: Engine, settings: Settings, run: Run) -> Benchmarks:
+    return Benchmarks(engine, settings, ModelLoader(settings.models_folder, engine.device), run)
 
 
 def _version() -> str:

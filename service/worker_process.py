@@ -38,7 +38,7 @@ class Run(Protocol):
 
 
 class WorkerProcess:
-    """Runs one function at a time, all in one process that starts with the first and ends with the service.
+    """Runs one function at a time, all in one process that starts with the first and ends with `end` or the service.
 
     A caller that is cancelled kills the process in the middle of its work, and the next call starts another: memory,
     time and crashes (anyio.BrokenWorkerProcess) stay the affair of one call.
@@ -58,6 +58,10 @@ class WorkerProcess:
         if isinstance(outcome, _Failure):
             raise outcome.error
         return outcome
+
+    async def end(self) -> None:
+        """End the process, if there is one; a later call starts another."""
+        await self._kill()
 
     async def _ask(self, function: Callable[[*Arguments], Result], *args: *Arguments) -> Result | _Failure:
         """Have the process call a function. It survives nothing but an outcome."""

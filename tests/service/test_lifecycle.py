@@ -1,6 +1,7 @@
 """Liveness never waits; readiness is true from the end of warm-up to the shutdown; /models says what is loaded."""
 
 import logging
+import os
 from collections.abc import Sequence
 
 import pytest
@@ -18,6 +19,7 @@ from service.settings import Settings
 from tests.service.conftest import loaded, running
 from tests.service.fakes import ENTRIES, OWN_SIZE, FakeEngine
 from tests.service.images import PHOTO, ramp
+from tests.service.processes import workers_of
 from tests.service.test_bad_input import problem
 from tests.service.test_device import answers_of
 from tests.service.test_metrics import samples, value
@@ -59,6 +61,17 @@ async def test_models_that_cannot_be_loaded_end_the_service(
     assert [problem(answer) for answer in answers] == [(503, "not-ready")] * 2
     assert calls == ["broken"]
     assert "the hash differs" in caplog.text
+
+
+async def test_the_end_of_the_service_is_that_of_its_processes(engine: FakeEngine) -> None:
+    app = create_app(Settings(compress_workers=1), engine)
+    async with running(app) as client:
+        await loaded(app)
+        answer = await client.post("/compress", content=PHOTO)
+        at_work = workers_of(os.getpid())
+
+    assert (answer.status_code, len(at_work)) == (200, 1)
+    assert workers_of(os.getpid()) == []
 
 
 OUT_OF_MEMORY = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")

@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import anyio
@@ -21,9 +22,11 @@ OOM_SCORE = Path("/proc/self/oom_score_adj")
 
 
 @pytest.fixture(scope="module")
-async def work(anyio_backend: str) -> WorkerProcess:
+async def work(anyio_backend: str) -> AsyncIterator[WorkerProcess]:
     """One for all tests here, so that each test also shows that the ones before did no harm."""
-    return WorkerProcess()
+    process = WorkerProcess()
+    yield process
+    await process.end()
 
 
 async def test_calls_share_a_process_that_is_not_this_one(work: WorkerProcess) -> None:
@@ -78,6 +81,15 @@ async def test_a_call_that_is_cancelled_while_the_process_starts_leaves_none_beh
         await work(os.getpid)
 
     assert [await work(os.getpid)] == workers_of(os.getpid())
+
+
+async def test_an_end_leaves_none_behind(work: WorkerProcess) -> None:
+    pid = await work(os.getpid)
+    await work.end()
+    await work.end()
+
+    assert workers_of(os.getpid()) == []
+    assert await work(os.getpid) != pid
 
 
 async def test_a_process_that_dies_at_work_fails_that_call(work: WorkerProcess) -> None:
