@@ -5,10 +5,10 @@ from typing import Literal
 
 import numpy as np
 
-from models.codecs.bpg import colour, container, engine, hevc
+from models.codecs.bpg import colour, container, engine, nal_units, parameter_sets
 from models.codecs.bpg.colour import Pixels, Plane
 from models.codecs.bpg.container import Alpha, BpgFile, BpgHeader, ColorSpace, Extension, PixelFormat
-from models.codecs.bpg.hevc import Nal, NalType
+from models.codecs.bpg.nal_units import Nal, NalType
 from models.errors import CodecError
 
 MAX_PIXELS = 50_000_000
@@ -98,10 +98,10 @@ def _decode(file: BpgFile) -> Pixels:
     return pixels
 
 
-def _decode_layer(file: BpgFile, layer: int, layout: PixelFormat, tools: hevc.Tools) -> list[Plane]:
+def _decode_layer(file: BpgFile, layer: int, layout: PixelFormat, tools: parameter_sets.Tools) -> list[Plane]:
     """Decode the first picture of a layer to planes of the size of the image."""
     header, chroma = file.header, layout.chroma_format
-    shape = hevc.Shape(chroma, *_coded_size(header, 1 << tools.log2_min_block), header.bit_depth)
+    shape = parameter_sets.Shape(chroma, *_coded_size(header, 1 << tools.log2_min_block), header.bit_depth)
     picture = _first_picture(file, layer)
     if sum(nal.is_slice for nal in picture) * shape.width * shape.height > _MAX_WORK:
         raise CodecError("The BPG image is cut into more slices than are decoded at its size.")
@@ -122,7 +122,7 @@ def _first_picture(file: BpgFile, layer: int) -> list[Nal]:
     first = units[: starts[1]] if len(starts) > 1 else units
     # A parameter set of the file's own could replace the one that was checked.
     kinds = {nal.type for nal in first}
-    if not kinds <= {*hevc.PICTURES, NalType.PPS, NalType.SUFFIX_SEI} or len(first) > _MAX_UNITS:
+    if not kinds <= {*nal_units.PICTURES, NalType.PPS, NalType.SUFFIX_SEI} or len(first) > _MAX_UNITS:
         raise CodecError("The BPG file is damaged: it has HEVC data that no still picture is made of.")
     return first
 
@@ -182,7 +182,7 @@ def encode(pixels: Pixels, coding: Coding, extensions: tuple[Extension, ...] = (
     layout, space, depth = _FORMATS[coding.chroma], _SPACES[coding.color_space], coding.bit_depth
     header = BpgHeader(width, height, layout, space, depth, extensions=extensions)
     block = 8 if min(width, height) > 8 else 16  # x265 takes no side under 16, and blocks tell a reader the coded size
-    shape = hevc.Shape(layout.chroma_format, *_coded_size(header, block), depth)
+    shape = parameter_sets.Shape(layout.chroma_format, *_coded_size(header, block), depth)
     planes = colour.from_rgb(pixels, layout, space, depth)
     qp = None if coding.lossless else coding.qp
     tools, nals = engine.encode_picture(planes, shape, block, qp=qp, transform_skip=coding.transform_skip)

@@ -8,7 +8,7 @@ from enum import Enum, IntEnum
 from itertools import islice
 from typing import TypeVar
 
-from models.codecs.bpg import hevc
+from models.codecs.bpg import nal_units, parameter_sets
 from models.codecs.bpg.bits import BitReader, BitWriter, read_ue7, write_ue7
 from models.errors import CodecError
 
@@ -216,32 +216,32 @@ def _serialize_extensions(extensions: tuple[Extension, ...]) -> bytes:
     return write_ue7(len(entries)) + entries if entries else b""
 
 
-def parse_tools(data: bytes, at: int) -> tuple[hevc.Tools, int]:
+def parse_tools(data: bytes, at: int) -> tuple[parameter_sets.Tools, int]:
     """Read the hevc_header at byte `at` (clause 3.1): the fields of the SPS, and the place behind it."""
     length, at = read_ue7(data, at)  # hevc_header_length
     if not length <= min(_MAX_TOOLS, len(data) - at):
         raise CodecError("The BPG file is damaged or cut short: its HEVC header is longer than there is room for.")
     bits = BitReader(data[at : at + length])
-    blocks = hevc.read_block_sizes(bits)  # log2_min_luma_coding_block_size_minus3 and three more
+    blocks = parameter_sets.read_block_sizes(bits)  # log2_min_luma_coding_block_size_minus3 and three more
     depth = bits.ue()  # max_transform_hierarchy_depth_intra
     sample_adaptive_offset = bits.flag()  # sample_adaptive_offset_enabled_flag
-    pcm = hevc.read_pcm(bits)  # pcm_enabled_flag and five more
+    pcm = parameter_sets.read_pcm(bits)  # pcm_enabled_flag and five more
     smoothing = bits.flag()  # strong_intra_smoothing_enabled_flag
-    extension = hevc.read_extensions(bits)  # sps_extension_present_flag and what follows
+    extension = parameter_sets.read_extensions(bits)  # sps_extension_present_flag and what follows
     if bits.left >= 8 or bits.u(bits.left):  # trailing_bits
         raise CodecError("The BPG file is damaged: its HEVC header does not end where it says.")
-    return hevc.Tools(*blocks, depth, sample_adaptive_offset, smoothing, pcm, extension), at + length
+    return parameter_sets.Tools(*blocks, depth, sample_adaptive_offset, smoothing, pcm, extension), at + length
 
 
-def serialize_tools(tools: hevc.Tools) -> bytes:
+def serialize_tools(tools: parameter_sets.Tools) -> bytes:
     """The inverse of `parse_tools`."""
     bits = BitWriter()
-    hevc.write_block_sizes(bits, tools)
+    parameter_sets.write_block_sizes(bits, tools)
     bits.ue(tools.transform_depth)
     bits.flag(tools.sample_adaptive_offset)
-    hevc.write_pcm(bits, tools.pcm)
+    parameter_sets.write_pcm(bits, tools.pcm)
     bits.flag(tools.strong_intra_smoothing)
-    hevc.write_extensions(bits, tools.range_extension)
+    parameter_sets.write_extensions(bits, tools.range_extension)
     return write_ue7(len(bits.padded())) + bits.padded()
 
 
@@ -260,9 +260,9 @@ class BpgFile:
     """
 
     header: BpgHeader
-    color: hevc.Tools
-    alpha: hevc.Tools | None
-    nals: tuple[hevc.Nal, ...]
+    color: parameter_sets.Tools
+    alpha: parameter_sets.Tools | None
+    nals: tuple[nal_units.Nal, ...]
 
     def __post_init__(self) -> None:
         if (self.alpha is None) != (self.header.alpha is Alpha.NONE):
@@ -283,7 +283,7 @@ def parse(data: bytes) -> BpgFile:
     if header.alpha is not Alpha.NONE:
         alpha, at = parse_tools(data, at)
     color, at = parse_tools(data, at)
-    units = hevc.split(hevc.START_CODE + data[at:])  # hevc_data, which leaves out the first start code
+    units = nal_units.split(nal_units.START_CODE + data[at:])  # hevc_data, which leaves out the first start code
     nals = tuple(islice(units, _MAX_NALS + 1))
     if len(nals) > _MAX_NALS:
         raise CodecError("The BPG file has more HEVC units than any image needs.")
@@ -293,5 +293,5 @@ def parse(data: bytes) -> BpgFile:
 def serialize(file: BpgFile) -> bytes:
     """The inverse of `parse`; picture_data_length is written, so that a reader sees where the file is cut short."""
     tools = serialize_tools(file.alpha) if file.alpha else b""
-    body = tools + serialize_tools(file.color) + hevc.byte_stream(file.nals).removeprefix(hevc.START_CODE)
+    body = tools + serialize_tools(file.color) + nal_units.byte_stream(file.nals).removeprefix(nal_units.START_CODE)
     return serialize_header(replace(file.header, data_length=len(body))) + body

@@ -16,9 +16,10 @@ import numpy as np
 from av.error import FFmpegError
 from av.video.plane import VideoPlane
 
-from models.codecs.bpg import hevc
+from models.codecs.bpg import nal_units, parameter_sets
 from models.codecs.bpg.colour import Plane
-from models.codecs.bpg.hevc import Nal, NalType, Shape, Tools
+from models.codecs.bpg.nal_units import Nal, NalType
+from models.codecs.bpg.parameter_sets import Shape, Tools
 from models.errors import CodecError
 
 DECODED_DEPTHS = (8, 9, 10, 12)
@@ -78,7 +79,7 @@ def decode_picture(picture: Sequence[Nal], shape: Shape, tools: Tools) -> list[P
     Raises:
         CodecError: the picture is damaged or incomplete, or needs more memory than there is.
     """
-    sets = [hevc.write_vps(), hevc.write_sps(shape, tools)]
+    sets = [parameter_sets.write_vps(), parameter_sets.write_sps(shape, tools)]
     last = max(at for at, nal in enumerate(picture) if nal.is_slice)
     probe = [_probe(nal, is_last=at == last) if nal.is_slice else nal for at, nal in enumerate(picture)]
     with _errors_explained("The BPG file is damaged: its HEVC data cannot be decoded."):
@@ -101,11 +102,11 @@ def decode_picture(picture: Sequence[Nal], shape: Shape, tools: Tools) -> list[P
 
 
 def _probe(part: Nal, *, is_last: bool) -> Nal:
-    return hevc.probe(part) if is_last else hevc.with_filler(part)
+    return nal_units.probe(part) if is_last else nal_units.with_filler(part)
 
 
 def _decode(context: av.VideoCodecContext, stream: Sequence[Nal], shape: Shape) -> av.VideoFrame:
-    packet = av.Packet(hevc.byte_stream(stream))
+    packet = av.Packet(nal_units.byte_stream(stream))
     frames = context.decode(packet) + context.decode(None)
     expected = (shape.width, shape.height, _format(shape))
     if [(frame.width, frame.height, frame.format.name) for frame in frames] != [expected]:
@@ -167,11 +168,11 @@ def _dismantle(stream: bytes, shape: Shape, block: int) -> tuple[Tools, list[Nal
 
     Raises CodecError where there is anything that a BPG file cannot hold, so that nothing is lost unseen.
     """
-    nals = list(hevc.split(stream))
+    nals = list(nal_units.split(stream))
     kinds = [nal.type for nal in nals]
-    if kinds[:3] != [NalType.VPS, NalType.SPS, NalType.PPS] or len(kinds) != 4 or kinds[3] not in hevc.PICTURES:
+    if kinds[:3] != [NalType.VPS, NalType.SPS, NalType.PPS] or len(kinds) != 4 or kinds[3] not in nal_units.PICTURES:
         raise CodecError(f"The encoder's stream cannot become a BPG file: its units are of types {kinds}.")
-    made, tools = hevc.parse_sps(nals[1])
+    made, tools = parameter_sets.parse_sps(nals[1])
     if made != shape or 1 << tools.log2_min_block != block:
         raise CodecError(f"The encoder's stream cannot become a BPG file: it is of {made}, not {shape}.")
     return tools, nals[2:]

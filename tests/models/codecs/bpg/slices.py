@@ -8,7 +8,7 @@ from models.codecs import bpg
 from models.codecs.bpg import container
 from models.codecs.bpg.bits import BitReader, BitWriter
 from models.codecs.bpg.container import BpgFile
-from models.codecs.bpg.hevc import Nal
+from models.codecs.bpg.nal_units import Nal
 
 _BLOCK = 64  # side of the largest coding block
 

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from models.codecs import bpg
 from models.codecs.bpg import container, engine
 from models.codecs.bpg.container import Alpha, BpgHeader, ColorSpace, PixelFormat
-from models.codecs.bpg.hevc import Nal, NalType, RangeExtension
+from models.codecs.bpg.nal_units import Nal, NalType
+from models.codecs.bpg.parameter_sets import RangeExtension
 from models.errors import CodecError
 from tests.models.codecs.bpg.reference import MALFORMED, REFUSED, VALID, Vector, named
 from tests.models.codecs.bpg.slices import slice_qp

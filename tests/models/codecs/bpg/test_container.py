@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.codecs.bpg import container, hevc
+from models.codecs.bpg import container, parameter_sets
 from models.codecs.bpg.bits import write_ue7
 from models.codecs.bpg.container import Alpha, BpgFile, BpgHeader, ColorSpace, Extension, ExtensionTag, PixelFormat
 from models.errors import CodecError
@@ -142,7 +142,7 @@ def with_tools(tools: bytes) -> bytes:
 def test_the_usual_fields_of_the_sps() -> None:
     file = container.parse(with_tools(bytes.fromhex("924740")))
 
-    assert file.color == hevc.Tools(3, 6, 2, 5, 2, sample_adaptive_offset=True, strong_intra_smoothing=True)
+    assert file.color == parameter_sets.Tools(3, 6, 2, 5, 2, sample_adaptive_offset=True, strong_intra_smoothing=True)
     assert container.serialize_tools(file.color) == bytes.fromhex("03924740")
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from models.codecs import bpg
 from models.codecs.bpg import container
 from models.codecs.bpg.bits import write_ue7
-from models.codecs.bpg.hevc import Nal, NalType
+from models.codecs.bpg.nal_units import Nal, NalType
 from models.errors import CodecError
 from tests.models.codecs.bpg.reference import MALFORMED, REFUSED, VALID, Vector, named
 from tests.models.codecs.bpg.slices import in_three_slices
