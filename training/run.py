@@ -32,6 +32,7 @@ from training.datasets import DATA_VARIABLE, DatasetError, default_folder
 
 STATE_FILE = "state.pt"
 LOG_FILE = "log.jsonl"
+_MEASURING = (":/models/*.py", ":/training/*.py")  # what figures depend on
 
 
 @dataclass(frozen=True)
@@ -292,11 +293,21 @@ def _cores(threads: int) -> str:
     return "1 CPU core" if threads == 1 else f"{threads} CPU cores"
 
 
-def commit() -> str:
-    """The commit of this very code, marked where files have changed since; "unknown" outside of a repository."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40"]
+def commit(folder: Path = Path(__file__).parent) -> str:
+    """The last commit that changed the code that measures, marked "-dirty" where it was changed since.
+
+    Later ones, of documents or results, change no figure, so that what they interrupt may go on. folder: somewhere in
+    the repository; "unknown" outside of one.
+    """
     try:
-        result = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+        changed = _git(folder, "log", "-1", "--format=%H", "--", *_MEASURING)
+        return changed + ("-dirty" if _git(folder, "status", "--porcelain", "-uno", "--", *_MEASURING) else "")
     except (OSError, subprocess.SubprocessError):
         return "unknown"
+
+
+def _git(folder: Path, *command: str) -> str:
+    result = subprocess.run(
+        ["git", "-C", str(folder), *command], capture_output=True, text=True, check=True, timeout=10
+    )
     return result.stdout.strip()

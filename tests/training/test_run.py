@@ -5,6 +5,7 @@ import json
 import math
 import multiprocessing
 import os
+import subprocess
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -188,3 +189,29 @@ def test_auto_is_cuda_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> Non
     for there, device in ((True, "cuda:0"), (False, "cpu")):
         monkeypatch.setattr(torch.cuda, "is_available", lambda there=there: there)
         assert run.choose_device("auto") == torch.device(device)
+
+
+def test_a_result_is_of_the_last_commit_of_the_code(tmp_path: Path) -> None:
+    """Documents change no figure."""
+
+    def git(*command: str) -> str:
+        who = ("-c", "user.name=me", "-c", "user.email=me@example.org")
+        done = subprocess.run(["git", "-C", tmp_path, *who, *command], check=True, capture_output=True, text=True)
+        return done.stdout.strip()
+
+    code, folder = tmp_path / "models" / "codecs" / "png.py", tmp_path / "training"
+    for file in (code, folder / "run.py", tmp_path / "RESULTS.md"):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("")
+    assert run.commit(folder) == "unknown"
+    git("init")
+    git("add", ".")
+    git("commit", "--message", "All")
+    first = git("rev-parse", "HEAD")
+    (tmp_path / "RESULTS.md").write_text("new")
+    git("commit", "--all", "--message", "A document")
+    assert run.commit(folder) == first != git("rev-parse", "HEAD")
+    code.write_text("new")
+    assert run.commit(folder) == f"{first}-dirty"
+    git("commit", "--all", "--message", "Code")
+    assert run.commit(folder) == git("rev-parse", "HEAD")
