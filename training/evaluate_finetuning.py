@@ -97,6 +97,7 @@ class Study:
             top1_after=evaluate(after, test),
             held_out_before=evaluate(before, held_out),
             held_out_after=evaluate(after, held_out),
+            painting_minutes=paint.seconds(folder) / 60,
             minutes=run.read_state(out)["seconds"] / 60,
         )
 

@@ -20,8 +20,9 @@ class Tuned:
 
     method, model, colors, quality: as of `models.compare.Setting`. images: of the test set. bits_per_pixel: of their
     files. top1_before, top1_after: 0 to 1, by the published classifier and by the fine-tuned one. held_out_before,
-    held_out_after: the same on the held-out part of train. minutes: of fine-tuning. name, sha256: of the fine-tuned
-    classifier and its checkpoint, as training.publish writes it.
+    held_out_after: the same on the held-out part of train. painting_minutes: of painting all images, or of coding what
+    was painted. minutes: of fine-tuning. name, sha256: of the fine-tuned classifier and its checkpoint, as
+    training.publish writes it.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Tuned:
     top1_after: float
     held_out_before: float
     held_out_after: float
+    painting_minutes: float
     minutes: float
 
     @property
@@ -50,15 +52,16 @@ def tables(report: Report) -> dict[str, str]:
     painted = [row for row in rows if row.colors]
     originals = [row for row in rows if not row.colors]
     if all(row.quality is None for row in rows):
-        heading = ["K", "bits per pixel", "before", "after", "gain", "minutes"]
-        body = [[str(row.colors or "originals"), *_cells(row), f"{row.minutes:.1f}"] for row in painted + originals]
+        heading = ["K", "bits per pixel", "before", "after", "gain", "minutes of painting", "of fine-tuning"]
+        body = [[str(row.colors or "originals"), *_cells(row), *_minutes(row)] for row in painted + originals]
         return {"Top-1 in % before and after fine-tuning": table(heading, body)}
-    heading = ["K", "QP", "bits per pixel", "before", "after", "gain"]
+    heading = ["K", "QP", "bits per pixel", "before", "after", "gain", "minutes of coding", "of fine-tuning"]
     heading += ["originals: QP", "bits per pixel", "before", "after", "gain"]
     body = []
     for row in painted:
         equal = min(originals, key=lambda other, row=row: abs(other.bits_per_pixel - row.bits_per_pixel))  # type: ignore[misc]
-        body.append([str(row.colors), str(row.quality), *_cells(row), str(equal.quality), *_cells(equal)])
+        place = [str(row.colors), str(row.quality)]
+        body.append([*place, *_cells(row), *_minutes(row), str(equal.quality), *_cells(equal)])
     return {"Top-1 in % before and after fine-tuning on BPG": table(heading, body)}
 
 
@@ -126,3 +129,7 @@ def _over_rate(rows: Sequence[Tuned], subject: str, level: Level, value: Callabl
 def _cells(row: Tuned) -> list[str]:
     before, after = 100 * row.top1_before, 100 * row.top1_after
     return [f"{row.bits_per_pixel:.2f}", f"{before:.1f}", f"{after:.1f}", f"{after - before:+.1f}"]
+
+
+def _minutes(row: Tuned) -> list[str]:
+    return [f"{row.painting_minutes:.1f}", f"{row.minutes:.1f}"]

@@ -11,6 +11,7 @@ that was killed goes on where it was. Classifiers are fine-tuned on such dataset
 
 import argparse
 import json
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass
@@ -35,6 +36,7 @@ from training.datasets import DatasetError, LabelledImages, load, write_part
 from training.measuring import Images, parts
 
 HEADER_FILE = "painted.json"
+_COST_FILE = "cost.json"
 SPLITS = ("train", "held_out", "test")
 BPG = "bpg"
 """The method of what is not painted, only coded."""
@@ -127,9 +129,18 @@ def paint(source: Source, painting: Painting, learned: LearnedQuantizer | None, 
             continue
         images = source.read(split)
         for file, chosen in track(missing.items(), f"{folder.name}, {split}", transient=True):
+            started = time.perf_counter()
             part = images.select(chosen)
             pieces = _files(part.images.permute(0, 2, 3, 1).numpy(), painting, learned, pool)
             write_part(file, [data for piece in pieces for data in piece], part)
+            total = seconds(folder) + time.perf_counter() - started
+            (folder / _COST_FILE).write_text(json.dumps({"seconds": total}) + "\n")
+
+
+def seconds(folder: Path) -> float:
+    """What it took to make the parts of a painted dataset, also in earlier calls; not what its source took."""
+    file = folder / _COST_FILE
+    return float(json.loads(file.read_text())["seconds"]) if file.exists() else 0.0
 
 
 def _first(header: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -103,8 +103,10 @@ def test_what_is_whole_is_not_made_again(workshop: Workshop, two_colors: Path, m
     gone, kept = two_colors / "train-00000.parquet", two_colors / "test-00000.parquet"
     before, written = gone.read_bytes(), kept.stat().st_mtime_ns
     gone.unlink()
+    took = paint.seconds(two_colors)
     call(workshop, two_colors, "--quantizer", "painter", "--colors", "2", *CHOSEN)
     assert gone.read_bytes() == before and kept.stat().st_mtime_ns == written
+    assert paint.seconds(two_colors) > took > 0
     assert not list(two_colors.glob("*.partial"))
 
 
