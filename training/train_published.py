@@ -62,7 +62,9 @@ def main(argv: Sequence[str] | None = None) -> Result:
     device = start.begin(args)
     classifier, data = classifier_and_data(args)
     mean, std = classifier.config.mean, classifier.config.std
-    network = PublishedColorCNN(PublishedConfig(colors=args.colors, width=args.width, mean=mean, std=std))
+    network = PublishedColorCNN(
+        PublishedConfig(colors=args.colors, width=args.width, color_norm=args.color_norm, mean=mean, std=std)
+    )
     config = start.configuration(TrainingConfig, args, size=classifier.config.size)
     return train(network, classifier, config, data, device, start.open_log(args), resume=start.resumes(args))
 
@@ -152,6 +154,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--classifier", required=True, help="published classifier to train against")
     parser.add_argument("--colors", type=int, required=True, help="K, the number of colours, 2 to 256")
     parser.add_argument("--width", type=int, default=64, help="channels of the U-Net's finest level (%(default)s)")
+    parser.add_argument(
+        "--color-norm",
+        type=float,
+        default=4.0,
+        help="soft images: what contrast is divided by; the authors: 1 for AlexNet on others than CIFAR (%(default)s)",
+    )
     parser.add_argument("--lr", type=float, default=0.01, help="learning rate of SGD (%(default)s)")
     parser.add_argument("--momentum", type=float, default=0.5, help="of SGD (%(default)s)")
     parser.add_argument("--weight-decay", type=float, default=5e-4, help="pull of the weights to zero (%(default)s)")

@@ -25,6 +25,15 @@ def test_two_colours_learn_to_show_the_stripes_to_the_classifier(workshop: Works
     assert result.top1 > 0.5
 
 
+def test_the_contrast_of_soft_images_is_an_option(workshop: Workshop, tmp_path: Path) -> None:
+    norms = {name: ["--color-norm", name] for name in ("1", "2")} | {"4": []}
+    runs = {
+        name: train_published.main(command(workshop, tmp_path / name, "--epochs", "1", "--train", "50", *flags))
+        for name, flags in norms.items()
+    }
+    assert [run.network.config.color_norm for run in runs.values()] == [1, 2, 4]
+
+
 def test_a_resumed_run_ends_with_the_same_weights(workshop: Workshop, tmp_path: Path) -> None:
     whole = train_published.main(command(workshop, tmp_path / "whole", "--epochs", "2"))
     with pytest.MonkeyPatch.context() as patch:
