@@ -131,6 +131,7 @@ def test_what_is_said_of_tiny_imagenet_is_what_was_measured() -> None:
     methods = {method for method, _ in top1 if not method.startswith("colorcnn")}
     best = {colors: 100 * max(top1[method, colors] for method in methods) for colors in rows.COLORS}
     gaps = {colors: f"{100 * original - share:.1f}" for colors, share in ours.items()}
+    norms = [logged(f"tiny-alexnet-colorcnn-{run}")[0]["train_top1_2"] for run in ("contrast4", "first")]
     rounds = [logged(f"tiny-alexnet-colorcnn{first}")[-1]["held_out_top1_2"] for first in ("-first", "")]
     assert_told(
         f"and has {100 * original:.2f} % on the originals (aimed at: 42)",
@@ -143,6 +144,7 @@ def test_what_is_said_of_tiny_imagenet_is_what_was_measured() -> None:
         f"{100 * top1['colorcnn_one_pass', 2]:.1f} % in one pass, and the search adds "
         f"{ours[2] - 100 * top1['colorcnn_one_pass', 2]:.1f} points. The second round gained "
         f"{100 * (rounds[1] - rounds[0]):.1f} points on held-out images;",
+        f"of two colours at {100 * norms[0]:.1f} %, and with a norm of two at {100 * norms[1]:.1f} %",
     )
 
 
