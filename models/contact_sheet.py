@@ -40,7 +40,7 @@ class Tile:
     """One painted image.
 
     pixels: (h, w, 3) uint8 sRGB, drawn as they are; see `fit_tile`. title: what to say of them, such as their bytes.
-    label, probability: what the classifier sees in the image. kept: whether that is what it sees in the original.
+    label, probability: a class, and how sure the classifier is of it. kept: whether its answer is the one hoped for.
     """
 
     pixels: Pixels

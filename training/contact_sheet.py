@@ -20,7 +20,6 @@ from models.compare import Sample, Setting, compare
 from models.contact_sheet import Row, Tile, draw, fit_tile, tile_side
 from models.method_names import method_name
 from models.pixels import decode
-from models.prediction import Prediction
 from models.quantizers.base import Quantizer
 from models.quantizers.classical import CLASSICAL
 from models.quantizers.learned import LearnedQuantizer, load_quantizer
@@ -36,28 +35,36 @@ _MAPPED = (16, 4, 2)  # colours: 4, 2 and 1 bits
 
 @dataclass(frozen=True)
 class Painter:
-    """Makes tiles. side: longer side of a tile. cam: whether to draw activation maps over them."""
+    """Makes tiles. side: longer side of a tile. cam: whether to draw activation maps over them.
+
+    A tile tells what the classifier sees, green where that is its answer to the original; of an image whose class is
+    known the probability of that class, green where it is the likeliest, as figures 1 and 2 of the paper.
+    """
 
     recognizer: Recognizer
     side: int
     cam: bool
 
-    def original(self, pixels: Pixels, title: str) -> tuple[Tile, Prediction]:
-        """The tile of the image as it is, and what the classifier sees in it."""
-        seen = self.recognizer.predict(pixels)[0]
-        return self._tile(pixels, title, seen, kept=True), seen
+    def original(self, sample: Sample, title: str) -> Tile:
+        """The tile of the image as it is."""
+        return self._tile(sample, sample.pixels, title)
 
     def painted(self, sample: Sample, quantizer: Quantizer, colors: int) -> Tile:
         """The tile of the image as it comes back from its PNG file."""
         row, measured = compare(sample, Setting(quantizer.name, colors=colors), quantizer, self.recognizer)
-        seen = Prediction(row.label, self.recognizer.classes.index(row.label), row.probability)
-        return self._tile(measured.pixels, f"{row.bytes:,} bytes", seen, kept=row.kept)
+        return self._tile(sample, measured.pixels, f"{row.bytes:,} bytes")
 
-    def _tile(self, pixels: Pixels, title: str, seen: Prediction, *, kept: bool) -> Tile:
+    def _tile(self, sample: Sample, pixels: Pixels, title: str) -> Tile:
+        ranked = self.recognizer.predict(pixels, len(self.recognizer.classes))
+        seen, green = ranked[0], ranked[0].index == sample.before.index
+        if sample.truth is not None:
+            seen = next(each for each in ranked if each.index == sample.truth)
+            green = seen is ranked[0]
+            title = title if green else f"{title}, seen as {ranked[0].label}"
         shown = fit_tile(pixels, self.side)
         if self.cam:
             shown = overlay.draw(shown, self.recognizer.activation_map(pixels, seen.index))
-        return Tile(shown, title, seen.label, seen.probability, kept)
+        return Tile(shown, title, seen.label, seen.probability, green)
 
 
 def main(argv: Sequence[str] | None = None) -> Path:
@@ -68,17 +75,16 @@ def main(argv: Sequence[str] | None = None) -> Path:
     quantizers = [learned, *(CLASSICAL[name] for name in args.methods)]
     painter = Painter(recognizer, tile_side(len(quantizers) * (1 + len(args.colors))), args.cam)
     photo = args.photo.read_bytes()
-    return save(
-        rows(decode(photo).pixels, f"{len(photo):,} bytes", quantizers, args.colors, painter), args.colors, args.out
-    )
+    pixels = decode(photo).pixels
+    sample = Sample("photo", pixels, recognizer.predict(pixels)[0])
+    return save(rows(sample, f"{len(photo):,} bytes", quantizers, args.colors, painter), args.colors, args.out)
 
 
 def rows(
-    pixels: Pixels, title: str, quantizers: Sequence[Quantizer], colors: Sequence[int], painter: Painter
+    sample: Sample, title: str, quantizers: Sequence[Quantizer], colors: Sequence[int], painter: Painter
 ) -> list[Row]:
-    """A row for each quantizer: an image, (H, W, 3) uint8 sRGB, under its title, then in each number of colours."""
-    first, before = painter.original(pixels, title)
-    sample = Sample("photo", pixels, before)
+    """A row for each quantizer: an image under its title, then in each number of colours."""
+    first = painter.original(sample, title)
     return [
         Row(method_name(quantizer.name), [first, *(painter.painted(sample, quantizer, k) for k in colors)])
         for quantizer in quantizers
@@ -101,8 +107,9 @@ def draw_maps(args: argparse.Namespace) -> Path:
     painter = Painter(recognizer, tile_side(len(args.maps) * len(quantizers) * (1 + len(_MAPPED))), cam=True)
     lines: list[Row] = []
     for number in args.maps:
-        pixels, label = tests.images[number].permute(1, 2, 0).numpy(), tests.classes[tests.labels[number]]
-        lines += rows(pixels, f"image {number}: {label}", quantizers, _MAPPED, painter)
+        pixels, truth = tests.images[number].permute(1, 2, 0).numpy(), int(tests.labels[number])
+        sample = Sample(f"image {number}", pixels, recognizer.predict(pixels)[0], truth)
+        lines += rows(sample, sample.name, quantizers, _MAPPED, painter)
     return save(lines, _MAPPED, args.out / f"{args.dataset}-maps.png")
 
 

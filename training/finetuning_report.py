@@ -48,13 +48,14 @@ class Tuned:
 
 def tables(report: Report) -> dict[str, str]:
     """Every table, by its title: of palettes, and originals last; or, after BPG, beside those of about equal size."""
+    images = f"{report['trained_on']:,} images"
     rows = [Tuned(**row) for row in report["rows"]]
     painted = [row for row in rows if row.colors]
     originals = [row for row in rows if not row.colors]
     if all(row.quality is None for row in rows):
         heading = ["K", "bits per pixel", "before", "after", "gain", "minutes of painting", "of fine-tuning"]
         body = [[str(row.colors or "originals"), *_cells(row), *_minutes(row)] for row in painted + originals]
-        return {"Top-1 in % before and after fine-tuning": table(heading, body)}
+        return {f"Top-1 in % before and after fine-tuning on {images}": table(heading, body)}
     heading = ["K", "QP", "bits per pixel", "before", "after", "gain", "minutes of coding", "of fine-tuning"]
     heading += ["originals: QP", "bits per pixel", "before", "after", "gain"]
     body = []
@@ -62,7 +63,7 @@ def tables(report: Report) -> dict[str, str]:
         equal = min(originals, key=lambda other, row=row: abs(other.bits_per_pixel - row.bits_per_pixel))  # type: ignore[misc]
         place = [str(row.colors), str(row.quality)]
         body.append([*place, *_cells(row), *_minutes(row), str(equal.quality), *_cells(equal)])
-    return {"Top-1 in % before and after fine-tuning on BPG": table(heading, body)}
+    return {f"Top-1 in % before and after fine-tuning on BPG of {images}": table(heading, body)}
 
 
 def figures(report: Report, subject: str) -> Mapping[str, Figure]:

@@ -3,9 +3,14 @@
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
 
+from models.compare import Sample
 from models.contact_sheet import Pixels
+from models.quantizers.classical import CLASSICAL
+from models.recognizer import load_recognizer
+from models.registry import Registry
 from tests.training.conftest import Workshop
 from training import contact_sheet
 
@@ -27,6 +32,20 @@ def test_the_command_draws_the_photo_with_and_without_activation_maps(workshop: 
     top = tiles[0][0]
     assert np.ptp(plain[top : top + 256], axis=2).max() < 60, "the photo is gray but for some noise"
     assert np.ptp(mapped[top : top + 256], axis=2).max() > 100, "heat is not"
+
+
+def test_of_a_known_class_the_probability_is_told_and_green_is_right(workshop: Workshop) -> None:
+    recognizer = load_recognizer(Registry.open(workshop.models), "stripes", torch.device("cpu"))
+    pixels = drawn(next((workshop.data / "test").rglob("*.png")))
+    best, *others = recognizer.predict(pixels, len(recognizer.classes))
+    painter = contact_sheet.Painter(recognizer, 64, cam=False)
+    for true, title in ((best, "it"), (others[0], f"it, seen as {best.label}")):
+        sample = Sample("it", pixels, best, true.index)
+        shown = painter.original(sample, "it")
+        assert (shown.label, shown.probability, shown.title) == (true.label, true.probability, title)
+        assert shown.kept == (true is best)
+        in_few = painter.painted(sample, CLASSICAL["median_cut"], 64)
+        assert in_few.label == true.label and in_few.kept == (true is best)
 
 
 def drawn(file: Path) -> Pixels:

@@ -119,7 +119,7 @@ def test_the_images_behind_bpg_are_the_painted_ones(folder: Path) -> None:
 def test_tables_tell_before_and_after(folder: Path) -> None:
     [(title, palettes)] = tables.tables(report(folder, "tuned.json")).items()
     two = rows(folder, "tuned.json")[0]
-    assert title == "Top-1 in % before and after fine-tuning"
+    assert title == "Top-1 in % before and after fine-tuning on 200 images"
     assert palettes.splitlines()[-1].startswith("| originals | ")
     assert f"| 2 | {two.bits_per_pixel:.2f} | {100 * two.top1_before:.1f} | {100 * two.top1_after:.1f} |" in palettes
     [coded] = tables.tables(report(folder, "tuned-bpg.json")).values()
