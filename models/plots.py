@@ -66,6 +66,8 @@ _STYLES: Mapping[str, _Style] = {
     "8 colours": _Style(_GREEN, "^"),
     "16 colours": _Style(_SKY, "P"),
     "32 colours": _Style(_BLUE, "s"),
+    "before": _Style(_BLUE, "s", dashed=True),
+    "fine-tuned": _Style(_VERMILION, "o", width=2.8),
 }
 _OTHERS = tuple(_Style(color, "h", dashed=True) for color in (_VERMILION, _BLUE, _GREEN, _PURPLE, _ORANGE, _SKY))
 

@@ -299,10 +299,15 @@ def test_the_minutes_are_those_of_the_logs() -> None:
 
 def test_the_manifest_has_the_same_accuracy() -> None:
     reports = [json.loads(file.read_text()) for file in (ROOT / "results").glob("*.json")]
+    tuned = {row["name"]: row for each in reports if "tuning" in each for row in each["rows"]}
     registry = Registry.open()
     for entry in registry.available():
         tested = {key: value for key, value in entry.accuracy.items() if key.startswith("test_")}
-        if entry.kind == "classifier":
+        if entry.name in tuned:
+            row = tuned[entry.name]
+            assert (row["sha256"], row["images"]) == (entry.sha256, TEST_IMAGES)
+            assert tested == {"test_top1": row["top1_after"]}
+        elif entry.kind == "classifier":
             about = [each for each in reports if each.get("classifier") == entry.name]
             originals = {each["top1_original"] for each in about if each["rows"][0]["images"] == TEST_IMAGES}
             assert tested == {"test_top1": originals.pop()} and not originals

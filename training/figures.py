@@ -1,6 +1,6 @@
-"""Every figure of an evaluation, from its JSON file alone.
+"""Every figure of evaluations, from their JSON files alone.
 
-    python -m training.figures --results results/cifar10.json --out results
+    python -m training.figures --results results/cifar10.json results/cifar10-bpg.json --out results
 
 For results/NAME.json: NAME-accuracy.png, top-1 over log2 K bits as in figure 5 of the ColorCNN paper; NAME-rate.png,
 top-1 over bits per pixel beside JPEG, WebP and 24-bit PNG; NAME-rate-payload.png, the same without the bytes that do
@@ -90,20 +90,23 @@ def main(argv: Sequence[str] | None = None) -> list[Path]:
     args = _parser().parse_args(argv)
     if args.maps:
         return [draw_maps(args)]
-    figures = figures_of(args.results)
+    drawn = {
+        args.out / f"{results.stem}-{name}.png": figure
+        for results in args.results
+        for name, figure in figures_of(results).items()
+    }
     args.out.mkdir(parents=True, exist_ok=True)
-    files = [args.out / f"{args.results.stem}-{name}.png" for name in figures]
-    for file, figure in zip(files, figures.values(), strict=True):
+    for file, figure in drawn.items():
         file.write_bytes(png(figure))
-    return files
+    return list(drawn)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m training.figures", description="Draw every figure of an evaluation from its JSON file."
+        prog="python -m training.figures", description="Draw every figure of evaluations from their JSON files."
     )
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--results", type=Path, help="JSON file that an evaluation wrote")
+    source.add_argument("--results", type=Path, nargs="+", metavar="FILE", help="JSON files that evaluations wrote")
     source.add_argument("--maps", type=int, nargs="+", metavar="NUMBER", help="images of the test set, from 0")
     parser.add_argument("--out", type=Path, required=True, help="folder for the PNG files")
     maps = parser.add_argument_group("what --maps needs")

@@ -82,14 +82,12 @@ def figures(report: Report, subject: str) -> Mapping[str, Figure]:
 def _over_colors(rows: Sequence[Tuned], subject: str, level: Level) -> Figure:
     """Figure 6 of the reproduction study."""
     painted = [row for row in rows if row.colors]
-    control = [100 * row.top1_after for row in rows if not row.colors]
     bits = tuple(math.log2(row.colors) for row in painted if row.colors)
     none = ("",) * len(painted)
     return line_plot(
         [
             Series("before", bits, tuple(100 * row.top1_before for row in painted), none),
             Series("fine-tuned", bits, tuple(100 * row.top1_after for row in painted), none),
-            *(Series("originals, fine-tuned alike", bits, (after,) * len(bits), none) for after in control),
         ],
         title="Top-1 before and after fine-tuning on few colours",
         subtitle=subject,
