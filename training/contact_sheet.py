@@ -25,7 +25,7 @@ from models.quantizers.classical import CLASSICAL
 from models.quantizers.learned import LearnedQuantizer, load_quantizer
 from models.recognizer import Recognizer, load_recognizer
 from models.registry import Registry
-from training import run
+from training import flags, run
 from training.datasets import load
 
 Pixels = NDArray[np.uint8]
@@ -141,7 +141,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--methods", nargs="*", choices=sorted(CLASSICAL), default=["median_cut"], help="other rows (median_cut)"
     )
-    parser.add_argument("--colors", type=int, nargs="+", default=[2, 4, 8], help="columns (2 4 8)")
+    parser.add_argument("--colors", type=flags.COLORS, nargs="+", default=[2, 4, 8], help="columns (2 4 8)")
     parser.add_argument("--cam", action="store_true", help="draw the activation map of each tile's label over it")
     parser.add_argument("--out", type=Path, required=True, help="PNG file to write")
     return parser

@@ -27,7 +27,7 @@ from models.quantizers.classical import CLASSICAL
 from models.quantizers.learned import LearnedQuantizer, load_quantizer
 from models.quantizers.published import PublishedQuantizer, load_published
 from models.registry import Registry
-from training import measuring, run
+from training import flags, measuring, run
 from training.measuring import Images, parts, words
 
 COLORS = (2, 4, 8, 16, 32, 64, 128, 256)
@@ -159,7 +159,9 @@ def _parser() -> argparse.ArgumentParser:
         default=list(CLASSICAL),
         help="classical quantizers to measure (default: all)",
     )
-    parser.add_argument("--colors", type=int, nargs="+", default=COLORS, help=f"numbers of colours ({words(COLORS)})")
+    parser.add_argument(
+        "--colors", type=flags.COLORS, nargs="+", default=COLORS, help=f"numbers of colours ({words(COLORS)})"
+    )
     parser.add_argument(
         "--qualities", type=int, nargs="*", default=QUALITIES, help=f"of JPEG and WebP, 1 to 100 ({words(QUALITIES)})"
     )

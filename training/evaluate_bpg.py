@@ -22,7 +22,7 @@ from models.codecs.bpg.codec import Chroma
 from models.compare import Measured, Setting, Summary, measure
 from models.quantizers.learned import LearnedQuantizer, load_quantizer
 from models.registry import Registry
-from training import measuring, run
+from training import flags, measuring, run
 from training.measuring import Images, parts, words
 
 COLORS = (2, 4, 8, 16, 32)
@@ -93,8 +93,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     measuring.add_flags(parser)
     parser.add_argument("--quantizer", required=True, help="published learned quantizer that paints the images")
-    parser.add_argument("--images", type=int, default=1000, help="the first so many of the test set (%(default)s)")
-    parser.add_argument("--colors", type=int, nargs="+", default=COLORS, help=f"numbers of colours ({words(COLORS)})")
+    parser.add_argument(
+        "--images", type=flags.COUNT, default=1000, help="the first so many of the test set (%(default)s)"
+    )
+    parser.add_argument(
+        "--colors", type=flags.COLORS, nargs="+", default=COLORS, help=f"numbers of colours ({words(COLORS)})"
+    )
     parser.add_argument(
         "--qps", type=int, nargs="+", choices=QPS, metavar="QP", default=QPS, help="of HEVC's, 0 to 51 (all)"
     )

@@ -18,7 +18,7 @@ from functools import partial
 from models.compare import Measured, Setting, Summary
 from models.quantizers.learned import LearnedQuantizer, load_quantizer
 from models.registry import Registry
-from training import measuring, run
+from training import flags, measuring, run
 from training.measuring import Images, parts, words
 
 COLORS = (2, 4, 8, 16)
@@ -75,8 +75,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     measuring.add_flags(parser)
     parser.add_argument("--quantizer", required=True, help="published learned quantizer that has several strengths")
-    parser.add_argument("--images", type=int, default=2000, help="the first so many of the test set (%(default)s)")
-    parser.add_argument("--colors", type=int, nargs="+", default=COLORS, help=f"numbers of colours ({words(COLORS)})")
+    parser.add_argument(
+        "--images", type=flags.COUNT, default=2000, help="the first so many of the test set (%(default)s)"
+    )
+    parser.add_argument(
+        "--colors", type=flags.COLORS, nargs="+", default=COLORS, help=f"numbers of colours ({words(COLORS)})"
+    )
     parser.add_argument(
         "--percents",
         type=int,

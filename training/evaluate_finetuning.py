@@ -35,7 +35,7 @@ from models.metrics import bits_per_pixel
 from models.networks.classifiers import Classifier
 from models.quantizers.learned import LearnedQuantizer, load_quantizer
 from models.registry import Registry
-from training import finetune, measuring, paint, run, start
+from training import finetune, flags, measuring, paint, run, start
 from training.datasets import load, mean_file_size
 from training.finetuning_report import Tuned
 from training.measuring import Images, words
@@ -233,14 +233,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     measuring.add_flags(parser)
     parser.add_argument("--quantizer", required=True, help="published learned quantizer that paints the images")
-    parser.add_argument("--colors", type=int, nargs="+", default=COLORS, help=f"numbers of colours ({words(COLORS)})")
+    parser.add_argument(
+        "--colors", type=flags.COLORS, nargs="+", default=COLORS, help=f"numbers of colours ({words(COLORS)})"
+    )
     parser.add_argument(
         "--qps", type=int, nargs="*", choices=_QPS, metavar="QP", default=(), help="of BPG (none: indexed PNG)"
     )
     paint.add_source_flags(parser)
-    parser.add_argument("--epochs", type=int, default=3, help="of fine-tuning (%(default)s)")
-    parser.add_argument("--batch", type=int, default=128, help="images in a batch (%(default)s)")
-    parser.add_argument("--lr", type=float, default=0.01, help="peak learning rate (%(default)s)")
+    parser.add_argument("--epochs", type=flags.COUNT, default=3, help="of fine-tuning (%(default)s)")
+    parser.add_argument("--batch", type=flags.COUNT, default=128, help="images in a batch (%(default)s)")
+    parser.add_argument("--lr", type=flags.WEIGHT, default=0.01, help="peak learning rate (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of fine-tuning (%(default)s)")
     start.add_minutes_flag(parser)
     cache = Path("runs", "cache")

@@ -29,7 +29,7 @@ from models.quantizers.base import Quantizer
 from models.quantizers.classical import CLASSICAL
 from models.quantizers.learned import load_quantizer
 from models.registry import Registry
-from training import measuring, run
+from training import flags, measuring, run
 from training.datasets import load
 from training.measuring import Images, words
 
@@ -103,12 +103,14 @@ def _parser() -> argparse.ArgumentParser:
     run.add_data_flags(parser)
     run.add_models_flag(parser)
     parser.add_argument("--quantizer", required=True, help="published learned quantizer that paints the images")
-    parser.add_argument("--images", type=int, default=100, help="of the held-out part of train (%(default)s)")
-    parser.add_argument("--held-out", type=int, default=5000, help="as the quantizer was trained (%(default)s)")
+    parser.add_argument("--images", type=flags.COUNT, default=100, help="of the held-out part of train (%(default)s)")
+    parser.add_argument("--held-out", type=flags.COUNT, default=5000, help="as the quantizer was trained (%(default)s)")
     parser.add_argument("--photos", type=Path, nargs="*", default=[], help="image files, painted as large as they are")
-    parser.add_argument("--colors", type=int, nargs="+", default=COLORS, help=f"numbers of colours ({words(COLORS)})")
+    parser.add_argument(
+        "--colors", type=flags.COLORS, nargs="+", default=COLORS, help=f"numbers of colours ({words(COLORS)})"
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (%(default)s)")
-    parser.add_argument("--workers", type=int, help="processes (default: one for each core)")
+    parser.add_argument("--workers", type=flags.COUNT, help="processes (default: one for each core)")
     parser.add_argument("--out", type=Path, required=True, help="JSON file for the results")
     return parser
 

@@ -22,7 +22,7 @@ from models.compare import Measured, Row, Sample, Setting, Summary, make_row, me
 from models.palette_image import PaletteImage
 from models.recognizer import Recognizer, load_recognizer
 from models.registry import Registry
-from training import run
+from training import flags, run
 from training.datasets import DatasetError, LabelledImages, load
 
 _PART = 250  # images
@@ -176,7 +176,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     run.add_models_flag(parser)
     parser.add_argument("--classifier", required=True, help="published classifier that looks at the images")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (%(default)s)")
-    parser.add_argument("--workers", type=int, help="processes for all but the networks (default: one for each core)")
+    parser.add_argument(
+        "--workers", type=flags.COUNT, help="processes for all but the networks (default: one for each core)"
+    )
     parser.add_argument("--out", type=Path, required=True, help="JSON file for the results")
 
 

@@ -24,7 +24,7 @@ from torch.nn import functional as F
 from models.networks.classifiers import Classifier
 from models.networks.colorcnn import ColorCNN
 from models.networks.palette import SoftResult, hard_palette, paint_hard
-from models.quantizers.base import check_colors
+from training import flags
 from training.losses import disagreement, regulariser, total_variation
 
 _DRAWS = "2:8 3:1 4:4 6:1 8:3 12:1 16:3 32:2 64:1 128:0.2 256:0.2"
@@ -144,8 +144,7 @@ def drawn_colors(args: argparse.Namespace) -> dict[str, Any]:
 
 def _draw(text: str) -> tuple[int, float]:
     colors, _, weight = text.partition(":")
-    check_colors(int(colors))
-    return int(colors), float(weight or 1)
+    return int(flags.COLORS(colors)), flags.WEIGHT(weight or "1")
 
 
 def add_objective_flags(parser: argparse.ArgumentParser) -> None:
@@ -153,8 +152,8 @@ def add_objective_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--start", help="published quantizer to start from, which also is built upon its own classifier"
     )
-    parser.add_argument("--lr", type=float, default=2e-3, help="peak learning rate of AdamW (%(default)s)")
-    parser.add_argument("--weight-decay", type=float, default=1e-4, help="of AdamW (%(default)s)")
+    parser.add_argument("--lr", type=flags.WEIGHT, default=2e-3, help="peak learning rate of AdamW (%(default)s)")
+    parser.add_argument("--weight-decay", type=flags.WEIGHT, default=1e-4, help="of AdamW (%(default)s)")
     parser.add_argument(
         "--colors",
         type=_draw,
@@ -163,21 +162,29 @@ def add_objective_flags(parser: argparse.ArgumentParser) -> None:
         default=[_draw(text) for text in _DRAWS.split()],
         help=f"numbers of colours and how often a batch gets each ({_DRAWS})",
     )
-    parser.add_argument("--soft", type=float, default=0.8, help="part of the run with soft images (%(default)s)")
-    parser.add_argument("--hard-colors", type=int, default=16, help="from this K on images are hard (%(default)s)")
+    parser.add_argument("--soft", type=flags.SHARE, default=0.8, help="part of the run with soft images (%(default)s)")
     parser.add_argument(
-        "--contrast", type=float, default=4.0, help="soft images: what contrast is divided by (%(default)s)"
+        "--hard-colors", type=flags.COUNT, default=16, help="from this K on images are hard (%(default)s)"
     )
-    parser.add_argument("--jitter", type=float, default=1.0, help="soft images: brightness shift, in std (%(default)s)")
+    parser.add_argument(
+        "--contrast", type=flags.POSITIVE, default=4.0, help="soft images: what contrast is divided by (%(default)s)"
+    )
+    parser.add_argument(
+        "--jitter", type=flags.WEIGHT, default=1.0, help="soft images: brightness shift, in std (%(default)s)"
+    )
     parser.add_argument(
         "--distillation",
-        type=float,
+        type=flags.SHARE,
         default=0.5,
         help="0: learn from labels, 1: from the classifier's answer to the original (%(default)s)",
     )
-    parser.add_argument("--regularisation", type=float, default=1.0, help="weight of the paper's R (%(default)s)")
-    parser.add_argument("--error", type=float, default=1.0, help="weight of the squared error at large K (%(default)s)")
     parser.add_argument(
-        "--rate", type=float, default=0.0, help="weight of unequal neighbours and of edges (%(default)s)"
+        "--regularisation", type=flags.WEIGHT, default=1.0, help="weight of the paper's R (%(default)s)"
     )
-    parser.add_argument("--crop", type=int, default=4, help="random shift in pixels (%(default)s)")
+    parser.add_argument(
+        "--error", type=flags.WEIGHT, default=1.0, help="weight of the squared error at large K (%(default)s)"
+    )
+    parser.add_argument(
+        "--rate", type=flags.WEIGHT, default=0.0, help="weight of unequal neighbours and of edges (%(default)s)"
+    )
+    parser.add_argument("--crop", type=flags.FROM_ZERO, default=4, help="random shift in pixels (%(default)s)")

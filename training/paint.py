@@ -31,7 +31,7 @@ from models.quantizers.base import Quantizer
 from models.quantizers.classical import CLASSICAL
 from models.quantizers.learned import LearnedQuantizer, load_quantizer
 from models.registry import Registry
-from training import measuring, run, start
+from training import flags, measuring, run, start
 from training.datasets import DatasetError, LabelledImages, load, write_part
 from training.measuring import Images, parts
 
@@ -191,12 +191,16 @@ def _parser() -> argparse.ArgumentParser:
     painter = parser.add_mutually_exclusive_group()
     painter.add_argument("--quantizer", help="published learned quantizer that paints the images, in its own size")
     painter.add_argument("--method", choices=sorted(CLASSICAL), help="classical quantizer that paints them instead")
-    parser.add_argument("--colors", type=int, help="K, 2 to 256")
+    parser.add_argument("--colors", type=flags.COLORS, help="K, 2 to 256")
     parser.add_argument("--qp", type=int, choices=range(52), metavar="QP", help="of BPG (default: indexed PNG)")
     add_source_flags(parser)
-    parser.add_argument("--size", type=int, default=32, help="pixels of a side, without --quantizer (%(default)s)")
+    parser.add_argument(
+        "--size", type=flags.COUNT, default=32, help="pixels of a side, without --quantizer (%(default)s)"
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (%(default)s)")
-    parser.add_argument("--workers", type=int, help="processes for all but the networks (default: one for each core)")
+    parser.add_argument(
+        "--workers", type=flags.COUNT, help="processes for all but the networks (default: one for each core)"
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder of the painted dataset")
     return parser
 
@@ -204,7 +208,7 @@ def _parser() -> argparse.ArgumentParser:
 def add_source_flags(parser: argparse.ArgumentParser) -> None:
     """Which images of a dataset are painted, and how they are coded."""
     parser.add_argument("--chroma", choices=("444", "422", "420"), default="420", help="of BPG (%(default)s)")
-    parser.add_argument("--test", type=int, metavar="N", help="so many of the test images (all)")
+    parser.add_argument("--test", type=flags.COUNT, metavar="N", help="so many of the test images (all)")
     start.add_split_flags(parser)
 
 

@@ -20,7 +20,7 @@ from models.method_names import ONE_PASS
 from models.networks.colorcnn import ColorCNNConfig
 from models.quantizers.base import MAX_COLORS, MIN_COLORS
 from models.registry import MANIFEST_FILE, SHIPPED, ModelEntry, Registry
-from training import run
+from training import flags, run
 
 CHECKPOINTS = "checkpoints"
 
@@ -108,10 +108,16 @@ def publish(
 
 
 def _served(config: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The network's configuration with what only matters in use; SystemExit for a classifier, which paints nothing."""
+    """The network's configuration with what only matters in use.
+
+    Raises SystemExit for a classifier, which paints nothing, and for values that the network refuses.
+    """
     if config["kind"] != "colorcnn":
         raise SystemExit(f"--{', --'.join(changes)}: for quantizers only")
-    return ColorCNNConfig.from_json({**config["network"], **changes}).to_json()
+    try:
+        return ColorCNNConfig.from_json({**config["network"], **changes}).to_json()
+    except ValueError as error:
+        raise SystemExit(f"--{', --'.join(changes)}: {error}") from None
 
 
 def as_checkpoint(name: str, finished: FinishedRun) -> Checkpoint:
@@ -234,11 +240,11 @@ def _parser() -> argparse.ArgumentParser:
         help="quantizers: numbers of colours from which on structure counts less, and not at all (default: everywhere)",
     )
     parser.add_argument(
-        "--rounds", type=int, help="quantizers: of k-means for the colour centres (default: as trained)"
+        "--rounds", type=flags.FROM_ZERO, help="quantizers: of k-means for the colour centres (default: as trained)"
     )
     parser.add_argument(
         "--strengths",
-        type=float,
+        type=flags.WEIGHT,
         nargs="+",
         metavar="FACTOR",
         help="quantizers: factors of the structure that are tried for each image (default: 1 alone)",

@@ -28,6 +28,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
+from training.flags import Number
+
 SHIPPED = Path(__file__).parent / "recipes"
 """The folder of the recipes that come with the project."""
 OF_A_CALL = frozenset(
@@ -51,7 +53,7 @@ OF_A_CALL = frozenset(
 
 _TEXTS = ("title", "protocol", "cost", "trainer")
 _LISTS = {"seeds": int, "needs": str}
-_NUMBERS: Mapping[Any, tuple[type, ...]] = {int: (int,), float: (int, float)}  # flags of other types are texts
+_NUMBERS: Mapping[Any, tuple[type, ...]] = {int: (int,), float: (int, float)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,14 +148,19 @@ def _fits(action: argparse.Action, value: object) -> bool:
         return isinstance(value, bool)
     if isinstance(value, list) != _is_many(action):
         return False
-    kinds = _NUMBERS.get(action.type, (str,))
-    return all(isinstance(one, kinds) and not isinstance(one, bool) for one in _list(value))
+    return all(isinstance(one, _kinds(action)) and not isinstance(one, bool) for one in _list(value))
+
+
+def _kinds(action: argparse.Action) -> tuple[type, ...]:
+    """What TOML may have for a flag; those of other types than numbers are texts."""
+    kind = action.type.kind if isinstance(action.type, Number) else action.type
+    return _NUMBERS.get(kind, (str,))
 
 
 def _wanted(action: argparse.Action) -> str:
     if action.nargs == 0:
         return "true or false"
-    kind = _NUMBERS.get(action.type, (str,))[-1].__name__
+    kind = _kinds(action)[-1].__name__
     return f"a list of {kind}" if _is_many(action) else f"one {kind}"
 
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import torch
 
 from models.networks.precision import has_bfloat16
-from training import run
+from training import flags, run
 from training.datasets import DatasetError
 from training.recipe import OF_A_CALL, Recipe, arguments
 
@@ -84,16 +84,20 @@ def options(args: argparse.Namespace) -> dict[str, Any]:
 
 def add_split_flags(parser: argparse.ArgumentParser) -> None:
     """How many training images are held out, and how many of the others are used."""
-    parser.add_argument("--held-out", type=int, default=5000, help="training images kept for selection (%(default)s)")
-    parser.add_argument("--train", type=int, metavar="N", help="so many of the other training images (all)")
+    parser.add_argument(
+        "--held-out", type=flags.COUNT, default=5000, help="training images kept for selection (%(default)s)"
+    )
+    parser.add_argument("--train", type=flags.COUNT, metavar="N", help="so many of the other training images (all)")
 
 
 def add_training_flags(parser: argparse.ArgumentParser, *, epochs: int, batch: int) -> None:
     """The flags that every trainer has."""
     run.add_data_flags(parser)
     parser.add_argument("--out", type=Path, required=True, help="folder for log.jsonl and the run's state")
-    parser.add_argument("--epochs", type=int, default=epochs, help="passes over the training part (%(default)s)")
-    parser.add_argument("--batch", type=int, default=batch, help="images in a batch (%(default)s)")
+    parser.add_argument(
+        "--epochs", type=flags.COUNT, default=epochs, help="passes over the training part (%(default)s)"
+    )
+    parser.add_argument("--batch", type=flags.COUNT, default=batch, help="images in a batch (%(default)s)")
     parser.add_argument(
         "--score-every",
         type=int,

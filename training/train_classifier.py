@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.networks.classifiers import Classifier, ClassifierConfig, build_classifier
-from training import augment, run, start
+from training import augment, flags, run, start
 from training.datasets import LabelledImages, load
 
 
@@ -176,29 +176,35 @@ def _parser() -> argparse.ArgumentParser:
         "--architecture", choices=("resnet9", "resnet18", "alexnet"), default="resnet9", help="network (%(default)s)"
     )
     parser.add_argument(
-        "--width", type=int, default=32, help="channels of the first stage, 64 as published (%(default)s)"
+        "--width", type=flags.COUNT, default=32, help="channels of the first stage, 64 as published (%(default)s)"
     )
-    parser.add_argument("--size", type=int, default=32, help="images are resized to this many pixels (%(default)s)")
+    parser.add_argument(
+        "--size", type=flags.COUNT, default=32, help="images are resized to this many pixels (%(default)s)"
+    )
     add_optimizer_flags(parser, lr=0.2, label_smoothing=0.1, cutout=8)
     return parser
 
 
 def add_optimizer_flags(parser: argparse.ArgumentParser, *, lr: float, label_smoothing: float, cutout: int) -> None:
     """How `train` trains; crop as it is for 32x32."""
-    parser.add_argument("--lr", type=float, default=lr, help="peak learning rate (%(default)s)")
-    parser.add_argument("--weight-decay", type=float, default=5e-4, help="pull of the weights to zero (%(default)s)")
-    parser.add_argument("--momentum", type=float, default=0.9, help="of SGD, Nesterov's (%(default)s)")
+    parser.add_argument("--lr", type=flags.WEIGHT, default=lr, help="peak learning rate (%(default)s)")
+    parser.add_argument(
+        "--weight-decay", type=flags.WEIGHT, default=5e-4, help="pull of the weights to zero (%(default)s)"
+    )
+    parser.add_argument("--momentum", type=flags.SHARE, default=0.9, help="of SGD, Nesterov's (%(default)s)")
     parser.add_argument(
         "--label-smoothing",
-        type=float,
+        type=flags.SHARE,
         default=label_smoothing,
         help="share of the target spread over all classes (%(default)s)",
     )
-    parser.add_argument("--crop", type=int, default=4, help="random shift in pixels (%(default)s)")
-    parser.add_argument("--cutout", type=int, default=cutout, help="side of the blanked square in pixels (%(default)s)")
+    parser.add_argument("--crop", type=flags.FROM_ZERO, default=4, help="random shift in pixels (%(default)s)")
+    parser.add_argument(
+        "--cutout", type=flags.FROM_ZERO, default=cutout, help="side of the blanked square in pixels (%(default)s)"
+    )
     parser.add_argument(
         "--half-size",
-        type=float,
+        type=flags.SHARE,
         default=0.0,
         metavar="PART",
         help="part of the epochs, the first ones, on images of half the side (%(default)s)",

@@ -21,7 +21,7 @@ from models.networks.classifiers import Classifier
 from models.networks.colorcnn import DECODER_WIDTHS, ColorCNN, ColorCNNConfig, build_colorcnn
 from models.networks.folding import fold_batch_norm
 from models.registry import Registry
-from training import augment, run, start
+from training import augment, flags, run, start
 from training.datasets import LabelledImages
 from training.objective import Objective, TrainingConfig, add_objective_flags, drawn_colors
 from training.painting import classifier_and_data, frozen_classifier, score
@@ -186,7 +186,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--also", nargs="+", default=(), metavar="NAME", help="other classifiers that shall read it too"
     )
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help="of k-means for the colour centres (%(default)s)")
+    parser.add_argument(
+        "--rounds", type=flags.FROM_ZERO, default=ROUNDS, help="of k-means for the colour centres (%(default)s)"
+    )
     parser.add_argument("--encoder", help="published classifier to build upon instead")
     add_objective_flags(parser)
     return parser

@@ -21,7 +21,7 @@ from models.networks.classifiers import Classifier
 from models.networks.colorcnn import ColorCNN
 from models.networks.folding import fold_batch_norm
 from models.registry import Registry
-from training import run, start
+from training import flags, run, start
 from training.datasets import LabelledImages
 from training.objective import Objective, TrainingConfig, add_objective_flags, drawn_colors
 from training.painting import classifier_and_data, score
@@ -98,7 +98,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--classifier", required=True, help="published classifier to build upon, and to start the reader from"
     )
-    parser.add_argument("--reader-lr", type=float, default=3e-4, help="the reader's peak learning rate (%(default)s)")
+    parser.add_argument(
+        "--reader-lr", type=flags.WEIGHT, default=3e-4, help="the reader's peak learning rate (%(default)s)"
+    )
     add_objective_flags(parser)
     return parser
 

@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from models.networks.classifiers import Classifier
 from models.networks.folding import fold_batch_norm
 from models.networks.published import PublishedColorCNN, PublishedConfig
-from training import augment, run, start
+from training import augment, flags, run, start
 from training.datasets import LabelledImages
 from training.losses import regulariser
 from training.painting import classifier_and_data, score
@@ -152,20 +152,26 @@ def _parser() -> argparse.ArgumentParser:
     start.add_split_flags(parser)
     run.add_models_flag(parser)
     parser.add_argument("--classifier", required=True, help="published classifier to train against")
-    parser.add_argument("--colors", type=int, required=True, help="K, the number of colours, 2 to 256")
-    parser.add_argument("--width", type=int, default=64, help="channels of the U-Net's finest level (%(default)s)")
+    parser.add_argument("--colors", type=flags.COLORS, required=True, help="K, the number of colours, 2 to 256")
+    parser.add_argument(
+        "--width", type=flags.COUNT, default=64, help="channels of the U-Net's finest level (%(default)s)"
+    )
     parser.add_argument(
         "--color-norm",
-        type=float,
+        type=flags.POSITIVE,
         default=4.0,
         help="soft images: what contrast is divided by; the authors: 1 for AlexNet on others than CIFAR (%(default)s)",
     )
-    parser.add_argument("--lr", type=float, default=0.01, help="learning rate of SGD (%(default)s)")
-    parser.add_argument("--momentum", type=float, default=0.5, help="of SGD (%(default)s)")
-    parser.add_argument("--weight-decay", type=float, default=5e-4, help="pull of the weights to zero (%(default)s)")
-    parser.add_argument("--restart", type=int, default=20, help="epochs of one cosine cycle (%(default)s)")
-    parser.add_argument("--regularisation", type=float, default=1.0, help="weight of the paper's R (%(default)s)")
-    parser.add_argument("--crop", type=int, default=4, help="random shift in pixels (%(default)s)")
+    parser.add_argument("--lr", type=flags.WEIGHT, default=0.01, help="learning rate of SGD (%(default)s)")
+    parser.add_argument("--momentum", type=flags.SHARE, default=0.5, help="of SGD (%(default)s)")
+    parser.add_argument(
+        "--weight-decay", type=flags.WEIGHT, default=5e-4, help="pull of the weights to zero (%(default)s)"
+    )
+    parser.add_argument("--restart", type=flags.COUNT, default=20, help="epochs of one cosine cycle (%(default)s)")
+    parser.add_argument(
+        "--regularisation", type=flags.WEIGHT, default=1.0, help="weight of the paper's R (%(default)s)"
+    )
+    parser.add_argument("--crop", type=flags.FROM_ZERO, default=4, help="random shift in pixels (%(default)s)")
     return parser
 
 

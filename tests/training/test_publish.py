@@ -54,6 +54,8 @@ def test_fading_and_strengths_go_into_the_published_network(workshop: Workshop, 
     assert (config.fade, config.strengths) == ((32, 64), (0.5, 1.0))
     with pytest.raises(SystemExit, match="for quantizers"):
         publish.main(["--run", str(workshop.runs / "stripes"), "--name", "x", "--fade", "32", "64"])
+    with pytest.raises(SystemExit, match=r"--fade: fade must be two rising numbers"):
+        publish.main([*flags, "--fade", "64", "32"])
 
 
 def test_an_unfinished_run_is_not_published(workshop: Workshop, tmp_path: Path) -> None:

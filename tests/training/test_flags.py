@@ -1,0 +1,59 @@
+"""training/flags.py, and the parsers of the trainers that use it."""
+
+import argparse
+
+import pytest
+
+from training import finetune, flags, publish, train_classifier, train_colorcnn, train_joint, train_published
+from training.flags import Number
+
+REFUSED = [
+    (flags.COUNT, "0", "a whole number, 1 or more"),
+    (flags.COUNT, "1.5", "a whole number, 1 or more"),
+    (flags.FROM_ZERO, "-1", "a whole number, 0 or more"),
+    (flags.COLORS, "1", "a whole number from 2 to 256"),
+    (flags.COLORS, "257", "a whole number from 2 to 256"),
+    (flags.WEIGHT, "-0.1", "a number, 0 or more"),
+    (flags.WEIGHT, "nan", "a number, 0 or more"),
+    (flags.WEIGHT, "inf", "a number, 0 or more"),
+    (flags.POSITIVE, "0", "a number above 0"),
+    (flags.SHARE, "1.01", "a number from 0 to 1"),
+    (flags.SHARE, "half", "a number from 0 to 1"),
+]
+
+
+@pytest.mark.parametrize(("kind", "text", "wanted"), REFUSED)
+def test_what_is_out_of_range_is_refused_with_what_it_must_be(kind: Number, text: str, wanted: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match=f"must be {wanted}, not '{text}'"):
+        kind(text)
+
+
+def test_the_ends_of_a_range_are_in_it_and_keep_their_kind() -> None:
+    assert [flags.COUNT("1"), flags.FROM_ZERO("0"), flags.COLORS("2"), flags.COLORS("256")] == [1, 0, 2, 256]
+    assert [flags.WEIGHT("0"), flags.POSITIVE("1e-9"), flags.SHARE("0"), flags.SHARE("1")] == [0, 1e-9, 0, 1]
+    assert isinstance(flags.COUNT("1"), int) and isinstance(flags.SHARE("1"), float)
+
+
+@pytest.mark.parametrize(
+    ("script", "flag", "text"),
+    [
+        (train_classifier, "--batch", "0"),
+        (train_classifier, "--width", "0"),
+        (train_classifier, "--held-out", "-5"),
+        (train_colorcnn, "--colors", "1:2"),
+        (train_colorcnn, "--colors", "2:much"),
+        (train_colorcnn, "--contrast", "0"),
+        (train_joint, "--reader-lr", "-1"),
+        (train_published, "--color-norm", "0"),
+        (train_published, "--colors", "300"),
+        (finetune, "--epochs", "0"),
+        (publish, "--strengths", "-1"),
+    ],
+)
+def test_a_script_says_which_flag_is_wrong(
+    script: object, flag: str, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parser: argparse.ArgumentParser = script._parser()  # type: ignore[attr-defined]
+    with pytest.raises(SystemExit):
+        parser.parse_args([flag, text])
+    assert f"error: argument {flag}: must be " in capsys.readouterr().err
