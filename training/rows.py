@@ -109,7 +109,7 @@ def tables(results: Path, recipes: Path = SHIPPED) -> dict[str, str]:
     found = {
         **{f"Side by side on {dataset}, top-1 in %": _beside(dataset, published, trained) for dataset in datasets},
         "Read by a classifier that had no part in it, top-1 in %": _transferred(reports, known),
-        "Ablations, top-1 in % on the held-out part of train": _ablations(results, known),
+        **_ablations(results, known),
         "Every row": _every_row(trained),
     }
     return {title: body for title, body in found.items() if body.count("\n") > 1}
@@ -194,17 +194,22 @@ def _transferred(reports: Iterable[Mapping[str, Any]], recipes: Iterable[Recipe]
     return table(heading, lines)
 
 
-def _ablations(results: Path, recipes: Iterable[Recipe]) -> str:
-    """A line for each recipe that the test set is not read for, with mean and standard deviation over its seeds."""
-    lines = []
+def _ablations(results: Path, recipes: Iterable[Recipe]) -> dict[str, str]:
+    """For each dataset a line for each recipe that the test set is not read for: means, and deviation of top-1."""
+    lines: dict[str, list[list[str]]] = {}
     for recipe in recipes:
         logs = [_log(results, row_name(recipe, seed)) for seed in recipe.seeds]
         runs = [Run.read(log) for log in logs if log.exists()]
         if runs and not recipe.test:
             head = [recipe.title, f"`{recipe.file.stem}`", str(len(runs)), str(runs[0].epochs)]
             cells = [_spread([each.scores[f"held_out_top1_{colors}"] for each in runs]) for colors in COLORS]
-            lines.append([*head, f"{fmean(each.minutes for each in runs):.1f}", *cells])
-    return table(["ablation", "recipe", "seeds", "epochs", "minutes", *(f"K = {k}" for k in COLORS)], lines)
+            line = [*head, f"{fmean(each.minutes for each in runs):.1f}", *cells]
+            lines.setdefault(recipe.train.get("dataset", _NONE), []).append(line)
+    heading = ["ablation", "recipe", "seeds", "epochs", "minutes", *(f"K = {k}" for k in COLORS)]
+    return {
+        f"Ablations on {dataset}, top-1 in % on the held-out part of train": table(heading, body)
+        for dataset, body in lines.items()
+    }
 
 
 def _spread(shares: Sequence[float]) -> str:

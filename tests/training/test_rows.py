@@ -25,7 +25,7 @@ def folder(tmp_path: Path) -> Path:
     read = 'classifier = "seer"\n'
     (tmp_path / "seer.toml").write_text(RECIPE.format("The seer", "train_classifier", [0], "", ""))
     (tmp_path / "ours.toml").write_text(RECIPE.format("The ours", "train_colorcnn", [0], "", read))
-    ablation = RECIPE.format("Less", "train_colorcnn", [3, 4, 5], "test = false\n", read)
+    ablation = RECIPE.format("Less", "train_colorcnn", [3, 4, 5], "test = false\n", read + 'dataset = "dots"')
     (tmp_path / "less.toml").write_text(ablation)
     (tmp_path / "logs").mkdir()
     for name in ("seer", "ours"):
@@ -64,7 +64,7 @@ def test_networks_stand_beside_what_was_published_and_are_measured_with_their_se
 
 
 def test_ablations_tell_the_mean_and_the_spread_of_their_seeds_on_held_out_images(folder: Path) -> None:
-    [line] = lines(folder, "Ablations, top-1 in % on the held-out part of train")
+    [line] = lines(folder, "Ablations on dots, top-1 in % on the held-out part of train")
     assert line == ["Less", "`less`", "2", "1", "5.5", "55.2 ± 7.1", "55.4 ± 7.1", "55.8 ± 7.1", *line[8:]]
 
 
