@@ -242,7 +242,7 @@ def _parser() -> argparse.ArgumentParser:
     paint.add_source_flags(parser)
     parser.add_argument("--epochs", type=flags.COUNT, default=3, help="of fine-tuning (%(default)s)")
     parser.add_argument("--batch", type=flags.COUNT, default=128, help="images in a batch (%(default)s)")
-    parser.add_argument("--lr", type=flags.WEIGHT, default=0.01, help="peak learning rate (%(default)s)")
+    parser.add_argument("--lr", type=flags.WEIGHT, default=0.003, help="peak learning rate (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of fine-tuning (%(default)s)")
     start.add_minutes_flag(parser)
     cache = Path("runs", "cache")

@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def add_tuning_flags(parser: argparse.ArgumentParser) -> None:
     """How to learn, with defaults for weights that know the originals already."""
-    add_optimizer_flags(parser, lr=0.01, label_smoothing=0.0, cutout=0)
+    add_optimizer_flags(parser, lr=0.003, label_smoothing=0.0, cutout=0)
 
 
 if __name__ == "__main__":

@@ -61,6 +61,8 @@ class Source:
         """The images of a dataset that the flags of `add_source_flags` choose, in `size` pixels."""
         data = load(folder, "train", size=size)
         train, held_out = data.hold_out(args.held_out, keep=args.train)
+        if args.score is not None:
+            held_out = held_out.select(torch.arange(min(args.score, len(held_out))))
         test = load(folder, "test", size=size)
         if args.test is not None:
             test = test.hold_out(args.test)[1]
@@ -209,6 +211,7 @@ def add_source_flags(parser: argparse.ArgumentParser) -> None:
     """Which images of a dataset are painted, and how they are coded."""
     parser.add_argument("--chroma", choices=("444", "422", "420"), default="420", help="of BPG (%(default)s)")
     parser.add_argument("--test", type=flags.COUNT, metavar="N", help="so many of the test images (all)")
+    parser.add_argument("--score", type=flags.COUNT, metavar="N", help="so many of those that are held out (all)")
     start.add_split_flags(parser)
 
 

@@ -64,6 +64,12 @@ def test_every_split_is_what_the_quantizer_paints_with_the_labels_of_the_origina
         assert np.mean(painted.images[:10].permute(0, 2, 3, 1).numpy() != expected) < 0.01
 
 
+def test_as_many_of_the_held_out_images_as_are_scored(workshop: Workshop, two_colors: Path, tmp_path: Path) -> None:
+    fewer = call(workshop, tmp_path / "fewer", "--quantizer", "painter", "--colors", "2", *CHOSEN, "--score", "10")
+    assert files(fewer, "held_out") == files(two_colors, "held_out")[:10]
+    assert files(fewer, "train") == files(two_colors, "train")
+
+
 def test_its_files_are_indexed_png(two_colors: Path) -> None:
     for data in files(two_colors, "test"):
         with Image.open(io.BytesIO(data)) as image:
