@@ -36,12 +36,14 @@ REPORTS = (
     "cifar10-bpg-rate",
     "cifar10-palette-modes",
     "tiny-imagenet-200",
+    "tiny-imagenet-200-tuned",
 )
 FIGURES = [
     *(("cifar10", name) for name in ("accuracy", "rate", "rate-payload", "quality")),
     ("cifar10-fidelity", "likeness"),
     *product(("cifar10-bpg", "cifar10-bpg-rate"), ("bits", "bits-payload", "rate", "likeness")),
     *product(("tiny-imagenet-200",), ("accuracy", "rate")),
+    ("tiny-imagenet-200-tuned", "accuracy"),
 ]
 
 
@@ -145,6 +147,27 @@ def test_what_is_said_of_tiny_imagenet_is_what_was_measured() -> None:
         f"{ours[2] - 100 * top1['colorcnn_one_pass', 2]:.1f} points. The second round gained "
         f"{100 * (rounds[1] - rounds[0]):.1f} points on held-out images;",
         f"of two colours at {100 * norms[0]:.1f} %, and with a norm of two at {100 * norms[1]:.1f} %",
+    )
+
+
+def test_what_is_said_of_fine_tuning_is_what_was_measured() -> None:
+    report = measured("tiny-imagenet-200-tuned")
+    rows = {row["colors"]: row for row in report["rows"]}
+    gain = {colors: 100 * (row["top1_after"] - row["top1_before"]) for colors, row in rows.items()}
+    closed = gain[2] / (100 * (report["top1_original"] - rows[2]["top1_before"]))
+    rates = {
+        (colors, rate): 100 * logged(f"tiny-alexnet-k{colors}{rate and f'-rate-{rate}'}")[-1]["held_out_top1"]
+        for colors, rate in ((16, "0.01"), (16, ""), (16, "0.001"), (2, "0.01"), (2, ""))
+    }
+    assert closed == pytest.approx(1 / 3, abs=0.03) and max(gain[32], gain[64]) < 0
+    assert_told(
+        f"Two colours gain {gain[2]:.1f} points and keep {100 * rows[2]['top1_after']:.1f} %",
+        f"four gain {gain[4]:.1f}, eight {gain[8]:.1f}, sixteen {gain[16]:.1f}.",
+        f"and the originals lose {-gain[None]:.1f}:",
+        f"At 16 colours, where they had {100 * rows[16]['held_out_before']:.1f} % before, they had "
+        f"{rates[16, '0.01']:.1f} % after fine-tuning at 0.01, {rates[16, '']:.1f} at 0.003 and "
+        f"{rates[16, '0.001']:.1f} at 0.001; "
+        f"at two colours {rates[2, '0.01']:.1f} at 0.01 and {rates[2, '']:.1f} at 0.003",
     )
 
 

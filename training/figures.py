@@ -8,7 +8,7 @@ not depend on the picture; NAME-quality.png, bytes over PSNR.
 
 Of a study of BPG (figure 7 of the reproduction study): NAME-bits.png and NAME-bits-payload.png, bits per pixel over QP;
 NAME-rate.png and NAME-likeness.png, top-1 and PSNR over bits per pixel. Of `training.evaluate_fidelity`:
-NAME-likeness.png, top-1 over PSNR. Of `training.evaluate_finetuning`: NAME-tuned.png, top-1 over log2 K before and
+NAME-likeness.png, top-1 over PSNR. Of `training.evaluate_finetuning`: NAME-accuracy.png, top-1 over log2 K before and
 after (figure 6), or, with BPG, NAME-before.png and NAME-after.png, top-1 over bits per pixel (figures 8 and 9).
 
     python -m training.figures --maps 12 40 --data DATA/cifar10 --out results

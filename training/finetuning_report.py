@@ -71,7 +71,7 @@ def figures(report: Report, subject: str) -> Mapping[str, Figure]:
     rows = [Tuned(**row) for row in report["rows"]]
     level = Level(f"originals: {100 * report['top1_original']:.1f} %", 100 * report["top1_original"])
     if all(row.quality is None for row in rows):
-        return {"tuned": _over_colors(rows, subject, level)}
+        return {"accuracy": _over_colors(rows, subject, level)}
     coded = f"{subject}, BPG {report['chroma']}"
     return {
         "before": _over_rate(rows, coded, level, lambda row: row.top1_before, "before fine-tuning"),

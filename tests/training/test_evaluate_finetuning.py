@@ -129,11 +129,11 @@ def test_tables_tell_before_and_after(folder: Path) -> None:
 
 
 def test_figures_of_palettes_and_of_bpg(folder: Path) -> None:
-    shown = figures.figures_of(folder / "tuned.json")["tuned"].axes[0].get_lines()
+    shown = figures.figures_of(folder / "tuned.json")["accuracy"].axes[0].get_lines()
     assert {line.get_label() for line in shown} >= {"before", "fine-tuned"}
     reports = [str(folder / name) for name in ("tuned.json", "tuned-bpg.json")]
     files = figures.main(["--results", *reports, "--out", str(folder / "drawn")])
-    assert [file.name for file in files] == ["tuned-tuned.png", "tuned-bpg-before.png", "tuned-bpg-after.png"]
+    assert [file.name for file in files] == ["tuned-accuracy.png", "tuned-bpg-before.png", "tuned-bpg-after.png"]
     lines = figures.figures_of(folder / "tuned-bpg.json")["after"].axes[0].get_lines()
     assert {line.get_label() for line in lines} >= {"2 colours", "originals"}
 
