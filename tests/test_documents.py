@@ -37,6 +37,7 @@ REPORTS = (
     "cifar10-palette-modes",
     "tiny-imagenet-200",
     "tiny-imagenet-200-tuned",
+    "tiny-imagenet-200-tuned-bpg",
 )
 FIGURES = [
     *(("cifar10", name) for name in ("accuracy", "rate", "rate-payload", "quality")),
@@ -44,6 +45,7 @@ FIGURES = [
     *product(("cifar10-bpg", "cifar10-bpg-rate"), ("bits", "bits-payload", "rate", "likeness")),
     *product(("tiny-imagenet-200",), ("accuracy", "rate")),
     ("tiny-imagenet-200-tuned", "accuracy"),
+    *product(("tiny-imagenet-200-tuned-bpg",), ("before", "after")),
 ]
 
 
@@ -168,6 +170,39 @@ def test_what_is_said_of_fine_tuning_is_what_was_measured() -> None:
         f"{rates[16, '0.01']:.1f} % after fine-tuning at 0.01, {rates[16, '']:.1f} at 0.003 and "
         f"{rates[16, '0.001']:.1f} at 0.001; "
         f"at two colours {rates[2, '0.01']:.1f} at 0.01 and {rates[2, '']:.1f} at 0.003",
+    )
+
+
+def by_place(report: Mapping[str, Any]) -> dict[tuple[int | None, int], dict[str, Any]]:
+    """Rows of a study of fine-tuning on BPG, by K and QP; None for originals."""
+    return {(row["colors"], row["quality"]): row for row in report["rows"]}
+
+
+def test_what_is_said_of_fine_tuning_on_bpg_is_what_was_measured() -> None:
+    rows = by_place(measured("tiny-imagenet-200-tuned-bpg"))
+    two, many, equal, near = rows[2, 31], rows[32, 31], rows[None, 37], rows[None, 31]
+    leads = [
+        [100 * (other[f"top1_{when}"] - row[f"top1_{when}"]) for row, other in ((two, equal), (many, near))]
+        for when in ("before", "after")
+    ]
+    coarse = [row for (colors, qp), row in rows.items() if colors and qp == 51]
+    worst, best = (100 * choose(row["top1_before"] for row in coarse) for choose in (min, max))
+    lost = [
+        100 * (row["top1_before"] - row["top1_after"]) for (colors, qp), row in rows.items() if not colors and qp < 20
+    ]
+    seconds = [60 * row["painting_minutes"] for row in rows.values()]
+    assert all(2 < row["top1_after"] / row["top1_before"] < 3 for row in (*coarse, rows[None, 51]))
+    assert_told(
+        f"two colours take {two['bits_per_pixel']:.2f} bits per pixel and keep {100 * two['top1_before']:.1f} %, "
+        f"fine-tuned {100 * two['top1_after']:.1f}; originals at QP 37 take {equal['bits_per_pixel']:.2f} and keep "
+        f"{100 * equal['top1_before']:.1f}, fine-tuned {100 * equal['top1_after']:.1f}.",
+        f"at QP 31 from {leads[0][0]:.1f} points at two colours to {leads[0][1]:.1f} at 32",
+        f"from it: {leads[1][0]:.1f} and {leads[1][1]:.1f} are left.",
+        f"{worst:.1f} to {best:.1f} % of palettes, {100 * rows[None, 51]['top1_before']:.1f} of originals.",
+        f"to originals the most, {100 * rows[None, 51]['top1_after']:.1f} %.",
+        f"originals lose {min(lost):.1f} to {max(lost):.1f} points.",
+        f"BPG of 9,000 images took {min(seconds):.0f} seconds at QP 51 to {max(seconds):.0f} at QP 3 on two cores, "
+        f"{sum(seconds) / 60:.0f} minutes for the {len(rows)} datasets",
     )
 
 
