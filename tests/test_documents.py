@@ -38,6 +38,7 @@ REPORTS = (
     "tiny-imagenet-200",
     "tiny-imagenet-200-tuned",
     "tiny-imagenet-200-tuned-bpg",
+    "tiny-imagenet-200-tuned-bpg-low",
 )
 FIGURES = [
     *(("cifar10", name) for name in ("accuracy", "rate", "rate-payload", "quality")),
@@ -45,7 +46,7 @@ FIGURES = [
     *product(("cifar10-bpg", "cifar10-bpg-rate"), ("bits", "bits-payload", "rate", "likeness")),
     *product(("tiny-imagenet-200",), ("accuracy", "rate")),
     ("tiny-imagenet-200-tuned", "accuracy"),
-    *product(("tiny-imagenet-200-tuned-bpg",), ("before", "after")),
+    *product(("tiny-imagenet-200-tuned-bpg", "tiny-imagenet-200-tuned-bpg-low"), ("before", "after")),
 ]
 
 
@@ -203,6 +204,27 @@ def test_what_is_said_of_fine_tuning_on_bpg_is_what_was_measured() -> None:
         f"originals lose {min(lost):.1f} to {max(lost):.1f} points.",
         f"BPG of 9,000 images took {min(seconds):.0f} seconds at QP 51 to {max(seconds):.0f} at QP 3 on two cores, "
         f"{sum(seconds) / 60:.0f} minutes for the {len(rows)} datasets",
+    )
+
+
+def test_what_is_said_of_fine_tuning_on_coarse_bpg_is_what_was_measured() -> None:
+    rows = by_place(measured("tiny-imagenet-200-tuned-bpg-low"))
+    gains = {place: 100 * (row["top1_after"] - row["top1_before"]) for place, row in rows.items()}
+    twos = [gain for (colors, _), gain in gains.items() if colors == 2]
+    two, equal = rows[2, 43], rows[None, 44]
+    pairs = ((rows[4, 43], rows[None, 44]), (rows[4, 47], rows[None, 48]))
+    before, after = (
+        [100 * (original[f"top1_{when}"] - row[f"top1_{when}"]) for row, original in pairs]
+        for when in ("before", "after")
+    )
+    assert max(before) < 0.31 and f"{two['bits_per_pixel']:.2f}" == f"{equal['bits_per_pixel']:.2f}"
+    assert_told(
+        f"from {gains[4, 31]:.1f} points at QP 31 to {gains[4, 47]:.1f} at 47; "
+        f"two colours gain {min(twos):.1f} to {max(twos):.1f} at any.",
+        f"at QP 43 two colours take {two['bits_per_pixel']:.2f} bits per pixel and keep "
+        f"{100 * two['top1_before']:.1f} %, fine-tuned {100 * two['top1_after']:.1f}; originals at QP 44 take as many "
+        f"and keep {100 * equal['top1_before']:.1f}, fine-tuned {100 * equal['top1_after']:.1f}.",
+        f"after it the originals lead by {after[0]:.1f} and {after[1]:.1f}.",
     )
 
 
