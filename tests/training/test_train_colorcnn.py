@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import torch
 
-from models.errors import BadOption
 from models.networks.classifiers import ClassifierConfig, build_classifier
 from models.registry import Registry
 from tests.training.conftest import QUANTIZER_FLAGS, Workshop
@@ -59,11 +58,6 @@ def test_every_classifier_can_be_the_encoder(architecture: str) -> None:
     config = {"architecture": architecture, "classes": 3, "width": 4}
     network = around(build_classifier(ClassifierConfig.from_json(config)).eval()).eval()
     assert network.hard(torch.rand(2, 3, 32, 32), 5).indices.shape == (2, 32, 32)
-
-
-def test_numbers_of_colours_out_of_range_are_refused() -> None:
-    with pytest.raises(BadOption, match="2 to 256"):
-        train_colorcnn.main(["--out", "unused", "--classifier", "unused", "--colors", "1:1"])
 
 
 def test_a_resumed_run_refuses_other_options(workshop: Workshop) -> None:
