@@ -1,7 +1,7 @@
 """The contact sheet: images painted by several methods in several numbers of colours, with what a classifier sees.
 
 As figure 2 of the ColorCNN paper: a row for each method, a column for each number of colours, and under each tile its
-label, green where the classifier keeps its answer to the original, else red.
+label, green where the classifier keeps its answer to the original, or is right where that is known, else red.
 """
 
 import math
