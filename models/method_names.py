@@ -5,6 +5,10 @@ from types import MappingProxyType
 
 ONE_PASS = "colorcnn_one_pass"
 """The learned quantizer without its search, in evaluations of a network that has one."""
+REFINED = "colorcnn_refined"
+"""The learned quantizer with its structure refined for each image after the search."""
+VARIANTS = (ONE_PASS, REFINED)
+"""Ways to paint with the learned quantizer that must be asked for; a checkpoint's measured accuracy is without them."""
 TRUECOLOR = "truecolor_png"
 """The originals as lossless files."""
 
@@ -12,6 +16,7 @@ METHOD_NAMES: Mapping[str, str] = MappingProxyType(
     {
         "colorcnn": "ColorCNN",
         ONE_PASS: "ColorCNN, one pass",
+        REFINED: "ColorCNN, refined",
         "colorcnn_published": "ColorCNN as published",
         "median_cut": "median cut",
         "octree": "octree",

@@ -19,6 +19,7 @@ from models.contact_sheet import MOST_TILES
 from models.errors import BadOption
 from models.palette_image import MAX_COLORS
 from models.prediction import Prediction
+from models.quantizers.learned import LEARNED_METHODS
 from service.benchmark_worker import (
     Compared,
     Conditions,
@@ -29,7 +30,7 @@ from service.benchmark_worker import (
     compare_row,
     open_image,
 )
-from service.engine import LEARNED_METHOD, LEARNED_METHODS, Choice, Engine
+from service.engine import LEARNED_METHOD, Choice, Engine
 from service.options import BenchmarkOptions
 from service.pipeline import class_index
 from service.problems import INTERNAL, NotDrawn, NotReady, OutOfTime, Problem, QueueFull, problem_of

@@ -16,19 +16,16 @@ import torch
 from numpy.typing import NDArray
 
 from models.errors import BadOption, ColorCNNError, UnknownMethod, UnknownModel
-from models.method_names import ONE_PASS
 from models.palette_image import PaletteImage
 from models.prediction import Prediction
 from models.quantizers.base import MAX_COLORS, MIN_COLORS, Quantizer
 from models.quantizers.classical import CLASSICAL
-from models.quantizers.learned import LearnedQuantizer, load_quantizer
+from models.quantizers.learned import LEARNED_METHODS, LearnedQuantizer, load_quantizer
 from models.quantizers.published import PublishedQuantizer, load_published
 from models.recognizer import Recognizer, load_recognizer
 from models.registry import ModelEntry, Registry
 
 LEARNED_METHOD = LearnedQuantizer.name
-LEARNED_METHODS = (LEARNED_METHOD, ONE_PASS)
-"""Those of the networks that are served: with the search for the strength of each image's structure, and without."""
 PUBLISHED_METHOD = PublishedQuantizer.name
 
 # Kinds of models in the manifest.
@@ -229,7 +226,7 @@ class ModelEngine:
         quantizer = CLASSICAL[choice.method] if choice.model is None else self._quantizers[choice.model]
         if not isinstance(quantizer, LearnedQuantizer):
             return quantizer
-        return replace(quantizer, fidelity=choice.fidelity, search=choice.method != ONE_PASS)
+        return replace(quantizer.by(choice.method), fidelity=choice.fidelity)
 
     def _recognizer(self, model: str | None) -> Recognizer:
         return self._recognizers[self.classifier(model).name]

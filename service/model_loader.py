@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -10,7 +10,6 @@ import numpy as np
 import torch
 
 from models.compare import Setting
-from models.method_names import ONE_PASS
 from models.quantizers.base import MAX_COLORS, MIN_COLORS, Quantizer
 from models.quantizers.classical import CLASSICAL
 from models.quantizers.learned import LearnedQuantizer, load_quantizer
@@ -45,7 +44,7 @@ def _quantizer(loader: ModelLoader, method: str, model: str | None) -> Quantizer
     """Its first image is this one, so that no row's milliseconds hold what only happens once."""
     quantizer, colors = (CLASSICAL[method], MIN_COLORS) if model is None else _network(loader, model)
     if isinstance(quantizer, LearnedQuantizer):
-        quantizer = replace(quantizer, search=method != ONE_PASS)
+        quantizer = quantizer.by(method)
     quantizer.quantize(np.arange(64 * 48 * 3, dtype=np.uint32).reshape(64, 48, 3).astype(np.uint8), colors)
     return quantizer
 

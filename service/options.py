@@ -9,7 +9,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, StringConstraints
 
 from models.codecs.bpg import Mode
-from models.method_names import ONE_PASS
+from models.method_names import ONE_PASS, REFINED
 from models.quantizers.base import MAX_COLORS, MIN_COLORS
 from service.engine import LEARNED_METHOD
 
@@ -63,7 +63,9 @@ class PaintOptions(ImageOptions):
     method: Name = Field(
         LEARNED_METHOD,
         description=f"Who paints: `{LEARNED_METHOD}` (the network), `{ONE_PASS}` (the same without "
-        "its search for the best strength for each image, so quicker) or a classical quantizer; see GET /models.",
+        f"its search for the best strength for each image, so quicker), `{REFINED}` (structure refined for each image "
+        "until the model's classifier reads it like the original: slower, and for that classifier alone) or a "
+        "classical quantizer; see GET /models.",
     )
     model: Name | None = Field(
         None, description="Network for the methods of networks; left out: the default of GET /models."
@@ -156,8 +158,8 @@ class BenchmarkOptions(ImageOptions):
         (LEARNED_METHOD, "median_cut", "octree", "kmeans"),
         min_length=1,
         json_schema_extra=_UNIQUE,
-        description=f"Who paints: `{LEARNED_METHOD}` (the network), `{ONE_PASS}` (the same without its search) and "
-        "classical quantizers; see GET /models.",
+        description=f"Who paints: `{LEARNED_METHOD}` (the network), `{ONE_PASS}` (the same without its search), "
+        f"`{REFINED}` (refined for the model's classifier) and classical quantizers; see GET /models.",
     )
     labels: tuple[Name, ...] = Field(
         (),

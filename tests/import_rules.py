@@ -113,7 +113,7 @@ def _unit(module: str) -> str:
     parts = module.split(".")
     if parts[1] != "quantizers":
         return parts[1]
-    return "learned" if parts[2:3] in (["learned"], ["published"], ["search"]) else "classical"
+    return "learned" if parts[2:3] in (["learned"], ["published"], ["refinement"], ["search"]) else "classical"
 
 
 def _may_import(importer: str, imported: str) -> bool:

@@ -13,7 +13,7 @@ import argparse
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -24,7 +24,7 @@ from models.method_names import ONE_PASS, TRUECOLOR
 from models.palette_image import PaletteImage
 from models.quantizers.base import Quantizer
 from models.quantizers.classical import CLASSICAL
-from models.quantizers.learned import LearnedQuantizer, load_quantizer
+from models.quantizers.learned import LEARNED_METHODS, LearnedQuantizer, load_quantizer
 from models.quantizers.published import PublishedQuantizer, load_published
 from models.registry import Registry
 from training import flags, measuring, run
@@ -94,9 +94,9 @@ def _networks(args: argparse.Namespace, registry: Registry, device: torch.device
     networks: dict[tuple[str, str], Quantizer] = {}
     if args.quantizer:
         learned = load_quantizer(registry, args.quantizer, device)
-        networks[learned.name, args.quantizer] = learned
-        if len(learned.network.config.strengths) > 1:
-            networks[ONE_PASS, args.quantizer] = replace(learned, search=False)
+        searched = len(learned.network.config.strengths) > 1
+        for method in args.ways or ((learned.name, ONE_PASS) if searched else (learned.name,)):
+            networks[method, args.quantizer] = learned.by(method)
     for name in args.published:
         networks[PublishedQuantizer.name, name] = load_published(registry, name, device)
     return networks
@@ -146,6 +146,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     measuring.add_flags(parser)
     parser.add_argument("--quantizer", help="learned quantizer of the registry to measure (default: none)")
+    parser.add_argument(
+        "--ways",
+        nargs="+",
+        choices=LEARNED_METHODS,
+        help="how it paints (default: with its search, and without where it has one)",
+    )
     parser.add_argument(
         "--published",
         nargs="*",

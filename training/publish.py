@@ -16,7 +16,7 @@ from typing import Any
 
 from models import checkpoint
 from models.checkpoint import Checkpoint, Provenance
-from models.method_names import ONE_PASS
+from models.method_names import VARIANTS
 from models.networks.colorcnn import ColorCNNConfig
 from models.quantizers.base import MAX_COLORS, MIN_COLORS
 from models.registry import MANIFEST_FILE, SHIPPED, ModelEntry, Registry
@@ -185,7 +185,7 @@ def _measured(name: str, results: Mapping[str, Any]) -> dict[str, float]:
         return {"test_top1": after[0]} if after else {}
     if results.get("classifier") == name:
         return {"test_top1": results["top1_original"]}
-    rows = [row for row in results.get("rows", []) if row["model"] == name and row["method"] != ONE_PASS]
+    rows = [row for row in results.get("rows", []) if row["model"] == name and row["method"] not in VARIANTS]
     return {f"test_top1_{row['colors']}": row["top1"] for row in rows}
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from models.method_names import ONE_PASS, method_name
+from models.method_names import VARIANTS, method_name
 from training import run
 from training.markdown import table
 from training.recipe import SHIPPED, Recipe
@@ -139,7 +139,7 @@ def _seed(reports: Sequence[Mapping[str, Any]], results: Path, recipe: Recipe, n
     report = next((each for each in reports if name in each["sha256"] and each["classifier"] == judge), None)
     if report is None or not _log(results, name).exists():
         return None
-    rows = [row for row in report["rows"] if row["model"] == name and row["method"] != ONE_PASS]
+    rows = [row for row in report["rows"] if row["model"] == name and row["method"] not in VARIANTS]
     return Seed(report, rows, _whole_run(results, recipe, name))
 
 

@@ -1,8 +1,8 @@
 """The learned quantizer: a ColorCNN network behind the interface that all quantizers share, for images of any size."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
 
 import numpy as np
 import torch
@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.errors import UnknownModel
+from models.method_names import ONE_PASS, REFINED
 from models.networks.colorcnn import ColorCNN, Plan, Window
 from models.networks.folding import fold_batch_norm
 from models.networks.precision import has_bfloat16
 from models.palette_image import PaletteImage
 from models.quantizers.base import check_colors, checked_exact, exact
+from models.quantizers.refinement import refined
 from models.quantizers.search import strengthened
 from models.registry import Registry
 from models.resampling import resize
@@ -40,12 +42,14 @@ class LearnedQuantizer:
     fidelity: whose eye the search for the strength of the structure serves, from 0, the classifier's, to 1, the human's
     (the squared error); without effect where the network does not heed it. search: whether there is that search;
     without it structure is as strong as it was learned, and the classifier is not asked once more for each strength.
+    refinement: whether structure is refined for each image after that, for the classifier's eye alone.
     """
 
     network: ColorCNN
     device: torch.device
     fidelity: float = 0.0
     search: bool = True
+    refinement: bool = False
     name: ClassVar[str] = "colorcnn"
 
     @property
@@ -57,6 +61,10 @@ class LearnedQuantizer:
     def heeds_fidelity(self) -> bool:
         """Whether there is more than one strength to choose from."""
         return len(self.network.config.strengths) > 1
+
+    def by(self, method: str) -> Self:
+        """The same network for one of LEARNED_METHODS."""
+        return replace(self, search=method != ONE_PASS, refinement=method == REFINED)
 
     @torch.inference_mode()
     def quantize(self, pixels: NDArray[np.uint8], colors: int) -> PaletteImage:
@@ -110,7 +118,8 @@ class LearnedQuantizer:
             strengths = self.network.config.strengths
             if not self.search and len(strengths) > 1:
                 strengths = (1.0,)
-            return strengthened(self.network, views, plan, strengths, self.fidelity)
+            plan = strengthened(self.network, views, plan, strengths, self.fidelity)
+            return refined(self.network, views, plan) if self.refinement else plan
 
     def _upload(self, pixels: NDArray[np.uint8]) -> Tensor:
         """The same array on the device."""
@@ -118,6 +127,10 @@ class LearnedQuantizer:
         if self.device.type == "cuda":
             copy = copy.pin_memory()  # so that a tile is copied while the one before is painted
         return copy.to(self.device, non_blocking=True)
+
+
+LEARNED_METHODS = (LearnedQuantizer.name, ONE_PASS, REFINED)
+"""With the search for the strength of each image's structure, without it, and with structure refined for each image."""
 
 
 def _planes(pixels: Tensor) -> Tensor:

@@ -68,5 +68,13 @@ def _costs(network: ColorCNN, views: Tensor, answers: Tensor, plan: Plan, factor
     painted = paint_hard(hard_palette(views, indices, plan.offsets.shape[1]).palette, indices)
     read = network.encoder(painted).float().log_softmax(1)
     divergence = F.kl_div(read, answers, reduction="none", log_target=True).sum(1)
+    return reading_cost(divergence, painted, views, fidelity).view(strengths, count)
+
+
+def reading_cost(divergence: Tensor, painted: Tensor, views: Tensor, fidelity: float = 0.0) -> Tensor:
+    """What is smallest for the best painting, (B,) float32; see `strengthened`.
+
+    divergence: (B,) float32, nats. painted, views: (B, 3, s, s) float32 in [0, 1]. fidelity: 0 to 1.
+    """
     error = (painted - views).square().mean((1, 2, 3))
-    return ((1 - fidelity) * divergence + (fidelity + _FLOOR) * _ERROR_WEIGHT * error).view(strengths, count)
+    return (1 - fidelity) * divergence + (fidelity + _FLOOR) * _ERROR_WEIGHT * error

@@ -13,6 +13,7 @@ from models.errors import BadOption, UnknownMethod, UnknownModel
 from models.palette_image import PaletteImage
 from models.prediction import Prediction
 from models.quantizers.classical import CLASSICAL
+from models.quantizers.learned import LEARNED_METHODS
 from models.registry import ModelEntry
 from service.engine import Choice, Pixels
 from tests.service.fake_loader import CLASSES, FakeClassifier, grey_steps
@@ -90,7 +91,7 @@ class FakeEngine:
         return tuple(ENTRIES.values())
 
     def methods(self) -> tuple[str, ...]:
-        return ("colorcnn", "colorcnn_one_pass", *CLASSICAL)
+        return (*LEARNED_METHODS, *CLASSICAL)
 
     def results(self) -> tuple[Mapping[str, Any], ...]:
         return self.measured

@@ -21,7 +21,7 @@ from models.networks.published import PublishedColorCNN, PublishedConfig
 from models.palette_image import PaletteImage
 from models.quantizers import search
 from models.quantizers.classical import CLASSICAL
-from models.quantizers.learned import LearnedQuantizer, load_quantizer
+from models.quantizers.learned import LEARNED_METHODS, LearnedQuantizer, load_quantizer
 from models.registry import Registry
 from service.engine import Choice, ModelEngine, NoSuchDevice, pick_device
 from service.model_loader import ModelLoader
@@ -90,7 +90,7 @@ def engine(folder: Path) -> ModelEngine:
 
 def test_everything_is_loaded(engine: ModelEngine) -> None:
     assert [entry.name for entry in engine.models()] == ["teacher", "outsider", "first", "second"]
-    assert engine.methods() == ("colorcnn", "colorcnn_one_pass", *CLASSICAL)
+    assert engine.methods() == ("colorcnn", "colorcnn_one_pass", "colorcnn_refined", *CLASSICAL)
     assert engine.device == "cpu"
 
 
@@ -138,7 +138,7 @@ def test_a_default_that_is_not_there_fails_the_start(folder: Path, defaults: dic
 
 
 def test_unknown_names_list_the_known_ones(engine: ModelEngine) -> None:
-    with pytest.raises(UnknownMethod, match="colorcnn, colorcnn_one_pass, median_cut"):
+    with pytest.raises(UnknownMethod, match="colorcnn, colorcnn_one_pass, colorcnn_refined, median_cut"):
         engine.choose("magic", None, 4)
     with pytest.raises(UnknownModel, match="first, second"):
         engine.choose("colorcnn", "teacher", 4)
@@ -179,8 +179,19 @@ def test_one_pass_is_the_same_network_without_its_search(engine: ModelEngine, fo
     assert [quantizer.search for quantizer in loaded] == [True, False]  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("method", ["colorcnn_one_pass", *CLASSICAL])
-def test_what_does_not_search_has_no_fidelity(engine: ModelEngine, method: str) -> None:
+def test_refined_is_the_same_network_with_each_image_refined(engine: ModelEngine, folder: Path) -> None:
+    choice = engine.choose("colorcnn_refined", "second", 3)
+    assert choice == Choice("colorcnn_refined", "second", "teacher")
+    loaded = [ModelLoader(folder, "cpu").quantizer(Setting(name, "second")) for name in ("colorcnn", choice.method)]
+    plain = engine._quantizer(engine.choose("colorcnn", "second", 3))
+    for refined, other in ((engine._quantizer(choice), plain), (loaded[1], loaded[0])):
+        assert isinstance(refined, LearnedQuantizer) and refined.search and refined.refinement
+        assert isinstance(other, LearnedQuantizer) and not other.refinement
+        assert refined.quantize(ramp(), 3) == engine.quantize(ramp(), 3, choice)
+
+
+@pytest.mark.parametrize("method", ["colorcnn_one_pass", "colorcnn_refined", *CLASSICAL])
+def test_fidelity_is_for_the_search_alone(engine: ModelEngine, method: str) -> None:
     with pytest.raises(BadOption, match=f"{method}' heeds no `fidelity`; leave it out, or ask for 'colorcnn'"):
         engine.choose(method, None, 4, fidelity=0.25)
 
@@ -278,7 +289,7 @@ def test_published_networks_are_a_method_of_their_own(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text(json.dumps({"models": entries, "defaults": defaults}))
     engine = ModelEngine(tmp_path, device="cpu")
     engine.load()
-    assert engine.methods()[:3] == ("colorcnn", "colorcnn_one_pass", "colorcnn_published")
+    assert engine.methods()[:4] == (*LEARNED_METHODS, "colorcnn_published")
     choice = engine.choose("colorcnn_published", None, 2)
     assert choice == engine.choose("colorcnn_published", "two", 2) == Choice("colorcnn_published", "two", "teacher")
     assert choice.on_device and engine.quantize(ramp(), 2, choice).colors <= 2

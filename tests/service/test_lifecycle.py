@@ -210,7 +210,7 @@ async def test_models_says_what_is_loaded(client: AsyncClient) -> None:
 
     assert [model["name"] for model in report["models"]] == list(ENTRIES)
     assert [model["name"] for model in report["models"] if model["default"]] == ["judge", "painter"]
-    assert report["methods"] == ["colorcnn", "colorcnn_one_pass", *CLASSICAL]
+    assert report["methods"] == ["colorcnn", "colorcnn_one_pass", "colorcnn_refined", *CLASSICAL]
     painter = report["models"][2]
     assert painter == {
         "name": "painter",

@@ -90,7 +90,9 @@ def test_an_evaluation_goes_on_where_it_was(workshop: Workshop, tmp_path: Path) 
 NOT_OF_THE_HEADER = ("command", "hardware", "torch")
 
 
-def test_a_quantizer_that_searches_is_measured_without_it_too(workshop: Workshop, tmp_path: Path) -> None:
+def test_a_quantizer_that_searches_is_measured_without_it_too_and_refined_where_asked_for(
+    workshop: Workshop, tmp_path: Path
+) -> None:
     models = Path(shutil.copytree(workshop.models, tmp_path / "models"))
     run = ["--models", str(models), "--run", str(workshop.runs / "painter"), "--name", "painter"]
     publish.main([*run, "--strengths", "0", "1"])
@@ -101,5 +103,7 @@ def test_a_quantizer_that_searches_is_measured_without_it_too(workshop: Workshop
 
     assert [searched.method, one_pass.method] == ["colorcnn", "colorcnn_one_pass"]
     assert searched.kept >= one_pass.kept
+    [refined, _] = evaluate.main([*flags, "--ways", "colorcnn_refined", "--out", str(tmp_path / "refined.json")])
+    assert refined.method == "colorcnn_refined" and refined.kept >= searched.kept
     before = Summary(**row_of(workshop, Setting("colorcnn", "painter", 2)))
     assert replace(one_pass, method="colorcnn", milliseconds=before.milliseconds) == before
