@@ -21,10 +21,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv serve test lint format bench bench-isolation bench-bpg soak check-image fuzz docker-build
+.PHONY: help venv serve test lint format bench bench-isolation bench-refinement bench-bpg soak check-image fuzz docker-build
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "  PYTHON=$(PYTHON)  the interpreter, 3.11 or newer     VENV=$(VENV)  where everything is installed"
 	@echo "  PIP_ARGS=...     more words for 'pip install', such as an index of CPU-only torch (see the Makefile's top)"
@@ -51,6 +51,9 @@ bench: $(DEV_INSTALLED) ## how quick all of it is, as ratios, in minutes, into r
 
 bench-isolation: $(DEV_INSTALLED) ## how quick /quantize stays while a benchmark runs, into results/isolation.json
 	$(IN_VENV) -m tests.benchmarks.isolation --out results/isolation.json
+
+bench-refinement: $(DEV_INSTALLED) ## what colorcnn_refined costs beside colorcnn, as ratios, into results/refinement.json
+	$(IN_VENV) -m tests.benchmarks.refinement --out results/refinement.json
 
 bench-bpg: $(DEV_INSTALLED) ## milliseconds and bytes of BPG at three sizes, 1 and 2 threads, into results/bpg-speed.json
 	$(IN_VENV) -m tests.benchmarks.bpg --out results/bpg-speed.json

@@ -48,6 +48,7 @@ class _Style(NamedTuple):
 _VERMILION, _BLUE, _GREEN, _PURPLE, _ORANGE, _SKY = "#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"
 _STYLES: Mapping[str, _Style] = {
     "ColorCNN": _Style(_VERMILION, "o", width=2.8),
+    "ColorCNN, refined": _Style(_VERMILION, "*", width=2.8),
     "ColorCNN as published": _Style(_VERMILION, "o", dashed=True),
     "median cut": _Style(_BLUE, "s"),
     "median cut + dither": _Style(_BLUE, "s", dashed=True),

@@ -153,6 +153,19 @@ def test_what_is_said_of_tiny_imagenet_is_what_was_measured() -> None:
     )
 
 
+def test_what_is_said_of_the_published_network_on_tiny_imagenet_is_what_was_measured() -> None:
+    share = 100 * top1_of("tiny-alexnet-published-k2")["colorcnn_published", 2]
+    ours = top1_of("tiny-alexnet-colorcnn-short")
+    [epoch] = logged("tiny-alexnet-published-k2")
+    assert epoch["epoch"] == 1 and len(logged("tiny-alexnet-colorcnn-short")) == 1
+    assert_told(
+        f"one epoch, which took {epoch['seconds'] / 60:.1f} minutes on two cores;",
+        f"It has {share:.1f} %, less than k-means, {100 * top1_of('tiny-imagenet-200')['kmeans', 2]:.1f}.",
+        f"has {100 * ours['colorcnn', 2]:.1f} % with the search and {100 * ours['colorcnn_one_pass', 2]:.1f} without.",
+        f"so that its {share:.1f} % are no measure",
+    )
+
+
 def test_what_is_said_of_fine_tuning_is_what_was_measured() -> None:
     report = measured("tiny-imagenet-200-tuned")
     rows = {row["colors"]: row for row in report["rows"]}

@@ -4,7 +4,7 @@
 
 For results/NAME.json: NAME-accuracy.png, top-1 over log2 K bits as in figure 5 of the ColorCNN paper; NAME-rate.png,
 top-1 over bits per pixel beside JPEG, WebP and 24-bit PNG; NAME-rate-payload.png, the same without the bytes that do
-not depend on the picture; NAME-quality.png, bytes over PSNR.
+not depend on the picture; NAME-quality.png, bytes over PSNR. With `--beside FILE` its rows are drawn too.
 
 Of a study of BPG (figure 7 of the reproduction study): NAME-bits.png and NAME-bits-payload.png, bits per pixel over QP;
 NAME-rate.png and NAME-likeness.png, top-1 and PSNR over bits per pixel. Of `training.evaluate_fidelity`:
@@ -19,7 +19,6 @@ painted anew, since the images are not ours to keep.
 """
 
 import argparse
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +33,7 @@ from models.quantizers.classical import CLASSICAL
 from training import fidelity_report, finetuning_report, run
 from training.bpg_figures import bpg_figures
 from training.contact_sheet import draw_maps
+from training.reports import read_together
 
 
 @dataclass(frozen=True)
@@ -70,10 +70,13 @@ class Report:
         }
 
 
-def figures_of(file: Path) -> Mapping[str, Figure]:
-    """Every figure of the report in a JSON file, by the ending of its file's name; SystemExit for any other file."""
+def figures_of(file: Path, others: Sequence[Path] = ()) -> Mapping[str, Figure]:
+    """Every figure of the report in a JSON file, by the ending of its file's name; SystemExit for any other file.
+
+    others: reports whose rows are drawn beside its own.
+    """
     try:
-        content = json.loads(file.read_bytes())
+        content = read_together(file, others)
         if "tuning" in content:
             return finetuning_report.figures(content, _subject(content))
         return Report.of(content).figures()
@@ -93,7 +96,7 @@ def main(argv: Sequence[str] | None = None) -> list[Path]:
     drawn = {
         args.out / f"{results.stem}-{name}.png": figure
         for results in args.results
-        for name, figure in figures_of(results).items()
+        for name, figure in figures_of(results, args.beside).items()
     }
     args.out.mkdir(parents=True, exist_ok=True)
     for file, figure in drawn.items():
@@ -108,6 +111,9 @@ def _parser() -> argparse.ArgumentParser:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--results", type=Path, nargs="+", metavar="FILE", help="JSON files that evaluations wrote")
     source.add_argument("--maps", type=int, nargs="+", metavar="NUMBER", help="images of the test set, from 0")
+    parser.add_argument(
+        "--beside", type=Path, nargs="+", default=[], metavar="FILE", help="files whose rows are drawn with --results"
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder for the PNG files")
     maps = parser.add_argument_group("what --maps needs")
     run.add_data_flags(maps)

@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from models.method_names import VARIANTS, method_name
+from models.method_names import REFINED, VARIANTS, method_name
 from training import run
 from training.markdown import table
 from training.recipe import SHIPPED, Recipe
@@ -48,10 +48,11 @@ class Seed:
 
 @dataclass(frozen=True)
 class Trained:
-    """A recipe that was run and measured on the test set, with at least one seed."""
+    """A recipe that was run and measured on the test set, with at least one seed; refined: as `colorcnn_refined`."""
 
     recipe: Recipe
     seeds: Sequence[Seed]
+    refined: bool = False
 
     @property
     def first(self) -> Seed:
@@ -128,19 +129,25 @@ def _evaluations(results: Path) -> list[Mapping[str, Any]]:
 def _measured(reports: Sequence[Mapping[str, Any]], results: Path, recipes: Iterable[Recipe]) -> Iterable[Trained]:
     """What the test set was read for, in the order of the recipes."""
     for recipe in recipes:
-        seeds = [_seed(reports, results, recipe, row_name(recipe, seed)) for seed in recipe.seeds]
-        if found := [seed for seed in seeds if seed]:
-            yield Trained(recipe, found)
+        for refined in (False, True):
+            seeds = [_seed(reports, results, recipe, row_name(recipe, seed), refined) for seed in recipe.seeds]
+            if found := [seed for seed in seeds if seed]:
+                yield Trained(recipe, found, refined)
 
 
-def _seed(reports: Sequence[Mapping[str, Any]], results: Path, recipe: Recipe, name: str) -> Seed | None:
-    """One run of a recipe, by the name of its model, if it was measured and there is a log of it."""
+def _seed(reports: Sequence[Mapping[str, Any]], results: Path, recipe: Recipe, name: str, refined: bool) -> Seed | None:
+    """One run of a recipe, by the name of its model, if it was measured so and there is a log of it."""
     judge = judge_name(recipe, name)
-    report = next((each for each in reports if name in each["sha256"] and each["classifier"] == judge), None)
-    if report is None or not _log(results, name).exists():
-        return None
-    rows = [row for row in report["rows"] if row["model"] == name and row["method"] not in VARIANTS]
-    return Seed(report, rows, _whole_run(results, recipe, name))
+    for report in reports:
+        if name in report["sha256"] and report["classifier"] == judge and _log(results, name).exists():
+            rows = [row for row in report["rows"] if row["model"] == name and _counts(row["method"], refined)]
+            if rows or (name == judge and not refined):  # of a classifier there are none
+                return Seed(report, rows, _whole_run(results, recipe, name))
+    return None
+
+
+def _counts(method: str, refined: bool) -> bool:
+    return method == REFINED if refined else method not in VARIANTS
 
 
 def _whole_run(results: Path, recipe: Recipe, name: str) -> Run:
@@ -171,7 +178,8 @@ def _published_line(row: Mapping[str, Any]) -> list[str]:
 
 def _line(each: Trained) -> list[str]:
     first = each.first
-    head = [each.recipe.title, first.report["classifier"], _percent(first.original), str(first.run.epochs)]
+    title = f"{each.recipe.title}, refined for each image" if each.refined else each.recipe.title
+    head = [title, first.report["classifier"], _percent(first.original), str(first.run.epochs)]
     return [*head, *(_spread(each.values(colors, "top1")) for colors in COLORS)]
 
 
@@ -230,7 +238,8 @@ def _lines(each: Trained) -> Iterable[list[str]]:
     """One for each K, or the one of a classifier; means over the seeds."""
     report, recipe = each.first.report, each.recipe
     originals = [seed.original for seed in each.seeds]
-    head = [f"`{recipe.file.stem}`", report["dataset"], report["classifier"], recipe.protocol.partition(":")[0]]
+    name = f"`{recipe.file.stem}`, refined" if each.refined else f"`{recipe.file.stem}`"
+    head = [name, report["dataset"], report["classifier"], recipe.protocol.partition(":")[0]]
     tail = [str(len(each.seeds)), each.first.run.hardware, f"{each.minutes:.0f}"]
     if not each.colors:
         yield [*head, _NONE, _spread(originals), *[_NONE] * 3, *tail]

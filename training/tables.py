@@ -4,7 +4,6 @@ python -m training.tables --results results/cifar10.json
 """
 
 import argparse
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from models.compare import Summary
 from models.method_names import method_name
 from training import bpg_tables, fidelity_report, finetuning_report, run
 from training.markdown import table
+from training.reports import read_together
 
 Value = Callable[[Summary], float | None]
 Report = Mapping[str, Any]
@@ -21,7 +21,7 @@ Report = Mapping[str, Any]
 def main(argv: Sequence[str] | None = None) -> str:
     """Parse flags and print every table under its title; returns what was printed."""
     args = _parser().parse_args(argv)
-    report = json.loads(args.results.read_bytes())
+    report = read_together(args.results, args.beside)
     text = "\n\n".join(f"{title}:\n\n{body}" for title, body in tables(report).items())
     print(text)
     return text
@@ -100,6 +100,9 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m training.tables", description="Print the tables of an evaluation in Markdown."
     )
     parser.add_argument("--results", type=Path, required=True, help="JSON file that an evaluation wrote")
+    parser.add_argument(
+        "--beside", type=Path, nargs="+", default=[], metavar="FILE", help="files whose rows stand with its own"
+    )
     return parser
 
 

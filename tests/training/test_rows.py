@@ -63,6 +63,22 @@ def test_networks_stand_beside_what_was_published_and_are_measured_with_their_se
     assert ours == ["The ours", "seer", "90.0", "3", "85.0", *["-"] * 5]
 
 
+def test_what_was_refined_has_a_line_of_its_own(folder: Path) -> None:
+    """Its report comes before the other one in the order of their names, and is of the same networks."""
+    report = json.loads((folder / "dots.json").read_text())
+    rows = [row("colorcnn_refined", "ours", colors, top1) for colors, top1 in ((2, 0.88), (4, 0.89))]
+    (folder / "dots-refined.json").write_text(json.dumps(report | {"rows": rows}))
+    _, ours, refined = lines(folder, "Side by side on dots, top-1 in %")
+    assert ours == ["The ours", "seer", "90.0", "3", "85.0", *["-"] * 5]
+    assert refined == ["The ours, refined for each image", "seer", "90.0", "3", "88.0", "89.0", *["-"] * 4]
+    assert [line[0] for line in lines(folder, "Every row")] == [
+        "`ours`",
+        "`ours`, refined",
+        "`ours`, refined",
+        "`seer`",
+    ]
+
+
 def test_ablations_tell_the_mean_and_the_spread_of_their_seeds_on_held_out_images(folder: Path) -> None:
     [line] = lines(folder, "Ablations on dots, top-1 in % on the held-out part of train")
     assert line == ["Less", "`less`", "2", "1", "5.5", "55.2 ± 7.1", "55.4 ± 7.1", "55.8 ± 7.1", *line[8:]]

@@ -1,0 +1,88 @@
+"""What it costs to refine each image for the classifier, beside the search alone, as ratios measured in one run.
+
+    python -m tests.benchmarks.refinement --out results/refinement.json
+
+The same quantizer paints the same images by both methods, which take turns: 64 squares of scikit-learn's china.jpg at
+32x32, as the service paints them together, and the photo at 512x512. An image that is read well enough early is left
+alone, so what refinement costs depends on the images; these are of none of the classifier's classes.
+"""
+
+import argparse
+import json
+import platform
+from collections.abc import Sequence
+from itertools import product
+from os import cpu_count
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from models.method_names import REFINED
+from models.quantizers.learned import load_quantizer
+from models.registry import Registry
+from tests.benchmarks.network import COLORS, MODEL, large_image, medians_of, served, small_images
+from training import markdown
+
+
+def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
+    """Parse flags, measure and write the JSON file."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.refinement", description=__doc__)
+    parser.add_argument("--turns", type=int, default=5, help="of each method, after one to warm up (%(default)s)")
+    parser.add_argument("--batch", type=int, default=64, help="images at 32x32 (%(default)s)")
+    parser.add_argument("--side", type=int, default=512, help="of the large image, in pixels (%(default)s)")
+    parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
+    args = parser.parse_args(argv)
+    flags = f"--turns {args.turns} --batch {args.batch} --side {args.side} --out {args.out}"
+    report = {
+        "command": f"python -m tests.benchmarks.refinement {flags}",
+        "hardware": f"{cpu_count()} CPU cores, {platform.machine()}",
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "model": MODEL,
+        "rows": measure(args.batch, args.side, args.turns),
+    }
+    args.out.write_text(json.dumps(report, indent=1) + "\n")
+    print(table(report))
+    return report
+
+
+def measure(batch: int, side: int, turns: int) -> list[dict[str, Any]]:
+    """A row for each size and number of colours: how many times as long refinement takes."""
+    plain = load_quantizer(Registry.open(), MODEL, torch.device("cpu"))
+    methods = {"search": plain, "refined": plain.by(REFINED)}
+    rows = []
+    for images, colors in product((small_images(plain.size, batch), large_image(side)), COLORS):
+        ways = {name: served(quantizer, images, colors) for name, quantizer in methods.items()}
+        for work in ways.values():
+            work()
+        medians = medians_of(ways, turns)
+        rows.append(
+            {
+                "side": images.shape[1],
+                "batch": len(images),
+                "colors": colors,
+                **{f"{name}_ms": milliseconds for name, milliseconds in medians.items()},
+                "ratio": round(medians["refined"] / medians["search"], 2),
+            }
+        )
+    return rows
+
+
+def table(report: dict[str, Any]) -> str:
+    """In Markdown."""
+    rows = [
+        [
+            f"{row['batch']} of {row['side']}x{row['side']}",
+            str(row["colors"]),
+            f"{row['search_ms'] / row['batch']:.1f}",
+            f"{row['refined_ms'] / row['batch']:.1f}",
+            f"{row['ratio']:.1f}",
+        ]
+        for row in report["rows"]
+    ]
+    return markdown.table(["images", "K", "`colorcnn`, ms an image", "`colorcnn_refined`", "times as long"], rows)
+
+
+if __name__ == "__main__":
+    main()
