@@ -26,14 +26,15 @@ _TEMPERATURE = 0.6  # of the index probabilities, in the same unit
 _LEAST_MARGIN = 1e-6  # for an image of one colour, in which all indices are as likely
 _ENOUGH = 0.02  # nats; what is read as much like the original is left as it is
 _TOGETHER = 64  # images at a time
-_LOGITS_TOGETHER = 1 << 22  # 16 MiB of them; half a dozen tensors of that size are needed
+_LOGITS_TOGETHER = 1 << 22  # 16 MiB of them
 
 
 def refined(network: ColorCNN, views: Tensor, plan: Plan) -> Plan:
     """The plan with the structure at which the classifier's reading costs least, of those on the way down.
 
     Costs up to 21 passes of the classifier forwards and backwards, at its own size, whatever the size of the image;
-    one where the first is read well enough. Memory: some 100 MiB, whatever the batch and K.
+    one where the first is read well enough. Memory: a tensor of logits a dozen times over, of at most 16 MiB each, and
+    what the classifier keeps for the gradient of 64 images.
 
     Args:
         network: in eval mode.
@@ -45,12 +46,12 @@ def refined(network: ColorCNN, views: Tensor, plan: Plan) -> Plan:
         structure = views.new_zeros(len(views), plan.offsets.shape[1], *views.shape[2:])
     together = max(1, min(_TOGETHER, _LOGITS_TOGETHER // structure[0].numel()))
     groups = zip(*(part.split(together) for part in (views, structure, plan.weights, plan.offsets)), strict=True)
-    return plan._replace(structure=torch.cat([_descended(network, seen, Plan(*parts)) for seen, *parts in groups]))
+    return plan._replace(structure=torch.cat([_descended(network, *group) for group in groups]))
 
 
-def _descended(network: ColorCNN, views: Tensor, plan: Plan) -> Tensor:
-    """The structure of a few images, (B, K, s, s) float32."""
-    start = network.index_logits(views, plan)
+def _descended(network: ColorCNN, views: Tensor, structure: Tensor, weights: Tensor, offsets: Tensor) -> Tensor:
+    """The structure of a few images, (B, K, s, s) float32, from the parts of their plan."""
+    start = network.index_logits(views, Plan(structure, weights, offsets))
     answers = network.encoder(views).float().log_softmax(1)
     largest, second = start.topk(2, 1).values.unbind(1)
     margin = (largest - second).mean((1, 2)).clamp_min(_LEAST_MARGIN).view(-1, 1, 1, 1)
@@ -66,8 +67,7 @@ def _descended(network: ColorCNN, views: Tensor, plan: Plan) -> Tensor:
             break
         logits = (logits - _RATE * _DECAY**step * margin * reading.slope)[unlike]
         views, answers, margin, left = (each[unlike] for each in (views, answers, margin, left))
-    assert plan.structure is not None
-    return plan.structure + (best - start)
+    return structure + (best - start)
 
 
 class _Reading(NamedTuple):

@@ -47,6 +47,19 @@ def test_a_real_photo_in_two_colours(client: Client) -> None:
     assert response.headers["x-label-before"] == "cat"
 
 
+@pytest.mark.parametrize("photo", ["cat-32.png", "cat.jpg"])
+def test_a_refined_image_is_read_like_the_original(client: Client, photo: str) -> None:
+    """Both at the classifier's own size, where requests go together, and at another."""
+    cat = (ROOT / "tests" / "photos" / photo).read_bytes()
+    options = {"colors": "2", "method": "colorcnn_refined"}
+
+    report = client.post("/quantize", content=cat, params=options, headers=AS_JSON).json()
+
+    seen = report["recognition"]
+    assert report["method"] == "colorcnn_refined" and len(report["palette"]) == 2
+    assert seen["kept"] and abs(seen["before"]["probability"] - seen["after"]["probability"]) < 0.1
+
+
 def test_recognition_names_classes_of_the_classifier(client: Client) -> None:
     classifiers = {model["name"]: model["classes"] for model in client.get("/models").json()["models"]}
 
