@@ -20,7 +20,7 @@ from PIL import Image
 from models.plots import png
 from models.registry import Registry
 from service.settings import environment_table
-from tests.benchmarks import bpg, serving
+from tests.benchmarks import bpg, refinement, serving
 from tests.fuzz import campaign
 from training import figures, rows, start
 from training.reports import read_together
@@ -301,6 +301,34 @@ def test_what_another_classifier_reads_is_told_as_it_was_measured() -> None:
         f"gains {gained[0]:.1f} points at two colours here, not {gained[1]:.1f}",
         f"loses {lost[0]:.1f} at four and {lost[1]:.1f} at eight",
     )
+
+
+def test_what_another_classifier_reads_of_refined_images_is_told_as_it_was_measured() -> None:
+    searched, refined = top1_of("cifar10-transfer"), top1_of("cifar10-transfer-refined")
+    share = {colors: 100 * refined["colorcnn_refined", colors] for colors in (2, 4, 8)}
+    lost = {colors: 100 * searched["colorcnn", colors] - each for colors, each in share.items()}
+    assert abs(lost[8]) < 0.1
+    assert_told(
+        f"two colours keep {share[2]:.1f} % here, {lost[2]:.1f} points less than with the search alone, "
+        f"four keep {share[4]:.1f}, {lost[4]:.1f} less; at eight nothing is lost.",
+    )
+    told = f"at {share[2]:.1f} %, those of the default at {100 * searched['colorcnn', 2]:.1f} ("
+    assert told in " ".join(text_of("README.md").split())
+
+
+def test_what_is_said_of_refining_is_what_was_measured() -> None:
+    whole = read_together(ROOT / "results" / "cifar10.json", beside("cifar10"))
+    rows = {(row["method"], row["colors"]): row for row in whole["rows"]}
+    gap = {k: 100 * (whole["top1_original"] - rows["colorcnn_refined", k]["top1"]) for k in (2, 4, 8, 16, 32, 64)}
+    plain, refined = rows["colorcnn", 2], rows["colorcnn_refined", 2]
+    assert 100 * refined["top1"] >= 90 and gap[4] <= 1.5 and max(gap[k] for k in (8, 16, 32, 64)) <= 0.5, "the goals"
+    assert_told(
+        f"two colours have {100 * refined['top1']:.1f} %, {gap[2]:.1f} points under the originals, and from four on "
+        f"it is {max(gap[k] for k in (4, 8, 16, 32, 64)):.1f} points under them or less",
+        f"two colours take {refined['bits_per_pixel']:.2f} bits per pixel where they took "
+        f"{plain['bits_per_pixel']:.2f}, and have {plain['psnr'] - refined['psnr']:.1f} dB less",
+    )
+    assert f"\n\n{refinement.table(measured('refinement'))}\n\n" in text_of("RESULTS.md")
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
