@@ -79,6 +79,7 @@ def test_where_structure_has_faded_out_it_starts_from_none() -> None:
 
 
 def test_images_do_not_depend_on_their_company(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(refinement, "_STEPS", 2)  # more would make much of how another size of batch is rounded
     network, views = make_lively(1.0), make_views(5)
     plan = planned(network, views, 3)
     together = shown(network, views, refined(network, views, plan))
@@ -126,7 +127,8 @@ def test_the_quantizer_paints_what_was_refined(scale: int) -> None:
     assert not any(parameter.grad is not None for parameter in network.parameters())
 
 
-def test_the_quantizer_paints_many_as_one() -> None:
+def test_the_quantizer_paints_many_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(refinement, "_STEPS", 2)
     images = make_views(4).mul(255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
     quantizer = LearnedQuantizer(make_lively(0.0, 1.0), CPU).by("colorcnn_refined")
     for image, several in zip(images, quantizer.quantize_batch(images, 3), strict=True):
