@@ -21,7 +21,7 @@ def read_together(first: Path, others: Sequence[Path] = ()) -> Mapping[str, Any]
     """
     content: Mapping[str, Any] = json.loads(first.read_bytes())
     if not others:
-        return content
+        return content  # of any evaluation; the rows of some tell no such setting
     rows: dict[tuple[Any, ...], Mapping[str, Any]] = {}
     for file in (first, *others):
         report = json.loads(file.read_bytes())

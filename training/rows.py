@@ -138,8 +138,8 @@ def _measured(reports: Sequence[Mapping[str, Any]], results: Path, recipes: Iter
 def _seed(reports: Sequence[Mapping[str, Any]], results: Path, recipe: Recipe, name: str, refined: bool) -> Seed | None:
     """One run of a recipe, by the name of its model, if it was measured so and there is a log of it."""
     judge = judge_name(recipe, name)
-    for report in reports:
-        if name in report["sha256"] and report["classifier"] == judge and _log(results, name).exists():
+    for report in reports if _log(results, name).exists() else ():
+        if name in report["sha256"] and report["classifier"] == judge:
             rows = [row for row in report["rows"] if row["model"] == name and _counts(row["method"], refined)]
             if rows or (name == judge and not refined):  # of a classifier there are none
                 return Seed(report, rows, _whole_run(results, recipe, name))

@@ -23,7 +23,7 @@ _STEPS = 20
 _RATE = 0.04  # of the first step, in mean distances between the two largest logits of a pixel
 _DECAY = 0.95  # of the rate from step to step
 _TEMPERATURE = 0.6  # of the index probabilities, in the same unit
-_LEAST_MARGIN = 1e-6  # for an image of one colour, in which all indices are as likely
+_LEAST_MARGIN = 1e-6  # where all indices are as likely at every pixel, and nothing could be divided by their distance
 _ENOUGH = 0.02  # nats; what is read as much like the original is left as it is
 _TOGETHER = 64  # images at a time
 _LOGITS_TOGETHER = 1 << 22  # 16 MiB of them
@@ -83,7 +83,8 @@ def _read(network: ColorCNN, views: Tensor, answers: Tensor, logits: Tensor, tem
     indices = logits.argmax(1)
     palette = hard_palette(views, indices, logits.shape[1]).palette
     painted = paint_hard(palette, indices)
-    with torch.inference_mode(False), torch.enable_grad():  # where copies take part in a gradient, and originals do not
+    # What was made in inference mode cannot take part in a gradient; copies made outside of it can.
+    with torch.inference_mode(False), torch.enable_grad():
         shown, views, answers = painted.clone().requires_grad_(), views.clone(), answers.clone()
         read = network.encoder(shown).float().log_softmax(1)
         divergence = F.kl_div(read, answers, reduction="none", log_target=True).sum(1)

@@ -106,11 +106,13 @@ def test_the_slope_is_that_of_equations_1_and_2_straight_through() -> None:
     torch.testing.assert_close(reading.slope, expected, atol=1e-3, rtol=1e-3)
 
 
-def test_an_image_of_one_color_has_nothing_to_refine() -> None:
-    network, views = make_lively(1.0), torch.full((1, 3, 16, 16), 0.5)
+def test_where_all_indices_are_as_likely_it_still_descends() -> None:
+    network, views = make_lively(1.0), make_views(4)
     plan = planned(network, views, 2)._replace(structure=None)
-    found = refined(network, views, plan._replace(weights=0 * plan.weights, offsets=0 * plan.offsets))
+    even = plan._replace(weights=0 * plan.weights, offsets=0 * plan.offsets)
+    found = refined(network, views, even)
     assert found.structure is not None and found.structure.isfinite().all()
+    assert (costs(network, views, found)[0] < costs(network, views, even)[0]).all()
 
 
 @pytest.mark.parametrize("scale", [1, 3])
