@@ -7,13 +7,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.cam import class_activation_maps
 from models.errors import NotFinite, UnknownModel
+from models.networks.cam import class_activation_maps
 from models.networks.classifiers import Classifier
 from models.networks.folding import fold_batch_norm
 from models.prediction import Prediction
-from models.registry import Registry
 from models.resampling import resize
+from models.zoo.registry import Registry
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,8 +11,8 @@ from urllib.parse import quote
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from models import metrics
 from models.codecs.bpg import Coding
+from models.evaluation import metrics
 from models.palette_image import MAX_COLORS, PaletteImage
 from models.prediction import Prediction
 from service.compression import Compressed, Version, Wanted

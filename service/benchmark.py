@@ -14,12 +14,12 @@ from uuid import uuid4
 import anyio
 from anyio import BrokenWorkerProcess
 
-from models.compare import Row, Setting, Summary, summarize
-from models.contact_sheet import MOST_TILES
 from models.errors import BadOption
+from models.evaluation.compare import Row, Setting, Summary, summarize
 from models.palette_image import MAX_COLORS
 from models.prediction import Prediction
-from models.quantizers.learned import LEARNED_METHODS
+from models.quantizers.learned.colorcnn import LEARNED_METHODS
+from models.report.contact_sheet import MOST_TILES
 from service.benchmark_worker import (
     Compared,
     Conditions,

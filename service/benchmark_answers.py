@@ -11,9 +11,9 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from models import contact_sheet
-from models.compare import Summary
-from models.method_names import method_name
+from models.evaluation.compare import Summary
+from models.names import method_name
+from models.report import contact_sheet
 from service.answers import JSON, NO_MODEL, PNG, header_text, json_answer, server_timing
 from service.benchmark import Benchmarks, Event, Failure, Finished, ImageDone, Job, Place, RowDone
 from service.benchmark_worker import draw_sheet, write_benchmark_page

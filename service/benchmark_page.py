@@ -10,10 +10,10 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from matplotlib.figure import Figure
 
-from models import comparison_plots, plots
-from models.compare import Summary
-from models.contact_sheet import MOST_TILES
-from models.method_names import method_name
+from models.evaluation.compare import Summary
+from models.names import method_name
+from models.report import comparison_plots, plots
+from models.report.contact_sheet import MOST_TILES
 from service.schemas import (
     BenchmarkFailedImage,
     BenchmarkFailedRow,

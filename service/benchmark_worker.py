@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from models import contact_sheet, metrics, overlay
-from models.compare import Judge, Row, Sample, Setting, compare
+from models.decoding.decode import decode
 from models.errors import ColorCNNError
-from models.pixels import decode
+from models.evaluation import metrics
+from models.evaluation.compare import Judge, Row, Sample, Setting, compare
 from models.prediction import Prediction
 from models.quantizers.base import Quantizer
+from models.report import contact_sheet, heatmap
 
 if TYPE_CHECKING:
     from service.schemas import BenchmarkReport
@@ -130,7 +131,7 @@ def draw_sheet(columns: Sequence[str], rows: Sequence[contact_sheet.Row]) -> She
     """The contact sheet with these headings of columns."""
     pixels = contact_sheet.draw(columns, rows)
     height, width = pixels.shape[:2]
-    png = overlay.encode_rgb(pixels)
+    png = heatmap.encode_rgb(pixels)
     return Sheet(png, metrics.count_colors(pixels), metrics.bits_per_pixel(len(png), height, width))
 
 
@@ -150,4 +151,4 @@ def _tile(conditions: Conditions, pixels: Pixels) -> Pixels:
         return tile
     classifier = conditions.loader.classifier(conditions.classifier)
     (seen,) = classifier.predict(pixels)
-    return overlay.draw(tile, classifier.activation_map(pixels, seen.index))
+    return heatmap.draw(tile, classifier.activation_map(pixels, seen.index))

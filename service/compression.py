@@ -12,11 +12,12 @@ import anyio
 import numpy as np
 from anyio import BrokenWorkerProcess, CapacityLimiter
 
-from models import metrics, overlay
 from models.codecs import bpg, png
 from models.errors import BadOption, CodecError, ImageTooLarge
+from models.evaluation import metrics
 from models.palette_image import PaletteImage, nearest
 from models.prediction import Prediction
+from models.report import heatmap
 from service.encoding_worker import Files, encode_all, warm_up
 from service.engine import Choice, Pixels
 from service.options import CompressOptions
@@ -143,7 +144,7 @@ class Compression:
             pictures = await self._steps.run(watch, "decode", read_back)
             seen = await self._recognise(watch, pictures, choice) if options.recognise else [None] * len(pictures)
             versions = await self._steps.run(watch, "encode", partial(_measure, data, files, pictures, seen))
-            shown = partial(overlay.encode_rgb, pictures[2])
+            shown = partial(heatmap.encode_rgb, pictures[2])
             kept = partial(_is_index_map_kept, image, pictures[2])
             picture = await self._steps.run(watch, "encode", shown) if wanted == "picture" else None
             index_map_kept = await self._steps.run(watch, "encode", kept) if wanted == "report" else None

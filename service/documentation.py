@@ -9,8 +9,8 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from models.contact_sheet import MOST_TILES
-from models.pixels import ACCEPTED_FORMATS
+from models.decoding.decode import ACCEPTED_FORMATS
+from models.report.contact_sheet import MOST_TILES
 from service.answers import BPG, JSON, PNG
 from service.benchmark_answers import HTML, NDJSON
 from service.options import (

@@ -9,7 +9,7 @@ import numpy as np
 
 from models.codecs import bpg, png
 from models.codecs.bpg import Coding, Encoded, Mode
-from models.codecs.bpg.colour import Pixels
+from models.codecs.bpg.color import Pixels
 from models.palette_image import PaletteImage
 
 

@@ -19,11 +19,11 @@ from models.errors import BadOption, ColorCNNError, UnknownMethod, UnknownModel
 from models.palette_image import PaletteImage
 from models.prediction import Prediction
 from models.quantizers.base import MAX_COLORS, MIN_COLORS, Quantizer
-from models.quantizers.classical import CLASSICAL
-from models.quantizers.learned import LEARNED_METHODS, LearnedQuantizer, load_quantizer
-from models.quantizers.published import PublishedQuantizer, load_published
+from models.quantizers.classical.catalog import CLASSICAL
+from models.quantizers.learned.colorcnn import LEARNED_METHODS, LearnedQuantizer, load_quantizer
+from models.quantizers.learned.published import PublishedQuantizer, load_published
 from models.recognizer import Recognizer, load_recognizer
-from models.registry import ModelEntry, Registry
+from models.zoo.registry import ModelEntry, Registry
 
 LEARNED_METHOD = LearnedQuantizer.name
 PUBLISHED_METHOD = PublishedQuantizer.name

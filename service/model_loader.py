@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from models.compare import Setting
+from models.evaluation.compare import Setting
 from models.quantizers.base import MAX_COLORS, MIN_COLORS, Quantizer
-from models.quantizers.classical import CLASSICAL
-from models.quantizers.learned import LearnedQuantizer, load_quantizer
-from models.quantizers.published import load_published
+from models.quantizers.classical.catalog import CLASSICAL
+from models.quantizers.learned.colorcnn import LearnedQuantizer, load_quantizer
+from models.quantizers.learned.published import load_published
 from models.recognizer import load_recognizer
-from models.registry import Registry
+from models.zoo.registry import Registry
 from service.benchmark_worker import Classifier
 from service.engine import PUBLISHED
 

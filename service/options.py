@@ -9,7 +9,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, StringConstraints
 
 from models.codecs.bpg import Mode
-from models.method_names import ONE_PASS, REFINED
+from models.names import ONE_PASS, REFINED
 from models.quantizers.base import MAX_COLORS, MIN_COLORS
 from service.engine import LEARNED_METHOD
 

@@ -7,12 +7,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from models import metrics, overlay
 from models.codecs import png
+from models.decoding.decode import DecodedImage
 from models.errors import BadOption
+from models.evaluation import metrics
 from models.palette_image import PaletteImage
-from models.pixels import DecodedImage
 from models.prediction import Prediction
+from models.report import heatmap
 from service.engine import Choice, Pixels
 from service.options import ClassifyOptions, ImageOptions, QuantizeOptions
 from service.settings import Settings
@@ -155,9 +156,9 @@ class Pipeline:
         heat = await self._steps.activation_map(watch, pixels, shown.index, model)
 
         def render() -> DrawnMap:
-            drawn = overlay.draw(overlay.fit(pixels, self._settings.max_cam_pixels), heat)
+            drawn = heatmap.draw(heatmap.fit(pixels, self._settings.max_cam_pixels), heat)
             height, width = drawn.shape[:2]
-            return DrawnMap(shown, overlay.encode_rgb(drawn), width, height, metrics.count_colors(drawn))
+            return DrawnMap(shown, heatmap.encode_rgb(drawn), width, height, metrics.count_colors(drawn))
 
         return await self._steps.run(watch, "encode", render)
 

@@ -18,8 +18,8 @@ from anyio import CapacityLimiter, Event
 from numpy.typing import NDArray
 
 from models.codecs import png
+from models.decoding.decode import DecodedImage, decode
 from models.palette_image import PaletteImage
-from models.pixels import DecodedImage, decode
 from service.device import Device, Ranking
 from service.engine import Choice, Engine, Pixels
 from service.faults import out_of_memory

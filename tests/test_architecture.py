@@ -30,16 +30,16 @@ GOOD = {
     "models/codecs/png.py": "from models import errors\nfrom models.palette_image import PaletteImage",
     "models/networks/__init__.py": "",
     "models/networks/colorcnn.py": "from torch import nn",
-    "models/checkpoint.py": "import safetensors.torch\nfrom models.networks.colorcnn import build",
-    "models/registry.py": "from . import checkpoint",
+    "models/zoo/checkpoint.py": "import safetensors.torch\nfrom models.networks.colorcnn import build",
+    "models/zoo/registry.py": "from . import checkpoint",
     "models/quantizers/__init__.py": "",
     "models/quantizers/base.py": "from ..palette_image import PaletteImage",
-    "models/quantizers/median_cut.py": "from .base import Quantizer",
-    "models/quantizers/learned.py": "import torch\nfrom models.quantizers import base\nfrom models import registry",
-    "models/compare.py": "from models.quantizers.base import Quantizer",
-    "service/routes.py": "from fastapi import APIRouter\nfrom models.compare import compare",
+    "models/quantizers/classical/median_cut.py": "from .base import Quantizer",
+    "models/quantizers/learned/colorcnn.py": "import torch\nfrom models.quantizers import base\nfrom models import registry",
+    "models/evaluation/compare.py": "from models.quantizers.base import Quantizer",
+    "service/routes.py": "from fastapi import APIRouter\nfrom models.evaluation.compare import compare",
     "service/batching.py": "import asyncio\nfrom collections import deque\nimport anyio.to_thread",
-    "training/evaluate.py": "import pyarrow.parquet\nfrom models.compare import compare",
+    "training/evaluate.py": "import pyarrow.parquet\nfrom models.evaluation.compare import compare",
 }
 
 
@@ -61,14 +61,14 @@ def test_a_tree_that_keeps_the_rules_has_no_violations(tmp_path: Path) -> None:
     [
         ("models/errors.py", "import service.routes", "models.errors imports service.routes: not in models/"),
         (
-            "models/compare.py",
+            "models/evaluation/compare.py",
             "from training.evaluate import run",
-            "models.compare imports training.evaluate: not in models/",
+            "models.evaluation.compare imports training.evaluate: not in models/",
         ),
         (
-            "models/compare.py",
+            "models/evaluation/compare.py",
             "import starlette.responses",
-            "models.compare imports starlette.responses: not in models/",
+            "models.evaluation.compare imports starlette.responses: not in models/",
         ),
         ("service/routes.py", "import training", "service.routes imports training: not in service/"),
         (
@@ -87,12 +87,20 @@ def test_folders_that_may_not_know_each_other(tmp_path: Path, file: str, source:
     [
         ("models/errors.py", "from models.palette_image import PaletteImage", "models.palette_image"),
         ("models/palette_image.py", "from models.codecs import png", "models.codecs.png"),
-        ("models/codecs/png.py", "from models.quantizers.median_cut import MedianCut", "models.quantizers.median_cut"),
-        ("models/networks/colorcnn.py", "from models.checkpoint import load", "models.checkpoint"),
+        (
+            "models/codecs/png.py",
+            "from models.quantizers.classical.median_cut import MedianCut",
+            "models.quantizers.classical.median_cut",
+        ),
+        ("models/networks/colorcnn.py", "from models.zoo.checkpoint import load", "models.zoo.checkpoint"),
         ("models/networks/colorcnn.py", "from models.palette_image import PaletteImage", "models.palette_image"),
-        ("models/checkpoint.py", "from models.registry import Registry", "models.registry"),
-        ("models/registry.py", "from models.quantizers.learned import LearnedQuantizer", "models.quantizers.learned"),
-        ("models/quantizers/learned.py", "from models import compare", "models.compare"),
+        ("models/zoo/checkpoint.py", "from models.zoo.registry import Registry", "models.zoo.registry"),
+        (
+            "models/zoo/registry.py",
+            "from models.quantizers.learned import LearnedQuantizer",
+            "models.quantizers.learned",
+        ),
+        ("models/quantizers/learned/colorcnn.py", "from models import compare", "models.evaluation.compare"),
         ("models/__init__.py", "from models.errors import BadImage", "models.errors"),
     ],
 )
@@ -121,13 +129,13 @@ def test_torch_is_seen_through_other_modules(tmp_path: Path) -> None:
     sentences = broken(tmp_path, {"models/palette_image.py": "import torch"})
 
     assert "models.codecs.png imports torch through models.palette_image" in sentences
-    assert "models.quantizers.median_cut imports torch through models.palette_image" in sentences
+    assert "models.quantizers.classical.median_cut imports torch through models.palette_image" in sentences
 
 
 def test_torch_is_seen_in_the_package_around_a_module(tmp_path: Path) -> None:
     sentences = broken(tmp_path, {"models/quantizers/__init__.py": "import torch"})
 
-    assert "models.quantizers.median_cut imports torch through models.quantizers" in sentences
+    assert "models.quantizers.classical.median_cut imports torch through models.quantizers" in sentences
 
 
 @pytest.mark.parametrize("source", ["import numpy", "from models.errors import BadImage", "from service import routes"])

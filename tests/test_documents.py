@@ -17,8 +17,8 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from models.plots import png
-from models.registry import Registry
+from models.report.plots import png
+from models.zoo.registry import Registry
 from service.settings import environment_table
 from tests.benchmarks import bpg, refinement, serving
 from tests.fuzz import campaign

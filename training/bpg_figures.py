@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from matplotlib.figure import Figure
 
-from models.compare import Summary
-from models.plots import Level, Series, line_plot
+from models.evaluation.compare import Summary
+from models.report.plots import Level, Series, line_plot
 
 Value = Callable[[Summary], float | None]
 

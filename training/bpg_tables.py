@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from models.compare import Summary
-from models.method_names import method_name
+from models.evaluation.compare import Summary
+from models.names import method_name
 from training.markdown import table
 
 Report = Mapping[str, Any]

@@ -15,16 +15,16 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from models import overlay
-from models.compare import Sample, Setting, compare
-from models.contact_sheet import Row, Tile, draw, fit_tile, tile_side
-from models.method_names import method_name
-from models.pixels import decode
+from models.decoding.decode import decode
+from models.evaluation.compare import Sample, Setting, compare
+from models.names import method_name
 from models.quantizers.base import Quantizer
-from models.quantizers.classical import CLASSICAL
-from models.quantizers.learned import LearnedQuantizer, load_quantizer
+from models.quantizers.classical.catalog import CLASSICAL
+from models.quantizers.learned.colorcnn import LearnedQuantizer, load_quantizer
 from models.recognizer import Recognizer, load_recognizer
-from models.registry import Registry
+from models.report import heatmap
+from models.report.contact_sheet import Row, Tile, draw, fit_tile, tile_side
+from models.zoo.registry import Registry
 from training import flags, run
 from training.datasets import load
 
@@ -63,7 +63,7 @@ class Painter:
             title = title if green else f"{title}, seen as {ranked[0].label}"
         shown = fit_tile(pixels, self.side)
         if self.cam:
-            shown = overlay.draw(shown, self.recognizer.activation_map(pixels, seen.index))
+            shown = heatmap.draw(shown, self.recognizer.activation_map(pixels, seen.index))
         return Tile(shown, title, seen.label, seen.probability, green)
 
 

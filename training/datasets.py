@@ -18,8 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from models.decoding.decode import decode
 from models.errors import ColorCNNError
-from models.pixels import decode
 from models.resampling import resize
 
 DATA_VARIABLE = "COLORCNN_DATA"

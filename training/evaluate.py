@@ -19,14 +19,14 @@ from functools import partial
 import torch
 
 from models.codecs import jpeg, truecolor, webp
-from models.compare import Measured, Setting, Summary, measure, measure_palette
-from models.method_names import ONE_PASS, TRUECOLOR
+from models.evaluation.compare import Measured, Setting, Summary, measure, measure_palette
+from models.names import ONE_PASS, TRUECOLOR
 from models.palette_image import PaletteImage
 from models.quantizers.base import Quantizer
-from models.quantizers.classical import CLASSICAL
-from models.quantizers.learned import LEARNED_METHODS, LearnedQuantizer, load_quantizer
-from models.quantizers.published import PublishedQuantizer, load_published
-from models.registry import Registry
+from models.quantizers.classical.catalog import CLASSICAL
+from models.quantizers.learned.colorcnn import LEARNED_METHODS, LearnedQuantizer, load_quantizer
+from models.quantizers.learned.published import PublishedQuantizer, load_published
+from models.zoo.registry import Registry
 from training import flags, measuring, run
 from training.measuring import Images, parts, words
 

@@ -19,9 +19,9 @@ import numpy as np
 
 from models.codecs import bpg
 from models.codecs.bpg.codec import Chroma
-from models.compare import Measured, Setting, Summary, measure
-from models.quantizers.learned import LearnedQuantizer, load_quantizer
-from models.registry import Registry
+from models.evaluation.compare import Measured, Setting, Summary, measure
+from models.quantizers.learned.colorcnn import LearnedQuantizer, load_quantizer
+from models.zoo.registry import Registry
 from training import flags, measuring, run
 from training.measuring import Images, parts, words
 

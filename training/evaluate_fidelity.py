@@ -15,9 +15,9 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 
-from models.compare import Measured, Setting, Summary
-from models.quantizers.learned import LearnedQuantizer, load_quantizer
-from models.registry import Registry
+from models.evaluation.compare import Measured, Setting, Summary
+from models.quantizers.learned.colorcnn import LearnedQuantizer, load_quantizer
+from models.zoo.registry import Registry
 from training import flags, measuring, run
 from training.measuring import Images, parts, words
 

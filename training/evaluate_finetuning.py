@@ -26,15 +26,15 @@ from statistics import fmean
 
 import numpy as np
 
-from models import checkpoint
 from models.codecs import bpg
 from models.codecs.bpg.codec import Chroma
-from models.compare import Setting
-from models.method_names import TRUECOLOR
-from models.metrics import bits_per_pixel
+from models.evaluation.compare import Setting
+from models.evaluation.metrics import bits_per_pixel
+from models.names import TRUECOLOR
 from models.networks.classifiers import Classifier
-from models.quantizers.learned import LearnedQuantizer, load_quantizer
-from models.registry import Registry
+from models.quantizers.learned.colorcnn import LearnedQuantizer, load_quantizer
+from models.zoo import checkpoint
+from models.zoo.registry import Registry
 from training import finetune, flags, measuring, paint, run, start
 from training.datasets import load, mean_file_size
 from training.finetuning_report import Tuned

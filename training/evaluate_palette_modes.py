@@ -23,12 +23,12 @@ from models.codecs import bpg, png
 from models.codecs.bpg import codec
 from models.codecs.bpg.codec import Coding
 from models.codecs.bpg.palette_modes import coarsest_exact
+from models.decoding.decode import decode
 from models.palette_image import PaletteImage
-from models.pixels import decode
 from models.quantizers.base import Quantizer
-from models.quantizers.classical import CLASSICAL
-from models.quantizers.learned import load_quantizer
-from models.registry import Registry
+from models.quantizers.classical.catalog import CLASSICAL
+from models.quantizers.learned.colorcnn import load_quantizer
+from models.zoo.registry import Registry
 from training import flags, measuring, run
 from training.datasets import load
 from training.measuring import Images, words

@@ -5,8 +5,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from models.compare import Summary
-from models.plots import Level, Series, line_plot
+from models.evaluation.compare import Summary
+from models.report.plots import Level, Series, line_plot
 from training.markdown import table
 
 

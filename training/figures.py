@@ -26,10 +26,10 @@ from typing import Any, Self
 
 from matplotlib.figure import Figure
 
-from models.compare import Summary
-from models.comparison_plots import bytes_over_psnr, top1_over_colors, top1_over_rate
-from models.plots import png
-from models.quantizers.classical import CLASSICAL
+from models.evaluation.compare import Summary
+from models.quantizers.classical.catalog import CLASSICAL
+from models.report.comparison_plots import bytes_over_psnr, top1_over_colors, top1_over_rate
+from models.report.plots import png
 from training import fidelity_report, finetuning_report, run
 from training.bpg_figures import bpg_figures
 from training.contact_sheet import draw_maps

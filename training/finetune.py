@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from models.registry import Registry
+from models.zoo.registry import Registry
 from training import run, start
 from training.datasets import DatasetError, load
 from training.paint import HEADER_FILE

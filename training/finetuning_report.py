@@ -7,8 +7,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from models.compare import Setting
-from models.plots import Level, Series, line_plot
+from models.evaluation.compare import Setting
+from models.report.plots import Level, Series, line_plot
 from training.markdown import table
 
 Report = Mapping[str, Any]
@@ -18,7 +18,7 @@ Report = Mapping[str, Any]
 class Tuned:
     """One setting: what the published classifier and the fine-tuned one read in the painted test set.
 
-    method, model, colors, quality: as of `models.compare.Setting`. images: of the test set. bits_per_pixel: of their
+    method, model, colors, quality: as of `models.evaluation.compare.Setting`. images: of the test set. bits_per_pixel: of their
     files. top1_before, top1_after: 0 to 1, by the published classifier and by the fine-tuned one. held_out_before,
     held_out_after: the same on the held-out part of train. painting_minutes: of painting all images, or of coding what
     was painted. minutes: of fine-tuning. name, sha256: of the fine-tuned classifier and its checkpoint, as

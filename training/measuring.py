@@ -18,10 +18,10 @@ from rich.progress import track
 from rich.table import Table
 from threadpoolctl import threadpool_limits
 
-from models.compare import Measured, Row, Sample, Setting, Summary, make_row, measure_palette, summarize
+from models.evaluation.compare import Measured, Row, Sample, Setting, Summary, make_row, measure_palette, summarize
 from models.palette_image import PaletteImage
 from models.recognizer import Recognizer, load_recognizer
-from models.registry import Registry
+from models.zoo.registry import Registry
 from training import flags, run
 from training.datasets import DatasetError, LabelledImages, load
 

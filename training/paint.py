@@ -24,13 +24,13 @@ from rich.progress import track
 
 from models.codecs import bpg, png, truecolor
 from models.codecs.bpg.codec import Chroma
-from models.compare import Setting
-from models.method_names import TRUECOLOR
+from models.evaluation.compare import Setting
+from models.names import TRUECOLOR
 from models.palette_image import PaletteImage
 from models.quantizers.base import Quantizer
-from models.quantizers.classical import CLASSICAL
-from models.quantizers.learned import LearnedQuantizer, load_quantizer
-from models.registry import Registry
+from models.quantizers.classical.catalog import CLASSICAL
+from models.quantizers.learned.colorcnn import LearnedQuantizer, load_quantizer
+from models.zoo.registry import Registry
 from training import flags, measuring, run, start
 from training.datasets import DatasetError, LabelledImages, load, write_part
 from training.measuring import Images, parts

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from models.networks.classifiers import Classifier
 from models.networks.palette import HardResult, paint_hard
-from models.registry import Registry
+from models.zoo.registry import Registry
 from training import run
 from training.datasets import LabelledImages, load
 

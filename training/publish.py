@@ -14,12 +14,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from models import checkpoint
-from models.checkpoint import Checkpoint, Provenance
-from models.method_names import VARIANTS
+from models.names import VARIANTS
 from models.networks.colorcnn import ColorCNNConfig
 from models.quantizers.base import MAX_COLORS, MIN_COLORS
-from models.registry import MANIFEST_FILE, SHIPPED, ModelEntry, Registry
+from models.zoo import checkpoint
+from models.zoo.checkpoint import Checkpoint, Provenance
+from models.zoo.registry import MANIFEST_FILE, SHIPPED, ModelEntry, Registry
 from training import flags, run
 
 CHECKPOINTS = "checkpoints"

@@ -22,7 +22,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from models.registry import MANIFEST_FILE, ModelEntry, Registry
+from models.zoo.registry import MANIFEST_FILE, ModelEntry, Registry
 from training import run, start
 from training.datasets import DATA_VARIABLE, default_folder
 from training.recipe import Recipe, arguments

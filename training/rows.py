@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from models.method_names import REFINED, VARIANTS, method_name
+from models.names import REFINED, VARIANTS, method_name
 from training import run
 from training.markdown import table
 from training.recipe import SHIPPED, Recipe

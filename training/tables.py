@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from models.compare import Summary
-from models.method_names import method_name
+from models.evaluation.compare import Summary
+from models.names import method_name
 from training import bpg_tables, fidelity_report, finetuning_report, run
 from training.markdown import table
 from training.reports import read_together

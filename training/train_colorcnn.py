@@ -16,11 +16,11 @@ from dataclasses import asdict, dataclass, replace
 import torch
 from torch import Tensor
 
-from models.networks.centres import ROUNDS
+from models.networks.centers import ROUNDS
 from models.networks.classifiers import Classifier
 from models.networks.colorcnn import DECODER_WIDTHS, ColorCNN, ColorCNNConfig, build_colorcnn
 from models.networks.folding import fold_batch_norm
-from models.registry import Registry
+from models.zoo.registry import Registry
 from training import augment, flags, run, start
 from training.datasets import LabelledImages
 from training.objective import Objective, TrainingConfig, add_objective_flags, drawn_colors

@@ -20,7 +20,7 @@ import torch
 from models.networks.classifiers import Classifier
 from models.networks.colorcnn import ColorCNN
 from models.networks.folding import fold_batch_norm
-from models.registry import Registry
+from models.zoo.registry import Registry
 from training import flags, run, start
 from training.datasets import LabelledImages
 from training.objective import Objective, TrainingConfig, add_objective_flags, drawn_colors

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.networks.arg_max import arg_max_affine, arg_max_planes, piece
-from models.networks.centres import ROUNDS, Centres, kmeans_centres
+from models.networks.centers import ROUNDS, Centres, kmeans_centres
 from models.networks.classifiers import Classifier, ClassifierConfig, build_classifier
 from models.networks.config import NetworkConfig
 from models.networks.palette import HardResult, SoftResult, hard_palette, paint, soft_palette
@@ -48,7 +48,7 @@ class ColorCNNConfig(NetworkConfig):
     fade: numbers of colours from which on structure counts less, and not at all; between them its weight falls with
     log2 K. None lets it count in full everywhere.
     rounds: of the k-means that finds the colour centres.
-    strengths: factors of the structure that are tried for each image, see `models.quantizers.search`; one alone is
+    strengths: factors of the structure that are tried for each image, see `models.quantizers.learned.search`; one alone is
     taken as it is.
     """
 

@@ -28,7 +28,7 @@ from threadpoolctl import threadpool_limits
 
 from models.codecs import bpg
 from models.palette_image import PaletteImage
-from models.quantizers.classical import CLASSICAL
+from models.quantizers.classical.catalog import CLASSICAL
 from training import markdown
 
 QP = 28

@@ -38,8 +38,8 @@ from models.networks.colorcnn import ColorCNN
 from models.networks.published import PublishedColorCNN, PublishedConfig
 from models.palette_image import PaletteImage
 from models.quantizers.base import exact
-from models.quantizers.learned import LearnedQuantizer, color_sums, load_quantizer, mean_palette
-from models.registry import Registry
+from models.quantizers.learned.colorcnn import LearnedQuantizer, color_sums, load_quantizer, mean_palette
+from models.zoo.registry import Registry
 from training import markdown
 
 MODEL = "cifar10-resnet9-colorcnn"

@@ -30,9 +30,9 @@ from skimage import data
 from models.codecs import png
 from models.palette_image import PaletteImage
 from models.quantizers.base import Quantizer
-from models.quantizers.classical import CLASSICAL
-from models.quantizers.learned import load_quantizer
-from models.registry import Registry
+from models.quantizers.classical.catalog import CLASSICAL
+from models.quantizers.learned.colorcnn import load_quantizer
+from models.zoo.registry import Registry
 
 PHOTOS = ("chelsea", "coffee", "astronaut", "rocket")
 SLOW = "zopfli"  # written once, however many turns there are

@@ -18,9 +18,9 @@ from typing import Any
 
 import torch
 
-from models.method_names import REFINED
-from models.quantizers.learned import load_quantizer
-from models.registry import Registry
+from models.names import REFINED
+from models.quantizers.learned.colorcnn import load_quantizer
+from models.zoo.registry import Registry
 from tests.benchmarks.network import COLORS, MODEL, large_image, medians_of, served, small_images
 from training import markdown
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from models.decoding.decode import decode
 from models.errors import ColorCNNError
-from models.pixels import decode
 from tests.fuzz.__main__ import main
 from tests.fuzz.campaign import passed
 from tests.fuzz.cases import ENDPOINTS, Case, make

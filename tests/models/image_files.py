@@ -11,7 +11,7 @@ from PIL import Image
 
 from models.codecs.bpg.codec import Chroma, Coding, encode
 from models.codecs.bpg.container import Extension, ExtensionTag
-from models.pixels import DecodedImage
+from models.decoding.decode import DecodedImage
 
 Pixels = npt.NDArray[np.uint8]
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models import contact_sheet
-from models.compare import Setting
+from models.evaluation.compare import Setting
 from models.palette_image import PaletteImage
 from models.prediction import Prediction
 from models.quantizers.base import Quantizer
+from models.report import contact_sheet
 from service.benchmark_worker import Classifier, Pixels
 
 CLASSES = ("dark", "light", "déjà vu")
@@ -51,7 +51,7 @@ class FakeLoader:
     def quantizer(self, setting: Setting) -> Quantizer:
         if setting.model is not None:
             return _Painter(self.traps)
-        from models.quantizers.classical import CLASSICAL
+        from models.quantizers.classical.catalog import CLASSICAL
 
         return CLASSICAL[setting.method]
 

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from models.errors import BadOption, UnknownMethod, UnknownModel
 from models.palette_image import PaletteImage
 from models.prediction import Prediction
-from models.quantizers.classical import CLASSICAL
-from models.quantizers.learned import LEARNED_METHODS
-from models.registry import ModelEntry
+from models.quantizers.classical.catalog import CLASSICAL
+from models.quantizers.learned.colorcnn import LEARNED_METHODS
+from models.zoo.registry import ModelEntry
 from service.engine import Choice, Pixels
 from tests.service.fake_loader import CLASSES, FakeClassifier, grey_steps
 

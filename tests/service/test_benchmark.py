@@ -14,8 +14,8 @@ from fastapi import FastAPI
 from httpx import AsyncClient, Response
 from starlette.types import Message
 
-from models.compare import Setting
-from models.metrics import psnr
+from models.evaluation.compare import Setting
+from models.evaluation.metrics import psnr
 from service import benchmark, benchmark_answers, benchmark_page, benchmark_worker
 from service.app import create_app
 from service.benchmark import Benchmarks, image_names

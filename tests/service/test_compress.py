@@ -16,7 +16,7 @@ from starlette.types import Message
 from models.codecs import bpg
 from models.codecs.bpg import Mode
 from models.errors import CodecError
-from models.metrics import mean_squared_error, psnr
+from models.evaluation.metrics import mean_squared_error, psnr
 from models.palette_image import nearest
 from service.app import create_app
 from service.encoding_worker import warm_up

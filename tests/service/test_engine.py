@@ -11,18 +11,18 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from models import checkpoint
-from models.checkpoint import Checkpoint, Provenance
-from models.compare import Setting
 from models.errors import BadOption, CorruptCheckpoint, UnknownMethod, UnknownModel
+from models.evaluation.compare import Setting
 from models.networks.classifiers import ClassifierConfig, build_classifier
 from models.networks.colorcnn import ColorCNN, ColorCNNConfig, build_colorcnn
 from models.networks.published import PublishedColorCNN, PublishedConfig
 from models.palette_image import PaletteImage
-from models.quantizers import search
-from models.quantizers.classical import CLASSICAL
-from models.quantizers.learned import LEARNED_METHODS, LearnedQuantizer, load_quantizer
-from models.registry import Registry
+from models.quantizers.classical.catalog import CLASSICAL
+from models.quantizers.learned import search
+from models.quantizers.learned.colorcnn import LEARNED_METHODS, LearnedQuantizer, load_quantizer
+from models.zoo import checkpoint
+from models.zoo.checkpoint import Checkpoint, Provenance
+from models.zoo.registry import Registry
 from service.engine import Choice, ModelEngine, NoSuchDevice, pick_device
 from service.model_loader import ModelLoader
 from tests.service.images import ramp

@@ -11,7 +11,7 @@ from httpx import AsyncClient
 
 from models.errors import CorruptCheckpoint, NotFinite
 from models.palette_image import PaletteImage
-from models.quantizers.classical import CLASSICAL
+from models.quantizers.classical.catalog import CLASSICAL
 from service.app import create_app
 from service.engine import Choice, Pixels
 from service.lifecycle import Phase, Service

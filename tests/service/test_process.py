@@ -16,7 +16,7 @@ import pytest
 from httpx import Client
 
 from models.codecs import bpg
-from models.registry import SHIPPED, Registry
+from models.zoo.registry import SHIPPED, Registry
 from service.settings import Settings
 from tests.service.images import PHOTO, encoded, opened, ramp
 from tests.service.processes import ROOT, Server, outside, serving, until, workers_of

@@ -10,8 +10,8 @@ import pytest
 from httpx import AsyncClient, Response
 from PIL import Image
 
-from models.pixels import ACCEPTED_FORMATS
-from models.quantizers.classical import CLASSICAL
+from models.decoding.decode import ACCEPTED_FORMATS
+from models.quantizers.classical.catalog import CLASSICAL
 from tests.service.fake_loader import grey_steps
 from tests.service.fakes import FakeEngine
 from tests.service.images import DRAWING, PHOTO, encoded, opened, pixels_of, ramp

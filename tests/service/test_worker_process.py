@@ -10,8 +10,8 @@ import anyio
 import pytest
 from anyio import BrokenWorkerProcess
 
+from models.decoding.decode import decode
 from models.errors import BadImage
-from models.pixels import decode
 from service.worker_process import WorkerProcess, WorkFailed
 from tests.service.conftest import PATIENCE
 from tests.service.processes import workers_of

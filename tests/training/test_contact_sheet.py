@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from PIL import Image
 
-from models.compare import Sample
-from models.contact_sheet import Pixels
-from models.quantizers.classical import CLASSICAL
+from models.evaluation.compare import Sample
+from models.quantizers.classical.catalog import CLASSICAL
 from models.recognizer import load_recognizer
-from models.registry import Registry
+from models.report.contact_sheet import Pixels
+from models.zoo.registry import Registry
 from tests.training.conftest import Workshop
 from training import contact_sheet
 

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import torch
 
-from models.compare import Sample, Setting, Summary, compare, summarize
+from models.evaluation.compare import Sample, Setting, Summary, compare, summarize
 from models.quantizers.base import Quantizer
-from models.quantizers.classical import CLASSICAL
-from models.quantizers.learned import load_quantizer
+from models.quantizers.classical.catalog import CLASSICAL
+from models.quantizers.learned.colorcnn import load_quantizer
 from models.recognizer import load_recognizer
-from models.registry import Registry
+from models.zoo.registry import Registry
 from tests.training.conftest import Workshop
 from training import evaluate, publish
 from training.datasets import load

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from models.codecs import bpg
-from models.compare import Setting, Summary
-from models.pixels import decode
-from models.quantizers.learned import load_quantizer
-from models.registry import Registry
+from models.decoding.decode import decode
+from models.evaluation.compare import Setting, Summary
+from models.quantizers.learned.colorcnn import load_quantizer
+from models.zoo.registry import Registry
 from tests.training.conftest import Workshop
 from training import evaluate_bpg, figures
 from training.datasets import load

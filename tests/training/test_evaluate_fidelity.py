@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.compare import Setting, Summary
-from models.metrics import mean_squared_error, psnr
-from models.quantizers.learned import load_quantizer
-from models.registry import Registry
+from models.evaluation.compare import Setting, Summary
+from models.evaluation.metrics import mean_squared_error, psnr
+from models.quantizers.learned.colorcnn import load_quantizer
+from models.zoo.registry import Registry
 from tests.training.conftest import Workshop
 from training import evaluate_fidelity, figures, publish, tables
 from training.datasets import load

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from models.compare import Setting
-from models.method_names import TRUECOLOR
-from models.quantizers.learned import LearnedQuantizer
-from models.registry import Registry
+from models.evaluation.compare import Setting
+from models.names import TRUECOLOR
+from models.quantizers.learned.colorcnn import LearnedQuantizer
+from models.zoo.registry import Registry
 from tests.training.conftest import Workshop
 from training import evaluate_finetuning, figures, paint, publish, run, tables
 from training.datasets import load, mean_file_size

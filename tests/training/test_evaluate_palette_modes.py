@@ -9,7 +9,7 @@ import torch
 from models.codecs import bpg, png
 from models.codecs.bpg.codec import Coding
 from models.codecs.bpg.palette_modes import coarsest_exact
-from models.quantizers.classical import CLASSICAL
+from models.quantizers.classical.catalog import CLASSICAL
 from tests.training.conftest import Workshop
 from training import evaluate_palette_modes, tables
 from training.datasets import load

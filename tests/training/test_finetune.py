@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.registry import Registry
+from models.zoo.registry import Registry
 from tests.training.conftest import Workshop
 from tests.training.synthetic import CLASSES, stripes
 from training import finetune, publish, run

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.compare import Summary
+from models.evaluation.compare import Summary
 from training.datasets import DatasetError
 from training.measuring import KeptRows, parts
 

@@ -11,10 +11,10 @@ import torch
 from PIL import Image
 
 from models.codecs import bpg
-from models.compare import Setting
-from models.quantizers.classical import CLASSICAL
-from models.quantizers.learned import load_quantizer
-from models.registry import Registry
+from models.evaluation.compare import Setting
+from models.quantizers.classical.catalog import CLASSICAL
+from models.quantizers.learned.colorcnn import load_quantizer
+from models.zoo.registry import Registry
 from tests.training.conftest import Workshop
 from training import measuring, paint
 from training.datasets import DatasetError, LabelledImages, load, mean_file_size

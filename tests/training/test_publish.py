@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from models.errors import CorruptCheckpoint
-from models.quantizers.learned import load_quantizer
-from models.registry import Registry
+from models.quantizers.learned.colorcnn import load_quantizer
+from models.zoo.registry import Registry
 from tests.training.conftest import Workshop
 from training import publish, run
 

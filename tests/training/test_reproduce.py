@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from models.registry import Registry
+from models.zoo.registry import Registry
 from tests.training.conftest import write_images
 from tests.training.synthetic import stripes
 from training import reproduce

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from models.networks.classifiers import ClassifierConfig, build_classifier
-from models.registry import Registry
+from models.zoo.registry import Registry
 from tests.training.conftest import QUANTIZER_FLAGS, Workshop
 from tests.training.synthetic import stripes
 from training import run, train_colorcnn

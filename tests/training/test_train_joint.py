@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.quantizers.learned import load_quantizer
+from models.quantizers.learned.colorcnn import load_quantizer
 from models.recognizer import load_recognizer
-from models.registry import Registry
+from models.zoo.registry import Registry
 from tests.training.conftest import Workshop
 from training import evaluate, publish, run, train_joint
 from training.train_colorcnn import Result

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from models.errors import UnknownModel
-from models.quantizers.published import load_published
-from models.registry import Registry
+from models.quantizers.learned.published import load_published
+from models.zoo.registry import Registry
 from tests.training.conftest import Workshop
 from training import publish, train_published
 

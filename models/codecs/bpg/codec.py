@@ -5,8 +5,8 @@ from typing import Literal
 
 import numpy as np
 
-from models.codecs.bpg import colour, container, engine, nal_units, parameter_sets
-from models.codecs.bpg.colour import Pixels, Plane
+from models.codecs.bpg import color, container, hevc, nal_units, parameter_sets
+from models.codecs.bpg.color import Pixels, Plane
 from models.codecs.bpg.container import Alpha, BpgFile, BpgHeader, ColorSpace, Extension, PixelFormat
 from models.codecs.bpg.nal_units import Nal, NalType
 from models.errors import CodecError
@@ -61,7 +61,7 @@ def _check_size(file: BpgFile, max_pixels: int) -> None:
 
 def _check_kind(file: BpgFile) -> None:
     """Raise CodecError for what FFmpeg cannot decode, or decodes to wrong pixels without an error of its own."""
-    if file.header.bit_depth not in engine.DECODED_DEPTHS:
+    if file.header.bit_depth not in hevc.DECODED_DEPTHS:
         raise CodecError(f"BPG images with {file.header.bit_depth} bits a sample are not supported.")
     # What transform_skip_rotation does to lossless blocks is decoded as by `bpgdec`, which is not as H.265 has it; no
     # encoder is known that sets it.
@@ -83,18 +83,18 @@ def _coded_size(header: BpgHeader, block: int) -> tuple[int, int]:
 def _decode(file: BpgFile) -> Pixels:
     header = file.header
     planes = _decode_layer(file, 0, header.pixel_format, file.color)
-    pixels = colour.to_rgb(
+    pixels = color.to_rgb(
         planes, header.pixel_format, header.color_space, header.bit_depth, limited=header.limited_range
     )
     if file.alpha is None:
         return pixels
     [second] = _decode_layer(file, 1, PixelFormat.GRAY, file.alpha)
     if header.alpha is Alpha.WHITE:
-        colour.multiply_white(pixels, second, header.bit_depth)
+        color.multiply_white(pixels, second, header.bit_depth)
         return pixels
-    pixels = np.dstack([pixels, colour.to_eight_bits(second, header.bit_depth)])
+    pixels = np.dstack([pixels, color.to_eight_bits(second, header.bit_depth)])
     if header.alpha is Alpha.PREMULTIPLIED:
-        colour.divide_alpha(pixels)
+        color.divide_alpha(pixels)
     return pixels
 
 
@@ -105,7 +105,7 @@ def _decode_layer(file: BpgFile, layer: int, layout: PixelFormat, tools: paramet
     picture = _first_picture(file, layer)
     if sum(nal.is_slice for nal in picture) * shape.width * shape.height > _MAX_WORK:
         raise CodecError("The BPG image is cut into more slices than are decoded at its size.")
-    first, *others = engine.decode_picture(picture, shape, tools)
+    first, *others = hevc.decode_picture(picture, shape, tools)
     rows = -(-header.height // 2) if chroma == 1 else header.height
     columns = -(-header.width // 2) if chroma in (1, 2) else header.width
     return [first[: header.height, : header.width], *(plane[:rows, :columns] for plane in others)]
@@ -183,9 +183,9 @@ def encode(pixels: Pixels, coding: Coding, extensions: tuple[Extension, ...] = (
     header = BpgHeader(width, height, layout, space, depth, extensions=extensions)
     block = 8 if min(width, height) > 8 else 16  # x265 takes no side under 16, and blocks tell a reader the coded size
     shape = parameter_sets.Shape(layout.chroma_format, *_coded_size(header, block), depth)
-    planes = colour.from_rgb(pixels, layout, space, depth)
+    planes = color.from_rgb(pixels, layout, space, depth)
     qp = None if coding.lossless else coding.qp
-    tools, nals = engine.encode_picture(planes, shape, block, qp=qp, transform_skip=coding.transform_skip)
+    tools, nals = hevc.encode_picture(planes, shape, block, qp=qp, transform_skip=coding.transform_skip)
     return container.serialize(BpgFile(header, tools, None, tuple(nals)))
 
 

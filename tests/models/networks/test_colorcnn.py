@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from models.networks import colorcnn
-from models.networks.centres import kmeans_centres
+from models.networks.centers import kmeans_centres
 from models.networks.classifiers import ClassifierConfig
 from models.networks.colorcnn import ColorCNN, ColorCNNConfig, Plan, Window, build_colorcnn
 from models.networks.published import PublishedColorCNN, PublishedConfig

@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from models.codecs import bpg
-from models.codecs.bpg import container, engine
+from models.codecs.bpg import container, hevc
 from models.codecs.bpg.container import Alpha, BpgHeader, ColorSpace, PixelFormat
 from models.codecs.bpg.nal_units import Nal, NalType
 from models.codecs.bpg.parameter_sets import RangeExtension
@@ -78,7 +78,7 @@ def test_bit_depths_that_ffmpeg_does_not_have(depth: int) -> None:
 def test_the_limit_on_pixels_is_exact_and_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     data = named("text_31x17_x265_420").data
     assert bpg.decode(data, max_pixels=31 * 17).shape == (17, 31, 3)
-    monkeypatch.delattr(engine, "decode_picture")  # nothing is decoded, or allocated for it
+    monkeypatch.delattr(hevc, "decode_picture")  # nothing is decoded, or allocated for it
 
     with pytest.raises(CodecError, match="at most 526 pixels"):
         bpg.decode(data, max_pixels=31 * 17 - 1)
@@ -89,7 +89,7 @@ def test_a_narrow_image_of_huge_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     file = container.parse(named("own_1x1_444").data)
     tools = replace(file.color, log2_min_block=6, log2_max_block=6)
     header = replace(file.header, width=1, height=40_000_000)
-    monkeypatch.delattr(engine, "decode_picture")
+    monkeypatch.delattr(hevc, "decode_picture")
 
     with pytest.raises(CodecError, match="so narrow"):
         bpg.decode(container.serialize(replace(file, header=header, color=tools)))
@@ -226,7 +226,7 @@ def test_a_stream_that_a_bpg_file_cannot_hold_is_refused(
     option: str, value: object, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The encoder is ours, but what it makes is not taken on trust."""
-    monkeypatch.setitem(engine._PARAMETERS, option, value)
+    monkeypatch.setitem(hevc._PARAMETERS, option, value)
 
     with pytest.raises(CodecError, match=reason):
         bpg.encode(gradient(16, 16))

@@ -17,7 +17,7 @@ from models.codecs.bpg.container import ColorSpace, ExtensionTag, PixelFormat
 from models.codecs.bpg.palette_modes import Mode
 from models.errors import CodecError
 from models.palette_image import PaletteImage, nearest
-from models.quantizers.median_cut import MedianCut
+from models.quantizers.classical.median_cut import MedianCut
 from tests.models.codecs.bpg.reference import named
 
 repeatable = settings(derandomize=True, deadline=None, max_examples=25)

@@ -1,0 +1,67 @@
+"""ColorCNN as published behind the interface that all quantizers share."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from models.errors import BadOption, ImageTooLarge, NotFinite, UnknownModel
+from models.networks.arg_max import arg_max_planes
+from models.networks.folding import fold_batch_norm
+from models.networks.published import PublishedColorCNN
+from models.palette_image import PaletteImage
+from models.quantizers.base import checked_exact
+from models.quantizers.learned.colorcnn import color_sums, mean_palette
+from models.zoo.registry import Registry
+
+_MOST_PIXELS = 1 << 20  # the U-Net works at full resolution and keeps some 2 kB for each pixel
+
+
+@dataclass(frozen=True, eq=False)
+class PublishedQuantizer:
+    """Index map from the U-Net, palette as the mean of each index's pixels, rounded to 8 bits.
+
+    Hou, Zheng and Gould, "Learning to Structure an Image with Few Colors", CVPR 2020. network: in eval mode, on
+    `device`; it paints one number of colours. Cost: O(n) for n pixels; four times the served network at the size of its
+    training images, and ever more above.
+    """
+
+    network: PublishedColorCNN
+    device: torch.device
+    name: ClassVar[str] = "colorcnn_published"
+
+    @torch.inference_mode()
+    def quantize(self, pixels: NDArray[np.uint8], colors: int) -> PaletteImage:
+        """See `Quantizer.quantize`.
+
+        Raises BadOption for any number of colours but the network's, ImageTooLarge for more than 2^20 pixels. Where the
+        network gives every pixel the same index, the image has one colour: so it was published. NotFinite
+        for logits that are not finite.
+        """
+        unchanged = checked_exact(pixels, colors)
+        if colors != self.network.config.colors:
+            raise BadOption(f"this network paints with {self.network.config.colors} colours only, not with {colors}")
+        if unchanged is not None:
+            return unchanged
+        height, width = pixels.shape[:2]
+        if height * width > _MOST_PIXELS:
+            raise ImageTooLarge(f"{self.name} paints at most {_MOST_PIXELS} pixels, not {width} x {height}")
+        batch = torch.from_numpy(pixels[np.newaxis].copy()).to(self.device)
+        logits = self.network.index_logits(batch.permute(0, 3, 1, 2).float().div(255))
+        if not bool(logits.isfinite().all()):
+            raise NotFinite("the published network gave logits that are not finite")
+        indices = arg_max_planes(logits)
+        return mean_palette(indices[0].cpu().numpy(), color_sums(batch, indices, colors)[0].cpu().numpy())
+
+
+def load_published(registry: Registry, name: str, device: torch.device) -> PublishedQuantizer:
+    """The published network of that name, ready to paint on `device`.
+
+    Raises UnknownModel, also for a model of another kind, or CorruptCheckpoint.
+    """
+    network = registry.load(name, device)
+    if not isinstance(network, PublishedColorCNN):
+        raise UnknownModel(f"{name!r} is a {registry.entry(name).kind}, not a published ColorCNN")
+    return PublishedQuantizer(fold_batch_norm(network), device)

@@ -1,0 +1,15 @@
+"""An image taken in bands of rows is the same image."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from models.decoding import bands
+from models.decoding.decode import decode
+from tests.models.image_files import encoded, picture
+
+
+def test_bands_join_without_a_seam(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bands, "_BAND_PIXELS", 30)  # two rows of 11; 7 rows leave one over
+
+    np.testing.assert_array_equal(decode(encoded(Image.fromarray(picture()), "PNG")).pixels, picture())

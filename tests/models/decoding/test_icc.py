@@ -1,0 +1,177 @@
+"""Colours come out as sRGB, whatever space or profile a file has them in; a bad profile never costs the picture."""
+
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from models.decoding.decode import decode
+from tests.models.icc_profiles import (
+    cmyk_profile,
+    float_table,
+    grey_profile,
+    icc_profile,
+    rgb_profile,
+    rgb_tags,
+    srgb_profile,
+)
+from tests.models.image_files import WHITE, encoded, only_color, picture, png_file, solid
+
+# ICC profiles
+
+
+def test_a_profile_is_converted_to_srgb() -> None:
+    swapped = rgb_profile(red=b"b", blue=b"r")  # linear light, red and blue exchanged
+
+    red = decode(encoded(solid("RGB", (255, 0, 0)), "PNG", icc_profile=swapped))
+    grey = decode(encoded(solid("RGB", (55, 55, 55)), "PNG", icc_profile=swapped))
+
+    # One level of tolerance: the profile's numbers have 16 bits, and lcms works at 8 bits here.
+    assert np.abs(np.subtract(only_color(red), [0, 0, 255])).max() <= 1
+    assert np.abs(np.subtract(only_color(grey), [128, 128, 128])).max() <= 1  # 55 / 255 linear is 128 / 255 in sRGB
+    assert red.notes == ("ICC profile converted to sRGB",)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF"])
+def test_profiles_are_found_in_every_format_that_has_them(kind: str) -> None:
+    decoded = decode(encoded(solid("RGB", (55, 55, 55)), kind, icc_profile=rgb_profile()))
+
+    assert np.abs(decoded.pixels.astype(int) - 128).max() <= 3  # 1 for the profile, 2 for lossy coding
+    assert decoded.notes == ("ICC profile converted to sRGB",)
+
+
+def test_an_srgb_profile_changes_nothing_and_is_not_worth_a_note() -> None:
+    decoded = decode(encoded(Image.fromarray(picture()), "PNG", icc_profile=srgb_profile()))
+
+    np.testing.assert_array_equal(decoded.pixels, picture())
+    assert decoded.notes == ()
+
+
+def test_a_pure_power_curve_is_not_mistaken_for_srgb() -> None:
+    # sRGB's curve has a straight foot: level 10 of gamma 2.2 is far darker than sRGB's 10.
+    decoded = decode(encoded(solid("RGB", (10, 10, 10)), "PNG", icc_profile=rgb_profile(exponent=2.2)))
+
+    assert max(only_color(decoded)) <= 4
+    assert decoded.notes == ("ICC profile converted to sRGB",)
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "I;16"])
+def test_grey_profiles(mode: str) -> None:
+    image = {
+        "L": solid("L", 55),
+        "LA": solid("LA", (55, 255)),
+        "I;16": Image.fromarray(np.full((4, 4), 55 * 257, np.uint16)),
+    }[mode]
+
+    decoded = decode(encoded(image, "PNG", icc_profile=grey_profile()))
+
+    assert np.abs(np.subtract(only_color(decoded), 128)).max() <= 1
+    assert decoded.notes == ("ICC profile converted to sRGB",)
+
+
+def test_grey_profile_of_16_bit_grey_with_alpha() -> None:
+    rows = b"\0" + struct.pack(">4H", 55 * 257, 65535, 55 * 257, 0)
+    profile = (b"iCCP", b"grey\0\0" + zlib.compress(grey_profile()))
+
+    decoded = decode(png_file((2, 1), 16, 4, rows, profile))
+
+    assert np.abs(decoded.pixels[0, 0].astype(int) - 128).max() <= 1
+    assert decoded.pixels[0, 1].tolist() == WHITE
+    assert decoded.notes == ("ICC profile converted to sRGB", "alpha composited over #ffffff")
+
+
+def test_a_palette_is_converted_by_its_profile() -> None:
+    indexed = Image.new("P", (2, 2), 1)
+    indexed.putpalette([0, 0, 0, 55, 55, 55])
+
+    decoded = decode(encoded(indexed, "PNG", icc_profile=rgb_profile()))
+
+    assert np.abs(np.subtract(only_color(decoded), 128)).max() <= 1
+
+
+def test_alpha_is_composited_after_the_profile() -> None:
+    decoded = decode(encoded(solid("RGBA", (55, 55, 55, 128)), "PNG", icc_profile=rgb_profile()), background=(0, 0, 0))
+
+    assert np.abs(np.subtract(only_color(decoded), 64)).max() <= 1  # 128 at half opacity; the other order gives 97
+
+
+@pytest.mark.parametrize(
+    ("mode", "profile"),
+    [
+        ("RGB", b"not a profile"),
+        ("RGB", rgb_profile()[:200]),
+        ("RGB", rgb_profile()[:128] + b"\xff" * 400),
+        ("RGB", icc_profile(b"RGB ", {})),
+        ("RGB", icc_profile(b"RGB ", rgb_tags() | {b"x%03d" % number: b"" for number in range(100)})),
+        ("RGB", grey_profile()),
+        ("RGB", cmyk_profile()),
+        ("L", rgb_profile()),
+        ("L", icc_profile(b"GRAY", {b"kTRC": b"curv" + b"\xff" * 8})),
+    ],
+    ids=[
+        "text",
+        "cut off",
+        "garbage",
+        "no tags",
+        "many tags",
+        "grey for RGB",
+        "CMYK for RGB",
+        "RGB for grey",
+        "bad curve",
+    ],
+)
+def test_an_unusable_profile_is_ignored_with_a_note(mode: str, profile: bytes) -> None:
+    decoded = decode(encoded(Image.fromarray(picture()).convert(mode), "PNG", icc_profile=profile))
+
+    expected = np.asarray(Image.fromarray(picture()).convert(mode).convert("RGB"))
+    np.testing.assert_array_equal(decoded.pixels, expected)
+    assert decoded.notes == ("ICC profile ignored: damaged or made for other kinds of images",)
+
+
+@pytest.mark.parametrize("elements", [1, 100_000])
+def test_tables_of_floats_are_left_alone(elements: int) -> None:
+    # lcms prefers them to all else, and takes most of a minute for 100,000 elements, 2 kB in a PNG.
+    profile = icc_profile(b"RGB ", rgb_tags() | {b"D2B1": float_table(elements)}, version=4)
+
+    decoded = decode(encoded(solid("RGB", (55, 55, 55)), "PNG", icc_profile=profile))
+
+    assert np.abs(np.subtract(only_color(decoded), 128)).max() <= 1  # by the curves and columns; the floats say black
+    assert decoded.notes == ("ICC profile converted to sRGB",)
+
+
+# CMYK and rarer spaces
+
+
+def test_cmyk_without_a_profile() -> None:
+    decoded = decode(encoded(solid("CMYK", (10, 20, 30, 40)), "TIFF"))
+
+    # (255 - ink) * (255 - black) / 255
+    assert only_color(decoded) == [207, 198, 190]
+    assert decoded.notes == ("CMYK converted to sRGB without a profile",)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
+def test_cmyk_with_a_profile(kind: str) -> None:
+    # Pillow writes Adobe's inverted CMYK into JPEGs; taken as it stands it would give a negative.
+    halftone = decode(encoded(solid("CMYK", (0, 0, 0, 128)), kind, icc_profile=cmyk_profile()))
+    paper = decode(encoded(solid("CMYK", (0, 0, 0, 0)), kind, icc_profile=cmyk_profile()))
+
+    assert np.abs(np.subtract(only_color(halftone), 119)).max() <= 2  # without the profile it would be 127
+    assert only_color(paper) == WHITE
+    assert halftone.notes == ("ICC profile converted to sRGB",)
+
+
+def test_the_blackest_ink_is_black() -> None:
+    # Ink on paper ends at L* = 20 here, which is sRGB 48: without black point compensation every shadow is grey.
+    decoded = decode(encoded(solid("CMYK", (0, 0, 0, 255)), "TIFF", icc_profile=cmyk_profile(black=51)))
+
+    assert max(only_color(decoded)) <= 8
+
+
+def test_rarer_color_spaces_of_tiff() -> None:
+    lab = Image.merge("LAB", [solid("L", level) for level in (128, 128, 128)])  # L* = 50.2, neutral
+
+    assert only_color(decode(encoded(lab, "TIFF"))) == [119, 119, 119]
+    assert only_color(decode(encoded(solid("YCbCr", (76, 85, 255)), "TIFF"))) == [254, 0, 0]

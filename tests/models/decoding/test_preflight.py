@@ -1,0 +1,267 @@
+"""Formats are told by their first bytes, and files that are built to exhaust a decoder are refused before one runs."""
+
+import struct
+import time
+import zlib
+from collections.abc import Callable
+from io import BytesIO
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from models.codecs import bpg
+from models.decoding.preflight import ACCEPTED_FORMATS, check_jpeg, check_png, check_tiff, identify, png_stream_is_short
+from models.errors import BadImage, ColorCNNError, ImageTooLarge, UnsupportedFormat
+
+
+def encoded(kind: str, **options: object) -> bytes:
+    image, buffer = Image.new("RGB", (16, 16), (200, 100, 50)), BytesIO()
+    if kind == "BPG":
+        return bpg.encode(np.asarray(image))
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def tiff_head(fields: list[tuple[int, int, int, int]], order: str = "<") -> bytes:
+    """A classic TIFF of nothing but a directory of (tag, type, count, value)."""
+    mark = b"II*\0" if order == "<" else b"MM\0*"
+    entries = b"".join(struct.pack(f"{order}HHII", *field) for field in fields)
+    return mark + struct.pack(f"{order}IH", 8, len(fields)) + entries + bytes(4)
+
+
+def grey_png(rows: bytes, width: int, height: int, interlace: int = 0) -> bytes:
+    """An 8-bit grey PNG; CRCs are left at zero, nothing here reads them. The rows are split over two IDAT chunks."""
+    compressed = zlib.compress(rows)
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, interlace)
+    chunks = [(b"IHDR", header), (b"IDAT", compressed[:9]), (b"IDAT", compressed[9:]), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(struct.pack(">I", len(d)) + kind + d + bytes(4) for kind, d in chunks)
+
+
+def refusal(check: Callable[..., None], *file: object) -> str | None:
+    """What `check` has against a file; None when it lets the file pass."""
+    try:
+        check(*file)
+    except ColorCNNError as error:
+        return str(error)
+    return None
+
+
+@pytest.mark.parametrize("kind", ACCEPTED_FORMATS)
+def test_identifies_what_encoders_write(kind: str) -> None:
+    assert identify(encoded(kind)) == kind
+
+
+@pytest.mark.parametrize("mark", [b"MM\0*", b"II*\0", b"MM*\0", b"II\0*", b"MM\0+", b"II+\0"])
+def test_identifies_every_start_of_a_tiff(mark: bytes) -> None:
+    assert identify(mark + bytes(8)) == "TIFF"
+
+
+@pytest.mark.parametrize(
+    ("start", "name"),
+    [
+        (b"\0\0\0\x1cftypavif\0\0\0\0", "AVIF"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0", "HEIC"),
+        (b"\0\0\0\x18ftypmif1\0\0\0\0", "HEIF"),
+        (b"\0\0\0\x18ftypcrx \0\0\0\0", "camera raw"),
+        (b"II*\0\x10\0\0\0CR\2\0", "camera raw"),
+        (b"\0\0\0\x18ftypisom\0\0\0\0", "video"),
+        (b"RIFF\0\0\0\0AVI LIST", "video"),
+        (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000"),
+        (b"\xff\x4f\xff\x51\0", "JPEG 2000"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL"),
+        (b"\xff\x0a\xfa\x3f", "JPEG XL"),
+        (b"8BPS\0\1", "Photoshop"),
+        (b"\0\0\1\0\1\0", "icon"),
+        (b"%PDF-1.7\n%", "PDF"),
+        (b"%!PS-Adobe-3.0", "PostScript"),
+        (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "SVG"),
+        (b'\xef\xbb\xbf<?xml version="1.0"?>\n<!-- made by hand -->\n<svg>', "SVG"),
+        (b"P6 16 16 255\n", "Netpbm"),
+        (b"qoif\0\0\0\1", "QOI"),
+    ],
+)
+def test_names_a_format_that_is_not_accepted(start: bytes, name: str) -> None:
+    with pytest.raises(UnsupportedFormat, match=f"{name}.*Send PNG, JPEG, WebP, GIF, BMP, TIFF or BPG"):
+        identify(start)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"hello, world\n",
+        b"<!DOCTYPE html><html><svg></svg></html>",
+        b'{"file": "iVBORw0KGgo="}',
+        b"\x89PNX",
+        b"\0" * 64,
+    ],
+)
+def test_anything_else_is_not_an_image(data: bytes) -> None:
+    with pytest.raises(BadImage, match="not an image"):
+        identify(data)
+
+
+def test_no_bytes_are_said_to_be_empty() -> None:
+    with pytest.raises(BadImage, match="empty"):
+        identify(b"")
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_ordinary_jpegs_pass(progressive: bool) -> None:
+    jpeg = encoded("JPEG", progressive=progressive, exif=b"Exif\0\0", icc_profile=bytes(200_000))
+
+    assert refusal(check_jpeg, jpeg) is None
+
+
+def test_refuses_a_jpeg_of_a_thousand_header_segments() -> None:
+    # Pillow joins these in quadratic time: 20 MB of them take minutes.
+    plain = encoded("JPEG")
+    segment = b"\xff\xe1\0\x0aExif\0\0xx"
+
+    check_jpeg(plain[:2] + segment * 900 + plain[2:])
+    with pytest.raises(BadImage, match="header segments"):
+        check_jpeg(plain[:2] + segment * 1001 + plain[2:])
+    with pytest.raises(BadImage, match="header segments"):  # Pillow does not stop at an end before the first scan
+        check_jpeg(plain[:2] + b"\xff\xd9" + segment * 1001 + plain[2:])
+
+
+@pytest.mark.parametrize("padding", [b"\xff", b"\xff\xd8", b"\xff\xd9", b"\xff\0"])
+def test_refuses_a_jpeg_of_endless_padding(padding: bytes) -> None:
+    # Pillow steps over it byte by byte, in Python: 20 MB of it take ten seconds.
+    plain = encoded("JPEG")
+
+    check_jpeg(plain[:2] + padding * 1000 + plain[2:])
+    with pytest.raises(BadImage, match="between them"):
+        check_jpeg(plain[:2] + padding * 66_000 + plain[2:])
+
+
+def test_refuses_a_png_of_tens_of_thousands_of_chunks() -> None:
+    plain = encoded("PNG")
+    empty = bytes(4) + b"tEXt" + bytes(4)
+
+    check_png(plain[:33] + empty * 32_000 + plain[33:])
+    with pytest.raises(BadImage, match="chunks"):
+        check_png(plain[:33] + empty * 33_000 + plain[33:])
+
+
+def test_what_follows_the_end_of_a_png_does_not_count() -> None:
+    assert refusal(check_png, encoded("PNG") + bytes(400_000)) is None
+
+
+@pytest.mark.parametrize("hidden", [b"", b"tEXt"])
+def test_refuses_a_png_of_two_headers(hidden: bytes) -> None:
+    # Pillow takes the size and depth from the last one.
+    plain = encoded("PNG")
+    between = bytes(4) + hidden + bytes(4) if hidden else b""
+
+    with pytest.raises(BadImage, match="IHDR"):
+        check_png(plain[:33] + between + plain[8:])
+
+
+def test_refuses_a_png_that_does_not_start_with_a_whole_header() -> None:
+    plain = encoded("PNG")
+
+    for start in (bytes(4) + b"tEXt" + bytes(4) + plain[8:], b"", plain[8:20], b"\0\0\0\x0eIHDR" + bytes(18)):
+        with pytest.raises(BadImage, match="IHDR"):
+            check_png(plain[:8] + start)
+
+
+def test_refuses_a_jpeg_of_a_hundred_scans() -> None:
+    progressive = encoded("JPEG", progressive=True)
+    last = progressive.rindex(b"\xff\xda")
+    scan = progressive[last:-2]
+
+    check_jpeg(progressive[:last] + scan * 80 + b"\xff\xd9")
+    with pytest.raises(BadImage, match="scans"):
+        check_jpeg(progressive[:last] + scan * 101 + b"\xff\xd9")
+
+
+def test_scans_hidden_behind_an_end_marker_in_a_table_are_still_counted() -> None:
+    # A comment after the first scan that holds the end marker must not end the walk.
+    progressive = encoded("JPEG", progressive=True)
+    first, last = progressive.index(b"\xff\xda"), progressive.rindex(b"\xff\xda")
+    second = progressive.index(b"\xff\xda", first + 2)
+    comment = b"\xff\xfe\0\4\xff\xd9"
+
+    with pytest.raises(BadImage, match="scans"):
+        check_jpeg(progressive[:second] + comment + progressive[second:-2] + progressive[last:-2] * 101)
+
+
+def test_what_follows_the_end_of_a_jpeg_does_not_count() -> None:
+    # A phone appends a video, whose bytes may look like anything.
+    assert refusal(check_jpeg, encoded("JPEG") + b"\0\0" + b"\xff\xda\0\2" * 500) is None
+
+
+def test_the_jpeg_walk_is_linear_in_hostile_input() -> None:
+    hostile = b"\xff\xd8\xff" + b"\xff\xd8" * 500_000 + b"\xff\0" * 500_000
+
+    start = time.process_time()
+    check_jpeg(hostile)
+
+    assert time.process_time() - start < 2  # it takes about 0.05 s; a quadratic walk would take hours
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_ordinary_tiff_directories_pass(order: str) -> None:
+    picture = tiff_head([(256, 3, 1, 16), (273, 4, 5000, 8), (322, 4, 1, 256), (323, 4, 1, 256)], order)
+    profile = tiff_head([(700, 1, 10_000_000, 8)], order)  # XMP and ICC profiles are long, but stay bytes
+
+    assert refusal(check_tiff, picture, 65_536) is None
+    assert refusal(check_tiff, profile, 1) is None
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_refuses_a_tiff_tag_of_a_million_numbers(order: str) -> None:
+    with pytest.raises(BadImage, match="directory"):
+        check_tiff(tiff_head([(256, 3, 1, 16), (273, 4, 1_000_000, 8)], order), 100)
+
+
+def test_refuses_a_tiff_of_five_thousand_tags() -> None:
+    with pytest.raises(BadImage, match="directory"):
+        check_tiff(tiff_head([(tag, 3, 1, 0) for tag in range(5000)]), 100)
+
+
+def test_refuses_a_tiff_tile_larger_than_the_limit_whatever_the_picture() -> None:
+    picture = [(256, 3, 1, 16), (257, 3, 1, 16)]
+
+    with pytest.raises(ImageTooLarge, match="1,600,000,000"):
+        check_tiff(tiff_head([*picture, (322, 4, 1, 40_000), (323, 4, 1, 40_000)]), 50_000_000)
+    with pytest.raises(BadImage, match="directory"):  # a side as DOUBLE, which libtiff and Pillow may read differently
+        check_tiff(tiff_head([*picture, (322, 12, 1, 40_000), (323, 4, 1, 16)]), 50_000_000)
+
+
+def test_reads_the_directory_of_a_bigtiff() -> None:
+    head = b"II+\0" + struct.pack("<HHQQ", 8, 0, 16, 1)
+
+    check_tiff(head + struct.pack("<HHQQ", 273, 4, 100, 0), 100)
+    with pytest.raises(BadImage, match="directory"):
+        check_tiff(head + struct.pack("<HHQQ", 273, 4, 1 << 40, 0), 100)
+
+
+@pytest.mark.parametrize("length", range(26))
+def test_a_directory_that_is_cut_off_is_left_to_the_decoder(length: int) -> None:
+    assert refusal(check_tiff, tiff_head([(256, 3, 1, 16)])[:length], 100) is None
+    assert refusal(check_tiff, b"II+\0" + b"\xff" * length, 100) is None
+
+
+def test_tells_a_png_whose_rows_run_out() -> None:
+    rows = b"".join(b"\0" + bytes(40) for _ in range(30))
+
+    assert not png_stream_is_short(grey_png(rows, 40, 30))
+    assert not png_stream_is_short(grey_png(rows + b"more", 40, 30))
+    assert png_stream_is_short(grey_png(rows[:-1], 40, 30))
+    assert png_stream_is_short(grey_png(rows, 40, 31))
+
+
+def test_tells_an_interlaced_png_whose_rows_run_out() -> None:
+    passes = bytes(2 + 2 + 3 + 4 + 4)  # 3 x 3 pixels: passes 1, 4, 5, 6 and 7 have rows, 2 and 3 have none
+
+    assert not png_stream_is_short(grey_png(passes, 3, 3, interlace=1))
+    assert png_stream_is_short(grey_png(passes[:-1], 3, 3, interlace=1))
+
+
+def test_counts_more_rows_than_one_step_of_inflating() -> None:
+    rows = bytes(1001 * 2500)  # 2.5 MB: three steps
+
+    assert not png_stream_is_short(grey_png(rows, 1000, 2500))
+    assert png_stream_is_short(grey_png(rows, 1000, 2501))

@@ -1,0 +1,194 @@
+"""A row says what its very file is, and what the classifier sees in it."""
+
+from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from models.codecs import jpeg, png
+from models.decoding.decode import decode
+from models.errors import BadOption
+from models.evaluation import metrics
+from models.evaluation.compare import Row, Sample, Setting, compare, make_row, measure, measure_palette, summarize
+from models.palette_image import PaletteImage
+from models.prediction import Prediction
+from models.resampling import resize
+from tests.models.image_files import Pixels, picture
+
+DARK, BRIGHT = Prediction("dark", 0, 0.75), Prediction("bright", 1, 0.75)
+BLACK_AND_BEIGE = np.array([[0, 0, 0], [250, 240, 230]], dtype=np.uint8)
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """Paints what is brighter than `level` beige and the rest black."""
+
+    level: int = 128
+    name: str = "threshold"
+
+    def quantize(self, pixels: Pixels, colors: int) -> PaletteImage:
+        if colors != 2:
+            raise BadOption(f"colors must be 2, not {colors}")
+        return PaletteImage((pixels.mean(axis=2) > self.level).astype(np.uint8), BLACK_AND_BEIGE)
+
+
+@dataclass(frozen=True)
+class Brightness:
+    """Says whether an image is dark or bright, and remembers what it was shown."""
+
+    size: int = 6
+    shown: list[Pixels] = field(default_factory=list)
+
+    def predict_batch(self, images: Pixels) -> list[Prediction]:
+        self.shown.append(images)
+        return [BRIGHT if image.mean() > 128 else DARK for image in images]
+
+
+def sample(pixels: Pixels | None = None, before: Prediction = DARK, truth: int | None = None) -> Sample:
+    return Sample("a.png", picture(30, 20) if pixels is None else pixels, before, truth)
+
+
+def some_row(**changes: object) -> Row:
+    row, _ = compare(sample(), Setting("threshold", colors=2), Threshold(), Brightness())
+    return replace(row, **changes)  # type: ignore[arg-type]
+
+
+def test_a_row_is_of_the_very_file() -> None:
+    original, painted = picture(30, 20), Threshold().quantize(picture(30, 20), 2)
+
+    row, measured = compare(sample(), Setting("threshold", "a model", colors=2), Threshold(), Brightness())
+
+    assert measured.file == png.encode(painted)
+    np.testing.assert_array_equal(measured.pixels, painted.render())
+    assert (row.image, row.method, row.model, row.colors, row.quality) == ("a.png", "threshold", "a model", 2, None)
+    assert row.setting == Setting("threshold", "a model", colors=2)
+    assert row.bytes == len(measured.file)
+    assert row.bits_per_pixel == 8 * len(measured.file) / 600
+    assert row.payload_bits_per_pixel == 8 * (len(measured.file) - 69) / 600
+    assert row.mse == metrics.mean_squared_error(original, painted.render()) > 0
+    assert (row.psnr, row.ssim) == (metrics.psnr(row.mse), metrics.ssim(original, painted.render()))
+    assert row.colors_used == 2
+
+
+def test_the_classifier_looks_at_what_was_read_back() -> None:
+    judge = Brightness()
+
+    row, measured = compare(sample(), Setting("threshold", colors=2), Threshold(), judge)
+
+    (shown,) = judge.shown
+    np.testing.assert_array_equal(shown, resize(Threshold().quantize(picture(30, 20), 2).render(), 6)[np.newaxis])
+    np.testing.assert_array_equal(measured.view, shown[0])
+    assert (row.label, row.probability) == ("dark", 0.75)
+
+
+@pytest.mark.parametrize(
+    ("level", "before", "truth", "kept", "right"),
+    [
+        (0, BRIGHT, 1, True, True),
+        (0, BRIGHT, 0, True, False),
+        (0, DARK, 1, False, True),
+        (0, DARK, 0, False, False),
+        (254, DARK, None, True, None),
+        (254, BRIGHT, None, False, None),
+    ],
+)
+def test_kept_and_right(level: int, before: Prediction, truth: int | None, kept: bool, right: bool | None) -> None:
+    given = sample(before=before, truth=truth)
+
+    row, _ = compare(given, Setting("threshold", colors=2), Threshold(level), Brightness())
+
+    assert (row.kept, row.right) == (kept, right)
+
+
+def test_an_exact_image_has_no_psnr_and_a_small_one_no_ssim() -> None:
+    exact, _ = compare(sample(BLACK_AND_BEIGE[np.newaxis]), Setting("threshold", colors=2), Threshold(), Brightness())
+
+    assert (exact.mse, exact.psnr, exact.ssim) == (0, None, None)
+
+
+def test_the_time_is_that_of_the_quantizer(monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks = iter([5.0, 5.25])
+    monkeypatch.setattr("models.evaluation.compare.time", SimpleNamespace(perf_counter=lambda: next(ticks)))
+
+    row, _ = compare(sample(), Setting("threshold", colors=2), Threshold(), Brightness())
+
+    assert row.milliseconds == 250
+
+
+def test_what_the_quantizer_refuses_is_refused() -> None:
+    with pytest.raises(BadOption, match="colors must be 2"):
+        compare(sample(), Setting("threshold", colors=3), Threshold(), Brightness())
+
+
+def test_an_image_has_the_same_row_in_a_batch() -> None:
+    setting, given = Setting("threshold", colors=2), sample(truth=1)
+    alone, _ = compare(given, setting, Threshold(), Brightness())
+
+    painted = Threshold().quantize(given.pixels, 2)
+    measured = measure_palette(given.pixels, painted, view=6, milliseconds=alone.milliseconds)
+    (after, _) = Brightness().predict_batch(np.stack([measured.view, measured.view]))
+
+    assert make_row(given, setting, measured, after) == alone
+
+
+def test_the_file_of_a_codec_is_measured_as_it_is_read_back() -> None:
+    original = picture(30, 20)
+    file = jpeg.encode(original, 50)
+
+    measured = measure(original, file, jpeg.fixed_bytes(file), view=6, milliseconds=3)
+    row = make_row(sample(), Setting("jpeg", quality=50), measured, BRIGHT)
+
+    assert (row.method, row.colors, row.quality, row.bytes, row.milliseconds) == ("jpeg", None, 50, len(file), 3)
+    assert row.payload_bits_per_pixel == 8 * (len(file) - jpeg.fixed_bytes(file)) / 600
+    assert row.mse == metrics.mean_squared_error(original, decode(file).pixels) > 0
+    assert row.colors_used == len(np.unique(decode(file).pixels.reshape(-1, 3), axis=0))
+
+
+def test_settings_are_summarized_apart_in_the_order_of_their_first_rows() -> None:
+    settings = [
+        Setting("wu", colors=4),
+        Setting("jpeg", quality=9),
+        Setting("wu", colors=2),
+        Setting("colorcnn", "a", 4),
+        Setting("colorcnn", "b", 4),
+    ]
+    rows = [
+        some_row(method=s.method, model=s.model, colors=s.colors, quality=s.quality) for s in settings + settings[:2]
+    ]
+
+    summaries = summarize(row for row in rows)
+
+    assert [summary.setting for summary in summaries] == settings
+    assert [summary.images for summary in summaries] == [2, 2, 1, 1, 1]
+
+
+def test_a_summary_holds_means() -> None:
+    first = some_row(kept=True, bytes=100, bits_per_pixel=1.0, payload_bits_per_pixel=0.5)
+    second = replace(first, kept=False, bytes=103, bits_per_pixel=4.0, payload_bits_per_pixel=2.5)
+    rows = [replace(first, colors_used=2, milliseconds=1.0), replace(second, colors_used=1, milliseconds=4.0)]
+
+    (summary,) = summarize(rows)
+
+    assert (summary.images, summary.kept, summary.bytes) == (2, 0.5, 101.5)
+    assert (summary.bits_per_pixel, summary.payload_bits_per_pixel) == (2.5, 1.5)
+    assert (summary.colors_used, summary.milliseconds) == (1.5, 2.5)
+
+
+def test_psnr_of_a_summary_is_that_of_the_mean_error() -> None:
+    exact, worst = some_row(mse=0.0, psnr=None), some_row(mse=2 * 650.25, psnr=metrics.psnr(2 * 650.25))
+
+    assert [summarize(rows)[0].psnr for rows in ([exact, worst], [exact])] == [20, None]
+
+
+@pytest.mark.parametrize(
+    ("values", "mean"), [([None, None], None), ([None, True, False], 0.5), ([False], 0), ([True, None], 1)]
+)
+def test_means_are_over_what_is_known(values: list[bool | None], mean: float | None) -> None:
+    (summary,) = summarize([some_row(right=value, ssim=value) for value in values])
+
+    assert (summary.top1, summary.ssim) == (mean, mean)
+
+
+def test_no_rows_have_no_summary() -> None:
+    assert summarize([]) == []

@@ -1,0 +1,183 @@
+"""models/quantizers/learned/colorcnn.py: the shared promises of quantizers, for images of any size, in tiles."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from models.errors import BadOption
+from models.networks import arg_max
+from models.networks.classifiers import ClassifierConfig
+from models.networks.colorcnn import ColorCNN, ColorCNNConfig, Plan, build_colorcnn, color_sums
+from models.quantizers.learned import colorcnn
+from models.quantizers.learned.colorcnn import LearnedQuantizer
+
+
+def make_quantizer(fade: tuple[int, int] | None = None) -> LearnedQuantizer:
+    torch.manual_seed(0)
+    encoder = ClassifierConfig(architecture="resnet9", classes=3, size=16, width=4)
+    config = ColorCNNConfig(encoder=encoder, widths=(4, 4, 4, 4), features=8, hidden=8, fade=fade)
+    return LearnedQuantizer(build_colorcnn(config).eval(), torch.device("cpu"))
+
+
+QUANTIZER = make_quantizer()
+
+
+def make_pixels(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+@settings(max_examples=40)
+@given(height=st.integers(1, 40), width=st.integers(1, 40), colors=st.integers(2, 256), seed=st.integers(0, 9))
+def test_at_most_k_colours_of_the_image_s_own_size_each_the_mean_of_its_pixels(
+    height: int, width: int, colors: int, seed: int
+) -> None:
+    pixels = make_pixels(height, width, seed)
+    painted = QUANTIZER.quantize(pixels, colors)
+    assert (painted.height, painted.width) == (height, width)
+    assert painted.colors <= colors
+    for entry in range(painted.colors):
+        mean = pixels[painted.indices == entry].mean(0)
+        assert np.abs(painted.palette[entry] - mean).max() <= 0.5 + 1e-9
+    assert painted == QUANTIZER.quantize(pixels, colors)
+
+
+@given(colors=st.integers(2, 256), seed=st.integers(0, 9))
+@settings(max_examples=20)
+def test_an_image_with_no_more_than_k_colours_comes_back_exactly(colors: int, seed: int) -> None:
+    palette = make_pixels(colors, 1, seed)[:, 0]
+    pixels = palette[np.random.default_rng(seed).integers(0, colors, (20, 30))]
+    assert np.array_equal(QUANTIZER.quantize(pixels, colors).render(), pixels)
+
+
+@pytest.mark.parametrize("shape", [(90, 70), (3, 1500), (1500, 1)])
+@pytest.mark.parametrize("colors", [2, 100])
+def test_tiles_do_not_show(shape: tuple[int, int], colors: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    pixels = make_pixels(*shape)
+    whole = QUANTIZER.quantize(pixels, colors)
+    monkeypatch.setattr(colorcnn, "_TILE_PIXELS", 600)
+    assert len(list(colorcnn._tiles(shape))) > 1
+    tiled = QUANTIZER.quantize(pixels, colors)
+    # Matrix products of other shapes round differently, which may turn a tie.
+    assert np.mean(tiled.render() != whole.render()) < 0.01
+
+
+@given(height=st.integers(1, 5000), width=st.integers(1, 5000))
+def test_tiles_cover_the_image_once_and_are_bounded(height: int, width: int) -> None:
+    tiles = list(colorcnn._tiles((height, width)))
+    sizes = [(rows.stop - rows.start) * (columns.stop - columns.start) for rows, columns in tiles]
+    assert sum(sizes) == height * width
+    assert max(sizes) <= colorcnn._TILE_PIXELS
+
+
+def test_a_batch_is_painted_as_its_images_are() -> None:
+    images = np.stack([make_pixels(16, 16, seed) for seed in range(3)])
+    images[2] = images[2, 0, 0]
+    for painted, pixels in zip(QUANTIZER.quantize_batch(images, 6), images, strict=True):
+        alone = QUANTIZER.quantize(pixels, 6)
+        # A batch of other size may round a tie differently.
+        assert np.mean(painted.render() != alone.render()) < 0.02
+
+
+def test_an_image_that_the_network_would_paint_blank_keeps_two_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A structure that favours one index everywhere: without a second look the answer would be one flat colour."""
+    plan = ColorCNN.plan
+
+    def partial_to_one(self: ColorCNN, view: Tensor, pixels: Tensor, colors: int) -> Plan:
+        found = plan(self, view, pixels, colors)
+        assert found.structure is not None
+        found.structure[:, 0] += 1e9
+        return found
+
+    monkeypatch.setattr(ColorCNN, "plan", partial_to_one)
+    images = np.stack([make_pixels(16, 16, seed) for seed in range(2)])
+    assert [painted.colors for painted in QUANTIZER.quantize_batch(images, 2)] == [2, 2]
+    assert QUANTIZER.quantize(make_pixels(30, 50), 2).colors == 2
+
+
+class _Allocations(TorchDispatchMode):
+    """The bytes of the largest tensor that an operation makes."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.largest = 0
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = function(*args, **(kwargs or {}))
+        for tensor in tree_leaves(made):
+            if isinstance(tensor, Tensor):
+                self.largest = max(self.largest, tensor.untyped_storage().nbytes())
+        return made
+
+
+@pytest.mark.parametrize(("colors", "structure"), [(2, 4 * 2 * 16 * 16), (45, 4 * 45 * 16 * 16), (256, 0)])
+def test_memory_does_not_grow_with_pixels_times_colours(
+    colors: int, structure: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At most 32 bytes for each pixel of a tile or of a batch (four numbers in float64), or the structure."""
+    monkeypatch.setattr(colorcnn, "_TILE_PIXELS", 5000)
+    monkeypatch.setattr(colorcnn, "_SAMPLE", 1000)
+    monkeypatch.setattr(colorcnn, "piece", lambda device: 10_000)
+    monkeypatch.setattr(arg_max, "piece", lambda device: 10_000)
+    quantizer = make_quantizer(fade=(32, 64))
+    with _Allocations() as tiles:
+        quantizer.quantize(make_pixels(300, 200), colors)
+    with _Allocations() as batch:
+        quantizer.quantize_batch(np.stack([make_pixels(16, 16, seed) for seed in range(10)]), colors)
+    assert tiles.largest <= max(structure, 32 * 5000)
+    assert batch.largest <= max(10 * structure, 32 * 10 * 16 * 16)
+
+
+def test_without_structure_nobody_asks_the_networks() -> None:
+    faded = make_quantizer(fade=(32, 64))
+    del faded.network.encoder, faded.network.decoder, faded.network.queries
+    assert 32 < faded.quantize(make_pixels(30, 20), 64).colors <= 64
+    assert 32 < faded.quantize_batch(make_pixels(16, 16)[np.newaxis], 64)[0].colors <= 64
+
+
+@pytest.mark.parametrize("shape", [(2, 7, 5), (1, 1, 1)])
+def test_the_sums_of_the_pixels_of_each_index(shape: tuple[int, int, int]) -> None:
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randint(0, 256, (*shape, 3), generator=generator).to(torch.uint8)
+    indices = torch.randint(0, 4, shape, generator=generator).to(torch.uint8)
+    sums = color_sums(pixels, indices, 5)
+    for image, entry in np.ndindex(shape[0], 5):
+        mine = pixels[image][indices[image] == entry].long()
+        assert sums[image, entry].tolist() == [*mine.sum(0).tolist(), len(mine)]
+
+
+@pytest.mark.parametrize("colors", [-1, 0, 1, 257])
+def test_colours_out_of_range_are_refused(colors: int) -> None:
+    with pytest.raises(BadOption, match="2 to 256"):
+        QUANTIZER.quantize(make_pixels(4, 4), colors)
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def test_bfloat16_moves_no_more_than_a_few_pixels(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    images = np.stack([make_pixels(16, 16, seed) for seed in range(8)])
+    quantizer = make_quantizer()
+    quantizer.network.decoder.out.weight.data *= 30  # fresh weights draw hardly any structure
+    quantizer = LearnedQuantizer(quantizer.network.to(device), torch.device(device))
+    indices = []
+    for has in (False, True):
+        monkeypatch.setattr(colorcnn, "has_bfloat16", lambda device, has=has: has)
+        indices.append(np.stack([painted.indices for painted in quantizer.quantize_batch(images, 4)]))
+    assert 0 < np.mean(indices[0] != indices[1]) < 0.05
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("colors", [2, 64])
+def test_cuda_paints_as_the_cpu_does(colors: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(colorcnn, "has_bfloat16", lambda device: False)
+    pixels = make_pixels(200, 300)
+    device = torch.device("cuda")
+    painted = LearnedQuantizer(make_quantizer().network.to(device), device).quantize(pixels, colors)
+    # Convolutions add in another order there, which may turn a tie.
+    assert np.mean(painted.render() != QUANTIZER.quantize(pixels, colors).render()) < 0.01

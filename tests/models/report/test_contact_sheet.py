@@ -1,0 +1,111 @@
+"""The contact sheet shows its tiles as they are, says kept or lost by colour, and takes any text."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.report.contact_sheet import MOST_TILES, Failure, Pixels, Row, Tile, draw, fit_tile, tile_side
+from tests.models.image_files import picture
+
+
+def tile(pixels: Pixels, *, title: str = "99 bytes", label: str = "cat", kept: bool = True) -> Tile:
+    return Tile(pixels, title, label, 0.9, kept)
+
+
+def places(sheet: Pixels, pixels: Pixels) -> list[tuple[int, int]]:
+    """(top, left) of every place in the sheet where `pixels` are."""
+    height, width = pixels.shape[:2]
+    corners = np.argwhere((sheet == pixels[0, 0]).all(axis=2))
+    return [(y, x) for y, x in corners.tolist() if np.array_equal(sheet[y : y + height, x : x + width], pixels)]
+
+
+def has_green(sheet: Pixels) -> bool:
+    return bool((sheet[..., 1].astype(int) > sheet[..., 0].astype(int) + 50).any())
+
+
+def has_red(sheet: Pixels) -> bool:
+    return bool((sheet[..., 0].astype(int) > sheet[..., 1].astype(int) + 50).any())
+
+
+def test_rows_and_columns_hold_the_tiles_as_they_are() -> None:
+    tiles = [np.roll(picture(60, 200), 50 * i, axis=1) for i in range(4)]
+    rows = [Row("one", [tile(tiles[0]), tile(tiles[1])]), Row("two", [tile(tiles[2]), Failure(""), tile(tiles[3])])]
+    sheet = draw(["a", "b", "c"], rows)
+
+    [(top, left)], [(top_1, left_1)], [(top_2, left_2)], [(top_3, left_3)] = (places(sheet, one) for one in tiles)
+    assert (top, left) == (top_1, left_2) and top_2 == top_3 > top + 60
+    assert left_1 - left == left_3 - left_1 >= 200
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_the_label_is_green_where_kept_and_red_where_lost(kept: bool) -> None:
+    sheet = draw(["original"], [Row("octree", [tile(np.full((8, 8, 3), 99, np.uint8), kept=kept)])])
+
+    assert (has_green(sheet), has_red(sheet)) == (kept, not kept)
+
+
+def test_a_failure_stands_in_a_gray_box() -> None:
+    sheet = draw(["original"], [Row("octree", [Failure("The file is damaged. " * 9)])])
+
+    assert (sheet == 0xEE).all(axis=2).sum() > 100 * 60
+    assert (sheet.max(axis=2) < 0xC0).any() and not has_green(sheet) and not has_red(sheet)
+
+
+def test_a_file_name_is_written_in_its_own_letters() -> None:
+    def drawn(name: str) -> bytes:
+        return draw([], [Row(name, [])]).tobytes()
+
+    assert len({drawn("é"), drawn("кот"), drawn("tok"), drawn("ток")}) == 4
+
+
+@given(st.text(), st.text(max_size=60), st.integers(1, 3))
+def test_any_text_is_taken_and_none_widens_the_sheet(text: str, label: str, columns: int) -> None:
+    shown = tile(np.zeros((8, 8, 3), np.uint8), title=text, label=label)
+    cells: list[Tile | Failure] = [shown, Failure(text)]
+    sheet = draw([text] * columns, [Row(text, cells[:columns])])
+
+    widest = draw(["x" * 99] * columns, [Row("x" * 99, [shown])])
+    assert sheet.shape[1] <= widest.shape[1]
+
+
+@pytest.mark.parametrize("text", ["\ud800.jpg", "x" * 2_000_000, "a\0b", "two\nlines"])
+def test_texts_that_fonts_do_not_expect(text: str) -> None:
+    narrow = np.zeros((8, 8, 3), np.uint8)
+
+    assert draw([text], [Row(text, [tile(narrow, title=text, label=text)])]).shape[1] < 400
+
+
+def test_a_sheet_of_nothing() -> None:
+    assert draw([], []).ndim == 3
+
+
+def test_a_cell_without_a_column_is_refused() -> None:
+    with pytest.raises(ValueError, match="more cells than the 1 columns"):
+        draw(["original"], [Row("octree", [Failure("lost")] * 2)])
+
+
+@given(st.integers(1, 700), st.integers(1, 700), st.integers(48, 256))
+def test_fit_tile_fits_and_keeps_the_aspect(height: int, width: int, side: int) -> None:
+    fitted = fit_tile(np.zeros((height, width, 3), np.uint8), side)
+
+    assert max(fitted.shape[:2]) <= side < 2 * max(fitted.shape[:2])
+    # Each side is off by at most half a pixel, or by what makes it one pixel.
+    assert abs(fitted.shape[0] * width - fitted.shape[1] * height) <= max(height, width, side)
+
+
+def test_small_pixels_become_squares_and_large_images_means() -> None:
+    small = picture(2, 3)
+    assert np.array_equal(fit_tile(small, 50)[::16, ::16], small) and fit_tile(small, 50).shape == (32, 48, 3)
+
+    stripes = np.zeros((100, 100, 3), np.uint8)
+    stripes[::2] = 200
+    assert (fit_tile(stripes, 50) == 100).all()
+
+
+@pytest.mark.parametrize("tiles", [500, MOST_TILES - MOST_TILES % 20])
+def test_the_sides_of_tiles_keep_the_sheet_within_its_budget(tiles: int) -> None:
+    assert (tile_side(1), tile_side(MOST_TILES), tile_side(10**6)) == (256, 48, 48)
+    shown = tile(np.zeros((tile_side(tiles),) * 2 + (3,), np.uint8))
+    height, width = draw([""] * 20, [Row("", [shown] * 20)] * (tiles // 20)).shape[:2]
+    assert 15_000_000 < height * width < 16_300_000  # margins and headings come on top

@@ -1,0 +1,39 @@
+"""Activation maps are drawn in bounded memory, in any aspect."""
+
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from models.report.heatmap import draw, encode_rgb, fit
+from tests.models.image_files import picture
+
+
+@given(st.integers(1, 300), st.integers(1, 300), st.integers(1, 2000))
+def test_fit_keeps_the_bound(height: int, width: int, max_pixels: int) -> None:
+    fitted = fit(np.zeros((height, width, 3), dtype=np.uint8), max_pixels)
+
+    assert 1 <= fitted.shape[0] * fitted.shape[1] <= max_pixels
+    assert fitted.shape[0] <= height and fitted.shape[1] <= width
+
+
+def test_an_image_that_fits_is_left_alone() -> None:
+    pixels = picture()
+
+    assert fit(pixels, pixels.shape[0] * pixels.shape[1]) is pixels
+
+
+@pytest.mark.parametrize(("heat", "color"), [(0.0, (100, 100, 164)), (1.0, (164, 100, 100))])
+def test_half_image_half_heat(heat: float, color: tuple[int, int, int]) -> None:
+    drawn = draw(np.full((2, 3, 3), 200, dtype=np.uint8), np.full((2, 3), heat, dtype=np.float32))
+
+    assert drawn.shape == (2, 3, 3)
+    assert tuple(drawn[1, 2]) == color
+
+
+def test_the_png_holds_the_pixels() -> None:
+    with Image.open(io.BytesIO(encode_rgb(picture()))) as image:
+        assert np.array_equal(np.asarray(image), picture())

@@ -1,0 +1,121 @@
+"""Plots hold what they were given, as text and as points, and the same data give the same bytes."""
+
+import io
+import re
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+
+from models.report.plots import Level, Series, line_plot, png, svg
+
+CURVE = Series("octree", (1.0, 2.0, 4.0), (20.0, 50.0, 80.0), ("2", "4", "8"))
+OTHER = Series("ColorCNN", (1.0, 2.0, 4.0), (85.0, 88.0, 90.0), ("2", "4", "8"))
+
+
+def plot(*series: Series, level: Level | None = None, log_x: bool = False) -> Figure:
+    return line_plot(
+        series, title="A title", subtitle="of <what> & $x_", x_label="bits", y_label="top-1", level=level, log_x=log_x
+    )
+
+
+def texts(figure: Figure) -> list[str]:
+    """Every text of the SVG, in the order of the file."""
+    root = ElementTree.fromstring(svg(figure))
+    return [element.text or "" for element in root.iter("{http://www.w3.org/2000/svg}text")]
+
+
+def color_of(figure: Figure, label: str) -> str:
+    [line] = [line for line in figure.axes[0].get_lines() if line.get_label() == label]
+    return str(line.get_color())
+
+
+def test_the_points_are_where_they_belong() -> None:
+    [line] = plot(CURVE).axes[0].get_lines()
+
+    assert np.array_equal(line.get_xydata(), np.column_stack([CURVE.x, CURVE.y]))
+
+
+@pytest.mark.parametrize("log_x", [False, True])
+def test_every_text_is_text_and_the_legend_goes_from_the_highest_line_to_the_lowest(log_x: bool) -> None:
+    found = texts(plot(CURVE, OTHER, level=Level("originals: 90 %", 90), log_x=log_x))
+
+    assert {"A title", "of <what> & $x_", "bits", "top-1", "originals: 90 %"} <= set(found)
+    assert found.index("ColorCNN") < found.index("octree")
+    assert [found.count(mark) for mark in ("4", "8")] >= [2, 2]
+
+
+def test_a_mark_without_room_is_left_out() -> None:
+    crowd = [Series(f"{i}", (1 + i / 1e4, 2.0), (1.0, 2.0), ("mark", "")) for i in range(9)]
+
+    assert 1 <= texts(plot(*crowd)).count("mark") < 9
+
+
+def test_a_label_has_one_colour_everywhere() -> None:
+    unknown = Series("a method of tomorrow", CURVE.x, CURVE.y, CURVE.marks)
+
+    for series in (CURVE, unknown):
+        assert color_of(plot(series), series.label) == color_of(plot(OTHER, series), series.label)
+    assert color_of(plot(CURVE), "octree") != color_of(plot(OTHER), "ColorCNN")
+
+
+def test_equal_data_give_equal_bytes() -> None:
+    assert svg(plot(CURVE)) == svg(plot(CURVE))
+    assert png(plot(CURVE)) == png(plot(CURVE))
+
+
+def test_the_svg_stands_in_a_page_by_itself() -> None:
+    text = svg(plot(CURVE))
+
+    assert text.startswith("<svg ")
+    # Nothing but references inside the file and the names of namespaces.
+    assert set(re.findall(r'href="(.)', text)) == {"#"}
+    assert set(re.findall(r'\S*="http[^"]*"', text)) == set(re.findall(r'xmlns\S*="http[^"]*"', text))
+
+
+def test_the_png_is_an_indexed_picture_with_the_colour_of_the_line() -> None:
+    with Image.open(io.BytesIO(png(plot(OTHER)))) as picture:
+        assert (picture.mode, picture.size) == ("P", (1600, 900))
+        colors = picture.convert("RGB").getcolors(1600 * 900)
+    assert colors is not None and (0xD5, 0x5E, 0x00) in [color for _, color in colors]
+
+
+def test_ticks_that_are_given() -> None:
+    figure = line_plot([CURVE], title="", subtitle="", x_label="", y_label="", x_ticks={0: "none", 5: "five"})
+    low, high = figure.axes[0].get_xlim()
+
+    assert {"none", "five"} <= set(texts(figure))
+    assert low <= 0 and high >= 5
+
+
+def test_large_numbers_are_short() -> None:
+    figure = line_plot(
+        [Series("octree", (20.0, 30.0), (9e5, 2.2e6), ("", ""))],
+        title="",
+        subtitle="",
+        x_label="",
+        y_label="",
+        log_y=True,
+    )
+
+    assert {"1,000k", "2,000k"} <= set(texts(figure))
+
+
+def test_a_plot_of_nothing() -> None:
+    assert texts(plot(Series("octree", (), (), ()), log_x=True))
+
+
+def test_lengths_that_differ_are_refused() -> None:
+    with pytest.raises(ValueError, match="octree: 1 x, 2 y and 1 marks"):
+        Series("octree", (1.0,), (1.0, 2.0), ("",))
+
+
+def test_percentages_end_at_a_hundred() -> None:
+    def top(percent: bool) -> float:
+        line = [Series("octree", (1.0, 2.0), (100.0, 100.0), ("", ""))]
+        figure = line_plot(line, title="", subtitle="", x_label="", y_label="", percent=percent)
+        return float(figure.axes[0].get_ylim()[1])
+
+    assert top(False) > 101 == top(True)

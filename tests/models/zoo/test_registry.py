@@ -1,0 +1,271 @@
+"""models/zoo/registry.py: the manifest is checked when it is opened, the files when they are loaded."""
+
+import copy
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from models.errors import CorruptCheckpoint, UnknownModel
+from models.networks.classifiers import ClassifierConfig, build_classifier
+from models.networks.colorcnn import ColorCNNConfig, build_colorcnn
+from models.networks.published import PublishedColorCNN, PublishedConfig
+from models.zoo import checkpoint
+from models.zoo.checkpoint import Checkpoint, Provenance
+from models.zoo.registry import ModelEntry, Registry
+
+CPU = torch.device("cpu")
+ENCODER = ClassifierConfig(architecture="resnet9", classes=2, size=16, width=2)
+
+
+def make_networks() -> dict[str, nn.Module]:
+    """One tiny network of each kind, by kind."""
+    torch.manual_seed(0)
+    return {
+        "classifier": build_classifier(ENCODER),
+        "colorcnn": build_colorcnn(ColorCNNConfig(encoder=ENCODER, widths=(2, 2, 2, 2), features=2, hidden=2)),
+        "colorcnn-published": PublishedColorCNN(PublishedConfig(colors=2, width=2)),
+    }
+
+
+def make_entry(kind: str, sha256: str) -> dict[str, Any]:
+    learned = kind != "classifier"
+    return {
+        "name": f"my-{kind}",
+        "file": f"checkpoints/{kind}.safetensors",
+        "sha256": sha256,
+        "kind": kind,
+        "architecture": "tiny",
+        "dataset": "none",
+        "classes": [] if learned else ["cat", "dog"],
+        "size": 16,
+        "colors": [2, 256] if learned else None,
+        "classifier": "my-classifier" if learned else None,
+        "accuracy": {"top1": 0.5},
+        "command": "python -m training.x",
+        "card": f"checkpoints/{kind}.md",
+        "results": None,
+    }
+
+
+def publish(folder: Path, networks: dict[str, nn.Module]) -> dict[str, Any]:
+    """Save the networks and return the manifest that describes them."""
+    (folder / "checkpoints").mkdir()
+    provenance = Provenance(dataset="none", command="x", commit="x", seed=0, accuracy={})
+    entries = []
+    for kind, network in networks.items():
+        config = cast(Any, network).config.to_json()
+        stored = Checkpoint(kind, config, provenance, network.state_dict())
+        entries.append(make_entry(kind, checkpoint.save(folder / f"checkpoints/{kind}.safetensors", stored)))
+    return {"models": entries, "defaults": {"classifier": "my-classifier", "colorcnn": "my-colorcnn"}}
+
+
+def open_registry(folder: Path, manifest: object) -> Registry:
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return Registry.open(folder)
+
+
+@pytest.fixture
+def networks() -> dict[str, nn.Module]:
+    return make_networks()
+
+
+@pytest.fixture
+def manifest(tmp_path: Path, networks: dict[str, nn.Module]) -> dict[str, Any]:
+    return publish(tmp_path, networks)
+
+
+def run(network: nn.Module, images: Tensor) -> Tensor:
+    """Something that depends on all weights of a network of any kind."""
+    quantizer = cast(Any, network)
+    if isinstance(network, PublishedColorCNN):
+        return cast(Tensor, quantizer.soft(images).images)
+    return cast(Tensor, quantizer.soft(images, 3).images if hasattr(network, "soft") else quantizer(images))
+
+
+@pytest.mark.parametrize("kind", ["classifier", "colorcnn", "colorcnn-published"])
+def test_a_loaded_network_computes_what_the_saved_one_did(
+    tmp_path: Path, manifest: dict[str, Any], networks: dict[str, nn.Module], kind: str
+) -> None:
+    loaded = open_registry(tmp_path, manifest).load(f"my-{kind}", CPU)
+    images = torch.rand(2, 3, 16, 16)
+    with torch.no_grad():
+        # Channels last may take another convolution, so equal to rounding and not to the bit.
+        torch.testing.assert_close(run(loaded, images), run(networks[kind].eval(), images))
+    assert not any(module.training for module in loaded.modules())
+    assert not any(parameter.requires_grad for parameter in loaded.parameters())
+    assert all(p.is_contiguous(memory_format=torch.channels_last) for p in loaded.parameters() if p.dim() == 4)
+
+
+def test_entries_by_name_and_by_default(tmp_path: Path, manifest: dict[str, Any]) -> None:
+    registry = open_registry(tmp_path, manifest)
+    assert [entry.name for entry in registry.available()] == ["my-classifier", "my-colorcnn", "my-colorcnn-published"]
+    assert registry.entry("my-classifier").classes == ("cat", "dog")
+    assert registry.entry("my-colorcnn").colors == (2, 256)
+    assert registry.default("colorcnn") == registry.entry("my-colorcnn")
+
+
+def test_unknown_names_are_answered_with_the_known_ones(tmp_path: Path, manifest: dict[str, Any]) -> None:
+    registry = open_registry(tmp_path, manifest)
+    with pytest.raises(UnknownModel, match="'nope'; available: my-classifier, my-colorcnn"):
+        registry.load("nope", CPU)
+    with pytest.raises(UnknownModel, match="'colorcnn-published'; kinds with a default: classifier, colorcnn"):
+        registry.default("colorcnn-published")
+
+
+def test_a_changed_file_is_refused(tmp_path: Path, manifest: dict[str, Any]) -> None:
+    registry = open_registry(tmp_path, manifest)
+    with (tmp_path / "checkpoints/classifier.safetensors").open("r+b") as file:
+        file.seek(-1, 2)
+        file.write(b"\x7f")
+    with pytest.raises(CorruptCheckpoint, match="SHA-256"):
+        registry.load("my-classifier", CPU)
+
+
+def test_a_file_of_another_kind_is_refused(tmp_path: Path, manifest: dict[str, Any]) -> None:
+    manifest["models"][0] |= {name: manifest["models"][2][name] for name in ("file", "sha256")}
+    with pytest.raises(CorruptCheckpoint, match="of kind 'colorcnn-published', but the manifest says 'classifier'"):
+        open_registry(tmp_path, manifest).load("my-classifier", CPU)
+
+
+@pytest.mark.parametrize("config", [{}, {"colors": "two"}, {"colors": 1}, {"colors": 2, "deep": True}])
+def test_a_config_that_builds_nothing_is_refused(tmp_path: Path, manifest: dict[str, Any], config: Any) -> None:
+    entry = manifest["models"][2]
+    stored = checkpoint.load(tmp_path / entry["file"])
+    changed = Checkpoint(stored.kind, config, stored.provenance, stored.tensors)
+    entry["sha256"] = checkpoint.save(tmp_path / entry["file"], changed)
+    with pytest.raises(CorruptCheckpoint, match="config that builds no colorcnn-published"):
+        open_registry(tmp_path, manifest).load("my-colorcnn-published", CPU)
+
+
+def test_weights_of_another_config_are_refused(tmp_path: Path, manifest: dict[str, Any]) -> None:
+    entry = manifest["models"][2]
+    stored = checkpoint.load(tmp_path / entry["file"])
+    changed = Checkpoint(stored.kind, {**stored.config, "colors": 5}, stored.provenance, stored.tensors)
+    entry["sha256"] = checkpoint.save(tmp_path / entry["file"], changed)
+    with pytest.raises(CorruptCheckpoint, match=r"head\.2\.weight has shape"):
+        open_registry(tmp_path, manifest).load("my-colorcnn-published", CPU)
+
+
+def change(**values: Any) -> Callable[[dict[str, Any]], None]:
+    return lambda manifest: manifest["models"][1].update(values)
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda m: m.pop("defaults"), "manifest.defaults is missing"),
+        (lambda m: m.update(models={}), "manifest.models must be a list of objects"),
+        (lambda m: m.update(more=1), "manifest has unknown fields: more"),
+        (lambda m: m["models"][1].pop("command"), "models[1].command is missing"),
+        (lambda m: m["models"].append(m["models"][0]), "a name twice: my-classifier"),
+        (lambda m: m["defaults"].update(classifier="nope"), "defaults.classifier names no classifier"),
+        (lambda m: m["defaults"].update(colorcnn="my-classifier"), "defaults.colorcnn names no colorcnn"),
+        (lambda m: m["defaults"].update(colorcnn=["x"]), "defaults.colorcnn names no colorcnn"),
+        (lambda m: m["models"][0].update(classes=[]), "models[0].classes must not be empty"),
+        (lambda m: m["models"][0].update(colors=[2, 4]), "models[0].colors must be null"),
+        (change(name=""), "models[1].name must be letters"),
+        (change(kind="other"), "models[1].kind must be one of classifier, colorcnn, colorcnn-published, not 'other'"),
+        (change(sha256="AB" * 32), "models[1].sha256 must be 64 lower-case hexadecimal digits"),
+        (change(file="../elsewhere"), "models[1].file must be a path inside"),
+        (change(file="/etc/passwd"), "models[1].file must be a path inside"),
+        (change(card=""), "models[1].card must be a path inside"),
+        (change(results="/etc/passwd"), "models[1].results must be a path inside"),
+        (change(results=1), "models[1].results must be a string or null"),
+        (change(size=0), "models[1].size must be at least 1"),
+        (change(size="32"), "models[1].size must be a whole number, not '32'"),
+        (change(classes=[1]), "models[1].classes must be a list of strings"),
+        (change(colors=[256, 2]), "models[1].colors must be [first, last] or null"),
+        (change(colors=None), "models[1].colors is needed for a colorcnn"),
+        (change(classifier=None), "models[1].classifier is needed for a colorcnn"),
+        (change(classifier="my-colorcnn"), "models[1].classifier names no classifier"),
+        (change(accuracy={"top1": None}), "models[1].accuracy.top1 must be a finite number"),
+        (change(parameters=5), "models[1] has unknown fields: parameters"),
+    ],
+)
+def test_a_wrong_manifest_is_refused_by_field(
+    tmp_path: Path, manifest: dict[str, Any], edit: Callable[[dict[str, Any]], Any], message: str
+) -> None:
+    wrong = copy.deepcopy(manifest)
+    edit(wrong)
+    with pytest.raises(CorruptCheckpoint) as caught:
+        open_registry(tmp_path, wrong)
+    assert message in str(caught.value)
+    assert str(tmp_path / "manifest.json") in str(caught.value)
+
+
+def test_a_folder_without_a_manifest_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CorruptCheckpoint, match="cannot be read"):
+        Registry.open(tmp_path)
+
+
+def test_an_empty_manifest_has_no_models(tmp_path: Path) -> None:
+    registry = open_registry(tmp_path, {"models": [], "defaults": {}})
+    assert registry.available() == ()
+    with pytest.raises(UnknownModel, match="available: none"):
+        registry.entry("x")
+
+
+def test_an_entry_survives_json(manifest: dict[str, Any]) -> None:
+    for values in manifest["models"]:
+        entry = ModelEntry.from_json(values)
+        assert ModelEntry.from_json(json.loads(json.dumps(entry.to_json()))) == entry
+
+
+def test_a_model_that_is_added_takes_its_place_in_the_file(tmp_path: Path, manifest: dict[str, Any]) -> None:
+    registry = open_registry(tmp_path, manifest)
+    better = replace(registry.entry("my-classifier"), accuracy={"top1": 0.9})
+    other = replace(better, name="other")
+    registry.with_model(better).with_model(other).write()
+    again = Registry.open(tmp_path)
+    assert again.entry("my-classifier") == better
+    assert [entry.name for entry in again.available()] == [model["name"] for model in manifest["models"]] + ["other"]
+    assert again.default("classifier") == better
+
+
+def test_the_first_model_of_a_kind_becomes_its_default(tmp_path: Path, manifest: dict[str, Any]) -> None:
+    entry = open_registry(tmp_path, manifest).entry("my-classifier")
+    assert Registry(tmp_path, (), {}).with_model(entry).default("classifier") == entry
+
+
+def test_a_model_that_the_manifest_would_refuse_is_not_added(tmp_path: Path, manifest: dict[str, Any]) -> None:
+    registry = open_registry(tmp_path, manifest)
+    with pytest.raises(CorruptCheckpoint, match="name must be letters"):
+        registry.with_model(replace(registry.entry("my-classifier"), name="../outside"))
+    with pytest.raises(CorruptCheckpoint, match="names no classifier"):
+        Registry(tmp_path, (), {}).with_model(registry.entry("my-colorcnn"))
+
+
+def test_the_seed_of_a_model_is_in_its_provenance(tmp_path: Path, manifest: dict[str, Any]) -> None:
+    assert open_registry(tmp_path, manifest).provenance("my-colorcnn").seed == 0
+
+
+def test_results_are_those_of_the_very_weights(tmp_path: Path, manifest: dict[str, Any]) -> None:
+    entry = manifest["models"][1]
+    assert open_registry(tmp_path, manifest).results("my-colorcnn") is None
+    entry["results"] = "checkpoints/colorcnn.json"
+    report = {"sha256": {"my-colorcnn": entry["sha256"]}, "rows": []}
+    (tmp_path / entry["results"]).write_text(json.dumps(report))
+    assert open_registry(tmp_path, manifest).results("my-colorcnn") == report
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "cannot be read"),
+        ("[]", "is not a JSON object"),
+        ("{}", "sha256 is missing"),
+        ('{"sha256": {"my-colorcnn": "00"}}', "measured with other weights of my-colorcnn"),
+    ],
+)
+def test_other_results_are_refused(tmp_path: Path, manifest: dict[str, Any], content: str | None, message: str) -> None:
+    manifest["models"][1]["results"] = "results.json"
+    if content is not None:
+        (tmp_path / "results.json").write_text(content)
+    with pytest.raises(CorruptCheckpoint, match=message):
+        open_registry(tmp_path, manifest).results("my-colorcnn")
