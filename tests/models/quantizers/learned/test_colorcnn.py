@@ -15,7 +15,7 @@ from torch.utils._pytree import tree_leaves
 from models.errors import BadOption
 from models.networks import arg_max
 from models.networks.classifiers import ClassifierConfig
-from models.networks.colorcnn import ColorCNN, ColorCNNConfig, Plan, build_colorcnn, color_sums
+from models.networks.colorcnn import ColorCNN, ColorCNNConfig, Plan, build_colorcnn
 from models.quantizers.learned import colorcnn
 from models.quantizers.learned.colorcnn import LearnedQuantizer
 
@@ -147,7 +147,7 @@ def test_the_sums_of_the_pixels_of_each_index(shape: tuple[int, int, int]) -> No
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 256, (*shape, 3), generator=generator).to(torch.uint8)
     indices = torch.randint(0, 4, shape, generator=generator).to(torch.uint8)
-    sums = color_sums(pixels, indices, 5)
+    sums = colorcnn.color_sums(pixels, indices, 5)
     for image, entry in np.ndindex(shape[0], 5):
         mine = pixels[image][indices[image] == entry].long()
         assert sums[image, entry].tolist() == [*mine.sum(0).tolist(), len(mine)]
