@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from service import logs
-from service.health import is_ready
-from service.heap import give_back_memory
+from service.http.probe import is_ready
+from service.runtime import logs
+from service.runtime.memory import give_back_memory
 from service.settings import Settings, environment_table, unknown_variables, variable
 
 if TYPE_CHECKING:
-    from service.benchmark import Benchmarks
-    from service.engine import Engine
+    from service.benchmark.runner import Benchmarks
+    from service.inference.engine import Engine
 
 EXIT_BROKEN = 1
 EXIT_BAD_SETTINGS = 2
@@ -57,9 +57,9 @@ def serve(settings: Settings, engine: Engine | None = None, benchmarks: Benchmar
     import uvicorn
 
     from service.app import create_app
-    from service.engine import NoSuchDevice
-    from service.http_protocol import limited_protocol
-    from service.server import Server
+    from service.http.protocol import limited_protocol
+    from service.http.server import Server
+    from service.inference.engine import NoSuchDevice
 
     logs.configure(settings.log_level, settings.log_format)
     _warn_of_unknown_variables()

@@ -11,18 +11,19 @@ import anyio
 from fastapi import Depends, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from service import documentation, problems
-from service.benchmark import Benchmarks
-from service.doorkeeper import Doorkeeper
-from service.engine import Engine, ModelEngine
-from service.guards import guards
+from service.api import openapi
+from service.api.routes import probes, router
+from service.benchmark.loader import ModelLoader
+from service.benchmark.runner import Benchmarks
+from service.http import problems
+from service.http.auth import guards
+from service.http.load_shedding import Doorkeeper
+from service.http.middleware import RequestContext
+from service.inference.engine import Engine, ModelEngine
 from service.lifecycle import Service
 from service.metrics import Metrics
-from service.middleware import RequestContext
-from service.model_loader import ModelLoader
-from service.routes import probes, router
+from service.runtime.worker_process import Run, WorkerProcess
 from service.settings import Settings
-from service.worker_process import Run, WorkerProcess
 
 
 class _Application(FastAPI):
@@ -30,7 +31,7 @@ class _Application(FastAPI):
 
     def openapi(self) -> dict[str, Any]:
         schema = super().openapi()
-        schema.setdefault("components", {}).setdefault("schemas", {}).update(documentation.components())
+        schema.setdefault("components", {}).setdefault("schemas", {}).update(openapi.components())
         return schema
 
 
@@ -63,7 +64,7 @@ def create_app(
     service = Service(settings, engine, benchmarks, encoders, on_broken)
     app = _Application(
         title="ColorCNN service",
-        description=documentation.DESCRIPTION,
+        description=openapi.DESCRIPTION,
         version=_version(),
         lifespan=_lifespan,
         redoc_url=None,
@@ -84,7 +85,7 @@ def create_app(
     app.include_router(
         router,
         dependencies=[Depends(check) for check in checks.values()],
-        responses=documentation.problem_answers(tuple(checks)),
+        responses=openapi.problem_answers(tuple(checks)),
     )
     return app
 

@@ -10,16 +10,16 @@ from enum import Enum
 import anyio
 
 from models.errors import ColorCNNError
-from service.benchmark import Benchmarks
-from service.compression import Compression
-from service.device import Device
-from service.engine import Engine
-from service.pipeline import Pipeline
-from service.problems import NotReady
+from service.benchmark.results import StoredResults
+from service.benchmark.runner import Benchmarks
+from service.http.problems import NotReady
+from service.inference.compression import Compression
+from service.inference.device import Device
+from service.inference.engine import Engine
+from service.inference.pipeline import Pipeline
+from service.inference.stages import Steps
+from service.runtime.worker_process import Run
 from service.settings import Settings
-from service.steps import Steps
-from service.stored_results import StoredResults
-from service.worker_process import Run
 
 log = logging.getLogger("colorcnn.service")
 

@@ -10,9 +10,9 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessColl
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric, StateSetMetricFamily
 from prometheus_client.registry import Collector
 
-from service.batching import Ran
+from service.inference.batching import Ran
 from service.lifecycle import Phase, Service
-from service.stopwatch import STAGES, Timings
+from service.runtime.timing import STAGES, Timings
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, DirectoryPath, Field, SecretStr, StringConstraints, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from service.logs import LogFormat
+from service.runtime.logs import LogFormat
 
 PREFIX = "COLORCNN_"
 _API_KEY = re.compile(r"[!-+\--~]{16,200}")  # printable ASCII without blanks and commas

@@ -144,9 +144,9 @@ def _reach(module: str, imports: Imports) -> set[str]:
 
 
 def _batching_alone(imports: Imports) -> Iterator[str]:
-    for name in imports.get("service.batching", ()):
+    for name in imports.get("service.inference.batching", ()):
         if name.partition(".")[0] not in sys.stdlib_module_names | {"anyio"}:
-            yield f"service.batching imports {name}: only the standard library and anyio"
+            yield f"service.inference.batching imports {name}: only the standard library and anyio"
 
 
 def _begins(name: str, beginnings: tuple[str, ...]) -> bool:

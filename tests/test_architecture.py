@@ -17,8 +17,8 @@ def test_the_project_keeps_the_import_rules() -> None:
 def test_the_project_is_really_read() -> None:
     imports = read_imports(ROOT)
 
-    assert {"models.errors", "models.quantizers.base", "service.problems", "training.run"} <= imports.keys()
-    assert "models.errors" in imports["service.problems"]
+    assert {"models.errors", "models.quantizers.base", "service.http.problems", "training.run"} <= imports.keys()
+    assert "models.errors" in imports["service.http.problems"]
 
 
 # A small tree that keeps every rule, with each way of writing an import.
@@ -37,8 +37,8 @@ GOOD = {
     "models/quantizers/classical/median_cut.py": "from .base import Quantizer",
     "models/quantizers/learned/colorcnn.py": "import torch\nfrom models.quantizers import base\nfrom models import registry",
     "models/evaluation/compare.py": "from models.quantizers.base import Quantizer",
-    "service/routes.py": "from fastapi import APIRouter\nfrom models.evaluation.compare import compare",
-    "service/batching.py": "import asyncio\nfrom collections import deque\nimport anyio.to_thread",
+    "service/api/routes.py": "from fastapi import APIRouter\nfrom models.evaluation.compare import compare",
+    "service/inference/batching.py": "import asyncio\nfrom collections import deque\nimport anyio.to_thread",
     "training/evaluate.py": "import pyarrow.parquet\nfrom models.evaluation.compare import compare",
 }
 
@@ -59,7 +59,7 @@ def test_a_tree_that_keeps_the_rules_has_no_violations(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "source", "sentence"),
     [
-        ("models/errors.py", "import service.routes", "models.errors imports service.routes: not in models/"),
+        ("models/errors.py", "import service.api.routes", "models.errors imports service.api.routes: not in models/"),
         (
             "models/evaluation/compare.py",
             "from training.evaluate import run",
@@ -70,11 +70,11 @@ def test_a_tree_that_keeps_the_rules_has_no_violations(tmp_path: Path) -> None:
             "import starlette.responses",
             "models.evaluation.compare imports starlette.responses: not in models/",
         ),
-        ("service/routes.py", "import training", "service.routes imports training: not in service/"),
+        ("service/api/routes.py", "import training", "service.api.routes imports training: not in service/"),
         (
             "training/evaluate.py",
             "from service import routes",
-            "training.evaluate imports service.routes: not in training/",
+            "training.evaluate imports service.api.routes: not in training/",
         ),
     ],
 )
@@ -140,7 +140,7 @@ def test_torch_is_seen_in_the_package_around_a_module(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("source", ["import numpy", "from models.errors import BadImage", "from service import routes"])
 def test_batching_knows_only_the_standard_library_and_anyio(tmp_path: Path, source: str) -> None:
-    [sentence] = broken(tmp_path, {"service/batching.py": source})
+    [sentence] = broken(tmp_path, {"service/inference/batching.py": source})
 
     assert sentence.endswith("only the standard library and anyio")
 
@@ -164,6 +164,6 @@ def test_batching_knows_only_the_standard_library_and_anyio(tmp_path: Path, sour
     ],
 )
 def test_hidden_imports_count(tmp_path: Path, source: str) -> None:
-    assert broken(tmp_path, {"service/routes.py": source}) == [
-        "service.routes imports training.evaluate: not in service/"
+    assert broken(tmp_path, {"service/api/routes.py": source}) == [
+        "service.api.routes imports training.evaluate: not in service/"
     ]

@@ -19,7 +19,7 @@ from typing import Any
 import anyio
 import numpy as np
 
-from service.batching import Batcher, Limits, Ran
+from service.inference.batching import Batcher, Limits, Ran
 
 BATCH_MS, IMAGE_MS = 4.0, 0.25
 CLIENTS = (1, 16, 64)

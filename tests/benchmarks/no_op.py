@@ -2,7 +2,7 @@
 
 from starlette.responses import Response
 
-from service.dependencies import AdmittedService, ImageUpload, PngOrJson, QuantizeParameters
+from service.api.dependencies import AdmittedService, ImageUpload, PngOrJson, QuantizeParameters
 
 
 async def no_op(

@@ -10,7 +10,7 @@ import numpy as np
 
 from models.palette_image import PaletteImage
 from models.prediction import Prediction
-from service.engine import Choice, Pixels
+from service.inference.engine import Choice, Pixels
 from tests.benchmarks.batching import BATCH_MS, IMAGE_MS
 from tests.service.fake_loader import CLASSES
 from tests.service.fakes import OWN_SIZE, FakeEngine

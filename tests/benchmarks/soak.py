@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from service.problems import MEDIA_TYPE
+from service.http.problems import MEDIA_TYPE
 from tests.benchmarks.http_load import Client, Outcome, Request, at_rate, one_after_another
 from tests.service.processes import ROOT, Server, serving
 from training.run import commit

@@ -6,13 +6,13 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from service.engine import Engine
+    from service.inference.engine import Engine
 
 
 def main(engine: Engine | None = None) -> int:
     """Serve with the settings of the environment; imports are here because worker processes read this file too."""
-    from service import routes
     from service.__main__ import serve
+    from service.api import routes
     from service.settings import Settings
     from tests.benchmarks.no_op import no_op
 

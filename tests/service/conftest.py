@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
 
 from service.app import create_app
-from service.benchmark import Benchmarks
+from service.benchmark.runner import Benchmarks
 from service.lifecycle import Phase
 from service.settings import Settings
 from tests.service.fake_loader import FakeLoader

@@ -15,7 +15,7 @@ from models.palette_image import PaletteImage
 from models.prediction import Prediction
 from models.quantizers.base import Quantizer
 from models.report import contact_sheet
-from service.benchmark_worker import Classifier, Pixels
+from service.benchmark.worker import Classifier, Pixels
 
 CLASSES = ("dark", "light", "déjà vu")
 

@@ -12,9 +12,9 @@ from pathlib import Path
 def main() -> int:
     """Serve with the settings of the environment; imports are here because worker processes read this file too."""
     from service.__main__ import serve
-    from service.benchmark import Benchmarks
+    from service.benchmark.runner import Benchmarks
+    from service.runtime.worker_process import WorkerProcess
     from service.settings import Settings
-    from service.worker_process import WorkerProcess
     from tests.service.fake_loader import FakeLoader
     from tests.service.fakes import FakeEngine
 

@@ -15,7 +15,7 @@ from models.prediction import Prediction
 from models.quantizers.classical.catalog import CLASSICAL
 from models.quantizers.learned.colorcnn import LEARNED_METHODS
 from models.zoo.registry import ModelEntry
-from service.engine import Choice, Pixels
+from service.inference.engine import Choice, Pixels
 from tests.service.fake_loader import CLASSES, FakeClassifier, grey_steps
 
 Result = TypeVar("Result")

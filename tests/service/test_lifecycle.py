@@ -13,15 +13,15 @@ from models.errors import CorruptCheckpoint, NotFinite
 from models.palette_image import PaletteImage
 from models.quantizers.classical.catalog import CLASSICAL
 from service.app import create_app
-from service.engine import Choice, Pixels
+from service.inference.engine import Choice, Pixels
 from service.lifecycle import Phase, Service
 from service.settings import Settings
+from tests.service.api.test_bad_input import problem
 from tests.service.conftest import loaded, running
 from tests.service.fakes import ENTRIES, OWN_SIZE, FakeEngine
 from tests.service.images import PHOTO, ramp
+from tests.service.inference.test_device import answers_of
 from tests.service.processes import workers_of
-from tests.service.test_bad_input import problem
-from tests.service.test_device import answers_of
 from tests.service.test_metrics import samples, value
 
 pytestmark = pytest.mark.anyio

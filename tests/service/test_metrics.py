@@ -9,10 +9,10 @@ from httpx import AsyncClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from service.app import create_app
-from service.device import WORK
-from service.engine import ModelEngine
+from service.inference.device import WORK
+from service.inference.engine import ModelEngine
+from service.runtime.timing import STAGES, Stopwatch
 from service.settings import Settings
-from service.stopwatch import STAGES, Stopwatch
 from tests.service.conftest import PATIENCE, loaded, running
 from tests.service.fakes import ENTRIES, OWN_SIZE, FakeEngine
 from tests.service.images import PHOTO, encoded, ramp

@@ -1,0 +1,272 @@
+"""What OpenAPI must say about requests and answers that FastAPI cannot see in a signature."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from models.decoding.decode import ACCEPTED_FORMATS
+from models.report.contact_sheet import MOST_TILES
+from service.api.benchmark_responses import HTML, NDJSON
+from service.api.responses import BPG, JSON, PNG
+from service.http.problems import INTERNAL, MEDIA_TYPE, PROBLEMS, Problem
+from service.http.uploads import FILE_FIELD
+from service.schemas.options import (
+    MAX_IMAGES,
+    BenchmarkOptions,
+    ClassifyOptions,
+    CompressOptions,
+    ImageOptions,
+    QuantizeOptions,
+)
+from service.schemas.reports import (
+    BenchmarkLine,
+    BenchmarkReport,
+    ClassifyReport,
+    CompressReport,
+    ProblemReport,
+    QuantizeReport,
+    ResultsReport,
+)
+
+Json = dict[str, Any]
+
+DESCRIPTION = """
+Paints an image with very few colours so that a neural network still recognises it (ColorCNN, Hou, Zheng and Gould,
+CVPR 2020).
+
+An image comes as the multipart field `file` or as the raw request body; options come as form fields or as query
+parameters, each one once. `/benchmark` takes the field `file` several times, and lists as repeated options or with
+commas. Transparency is composited over `background`, an animation gives its first frame, and the
+orientation of the camera is applied: the header `X-Image-Notes` says which of these happened.
+
+```
+curl -F file=@photo.jpg -F colors=2 localhost:8000/quantize -o out.png
+curl -F file=@photo.jpg -F colors=2 -H 'Accept: image/bpg' localhost:8000/compress -o out.bpg
+curl --data-binary @photo.jpg -H 'Accept: application/json' 'localhost:8000/quantize?colors=2'
+curl -F file=@a.jpg -F file=@b.jpg -F methods=colorcnn,octree -F colors=2,4 -H 'Accept: text/html' \
+    localhost:8000/benchmark -o page.html
+```
+
+Every error is `application/problem+json` (RFC 9457) with a stable `type`.
+"""
+
+_REF = "#/components/schemas/"
+_BINARY: Json = {"type": "string", "format": "binary"}
+_FORMATS = f"{', '.join(ACCEPTED_FORMATS)}. The bytes decide, not the name or the type."
+_ONE_FILE: Json = _BINARY | {"description": f"The image: {_FORMATS}"}
+_FILES: Json = {
+    "type": "array",
+    "items": _BINARY,
+    "minItems": 1,
+    "maxItems": MAX_IMAGES,
+    "description": f"One to {MAX_IMAGES} images: {_FORMATS}",
+}
+_TEXT: Json = {"type": "string"}
+_SHEET: Json = _BINARY | {"description": f"The contact sheet, of at most {MOST_TILES:,} tiles."}
+_PAGE: Json = _TEXT | {"description": "Tables, plots, and the contact sheet where it has room for all tiles."}
+_UPLOAD_STATUSES = (400, 404, 406, 408, 413, 415, 422, 500, 503)
+_IMAGE_STATUSES = (*_UPLOAD_STATUSES, 504)  # of a benchmark, rows may be out of time
+
+
+def components() -> Json:
+    """The schemas that the operations below refer to, by name."""
+    shown: list[tuple[type[BaseModel], Any]] = [
+        (report, "serialization")
+        for report in (
+            QuantizeReport,
+            ClassifyReport,
+            CompressReport,
+            BenchmarkReport,
+            BenchmarkLine,
+            ResultsReport,
+            ProblemReport,
+        )
+    ]
+    _, schema = models_json_schema(shown, ref_template=_REF + "{model}")
+    definitions: Json = schema["$defs"]
+    return definitions
+
+
+def _header(description: str, example: str) -> Json:
+    return {"description": description, "schema": {"type": "string"}, "example": example}
+
+
+_REQUEST_ID = {"X-Request-ID": _header("The id that came in, or a new one; also in the log.", "5f2c0d1e")}
+_COMMON_HEADERS: Json = {
+    **_REQUEST_ID,
+    "X-Model": _header("The network that worked; `none` for a classical method.", "cifar10-resnet9-colorcnn"),
+    "Server-Timing": _header(
+        "Milliseconds in each stage.", "decode;dur=2.1, queue;dur=0.0, model;dur=9.4, encode;dur=1.2"
+    ),
+    "X-Image-Notes": _header("What decoding did to the upload, if anything.", "EXIF orientation applied"),
+}
+_IMAGE_HEADERS: Json = {
+    **_COMMON_HEADERS,
+    "X-Colors": _header("Different colours in the image.", "2"),
+    "X-Bits-Per-Pixel": _header("Bits of the file over pixels.", "0.4127"),
+}
+_LABEL_HEADERS: Json = {
+    "X-Label-Before": _header("What the classifier sees in the upload (percent-encoded outside ASCII).", "frog"),
+    "X-Label-After": _header("What it sees in the painted image, read back from its file.", "frog"),
+}
+_COMPRESS_HEADERS: Json = {
+    **_COMMON_HEADERS,
+    **_LABEL_HEADERS,
+    "X-Colors": _header("Colours of the painted image, before BPG.", "2"),
+    "X-Bits-Per-Pixel": _header("Bits of the BPG file of the painted image over pixels.", "0.3127"),
+}
+_MAP_HEADERS: Json = {
+    "X-Label": _header("The class whose map is drawn; PNG only.", "frog"),
+    "X-Probability": _header("Its probability; PNG only.", "0.9300"),
+}
+
+
+_BENCHMARK_HEADERS: Json = {
+    **_REQUEST_ID,
+    "X-Model": _COMMON_HEADERS["X-Model"],
+    "Server-Timing": _header(
+        "Milliseconds in each stage; not with JSON lines.",
+        "decode;dur=9.0, queue;dur=0.0, model;dur=180.1, encode;dur=7.2",
+    ),
+    "X-Colors": _header("Different colours in the contact sheet; PNG only.", "5120"),
+    "X-Bits-Per-Pixel": _header("Bits of its file over its pixels; PNG only.", "9.8120"),
+}
+_PAGE_HEADERS: Json = {
+    **_REQUEST_ID,
+    "Content-Security-Policy": _header("What a page may load: nothing. HTML only.", "default-src 'none'"),
+}
+
+
+_RETRY_AFTER = {"Retry-After": _header("Seconds to wait.", "2")}
+_PROBLEM_HEADERS: Mapping[int, Json] = {
+    401: {"WWW-Authenticate": _header("How to say who you are.", "Bearer")},
+    429: _RETRY_AFTER,
+    503: _RETRY_AFTER,
+}
+
+
+def _problem_answer(problems: Sequence[Problem]) -> Json:
+    headers = _REQUEST_ID | _PROBLEM_HEADERS.get(problems[0].status, {})
+    return {
+        "description": "; ".join(problem.title for problem in problems),
+        "headers": headers,
+        "content": {
+            MEDIA_TYPE: {
+                "schema": {"$ref": f"{_REF}{ProblemReport.__name__}"},
+                "examples": {problem.name: {"value": _problem_example(problem)} for problem in problems},
+            }
+        },
+    }
+
+
+def _problem_example(problem: Problem) -> Json:
+    return {
+        "type": problem.type,
+        "title": problem.title,
+        "status": problem.status,
+        "detail": "What is wrong with this request, and what to do.",
+        "instance": "urn:colorcnn:request:5f2c0d1e",
+    }
+
+
+def problem_answers(statuses: Sequence[int]) -> dict[int | str, Json]:
+    """The `responses` of a route that answers with the problems of these statuses."""
+    known = (*PROBLEMS.values(), INTERNAL)
+    return {status: _problem_answer([problem for problem in known if problem.status == status]) for status in statuses}
+
+
+def _request_body(options: type[ImageOptions], files: Json) -> Json:
+    form = {
+        "type": "object",
+        "required": [FILE_FIELD],
+        "additionalProperties": False,
+        "properties": {FILE_FIELD: files, **_option_schemas(options)},
+    }
+    raw = {"schema": _ONE_FILE}
+    return {
+        "required": True,
+        "content": {"multipart/form-data": {"schema": form}, "image/*": raw, "application/octet-stream": raw},
+    }
+
+
+def _option_schemas(options: type[ImageOptions]) -> Json:
+    """What each option may be; where it may be left out, no null: neither a form nor a query can say that."""
+    properties: Json = options.model_json_schema()["properties"]
+    for schema in properties.values():
+        present = [kind for kind in schema.pop("anyOf", ()) if kind != {"type": "null"}]
+        schema.update(*present)
+    return properties
+
+
+def _query_parameters(options: type[ImageOptions]) -> list[Json]:
+    """The options as query parameters. Their defaults are told in words only: /docs would send them beside the form."""
+    parameters = []
+    for name, schema in _option_schemas(options).items():
+        default, description = schema.pop("default", None), schema.pop("description")
+        told = description if default in (None, []) else f"{description} Default: {json.dumps(default)}."
+        parameters.append({"name": name, "in": "query", "required": False, "description": told, "schema": schema})
+    return parameters
+
+
+def _success(schemas: Mapping[str, Json], headers: Mapping[str, Json]) -> Json:
+    """An answer in the media types of `schemas`."""
+    return {
+        "description": "The result, in the media type that Accept prefers.",
+        "headers": dict(headers),
+        "content": {media_type: {"schema": schema} for media_type, schema in schemas.items()},
+    }
+
+
+def _operation(
+    options: type[ImageOptions],
+    schemas: Mapping[str, Json],
+    headers: Mapping[str, Json],
+    files: Json = _ONE_FILE,
+    statuses: Sequence[int] = _IMAGE_STATUSES,
+) -> Json:
+    """Arguments of a route that takes images and answers in the media types of `schemas`, the preferred one first."""
+    return {
+        "responses": {200: _success(schemas, headers), **problem_answers(statuses)},
+        "openapi_extra": {"parameters": _query_parameters(options), "requestBody": _request_body(options, files)},
+    }
+
+
+def _report(report: type[BaseModel]) -> Json:
+    return {"$ref": f"{_REF}{report.__name__}"}
+
+
+QUANTIZE = _operation(QuantizeOptions, {PNG: _BINARY, JSON: _report(QuantizeReport)}, _IMAGE_HEADERS | _LABEL_HEADERS)
+CLASSIFY = _operation(ClassifyOptions, {JSON: _report(ClassifyReport), PNG: _BINARY}, _IMAGE_HEADERS | _MAP_HEADERS)
+COMPRESS = _operation(
+    CompressOptions,
+    {JSON: _report(CompressReport), BPG: _BINARY, PNG: _BINARY},
+    _COMPRESS_HEADERS,
+)
+BENCHMARK = _operation(
+    BenchmarkOptions,
+    {JSON: _report(BenchmarkReport), PNG: _SHEET, HTML: _PAGE, NDJSON: _report(BenchmarkLine)},
+    _BENCHMARK_HEADERS | _PAGE_HEADERS,
+    _FILES,
+    _UPLOAD_STATUSES,
+)
+RESULTS: Json = {
+    "responses": {
+        200: _success({JSON: _report(ResultsReport), HTML: _TEXT}, _PAGE_HEADERS),
+        **problem_answers((406, 503)),
+    }
+}
+METRICS: Json = {
+    "responses": {
+        200: {
+            "description": "The text format 0.0.4.",
+            "headers": _REQUEST_ID,
+            "content": {"text/plain": {"schema": _TEXT}},
+        }
+    }
+}
+NOT_READY: Json = {"responses": problem_answers((503,))}

@@ -1,0 +1,234 @@
+"""Results as HTTP answers: PNG, BPG or JSON, with the headers of the contract."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+from urllib.parse import quote
+
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from models.codecs.bpg import Coding
+from models.evaluation import metrics
+from models.palette_image import MAX_COLORS, PaletteImage
+from models.prediction import Prediction
+from service.inference.compression import Compressed, Version, Wanted
+from service.inference.engine import Choice, Engine
+from service.inference.pipeline import Classified, DrawnMap, Quantized
+from service.runtime.timing import STAGES, Timings
+from service.schemas.reports import (
+    BpgReport,
+    CamReport,
+    ClassifyReport,
+    CodingReport,
+    CompressedFiles,
+    CompressReport,
+    ModelReport,
+    ModelsReport,
+    PaintedBpgReport,
+    PredictionReport,
+    QuantizeReport,
+    RecognitionReport,
+    VersionReport,
+)
+
+PNG = "image/png"
+BPG = "image/bpg"
+JSON = "application/json"
+NO_MODEL = "none"  # X-Model of a classical method
+
+_PLAIN = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
+
+
+def quantize_answer(result: Quantized, media_type: str) -> Response:
+    """The painted image as `image/png`, or everything known about it as JSON."""
+    headers = _painted_headers(result.choice, result.image, result.bits_per_pixel)
+    headers |= _common_headers(result.timings, result.notes)
+    if result.recognition:
+        headers |= _label_headers(result.recognition.before, result.recognition.after)
+    if media_type == PNG:
+        return Response(result.png, headers=headers, media_type=PNG)
+    return json_answer(_quantize_report(result), headers)
+
+
+def classify_answer(result: Classified, media_type: str) -> Response:
+    """The activation map as `image/png` (the result must have one), or the predictions as JSON."""
+    headers = {"X-Model": header_text(result.model), **_common_headers(result.timings, result.notes)}
+    if media_type == PNG and result.cam:
+        return Response(result.cam.png, headers=headers | _map_headers(result.cam), media_type=PNG)
+    report = ClassifyReport(
+        model=result.model,
+        predictions=[_prediction_report(prediction) for prediction in result.predictions],
+        cam=result.cam and CamReport(**_prediction_fields(result.cam.prediction), png=_base64(result.cam.png)),
+        notes=list(result.notes),
+    )
+    return json_answer(report, headers)
+
+
+COMPRESSED: Mapping[str, Wanted] = {JSON: "report", BPG: "file", PNG: "picture"}
+"""What is wanted of /compress in each media type."""
+
+
+def compress_answer(result: Compressed) -> Response:
+    """What was wanted of the result: everything known about it as JSON, `image/bpg`, or what that shows as a PNG."""
+    headers = _painted_headers(result.choice, result.image, result.bits_per_pixel(len(result.quantized_bpg.file)))
+    headers |= _common_headers(result.timings, result.notes)
+    if result.original.seen and result.quantized_bpg.seen:
+        headers |= _label_headers(result.original.seen, result.quantized_bpg.seen)
+    if result.picture is not None:
+        return Response(result.picture, headers=headers, media_type=PNG)
+    if result.original_bpg is None or result.index_map_kept is None:
+        return Response(result.quantized_bpg.file, headers=headers, media_type=BPG)
+    return json_answer(_compress_report(result, result.original_bpg, result.index_map_kept), headers)
+
+
+def models_report(engine: Engine) -> ModelsReport:
+    """What `engine` has loaded."""
+    methods = engine.methods()
+    defaults = {engine.classifier(None).name, engine.choose(methods[0], None, MAX_COLORS).model}
+    reports = [
+        ModelReport(
+            name=entry.name,
+            kind=entry.kind,
+            default=entry.name in defaults,
+            architecture=entry.architecture,
+            dataset=entry.dataset,
+            classes=list(entry.classes),
+            size=entry.size,
+            colors=entry.colors,
+            classifier=entry.classifier,
+            fidelity=engine.heeds_fidelity(entry.name),
+            device=engine.device,
+            accuracy=dict(entry.accuracy),
+            sha256=entry.sha256,
+        )
+        for entry in engine.models()
+    ]
+    return ModelsReport(models=reports, methods=list(methods))
+
+
+def json_answer(report: BaseModel, headers: dict[str, str]) -> Response:
+    """`report` as `application/json`."""
+    return Response(report.model_dump_json(), headers=headers, media_type=JSON)
+
+
+def server_timing(timings: Timings) -> str:
+    """The value of Server-Timing, in milliseconds as the W3C draft wants it."""
+    return ", ".join(f"{stage};dur={getattr(timings, stage) * 1000:.1f}" for stage in STAGES)
+
+
+def header_text(text: str) -> str:
+    """Text that is safe in a header: everything but printable ASCII is percent-encoded as UTF-8, and `%` itself."""
+    return quote(text, safe=_PLAIN)
+
+
+def _common_headers(timings: Timings, notes: Sequence[str]) -> dict[str, str]:
+    headers = {"Server-Timing": server_timing(timings), "Vary": "Accept"}
+    if notes:
+        headers["X-Image-Notes"] = header_text("; ".join(notes))
+    return headers
+
+
+def _painted_headers(choice: Choice, image: PaletteImage, bits_per_pixel: float) -> dict[str, str]:
+    return {
+        "X-Model": header_text(choice.model or NO_MODEL),
+        "X-Colors": str(image.colors),
+        "X-Bits-Per-Pixel": f"{bits_per_pixel:.4f}",
+    }
+
+
+def _label_headers(before: Prediction, after: Prediction) -> dict[str, str]:
+    return {"X-Label-Before": header_text(before.label), "X-Label-After": header_text(after.label)}
+
+
+def _map_headers(cam: DrawnMap) -> dict[str, str]:
+    return {
+        "X-Colors": str(cam.colors),
+        "X-Bits-Per-Pixel": f"{cam.bits_per_pixel:.4f}",
+        "X-Label": header_text(cam.prediction.label),
+        "X-Probability": f"{cam.prediction.probability:.4f}",
+    }
+
+
+def _quantize_report(result: Quantized) -> QuantizeReport:
+    found = result.recognition
+    return QuantizeReport(
+        model=result.choice.model,
+        method=result.choice.method,
+        fidelity=result.choice.fidelity,
+        width=result.image.width,
+        height=result.image.height,
+        palette=list(result.image.hex_palette()),
+        counts=result.image.counts().tolist(),
+        bits_per_pixel=result.bits_per_pixel,
+        png=_base64(result.png),
+        recognition=found
+        and RecognitionReport(
+            model=found.model,
+            before=_prediction_report(found.before),
+            after=_prediction_report(found.after),
+            kept=found.kept,
+        ),
+        notes=list(result.notes),
+    )
+
+
+def _compress_report(result: Compressed, original_bpg: Version, index_map_kept: bool) -> CompressReport:
+    fields = partial(_version_fields, result)
+    return CompressReport(
+        model=result.choice.model,
+        method=result.choice.method,
+        fidelity=result.choice.fidelity,
+        classifier=result.choice.classifier if result.options.recognise else None,
+        width=result.image.width,
+        height=result.image.height,
+        colors=result.image.colors,
+        qp=result.options.qp,
+        chroma=result.options.chroma,
+        mode=result.options.mode,
+        original=VersionReport(**fields(result.original)),
+        quantized=VersionReport(**fields(result.quantized)),
+        quantized_bpg=PaintedBpgReport(**fields(result.quantized_bpg), index_map_kept=index_map_kept),
+        original_bpg=BpgReport(**fields(original_bpg)),
+        files=CompressedFiles(
+            png=_base64(result.quantized.file),
+            bpg=_base64(result.quantized_bpg.file),
+            original_bpg=_base64(original_bpg.file),
+        ),
+        notes=list(result.notes),
+    )
+
+
+def _version_fields(result: Compressed, version: Version) -> dict[str, Any]:
+    size, fixed_size, before, seen = len(version.file), version.fixed_size, result.original.seen, version.seen
+    fields = {"coding": _coding_report(version.coding)} if version.coding else {}
+    return fields | {
+        "bytes": size,
+        "bits_per_pixel": result.bits_per_pixel(size),
+        "payload_bits_per_pixel": None if fixed_size is None else result.bits_per_pixel(size - fixed_size),
+        "mse": version.mse,
+        "psnr": metrics.psnr(version.mse),
+        "label": seen and seen.label,
+        "probability": seen and seen.probability,
+        "kept": seen and before and seen.index == before.index,
+    }
+
+
+def _coding_report(coding: Coding) -> CodingReport:
+    qp = None if coding.lossless else coding.qp
+    return CodingReport(qp=qp, chroma=coding.chroma, color_space=coding.color_space)
+
+
+def _prediction_fields(prediction: Prediction) -> dict[str, str | int | float]:
+    return {"label": prediction.label, "index": prediction.index, "probability": prediction.probability}
+
+
+def _prediction_report(prediction: Prediction) -> PredictionReport:
+    return PredictionReport.model_validate(_prediction_fields(prediction))
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")

@@ -1,0 +1,57 @@
+"""What the worker process of benchmarks loads its quantizers and classifiers with: the registry, once for each name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from models.evaluation.compare import Setting
+from models.quantizers.base import MAX_COLORS, MIN_COLORS, Quantizer
+from models.quantizers.classical.catalog import CLASSICAL
+from models.quantizers.learned.colorcnn import LearnedQuantizer, load_quantizer
+from models.quantizers.learned.published import load_published
+from models.recognizer import load_recognizer
+from models.zoo.registry import Registry
+from service.benchmark.worker import Classifier
+from service.inference.engine import PUBLISHED
+
+
+@dataclass(frozen=True)
+class ModelLoader:
+    """The networks of the registry in `folder` (None: those that ship with the project), on a torch device."""
+
+    folder: Path | None
+    device: str
+
+    def quantizer(self, setting: Setting) -> Quantizer:
+        return _quantizer(self, setting.method, setting.model)
+
+    def classifier(self, name: str) -> Classifier:
+        return _classifier(self, name)
+
+
+@cache
+def _classifier(loader: ModelLoader, name: str) -> Classifier:
+    return load_recognizer(Registry.open(loader.folder), name, torch.device(loader.device))
+
+
+@cache
+def _quantizer(loader: ModelLoader, method: str, model: str | None) -> Quantizer:
+    """Its first image is this one, so that no row's milliseconds hold what only happens once."""
+    quantizer, colors = (CLASSICAL[method], MIN_COLORS) if model is None else _network(loader, model)
+    if isinstance(quantizer, LearnedQuantizer):
+        quantizer = quantizer.by(method)
+    quantizer.quantize(np.arange(64 * 48 * 3, dtype=np.uint32).reshape(64, 48, 3).astype(np.uint8), colors)
+    return quantizer
+
+
+def _network(loader: ModelLoader, name: str) -> tuple[Quantizer, int]:
+    """A quantizer with a network, and the fewest colours that it paints with."""
+    registry, device = Registry.open(loader.folder), torch.device(loader.device)
+    entry = registry.entry(name)
+    load = load_published if entry.kind == PUBLISHED else load_quantizer
+    return load(registry, name, device), (entry.colors or (MIN_COLORS, MAX_COLORS))[0]

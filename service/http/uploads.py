@@ -1,0 +1,220 @@
+"""Reading a request: images and some text options, from multipart/form-data or from a raw body and the query."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import TypeVar, get_origin
+
+import anyio
+from fastapi import Request
+from pydantic import BaseModel, ValidationError
+from starlette.datastructures import FormData, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+
+from models.errors import BadOption, ImageTooLarge
+from service.http.problems import BadUpload, MalformedUpload, UploadTimeout
+
+Options = TypeVar("Options", bound=BaseModel)
+
+FILE_FIELD = "file"
+_MAX_FIELD_BYTES = 4096
+_HINT = (
+    "Send the image as the field `file` (curl -F file=@photo.jpg) or as the raw body (curl --data-binary @photo.jpg)."
+)
+_HINT_OF_SEVERAL = (
+    "Send each image as a field `file` (curl -F file=@a.jpg -F file=@b.jpg), or one as the raw body "
+    "(curl --data-binary @photo.jpg)."
+)
+
+
+@dataclass(frozen=True)
+class UploadedFile:
+    """One image: its bytes, and the name that the client gave it, which may hold anything; empty where it gave none."""
+
+    data: bytes
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Upload:
+    """What a request carried: its images, one or more, and its options as (name, value) in the order they came."""
+
+    files: tuple[UploadedFile, ...]
+    form_options: tuple[tuple[str, str], ...] = ()
+    query_options: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def image(self) -> bytes:
+        """The bytes of the first image, for endpoints that take one."""
+        return self.files[0].data
+
+
+async def read_upload(
+    request: Request, *, max_bytes: int, timeout: float, max_parts: int, max_images: int = 1
+) -> Upload:
+    """Read the body of `request`, refusing it as soon as it proves too large.
+
+    A body that is not multipart/form-data is the image itself, whatever its Content-Type says: bytes are trusted, types
+    are not (`curl --data-binary` calls a photo a URL-encoded form).
+
+    Raises:
+        ImageTooLarge: the body has, or announces, more than `max_bytes` bytes.
+        UploadTimeout: the body did not end within `timeout` seconds.
+        MalformedUpload: the body is announced as a multipart form and is not one, or one of more than `max_parts` files
+            or `max_parts` other fields.
+        BadUpload: the form holds no file in the field `file`, or more than `max_images` files, or others; or several
+            images are asked for, and there is no body at all. Where one is asked for, that is an image of no bytes.
+    """
+    _refuse_announced_size(request, max_bytes)
+    try:
+        with anyio.fail_after(timeout):
+            async with aclosing(_limited(request.stream(), max_bytes)) as chunks:
+                files, form_options = await _read_body(request, chunks, max_bytes, max_parts, max_images)
+    except TimeoutError:
+        raise UploadTimeout(f"The request body did not end within {timeout:g} seconds.") from None
+    return Upload(files, form_options, tuple(request.query_params.multi_items()))
+
+
+def parse_options(upload: Upload, model: type[Options]) -> Options:
+    """The options of `upload` as a checked `model`. A field that is a tuple gets the list of all its values.
+
+    Raises:
+        BadOption: an option is unknown, out of range, or, but for a tuple, given twice (in the form, in the query or
+            once in each).
+    """
+    given = _given_options((*upload.query_options, *upload.form_options), model)
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        raise BadOption(" ".join(_explanations(model, error))) from None
+
+
+def _given_options(pairs: Sequence[tuple[str, str]], model: type[BaseModel]) -> Mapping[str, str | list[str]]:
+    given: dict[str, list[str]] = {}
+    for name, value in pairs:
+        if name not in model.model_fields:
+            raise BadOption(f"There is no option {name!r:.80}; the options are {', '.join(model.model_fields)}.")
+        given.setdefault(name, []).append(value)
+    return {name: values if _is_list(model, name) else _only(name, values) for name, values in given.items()}
+
+
+def _is_list(model: type[BaseModel], name: str) -> bool:
+    return get_origin(model.model_fields[name].annotation) is tuple
+
+
+def _only(name: str, values: Sequence[str]) -> str:
+    if len(values) > 1:
+        raise BadOption(f"The option {name!r} is given more than once; give it once, in the form or in the query.")
+    return values[0]
+
+
+def _explanations(model: type[BaseModel], error: ValidationError) -> Iterator[str]:
+    for item in error.errors():
+        if item["type"] != "too_short":  # no list comes without an item, but pydantic counts those that are left
+            yield _explain(model, item["loc"], item["msg"], item["input"])
+
+
+def _explain(model: type[BaseModel], location: Sequence[int | str], message: str, value: object) -> str:
+    name = str(location[0]) if location else "?"
+    field = model.model_fields.get(name)
+    meaning = f" {name}: {field.description}" if field and field.description else ""
+    return f"{message.removeprefix('Value error, ')} for the option {name!r}, got {value!r:.80}.{meaning}"
+
+
+def _refuse_announced_size(request: Request, max_bytes: int) -> None:
+    """Answer before the first byte is read. The header may lie or be missing, so the bytes are counted as well."""
+    announced = request.headers.get("content-length", "")
+    if announced.isascii() and announced.isdigit() and int(announced[:20]) > max_bytes:
+        raise _too_large(max_bytes)
+
+
+def _too_large(max_bytes: int) -> ImageTooLarge:
+    return ImageTooLarge(
+        f"The request body has more than the {max_bytes} bytes that are accepted; send a smaller file."
+    )
+
+
+async def _limited(stream: AsyncGenerator[bytes, None], max_bytes: int) -> AsyncGenerator[bytes, None]:
+    received = 0
+    async with aclosing(stream):
+        async for chunk in stream:
+            received += len(chunk)
+            if received > max_bytes:
+                raise _too_large(max_bytes)
+            yield chunk
+
+
+async def _read_body(
+    request: Request, chunks: AsyncGenerator[bytes, None], max_bytes: int, max_parts: int, max_images: int
+) -> tuple[tuple[UploadedFile, ...], tuple[tuple[str, str], ...]]:
+    content_type = request.headers.get("content-type", "")
+    if content_type.partition(";")[0].strip().lower() != "multipart/form-data":
+        data = await _join(chunks)
+        if not data and max_images > 1:
+            raise BadUpload(f"The request has no body. {_HINT_OF_SEVERAL}")
+        return (UploadedFile(data),), ()
+    return await _split_form(await _parse_multipart(request, chunks, max_bytes, max_parts), max_images)
+
+
+async def _join(chunks: AsyncIterator[bytes]) -> bytes:
+    return b"".join([chunk async for chunk in chunks])
+
+
+class _MemoryParser(MultiPartParser):
+    """Starlette's parser, but files stay in memory (the body is bounded), and a form that is cut off is refused."""
+
+    def __init__(self, request: Request, chunks: AsyncGenerator[bytes, None], max_bytes: int, max_parts: int) -> None:
+        super().__init__(
+            request.headers,
+            self._whole(chunks),
+            max_files=max_parts,
+            max_fields=max_parts,
+            max_part_size=_MAX_FIELD_BYTES,
+        )
+        self.spool_max_size = max_bytes
+        self._ended = False
+
+    def on_end(self) -> None:
+        self._ended = True
+
+    async def _whole(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+        """The chunks; raises after the last one, inside `parse`, which then closes its files."""
+        async for chunk in chunks:
+            yield chunk
+        if not self._ended:
+            raise MultiPartException("The form ends before its closing boundary.")
+
+
+async def _parse_multipart(
+    request: Request, chunks: AsyncGenerator[bytes, None], max_bytes: int, max_parts: int
+) -> FormData:
+    parser = _MemoryParser(request, chunks, max_bytes, max_parts)
+    try:
+        return await parser.parse()
+    except MultiPartException as error:
+        raise MalformedUpload(f"{error.message.rstrip('.')}. {_HINT}") from None
+
+
+async def _split_form(form: FormData, max_images: int) -> tuple[tuple[UploadedFile, ...], tuple[tuple[str, str], ...]]:
+    try:
+        files = [(name, value) for name, value in form.multi_items() if isinstance(value, UploadFile)]
+        fields = tuple((name, value) for name, value in form.multi_items() if isinstance(value, str))
+        _require_images([name for name, _ in files], [name for name, _ in fields], max_images)
+        return tuple([UploadedFile(await file.read(), file.filename or "") for _, file in files]), fields
+    finally:
+        await form.close()
+
+
+def _require_images(files: Sequence[str], fields: Sequence[str], max_images: int) -> None:
+    if len(files) > max_images:
+        most = "one image per request" if max_images == 1 else f"at most {max_images} images in one request"
+        raise BadUpload(f"The form holds {len(files)} files; send {most}.")
+    if not files and FILE_FIELD in fields:
+        raise BadUpload(f"The field `file` holds text and no file. {_HINT}")
+    stray = next((name for name in files if name != FILE_FIELD), None)
+    if stray is not None or not files:
+        found = "" if stray is None else f" The file came in the field {stray!r:.80}."
+        lacking = "no field `file`" if FILE_FIELD not in files else "a file that is not in the field `file`"
+        raise BadUpload(f"The form holds {lacking}.{found} {_HINT}")

@@ -1,0 +1,255 @@
+"""The steps that requests are made of, timed; what takes a while is in a worker thread, of which there are a few."""
+
+from __future__ import annotations
+
+import math
+import struct
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+import anyio
+import numpy as np
+from anyio import CapacityLimiter, Event
+from numpy.typing import NDArray
+
+from models.codecs import png
+from models.decoding.decode import DecodedImage, decode
+from models.palette_image import PaletteImage
+from service.http.problems import OutOfTime, QueueFull
+from service.inference.device import Device, Ranking
+from service.inference.device_errors import out_of_memory
+from service.inference.engine import Choice, Engine, Pixels
+from service.runtime.timing import STAGES, Stopwatch
+from service.schemas.options import ImageOptions
+from service.settings import Settings
+
+Result = TypeVar("Result")
+
+_SMALL_PIXELS = 1 << 12
+"""Of pictures that are worked on in less time than it takes to hand them to a thread and back."""
+
+_PNG_SIZE = slice(16, 24)  # width and height in a PNG file
+_SMALL_BYTES = 1 << 12  # of a file that is decoded at once
+# Chunks of a picture and of a few numbers; others hold profiles and texts, and what those can hide may take a while.
+_PLAIN = frozenset(
+    (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"gAMA", b"cHRM", b"sRGB", b"sBIT", b"bKGD", b"pHYs", b"tIME")
+)
+
+
+class Admission:
+    """Lets at most `limit` requests be inside; the next one is refused at once."""
+
+    def __init__(self, limit: int, retry_after: int) -> None:
+        self._limit = limit
+        self._retry_after = retry_after
+        self._inside = 0
+
+    @property
+    def inside(self) -> int:
+        return self._inside
+
+    def check(self) -> None:
+        """Raises QueueFull when there is no room."""
+        if self._inside >= self._limit:
+            raise QueueFull(
+                f"{self._inside} requests are inside already; try again in {self._retry_after} seconds.",
+                retry_after=self._retry_after,
+            )
+
+    @contextmanager
+    def admit(self) -> Iterator[None]:
+        """Be inside for the length of the block. Raises QueueFull when there is no room."""
+        self.check()
+        self._inside += 1
+        try:
+            yield
+        finally:
+            self._inside -= 1
+
+
+@contextmanager
+def in_time(seconds: float) -> Iterator[None]:
+    """A block that may take so long, waiting included; then OutOfTime, but not before a step in a thread has ended."""
+    try:
+        with anyio.fail_after(seconds):
+            yield
+    except TimeoutError:
+        raise OutOfTime(
+            f"The image had {seconds:g} seconds, waiting included. Send a smaller one, or try again later."
+        ) from None
+
+
+class Slot:
+    """One of the places for decoded pixels; the wait for it counts as queue."""
+
+    def __init__(self, slots: CapacityLimiter, watch: Stopwatch) -> None:
+        self._slots = slots
+        self._watch = watch
+
+    async def __aenter__(self) -> None:
+        with self._watch.measure("queue"):
+            await self._slots.acquire_on_behalf_of(self)
+
+    async def __aexit__(self, *_: object) -> None:
+        self._slots.release_on_behalf_of(self)
+
+
+@dataclass
+class Held:
+    """The pixels that one request holds."""
+
+    pixels: int
+    _give_back: Callable[[int], None]
+
+    def shrink(self, pixels: int) -> None:
+        """Hold no more than `pixels`, and give the rest back."""
+        if pixels < self.pixels:
+            self._give_back(self.pixels - pixels)
+            self.pixels = pixels
+
+
+class Room:
+    """Memory for decoded pixels. Who comes first is served first, so that a large image is not passed for ever."""
+
+    def __init__(self, pixels: int) -> None:
+        self._free = pixels
+        self._waiting: deque[tuple[int, Event]] = deque()
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for room."""
+        return len(self._waiting)
+
+    @asynccontextmanager
+    async def hold(self, watch: Stopwatch, pixels: int) -> AsyncIterator[Held]:
+        """Hold room for `pixels` in the block, at most as many as there are; the wait for it counts as queue."""
+        with watch.measure("queue"):
+            await self._take(pixels)
+        held = Held(pixels, self._give_back)
+        try:
+            yield held
+        finally:
+            held.shrink(0)
+
+    async def _take(self, pixels: int) -> None:
+        granted = Event()
+        self._waiting.append((pixels, granted))
+        self._grant()
+        try:
+            await granted.wait()
+        except anyio.get_cancelled_exc_class():
+            if granted.is_set():
+                self._give_back(pixels)
+            else:
+                self._waiting.remove((pixels, granted))
+                self._grant()
+            raise
+
+    def _give_back(self, pixels: int) -> None:
+        self._free += pixels
+        self._grant()
+
+    def _grant(self) -> None:
+        while self._waiting and self._waiting[0][0] <= self._free:
+            pixels, granted = self._waiting.popleft()
+            self._free -= pixels
+            granted.set()
+
+
+class Steps:
+    """What can be done with an image. Of all requests at most `workers` are in the same stage at the same time.
+
+    Each stage has threads of its own, so that a slow one, such as the densest PNG of a large image, keeps nobody else's
+    image from being decoded for a device that waits.
+    """
+
+    def __init__(self, engine: Engine, device: Device, settings: Settings) -> None:
+        self.engine = engine
+        self._device = device
+        self._retry_after = settings.retry_after
+        self._threads = {stage: CapacityLimiter(settings.workers) for stage in STAGES}
+
+    async def decode(self, watch: Stopwatch, data: bytes, options: ImageOptions, max_pixels: int) -> DecodedImage:
+        """The pixels of an upload; raises BadImage, UnsupportedFormat or ImageTooLarge."""
+        step = partial(decode, data, max_pixels=max_pixels, background=options.background_rgb())
+        return await self.run(watch, "decode", step, _pixels_of_small_png(data))
+
+    async def paint(self, watch: Stopwatch, pixels: Pixels, colors: int, choice: Choice) -> PaletteImage:
+        """The image in at most `colors` colours."""
+        if choice.on_device:
+            return await self._device.quantize(watch, pixels, colors, choice)
+        step = partial(self.engine.quantize, pixels, colors, choice)
+        return await self._run_in_thread(watch, "model", step)
+
+    async def paint_and_predict(
+        self, watch: Stopwatch, pixels: Pixels, colors: int, choice: Choice
+    ) -> tuple[PaletteImage, list[Ranking]]:
+        """The same, and the likeliest class before and after."""
+        if choice.on_device and self._device.paints_together(pixels, choice):
+            return await self._device.quantize_and_predict(watch, pixels, colors, choice)
+        image = await self.paint(watch, pixels, colors, choice)
+
+        def both() -> tuple[Pixels, Pixels]:
+            return pixels, image.render()
+
+        return image, await self.predict(watch, both, 1, choice.classifier, image.indices.size)
+
+    async def predict(
+        self,
+        watch: Stopwatch,
+        pictures: Callable[[], Sequence[Pixels]],
+        top_k: int,
+        model: str,
+        pixels: float = math.inf,
+    ) -> list[Ranking]:
+        """The `top_k` likeliest classes of each picture of so many `pixels`; `pictures` may be called in a thread."""
+        views = await self.run(
+            watch, "model", lambda: [self.engine.view(picture, model) for picture in pictures()], pixels
+        )
+        return await self._device.predict(watch, views, top_k, model)
+
+    async def activation_map(self, watch: Stopwatch, pixels: Pixels, index: int, model: str) -> NDArray[np.float32]:
+        """Where the classifier sees the class `index`: (h, w) float32 in [0, 1], over the whole image."""
+        view = await self.run(watch, "model", partial(self.engine.view, pixels, model), pixels.size // 3)
+        return await self._device.activation_map(watch, view, index, model)
+
+    async def run(self, watch: Stopwatch, stage: str, step: Callable[[], Result], pixels: float = math.inf) -> Result:
+        """Run `step` on so many `pixels` in a thread, or at once where they are few; a wait counts as queue."""
+        if pixels <= _SMALL_PIXELS:
+            with watch.measure(stage):
+                return step()
+        return await self._run_in_thread(watch, stage, step)
+
+    async def _run_in_thread(self, watch: Stopwatch, stage: str, step: Callable[[], Result]) -> Result:
+        """Run `step` in a thread of `stage`, one of STAGES; the wait for the thread counts as queue."""
+        asked = time.perf_counter()
+
+        def timed() -> Result:
+            watch.add("queue", time.perf_counter() - asked)
+            with watch.measure(stage):
+                return step()
+
+        try:
+            return await anyio.to_thread.run_sync(timed, limiter=self._threads[stage])
+        except MemoryError as error:
+            raise out_of_memory(self._retry_after) from error
+
+
+def _pixels_of_small_png(data: bytes) -> float:
+    """Pixels of a small PNG that holds nothing but a picture; of other files, which may hide more: too many."""
+    if len(data) > _SMALL_BYTES or not data.startswith(png.SIGNATURE) or len(data) < _PNG_SIZE.stop:
+        return math.inf
+    at, kinds = len(png.SIGNATURE), []
+    while at + 8 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, at)
+        kinds.append(kind)
+        at += 12 + length
+    if kinds[0] != b"IHDR" or kinds.count(b"IHDR") > 1 or not _PLAIN.issuperset(kinds):
+        return math.inf
+    width, height = struct.unpack(">II", data[_PNG_SIZE])
+    return int(width * height)

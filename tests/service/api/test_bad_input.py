@@ -1,0 +1,308 @@
+"""Bad input: each kind is the documented problem, at once, and never a 500."""
+
+import io
+import time
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import pytest
+from httpx import AsyncClient, Response
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from models.errors import BadOption, ColorCNNError
+from service.http.uploads import Upload, parse_options
+from service.schemas.options import CompressOptions, PaintOptions, QuantizeOptions
+from tests.service.images import BPG, DRAWING, PHOTO, bomb, encoded, ramp
+
+pytestmark = pytest.mark.anyio
+
+BOUNDARY = "multipart/form-data; boundary=X"
+
+
+def problem(response: Response) -> tuple[int, str]:
+    """(status, name of the type), after checking that the answer is well-formed problem details."""
+    body = response.json()
+    assert response.headers["content-type"] == "application/problem+json"
+    assert body.keys() == {"type", "title", "status", "detail", "instance"}
+    assert body["status"] == response.status_code
+    assert body["detail"] and body["title"]
+    assert body["instance"] == f"urn:colorcnn:request:{response.headers['x-request-id']}"
+    prefix, _, name = body["type"].rpartition(":")
+    assert prefix == "urn:colorcnn:problem"
+    return response.status_code, name
+
+
+def eps() -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(ramp()).save(buffer, "EPS")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"", (400, "bad-image")),
+        (b"just some text\n" * 9, (400, "bad-image")),
+        (PHOTO[: len(PHOTO) // 2], (400, "bad-image")),
+        (DRAWING[:-40], (400, "bad-image")),
+        (b"\0" * 1000, (400, "bad-image")),
+        (bomb(), (413, "too-large")),
+        (encoded(ramp(), "PPM"), (415, "unsupported-format")),
+        (eps(), (415, "unsupported-format")),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", (415, "unsupported-format")),
+        (b"x" * 1_000_001, (413, "too-large")),
+        (BPG[:-9], (400, "bad-image")),
+        (BPG[:6] + b"\xff" * 4 + b"\x7f" + b"\xff" * 4 + b"\x7f" + BPG[8:], (400, "bad-image")),
+        (BPG[:6] + b"\x83\xff\xff\xff\x7f" * 2 + BPG[8:], (413, "too-large")),
+    ],
+    ids=[
+        "empty",
+        "text",
+        "half a JPEG",
+        "cut PNG",
+        "zeros",
+        "bomb",
+        "PPM",
+        "EPS",
+        "SVG",
+        "too many bytes",
+        "cut BPG",
+        "BPG of impossible size",
+        "BPG of absurd size",
+    ],
+)
+@pytest.mark.parametrize("path", ["/quantize", "/classify", "/compress"])
+@pytest.mark.parametrize("form", [False, True], ids=["raw", "form"])
+async def test_bad_bytes(client: AsyncClient, path: str, form: bool, data: bytes, expected: tuple[int, str]) -> None:
+    started = time.perf_counter()
+
+    body: Mapping[str, Any] = {"files": {"file": ("photo.jpg", data)}} if form else {"content": data}
+    response = await client.post(path, **body)
+
+    assert problem(response) == expected
+    assert time.perf_counter() - started < 2  # most take milliseconds; decoding the bomb alone would take more
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"colors": "1"}, (422, "bad-option")),
+        ({"colors": "257"}, (422, "bad-option")),
+        ({"colors": "red"}, (422, "bad-option")),
+        ({"colors": ""}, (422, "bad-option")),
+        ({"colors": "-2"}, (422, "bad-option")),
+        ({"colors": "2.5"}, (422, "bad-option")),
+        ({"colors": "1_0"}, (422, "bad-option")),
+        ({"colors": "+4"}, (422, "bad-option")),
+        ({"colors": "9" * 5000}, (422, "bad-option")),
+        *(
+            ({"fidelity": value}, (422, "bad-option"))
+            for value in ("", "-0.1", "-0", "1.1", "nan", "inf", "1e-1", "1_0", "+1", ".5", "1.", " 0.5", "0,5")
+        ),
+        ({"fidelity": "9" * 4000}, (422, "bad-option")),
+        ({"colours": "2"}, (422, "bad-option")),
+        ({"effort": "much"}, (422, "bad-option")),
+        ({"background": "red"}, (422, "bad-option")),
+        ({"background": "#fff"}, (422, "bad-option")),
+        ({"recognise": "perhaps"}, (422, "bad-option")),
+        ({"method": ""}, (422, "bad-option")),
+        ({"model": ""}, (422, "bad-option")),
+        ({"method": "magic"}, (404, "unknown-method")),
+        ({"model": "nobody"}, (404, "unknown-model")),
+        ({"model": "judge"}, (404, "unknown-model")),
+    ],
+)
+@pytest.mark.parametrize("form", [False, True], ids=["query", "form"])
+async def test_bad_options(client: AsyncClient, form: bool, options: dict[str, str], expected: tuple[int, str]) -> None:
+    body: Mapping[str, Any] = (
+        {"files": {"file": ("photo.jpg", PHOTO)}, "data": options} if form else {"content": PHOTO, "params": options}
+    )
+    # a form field of 5000 characters is longer than any option: refused as a form already
+    too_long = form and any(len(value) > 4096 for value in options.values())
+
+    assert problem(await client.post("/quantize", **body)) == ((400, "malformed-upload") if too_long else expected)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"top_k": "0"}, (422, "bad-option")),
+        ({"top_k": "all"}, (422, "bad-option")),
+        ({"top_k": "1_0"}, (422, "bad-option")),
+        ({"cam": ""}, (422, "bad-option")),
+        ({"colors": "2"}, (422, "bad-option")),
+        ({"model": "painter"}, (404, "unknown-model")),
+    ],
+)
+async def test_bad_options_of_classify(client: AsyncClient, options: dict[str, str], expected: tuple[int, str]) -> None:
+    assert problem(await client.post("/classify", content=PHOTO, params=options)) == expected
+
+
+async def test_an_option_error_names_the_option_the_value_and_the_range(client: AsyncClient) -> None:
+    detail = (await client.post("/quantize", content=PHOTO, params={"colors": "257"})).json()["detail"]
+
+    assert "colors" in detail and "257" in detail and "from 2 to 256" in detail
+
+
+async def test_an_error_of_the_fidelity_says_what_it_means(client: AsyncClient) -> None:
+    refused = [(await client.post("/quantize", content=PHOTO, params={"fidelity": each})) for each in ("1e-1", "1.1")]
+
+    assert all("from 0, the classifier's, to 1, the human's" in answer.json()["detail"] for answer in refused)
+    assert "such as 0.25 for the option 'fidelity', got '1e-1'" in refused[0].json()["detail"]
+
+
+async def test_an_unknown_option_error_lists_the_known_ones(client: AsyncClient) -> None:
+    detail = (await client.post("/quantize", content=PHOTO, params={"colours": "2"})).json()["detail"]
+
+    assert "'colours'" in detail and "colors" in detail and "effort" in detail
+
+
+@pytest.mark.parametrize(
+    ("query", "form"),
+    [
+        ([("colors", "2"), ("colors", "4")], {}),
+        ([("colors", "2"), ("colors", "2")], {}),
+        ([], {"colors": ["2", "4"]}),
+        ([("colors", "2")], {"colors": "4"}),
+        ([("colors", "2")], {"colors": "2"}),
+    ],
+)
+async def test_an_option_counts_once(
+    client: AsyncClient, query: list[tuple[str, str | int | float | bool | None]], form: dict[str, str | list[str]]
+) -> None:
+    response = await client.post("/quantize", params=query, data=form, files={"file": ("photo.jpg", PHOTO)})
+
+    assert problem(response) == (422, "bad-option")
+    assert "more than once" in response.json()["detail"]
+
+
+def part(head: str, data: bytes = b"") -> bytes:
+    return b"--X\r\nContent-Disposition: form-data; " + head.encode() + b"\r\n\r\n" + data + b"\r\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "expected", "hint"),
+    [
+        (b"", (400, "malformed-upload"), "closing boundary"),
+        (b"--X--\r\n", (422, "bad-upload"), "no field `file`"),
+        (part('name="colors"', b"2") + b"--X--\r\n", (422, "bad-upload"), "no field `file`"),
+        (part('name="file"', b"photo.jpg") + b"--X--\r\n", (422, "bad-upload"), "curl -F file=@photo.jpg"),
+        (part('name="image"; filename="a"', PHOTO) + b"--X--\r\n", (422, "bad-upload"), "field 'image'"),
+        (part('name="file"; filename="a"', PHOTO) * 2 + b"--X--\r\n", (422, "bad-upload"), "one image"),
+        (part('name="file"; filename="a"', PHOTO) * 20 + b"--X--\r\n", (422, "bad-upload"), "one image"),
+        (part('name="file"; filename="a"', PHOTO) * 65 + b"--X--\r\n", (400, "malformed-upload"), "Too many files"),
+        (part('name="file"; filename="a"') + b"--X--\r\n", (400, "bad-image"), "empty"),
+        (part('name="file"; filename="a"', PHOTO), (400, "malformed-upload"), "closing boundary"),
+        (part('name="file"; filename="a"', PHOTO)[:-90], (400, "malformed-upload"), "closing boundary"),
+        (part('filename="a"', PHOTO) + b"--X--\r\n", (400, "malformed-upload"), "name"),
+        (part('name="file"', b"x" * 5000) + b"--X--\r\n", (400, "malformed-upload"), "4KB"),
+        (part('name="colors"', b"2") * 100 + b"--X--\r\n", (400, "malformed-upload"), "Too many fields"),
+        (PHOTO, (400, "malformed-upload"), ""),
+        (b"--Y--\r\n", (400, "malformed-upload"), ""),
+    ],
+)
+async def test_bad_forms(client: AsyncClient, body: bytes, expected: tuple[int, str], hint: str) -> None:
+    response = await client.post("/quantize", content=body, headers={"Content-Type": BOUNDARY})
+
+    assert problem(response) == expected
+    assert hint in response.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "multipart/form-data",
+        "multipart/form-data; boundary=",
+        f"multipart/form-data; boundary={'x' * 999}",
+        "MULTIPART/FORM-DATA",
+    ],
+)
+async def test_a_form_without_a_usable_boundary(client: AsyncClient, content_type: str) -> None:
+    response = await client.post("/quantize", content=b"--X--\r\n", headers={"Content-Type": content_type})
+
+    assert problem(response) == (400, "malformed-upload")
+
+
+async def endless() -> AsyncIterator[bytes]:
+    """A chunked body that would never end; a service that does not count its bytes never answers."""
+    while True:
+        yield b"x" * 65536
+
+
+async def test_a_chunked_body_is_cut_off_at_the_limit(client: AsyncClient) -> None:
+    assert problem(await client.post("/quantize", content=endless())) == (413, "too-large")
+
+
+async def endless_form() -> AsyncIterator[bytes]:
+    yield b'--X\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+    async for chunk in endless():
+        yield chunk
+
+
+async def test_a_chunked_form_is_cut_off_at_the_limit(client: AsyncClient) -> None:
+    response = await client.post("/quantize", content=endless_form(), headers={"Content-Type": BOUNDARY})
+
+    assert problem(response) == (413, "too-large")
+
+
+@pytest.mark.parametrize(("announced", "body"), [("5", b"x" * 1_000_001), ("x", b"x" * 1_000_001), ("9" * 99, b"x")])
+async def test_a_content_length_that_lies(client: AsyncClient, announced: str, body: bytes) -> None:
+    response = await client.post("/quantize", content=body, headers={"Content-Length": announced})
+
+    assert problem(response) == (413, "too-large")
+
+
+async def test_an_announced_size_is_refused_before_the_body_is_read(client: AsyncClient) -> None:
+    read = []
+
+    async def body() -> AsyncIterator[bytes]:
+        read.append(True)
+        yield b"x"
+
+    response = await client.post("/quantize", content=body(), headers={"Content-Length": "1000001"})
+
+    assert (problem(response), read) == ((413, "too-large"), [])
+
+
+@pytest.mark.parametrize("accept", ["text/html", "image/jpeg", "image/png;q=0, application/json;q=0"])
+@pytest.mark.parametrize("path", ["/quantize", "/classify", "/compress"])
+async def test_an_answer_that_nobody_wants(client: AsyncClient, path: str, accept: str) -> None:
+    response = await client.post(path, content=PHOTO, headers={"Accept": accept})
+
+    assert problem(response) == (406, "not-acceptable")
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["colors", "method", "model", "fidelity", "effort", "background", "x"]),
+            st.text() | st.floats().map(str),
+        ),
+        max_size=4,
+    )
+)
+def test_any_options_are_accepted_or_refused_as_bad_options(pairs: list[tuple[str, str]]) -> None:
+    try:
+        options = parse_options(Upload((), tuple(pairs)), QuantizeOptions)
+    except BadOption as error:
+        assert str(error)
+    else:
+        assert 2 <= options.colors <= 256
+        assert 0 <= options.fidelity <= 1
+        assert all(0 <= value <= 255 for value in options.background_rgb())
+
+
+@pytest.mark.parametrize(("given", "value"), [("", 0.0), ("0", 0.0), ("1", 1.0), ("0.25", 0.25), ("1.000", 1.0)])
+@pytest.mark.parametrize("options", [QuantizeOptions, CompressOptions])
+def test_fidelity_is_a_number_from_0_to_1(options: type[PaintOptions], given: str, value: float) -> None:
+    """And 0 where it is left out."""
+    pairs = (("fidelity", given),) if given else ()
+
+    assert parse_options(Upload((), pairs), options).fidelity == value
+
+
+def test_no_error_of_ours_lacks_words() -> None:
+    with pytest.raises(ColorCNNError, match="more than once"):
+        parse_options(Upload((), (("colors", "2"),), (("colors", "2"),)), QuantizeOptions)

@@ -1,0 +1,187 @@
+"""The OpenAPI document describes what the service does, and is whole."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from httpx import AsyncClient
+
+from service.http.middleware import SECURITY_HEADERS
+from service.schemas.options import BenchmarkOptions, ClassifyOptions, CompressOptions, ImageOptions, QuantizeOptions
+from tests.service.images import DRAWING
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def document(client: AsyncClient) -> dict[str, Any]:
+    document: dict[str, Any] = (await client.get("/openapi.json")).json()
+    return document
+
+
+def references(node: object) -> Iterator[str]:
+    if isinstance(node, dict):
+        yield from (value for key, value in node.items() if key == "$ref")
+        node = list(node.values())
+    if isinstance(node, list):
+        for child in node:
+            yield from references(child)
+
+
+async def test_the_page_is_there(client: AsyncClient) -> None:
+    response = await client.get("/docs")
+
+    assert response.status_code == 200
+    assert "/openapi.json" in response.text
+
+
+async def test_the_endpoints_are_those_of_the_contract(document: dict[str, Any]) -> None:
+    assert {(path, method) for path, methods in document["paths"].items() for method in methods} == {
+        ("/quantize", "post"),
+        ("/classify", "post"),
+        ("/compress", "post"),
+        ("/benchmark", "post"),
+        ("/benchmark", "get"),
+        ("/models", "get"),
+        ("/healthz", "get"),
+        ("/readyz", "get"),
+        ("/metrics", "get"),
+    }
+
+
+async def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+    found = set(references(document))
+
+    assert found
+    assert all(name.removeprefix("#/components/schemas/") in document["components"]["schemas"] for name in found)
+
+
+OPTIONS: dict[str, type[ImageOptions]] = {
+    "/quantize": QuantizeOptions,
+    "/classify": ClassifyOptions,
+    "/compress": CompressOptions,
+    "/benchmark": BenchmarkOptions,
+}
+
+
+@pytest.mark.parametrize(("path", "options"), OPTIONS.items())
+async def test_both_bodies_and_every_option(document: dict[str, Any], path: str, options: type[ImageOptions]) -> None:
+    operation = document["paths"][path]["post"]
+    bodies = operation["requestBody"]["content"]
+
+    assert bodies.keys() == {"multipart/form-data", "image/*", "application/octet-stream"}
+    assert bodies["multipart/form-data"]["schema"]["properties"].keys() == {"file", *options.model_fields}
+    assert [parameter["name"] for parameter in operation["parameters"]] == list(options.model_fields)
+    assert all(parameter["description"] for parameter in operation["parameters"])
+    # /docs fills in defaults and sends them: in the form and in the query they would be options given twice
+    assert not any("default" in parameter["schema"] for parameter in operation["parameters"])
+
+
+@pytest.mark.parametrize("path", ["/quantize", "/compress"])
+async def test_fidelity_is_a_number_in_a_range(document: dict[str, Any], path: str) -> None:
+    parameters = {parameter["name"]: parameter for parameter in document["paths"][path]["post"]["parameters"]}
+
+    fidelity = parameters["fidelity"]
+    assert [fidelity["schema"][key] for key in ("type", "minimum", "maximum")] == ["number", 0, 1]
+    assert "Default: 0.0." in fidelity["description"]
+
+
+async def test_benchmark_takes_several_images_and_lists(document: dict[str, Any]) -> None:
+    form = document["paths"]["/benchmark"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
+
+    file = form["properties"]["file"]
+    assert (file["type"], file["minItems"], file["maxItems"]) == ("array", 1, 32)
+    assert {name for name, schema in form["properties"].items() if schema.get("type") == "array"} == {
+        "file",
+        "colors",
+        "methods",
+        "labels",
+    }
+
+
+async def test_a_list_says_what_its_items_are_and_that_each_comes_once(document: dict[str, Any]) -> None:
+    parameters = {each["name"]: each["schema"] for each in document["paths"]["/benchmark"]["post"]["parameters"]}
+
+    assert parameters["colors"]["items"] == {"type": "integer", "minimum": 2, "maximum": 256}
+    assert parameters["colors"]["uniqueItems"] and parameters["methods"]["uniqueItems"]
+
+
+@pytest.mark.parametrize("path", OPTIONS)
+async def test_no_option_is_null_which_neither_form_nor_query_can_say(document: dict[str, Any], path: str) -> None:
+    operation = document["paths"][path]["post"]
+
+    form = operation["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
+    schemas = [*form.values(), *(parameter["schema"] for parameter in operation["parameters"])]
+    assert all("type" in schema for schema in schemas)
+
+
+@pytest.mark.parametrize("path", OPTIONS)
+async def test_every_answer_is_described(document: dict[str, Any], path: str) -> None:
+    responses = document["paths"][path]["post"]["responses"]
+
+    statuses = {"200", "400", "404", "406", "408", "413", "415", "422", "500", "503"}
+    more = {"/benchmark": {"text/html", "application/x-ndjson"}, "/compress": {"image/bpg"}}.get(path, set())
+    assert responses.keys() == statuses | (set() if path == "/benchmark" else {"504"})
+    assert responses["200"]["content"].keys() == {"image/png", "application/json"} | more
+    for status, response in responses.items():
+        if status != "200":
+            assert response["content"].keys() == {"application/problem+json"}
+            examples = response["content"]["application/problem+json"]["examples"].values()
+            assert all(example["value"]["status"] == int(status) for example in examples)
+
+
+@pytest.mark.parametrize(
+    ("path", "accept"),
+    [
+        ("/quantize", "image/png"),
+        ("/classify", "image/png"),
+        ("/compress", "image/png"),
+        ("/compress", "image/bpg"),
+        ("/benchmark", "image/png"),
+        ("/benchmark", "text/html"),
+        ("/benchmark", "application/x-ndjson"),
+    ],
+)
+async def test_no_header_is_sent_that_is_not_described(
+    client: AsyncClient, document: dict[str, Any], path: str, accept: str
+) -> None:
+    response = await client.post(path, content=DRAWING, headers={"Accept": accept})
+
+    described = {name.lower() for name in document["paths"][path]["post"]["responses"]["200"]["headers"]}
+    of_every_answer = {"content-type", "content-length", "vary", *map(str.lower, SECURITY_HEADERS)}
+    assert set(response.headers) - described <= of_every_answer
+
+
+@pytest.mark.parametrize(
+    ("path", "schema"),
+    [
+        ("/quantize", "QuantizeReport"),
+        ("/classify", "ClassifyReport"),
+        ("/compress", "CompressReport"),
+        ("/benchmark", "BenchmarkReport"),
+    ],
+)
+async def test_json_has_the_fields_that_are_described(
+    client: AsyncClient, document: dict[str, Any], path: str, schema: str
+) -> None:
+    response = await client.post(path, content=DRAWING, headers={"Accept": "application/json"})
+
+    assert response.json().keys() == document["components"]["schemas"][schema]["properties"].keys()
+
+
+async def test_rows_and_means_have_the_fields_that_are_described(client: AsyncClient, document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    answer = (await client.post("/benchmark", content=DRAWING)).json()
+
+    assert answer["images"][0].keys() == schemas["BenchmarkImage"]["properties"].keys()
+    assert answer["rows"][0].keys() == schemas["BenchmarkRow"]["properties"].keys()
+    assert answer["summary"][0].keys() == schemas["BenchmarkSummary"]["properties"].keys()
+    assert schemas["BenchmarkSummary"]["properties"]["colors"]["type"] == "integer"  # only codecs have none
+    assert {"type": "null"} in schemas["DatasetSummary"]["properties"]["colors"]["anyOf"]
+
+
+async def test_the_stored_results_are_described(document: dict[str, Any]) -> None:
+    responses = document["paths"]["/benchmark"]["get"]["responses"]
+
+    assert responses.keys() == {"200", "406", "503"}
+    assert responses["200"]["content"].keys() == {"application/json", "text/html"}

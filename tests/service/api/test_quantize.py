@@ -1,0 +1,217 @@
+"""POST /quantize: what comes in, what goes out."""
+
+import base64
+import io
+import re
+from urllib.parse import unquote
+
+import numpy as np
+import pytest
+from httpx import AsyncClient, Response
+from PIL import Image
+
+from models.decoding.decode import ACCEPTED_FORMATS
+from models.quantizers.classical.catalog import CLASSICAL
+from tests.service.api.test_bad_input import problem
+from tests.service.fake_loader import grey_steps
+from tests.service.fakes import FakeEngine
+from tests.service.images import DRAWING, PHOTO, encoded, opened, pixels_of, ramp
+
+pytestmark = pytest.mark.anyio
+
+AS_JSON = {"Accept": "application/json"}
+
+
+async def quantize(client: AsyncClient, data: bytes = DRAWING, **options: str) -> Response:
+    response = await client.post("/quantize", content=data, params=options)
+    assert response.status_code == 200, response.text
+    return response
+
+
+async def test_a_form_gets_an_indexed_png_of_the_same_size(client: AsyncClient) -> None:
+    response = await client.post("/quantize", files={"file": ("photo.jpg", PHOTO)}, data={"colors": "2"})
+
+    image = opened(response.content)
+    assert (response.status_code, response.headers["content-type"]) == (200, "image/png")
+    assert (image.mode, image.size) == ("P", (40, 24))
+    assert response.content[24] == 1  # bit depth in IHDR
+    assert len(image.getcolors() or ()) == 2
+
+
+async def test_the_pixels_are_those_of_the_engine(client: AsyncClient) -> None:
+    response = await quantize(client, colors="7")
+
+    assert np.array_equal(pixels_of(response.content), grey_steps(ramp(), 7).render())
+
+
+@pytest.mark.parametrize("colors", ["2", "256"])
+async def test_the_range_of_colors(client: AsyncClient, colors: str) -> None:
+    response = await quantize(client, colors=colors)
+
+    assert int(response.headers["x-colors"]) <= int(colors)
+
+
+async def test_defaults_are_four_colours_of_the_network(client: AsyncClient) -> None:
+    response = await quantize(client)
+
+    assert (response.headers["x-colors"], response.headers["x-model"]) == ("4", "painter")
+    assert response.content[24] == 2
+
+
+async def test_the_headers_of_an_image_answer(client: AsyncClient) -> None:
+    response = await quantize(client, colors="2")
+
+    assert float(response.headers["x-bits-per-pixel"]) == pytest.approx(8 * len(response.content) / (40 * 24), abs=1e-4)
+    assert re.fullmatch(
+        r"(decode|queue|model|encode);dur=\d+\.\d(, \w+;dur=\d+\.\d){4}", response.headers["server-timing"]
+    )
+    assert response.headers["vary"] == "Accept"
+    assert response.headers["x-label-before"] == "dark"
+    assert "x-image-notes" not in response.headers
+
+
+async def test_json_says_everything(client: AsyncClient) -> None:
+    response = await client.post("/quantize", content=DRAWING, params={"colors": "3"}, headers=AS_JSON)
+
+    report = response.json()
+    png = base64.b64decode(report.pop("png"))
+    expected = grey_steps(ramp(), 3)
+    assert response.headers["content-type"] == "application/json"
+    assert np.array_equal(pixels_of(png), expected.render())
+    assert report.pop("bits_per_pixel") == 8 * len(png) / (40 * 24)
+    recognition = report.pop("recognition")
+    assert report == {
+        "model": "painter",
+        "method": "colorcnn",
+        "fidelity": 0.0,
+        "width": 40,
+        "height": 24,
+        "palette": ["#000000", "#808080", "#ffffff"],
+        "counts": expected.counts().tolist(),
+        "notes": [],
+    }
+    assert (recognition["model"], recognition["kept"]) == ("judge", True)
+    assert recognition["before"].keys() == {"label", "index", "probability"}
+
+
+async def test_recognition_compares_before_and_after(client: AsyncClient) -> None:
+    """Equal steps push a grey just below the middle down to black, and one just above it up to white."""
+    just_light = encoded(np.full((4, 4, 3), 129, dtype=np.uint8))
+
+    response = await client.post("/quantize", content=just_light, params={"colors": "2"}, headers=AS_JSON)
+
+    recognition = response.json()["recognition"]
+    assert recognition["before"]["probability"] == pytest.approx(0.9 * 129 / 255)
+    assert recognition["after"]["probability"] == pytest.approx(0.9)
+
+
+async def test_recognition_can_be_switched_off(client: AsyncClient) -> None:
+    picture = await quantize(client, recognise="false")
+    report = await client.post("/quantize", content=DRAWING, params={"recognise": "false"}, headers=AS_JSON)
+
+    assert not any(name.startswith("x-label") for name in picture.headers)
+    assert report.json()["recognition"] is None
+
+
+@pytest.mark.parametrize("method", CLASSICAL)
+async def test_classical_methods_use_no_model(client: AsyncClient, method: str) -> None:
+    picture = await quantize(client, method=method, colors="8")
+    report = await client.post("/quantize", content=DRAWING, params={"method": method}, headers=AS_JSON)
+
+    assert picture.headers["x-model"] == "none"
+    assert (report.json()["model"], report.json()["method"]) == (None, method)
+
+
+async def test_a_model_can_be_named(client: AsyncClient) -> None:
+    assert (await quantize(client, model="painter")).headers["x-model"] == "painter"
+
+
+@pytest.mark.parametrize(("fidelity", "value"), [("0", 0.0), ("0.25", 0.25), ("1", 1.0)])
+async def test_the_engine_paints_with_the_fidelity_that_json_repeats(
+    client: AsyncClient, engine: FakeEngine, fidelity: str, value: float
+) -> None:
+    response = await client.post("/quantize", content=DRAWING, params={"fidelity": fidelity}, headers=AS_JSON)
+
+    assert [choice.fidelity for choice in engine.painted] == [response.json()["fidelity"]] == [value]
+
+
+async def test_a_classical_method_has_no_fidelity_but_0(client: AsyncClient) -> None:
+    refused = await client.post("/quantize", content=DRAWING, params={"method": "octree", "fidelity": "0.5"})
+    await quantize(client, method="octree", fidelity="0")
+
+    assert problem(refused) == (422, "bad-option")
+
+
+async def test_effort_changes_bytes_and_no_pixel(client: AsyncClient) -> None:
+    data = encoded(np.random.default_rng(1).integers(0, 256, (64, 64, 3), dtype=np.uint8))
+    fast = (await quantize(client, data, effort="fast")).content
+    best = (await quantize(client, data, effort="max")).content
+
+    assert len(best) < len(fast)
+    assert np.array_equal(pixels_of(best), pixels_of(fast))
+
+
+async def test_the_palette_of_the_report_has_the_order_of_the_file(client: AsyncClient) -> None:
+    data = encoded(np.random.default_rng(1).integers(0, 256, (64, 64, 3), dtype=np.uint8))
+    options = {"effort": "max", "colors": "8", "method": "kmeans"}
+    report = (
+        await client.post("/quantize", content=data, params=options, headers={"accept": "application/json"})
+    ).json()
+    with Image.open(io.BytesIO(base64.b64decode(report["png"]))) as file:
+        found = file.getpalette() or []
+        counts = np.bincount(np.asarray(file).ravel(), minlength=8).tolist()
+
+    assert report["palette"] == [f"#{bytes(found[3 * i : 3 * i + 3]).hex()}" for i in range(8)]
+    assert report["counts"] == counts
+
+
+@pytest.mark.parametrize("background", ["#000000", "000000"])
+async def test_background_shows_under_transparency(client: AsyncClient, background: str) -> None:
+    clear = encoded(np.zeros((4, 4, 4), dtype=np.uint8))
+
+    black = await quantize(client, clear, background=background, colors="2")
+    white = await quantize(client, clear, colors="2")
+
+    assert opened(black.content).convert("RGB").getpixel((0, 0)) == (0, 0, 0)
+    assert opened(white.content).convert("RGB").getpixel((0, 0)) == (255, 255, 255)
+    assert "alpha" in unquote(black.headers["x-image-notes"])
+
+
+async def test_json_repeats_the_notes(client: AsyncClient) -> None:
+    clear = encoded(np.zeros((4, 4, 4), dtype=np.uint8))
+
+    response = await client.post("/quantize", content=clear, headers=AS_JSON)
+
+    assert "; ".join(response.json()["notes"]) == unquote(response.headers["x-image-notes"])
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["image/png", "image/jpeg", "application/octet-stream", "application/x-www-form-urlencoded", "text/plain", ""],
+)
+async def test_bytes_are_trusted_and_types_are_not(client: AsyncClient, content_type: str) -> None:
+    response = await client.post("/quantize", content=DRAWING, headers={"Content-Type": content_type})
+
+    assert response.status_code == 200
+
+
+@pytest.mark.parametrize("image_format", ACCEPTED_FORMATS)
+async def test_every_accepted_format(client: AsyncClient, image_format: str) -> None:
+    response = await quantize(client, encoded(ramp(), image_format), colors="2")
+
+    assert opened(response.content).size == (40, 24)
+
+
+async def test_options_may_be_split_between_form_and_query(client: AsyncClient) -> None:
+    response = await client.post(
+        "/quantize", params={"colors": "3"}, data={"effort": "fast"}, files={"file": ("a.png", DRAWING)}
+    )
+
+    assert (response.status_code, response.headers["x-colors"]) == (200, "3")
+
+
+async def test_one_pixel(client: AsyncClient) -> None:
+    response = await quantize(client, encoded(np.full((1, 1, 3), 7, dtype=np.uint8)), colors="2")
+
+    assert isinstance(image := opened(response.content), Image.Image)
+    assert (image.size, response.headers["x-colors"]) == ((1, 1), "1")

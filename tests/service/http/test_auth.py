@@ -1,0 +1,170 @@
+"""API keys and the rate limit: what is guarded, what is open, and what a refusal says."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import pytest
+from httpx import ASGITransport, AsyncClient
+
+from service.app import create_app
+from service.benchmark.runner import Benchmarks
+from service.http.auth import address_group
+from service.settings import Settings
+from tests.service.api.test_bad_input import problem
+from tests.service.conftest import loaded
+from tests.service.fake_loader import FakeLoader
+from tests.service.fakes import FakeEngine, in_thread
+from tests.service.images import PHOTO
+
+pytestmark = pytest.mark.anyio
+
+OLD, NEW = "old-key-0123456789", "new-key-0123456789"
+OPEN = ["/healthz", "/readyz", "/docs", "/openapi.json"]
+GUARDED = ["/models", "/benchmark", "/metrics"]
+
+Client = Callable[..., AbstractAsyncContextManager[AsyncClient]]
+
+
+@pytest.fixture
+def serve(engine: FakeEngine) -> Client:
+    """A client at an address of an application with settings."""
+
+    @asynccontextmanager
+    async def client(address: str = "192.0.2.1", **changes: Any) -> AsyncIterator[AsyncClient]:
+        settings = Settings(**changes)
+        app = create_app(settings, engine, Benchmarks(engine, settings, FakeLoader(), in_thread), [in_thread])
+        transport = ASGITransport(app, client=(address, 1))
+        async with app.router.lifespan_context(app), AsyncClient(transport=transport, base_url="http://service") as one:
+            await loaded(app)
+            yield one
+
+    return client
+
+
+async def test_without_keys_everything_is_open(client: AsyncClient) -> None:
+    assert {(await client.get(path)).status_code for path in OPEN + GUARDED} == {200}
+
+
+async def test_with_keys_all_but_the_probes_and_the_description_is_guarded(serve: Client) -> None:
+    async with serve(api_keys=NEW) as client:
+        opened = [await client.get(path) for path in OPEN]
+        refused = [await client.get(path) for path in GUARDED]
+        refused += [await client.head(path) for path in GUARDED]
+        refused += [
+            await client.post(path, content=b"x") for path in ("/quantize", "/classify", "/compress", "/benchmark")
+        ]
+        paths = (await client.get("/openapi.json")).json()["paths"]
+
+    assert {response.status_code for response in opened} == {200}
+    assert {response.status_code for response in refused} == {401}
+    assert {response.headers["www-authenticate"] for response in refused} == {"Bearer"}
+    assert problem(refused[-1]) == (401, "unauthorized")
+    assert {*OPEN, *GUARDED, "/quantize", "/classify", "/compress"} >= paths.keys()  # none is missing above
+
+
+@pytest.mark.parametrize("key", [OLD, NEW])
+@pytest.mark.parametrize("name", ["Authorization", "X-API-Key"])
+async def test_each_key_opens_in_each_header(serve: Client, name: str, key: str) -> None:
+    async with serve(api_keys=f"{OLD},{NEW}") as client:
+        headers = {name: f"bearer {key}" if name == "Authorization" else key}
+        answers = [
+            await client.get("/models", headers=headers),
+            await client.post("/quantize", content=PHOTO, headers=headers),
+        ]
+
+    assert [answer.status_code for answer in answers] == [200, 200]
+
+
+@pytest.mark.parametrize("key", [OLD[:-1], OLD + "x", f"{OLD},{NEW}", "", " ", "é" * 20, "x" * 5000])
+async def test_another_key_does_not(serve: Client, key: str) -> None:
+    async with serve(api_keys=f"{OLD},{NEW}") as client:
+        answers = [
+            await client.get("/models", headers={b"Authorization": f"Bearer {key}".encode()}),
+            await client.get("/models", headers={b"X-API-Key": key.encode()}),
+            await client.get("/models", headers={b"Authorization": f"Basic {OLD}".encode()}),
+        ]
+
+    assert [problem(answer) for answer in answers] == [(401, "unauthorized")] * 3
+    if key.strip():
+        assert answers[1].headers["www-authenticate"] == 'Bearer error="invalid_token"'
+    assert not any(part in answer.text for answer in answers for part in (OLD, NEW))
+
+
+async def test_the_upload_of_a_stranger_is_not_read(serve: Client) -> None:
+    read: list[bytes] = []
+
+    async def body() -> AsyncIterator[bytes]:
+        read.append(PHOTO)
+        yield PHOTO
+
+    async with serve(api_keys=NEW) as client:
+        answer = await client.post("/quantize", content=body())
+        counted = (await client.get("/metrics", headers={"X-API-Key": NEW})).text
+
+    assert answer.status_code == 401
+    assert 'colorcnn_upload_bytes_total{path="/quantize"} 0.0' in counted
+
+
+async def test_the_document_says_how_to_send_a_key(serve: Client) -> None:
+    async with serve(api_keys=NEW, rate_limit=60) as client:
+        document = (await client.get("/openapi.json")).json()
+
+    operation = document["paths"]["/quantize"]["post"]
+    assert operation["security"] == [{"bearer": []}, {"apiKey": []}]  # either is enough
+    assert document["components"]["securitySchemes"].keys() == {"bearer", "apiKey"}
+    assert "WWW-Authenticate" in operation["responses"]["401"]["headers"]
+    assert "Retry-After" in operation["responses"]["429"]["headers"]
+    assert "security" not in document["paths"]["/healthz"]["get"]
+
+
+async def test_without_keys_and_limit_the_document_is_silent(client: AsyncClient) -> None:
+    document = (await client.get("/openapi.json")).json()
+
+    assert "securitySchemes" not in document["components"]
+    assert not {"401", "429"} & document["paths"]["/quantize"]["post"]["responses"].keys()
+
+
+async def test_who_asks_too_often_is_told_when_to_come_back(serve: Client) -> None:
+    async with serve(rate_limit=1, rate_burst=2) as client:
+        statuses = [(await client.get("/models")).status_code for _ in range(2)]
+        refused = await client.post("/quantize", content=PHOTO)
+        probe = await client.get("/readyz")
+
+    assert statuses == [200, 200]
+    assert problem(refused) == (429, "rate-limited")
+    assert 50 <= int(refused.headers["retry-after"]) <= 60  # it asked seconds ago at most
+    assert probe.status_code == 200
+
+
+async def test_the_limit_is_of_a_key_and_strangers_do_not_use_it_up(serve: Client) -> None:
+    async with serve(api_keys=f"{OLD},{NEW}", rate_limit=1, rate_burst=1) as client:
+        statuses = [
+            (await client.get("/models", headers={"X-API-Key": key})).status_code
+            for key in ("wrong", "wrong", OLD, OLD, NEW, NEW)
+        ]
+
+    assert statuses == [401, 401, 200, 429, 200, 429]
+
+
+@pytest.mark.parametrize(("origin", "let_in"), [("https://ours.example", True), ("https://other.example", False)])
+async def test_only_pages_of_the_origins_that_are_set_may_ask(serve: Client, origin: str, let_in: bool) -> None:
+    """The preflight of a browser has no key; the request after it needs one."""
+    asked = {"Origin": origin, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "x-api-key"}
+    async with serve(api_keys=NEW, cors_origins="https://ours.example,http://localhost:3000") as client:
+        preflight = await client.options("/quantize", headers=asked)
+        answer = await client.post("/quantize", content=PHOTO, headers={"Origin": origin, "X-API-Key": NEW})
+        stranger = await client.post("/quantize", content=PHOTO, headers={"Origin": origin})
+
+    assert preflight.is_success is let_in
+    for found in (preflight, answer, stranger):
+        assert found.headers.get("access-control-allow-origin") == (origin if let_in else None)
+    assert (answer.status_code, stranger.status_code) == (200, 401)
+
+
+def test_a_client_of_ipv6_is_its_network() -> None:
+    assert address_group("2001:db8:1:2:3:4:5:6") == address_group("2001:db8:1:2::9") == "2001:db8:1:2::/64"
+    assert address_group("2001:db8:1:3::9") != address_group("2001:db8:1:2::9")
+    assert address_group("::ffff:192.0.2.1") != address_group("::ffff:192.0.2.2")
+    assert address_group("192.0.2.1") == "192.0.2.1"
+    assert address_group("a unix socket") == "a unix socket"

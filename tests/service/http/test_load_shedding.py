@@ -1,0 +1,64 @@
+"""What cannot be taken is refused before anything else is done for it, and is counted like any other answer."""
+
+from collections.abc import Iterator
+
+import pytest
+from fastapi import FastAPI
+from httpx import AsyncClient
+
+from service.app import create_app
+from service.settings import Settings
+from tests.service.api.test_bad_input import problem
+from tests.service.conftest import loaded, running
+from tests.service.fakes import FakeEngine
+from tests.service.images import PHOTO
+from tests.service.test_metrics import samples, value
+
+pytestmark = pytest.mark.anyio
+
+PATHS = ("/quantize", "/classify")
+
+
+@pytest.fixture
+def full(app: FastAPI) -> Iterator[None]:
+    """As many requests are inside as may be."""
+    admission = app.state.service.pipeline.admission
+    admission._inside = admission._limit
+    yield
+    admission._inside = 0
+
+
+@pytest.mark.usefixtures("full")
+@pytest.mark.parametrize("path", PATHS)
+async def test_a_refusal_at_the_door_is_counted_for_its_path(client: AsyncClient, path: str) -> None:
+    refused = await client.post(path, content=PHOTO)
+    found = await samples(client)
+
+    assert problem(refused) == (503, "queue-full")
+    assert refused.headers["retry-after"] == "2" and refused.headers["x-request-id"] in refused.json()["instance"]
+    assert value(found, "requests_total", path=path, method="POST", status="503") == 1
+    assert value(found, "rejects_total", reason="queue-full") == 1
+
+
+@pytest.mark.usefixtures("full")
+async def test_all_else_passes(client: AsyncClient) -> None:
+    answers = [
+        await client.get("/quantize"),
+        await client.post("/nothing"),
+        await client.post("/compress", content=b"no image"),
+        await client.get("/models"),
+    ]
+
+    assert [answer.status_code for answer in answers] == [405, 404, 400, 200]
+
+
+async def test_nothing_is_done_for_who_is_refused(engine: FakeEngine) -> None:
+    """Not even the API key is looked at."""
+    app = create_app(Settings.model_validate({"api_keys": "long-enough-01234"}), engine)
+    async with running(app) as client:
+        await loaded(app)
+        before = await client.post("/quantize", content=PHOTO)
+        app.state.service.drain()
+        after = await client.post("/quantize", content=PHOTO)
+
+    assert [problem(answer) for answer in (before, after)] == [(401, "unauthorized"), (503, "not-ready")]

@@ -1,0 +1,58 @@
+"""The Accept header decides between media types as RFC 9110 says."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.http.negotiation import MediaRange, choose, parse_accept
+from service.http.problems import NotAcceptable
+
+PNG, JSON = "image/png", "application/json"
+
+
+@pytest.mark.parametrize(
+    ("accept", "expected"),
+    [
+        (None, PNG),
+        ("", PNG),
+        ("*/*", PNG),
+        ("image/*", PNG),
+        ("application/json", JSON),
+        ("Application/JSON; charset=utf-8", JSON),
+        ("image/png;q=0.4, application/json;q=0.5", JSON),
+        ("image/png;q=0.5, application/json;q=0.4", PNG),
+        ("image/png, application/json", PNG),  # a tie goes to the first offer ...
+        ("application/json, */*", JSON),  # ... but a type that is named beats one that is not
+        ("application/json, text/plain, */*", JSON),
+        ("text/html, application/xhtml+xml, application/xml;q=0.9, image/avif, */*;q=0.8", PNG),  # a browser
+        ("*/*, image/png;q=0", JSON),  # the more specific range counts, whatever its order
+        ("image/png;q=0, */*", JSON),
+        ("image/*;q=0.1, */*;q=0.9", JSON),
+        ("text/html, application/*;q=0.1", JSON),
+        ("nonsense", PNG),  # no element is well-formed: as if the header were not there
+        ("nonsense, application/json", JSON),
+    ],
+)
+def test_the_best_offer(accept: str | None, expected: str) -> None:
+    assert choose(accept, (PNG, JSON)) == expected
+
+
+@pytest.mark.parametrize("accept", ["text/html", "image/jpeg, image/webp", "*/*;q=0", "image/png;q=0"])
+def test_nothing_fits(accept: str) -> None:
+    with pytest.raises(NotAcceptable, match="image/png or application/json"):
+        choose(accept, (PNG, JSON))
+
+
+@pytest.mark.parametrize(
+    "element", ["", "image", "image/", "/png", "*/png", "image/png;q=2", "image/png;q=high", "image/png;q=nan"]
+)
+def test_malformed_elements_are_left_out(element: str) -> None:
+    assert parse_accept(f"{element}, text/plain") == (MediaRange("text", "plain", 1.0),)
+
+
+@given(st.text())
+def test_any_header_is_decided(accept: str) -> None:
+    try:
+        assert choose(accept, (PNG, JSON)) in (PNG, JSON)
+    except NotAcceptable:
+        assert parse_accept(accept)

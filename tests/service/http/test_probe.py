@@ -1,0 +1,84 @@
+"""`python -m service health`: the exit status that container engines go by."""
+
+import http.client
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from service.__main__ import main
+from service.http.probe import is_ready
+from tests.service.processes import ROOT, free_port
+
+READY = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+BUSY = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
+
+
+@contextmanager
+def answering(answer: bytes, heads: list[bytes] | None = None) -> Iterator[int]:
+    """A server on loopback with one answer to one request; yields its port."""
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            head = connection.recv(10_000)
+            connection.sendall(answer)
+        if heads is not None:
+            heads.append(head)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield listener.getsockname()[1]
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("answer", "ready"), [(READY, True), (BUSY, False), (b"", False), (b"SSH-2.0-OpenSSH_9.9\r\n", False)]
+)
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+def test_ready_is_200_from_readyz(host: str, answer: bytes, ready: bool) -> None:
+    heads: list[bytes] = []
+    with answering(answer, heads) as port:
+        assert is_ready(host, port, 30) is ready
+
+    assert heads[0].startswith(b"GET /readyz HTTP/1.1\r\n")
+
+
+def test_nobody_there_is_not_ready() -> None:
+    assert not is_ready("127.0.0.1", free_port(), 30)
+
+
+def test_one_that_never_answers_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(self: http.client.HTTPConnection) -> None:
+        raise TimeoutError
+
+    with answering(READY) as port, monkeypatch.context() as patch:
+        patch.setattr(http.client.HTTPConnection, "getresponse", never)
+        assert not is_ready("127.0.0.1", port, 30)
+
+
+@pytest.mark.parametrize(("answer", "status"), [(READY, 0), (BUSY, 1)])
+def test_the_command_asks_where_the_settings_say(monkeypatch: pytest.MonkeyPatch, answer: bytes, status: int) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    with answering(answer) as port:
+        monkeypatch.setenv("COLORCNN_PORT", str(port))
+        assert main(["health"]) == status
+
+
+def test_bad_settings_are_no_health_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    """2, the status of a start with bad settings, is reserved in a health check."""
+    monkeypatch.setenv("COLORCNN_PORT", "http")
+
+    assert main(["health"]) == 1
+
+
+def test_the_command_does_not_wait_for_torch() -> None:
+    code = "import sys; from service.__main__ import main; main(['health']); sys.exit('torch' in sys.modules)"
+    environment = {"COLORCNN_PORT": str(free_port()), "PYTHONPATH": str(ROOT)}
+
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, check=False).returncode == 0

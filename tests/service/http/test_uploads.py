@@ -1,0 +1,109 @@
+"""Reading a body: whatever comes, it is an upload or one of our errors, however it is cut into chunks."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import anyio
+import pytest
+from fastapi import Request
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.types import Message
+
+from models.errors import ColorCNNError
+from service.http.problems import PROBLEMS, MalformedUpload
+from service.http.uploads import Upload, UploadedFile, read_upload
+
+FORM = "multipart/form-data; boundary=X"
+FILE_HEAD = b'--X\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+OPTION = b'--X\r\nContent-Disposition: form-data; name="colors"\r\n\r\n2\r\n'
+END = b"\r\n--X--\r\n"
+
+FRAGMENTS = (
+    b"--X",
+    b"--X\r\n",
+    b"--X--",
+    b"--",
+    b"\r\n",
+    b"\r\n\r\n",
+    FILE_HEAD,
+    OPTION,
+    END,
+    b"Content-Disposition: ",
+)
+
+
+def read(chunks: Sequence[bytes], content_type: str, query: str = "", max_images: int = 1) -> Upload:
+    """`read_upload` of a request whose body comes in these chunks."""
+    messages: list[Message] = [{"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks]
+    messages.append({"type": "http.request", "body": b"", "more_body": False})
+
+    async def receive() -> Message:
+        return messages.pop(0)
+
+    headers = [(b"content-type", content_type.encode("latin-1"))]
+    scope = {"type": "http", "method": "POST", "path": "/", "query_string": query.encode(), "headers": headers}
+
+    async def run() -> Upload:
+        return await read_upload(
+            Request(scope, receive), max_bytes=10_000, timeout=30, max_parts=12, max_images=max_images
+        )
+
+    return anyio.run(run)
+
+
+@given(st.lists(st.sampled_from(FRAGMENTS) | st.binary(max_size=20), max_size=12))
+def test_any_form_is_an_upload_or_refused(fragments: list[bytes]) -> None:
+    try:
+        upload = read(fragments, FORM)
+    except ColorCNNError as error:
+        assert type(error) in PROBLEMS
+    else:
+        assert upload.image in b"".join(fragments)
+
+
+@given(st.text(st.characters(max_codepoint=255), max_size=60))
+def test_any_content_type_is_read_or_refused(parameters: str) -> None:
+    try:
+        read([FILE_HEAD, END], f"multipart/form-data;{parameters}")
+    except ColorCNNError as error:
+        assert type(error) in PROBLEMS
+
+
+@given(st.binary(max_size=200).filter(lambda image: b"--X" not in image), st.lists(st.integers(0, 400), max_size=8))
+def test_chunks_do_not_matter(image: bytes, cuts: list[int]) -> None:
+    body = OPTION + FILE_HEAD + image + END
+    edges = [0, *sorted(min(cut, len(body)) for cut in cuts), len(body)]
+    chunks = [body[start:end] for start, end in pairwise(edges)]
+
+    upload = read(chunks, FORM, query="effort=fast&empty=")
+
+    assert upload.image == image
+    assert upload.form_options == (("colors", "2"),)
+    assert upload.query_options == (("effort", "fast"), ("empty", ""))
+
+
+NO_BOUNDARY = st.binary(max_size=20).filter(lambda data: b"--X" not in data)
+
+
+@given(st.lists(st.tuples(st.text("a é./", max_size=5), NO_BOUNDARY), min_size=1, max_size=5))
+def test_several_files_keep_their_order_and_names(files: list[tuple[str, bytes]]) -> None:
+    parts = [FILE_HEAD.replace(b'"a"', f'"{name}"'.encode()) + data + b"\r\n" for name, data in files]
+
+    upload = read([*parts, b"--X--\r\n"], FORM, max_images=5)
+
+    assert upload == Upload(tuple(UploadedFile(data, name) for name, data in files))
+
+
+@given(st.binary(max_size=300))
+def test_a_raw_body_is_the_image(image: bytes) -> None:
+    assert read([image[:7], image[7:]], "application/x-www-form-urlencoded") == Upload((UploadedFile(image),))
+
+
+@pytest.mark.parametrize("part", [OPTION, FILE_HEAD + b"x\r\n"], ids=["fields", "files"])
+def test_a_form_of_too_many_parts_is_refused_as_it_is_read(part: bytes) -> None:
+    last = [FILE_HEAD, END] if part == OPTION else [b"--X--\r\n"]
+    read([part * 12, *last], FORM, max_images=12)
+
+    with pytest.raises(MalformedUpload, match="12"):
+        read([part * 13, *[b"not a form any more"] * 2], FORM, max_images=12)

@@ -1,0 +1,307 @@
+"""The real engine, around tiny networks with fresh weights: names, defaults, loading."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from models.errors import BadOption, CorruptCheckpoint, UnknownMethod, UnknownModel
+from models.evaluation.compare import Setting
+from models.networks.classifiers import ClassifierConfig, build_classifier
+from models.networks.colorcnn import ColorCNN, ColorCNNConfig, build_colorcnn
+from models.networks.published import PublishedColorCNN, PublishedConfig
+from models.palette_image import PaletteImage
+from models.quantizers.classical.catalog import CLASSICAL
+from models.quantizers.learned import search
+from models.quantizers.learned.colorcnn import LEARNED_METHODS, LearnedQuantizer, load_quantizer
+from models.zoo import checkpoint
+from models.zoo.checkpoint import Checkpoint, Provenance
+from models.zoo.registry import Registry
+from service.benchmark.loader import ModelLoader
+from service.inference.engine import Choice, ModelEngine, NoSuchDevice, pick_device
+from tests.service.images import ramp
+
+CONFIG = ClassifierConfig(architecture="resnet9", classes=3, size=16, width=2)
+CLASSES = ["cat", "dog", "frog"]
+
+
+def save(folder: Path, name: str, kind: str, network: nn.Module) -> dict[str, Any]:
+    """Write a checkpoint and return its entry in the manifest."""
+    provenance = Provenance(dataset="none", command="none", commit="none", seed=0, accuracy={})
+    stored = Checkpoint(kind, cast(Any, network).config.to_json(), provenance, network.state_dict())
+    quantizes = kind != "classifier"
+    return {
+        "name": name,
+        "file": f"{name}.safetensors",
+        "sha256": checkpoint.save(folder / f"{name}.safetensors", stored),
+        "kind": kind,
+        "architecture": "tiny",
+        "dataset": "none",
+        "classes": [] if quantizes else CLASSES,
+        "size": 16,
+        "colors": {"classifier": None, "colorcnn": [2, 256], "colorcnn-published": [2, 2]}[kind],
+        "classifier": "teacher" if quantizes else None,
+        "accuracy": {},
+        "command": "none",
+        "card": f"{name}.md",
+        "results": None,
+    }
+
+
+def lively(network: ColorCNN) -> ColorCNN:
+    """Fresh weights draw hardly any structure, and answer the same to everything; these do not."""
+    network.decoder.out.weight.data *= 150
+    network.encoder.head.weight.data *= 1000
+    return network
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two classifiers, of which the second is the default, and two quantizers trained against the first.
+
+    The second quantizer can be painted with at two strengths of its structure, of which one is none at all.
+    """
+    folder = tmp_path_factory.mktemp("models")
+    torch.manual_seed(0)
+    colorcnn = ColorCNNConfig(encoder=CONFIG, widths=(2, 2, 2, 2), features=2, hidden=2)
+    entries = [
+        save(folder, "teacher", "classifier", build_classifier(CONFIG)),
+        save(folder, "outsider", "classifier", build_classifier(CONFIG)),
+        save(folder, "first", "colorcnn", build_colorcnn(colorcnn)),
+        save(folder, "second", "colorcnn", lively(build_colorcnn(replace(colorcnn, strengths=(0.0, 1.0))))),
+    ]
+    defaults = {"classifier": "outsider", "colorcnn": "first"}
+    (folder / "manifest.json").write_text(json.dumps({"models": entries, "defaults": defaults}))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def engine(folder: Path) -> ModelEngine:
+    engine = ModelEngine(folder, device="cpu")
+    engine.load()
+    return engine
+
+
+def test_everything_is_loaded(engine: ModelEngine) -> None:
+    assert [entry.name for entry in engine.models()] == ["teacher", "outsider", "first", "second"]
+    assert engine.methods() == ("colorcnn", "colorcnn_one_pass", "colorcnn_refined", *CLASSICAL)
+    assert engine.device == "cpu"
+
+
+def test_loading_warms_up_with_what_requests_bring(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[tuple[int, ...], int]] = []
+    quantize, quantize_batch = LearnedQuantizer.quantize, LearnedQuantizer.quantize_batch
+
+    def watched(self: LearnedQuantizer, pixels: NDArray[np.uint8], colors: int) -> PaletteImage:
+        seen.append((pixels.shape, colors))
+        return quantize(self, pixels, colors)
+
+    def watched_batch(self: LearnedQuantizer, images: NDArray[np.uint8], colors: int) -> list[PaletteImage]:
+        seen.append((images.shape, colors))
+        return quantize_batch(self, images, colors)
+
+    monkeypatch.setattr(LearnedQuantizer, "quantize", watched)
+    monkeypatch.setattr(LearnedQuantizer, "quantize_batch", watched_batch)
+    ModelEngine(folder, device="cpu").load()
+    for colors in (2, 256):
+        assert seen.count(((1, 16, 16, 3), colors)) == seen.count(((64, 16, 16, 3), colors)) == 2
+        assert seen.count(((256, 512, 3), colors)) == 2
+
+
+def test_defaults_are_those_of_the_manifest(engine: ModelEngine) -> None:
+    """The judge of a quantizer is the classifier it was trained against, not the default one."""
+    assert engine.classifier(None).name == "outsider"
+    assert engine.choose("colorcnn", None, 4) == Choice("colorcnn", "first", "teacher")
+    assert engine.choose("octree", None, 4) == Choice("octree", None, "outsider")
+
+
+def test_defaults_can_be_set(folder: Path) -> None:
+    engine = ModelEngine(folder, device="cpu", default_classifier="teacher", default_colorcnn="second")
+    engine.load()
+
+    assert engine.classifier(None).name == "teacher"
+    assert engine.choose("colorcnn", None, 4).model == "second"
+
+
+@pytest.mark.parametrize(
+    "defaults", [{"default_classifier": "first"}, {"default_colorcnn": "teacher"}, {"default_colorcnn": "nobody"}]
+)
+def test_a_default_that_is_not_there_fails_the_start(folder: Path, defaults: dict[str, str]) -> None:
+    with pytest.raises(UnknownModel, match=next(iter(defaults.values()))):
+        ModelEngine(folder, device="cpu", **defaults).load()
+
+
+def test_unknown_names_list_the_known_ones(engine: ModelEngine) -> None:
+    with pytest.raises(UnknownMethod, match="colorcnn, colorcnn_one_pass, colorcnn_refined, median_cut"):
+        engine.choose("magic", None, 4)
+    with pytest.raises(UnknownModel, match="first, second"):
+        engine.choose("colorcnn", "teacher", 4)
+    with pytest.raises(UnknownModel, match="teacher, outsider"):
+        engine.classifier("first")
+
+
+def test_a_classical_method_takes_no_model(engine: ModelEngine) -> None:
+    with pytest.raises(BadOption, match="leave out `model`"):
+        engine.choose("octree", "first", 4)
+    with pytest.raises(UnknownModel):
+        engine.choose("octree", "nobody", 4)
+
+
+@pytest.mark.parametrize(("method", "model"), [("colorcnn", "second"), ("median_cut", None)])
+def test_quantize(engine: ModelEngine, method: str, model: str | None) -> None:
+    image = engine.quantize(ramp(), 5, engine.choose(method, model, 5))
+
+    assert (image.height, image.width) == ramp().shape[:2]
+    assert image.colors <= 5
+
+
+def test_fidelity_is_for_networks_of_several_strengths(engine: ModelEngine) -> None:
+    names = [entry.name for entry in engine.models()]
+    assert [name for name in names if engine.heeds_fidelity(name)] == ["second"]
+    assert engine.choose("colorcnn", "second", 4, fidelity=0.25) == Choice("colorcnn", "second", "teacher", 0.25)
+    assert engine.choose("colorcnn", "first", 4, fidelity=0.0) == Choice("colorcnn", "first", "teacher")
+    with pytest.raises(BadOption, match=r"'first' heeds no `fidelity`; leave it out\. Models that do: second"):
+        engine.choose("colorcnn", None, 4, fidelity=0.25)
+
+
+def test_one_pass_is_the_same_network_without_its_search(engine: ModelEngine, folder: Path) -> None:
+    choice = engine.choose("colorcnn_one_pass", "second", 3)
+    assert choice == Choice("colorcnn_one_pass", "second", "teacher")
+    assert engine.own_size(choice) == 16 and not engine._quantizer(choice).search  # type: ignore[attr-defined]
+    assert engine._quantizer(engine.choose("colorcnn", "second", 3)).search  # type: ignore[attr-defined]
+    loaded = [ModelLoader(folder, "cpu").quantizer(Setting(name, "second")) for name in ("colorcnn", choice.method)]
+    assert [quantizer.search for quantizer in loaded] == [True, False]  # type: ignore[attr-defined]
+
+
+def test_refined_is_the_same_network_with_each_image_refined(engine: ModelEngine, folder: Path) -> None:
+    choice = engine.choose("colorcnn_refined", "second", 3)
+    assert choice == Choice("colorcnn_refined", "second", "teacher")
+    loaded = [ModelLoader(folder, "cpu").quantizer(Setting(name, "second")) for name in ("colorcnn", choice.method)]
+    plain = engine._quantizer(engine.choose("colorcnn", "second", 3))
+    for refined, other in ((engine._quantizer(choice), plain), (loaded[1], loaded[0])):
+        assert isinstance(refined, LearnedQuantizer) and refined.search and refined.refinement
+        assert isinstance(other, LearnedQuantizer) and not other.refinement
+        assert refined.quantize(ramp(), 3) == engine.quantize(ramp(), 3, choice)
+
+
+@pytest.mark.parametrize("method", ["colorcnn_one_pass", "colorcnn_refined", *CLASSICAL])
+def test_fidelity_is_for_the_search_alone(engine: ModelEngine, method: str) -> None:
+    with pytest.raises(BadOption, match=f"{method}' heeds no `fidelity`; leave it out, or ask for 'colorcnn'"):
+        engine.choose(method, None, 4, fidelity=0.25)
+
+
+def test_all_fidelity_paints_the_k_means_that_the_network_starts_from(
+    engine: ModelEngine, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "_FLOOR", 0.0)  # under which an untrained classifier's answers all lie
+    images = np.random.default_rng(0).integers(0, 256, (6, 16, 16, 3), dtype=np.uint8)
+    machine, human = [engine.choose("colorcnn", "second", 3, fidelity=fidelity) for fidelity in (0.0, 1.0)]
+    kmeans = load_quantizer(Registry.open(folder), "second", torch.device("cpu"))
+    kmeans.network.config = replace(kmeans.network.config, strengths=(0.0,))
+
+    painted = [engine.quantize(image, 3, human) for image in images]
+    assert painted == [kmeans.quantize(image, 3) for image in images]
+    assert painted != [engine.quantize(image, 3, machine) for image in images]
+
+
+def test_predict_and_the_map_of_a_class(engine: ModelEngine) -> None:
+    view = engine.view(ramp(), "teacher")
+    (ranking,) = engine.predict([view], 3, "teacher")
+    heat = engine.activation_map(view, 2, "teacher")
+
+    assert view.shape == (16, 16, 3)
+    assert {prediction.label for prediction in ranking} == set(CLASSES)
+    assert sum(prediction.probability for prediction in ranking) == pytest.approx(1)
+    assert (heat.ndim, heat.dtype) == (2, np.dtype(np.float32))
+    assert 0 <= heat.min() <= heat.max() <= 1
+
+
+@pytest.mark.parametrize(("model", "fidelity"), [("first", 0.0), ("second", 0.0), ("second", 1.0)])
+def test_a_batch_is_painted_as_its_images_are(engine: ModelEngine, model: str, fidelity: float) -> None:
+    choice = engine.choose("colorcnn", model, 4, fidelity=fidelity)
+    images = [ramp(16, 16) // part for part in (1, 2, 3)]
+
+    assert engine.own_size(choice) == 16
+    for image, painted in zip(images, engine.quantize_batch(images, 4, choice), strict=True):
+        # A batch of another size may round differently, which may turn a tie.
+        assert np.mean(painted.render() != engine.quantize(image, 4, choice).render()) < 0.02
+
+
+def test_a_batch_is_read_as_its_images_are(engine: ModelEngine) -> None:
+    views = [ramp(16, 16) // part for part in (1, 2, 3)]
+
+    for view, ranking in zip(views, engine.predict(views, 3, None), strict=True):
+        (alone,) = engine.predict([view], 3, None)
+        assert [one.index for one in ranking] == [one.index for one in alone]
+        assert [one.probability for one in ranking] == pytest.approx([one.probability for one in alone])
+
+
+def test_results_of_several_models_come_once(folder: Path, tmp_path: Path) -> None:
+    for file in folder.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    manifest = json.loads((folder / "manifest.json").read_text())
+    for entry in manifest["models"][:3]:
+        entry["results"] = "measured.json"
+    measured = {"dataset": "none", "sha256": {entry["name"]: entry["sha256"] for entry in manifest["models"]}}
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    (tmp_path / "measured.json").write_text(json.dumps(measured))
+    engine = ModelEngine(tmp_path, device="cpu")
+    engine.load()
+
+    assert engine.results() == (measured,)
+
+
+def test_a_damaged_checkpoint_fails_the_start(folder: Path, tmp_path: Path) -> None:
+    for file in folder.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    (tmp_path / "first.safetensors").write_bytes(b"damaged")
+
+    with pytest.raises(CorruptCheckpoint, match="first"):
+        ModelEngine(tmp_path, device="cpu").load()
+
+
+def test_auto_is_cuda_where_there_is_cuda() -> None:
+    assert pick_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def test_a_device_that_is_not_there_is_refused() -> None:
+    with pytest.raises(NoSuchDevice, match=r"cuda:99, but torch sees \d+"):
+        pick_device("cuda:99")
+
+
+def test_published_networks_are_a_method_of_their_own(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    colorcnn = ColorCNNConfig(encoder=CONFIG, widths=(2, 2, 2, 2), features=2, hidden=2)
+    entries = [
+        save(tmp_path, "teacher", "classifier", build_classifier(CONFIG)),
+        save(tmp_path, "ours", "colorcnn", build_colorcnn(colorcnn)),
+        save(tmp_path, "two", "colorcnn-published", PublishedColorCNN(PublishedConfig(colors=2, width=2))),
+        save(tmp_path, "other", "classifier", build_classifier(CONFIG)),
+    ]
+    entries.append({**entries[2], "name": "two-other", "classifier": "other"})
+    defaults = {"classifier": "teacher", "colorcnn": "ours", "colorcnn-published": "two"}
+    (tmp_path / "manifest.json").write_text(json.dumps({"models": entries, "defaults": defaults}))
+    engine = ModelEngine(tmp_path, device="cpu")
+    engine.load()
+    assert engine.methods()[:4] == (*LEARNED_METHODS, "colorcnn_published")
+    choice = engine.choose("colorcnn_published", None, 2)
+    assert choice == engine.choose("colorcnn_published", "two", 2) == Choice("colorcnn_published", "two", "teacher")
+    assert choice.on_device and engine.quantize(ramp(), 2, choice).colors <= 2
+    assert (engine.own_size(choice), engine.own_size(engine.choose("colorcnn", "ours", 2))) == (None, 16)
+    with pytest.raises(ValueError, match="one image at a time"):
+        engine.quantize_batch([ramp()], 2, choice)
+    with pytest.raises(BadOption, match="there is one for 2"):
+        engine.choose("colorcnn_published", None, 3)
+    with pytest.raises(BadOption, match="'colorcnn_published' heeds no `fidelity`"):
+        engine.choose("colorcnn_published", None, 2, fidelity=1.0)
+    assert engine.choose("colorcnn_published", None, 2, "other").model == "two-other"
+    with pytest.raises(UnknownModel, match="loaded are two, two-other"):
+        engine.choose("colorcnn_published", "ours", 2)
+    quantizer = ModelLoader(tmp_path, "cpu").quantizer(Setting(choice.method, choice.model))
+    assert quantizer.quantize(ramp(), 2) == engine.quantize(ramp(), 2, choice)

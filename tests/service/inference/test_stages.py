@@ -1,0 +1,77 @@
+"""What is done in a worker thread, and what is too small for one."""
+
+import threading
+
+import pytest
+
+from service.http.problems import OutOfMemory
+from service.inference import stages
+from service.inference.device import Device
+from service.inference.stages import Steps
+from service.runtime.timing import Stopwatch
+from service.schemas.options import ImageOptions
+from service.settings import Settings
+from tests.service.fakes import FakeEngine
+from tests.service.images import PHOTO, bomb, encoded, ramp
+
+pytestmark = pytest.mark.anyio
+
+SMALL = encoded(ramp(32, 32))
+
+
+def with_chunk(file: bytes, kind: bytes, data: bytes) -> bytes:
+    """A PNG with one chunk more after its first; nobody looks at the CRC."""
+    return file[:33] + len(data).to_bytes(4, "big") + kind + data + bytes(4) + file[33:]
+
+
+@pytest.fixture
+def made(engine: FakeEngine, settings: Settings) -> Steps:
+    return Steps(engine, Device(engine, settings), settings)
+
+
+@pytest.mark.parametrize(("pixels", "here"), [(64 * 64, True), (64 * 64 + 1, False)])
+async def test_few_pixels_are_worked_on_where_they_are(made: Steps, pixels: int, here: bool) -> None:
+    watch = Stopwatch()
+
+    thread = await made.run(watch, "encode", threading.current_thread, pixels)
+
+    assert (thread is threading.current_thread()) is here
+    assert watch.timings().encode > 0
+
+
+@pytest.mark.parametrize(
+    ("file", "here"),
+    [
+        (SMALL, True),
+        (encoded(ramp(65, 64)), False),
+        (bomb(1000), False),
+        (SMALL + bytes(4096), False),
+        (SMALL[:20], False),
+        (with_chunk(SMALL, b"gAMA", bytes(4)), True),
+        (with_chunk(SMALL, b"iCCP", b"may hold what takes minutes"), False),
+        (with_chunk(SMALL, b"IHDR", SMALL[16:29]), False),
+        (PHOTO, False),
+        (b"", False),
+    ],
+)
+async def test_only_a_small_png_is_decoded_where_it_is(
+    made: Steps, monkeypatch: pytest.MonkeyPatch, file: bytes, here: bool
+) -> None:
+    threads: list[threading.Thread] = []
+
+    def decode(data: bytes, **_: object) -> None:
+        threads.append(threading.current_thread())
+
+    monkeypatch.setattr(stages, "decode", decode)
+
+    await made.decode(Stopwatch(), file, ImageOptions(), 10**6)
+
+    assert [thread is threading.current_thread() for thread in threads] == [here]
+
+
+async def test_too_little_memory_for_a_step_is_a_problem_of_its_own(made: Steps) -> None:
+    def hungry() -> None:
+        raise MemoryError
+
+    with pytest.raises(OutOfMemory, match="smaller image, or try again in 2 seconds"):
+        await made.run(Stopwatch(), "encode", hungry)

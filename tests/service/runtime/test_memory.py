@@ -1,0 +1,32 @@
+"""Freed memory goes back to the machine."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.service.processes import ROOT
+
+# Once one was freed, arrays of up to 32 MiB are parts of the heap, where the last one would hold all of them back.
+CODE = """
+import os
+import numpy as np
+from service.runtime.memory import give_back_memory
+from tests.benchmarks.soak import resident_mib
+
+give_back_memory()
+np.ones(31 << 20, np.uint8)  # freed at once
+before = resident_mib(os.getpid())
+arrays = [np.ones(8 << 20, np.uint8) for _ in range(16)]
+last = np.ones(8 << 20, np.uint8)
+del arrays
+print(resident_mib(os.getpid()) - before)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the resident memory is read as Linux tells it")
+def test_large_arrays_are_given_back() -> None:
+    """128 MiB were freed; 8 are still held."""
+    done = subprocess.run([sys.executable, "-c", CODE], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert int(done.stdout) < 64
