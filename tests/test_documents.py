@@ -22,9 +22,10 @@ from models.zoo.registry import Registry
 from service.settings import environment_table
 from tests.benchmarks import bpg, refinement, serving
 from tests.fuzz import campaign
-from training import figures, rows, start
-from training.reports import read_together
-from training.tables import tables
+from training.cli import arguments
+from training.report import figures, rows
+from training.report.reading import read_together
+from training.report.tables import tables
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = ("README.md", "RESULTS.md")
@@ -498,7 +499,7 @@ def test_every_training_command_is_understood(document: str) -> None:
     assert commands(document)
     for command in commands(document):
         _, _, module, *flags = shlex.split(command)
-        start.parse(importlib.import_module(module)._parser(), flags)
+        arguments.parse(importlib.import_module(module)._parser(), flags)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)

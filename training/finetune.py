@@ -2,7 +2,7 @@
 
     python -m training.finetune --data runs/cache/k2-qp31 --classifier cifar10-resnet9 --out runs/resnet9-k2-qp31
 
-The dataset is one that training.paint wrote: its "train" is learned from, its "held_out", which neither the classifier
+The dataset is one that training.quantize_dataset wrote: its "train" is learned from, its "held_out", which neither the classifier
 nor the quantizer has seen, is scored. All layers learn, as training.train_classifier trains them but at a small rate.
 """
 
@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from models.zoo.registry import Registry
-from training import run, start
-from training.datasets import DatasetError, load
-from training.paint import HEADER_FILE
-from training.painting import frozen_classifier
+from training.cli import arguments
+from training.data.datasets import DatasetError, load
+from training.loop import fit
+from training.loop.scoring import frozen_classifier
+from training.quantize_dataset import HEADER_FILE
 from training.train_classifier import Result, TrainingConfig, add_optimizer_flags, train
 
 
@@ -34,16 +35,16 @@ class FinetuningConfig(TrainingConfig):
 
 def main(argv: Sequence[str] | None = None) -> Result:
     """Parse flags, train, and leave log.jsonl and state.pt in --out."""
-    args = start.parse(_parser(), argv)
-    device = start.begin(args)
+    args = arguments.parse(_parser(), argv)
+    device = arguments.begin(args)
     registry = Registry.open(args.models)
     network = frozen_classifier(registry, args.classifier).requires_grad_(True)
-    folder = run.require_data(args)
+    folder = fit.require_data(args)
     if not (folder / HEADER_FILE).exists():
-        raise DatasetError(f"{folder} has no {HEADER_FILE}: give a folder that training.paint wrote")
+        raise DatasetError(f"{folder} has no {HEADER_FILE}: give a folder that training.quantize_dataset wrote")
     part, held_out = (load(folder, split, size=network.config.size) for split in ("train", "held_out"))
     part.require_classes(registry.entry(args.classifier).classes)
-    config = start.configuration(
+    config = arguments.configuration(
         FinetuningConfig,
         args,
         held_out=len(held_out),
@@ -52,15 +53,15 @@ def main(argv: Sequence[str] | None = None) -> Result:
         sha256=registry.entry(args.classifier).sha256,
         images=hashlib.sha256((folder / HEADER_FILE).read_bytes()).hexdigest(),
     )
-    return train(network, config, part, held_out, device, start.open_log(args), resume=start.resumes(args))
+    return train(network, config, part, held_out, device, arguments.open_log(args), resume=arguments.resumes(args))
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m training.finetune", description="Fine-tune a published classifier on a painted dataset."
     )
-    start.add_training_flags(parser, epochs=3, batch=128)
-    run.add_models_flag(parser)
+    arguments.add_training_flags(parser, epochs=3, batch=128)
+    fit.add_models_flag(parser)
     parser.add_argument("--classifier", required=True, help="published classifier to start from")
     add_tuning_flags(parser)
     return parser
@@ -72,4 +73,4 @@ def add_tuning_flags(parser: argparse.ArgumentParser) -> None:
 
 
 if __name__ == "__main__":
-    run.command(main)
+    fit.command(main)

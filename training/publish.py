@@ -20,7 +20,8 @@ from models.quantizers.base import MAX_COLORS, MIN_COLORS
 from models.zoo import checkpoint
 from models.zoo.checkpoint import Checkpoint, Provenance
 from models.zoo.registry import MANIFEST_FILE, SHIPPED, ModelEntry, Registry
-from training import flags, run
+from training.cli import numbers
+from training.loop import fit
 
 CHECKPOINTS = "checkpoints"
 
@@ -44,11 +45,11 @@ class FinishedRun:
     @classmethod
     def read(cls, folder: Path) -> "FinishedRun":
         """Read state and log; raises SystemExit for a run that has epochs left."""
-        state = run.read_state(folder)
+        state = fit.read_state(folder)
         wanted = state["config"]["training"]["epochs"]
         if state["epoch"] < wanted:
             raise SystemExit(f"{folder} has done {state['epoch']} of {wanted} epochs; finish it with --resume")
-        start = json.loads((folder / run.LOG_FILE).read_text().splitlines()[0])
+        start = json.loads((folder / fit.LOG_FILE).read_text().splitlines()[0])
         made = (state["scores"], start, state["epoch"], state["seconds"])
         return cls(state["config"], state["weights"], *made, state.get("reader"))
 
@@ -178,7 +179,7 @@ def _measured_weights(name: str, results: Mapping[str, Any]) -> str | None:
 
 
 def _measured(name: str, results: Mapping[str, Any]) -> dict[str, float]:
-    """What `training.evaluate` measured of this model on the test set, or `training.evaluate_finetuning`, in which the
+    """What `training.evaluate` measured of this model on the test set, or `training.evaluate.finetuning`, in which the
     images are those that the classifier was fine-tuned for."""
     if "tuning" in results:
         after = [row["top1_after"] for row in results["rows"] if row["name"] == name]
@@ -230,7 +231,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--run", type=Path, required=True, help="folder that the training script wrote to (--out)")
     parser.add_argument("--name", required=True, help="what requests and commands will call the model")
-    run.add_models_flag(parser)
+    fit.add_models_flag(parser)
     parser.add_argument("--reader", help="runs of training.train_joint: name of the classifier that learned with it")
     parser.add_argument(
         "--fade",
@@ -240,11 +241,11 @@ def _parser() -> argparse.ArgumentParser:
         help="quantizers: numbers of colours from which on structure counts less, and not at all (default: everywhere)",
     )
     parser.add_argument(
-        "--rounds", type=flags.FROM_ZERO, help="quantizers: of k-means for the colour centres (default: as trained)"
+        "--rounds", type=numbers.FROM_ZERO, help="quantizers: of k-means for the colour centres (default: as trained)"
     )
     parser.add_argument(
         "--strengths",
-        type=flags.WEIGHT,
+        type=numbers.WEIGHT,
         nargs="+",
         metavar="FACTOR",
         help="quantizers: factors of the structure that are tried for each image (default: 1 alone)",
@@ -255,4 +256,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    run.command(main)
+    fit.command(main)

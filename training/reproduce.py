@@ -23,9 +23,11 @@ from pathlib import Path
 from typing import Any
 
 from models.zoo.registry import MANIFEST_FILE, ModelEntry, Registry
-from training import run, start
-from training.datasets import DATA_VARIABLE, default_folder
-from training.recipe import Recipe, arguments
+from training.cli import arguments
+from training.cli.recipe import Recipe
+from training.cli.recipe import arguments as words
+from training.data.datasets import DATA_VARIABLE, default_folder
+from training.loop import fit
 
 _JOINT = "train_joint"
 # How training.evaluate calls the model that a trainer makes.
@@ -101,13 +103,13 @@ class Row:
 
     def publishing_flags(self) -> list[str]:
         """Of training.publish, still without results."""
-        more = arguments(_parser_of("publish"), self.recipe.publish, f"{self.recipe.file}, [publish]")
+        more = words(_parser_of("publish"), self.recipe.publish, f"{self.recipe.file}, [publish]")
         reader = ["--reader", judge_name(self.recipe, self.name)] if self.recipe.trainer == _JOINT else []
         return [*self._shelf(), "--run", str(self.folder), "--name", self.name, *reader, *more]
 
     def evaluation_flags(self) -> list[str]:
         """Of training.evaluate, for this model alone."""
-        more = arguments(_parser_of("evaluate"), self.recipe.evaluate, f"{self.recipe.file}, [evaluate]")
+        more = words(_parser_of("evaluate"), self.recipe.evaluate, f"{self.recipe.file}, [evaluate]")
         judge = [] if self._is_classifier() else ["--classifier", judge_name(self.recipe, self.name)]
         model = [*judge, _EVALUATED_AS[self.recipe.trainer], self.name]
         return [*self._shelf(), *self._data(), *model, *_ALONE, *more, "--out", str(self.results)]
@@ -131,15 +133,15 @@ class Row:
 
     def options(self) -> dict[str, Any]:
         """What the trainer would note of a run that it begins now, as JSON values."""
-        args = start.parse(_parser_of(self.recipe.trainer), self.training_flags())
-        content: dict[str, Any] = json.loads(json.dumps(start.options(args)))
+        args = arguments.parse(_parser_of(self.recipe.trainer), self.training_flags())
+        content: dict[str, Any] = json.loads(json.dumps(arguments.options(args)))
         return content
 
     def is_trained(self) -> bool:
         """Whether all epochs are done; raises SystemExit if with other options than the recipe now has."""
-        if not (self.folder / run.STATE_FILE).exists():
+        if not (self.folder / fit.STATE_FILE).exists():
             return False
-        state = run.read_state(self.folder)
+        state = fit.read_state(self.folder)
         if state["epoch"] < state["config"]["training"]["epochs"]:
             return False
         begun = self._first_line().get("options", {})
@@ -153,7 +155,7 @@ class Row:
         entry = self.places.entry(self.name)
         if entry is None or entry.command != self._first_line()["command"]:
             return False
-        same = run.read_state(self.folder)["scores"].items() <= entry.accuracy.items()
+        same = fit.read_state(self.folder)["scores"].items() <= entry.accuracy.items()
         made = (self.places.models / entry.file).stat().st_mtime
         return same and made >= self.recipe.file.stat().st_mtime
 
@@ -173,7 +175,7 @@ class Row:
 
     def _first_line(self) -> dict[str, Any]:
         """Of the run's log: how it was begun."""
-        content: dict[str, Any] = json.loads((self.folder / run.LOG_FILE).read_text().splitlines()[0])
+        content: dict[str, Any] = json.loads((self.folder / fit.LOG_FILE).read_text().splitlines()[0])
         return content
 
     def _is_classifier(self) -> bool:
@@ -205,7 +207,7 @@ class Reproduction:
                 self._measure(row)
             else:
                 self._train(row)
-            print(f"{row.name}: done, see {row.results if recipe.test else row.folder / run.LOG_FILE}", flush=True)
+            print(f"{row.name}: done, see {row.results if recipe.test else row.folder / fit.LOG_FILE}", flush=True)
 
     def _rows(self, recipe: Recipe) -> list[Row]:
         """Its rows, when the models are there that they need: the first seed of other recipes, not measured here."""
@@ -247,7 +249,7 @@ class Reproduction:
         return [] if math.isinf(self.minutes) else ["--minutes", f"{max(0, self._minutes_left()):.1f}"]
 
     def _minutes_left(self) -> float:
-        return self.minutes - run.minutes_passed()
+        return self.minutes - fit.minutes_passed()
 
 
 def main(argv: Sequence[str] | None = None, call: Call | None = None) -> None:
@@ -282,9 +284,9 @@ def _parser() -> argparse.ArgumentParser:
         default=math.inf,
         help="begin nothing after so many; status 75 if work is left (no limit)",
     )
-    start.add_hardware_flag(parser)
+    arguments.add_hardware_flag(parser)
     return parser
 
 
 if __name__ == "__main__":
-    run.command(main)
+    fit.command(main)

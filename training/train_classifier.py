@@ -18,8 +18,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.networks.classifiers import Classifier, ClassifierConfig, build_classifier
-from training import augment, flags, run, start
-from training.datasets import LabelledImages, load
+from training.cli import arguments, numbers
+from training.data import augment
+from training.data.datasets import LabelledImages, load
+from training.loop import fit
 
 
 @dataclass(frozen=True)
@@ -56,17 +58,17 @@ class Result:
 
 def main(argv: Sequence[str] | None = None) -> Result:
     """Parse flags, train, and leave log.jsonl and state.pt in --out."""
-    args = start.parse(_parser(), argv)
-    device = start.begin(args)
-    data = load(run.require_data(args), "train", size=args.size)
+    args = arguments.parse(_parser(), argv)
+    device = arguments.begin(args)
+    data = load(fit.require_data(args), "train", size=args.size)
     mean, std = _pixel_statistics(data.images)
     network_config = ClassifierConfig(
         architecture=args.architecture, classes=len(data.classes), size=args.size, width=args.width, mean=mean, std=std
     )
-    config = start.configuration(TrainingConfig, args)
+    config = arguments.configuration(TrainingConfig, args)
     part, held_out = data.hold_out(config.held_out, keep=config.train)
     network = build_classifier(network_config)
-    return train(network, config, part, held_out, device, start.open_log(args), resume=start.resumes(args))
+    return train(network, config, part, held_out, device, arguments.open_log(args), resume=arguments.resumes(args))
 
 
 def train(
@@ -75,7 +77,7 @@ def train(
     part: LabelledImages,
     held_out: LabelledImages,
     device: torch.device,
-    log: run.Log,
+    log: fit.Log,
     *,
     resume: bool = False,
 ) -> Result:
@@ -85,9 +87,9 @@ def train(
     optimizer = torch.optim.SGD(
         network.parameters(), lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay, nesterov=True
     )
-    steps = config.epochs * run.steps_per_epoch(len(part), config.batch, log.workers)
+    steps = config.epochs * fit.steps_per_epoch(len(part), config.batch, log.workers)
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, _triangle(steps))
-    scores = run.fit(
+    scores = fit.fit(
         config.epochs,
         lambda epoch: _train_epoch(network, optimizer, scheduler, part, config, epoch, log),
         lambda: {"held_out_top1": evaluate(network, held_out)},
@@ -122,14 +124,14 @@ def _train_epoch(
     data: LabelledImages,
     config: TrainingConfig,
     epoch: int,
-    log: run.Log,
+    log: fit.Log,
 ) -> dict[str, float]:
     network.train()
     device = data.labels.device
-    generator = run.epoch_generator(config.seed, epoch, device)
+    generator = fit.epoch_generator(config.seed, epoch, device)
     # Dropout draws from torch's global generator, so that one too must depend on the epoch alone.
     torch.manual_seed(generator.initial_seed())
-    rows = list(run.batches(len(data), config.batch, generator, log.workers))
+    rows = list(fit.batches(len(data), config.batch, generator, log.workers))
     criterion = nn.CrossEntropyLoss(label_smoothing=config.label_smoothing)
     parameters = list(network.parameters())
     total = torch.zeros((), device=device)
@@ -137,7 +139,7 @@ def _train_epoch(
         images = _augmented(data.images[chosen], config, generator)
         if epoch < config.half_size * config.epochs:
             images = F.avg_pool2d(images, 2)
-        with run.autocast(device, enabled=config.bf16):
+        with fit.autocast(device, enabled=config.bf16):
             loss = criterion(network(images), data.labels[chosen])
         optimizer.zero_grad()
         loss.backward()
@@ -170,16 +172,16 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m training.train_classifier", description="Train an image classifier on original images."
     )
-    start.add_training_flags(parser, epochs=12, batch=256)
-    start.add_split_flags(parser)
+    arguments.add_training_flags(parser, epochs=12, batch=256)
+    arguments.add_split_flags(parser)
     parser.add_argument(
         "--architecture", choices=("resnet9", "resnet18", "alexnet"), default="resnet9", help="network (%(default)s)"
     )
     parser.add_argument(
-        "--width", type=flags.COUNT, default=32, help="channels of the first stage, 64 as published (%(default)s)"
+        "--width", type=numbers.COUNT, default=32, help="channels of the first stage, 64 as published (%(default)s)"
     )
     parser.add_argument(
-        "--size", type=flags.COUNT, default=32, help="images are resized to this many pixels (%(default)s)"
+        "--size", type=numbers.COUNT, default=32, help="images are resized to this many pixels (%(default)s)"
     )
     add_optimizer_flags(parser, lr=0.2, label_smoothing=0.1, cutout=8)
     return parser
@@ -187,24 +189,24 @@ def _parser() -> argparse.ArgumentParser:
 
 def add_optimizer_flags(parser: argparse.ArgumentParser, *, lr: float, label_smoothing: float, cutout: int) -> None:
     """How `train` trains; crop as it is for 32x32."""
-    parser.add_argument("--lr", type=flags.WEIGHT, default=lr, help="peak learning rate (%(default)s)")
+    parser.add_argument("--lr", type=numbers.WEIGHT, default=lr, help="peak learning rate (%(default)s)")
     parser.add_argument(
-        "--weight-decay", type=flags.WEIGHT, default=5e-4, help="pull of the weights to zero (%(default)s)"
+        "--weight-decay", type=numbers.WEIGHT, default=5e-4, help="pull of the weights to zero (%(default)s)"
     )
-    parser.add_argument("--momentum", type=flags.SHARE, default=0.9, help="of SGD, Nesterov's (%(default)s)")
+    parser.add_argument("--momentum", type=numbers.SHARE, default=0.9, help="of SGD, Nesterov's (%(default)s)")
     parser.add_argument(
         "--label-smoothing",
-        type=flags.SHARE,
+        type=numbers.SHARE,
         default=label_smoothing,
         help="share of the target spread over all classes (%(default)s)",
     )
-    parser.add_argument("--crop", type=flags.FROM_ZERO, default=4, help="random shift in pixels (%(default)s)")
+    parser.add_argument("--crop", type=numbers.FROM_ZERO, default=4, help="random shift in pixels (%(default)s)")
     parser.add_argument(
-        "--cutout", type=flags.FROM_ZERO, default=cutout, help="side of the blanked square in pixels (%(default)s)"
+        "--cutout", type=numbers.FROM_ZERO, default=cutout, help="side of the blanked square in pixels (%(default)s)"
     )
     parser.add_argument(
         "--half-size",
-        type=flags.SHARE,
+        type=numbers.SHARE,
         default=0.0,
         metavar="PART",
         help="part of the epochs, the first ones, on images of half the side (%(default)s)",
@@ -212,4 +214,4 @@ def add_optimizer_flags(parser: argparse.ArgumentParser, *, lr: float, label_smo
 
 
 if __name__ == "__main__":
-    run.command(main)
+    fit.command(main)

@@ -3,7 +3,7 @@
     python -m training.train_colorcnn --data DATA/cifar10 --classifier cifar10-resnet9 --out runs/colorcnn
 
 Each batch draws K, the number of colours, two the most often; what its loss is, and when images are soft, says
-training.objective. The held-out part of train is scored after each epoch, and the last epoch is what counts, so nothing
+training.loop.objective. The held-out part of train is scored after each epoch, and the last epoch is what counts, so nothing
 is selected on any set.
 """
 
@@ -21,10 +21,12 @@ from models.networks.classifiers import Classifier
 from models.networks.colorcnn import DECODER_WIDTHS, ColorCNN, ColorCNNConfig, build_colorcnn
 from models.networks.folding import fold_batch_norm
 from models.zoo.registry import Registry
-from training import augment, flags, run, start
-from training.datasets import LabelledImages
-from training.objective import Objective, TrainingConfig, add_objective_flags, drawn_colors
-from training.painting import classifier_and_data, frozen_classifier, score
+from training.cli import arguments, numbers
+from training.data import augment
+from training.data.datasets import LabelledImages
+from training.loop import fit
+from training.loop.objective import Objective, TrainingConfig, add_objective_flags, drawn_colors
+from training.loop.scoring import classifier_and_data, frozen_classifier, score
 
 SCORED_COLORS = (2, 4, 8, 16, 32, 64)
 _FULL_BATCH_COLORS = 64  # above it a batch shrinks, so that index probabilities keep their size
@@ -40,8 +42,8 @@ class Result:
 
 def main(argv: Sequence[str] | None = None) -> Result:
     """Parse flags, train, and leave log.jsonl and state.pt in --out."""
-    args = start.parse(_parser(), argv)
-    device = start.begin(args)
+    args = arguments.parse(_parser(), argv)
+    device = arguments.begin(args)
     classifier, data = classifier_and_data(args)
     registry = Registry.open(args.models)
     judges = [classifier, *(frozen_classifier(registry, name) for name in args.also)]
@@ -49,8 +51,8 @@ def main(argv: Sequence[str] | None = None) -> Result:
         data.require_classes(registry.entry(name).classes)
     encoder = frozen_classifier(registry, args.encoder) if args.encoder else classifier
     network = started_from(registry, args.start) if args.start else around(encoder, args.rounds)
-    config = start.configuration(TrainingConfig, args, also=tuple(args.also), **drawn_colors(args))
-    return train(network, judges, config, data, device, start.open_log(args), resume=start.resumes(args))
+    config = arguments.configuration(TrainingConfig, args, also=tuple(args.also), **drawn_colors(args))
+    return train(network, judges, config, data, device, arguments.open_log(args), resume=arguments.resumes(args))
 
 
 def around(classifier: Classifier, rounds: int = ROUNDS) -> ColorCNN:
@@ -80,7 +82,7 @@ def train(
     config: TrainingConfig,
     data: LabelledImages,
     device: torch.device,
-    log: run.Log,
+    log: fit.Log,
     *,
     resume: bool = False,
 ) -> Result:
@@ -94,10 +96,10 @@ def train(
         module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=config.lr, betas=(0.9, 0.99), weight_decay=config.weight_decay)
-    steps = config.epochs * run.steps_per_epoch(len(part), config.batch, log.workers)
+    steps = config.epochs * fit.steps_per_epoch(len(part), config.batch, log.workers)
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, warm_cosine(steps))
     objective = Objective(network, folded, config)
-    scores = run.fit(
+    scores = fit.fit(
         config.epochs,
         lambda epoch: train_epoch(objective, optimizer, scheduler, part, epoch, log),
         lambda: score(network.eval().hard, folded[0], held_out, SCORED_COLORS, bf16=config.bf16),
@@ -120,13 +122,13 @@ def train_epoch(
     scheduler: torch.optim.lr_scheduler.LRScheduler,
     data: LabelledImages,
     epoch: int,
-    log: run.Log,
+    log: fit.Log,
 ) -> dict[str, float]:
     """Train for one epoch, numbered from 0; mean losses to log."""
     config, device = objective.config, data.labels.device
     objective.network.train()
-    generator = run.epoch_generator(config.seed, epoch, device)
-    rows = list(run.batches(len(data), config.batch, generator, log.workers))
+    generator = fit.epoch_generator(config.seed, epoch, device)
+    rows = list(fit.batches(len(data), config.batch, generator, log.workers))
     drawn = torch.multinomial(torch.tensor(config.weights), len(rows), True, generator=_cpu_twin(generator)).tolist()
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     means = _Means(config.colors)
@@ -135,7 +137,7 @@ def train_epoch(
         chosen = chosen[: max(1, config.batch * _FULL_BATCH_COLORS // max(colors, _FULL_BATCH_COLORS))]
         images = augment.crop(augment.flip(data.images[chosen], generator), config.crop, generator).float().div(255)
         soft = colors < config.hard_colors and epoch * len(rows) + step < config.soft * config.epochs * len(rows)
-        with run.autocast(device, enabled=config.bf16):
+        with fit.autocast(device, enabled=config.bf16):
             loss, right = objective(images, data.labels[chosen], colors, soft=soft, generator=generator)
         optimizer.zero_grad()
         loss.backward()
@@ -179,15 +181,15 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m training.train_colorcnn",
         description="Train the served quantizer against a frozen classifier, all numbers of colours in one run.",
     )
-    start.add_training_flags(parser, epochs=20, batch=128)
-    start.add_split_flags(parser)
-    run.add_models_flag(parser)
+    arguments.add_training_flags(parser, epochs=20, batch=128)
+    arguments.add_split_flags(parser)
+    fit.add_models_flag(parser)
     parser.add_argument("--classifier", required=True, help="published classifier to train against and to build upon")
     parser.add_argument(
         "--also", nargs="+", default=(), metavar="NAME", help="other classifiers that shall read it too"
     )
     parser.add_argument(
-        "--rounds", type=flags.FROM_ZERO, default=ROUNDS, help="of k-means for the colour centres (%(default)s)"
+        "--rounds", type=numbers.FROM_ZERO, default=ROUNDS, help="of k-means for the colour centres (%(default)s)"
     )
     parser.add_argument("--encoder", help="published classifier to build upon instead")
     add_objective_flags(parser)
@@ -195,4 +197,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    run.command(main)
+    fit.command(main)

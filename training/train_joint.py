@@ -21,10 +21,11 @@ from models.networks.classifiers import Classifier
 from models.networks.colorcnn import ColorCNN
 from models.networks.folding import fold_batch_norm
 from models.zoo.registry import Registry
-from training import flags, run, start
-from training.datasets import LabelledImages
-from training.objective import Objective, TrainingConfig, add_objective_flags, drawn_colors
-from training.painting import classifier_and_data, score
+from training.cli import arguments, numbers
+from training.data.datasets import LabelledImages
+from training.loop import fit
+from training.loop.objective import Objective, TrainingConfig, add_objective_flags, drawn_colors
+from training.loop.scoring import classifier_and_data, score
 from training.train_colorcnn import SCORED_COLORS, Result, around, started_from, train_epoch, warm_cosine
 
 
@@ -37,12 +38,12 @@ class JointConfig(TrainingConfig):
 
 def main(argv: Sequence[str] | None = None) -> Result:
     """Parse flags, train, and leave log.jsonl and state.pt in --out."""
-    args = start.parse(_parser(), argv)
-    device = start.begin(args)
+    args = arguments.parse(_parser(), argv)
+    device = arguments.begin(args)
     classifier, data = classifier_and_data(args)
     network = started_from(Registry.open(args.models), args.start) if args.start else around(classifier)
-    config = start.configuration(JointConfig, args, also=(), encoder=None, **drawn_colors(args))
-    return train(network, classifier, config, data, device, start.open_log(args), resume=start.resumes(args))
+    config = arguments.configuration(JointConfig, args, also=(), encoder=None, **drawn_colors(args))
+    return train(network, classifier, config, data, device, arguments.open_log(args), resume=arguments.resumes(args))
 
 
 def train(
@@ -51,7 +52,7 @@ def train(
     config: JointConfig,
     data: LabelledImages,
     device: torch.device,
-    log: run.Log,
+    log: fit.Log,
     *,
     resume: bool = False,
 ) -> Result:
@@ -66,10 +67,10 @@ def train(
         {"params": list(reader.parameters()), "lr": config.reader_lr},
     ]
     optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.99), weight_decay=config.weight_decay)
-    steps = config.epochs * run.steps_per_epoch(len(part), config.batch, log.workers)
+    steps = config.epochs * fit.steps_per_epoch(len(part), config.batch, log.workers)
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, warm_cosine(steps))
     objective = Objective(network, [reader], config, teachers=[teacher])
-    scores = run.fit(
+    scores = fit.fit(
         config.epochs,
         lambda epoch: train_epoch(objective, optimizer, scheduler, part, epoch, log),
         lambda: score(network.eval().hard, reader, held_out, SCORED_COLORS, bf16=config.bf16),
@@ -92,18 +93,18 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m training.train_joint",
         description="Train the quantizer and the classifier that reads it together, all numbers of colours in one run.",
     )
-    start.add_training_flags(parser, epochs=20, batch=128)
-    start.add_split_flags(parser)
-    run.add_models_flag(parser)
+    arguments.add_training_flags(parser, epochs=20, batch=128)
+    arguments.add_split_flags(parser)
+    fit.add_models_flag(parser)
     parser.add_argument(
         "--classifier", required=True, help="published classifier to build upon, and to start the reader from"
     )
     parser.add_argument(
-        "--reader-lr", type=flags.WEIGHT, default=3e-4, help="the reader's peak learning rate (%(default)s)"
+        "--reader-lr", type=numbers.WEIGHT, default=3e-4, help="the reader's peak learning rate (%(default)s)"
     )
     add_objective_flags(parser)
     return parser
 
 
 if __name__ == "__main__":
-    run.command(main)
+    fit.command(main)

@@ -21,10 +21,12 @@ from torch.nn import functional as F
 from models.networks.classifiers import Classifier
 from models.networks.folding import fold_batch_norm
 from models.networks.published import PublishedColorCNN, PublishedConfig
-from training import augment, flags, run, start
-from training.datasets import LabelledImages
-from training.losses import regulariser
-from training.painting import classifier_and_data, score
+from training.cli import arguments, numbers
+from training.data import augment
+from training.data.datasets import LabelledImages
+from training.loop import fit
+from training.loop.losses import regulariser
+from training.loop.scoring import classifier_and_data, score
 
 
 @dataclass(frozen=True)
@@ -58,15 +60,15 @@ class Result:
 
 def main(argv: Sequence[str] | None = None) -> Result:
     """Parse flags, train, and leave log.jsonl and state.pt in --out."""
-    args = start.parse(_parser(), argv)
-    device = start.begin(args)
+    args = arguments.parse(_parser(), argv)
+    device = arguments.begin(args)
     classifier, data = classifier_and_data(args)
     mean, std = classifier.config.mean, classifier.config.std
     network = PublishedColorCNN(
         PublishedConfig(colors=args.colors, width=args.width, color_norm=args.color_norm, mean=mean, std=std)
     )
-    config = start.configuration(TrainingConfig, args, size=classifier.config.size)
-    return train(network, classifier, config, data, device, start.open_log(args), resume=start.resumes(args))
+    config = arguments.configuration(TrainingConfig, args, size=classifier.config.size)
+    return train(network, classifier, config, data, device, arguments.open_log(args), resume=arguments.resumes(args))
 
 
 def train(
@@ -75,7 +77,7 @@ def train(
     config: TrainingConfig,
     data: LabelledImages,
     device: torch.device,
-    log: run.Log,
+    log: fit.Log,
     *,
     resume: bool = False,
 ) -> Result:
@@ -86,10 +88,10 @@ def train(
     optimizer = torch.optim.SGD(
         network.parameters(), lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay
     )
-    steps = run.steps_per_epoch(len(part), config.batch, log.workers)
+    steps = fit.steps_per_epoch(len(part), config.batch, log.workers)
     scheduler = torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(optimizer, config.restart * steps)
     colors = network.config.colors
-    scores = run.fit(
+    scores = fit.fit(
         config.epochs,
         lambda epoch: _train_epoch(network, frozen, optimizer, scheduler, part, config, epoch, log),
         lambda: score(lambda images, _: network.eval().hard(images), frozen, held_out, [colors], bf16=config.bf16),
@@ -114,18 +116,18 @@ def _train_epoch(
     data: LabelledImages,
     config: TrainingConfig,
     epoch: int,
-    log: run.Log,
+    log: fit.Log,
 ) -> dict[str, float]:
     network.train()
     device = data.labels.device
-    generator = run.epoch_generator(config.seed, epoch, device)
-    rows = list(run.batches(len(data), config.batch, generator, log.workers))
+    generator = fit.epoch_generator(config.seed, epoch, device)
+    rows = list(fit.batches(len(data), config.batch, generator, log.workers))
     parameters = list(network.parameters())
     losses, right = [], []
     for chosen in log.track(rows, f"epoch {epoch + 1}/{config.epochs}"):
         images = augment.crop(augment.flip(data.images[chosen], generator), config.crop, generator).float().div(255)
         labels = data.labels[chosen]
-        with run.autocast(device, enabled=config.bf16):
+        with fit.autocast(device, enabled=config.bf16):
             result = network.soft(images, generator)
             logits = classifier(result.images).float()
             loss = F.cross_entropy(logits, labels) + config.regularisation * regulariser(result.probabilities)
@@ -148,32 +150,32 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m training.train_published",
         description="Train ColorCNN as published, one network for one number of colours, against a frozen classifier.",
     )
-    start.add_training_flags(parser, epochs=60, batch=128)
-    start.add_split_flags(parser)
-    run.add_models_flag(parser)
+    arguments.add_training_flags(parser, epochs=60, batch=128)
+    arguments.add_split_flags(parser)
+    fit.add_models_flag(parser)
     parser.add_argument("--classifier", required=True, help="published classifier to train against")
-    parser.add_argument("--colors", type=flags.COLORS, required=True, help="K, the number of colours, 2 to 256")
+    parser.add_argument("--colors", type=numbers.COLORS, required=True, help="K, the number of colours, 2 to 256")
     parser.add_argument(
-        "--width", type=flags.COUNT, default=64, help="channels of the U-Net's finest level (%(default)s)"
+        "--width", type=numbers.COUNT, default=64, help="channels of the U-Net's finest level (%(default)s)"
     )
     parser.add_argument(
         "--color-norm",
-        type=flags.POSITIVE,
+        type=numbers.POSITIVE,
         default=4.0,
         help="soft images: what contrast is divided by; the authors: 1 for AlexNet on others than CIFAR (%(default)s)",
     )
-    parser.add_argument("--lr", type=flags.WEIGHT, default=0.01, help="learning rate of SGD (%(default)s)")
-    parser.add_argument("--momentum", type=flags.SHARE, default=0.5, help="of SGD (%(default)s)")
+    parser.add_argument("--lr", type=numbers.WEIGHT, default=0.01, help="learning rate of SGD (%(default)s)")
+    parser.add_argument("--momentum", type=numbers.SHARE, default=0.5, help="of SGD (%(default)s)")
     parser.add_argument(
-        "--weight-decay", type=flags.WEIGHT, default=5e-4, help="pull of the weights to zero (%(default)s)"
+        "--weight-decay", type=numbers.WEIGHT, default=5e-4, help="pull of the weights to zero (%(default)s)"
     )
-    parser.add_argument("--restart", type=flags.COUNT, default=20, help="epochs of one cosine cycle (%(default)s)")
+    parser.add_argument("--restart", type=numbers.COUNT, default=20, help="epochs of one cosine cycle (%(default)s)")
     parser.add_argument(
-        "--regularisation", type=flags.WEIGHT, default=1.0, help="weight of the paper's R (%(default)s)"
+        "--regularisation", type=numbers.WEIGHT, default=1.0, help="weight of the paper's R (%(default)s)"
     )
-    parser.add_argument("--crop", type=flags.FROM_ZERO, default=4, help="random shift in pixels (%(default)s)")
+    parser.add_argument("--crop", type=numbers.FROM_ZERO, default=4, help="random shift in pixels (%(default)s)")
     return parser
 
 
 if __name__ == "__main__":
-    run.command(main)
+    fit.command(main)

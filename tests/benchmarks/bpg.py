@@ -29,7 +29,7 @@ from threadpoolctl import threadpool_limits
 from models.codecs import bpg
 from models.palette_image import PaletteImage
 from models.quantizers.classical.catalog import CLASSICAL
-from training import markdown
+from training.report import markdown
 
 QP = 28
 WIDTH, HEIGHT = 1024, 768

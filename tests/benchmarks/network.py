@@ -40,7 +40,7 @@ from models.palette_image import PaletteImage
 from models.quantizers.base import exact
 from models.quantizers.learned.colorcnn import LearnedQuantizer, color_sums, load_quantizer, mean_palette
 from models.zoo.registry import Registry
-from training import markdown
+from training.report import markdown
 
 MODEL = "cifar10-resnet9-colorcnn"
 COLORS = (2, 4, 16)

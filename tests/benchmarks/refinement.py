@@ -22,7 +22,7 @@ from models.names import REFINED
 from models.quantizers.learned.colorcnn import load_quantizer
 from models.zoo.registry import Registry
 from tests.benchmarks.network import COLORS, MODEL, large_image, medians_of, served, small_images
-from training import markdown
+from training.report import markdown
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks import batching, network, photo, png, upload
-from training import markdown
+from training.report import markdown
 
 Report = Mapping[str, Any]
 

@@ -11,8 +11,10 @@ import pytest
 from PIL import Image
 
 from tests.training.synthetic import stripes
-from training import evaluate, measuring, publish, train_classifier, train_colorcnn
-from training.datasets import LabelledImages
+from training import publish, train_classifier, train_colorcnn
+from training.data.datasets import LabelledImages
+from training.evaluate import __main__ as evaluate
+from training.evaluate import harness
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ class InThisProcess(Executor):
 def pool_in_this_process() -> Iterator[None]:
     """For modules whose scripts map plain functions over a pool."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(measuring, "worker_pool", lambda workers: InThisProcess())
+        patch.setattr(harness, "worker_pool", lambda workers: InThisProcess())
         yield
 
 

@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from training.datasets import LabelledImages
+from training.data.datasets import LabelledImages
 
 # In the order of folder names; a mirror image has the same class.
 CLASSES = ("level", "slanted", "upright")

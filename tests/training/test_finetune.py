@@ -9,10 +9,11 @@ import torch
 from models.zoo.registry import Registry
 from tests.training.conftest import Workshop
 from tests.training.synthetic import CLASSES, stripes
-from training import finetune, publish, run
-from training.datasets import DatasetError, LabelledImages, load, write_part
-from training.paint import HEADER_FILE
-from training.painting import frozen_classifier
+from training import finetune, publish
+from training.data.datasets import DatasetError, LabelledImages, load, write_part
+from training.loop import fit
+from training.loop.scoring import frozen_classifier
+from training.quantize_dataset import HEADER_FILE
 from training.train_classifier import Result, evaluate
 
 
@@ -66,7 +67,7 @@ def test_a_fine_tuned_classifier_is_published_as_any_other(workshop: Workshop, d
 def test_its_run_goes_on_where_it_was(workshop: Workshop, data: Path, tmp_path: Path) -> None:
     whole = tuned(workshop, data, tmp_path / "run")
     again = tuned(workshop, data, tmp_path / "run", "--resume")
-    assert again.top1 == whole.top1 and run.read_state(tmp_path / "run")["epoch"] == 2
+    assert again.top1 == whole.top1 and fit.read_state(tmp_path / "run")["epoch"] == 2
 
 
 def test_a_run_does_not_go_on_with_images_that_were_painted_otherwise(

@@ -11,7 +11,8 @@ from models.errors import CorruptCheckpoint
 from models.quantizers.learned.colorcnn import load_quantizer
 from models.zoo.registry import Registry
 from tests.training.conftest import Workshop
-from training import publish, run
+from training import publish
+from training.loop import fit
 
 
 def test_the_published_network_answers_as_the_trained_one(workshop: Workshop) -> None:
@@ -59,8 +60,8 @@ def test_fading_and_strengths_go_into_the_published_network(workshop: Workshop, 
 
 
 def test_an_unfinished_run_is_not_published(workshop: Workshop, tmp_path: Path) -> None:
-    state = run.read_state(workshop.runs / "stripes") | {"epoch": 2}
-    run.save_state(tmp_path, state)
+    state = fit.read_state(workshop.runs / "stripes") | {"epoch": 2}
+    fit.save_state(tmp_path, state)
     with pytest.raises(SystemExit, match="2 of 3 epochs"):
         publish.main(["--models", str(tmp_path / "models"), "--run", str(tmp_path), "--name", "half"])
     assert not (tmp_path / "models").exists()
@@ -68,10 +69,10 @@ def test_an_unfinished_run_is_not_published(workshop: Workshop, tmp_path: Path) 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e6])
 def test_a_diverged_run_is_not_published(workshop: Workshop, tmp_path: Path, value: float) -> None:
-    state = run.read_state(workshop.runs / "stripes")
+    state = fit.read_state(workshop.runs / "stripes")
     name, weights = next((name, tensor) for name, tensor in state["weights"].items() if tensor.is_floating_point())
-    run.save_state(tmp_path, state | {"weights": state["weights"] | {name: torch.full_like(weights, value)}})
-    shutil.copy(workshop.runs / "stripes" / run.LOG_FILE, tmp_path)
+    fit.save_state(tmp_path, state | {"weights": state["weights"] | {name: torch.full_like(weights, value)}})
+    shutil.copy(workshop.runs / "stripes" / fit.LOG_FILE, tmp_path)
     with pytest.raises(SystemExit, match=f"{name} .*diverged.*smaller --lr"):
         publish.main(["--models", str(tmp_path / "models"), "--run", str(tmp_path), "--name", "wild"])
     assert not (tmp_path / "models").exists()

@@ -13,7 +13,7 @@ from models.zoo.registry import Registry
 from tests.training.conftest import write_images
 from tests.training.synthetic import stripes
 from training import reproduce
-from training.recipe import SHIPPED, Recipe
+from training.cli.recipe import SHIPPED, Recipe
 from training.reproduce import Places, Row
 
 ROW = """

@@ -13,7 +13,8 @@ import torch
 
 from models.networks.classifiers import Classifier
 from tests.training.conftest import CLASSIFIER_FLAGS, Workshop
-from training import run, train_classifier
+from training import train_classifier
+from training.loop import fit
 
 
 def test_a_run_of_seconds_learns_the_stripes(workshop: Workshop) -> None:
@@ -33,12 +34,12 @@ def test_a_run_resumed_after_kill_9_ends_with_the_same_weights(workshop: Worksho
     command += ["--out", str(tmp_path), "--device", "cpu", *CLASSIFIER_FLAGS]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + 120
-        while not (tmp_path / run.STATE_FILE).exists() and process.poll() is None and time.monotonic() < deadline:
+        while not (tmp_path / fit.STATE_FILE).exists() and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.02)
         os.kill(process.pid, signal.SIGKILL)
-    assert run.read_state(tmp_path)["epoch"] < 3, "the run ended before it was killed"
+    assert fit.read_state(tmp_path)["epoch"] < 3, "the run ended before it was killed"
     subprocess.run([*command, "--resume"], check=True, stdout=subprocess.DEVNULL)
-    resumed, whole = run.read_state(tmp_path), run.read_state(workshop.runs / "stripes")
+    resumed, whole = fit.read_state(tmp_path), fit.read_state(workshop.runs / "stripes")
     assert resumed["epoch"] == whole["epoch"] == 3
     assert all(torch.equal(value, resumed["weights"][name]) for name, value in whole["weights"].items())
 

@@ -11,8 +11,9 @@ from models.networks.classifiers import ClassifierConfig, build_classifier
 from models.zoo.registry import Registry
 from tests.training.conftest import QUANTIZER_FLAGS, Workshop
 from tests.training.synthetic import stripes
-from training import run, train_colorcnn
-from training.painting import score
+from training import train_colorcnn
+from training.loop import fit
+from training.loop.scoring import score
 from training.train_colorcnn import SCORED_COLORS, around, started_from
 
 
@@ -37,7 +38,7 @@ def test_the_encoder_is_still_the_classifier_that_was_published(workshop: Worksh
 def test_an_interrupted_run_goes_on_to_the_same_weights(
     workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    save_state = run.save_state
+    save_state = fit.save_state
 
     def save_and_die(folder: Path, state: Mapping[str, Any]) -> None:
         save_state(folder, state)
@@ -46,7 +47,7 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(
     flags = ["--data", str(workshop.data), "--dataset", "stripes", "--device", "cpu", "--models", str(workshop.models)]
     flags += ["--out", str(tmp_path / "run"), *QUANTIZER_FLAGS]
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(run, "save_state", save_and_die)
+        patch.setattr(fit, "save_state", save_and_die)
         train_colorcnn.main(flags)
     resumed = train_colorcnn.main([*flags, "--resume"])
     whole = workshop.quantizer.network.state_dict()
@@ -62,8 +63,8 @@ def test_every_classifier_can_be_the_encoder(architecture: str) -> None:
 
 def test_a_resumed_run_refuses_other_options(workshop: Workshop) -> None:
     with pytest.raises(SystemExit, match="other values of: training"):
-        run.load_state(
-            workshop.runs / "painter", run.read_state(workshop.runs / "painter")["config"] | {"training": {}}
+        fit.load_state(
+            workshop.runs / "painter", fit.read_state(workshop.runs / "painter")["config"] | {"training": {}}
         )
 
 
@@ -73,7 +74,7 @@ def test_a_run_on_another_encoder_that_another_classifier_reads_too(workshop: Wo
 
     train_colorcnn.main([*flags, "--encoder", "stripes", "--also", "stripes", "--rate", "0.1", "--start", "painter"])
 
-    training = run.read_state(tmp_path / "run")["config"]["training"]
+    training = fit.read_state(tmp_path / "run")["config"]["training"]
     assert (training["encoder"], training["also"], training["start"]) == ("stripes", ("stripes",), "painter")
     for wrong in (["--also", "painter"], ["--encoder", "painter"], ["--start", "stripes"]):
         with pytest.raises(SystemExit, match="is not a"):

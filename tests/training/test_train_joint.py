@@ -11,7 +11,9 @@ from models.quantizers.learned.colorcnn import load_quantizer
 from models.recognizer import load_recognizer
 from models.zoo.registry import Registry
 from tests.training.conftest import Workshop
-from training import evaluate, publish, run, train_joint
+from training import publish, train_joint
+from training.evaluate import __main__ as evaluate
+from training.loop import fit
 from training.train_colorcnn import Result
 
 pytestmark = pytest.mark.usefixtures("pool_in_this_process")
@@ -35,7 +37,7 @@ def folder(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 def test_the_reader_learns_and_what_it_started_from_does_not(workshop: Workshop, folder: Path) -> None:
-    state = run.read_state(folder / "run")
+    state = fit.read_state(folder / "run")
     published = workshop.classifier.network.state_dict()
     encoder = {name.removeprefix("encoder."): value for name, value in state["weights"].items() if "encoder." in name}
     # The published weights are in half precision: a relative error of 2^-11.
@@ -47,14 +49,14 @@ def test_the_reader_learns_and_what_it_started_from_does_not(workshop: Workshop,
 
 
 def test_together_they_learn_two_colours(workshop: Workshop, folder: Path) -> None:
-    scores = run.read_state(folder / "run")["scores"]
+    scores = fit.read_state(folder / "run")["scores"]
     assert scores["held_out_top1_2"] > 0.8  # before, it is below one half: see test_train_colorcnn
 
 
 def test_a_resumed_run_ends_where_it_ended(workshop: Workshop, folder: Path) -> None:
-    before = run.read_state(folder / "run")["reader"]
+    before = fit.read_state(folder / "run")["reader"]
     joint(workshop, folder / "run", "--resume")
-    after = run.read_state(folder / "run")["reader"]
+    after = fit.read_state(folder / "run")["reader"]
     assert all(torch.equal(value, after[name]) for name, value in before.items())
 
 

@@ -1,0 +1,75 @@
+"""training/evaluate/bpg.py and the figures made of it."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from models.codecs import bpg
+from models.decoding.decode import decode
+from models.evaluation.compare import Setting, Summary
+from models.quantizers.learned.colorcnn import load_quantizer
+from models.zoo.registry import Registry
+from tests.training.conftest import Workshop
+from training.data.datasets import load
+from training.evaluate.bpg import main
+from training.report import figures
+
+pytestmark = pytest.mark.usefixtures("pool_in_this_process")
+
+
+@pytest.fixture(scope="module")
+def results(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("bpg") / "study.json"
+    common = ["--data", str(workshop.data), "--models", str(workshop.models), "--device", "cpu", "--workers", "1"]
+    chosen = ["--images", "6", "--colors", "2", "--qps", "10", "40", "--chroma", "444"]
+    main([*common, "--classifier", "stripes", "--quantizer", "painter", *chosen, "--out", str(out)])
+    return out
+
+
+def rows_of(results: Path) -> dict[Setting, Summary]:
+    return {row.setting: row for row in figures.Report.of(json.loads(results.read_text())).rows}
+
+
+def test_originals_and_palettes_have_a_row_at_every_qp(results: Path) -> None:
+    sources = [Setting("bpg"), Setting("colorcnn", "painter", 2)]
+    assert list(rows_of(results)) == [replace(source, quality=qp) for source in sources for qp in (10, 40)]
+    assert {row.images for row in rows_of(results).values()} == {6}
+
+
+def test_a_row_is_what_one_gets_image_by_image(workshop: Workshop, results: Path) -> None:
+    data = load(workshop.data, "test", size=16)
+    painter = load_quantizer(Registry.open(workshop.models), "painter", torch.device("cpu"))
+    images = data.images[:6].permute(0, 2, 3, 1).numpy()
+    files = [bpg.encode(painter.quantize(image, 2), qp=40, chroma="444") for image in images]
+    row = rows_of(results)[Setting("colorcnn", "painter", 2, 40)]
+    assert row.bytes == pytest.approx(sum(map(len, files)) / 6)
+    errors = [
+        ((decode(file).pixels - image.astype(float)) ** 2).mean() for file, image in zip(files, images, strict=True)
+    ]
+    assert row.psnr == pytest.approx(10 * torch.log10(torch.tensor(255**2 * 6 / sum(errors))).item(), abs=1e-4)
+
+
+def test_a_higher_qp_takes_fewer_bits(results: Path) -> None:
+    rows = rows_of(results)
+    assert rows[Setting("bpg", quality=40)].bits_per_pixel < rows[Setting("bpg", quality=10)].bits_per_pixel
+
+
+def test_the_figures_of_the_study(results: Path, tmp_path: Path) -> None:
+    files = figures.main(["--results", str(results), "--out", str(tmp_path)])
+    assert [file.name for file in files] == [
+        f"study-{name}.png" for name in ("bits", "bits-payload", "rate", "likeness")
+    ]
+    report = figures.Report.of(json.loads(results.read_text()))
+    assert report.codec == "BPG 4:4:4"
+    shown = {line.get_label() for line in report.figures()["bits"].axes[0].get_lines()}
+    assert shown == {"originals", "2 colours"}
+    titles = {figure.axes[0].get_title(loc="left") for figure in report.figures().values()}
+    assert {"Top-1 over size of BPG", "PSNR to the original over size of BPG"} <= titles
+
+
+def test_a_qp_that_hevc_does_not_have() -> None:
+    with pytest.raises(SystemExit):
+        main(["--classifier", "a", "--quantizer", "b", "--out", "c.json", "--qps", "52"])

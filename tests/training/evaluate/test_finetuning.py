@@ -1,0 +1,156 @@
+"""training/evaluate/finetuning.py, and the tables and figures made of it."""
+
+import json
+import os
+import shutil
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models.evaluation.compare import Setting
+from models.names import TRUECOLOR
+from models.quantizers.learned.colorcnn import LearnedQuantizer
+from models.zoo.registry import Registry
+from tests.training.conftest import Workshop
+from training import publish, quantize_dataset
+from training.data.datasets import load, mean_file_size
+from training.evaluate import finetuning
+from training.loop import fit
+from training.loop.scoring import frozen_classifier
+from training.report import figures, tables
+from training.report.finetuning import Tuned
+from training.train_classifier import evaluate
+
+pytestmark = pytest.mark.usefixtures("pool_in_this_process")
+
+QPS = (20, 51)
+
+
+def flags(workshop: Workshop, folder: Path, out: str, *more: str) -> list[str]:
+    common = ["--data", str(workshop.data), "--models", str(folder / "models"), "--device", "cpu", "--workers", "1"]
+    judged = ["--classifier", "stripes", "--quantizer", "painter", "--out", str(folder / out)]
+    places = ["--cache", str(folder / "cache"), "--runs", str(folder / "runs")]
+    size = ["--train", "200", "--test", "100", "--held-out", "50", "--epochs", "3", "--batch", "25", "--lr", "0.02"]
+    return [*common, *judged, *places, *size, *more]
+
+
+@pytest.fixture(scope="module")
+def folder(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With a study of palettes and one of BPG, whose painter is without structure, so that there is much to learn."""
+    folder = tmp_path_factory.mktemp("finetuning")
+    shutil.copytree(workshop.models, folder / "models")
+    run_flags = ["--run", str(workshop.runs / "painter"), "--name", "painter", "--strengths", "0"]
+    publish.main(["--models", str(folder / "models"), *run_flags])
+    finetuning.main(flags(workshop, folder, "tuned.json", "--colors", "2", "4"))
+    finetuning.main(flags(workshop, folder, "tuned-bpg.json", "--colors", "2", "--qps", *map(str, QPS)))
+    return folder
+
+
+def report(folder: Path, name: str) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((folder / name).read_text())
+    return content
+
+
+def rows(folder: Path, name: str) -> list[Tuned]:
+    return [Tuned(**row) for row in report(folder, name)["rows"]]
+
+
+def test_a_row_is_what_both_classifiers_read_in_the_painted_test_set(workshop: Workshop, folder: Path) -> None:
+    before = frozen_classifier(Registry.open(workshop.models), "stripes")
+    found = rows(folder, "tuned.json")
+    assert [row.setting for row in found] == [*(Setting("colorcnn", "painter", k) for k in (2, 4)), Setting(TRUECOLOR)]
+    for row in found:
+        painted = folder / "cache" / (f"k{row.colors}" if row.colors else "originals")
+        test = load(painted, "test", size=16)
+        assert row.images == len(test) == 100 and row.top1_before == evaluate(before, test)
+        assert row.bits_per_pixel == pytest.approx(8 * mean_file_size(painted, "test") / 256)
+        state = fit.read_state(folder / "runs" / f"stripes-{painted.name}")
+        # One image of fifty may turn where weights are rounded to half precision.
+        assert row.held_out_after == pytest.approx(state["scores"]["held_out_top1"], abs=0.021)
+        assert (row.minutes, row.painting_minutes) == (state["seconds"] / 60, quantize_dataset.seconds(painted) / 60)
+
+
+def test_a_fine_tuned_classifier_ships_with_what_was_measured_of_it(folder: Path, tmp_path: Path) -> None:
+    two = rows(folder, "tuned.json")[0]
+    named = ["--models", str(tmp_path), "--run", str(folder / "runs" / two.name), "--name", two.name]
+    entry = publish.main([*named, "--results", str(folder / "tuned.json")])
+    assert (entry.sha256, entry.accuracy["test_top1"]) == (two.sha256, two.top1_after)
+    with pytest.raises(SystemExit, match="other weights"):
+        publish.main([*named, "--results", str(folder / "tuned-bpg.json")])
+
+
+def test_tuning_finds_what_coding_hid(folder: Path) -> None:
+    coarsest = max((row for row in rows(folder, "tuned-bpg.json") if not row.colors), key=lambda row: row.quality or 0)
+    assert coarsest.top1_after > coarsest.top1_before + 0.1
+    assert coarsest.top1_before < report(folder, "tuned-bpg.json")["top1_original"]
+
+
+def test_originals_of_about_equal_size_stand_beside_bpg_of_palettes(folder: Path) -> None:
+    painted = [row for row in rows(folder, "tuned-bpg.json") if row.colors]
+    originals = [row for row in rows(folder, "tuned-bpg.json") if not row.colors]
+    assert [row.setting for row in painted] == [Setting("colorcnn", "painter", 2, qp) for qp in QPS]
+    for row in painted:
+        nearest = min(abs(other.bits_per_pixel - row.bits_per_pixel) for other in originals)
+        assert nearest < 0.15 * row.bits_per_pixel
+
+
+def test_equal_size_is_that_of_the_nearest_qp(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    sizes = {qp: 10.0 - qp / 10 for qp in range(52)}
+    study = finetuning.Study(None, None, None, None, None, sizes)  # type: ignore[arg-type]
+    monkeypatch.setattr(finetuning.Study, "painted", lambda self, setting: tmp_path)
+    for wanted, qp in ((10.0, 0), (11.0, 0), (9.52, 5), (9.58, 4), (4.9, 51), (1.0, 51)):
+        sampled = partial(lambda bits, *ignored: bits, wanted)
+        monkeypatch.setattr(finetuning.Study, "_mean_bits", sampled)
+        assert study.equal_rate(Setting("colorcnn", "painter", 2, 30)) == Setting("bpg", quality=qp)
+
+
+def test_a_quantizer_of_another_size_is_refused(
+    workshop: Workshop, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LearnedQuantizer, "size", 32)
+    with pytest.raises(SystemExit, match="stripes reads images of 16 pixels, painter paints 32"):
+        finetuning.main(flags(workshop, folder, "other.json"))
+
+
+def test_the_images_behind_bpg_are_the_painted_ones(folder: Path) -> None:
+    header = json.loads((folder / "cache" / "k2-qp51" / "painted.json").read_text())
+    assert header["setting"]["method"] == "bpg" and header["source"]["setting"]["colors"] == 2
+
+
+def test_tables_tell_before_and_after(folder: Path) -> None:
+    [(title, palettes)] = tables.tables(report(folder, "tuned.json")).items()
+    two = rows(folder, "tuned.json")[0]
+    assert title == "Top-1 in % before and after fine-tuning on 200 images"
+    assert palettes.splitlines()[-1].startswith("| originals | ")
+    assert f"| 2 | {two.bits_per_pixel:.2f} | {100 * two.top1_before:.1f} | {100 * two.top1_after:.1f} |" in palettes
+    [coded] = tables.tables(report(folder, "tuned-bpg.json")).values()
+    lines = coded.splitlines()[2:]
+    assert [line.split(" | ")[:2] for line in lines] == [["| 2", str(qp)] for qp in QPS]
+    assert all(line.count("|") == 14 for line in lines)
+
+
+def test_figures_of_palettes_and_of_bpg(folder: Path) -> None:
+    shown = figures.figures_of(folder / "tuned.json")["accuracy"].axes[0].get_lines()
+    assert {line.get_label() for line in shown} >= {"before", "fine-tuned"}
+    reports = [str(folder / name) for name in ("tuned.json", "tuned-bpg.json")]
+    files = figures.main(["--results", *reports, "--out", str(folder / "drawn")])
+    assert [file.name for file in files] == ["tuned-accuracy.png", "tuned-bpg-before.png", "tuned-bpg-after.png"]
+    lines = figures.figures_of(folder / "tuned-bpg.json")["after"].axes[0].get_lines()
+    assert {line.get_label() for line in lines} >= {"2 colours", "originals"}
+
+
+def test_a_call_without_time_makes_one_row_and_the_next_goes_on(
+    workshop: Workshop, folder: Path, tmp_path: Path
+) -> None:
+    for part in ("cache", "runs", "models"):
+        shutil.copytree(folder / part, tmp_path / part)
+    hurried = flags(workshop, tmp_path, "tuned.json", "--colors", "2", "4", "--minutes", "0")
+    with pytest.raises(SystemExit) as ended:
+        finetuning.main(hurried)
+    assert ended.value.code == os.EX_TEMPFAIL and not (tmp_path / "tuned.json").exists()
+    with pytest.raises(SystemExit):
+        finetuning.main(hurried)
+    finetuning.main(hurried)
+    assert report(tmp_path, "tuned.json")["rows"] == report(folder, "tuned.json")["rows"]

@@ -1,0 +1,110 @@
+"""training/evaluate/__main__.py: rows come from files, for every setting; an evaluation goes on where it was."""
+
+import json
+import shutil
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from models.evaluation.compare import Sample, Setting, Summary, compare, summarize
+from models.quantizers.base import Quantizer
+from models.quantizers.classical.catalog import CLASSICAL
+from models.quantizers.learned.colorcnn import load_quantizer
+from models.recognizer import load_recognizer
+from models.zoo.registry import Registry
+from tests.training.conftest import Workshop
+from training import publish
+from training.data.datasets import load
+from training.evaluate import __main__ as evaluate
+
+pytestmark = pytest.mark.usefixtures("pool_in_this_process")
+
+CPU = torch.device("cpu")
+
+
+def row_of(workshop: Workshop, setting: Setting) -> dict[str, Any]:
+    [row] = [row for row in workshop.report["rows"] if Summary(**row).setting == setting]
+    return dict(row)
+
+
+def test_every_setting_has_its_row(workshop: Workshop) -> None:
+    palettes = [Setting(*painter, colors=k) for painter in PAINTERS for k in (2, 4)]
+    codecs = [Setting("jpeg", quality=20), Setting("webp", quality=20), Setting("truecolor_png")]
+    assert [Summary(**row).setting for row in workshop.report["rows"]] == palettes + codecs
+    assert {row["images"] for row in workshop.report["rows"]} == {200}
+
+
+PAINTERS = [("colorcnn", "painter"), ("median_cut", None), ("kmeans", None)]
+
+
+def test_the_report_says_which_weights_were_measured(workshop: Workshop) -> None:
+    registry = Registry.open(workshop.models)
+    assert workshop.report["sha256"] == {name: registry.entry(name).sha256 for name in ("stripes", "painter")}
+    assert workshop.report["seeds"] == {"stripes": 0, "painter": 0}
+
+
+def test_the_learned_quantizer_shows_at_two_colours_what_median_cut_hides(workshop: Workshop) -> None:
+    learned, classical = (row_of(workshop, Setting(*painter, colors=2)) for painter in PAINTERS[:2])
+    assert learned["top1"] > classical["top1"] + 0.3
+    assert workshop.report["top1_original"] > 0.9
+
+
+@pytest.mark.parametrize("painter", PAINTERS[:2])
+def test_a_row_is_what_one_gets_image_by_image(workshop: Workshop, painter: tuple[str, str | None]) -> None:
+    registry, setting = Registry.open(workshop.models), Setting(*painter, colors=4)
+    recognizer = load_recognizer(registry, "stripes", CPU)
+    learned: Quantizer = load_quantizer(registry, "painter", CPU)
+    quantizer = learned if setting.model else CLASSICAL[setting.method]
+    data = load(workshop.data, "test", size=16)
+    rows = []
+    for image, label in zip(data.images.permute(0, 2, 3, 1).numpy(), data.labels.tolist(), strict=True):
+        sample = Sample("", image, recognizer.predict(image)[0], label)
+        rows.append(compare(sample, setting, quantizer, recognizer)[0])
+    [expected] = summarize(rows)
+    same = {key: value for key, value in row_of(workshop, setting).items() if key != "milliseconds"}
+    assert same == pytest.approx({key: value for key, value in asdict(expected).items() if key != "milliseconds"})
+
+
+def test_truecolour_is_exact_and_jpeg_is_not(workshop: Workshop) -> None:
+    exact, lossy = (row_of(workshop, setting) for setting in (Setting("truecolor_png"), Setting("jpeg", quality=20)))
+    assert (exact["psnr"], exact["ssim"], exact["kept"]) == (None, 1, 1)
+    assert exact["top1"] == workshop.report["top1_original"]
+    assert lossy["psnr"] < 45
+    assert 0 < exact["payload_bits_per_pixel"] < exact["bits_per_pixel"]
+
+
+def test_an_evaluation_goes_on_where_it_was(workshop: Workshop, tmp_path: Path) -> None:
+    out = tmp_path / "again.json"
+    header = {key: value for key, value in workshop.report.items() if key not in {"rows", *NOT_OF_THE_HEADER}}
+    invented = row_of(workshop, Setting("median_cut", colors=2)) | {"kept": 0.125}
+    lines = [json.dumps(header), json.dumps(invented)]
+    out.with_name("again.json.partial").write_text("\n".join([*lines, '{"method": "ka']))
+    rows = evaluate.main([*workshop.evaluation, "--out", str(out)])
+    assert [row.kept for row in rows if row.setting == Setting("median_cut", colors=2)] == [0.125]
+    assert len(rows) == len(workshop.report["rows"])
+    assert not out.with_name("again.json.partial").exists()
+
+
+NOT_OF_THE_HEADER = ("command", "hardware", "torch")
+
+
+def test_a_quantizer_that_searches_is_measured_without_it_too_and_refined_where_asked_for(
+    workshop: Workshop, tmp_path: Path
+) -> None:
+    models = Path(shutil.copytree(workshop.models, tmp_path / "models"))
+    run = ["--models", str(models), "--run", str(workshop.runs / "painter"), "--name", "painter"]
+    publish.main([*run, "--strengths", "0", "1"])
+    flags = ["--data", str(workshop.data), "--models", str(models), "--device", "cpu", "--workers", "1"]
+    flags += ["--classifier", "stripes", "--quantizer", "painter", "--methods", "--qualities", "--colors", "2"]
+
+    searched, one_pass, _ = evaluate.main([*flags, "--out", str(tmp_path / "results.json")])
+
+    assert [searched.method, one_pass.method] == ["colorcnn", "colorcnn_one_pass"]
+    assert searched.kept >= one_pass.kept
+    [refined, _] = evaluate.main([*flags, "--ways", "colorcnn_refined", "--out", str(tmp_path / "refined.json")])
+    assert refined.method == "colorcnn_refined" and refined.kept >= searched.kept
+    before = Summary(**row_of(workshop, Setting("colorcnn", "painter", 2)))
+    assert replace(one_pass, method="colorcnn", milliseconds=before.milliseconds) == before

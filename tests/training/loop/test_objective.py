@@ -1,0 +1,128 @@
+"""training/loop/objective.py: the parts of the loss, each against what it says that it is."""
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+
+from models.networks.classifiers import Classifier, build_classifier
+from models.networks.palette import SoftResult, hard_palette, paint_hard
+from tests.training.conftest import Workshop
+from tests.training.synthetic import stripes
+from training.loop import objective
+from training.loop.losses import disagreement, total_variation
+from training.loop.objective import Objective, TrainingConfig
+from training.train_colorcnn import around
+
+
+def make_config(**changes: Any) -> TrainingConfig:
+    config = TrainingConfig(
+        dataset="stripes",
+        classifier="stripes",
+        epochs=1,
+        batch=10,
+        lr=1e-3,
+        weight_decay=0.0,
+        colors=(2,),
+        weights=(1.0,),
+        soft=1.0,
+        hard_colors=16,
+        contrast=4.0,
+        jitter=1.0,
+        distillation=0.5,
+        regularisation=1.0,
+        error=1.0,
+        rate=0.0,
+        crop=0,
+        also=(),
+        encoder=None,
+        start=None,
+        held_out=10,
+        train=None,
+        seed=0,
+        bf16=False,
+    )
+    return replace(config, **changes)
+
+
+def frozen(workshop: Workshop) -> Classifier:
+    return workshop.classifier.network
+
+
+def test_straight_through_shows_the_hard_image_and_learns_from_the_soft_one(workshop: Workshop) -> None:
+    images = stripes(4).images.float().div(255)
+    network = around(frozen(workshop)).train()
+    result = network.soft(images, 3)
+    indices = result.probabilities.argmax(1)
+    shown = objective._straight_through(images, result)
+    torch.testing.assert_close(shown.detach(), paint_hard(hard_palette(images, indices, 3).palette, indices))
+    ours, soft = (
+        torch.autograd.grad((image * images).sum(), network.decoder.out.weight, retain_graph=True)[0]
+        for image in (shown, result.images)
+    )
+    assert float(soft.abs().sum()) > 0
+    torch.testing.assert_close(ours, soft)
+
+
+def test_contrast_and_jitter_fade_as_colours_grow(workshop: Workshop) -> None:
+    classifier = frozen(workshop)
+    result = SoftResult(torch.full((1, 3, 16, 16), 0.9), torch.zeros(1, 2, 3), torch.zeros(1, 2, 16, 16))
+    generator = torch.Generator()
+
+    def pressed(colors: int, jitter: float) -> float:
+        loss_of = Objective(around(classifier), [classifier], make_config(jitter=jitter))
+        shown = loss_of._pressed(result._replace(palette=torch.zeros(1, colors, 3)), generator.manual_seed(0))
+        return float((shown - classifier.mean)[0, 0, 0, 0])
+
+    full = 0.9 - float(classifier.mean[0, 0])
+    assert [pressed(k, 0.0) / full for k in (2, 4, 8, 16, 64)] == pytest.approx([0.25, 0.25, 0.5, 1, 1], rel=1e-4)
+    shifts = [pressed(k, 1.0) - pressed(k, 0.0) for k in (2, 4, 16)]
+    assert [math.fabs(shifts[0] / shift) for shift in shifts] == pytest.approx([1, 2, 4], rel=1e-3)
+
+
+def test_the_loss_asks_for_the_label_the_answer_or_both(workshop: Workshop) -> None:
+    classifier = frozen(workshop)
+    data = stripes(8)
+    images = data.images.float().div(255)
+    network = around(workshop.quantizer.network.encoder).eval()
+    wrong = (data.labels + 1) % 3
+
+    def loss(labels: torch.Tensor, distillation: float) -> float:
+        config = make_config(distillation=distillation, regularisation=0.0, error=0.0)
+        generator = torch.Generator().manual_seed(0)
+        value, _ = Objective(network, [classifier], config)(images, labels, 64, soft=False, generator=generator)
+        return float(value.detach())
+
+    assert loss(wrong, 0.0) > loss(data.labels, 0.0) + 1
+    assert loss(wrong, 1.0) == pytest.approx(loss(data.labels, 1.0))
+
+
+def test_classifiers_that_read_along_count_as_much(workshop: Workshop) -> None:
+    first, second = frozen(workshop), build_classifier(frozen(workshop).config).eval()
+    data, network = stripes(8), around(frozen(workshop)).eval()
+    images, config = data.images.float().div(255), make_config(regularisation=0.0, error=0.0)
+
+    def loss(*judges: Classifier) -> torch.Tensor:
+        generator = torch.Generator().manual_seed(0)
+        value, _ = Objective(network, judges, config)(images, data.labels, 4, soft=False, generator=generator)
+        return value.detach()
+
+    torch.testing.assert_close(loss(first, second), (loss(first) + loss(second)) / 2)
+
+
+@pytest.mark.parametrize("soft", [True, False])
+def test_the_rate_counts_neighbours_that_differ_and_edges(workshop: Workshop, soft: bool) -> None:
+    data, network = stripes(8), around(frozen(workshop)).eval()
+    images = data.images.float().div(255)
+
+    def loss(rate: float) -> torch.Tensor:
+        generator = torch.Generator().manual_seed(0)
+        loss_of = Objective(network, [frozen(workshop)], make_config(rate=rate))
+        return loss_of(images, data.labels, 4, soft=soft, generator=generator)[0].detach()
+
+    result, found = network.soft(images, 4), network.hard(images, 4)
+    painted = result.images if soft else paint_hard(found.palette, found.indices)
+    paid = disagreement(result.probabilities) + total_variation(painted) / total_variation(images)
+    torch.testing.assert_close(loss(0.5) - loss(0.0), 0.5 * (2**2 - 1) * paid.detach())  # of four colours

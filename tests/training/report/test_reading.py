@@ -1,0 +1,54 @@
+"""training/report/reading.py: the rows of several files on one test set, as one report."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.training.conftest import Workshop
+from training.data.datasets import DatasetError
+from training.report import figures, tables
+from training.report.reading import read_together
+
+
+@pytest.fixture
+def parts(workshop: Workshop, tmp_path: Path) -> tuple[Path, Path]:
+    """A report in two files that both have its third row; the second has the rows of the network."""
+    rows = sorted(workshop.report["rows"], key=lambda row: row["model"] is not None)
+    first, second = tmp_path / "first.json", tmp_path / "second.json"
+    for file, part in ((first, rows[:3]), (second, rows[2:])):
+        file.write_text(json.dumps(workshop.report | {"rows": part}))
+    return first, second
+
+
+def test_each_setting_is_there_once_and_networks_come_first(workshop: Workshop, parts: tuple[Path, Path]) -> None:
+    first, second = parts
+    together = read_together(first, [second])
+    assert {**together, "rows": []} == {**workshop.report, "rows": []}
+    models = [row["model"] for row in together["rows"]]
+    assert models[0] and models == sorted(models, key=lambda model: model is None)
+    assert sorted(map(str, together["rows"])) == sorted(map(str, workshop.report["rows"]))
+    assert read_together(workshop.results) == workshop.report
+
+
+@pytest.mark.parametrize("other", [{"classifier": "another"}, {"top1_original": 0.5}, {"images": 1}])
+def test_what_is_of_other_images_or_another_classifier_is_refused(
+    workshop: Workshop, tmp_path: Path, other: dict[str, object]
+) -> None:
+    [name] = other
+    file = tmp_path / "other.json"
+    file.write_text(json.dumps(workshop.report | other))
+    with pytest.raises(DatasetError, match=f"{name} of .*other.json is"):
+        read_together(workshop.results, [file])
+    with pytest.raises(DatasetError, match=f"{name} of .*other.json is"):
+        figures.main(["--results", str(workshop.results), "--beside", str(file), "--out", str(tmp_path)])
+
+
+def test_figures_and_tables_show_both(parts: tuple[Path, Path], tmp_path: Path) -> None:
+    first, second = map(str, parts)
+    flags = ["--results", first, "--beside", second]
+    alone, both = tables.main(flags[:2]), tables.main(flags)
+    assert "ColorCNN" in both and "ColorCNN" not in alone
+    few, all_of_them = (figures.figures_of(parts[0], parts[1:end])["accuracy"].axes[0] for end in (1, 2))
+    assert len(few.get_lines()) < len(all_of_them.get_lines())
+    assert figures.main([*flags, "--out", str(tmp_path)])[0] == tmp_path / "first-accuracy.png"

@@ -1,0 +1,133 @@
+"""training/report/rows.py: trained networks beside published ones, from a folder of reports."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from training.report.rows import COLORS, main, tables
+
+RECIPE = 'title = "{0}"\nprotocol = "A: frozen"\ncost = "c"\nseeds = {2}\ntrainer = "{1}"\n{3}[train]\n{4}'
+
+
+def row(method: str, model: str | None, colors: int, top1: float) -> dict[str, object]:
+    return {"method": method, "model": model, "colors": colors, "top1": top1, "bits_per_pixel": 1.234, "psnr": 20.0}
+
+
+def logged(epochs: int, minutes: float, **scores: float) -> str:
+    events = {"event": "start", "hardware": "2 cores"}, {"event": "epoch", "epoch": epochs, "seconds": 60 * minutes}
+    return "\n".join(map(json.dumps, (*events[:1], {**events[1], **scores})))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A classifier, a network with its search, and an ablation that has only the logs of two of its three seeds."""
+    read = 'classifier = "seer"\n'
+    (tmp_path / "seer.toml").write_text(RECIPE.format("The seer", "train_classifier", [0], "", ""))
+    (tmp_path / "ours.toml").write_text(RECIPE.format("The ours", "train_colorcnn", [0], "", read))
+    ablation = RECIPE.format("Less", "train_colorcnn", [3, 4, 5], "test = false\n", read + 'dataset = "dots"')
+    (tmp_path / "less.toml").write_text(ablation)
+    (tmp_path / "logs").mkdir()
+    for name in ("seer", "ours"):
+        (tmp_path / "logs" / f"{name}.jsonl").write_text(logged(3, 2.0))
+    for name, share in (("less", 0.5), ("less-seed5", 0.6)):
+        scores = {f"held_out_top1_{colors}": share + colors / 1000 for colors in COLORS}
+        (tmp_path / "logs" / f"{name}.jsonl").write_text(logged(1, 10 * share, **scores))
+    theirs = {"dataset": "dots", "title": "Theirs", "classifier": "unnamed", "epochs": None, "top1": {"2": 0.821}}
+    head = {"dataset": "dots", "classifier": "seer", "top1_original": 0.9}
+    rows = [
+        row("colorcnn", "ours", 2, 0.85),
+        row("colorcnn_one_pass", "ours", 2, 0.8),
+        row("octree", None, 2, 0.3),
+    ]
+    measured = head | {"sha256": {"seer": "a", "ours": "b"}, "rows": rows}
+    reports = {
+        "dots": measured,
+        "another-reader": measured | {"classifier": "other", "top1_original": 0.8, "rows": rows[::2]},
+        "tuned": head | {"sha256": {"seer": "a", "ours": "b"}, "tuning": {}, "rows": [{"model": "ours", "colors": 2}]},
+        "published": {"rows": [theirs, theirs | {"dataset": "lines"}]},
+    }
+    for name, report in reports.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(report))
+    return tmp_path
+
+
+def lines(folder: Path, title: str) -> list[list[str]]:
+    body = tables(folder, folder)[title].splitlines()[2:]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in body]
+
+
+def test_networks_stand_beside_what_was_published_and_are_measured_with_their_search(folder: Path) -> None:
+    theirs, ours = lines(folder, "Side by side on dots, top-1 in %")
+    assert theirs == ["Theirs", "unnamed", "-", "-", "82.1", *["-"] * 5]
+    assert ours == ["The ours", "seer", "90.0", "3", "85.0", *["-"] * 5]
+
+
+def test_what_was_refined_has_a_line_of_its_own(folder: Path) -> None:
+    """Its report comes before the other one in the order of their names, and is of the same networks."""
+    report = json.loads((folder / "dots.json").read_text())
+    rows = [row("colorcnn_refined", "ours", colors, top1) for colors, top1 in ((2, 0.88), (4, 0.89))]
+    (folder / "dots-refined.json").write_text(json.dumps(report | {"rows": rows}))
+    _, ours, refined = lines(folder, "Side by side on dots, top-1 in %")
+    assert ours == ["The ours", "seer", "90.0", "3", "85.0", *["-"] * 5]
+    assert refined == ["The ours, refined for each image", "seer", "90.0", "3", "88.0", "89.0", *["-"] * 4]
+    assert [line[0] for line in lines(folder, "Every row")] == [
+        "`ours`",
+        "`ours`, refined",
+        "`ours`, refined",
+        "`seer`",
+    ]
+
+
+def test_ablations_tell_the_mean_and_the_spread_of_their_seeds_on_held_out_images(folder: Path) -> None:
+    [line] = lines(folder, "Ablations on dots, top-1 in % on the held-out part of train")
+    assert line == ["Less", "`less`", "2", "1", "5.5", "55.2 ± 7.1", "55.4 ± 7.1", "55.8 ± 7.1", *line[8:]]
+
+
+def test_every_row_tells_how_it_was_made(folder: Path) -> None:
+    ours, classifier = lines(folder, "Every row")
+    made = ["1", "2 cores", "2"]
+    assert ours == ["`ours`", "dots", "seer", "A", "2", "85.0", "-5.0", "1.23", "20.0", *made]
+    assert classifier == ["`seer`", "dots", "seer", "A", "-", "90.0", "-", "-", "-", *made]
+
+
+def test_seeds_are_told_as_mean_and_spread(folder: Path) -> None:
+    file = folder / "ours.toml"
+    file.write_text(file.read_text().replace("[0]", "[0, 7, 8]"))
+    (folder / "logs" / "ours-seed8.jsonl").write_text(logged(3, 5.0))
+    report = json.loads((folder / "dots.json").read_text())
+    rows = [row("colorcnn", "ours-seed8", 2, 0.75) | {"bits_per_pixel": 1.434, "psnr": 21.0}]
+    second = report | {"sha256": {"seer": "a", "ours-seed8": "c"}, "rows": rows}
+    (folder / "ours-seed8.json").write_text(json.dumps(second))
+    assert lines(folder, "Side by side on dots, top-1 in %")[1][4] == "80.0 ± 7.1"
+    ours = lines(folder, "Every row")[0]
+    assert ours[4:] == ["2", "80.0 ± 7.1", "-10.0", "1.33", "20.5", "2", "2 cores", "4"]
+
+
+def test_a_classifier_that_had_no_part_in_it_has_a_table_of_its_own(folder: Path) -> None:
+    ours, octree = lines(folder, "Read by a classifier that had no part in it, top-1 in %")
+    assert ours == ["ColorCNN", "`ours`", "seer", "other", "80.0", "85.0", *["-"] * 5]
+    assert octree == ["octree", "-", "-", "other", "80.0", "30.0", *["-"] * 5]
+
+
+def test_without_such_a_reader_there_is_no_such_table(folder: Path) -> None:
+    (folder / "another-reader.json").unlink()
+    assert len(tables(folder, folder)) == 3
+
+
+def test_a_run_that_started_from_another_tells_what_both_took(folder: Path) -> None:
+    file = folder / "ours.toml"
+    file.write_text(file.read_text() + 'start = "less"\n')
+    assert lines(folder, "Side by side on dots, top-1 in %")[1][3] == "4"
+    assert {line[-1] for line in lines(folder, "Every row") if line[0] == "`ours`"} == {"7"}
+
+
+def test_what_was_not_measured_or_has_no_log_is_not_shown(folder: Path) -> None:
+    (folder / "logs" / "ours.jsonl").unlink()
+    assert [line[0] for line in lines(folder, "Every row")] == ["`seer`"]
+
+
+def test_the_command_prints_all_of_them(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = main(["--results", str(folder), "--recipes", str(folder)])
+    assert all(f"{title}:\n\n{body}" in text for title, body in tables(folder, folder).items())
+    assert capsys.readouterr().out == text + "\n"

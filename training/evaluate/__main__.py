@@ -1,0 +1,180 @@
+"""Every quantizer over a whole test set, as a user gets it: painted, written as an indexed PNG, read back, classified.
+
+    python -m training.evaluate --data DATA/cifar10 --classifier cifar10-resnet9 --quantizer cifar10-resnet9-colorcnn \\
+        --out results/cifar10.json
+
+Beside the palettes of each method at each K the same images go through JPEG and WebP at falling quality and through
+truecolour PNG. Nothing is selected here: everything that is asked for gets its row, a mean over all images. What is
+done is kept in a partial file beside --out, so a run that was killed goes on where it was. Milliseconds are taken at
+the end, one image after the other on one thread of this process, when the others are done.
+"""
+
+import argparse
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+
+from models.codecs import jpeg, truecolor, webp
+from models.evaluation.compare import Measured, Setting, Summary, measure, measure_palette
+from models.names import ONE_PASS, TRUECOLOR
+from models.palette_image import PaletteImage
+from models.quantizers.base import Quantizer
+from models.quantizers.classical.catalog import CLASSICAL
+from models.quantizers.learned.colorcnn import LEARNED_METHODS, LearnedQuantizer, load_quantizer
+from models.quantizers.learned.published import PublishedQuantizer, load_published
+from models.zoo.registry import Registry
+from training.cli import numbers
+from training.evaluate import harness
+from training.evaluate.harness import Images, parts, words
+from training.loop import fit
+
+COLORS = (2, 4, 8, 16, 32, 64, 128, 256)
+QUALITIES = (1, 5, 10, 20, 30, 50, 70, 85, 95)
+JPEG, WEBP = "jpeg", "webp"
+TIMED = 200  # images whose milliseconds are taken
+
+
+@dataclass(frozen=True)
+class Measurer:
+    """Puts all images of a test set through one setting, in the processes of the pool.
+
+    networks: the quantizers with a checkpoint, by method and checkpoint; they paint in this process, on their device,
+    while the pool measures what they have painted.
+    """
+
+    images: Images
+    view: int
+    networks: Mapping[tuple[str, str], Quantizer]
+    pool: ProcessPoolExecutor
+
+    def __call__(self, setting: Setting) -> Iterable[list[Measured]]:
+        """The parts of the test set in their order."""
+        pieces = parts(self.images)
+        if setting.model is None:
+            return self.pool.map(partial(_without_network, setting, self.view), pieces)
+        network = self.networks[setting.method, setting.model]
+        painted = (_paint(network, setting.colors or 0, piece) for piece in pieces)
+        return self.pool.map(partial(harness.measure_painted, self.view), pieces, painted)
+
+    def milliseconds(self, setting: Setting) -> float:
+        """What one image takes to be painted or encoded: mean of the first TIMED ones, of which the very first is
+        made once before."""
+        images = self.images[:TIMED]
+        self._make(setting, images[0])
+        started = time.perf_counter()
+        for image in images:
+            self._make(setting, image)
+        return 1000 * (time.perf_counter() - started) / len(images)
+
+    def _make(self, setting: Setting, pixels: Images) -> None:
+        if setting.colors is None:
+            _encode(setting, pixels)
+        else:
+            method, model = setting.method, setting.model
+            quantizer = self.networks[method, model] if model else CLASSICAL[method]
+            quantizer.quantize(pixels, setting.colors)
+
+
+def main(argv: Sequence[str] | None = None) -> list[Summary]:
+    """Parse flags, measure, print the table and write the JSON file."""
+    args = _parser().parse_args(argv)
+    registry, device = Registry.open(args.models), fit.choose_device(args.device)
+    tests = harness.read_test_set(args, registry, device)
+    networks = _networks(args, registry, device)
+    settings = _settings(args, registry, networks)
+    with harness.worker_pool(args.workers) as pool:
+        measurer = Measurer(tests.images, tests.recognizer.size, networks, pool)
+        return harness.evaluate(tests, settings, measurer, args, registry, clock=measurer.milliseconds)
+
+
+def _networks(args: argparse.Namespace, registry: Registry, device: torch.device) -> dict[tuple[str, str], Quantizer]:
+    """Every quantizer of the flags that has a checkpoint, the learned one first, by method and checkpoint."""
+    networks: dict[tuple[str, str], Quantizer] = {}
+    if args.quantizer:
+        learned = load_quantizer(registry, args.quantizer, device)
+        searched = len(learned.network.config.strengths) > 1
+        for method in args.ways or ((learned.name, ONE_PASS) if searched else (learned.name,)):
+            networks[method, args.quantizer] = learned.by(method)
+    for name in args.published:
+        networks[PublishedQuantizer.name, name] = load_published(registry, name, device)
+    return networks
+
+
+def _paint(network: Quantizer, colors: int, images: Images) -> list[PaletteImage]:
+    if isinstance(network, LearnedQuantizer):
+        return network.quantize_batch(images, colors)
+    return [network.quantize(image, colors) for image in images]
+
+
+def _without_network(setting: Setting, view: int, images: Images) -> list[Measured]:
+    return [_measure_one(setting, view, image) for image in images]
+
+
+def _measure_one(setting: Setting, view: int, pixels: Images) -> Measured:
+    if setting.colors is not None:
+        return measure_palette(pixels, CLASSICAL[setting.method].quantize(pixels, setting.colors), view=view)
+    return measure(pixels, *_encode(setting, pixels), view=view)
+
+
+def _encode(setting: Setting, pixels: Images) -> tuple[bytes, int]:
+    """The file of one of the codecs that palettes are compared with, and its fixed bytes."""
+    if setting.method == TRUECOLOR:
+        file = truecolor.encode(pixels)
+        return file, truecolor.fixed_bytes(file)
+    codec = {JPEG: jpeg, WEBP: webp}[setting.method]
+    file = codec.encode(pixels, setting.quality)
+    return file, codec.fixed_bytes(file)
+
+
+def _settings(
+    args: argparse.Namespace, registry: Registry, networks: Mapping[tuple[str, str], Quantizer]
+) -> list[Setting]:
+    palettes = []
+    for method, model in [*networks, *((name, None) for name in args.methods)]:
+        only = registry.entry(model).colors if model and method == PublishedQuantizer.name else None
+        palettes += [Setting(method, model, colors=k) for k in (only[:1] if only else args.colors)]
+    lossy = [Setting(codec, quality=quality) for codec in (JPEG, WEBP) for quality in args.qualities]
+    return [*palettes, *lossy, Setting(TRUECOLOR)]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m training.evaluate",
+        description="Every quantizer over a whole test set: bytes, PSNR, SSIM and a frozen classifier's top-1.",
+    )
+    harness.add_flags(parser)
+    parser.add_argument("--quantizer", help="learned quantizer of the registry to measure (default: none)")
+    parser.add_argument(
+        "--ways",
+        nargs="+",
+        choices=LEARNED_METHODS,
+        help="how it paints (default: with its search, and without where it has one)",
+    )
+    parser.add_argument(
+        "--published",
+        nargs="*",
+        default=[],
+        help="networks of ColorCNN as published to measure, of the registry (none)",
+    )
+    parser.add_argument(
+        "--methods",
+        nargs="*",
+        choices=sorted(CLASSICAL),
+        default=list(CLASSICAL),
+        help="classical quantizers to measure (default: all)",
+    )
+    parser.add_argument(
+        "--colors", type=numbers.COLORS, nargs="+", default=COLORS, help=f"numbers of colours ({words(COLORS)})"
+    )
+    parser.add_argument(
+        "--qualities", type=int, nargs="*", default=QUALITIES, help=f"of JPEG and WebP, 1 to 100 ({words(QUALITIES)})"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    fit.command(main)

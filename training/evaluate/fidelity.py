@@ -1,0 +1,99 @@
+"""The option `fidelity` over a test set: what the classifier's eye gives up for the human's, K by K.
+
+    python -m training.evaluate.fidelity --data DATA/cifar10 --classifier cifar10-resnet9 \\
+        --quantizer cifar10-resnet9-colorcnn --out results/cifar10-fidelity.json
+
+The first images of the test set are painted at every fidelity by the learned quantizer, written as indexed PNG files,
+read back and classified. In the rows fidelity is the `quality`, in percent. What is done is kept in a partial file
+beside --out, so a run that was killed goes on where it was.
+"""
+
+import argparse
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+
+from models.evaluation.compare import Measured, Setting, Summary
+from models.quantizers.learned.colorcnn import LearnedQuantizer, load_quantizer
+from models.zoo.registry import Registry
+from training.cli import numbers
+from training.evaluate import harness
+from training.evaluate.harness import Images, parts, words
+from training.loop import fit
+
+COLORS = (2, 4, 8, 16)
+PERCENTS = (0, 5, 10, 20, 35, 50, 70, 100)
+TIMED = 20  # images whose milliseconds are taken
+
+
+@dataclass(frozen=True)
+class Measurer:
+    """Paints all images at one fidelity, and measures them in the processes of the pool."""
+
+    images: Images
+    view: int
+    learned: LearnedQuantizer
+    pool: ProcessPoolExecutor
+
+    def __call__(self, setting: Setting) -> Iterable[list[Measured]]:
+        """The parts of the test set in their order."""
+        quantizer, pieces = self._at(setting), parts(self.images)
+        painted = (quantizer.quantize_batch(piece, setting.colors or 0) for piece in pieces)
+        return self.pool.map(partial(harness.measure_painted, self.view), pieces, painted)
+
+    def milliseconds(self, setting: Setting) -> float:
+        """What one image takes to be painted, mean of the first TIMED ones."""
+        quantizer, images = self._at(setting), self.images[:TIMED]
+        started = time.perf_counter()
+        for image in images:
+            quantizer.quantize(image, setting.colors or 0)
+        return 1000 * (time.perf_counter() - started) / len(images)
+
+    def _at(self, setting: Setting) -> LearnedQuantizer:
+        return replace(self.learned, fidelity=(setting.quality or 0) / 100)
+
+
+def main(argv: Sequence[str] | None = None) -> list[Summary]:
+    """Parse flags, measure, print the table and write the JSON file."""
+    args = _parser().parse_args(argv)
+    registry, device = Registry.open(args.models), fit.choose_device(args.device)
+    tests = harness.read_test_set(args, registry, device)
+    learned = load_quantizer(registry, args.quantizer, device)
+    if not learned.heeds_fidelity:
+        raise SystemExit(f"--quantizer: {args.quantizer} has a single strength, so that it heeds no fidelity")
+    settings = [Setting(learned.name, args.quantizer, k, percent) for k in args.colors for percent in args.percents]
+    with harness.worker_pool(args.workers) as pool:
+        measurer = Measurer(tests.images, tests.recognizer.size, learned, pool)
+        clock = measurer.milliseconds
+        return harness.evaluate(tests, settings, measurer, args, registry, clock=clock, knob="fidelity in %")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m training.evaluate.fidelity",
+        description="Top-1, PSNR and bits of the learned quantizer from fidelity 0 to 1.",
+    )
+    harness.add_flags(parser)
+    parser.add_argument("--quantizer", required=True, help="published learned quantizer that has several strengths")
+    parser.add_argument(
+        "--images", type=numbers.COUNT, default=2000, help="the first so many of the test set (%(default)s)"
+    )
+    parser.add_argument(
+        "--colors", type=numbers.COLORS, nargs="+", default=COLORS, help=f"numbers of colours ({words(COLORS)})"
+    )
+    parser.add_argument(
+        "--percents",
+        type=int,
+        nargs="+",
+        choices=range(101),
+        metavar="PERCENT",
+        default=PERCENTS,
+        help=f"fidelities, 0 to 100 ({words(PERCENTS)})",
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    fit.command(main)

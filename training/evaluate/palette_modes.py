@@ -1,0 +1,123 @@
+"""What an exact index map costs as BPG, coding by coding, against the indexed PNG.
+
+    python -m training.evaluate.palette_modes --data DATA/cifar10 --quantizer cifar10-resnet9-colorcnn \\
+        --photos tests/photos/cat.jpg --out results/cifar10-palette-modes.json
+
+Images of the held-out part of train, at the network's size, and whole photos are painted by the learned quantizer and
+by k-means. Each is then written as PNG, and as BPG at the highest QP from which the index map comes back exactly, or
+without loss where there is none: by each coding alone, as an index plane, and as mode "auto" chooses. Nothing is
+classified, and the test set is not read.
+"""
+
+import argparse
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import asdict, dataclass
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+
+from models.codecs import bpg, png
+from models.codecs.bpg import codec
+from models.codecs.bpg.codec import Coding
+from models.codecs.bpg.palette_modes import coarsest_exact
+from models.decoding.decode import decode
+from models.palette_image import PaletteImage
+from models.quantizers.base import Quantizer
+from models.quantizers.classical.catalog import CLASSICAL
+from models.quantizers.learned.colorcnn import load_quantizer
+from models.zoo.registry import Registry
+from training.cli import numbers
+from training.data.datasets import load
+from training.evaluate import harness
+from training.evaluate.harness import Images, words
+from training.loop import fit
+
+COLORS = (2, 4, 8)
+CODINGS: Mapping[str, Coding] = {
+    "RGB": Coding(color_space="rgb"),
+    "4:4:4": Coding(),
+    "4:4:4, all transformed": Coding(transform_skip=False),
+    "4:2:2": Coding(chroma="422"),
+    "4:2:0": Coding(chroma="420"),
+}
+_LOSSLESS = Coding(lossless=True, color_space="rgb")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One coding of one number of colours: mean bytes of a file, and the share that is exact at some QP, 0 to 1."""
+
+    source: str
+    method: str
+    colors: int
+    coding: str
+    images: int
+    bytes: float
+    exact: float
+
+
+def main(argv: Sequence[str] | None = None) -> list[Row]:
+    """Parse flags, measure and write the JSON file."""
+    args = _parser().parse_args(argv)
+    learned = load_quantizer(Registry.open(args.models), args.quantizer, fit.choose_device(args.device))
+    sources = _sources(args, learned.network.config.encoder.size)
+    places = product(sources.items(), (learned, CLASSICAL["kmeans"]), args.colors)
+    with harness.worker_pool(args.workers) as pool:
+        rows = [row for (name, images), method, k in places for row in _rows(name, method, images, k, pool)]
+    head = {"dataset": args.dataset, "split": "held-out part of train", "quantizer": args.quantizer}
+    args.out.write_text(json.dumps(head | fit.describe() | {"rows": [asdict(row) for row in rows]}, indent=1) + "\n")
+    return rows
+
+
+def _sources(args: argparse.Namespace, size: int) -> dict[str, Sequence[Images]]:
+    """Images by the name of where they are from: each (H, W, 3) uint8 sRGB."""
+    _, held_out = load(fit.require_data(args), "train", size=size).hold_out(args.held_out)
+    small = held_out.images[: args.images].permute(0, 2, 3, 1).numpy()
+    return {args.dataset: list(small)} | {file.name: [decode(file.read_bytes()).pixels] for file in args.photos}
+
+
+def _rows(source: str, quantizer: Quantizer, images: Sequence[Images], colors: int, pool: Executor) -> Iterator[Row]:
+    tried = list(pool.map(_files, [quantizer.quantize(image, colors) for image in images]))
+    for coding in tried[0]:
+        sizes, exact = zip(*(files[coding] for files in tried), strict=True)
+        yield Row(source, quantizer.name, colors, coding, len(images), float(np.mean(sizes)), float(np.mean(exact)))
+
+
+def _files(image: PaletteImage) -> dict[str, tuple[int, bool]]:
+    """Bytes of the file by each coding, and whether there is a QP at which it keeps the index map."""
+    lossless = len(codec.encode(image.render(), _LOSSLESS))
+    found = {name: coarsest_exact(image, coding) for name, coding in CODINGS.items()}
+    sizes = {name: (len(best.file) if best else lossless, best is not None) for name, best in found.items()}
+    if image.colors == 2:
+        sizes["index plane"] = len(bpg.encode(image, mode="index")), True
+    sizes["auto"] = len(bpg.encode(image, mode="auto")), True
+    return {"PNG": (len(png.encode(image, effort="max")), True), "RGB without loss": (lossless, True)} | sizes
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m training.evaluate.palette_modes",
+        description="Bytes of few-colour images as BPG that keeps the index map, by coding, against PNG.",
+    )
+    fit.add_data_flags(parser)
+    fit.add_models_flag(parser)
+    parser.add_argument("--quantizer", required=True, help="published learned quantizer that paints the images")
+    parser.add_argument("--images", type=numbers.COUNT, default=100, help="of the held-out part of train (%(default)s)")
+    parser.add_argument(
+        "--held-out", type=numbers.COUNT, default=5000, help="as the quantizer was trained (%(default)s)"
+    )
+    parser.add_argument("--photos", type=Path, nargs="*", default=[], help="image files, painted as large as they are")
+    parser.add_argument(
+        "--colors", type=numbers.COLORS, nargs="+", default=COLORS, help=f"numbers of colours ({words(COLORS)})"
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (%(default)s)")
+    parser.add_argument("--workers", type=numbers.COUNT, help="processes (default: one for each core)")
+    parser.add_argument("--out", type=Path, required=True, help="JSON file for the results")
+    return parser
+
+
+if __name__ == "__main__":
+    fit.command(main)

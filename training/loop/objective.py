@@ -1,0 +1,192 @@
+"""What the served quantizer learns from: the loss of a batch that is painted with K colours, and its flags.
+
+At small K the images that the classifier sees are soft at first (equations 1 and 2 of the paper), pressed to be hard as
+in the paper by a low contrast and a random brightness; then, and from the start at large K where soft and hard hardly
+differ, they are hard, and the gradient passes straight through (Bengio et al., 2013): forward the arg max image with
+its 8-bit palette, backward the soft one.
+
+The loss asks the classifier to say of the painted image what it says of the original (distillation, Hinton et al.,
+2015) and what the label says; the regulariser of the paper asks every colour to be used; at large K, where there is
+room for it, a squared error keeps the image close to the original.
+"""
+
+import argparse
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from models.networks.classifiers import Classifier
+from models.networks.colorcnn import ColorCNN
+from models.networks.palette import SoftResult, hard_palette, paint_hard
+from training.cli import numbers
+from training.loop.losses import disagreement, regulariser, total_variation
+
+_DRAWS = "2:8 3:1 4:4 6:1 8:3 12:1 16:3 32:2 64:1 128:0.2 256:0.2"
+_FLATTEST = 1e-3  # total variation of a batch without any edges, so that it can be divided by
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Hyper-parameters.
+
+    classifier: name of the frozen one.
+    colors, weights: what K is drawn from, and how often. soft: fraction of the run in which K below `hard_colors` is
+    painted soft. contrast: what the contrast of soft images is divided by up to four colours, half that at eight, and
+    so on down to 1. jitter: standard deviation of their brightness shift at two colours, in standard deviations of the
+    pixels; it falls as 1 / log2 K. distillation: share of the loss that comes from the
+    classifier's own answer instead of the label. regularisation, error: weights of R and of the squared error.
+    rate: weight of what files pay for, the disagreement between neighbours (PNG) and the total variation over that of
+    the original (BPG), times (log2 K)^2 - 1. also: other frozen classifiers whose answers count as much. encoder: the
+    classifier that is built upon, if not `classifier`. start: published quantizer whose weights training starts from.
+    """
+
+    dataset: str
+    classifier: str
+    epochs: int
+    batch: int
+    lr: float
+    weight_decay: float
+    colors: tuple[int, ...]
+    weights: tuple[float, ...]
+    soft: float
+    hard_colors: int
+    contrast: float
+    jitter: float
+    distillation: float
+    regularisation: float
+    error: float
+    rate: float
+    crop: int
+    also: tuple[str, ...]
+    encoder: str | None
+    start: str | None
+    held_out: int
+    train: int | None
+    seed: int
+    bf16: bool
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What is minimised: the loss of a batch painted with K colours.
+
+    judges: read what is painted. teachers: those whose answers to the originals the judges shall give, one for each;
+    None: the judges themselves.
+    """
+
+    network: ColorCNN
+    judges: Sequence[Classifier]
+    config: TrainingConfig
+    teachers: Sequence[Classifier] | None = None
+
+    def __call__(
+        self, images: Tensor, labels: Tensor, colors: int, *, soft: bool, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Loss (), and which images the first classifier got right, (B,) bool.
+
+        images: (B, 3, s, s) float32 in [0, 1]. labels: (B,) int64. soft: they see soft images, else hard.
+        """
+        config = self.config
+        result = self.network.soft(images, colors)
+        shown = self._pressed(result, generator) if soft else _straight_through(images, result)
+        answers = [judge(shown).float() for judge in self.judges]
+        teachers = self.teachers or self.judges
+        recognition = sum(map(partial(self._misread, images, labels), teachers, answers)) / len(answers)
+        # From none at K = 2 to all of it at K = 256; half at 16, as ColorCNN+ weighs its own pixel loss.
+        room = 1 / (1 + math.exp(4 - math.log2(colors)))
+        error = ((result.images - images) / self.judges[0].std).square().mean()
+        loss = recognition + config.regularisation * regulariser(result.probabilities) + config.error * room * error
+        if config.rate:
+            painted = result.images if soft else shown  # not pressed, which would make edges cheap
+            edges = total_variation(painted) / total_variation(images).clamp_min(_FLATTEST)
+            # Two colours have few edges, and each of them tells much; the more colours, the more edges are noise.
+            weight = config.rate * (math.log2(colors) ** 2 - 1)
+            loss = loss + weight * (disagreement(result.probabilities) + edges)
+        return loss, answers[0].detach().argmax(1) == labels
+
+    def _misread(self, images: Tensor, labels: Tensor, teacher: Classifier, answer: Tensor) -> Tensor:
+        """What is wrong with the logits of a painted batch: by the labels, and by the answer to the originals."""
+        with torch.no_grad():
+            said = teacher(images).float().softmax(1)
+        return torch.lerp(
+            F.cross_entropy(answer, labels),
+            F.kl_div(answer.log_softmax(1), said, reduction="batchmean"),
+            self.config.distillation,
+        )
+
+    def _pressed(self, result: SoftResult, generator: torch.Generator) -> Tensor:
+        """The paper's contrast norm and colour jitter, one shift for the whole batch; both fade as K grows."""
+        bits = math.log2(result.palette.shape[1])
+        contrast = max(1.0, self.config.contrast * 2 ** min(0.0, 2 - bits))
+        mean, std = self.judges[0].mean, self.judges[0].std
+        shift = torch.randn((), generator=generator, device=mean.device) * (self.config.jitter / bits)
+        return mean + (result.images - mean) / contrast + shift * std
+
+
+def _straight_through(images: Tensor, result: SoftResult) -> Tensor:
+    """The hard image going forward, the soft one going backward."""
+    indices = result.probabilities.argmax(1)
+    hard = paint_hard(hard_palette(images, indices, result.palette.shape[1]).palette, indices)
+    return (hard - result.images).detach() + result.images
+
+
+def drawn_colors(args: argparse.Namespace) -> dict[str, Any]:
+    """What K is drawn from, and how often, as fields of a configuration."""
+    draws = dict(sorted(args.colors))
+    return {"colors": tuple(draws), "weights": tuple(draws.values())}
+
+
+def _draw(text: str) -> tuple[int, float]:
+    colors, _, weight = text.partition(":")
+    return int(numbers.COLORS(colors)), numbers.WEIGHT(weight or "1")
+
+
+def add_objective_flags(parser: argparse.ArgumentParser) -> None:
+    """What is minimised, how, and from where."""
+    parser.add_argument(
+        "--start", help="published quantizer to start from, which also is built upon its own classifier"
+    )
+    parser.add_argument("--lr", type=numbers.WEIGHT, default=2e-3, help="peak learning rate of AdamW (%(default)s)")
+    parser.add_argument("--weight-decay", type=numbers.WEIGHT, default=1e-4, help="of AdamW (%(default)s)")
+    parser.add_argument(
+        "--colors",
+        type=_draw,
+        nargs="+",
+        metavar="K:WEIGHT",
+        default=[_draw(text) for text in _DRAWS.split()],
+        help=f"numbers of colours and how often a batch gets each ({_DRAWS})",
+    )
+    parser.add_argument(
+        "--soft", type=numbers.SHARE, default=0.8, help="part of the run with soft images (%(default)s)"
+    )
+    parser.add_argument(
+        "--hard-colors", type=numbers.COUNT, default=16, help="from this K on images are hard (%(default)s)"
+    )
+    parser.add_argument(
+        "--contrast", type=numbers.POSITIVE, default=4.0, help="soft images: what contrast is divided by (%(default)s)"
+    )
+    parser.add_argument(
+        "--jitter", type=numbers.WEIGHT, default=1.0, help="soft images: brightness shift, in std (%(default)s)"
+    )
+    parser.add_argument(
+        "--distillation",
+        type=numbers.SHARE,
+        default=0.5,
+        help="0: learn from labels, 1: from the classifier's answer to the original (%(default)s)",
+    )
+    parser.add_argument(
+        "--regularisation", type=numbers.WEIGHT, default=1.0, help="weight of the paper's R (%(default)s)"
+    )
+    parser.add_argument(
+        "--error", type=numbers.WEIGHT, default=1.0, help="weight of the squared error at large K (%(default)s)"
+    )
+    parser.add_argument(
+        "--rate", type=numbers.WEIGHT, default=0.0, help="weight of unequal neighbours and of edges (%(default)s)"
+    )
+    parser.add_argument("--crop", type=numbers.FROM_ZERO, default=4, help="random shift in pixels (%(default)s)")

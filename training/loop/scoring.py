@@ -1,0 +1,58 @@
+"""What the trainers of quantizers share: the frozen classifier, and how it scores images as a user will get them."""
+
+import argparse
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from models.networks.classifiers import Classifier
+from models.networks.palette import HardResult, paint_hard
+from models.zoo.registry import Registry
+from training.data.datasets import LabelledImages, load
+from training.loop import fit
+
+
+def classifier_and_data(args: argparse.Namespace) -> tuple[Classifier, LabelledImages]:
+    """The frozen classifier of the flags, on the CPU, in eval mode, and the training images, of its size and classes.
+
+    Raises SystemExit if --classifier names another kind of model, DatasetError if the images are of other classes.
+    """
+    registry = Registry.open(args.models)
+    network = frozen_classifier(registry, args.classifier)
+    data = load(fit.require_data(args), "train", size=network.config.size)
+    data.require_classes(registry.entry(args.classifier).classes)
+    return network, data
+
+
+def frozen_classifier(registry: Registry, name: str) -> Classifier:
+    """A published classifier, on the CPU, in eval mode; SystemExit if that is another kind of model."""
+    network = registry.load(name, torch.device("cpu"))
+    if not isinstance(network, Classifier):
+        raise SystemExit(f"{name} is not a classifier")
+    return network.requires_grad_(False)
+
+
+@torch.inference_mode()
+def score(
+    hard: Callable[[Tensor, int], HardResult],
+    classifier: Classifier,
+    data: LabelledImages,
+    colors: Sequence[int],
+    *,
+    bf16: bool,
+    batch: int = 250,
+) -> dict[str, float]:
+    """Top-1 in [0, 1] of the classifier on hard images with 8-bit palettes, as "held_out_top1_K" for each K.
+
+    hard: paints (B, 3, s, s) float32 in [0, 1] with K colours; its network must be in eval mode.
+    """
+    right = dict.fromkeys(colors, 0)
+    for pixels, labels in zip(data.images.split(batch), data.labels.split(batch), strict=True):
+        images = pixels.float().div(255)
+        for k in colors:
+            with fit.autocast(images.device, enabled=bf16):
+                indices, palette, _ = hard(images, k)
+                logits = classifier(paint_hard(palette, indices))
+            right[k] += int((logits.argmax(1) == labels).sum())
+    return {f"held_out_top1_{k}": count / len(data) for k, count in right.items()}

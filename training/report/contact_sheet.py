@@ -1,0 +1,152 @@
+"""The contact sheet of one photo: in few colours by several methods, with what the classifier sees in each.
+
+    python -m training.report.contact_sheet --photo tests/photos/cat.jpg --out results/cat.png
+
+As figure 2 of the ColorCNN paper; with --cam each tile lies under the activation map of its label, as in figure 1.
+"""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from models.decoding.decode import decode
+from models.evaluation.compare import Sample, Setting, compare
+from models.names import method_name
+from models.quantizers.base import Quantizer
+from models.quantizers.classical.catalog import CLASSICAL
+from models.quantizers.learned.colorcnn import LearnedQuantizer, load_quantizer
+from models.recognizer import Recognizer, load_recognizer
+from models.report import heatmap
+from models.report.contact_sheet import Row, Tile, draw, fit_tile, tile_side
+from models.zoo.registry import Registry
+from training.cli import numbers
+from training.data.datasets import load
+from training.loop import fit
+
+Pixels = NDArray[np.uint8]
+
+_MAPPED = (16, 4, 2)  # colours: 4, 2 and 1 bits
+
+
+@dataclass(frozen=True)
+class Painter:
+    """Makes tiles. side: longer side of a tile. cam: whether to draw activation maps over them.
+
+    A tile tells what the classifier sees, green where that is its answer to the original; of an image whose class is
+    known the probability of that class, green where it is the likeliest, as figures 1 and 2 of the paper.
+    """
+
+    recognizer: Recognizer
+    side: int
+    cam: bool
+
+    def original(self, sample: Sample, title: str) -> Tile:
+        """The tile of the image as it is."""
+        return self._tile(sample, sample.pixels, title)
+
+    def painted(self, sample: Sample, quantizer: Quantizer, colors: int) -> Tile:
+        """The tile of the image as it comes back from its PNG file."""
+        row, measured = compare(sample, Setting(quantizer.name, colors=colors), quantizer, self.recognizer)
+        return self._tile(sample, measured.pixels, f"{row.bytes:,} bytes")
+
+    def _tile(self, sample: Sample, pixels: Pixels, title: str) -> Tile:
+        ranked = self.recognizer.predict(pixels, len(self.recognizer.classes))
+        seen, green = ranked[0], ranked[0].index == sample.before.index
+        if sample.truth is not None:
+            seen = next(each for each in ranked if each.index == sample.truth)
+            green = seen is ranked[0]
+            title = title if green else f"{title}, seen as {ranked[0].label}"
+        shown = fit_tile(pixels, self.side)
+        if self.cam:
+            shown = heatmap.draw(shown, self.recognizer.activation_map(pixels, seen.index))
+        return Tile(shown, title, seen.label, seen.probability, green)
+
+
+def main(argv: Sequence[str] | None = None) -> Path:
+    """Parse flags and draw; returns the file written."""
+    args = _parser().parse_args(argv)
+    registry, device = Registry.open(args.models), fit.choose_device("auto")
+    recognizer, learned = _networks(args, registry, device)
+    quantizers = [learned, *(CLASSICAL[name] for name in args.methods)]
+    painter = Painter(recognizer, tile_side(len(quantizers) * (1 + len(args.colors))), args.cam)
+    photo = args.photo.read_bytes()
+    pixels = decode(photo).pixels
+    sample = Sample("photo", pixels, recognizer.predict(pixels)[0])
+    return save(rows(sample, f"{len(photo):,} bytes", quantizers, args.colors, painter), args.colors, args.out)
+
+
+def rows(
+    sample: Sample, title: str, quantizers: Sequence[Quantizer], colors: Sequence[int], painter: Painter
+) -> list[Row]:
+    """A row for each quantizer: an image under its title, then in each number of colours."""
+    first = painter.original(sample, title)
+    return [
+        Row(method_name(quantizer.name), [first, *(painter.painted(sample, quantizer, k) for k in colors)])
+        for quantizer in quantizers
+    ]
+
+
+def draw_maps(args: argparse.Namespace) -> Path:
+    """Chosen images of a test set in 16, 4 and 2 colours, under their activation maps, for `training.report.figures`.
+
+    args: its flags; `maps` are the numbers of the images. Raises SystemExit where there is no such image.
+    """
+    data = fit.require_data(args)
+    registry, device = Registry.open(args.models), fit.choose_device("auto")
+    recognizer, learned = _networks(args, registry, device)
+    quantizers = [learned, *(CLASSICAL[name] for name in args.methods)]
+    tests = load(data, "test", size=recognizer.size)
+    tests.require_classes(recognizer.classes)
+    if out := [number for number in args.maps if not 0 <= number < len(tests)]:
+        raise SystemExit(f"--maps: there is no image {out[0]}; the test set has those from 0 to {len(tests) - 1}")
+    painter = Painter(recognizer, tile_side(len(args.maps) * len(quantizers) * (1 + len(_MAPPED))), cam=True)
+    lines: list[Row] = []
+    for number in args.maps:
+        pixels, truth = tests.images[number].permute(1, 2, 0).numpy(), int(tests.labels[number])
+        sample = Sample(f"image {number}", pixels, recognizer.predict(pixels)[0], truth)
+        lines += rows(sample, sample.name, quantizers, _MAPPED, painter)
+    return save(lines, _MAPPED, args.out / f"{args.dataset}-maps.png")
+
+
+def _networks(
+    args: argparse.Namespace, registry: Registry, device: torch.device
+) -> tuple[Recognizer, LearnedQuantizer]:
+    """The classifier and the learned quantizer of the flags, or the manifest's."""
+    recognizer = load_recognizer(registry, args.classifier or registry.default("classifier").name, device)
+    return recognizer, load_quantizer(registry, args.quantizer or registry.default("colorcnn").name, device)
+
+
+def save(lines: Sequence[Row], colors: Sequence[int], file: Path) -> Path:
+    """Draw rows of the original and these numbers of colours; returns the PNG file written."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    sheet = draw(["original", *(f"{k} colours" for k in colors)], lines)
+    Image.fromarray(sheet).save(file, "PNG", optimize=True)
+    return file
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m training.report.contact_sheet",
+        description="Draw a photo in few colours, a row of tiles for each method.",
+    )
+    fit.add_models_flag(parser)
+    parser.add_argument("--photo", type=Path, required=True, help="image file: PNG, JPEG, WebP, GIF, BMP, TIFF or BPG")
+    parser.add_argument("--classifier", help="published classifier that looks at the tiles (default: the manifest's)")
+    parser.add_argument("--quantizer", help="published learned quantizer (default: the manifest's)")
+    parser.add_argument(
+        "--methods", nargs="*", choices=sorted(CLASSICAL), default=["median_cut"], help="other rows (median_cut)"
+    )
+    parser.add_argument("--colors", type=numbers.COLORS, nargs="+", default=[2, 4, 8], help="columns (2 4 8)")
+    parser.add_argument("--cam", action="store_true", help="draw the activation map of each tile's label over it")
+    parser.add_argument("--out", type=Path, required=True, help="PNG file to write")
+    return parser
+
+
+if __name__ == "__main__":
+    fit.command(main)
