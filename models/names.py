@@ -1,8 +1,12 @@
-"""What pages, figures and tables call each method."""
+"""Names of quantization methods and kinds of models, as requests, reports and the manifest write them."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
+LEARNED_METHOD = "colorcnn"
+"""The learned quantizer that is served: one network for every number of colors."""
+PUBLISHED_METHOD = "colorcnn_published"
+"""The network of the ColorCNN paper: one for each number of colors."""
 ONE_PASS = "colorcnn_one_pass"
 """The learned quantizer without its search, in evaluations of a network that has one."""
 REFINED = "colorcnn_refined"
@@ -12,12 +16,17 @@ VARIANTS = (ONE_PASS, REFINED)
 TRUECOLOR = "truecolor_png"
 """The originals as lossless files."""
 
+# Kinds of models in the manifest.
+CLASSIFIER = "classifier"
+COLORCNN = "colorcnn"
+PUBLISHED = "colorcnn-published"
+
 METHOD_NAMES: Mapping[str, str] = MappingProxyType(
     {
-        "colorcnn": "ColorCNN",
+        LEARNED_METHOD: "ColorCNN",
         ONE_PASS: "ColorCNN, one pass",
         REFINED: "ColorCNN, refined",
-        "colorcnn_published": "ColorCNN as published",
+        PUBLISHED_METHOD: "ColorCNN as published",
         "median_cut": "median cut",
         "octree": "octree",
         "max_coverage": "maximum coverage",

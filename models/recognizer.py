@@ -12,7 +12,7 @@ from models.networks.cam import class_activation_maps
 from models.networks.classifiers import Classifier
 from models.networks.folding import fold_batch_norm
 from models.prediction import Prediction
-from models.resampling import resize
+from models.rgb import resize
 from models.zoo.registry import Registry
 
 

@@ -59,7 +59,7 @@ def serve(settings: Settings, engine: Engine | None = None, benchmarks: Benchmar
     from service.app import create_app
     from service.http.protocol import limited_protocol
     from service.http.server import Server
-    from service.inference.engine import NoSuchDevice
+    from service.inference.model_engine import NoSuchDevice
 
     logs.configure(settings.log_level, settings.log_format)
     _warn_of_unknown_variables()

@@ -19,7 +19,8 @@ from service.http import problems
 from service.http.auth import guards
 from service.http.load_shedding import Doorkeeper
 from service.http.middleware import RequestContext
-from service.inference.engine import Engine, ModelEngine
+from service.inference.engine import Engine
+from service.inference.model_engine import ModelEngine
 from service.lifecycle import Service
 from service.metrics import Metrics
 from service.runtime.worker_process import Run, WorkerProcess

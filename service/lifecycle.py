@@ -12,7 +12,7 @@ import anyio
 from models.errors import ColorCNNError
 from service.benchmark.results import StoredResults
 from service.benchmark.runner import Benchmarks
-from service.http.problems import NotReady
+from service.errors import NotReady
 from service.inference.compression import Compression
 from service.inference.device import Device
 from service.inference.engine import Engine

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from models.zoo.registry import Registry
 from training.cli import arguments
+from training.cli.arguments import add_models_flag, command, require_data
 from training.data.datasets import DatasetError, load
-from training.loop import fit
 from training.loop.scoring import frozen_classifier
 from training.quantize_dataset import HEADER_FILE
 from training.train_classifier import Result, TrainingConfig, add_optimizer_flags, train
@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> Result:
     device = arguments.begin(args)
     registry = Registry.open(args.models)
     network = frozen_classifier(registry, args.classifier).requires_grad_(True)
-    folder = fit.require_data(args)
+    folder = require_data(args)
     if not (folder / HEADER_FILE).exists():
         raise DatasetError(f"{folder} has no {HEADER_FILE}: give a folder that training.quantize_dataset wrote")
     part, held_out = (load(folder, split, size=network.config.size) for split in ("train", "held_out"))
@@ -61,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m training.finetune", description="Fine-tune a published classifier on a painted dataset."
     )
     arguments.add_training_flags(parser, epochs=3, batch=128)
-    fit.add_models_flag(parser)
+    add_models_flag(parser)
     parser.add_argument("--classifier", required=True, help="published classifier to start from")
     add_tuning_flags(parser)
     return parser
@@ -73,4 +73,4 @@ def add_tuning_flags(parser: argparse.ArgumentParser) -> None:
 
 
 if __name__ == "__main__":
-    fit.command(main)
+    command(main)

@@ -10,7 +10,7 @@ The second time only the accuracy in the manifest and the card change: equal wei
 import argparse
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,48 +21,10 @@ from models.zoo import checkpoint
 from models.zoo.checkpoint import Checkpoint, Provenance
 from models.zoo.registry import MANIFEST_FILE, SHIPPED, ModelEntry, Registry
 from training.cli import numbers
-from training.loop import fit
+from training.cli.arguments import add_models_flag, command
+from training.loop.finished_run import FinishedRun, as_checkpoint
 
 CHECKPOINTS = "checkpoints"
-
-
-@dataclass(frozen=True)
-class FinishedRun:
-    """What a training script left in its folder.
-
-    config: as given to `run.fit`. scores: on the held-out part of train. start: the log's first line, where and how it
-    was made. seconds: of training. reader: weights of the classifier that learned with a quantizer, if one did.
-    """
-
-    config: Mapping[str, Any]
-    weights: Mapping[str, Any]
-    scores: Mapping[str, float]
-    start: Mapping[str, Any]
-    epochs: int
-    seconds: float
-    reader: Mapping[str, Any] | None = None
-
-    @classmethod
-    def read(cls, folder: Path) -> "FinishedRun":
-        """Read state and log; raises SystemExit for a run that has epochs left."""
-        state = fit.read_state(folder)
-        wanted = state["config"]["training"]["epochs"]
-        if state["epoch"] < wanted:
-            raise SystemExit(f"{folder} has done {state['epoch']} of {wanted} epochs; finish it with --resume")
-        start = json.loads((folder / fit.LOG_FILE).read_text().splitlines()[0])
-        made = (state["scores"], start, state["epoch"], state["seconds"])
-        return cls(state["config"], state["weights"], *made, state.get("reader"))
-
-    def split(self, name: str) -> tuple["FinishedRun", "FinishedRun"]:
-        """The classifier that learned with the quantizer as a run of its own, and the quantizer as trained against it.
-
-        name: what the classifier will be called. Raises SystemExit where there is none.
-        """
-        if self.reader is None:
-            raise SystemExit("--reader: this run trained no classifier together with a quantizer")
-        reader = {**self.config, "kind": "classifier", "network": self.config["reader"]}
-        painter = {**self.config, "training": {**self.config["training"], "classifier": name}}
-        return replace(self, config=reader, weights=self.reader), replace(self, config=painter)
 
 
 def main(argv: Sequence[str] | None = None) -> ModelEntry:
@@ -119,22 +81,6 @@ def _served(config: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, 
         return ColorCNNConfig.from_json({**config["network"], **changes}).to_json()
     except ValueError as error:
         raise SystemExit(f"--{', --'.join(changes)}: {error}") from None
-
-
-def as_checkpoint(name: str, finished: FinishedRun) -> Checkpoint:
-    """What `publish` saves, in half precision: equal runs give equal files. SystemExit for a run that diverged."""
-    provenance = Provenance(
-        dataset=finished.config["training"]["dataset"],
-        command=finished.start["command"],
-        commit=finished.start["commit"],
-        seed=finished.config["training"]["seed"],
-        accuracy=finished.scores,
-        notes=f"{finished.epochs} epochs, {finished.seconds / 60:.0f} minutes on {finished.start['hardware']}",
-    )
-    for tensor, values in finished.weights.items():
-        if values.is_floating_point() and not bool(values.half().isfinite().all()):
-            raise SystemExit(f"{name}: {tensor} is beyond half precision, the run diverged; train with a smaller --lr")
-    return Checkpoint(finished.config["kind"], finished.config["network"], provenance, finished.weights)
 
 
 def _entry(finished: FinishedRun, stored: Checkpoint, name: str, results: Mapping[str, Any]) -> ModelEntry:
@@ -231,7 +177,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--run", type=Path, required=True, help="folder that the training script wrote to (--out)")
     parser.add_argument("--name", required=True, help="what requests and commands will call the model")
-    fit.add_models_flag(parser)
+    add_models_flag(parser)
     parser.add_argument("--reader", help="runs of training.train_joint: name of the classifier that learned with it")
     parser.add_argument(
         "--fade",
@@ -256,4 +202,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    fit.command(main)
+    command(main)

@@ -32,10 +32,10 @@ from models.quantizers.classical.catalog import CLASSICAL
 from models.quantizers.learned.colorcnn import LearnedQuantizer, load_quantizer
 from models.zoo.registry import Registry
 from training.cli import arguments, numbers
+from training.cli.arguments import add_data_flags, add_models_flag, command, require_data
 from training.data.datasets import DatasetError, LabelledImages, load, write_part
-from training.evaluate import harness
-from training.evaluate.harness import Images, parts
-from training.loop import fit
+from training.data.workers import Images, parts, worker_pool
+from training.loop.distributed import choose_device
 
 HEADER_FILE = "painted.json"
 _COST_FILE = "cost.json"
@@ -101,15 +101,15 @@ class Painting:
 def main(argv: Sequence[str] | None = None) -> Path:
     """Parse flags and paint; returns the folder."""
     args = _parser().parse_args(argv)
-    registry, folder = Registry.open(args.models), fit.require_data(args)
+    registry, folder = Registry.open(args.models), require_data(args)
     method = args.method or (LearnedQuantizer.name if args.quantizer else BPG)
     sha256 = registry.entry(args.quantizer).sha256 if args.quantizer else None
     painting = Painting(Setting(method, args.quantizer, args.colors, args.qp), sha256, args.chroma)
-    learned = load_quantizer(registry, args.quantizer, fit.choose_device(args.device)) if args.quantizer else None
+    learned = load_quantizer(registry, args.quantizer, choose_device(args.device)) if args.quantizer else None
     is_painted = (folder / HEADER_FILE).exists()
     size = learned.size if learned else args.size
     source = Source.painted(folder) if is_painted else Source.original(folder, args, size)
-    with harness.worker_pool(args.workers) as pool:
+    with worker_pool(args.workers) as pool:
         paint(source, painting, learned, args.out, pool)
     return Path(args.out)
 
@@ -191,8 +191,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m training.quantize_dataset",
         description="Write a dataset whose images are painted, coded as BPG, or both.",
     )
-    fit.add_data_flags(parser)
-    fit.add_models_flag(parser)
+    add_data_flags(parser)
+    add_models_flag(parser)
     painter = parser.add_mutually_exclusive_group()
     painter.add_argument("--quantizer", help="published learned quantizer that paints the images, in its own size")
     painter.add_argument("--method", choices=sorted(CLASSICAL), help="classical quantizer that paints them instead")
@@ -219,4 +219,4 @@ def add_source_flags(parser: argparse.ArgumentParser) -> None:
 
 
 if __name__ == "__main__":
-    fit.command(main)
+    command(main)

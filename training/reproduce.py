@@ -24,10 +24,12 @@ from typing import Any
 
 from models.zoo.registry import MANIFEST_FILE, ModelEntry, Registry
 from training.cli import arguments
+from training.cli.arguments import command
 from training.cli.recipe import Recipe
 from training.cli.recipe import arguments as words
 from training.data.datasets import DATA_VARIABLE, default_folder
 from training.loop import fit
+from training.loop.log import LOG_FILE, minutes_passed
 
 _JOINT = "train_joint"
 # How training.evaluate calls the model that a trainer makes.
@@ -175,7 +177,7 @@ class Row:
 
     def _first_line(self) -> dict[str, Any]:
         """Of the run's log: how it was begun."""
-        content: dict[str, Any] = json.loads((self.folder / fit.LOG_FILE).read_text().splitlines()[0])
+        content: dict[str, Any] = json.loads((self.folder / LOG_FILE).read_text().splitlines()[0])
         return content
 
     def _is_classifier(self) -> bool:
@@ -207,7 +209,7 @@ class Reproduction:
                 self._measure(row)
             else:
                 self._train(row)
-            print(f"{row.name}: done, see {row.results if recipe.test else row.folder / fit.LOG_FILE}", flush=True)
+            print(f"{row.name}: done, see {row.results if recipe.test else row.folder / LOG_FILE}", flush=True)
 
     def _rows(self, recipe: Recipe) -> list[Row]:
         """Its rows, when the models are there that they need: the first seed of other recipes, not measured here."""
@@ -249,7 +251,7 @@ class Reproduction:
         return [] if math.isinf(self.minutes) else ["--minutes", f"{max(0, self._minutes_left()):.1f}"]
 
     def _minutes_left(self) -> float:
-        return self.minutes - fit.minutes_passed()
+        return self.minutes - minutes_passed()
 
 
 def main(argv: Sequence[str] | None = None, call: Call | None = None) -> None:
@@ -289,4 +291,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    fit.command(main)
+    command(main)

@@ -19,9 +19,12 @@ from torch.nn import functional as F
 
 from models.networks.classifiers import Classifier, ClassifierConfig, build_classifier
 from training.cli import arguments, numbers
+from training.cli.arguments import command, require_data
 from training.data import augment
 from training.data.datasets import LabelledImages, load
 from training.loop import fit
+from training.loop.log import Log
+from training.loop.scoring import evaluate
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> Result:
     """Parse flags, train, and leave log.jsonl and state.pt in --out."""
     args = arguments.parse(_parser(), argv)
     device = arguments.begin(args)
-    data = load(fit.require_data(args), "train", size=args.size)
+    data = load(require_data(args), "train", size=args.size)
     mean, std = _pixel_statistics(data.images)
     network_config = ClassifierConfig(
         architecture=args.architecture, classes=len(data.classes), size=args.size, width=args.width, mean=mean, std=std
@@ -77,7 +80,7 @@ def train(
     part: LabelledImages,
     held_out: LabelledImages,
     device: torch.device,
-    log: fit.Log,
+    log: Log,
     *,
     resume: bool = False,
 ) -> Result:
@@ -106,17 +109,6 @@ def train(
     return Result(network.eval(), scores["held_out_top1"])
 
 
-@torch.inference_mode()
-def evaluate(network: nn.Module, data: LabelledImages, *, batch: int = 500) -> float:
-    """Top-1 accuracy in [0, 1], float32, no augmentation."""
-    network.eval()
-    right = [
-        (network(images.float().div(255)).argmax(1) == labels).sum()
-        for images, labels in zip(data.images.split(batch), data.labels.split(batch), strict=True)
-    ]
-    return float(torch.stack(right).sum()) / len(data)
-
-
 def _train_epoch(
     network: Classifier,
     optimizer: torch.optim.Optimizer,
@@ -124,7 +116,7 @@ def _train_epoch(
     data: LabelledImages,
     config: TrainingConfig,
     epoch: int,
-    log: fit.Log,
+    log: Log,
 ) -> dict[str, float]:
     network.train()
     device = data.labels.device
@@ -214,4 +206,4 @@ def add_optimizer_flags(parser: argparse.ArgumentParser, *, lr: float, label_smo
 
 
 if __name__ == "__main__":
-    fit.command(main)
+    command(main)

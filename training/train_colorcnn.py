@@ -22,11 +22,14 @@ from models.networks.colorcnn import DECODER_WIDTHS, ColorCNN, ColorCNNConfig, b
 from models.networks.folding import fold_batch_norm
 from models.zoo.registry import Registry
 from training.cli import arguments, numbers
+from training.cli.arguments import add_models_flag, classifier_and_data, command
+from training.cli.objective_flags import add_objective_flags, drawn_colors
 from training.data import augment
 from training.data.datasets import LabelledImages
 from training.loop import fit
-from training.loop.objective import Objective, TrainingConfig, add_objective_flags, drawn_colors
-from training.loop.scoring import classifier_and_data, frozen_classifier, score
+from training.loop.log import Log
+from training.loop.objective import Objective, TrainingConfig
+from training.loop.scoring import frozen_classifier, score
 
 SCORED_COLORS = (2, 4, 8, 16, 32, 64)
 _FULL_BATCH_COLORS = 64  # above it a batch shrinks, so that index probabilities keep their size
@@ -82,7 +85,7 @@ def train(
     config: TrainingConfig,
     data: LabelledImages,
     device: torch.device,
-    log: fit.Log,
+    log: Log,
     *,
     resume: bool = False,
 ) -> Result:
@@ -122,7 +125,7 @@ def train_epoch(
     scheduler: torch.optim.lr_scheduler.LRScheduler,
     data: LabelledImages,
     epoch: int,
-    log: fit.Log,
+    log: Log,
 ) -> dict[str, float]:
     """Train for one epoch, numbered from 0; mean losses to log."""
     config, device = objective.config, data.labels.device
@@ -183,7 +186,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     arguments.add_training_flags(parser, epochs=20, batch=128)
     arguments.add_split_flags(parser)
-    fit.add_models_flag(parser)
+    add_models_flag(parser)
     parser.add_argument("--classifier", required=True, help="published classifier to train against and to build upon")
     parser.add_argument(
         "--also", nargs="+", default=(), metavar="NAME", help="other classifiers that shall read it too"
@@ -197,4 +200,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    fit.command(main)
+    command(main)

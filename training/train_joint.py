@@ -22,10 +22,13 @@ from models.networks.colorcnn import ColorCNN
 from models.networks.folding import fold_batch_norm
 from models.zoo.registry import Registry
 from training.cli import arguments, numbers
+from training.cli.arguments import add_models_flag, classifier_and_data, command
+from training.cli.objective_flags import add_objective_flags, drawn_colors
 from training.data.datasets import LabelledImages
 from training.loop import fit
-from training.loop.objective import Objective, TrainingConfig, add_objective_flags, drawn_colors
-from training.loop.scoring import classifier_and_data, score
+from training.loop.log import Log
+from training.loop.objective import Objective, TrainingConfig
+from training.loop.scoring import score
 from training.train_colorcnn import SCORED_COLORS, Result, around, started_from, train_epoch, warm_cosine
 
 
@@ -52,7 +55,7 @@ def train(
     config: JointConfig,
     data: LabelledImages,
     device: torch.device,
-    log: fit.Log,
+    log: Log,
     *,
     resume: bool = False,
 ) -> Result:
@@ -95,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     arguments.add_training_flags(parser, epochs=20, batch=128)
     arguments.add_split_flags(parser)
-    fit.add_models_flag(parser)
+    add_models_flag(parser)
     parser.add_argument(
         "--classifier", required=True, help="published classifier to build upon, and to start the reader from"
     )
@@ -107,4 +110,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    fit.command(main)
+    command(main)

@@ -22,11 +22,13 @@ from models.networks.classifiers import Classifier
 from models.networks.folding import fold_batch_norm
 from models.networks.published import PublishedColorCNN, PublishedConfig
 from training.cli import arguments, numbers
+from training.cli.arguments import add_models_flag, classifier_and_data, command
 from training.data import augment
 from training.data.datasets import LabelledImages
 from training.loop import fit
+from training.loop.log import Log
 from training.loop.losses import regulariser
-from training.loop.scoring import classifier_and_data, score
+from training.loop.scoring import score
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def train(
     config: TrainingConfig,
     data: LabelledImages,
     device: torch.device,
-    log: fit.Log,
+    log: Log,
     *,
     resume: bool = False,
 ) -> Result:
@@ -116,7 +118,7 @@ def _train_epoch(
     data: LabelledImages,
     config: TrainingConfig,
     epoch: int,
-    log: fit.Log,
+    log: Log,
 ) -> dict[str, float]:
     network.train()
     device = data.labels.device
@@ -152,7 +154,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     arguments.add_training_flags(parser, epochs=60, batch=128)
     arguments.add_split_flags(parser)
-    fit.add_models_flag(parser)
+    add_models_flag(parser)
     parser.add_argument("--classifier", required=True, help="published classifier to train against")
     parser.add_argument("--colors", type=numbers.COLORS, required=True, help="K, the number of colours, 2 to 256")
     parser.add_argument(
@@ -178,4 +180,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    fit.command(main)
+    command(main)

@@ -21,9 +21,7 @@ from models.evaluation import metrics
 from models.palette_image import PaletteImage
 from models.prediction import Prediction
 from models.quantizers.base import Quantizer
-from models.resampling import resize
-
-Pixels = NDArray[np.uint8]
+from models.rgb import Pixels, resize
 
 
 class Judge(Protocol):

@@ -8,11 +8,8 @@ from collections.abc import Iterator
 
 import numpy as np
 import skimage.metrics
-from numpy.typing import NDArray
 
-from models.rgb import check_pixels, pack
-
-Pixels = NDArray[np.uint8]
+from models.rgb import Pixels, check_pixels, pack
 
 _PEAK = 255
 _BAND = 1 << 20  # samples or pixels at a time, where a few numbers of 4 bytes are kept for each

@@ -11,10 +11,9 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-Pixels = NDArray[np.uint8]
+from models.rgb import Pixels
 
 # All in pixels.
 _MARGIN, _GAP = 12, 8  # around the sheet and between its columns

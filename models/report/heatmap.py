@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import math
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-Pixels = NDArray[np.uint8]
+from models.rgb import Pixels
 
 # Cold to hot: dark blue, blue, cyan, yellow, red, dark red, evenly spaced over [0, 1].
 _HEAT_ANCHORS = ((0, 0, 128), (0, 64, 255), (0, 255, 255), (255, 255, 0), (255, 48, 0), (128, 0, 0))
@@ -52,10 +51,3 @@ def draw(pixels: Pixels, heat: NDArray[np.float32]) -> Pixels:
     levels = np.clip(smooth * 255 + 0.5, 0, 255).astype(np.uint8)
     mixed: Pixels = ((pixels.astype(np.uint16) + _HEAT[levels]) // 2).astype(np.uint8)
     return mixed
-
-
-def encode_rgb(pixels: Pixels) -> bytes:
-    """(H, W, 3) uint8 as a 24-bit PNG."""
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG", compress_level=3)  # half the time of the default, some percent larger
-    return buffer.getvalue()

@@ -14,11 +14,14 @@ from starlette.types import Receive, Scope, Send
 from models.evaluation.compare import Summary
 from models.names import method_name
 from models.report import contact_sheet
-from service.api.responses import JSON, NO_MODEL, PNG, header_text, json_answer, server_timing
-from service.benchmark.runner import Benchmarks, Event, Failure, Finished, ImageDone, Job, Place, RowDone
+from service.api.responses import NO_MODEL, json_answer
+from service.benchmark.job import Event, Failure, Finished, ImageDone, Job, RowDone
+from service.benchmark.runner import Benchmarks, Place
 from service.benchmark.worker import draw_sheet, write_benchmark_page
 from service.http.disconnect import while_connected
+from service.http.headers import header_text, server_timing
 from service.runtime.timing import Stopwatch, Timings
+from service.schemas.media_types import HTML, JSON, NDJSON, PNG
 from service.schemas.reports import (
     BenchmarkFailedImage,
     BenchmarkFailedRow,
@@ -32,8 +35,6 @@ from service.schemas.reports import (
     ResultsReport,
 )
 
-HTML = "text/html"
-NDJSON = "application/x-ndjson"
 SILENCE = 5.0  # seconds
 
 # A page runs nothing and loads nothing, whatever its tables may hold.

@@ -8,16 +8,17 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
-from service.api.benchmark_responses import HTML, NDJSON
-from service.api.responses import BPG, JSON, PNG
-from service.benchmark.runner import Job, Place, SheetUse
+from service.benchmark.job import Job, SheetUse
+from service.benchmark.runner import Place
 from service.http.negotiation import choose
-from service.http.uploads import Upload, parse_options, read_upload
+from service.http.uploads import parse_options, read_upload
 from service.inference.compression import Compression
 from service.lifecycle import Service
 from service.metrics import Metrics
 from service.runtime.timing import Timings
+from service.schemas.media_types import BPG, HTML, JSON, NDJSON, PNG
 from service.schemas.options import MAX_IMAGES, BenchmarkOptions, ClassifyOptions, CompressOptions, QuantizeOptions
+from service.schemas.upload import Upload
 
 
 async def _service(request: Request) -> Service:

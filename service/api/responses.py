@@ -6,7 +6,6 @@ import base64
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
-from urllib.parse import quote
 
 from pydantic import BaseModel
 from starlette.responses import Response
@@ -15,10 +14,12 @@ from models.codecs.bpg import Coding
 from models.evaluation import metrics
 from models.palette_image import MAX_COLORS, PaletteImage
 from models.prediction import Prediction
+from service.http.headers import header_text, server_timing
 from service.inference.compression import Compressed, Version, Wanted
 from service.inference.engine import Choice, Engine
 from service.inference.pipeline import Classified, DrawnMap, Quantized
-from service.runtime.timing import STAGES, Timings
+from service.runtime.timing import Timings
+from service.schemas.media_types import BPG, JSON, PNG
 from service.schemas.reports import (
     BpgReport,
     CamReport,
@@ -35,12 +36,7 @@ from service.schemas.reports import (
     VersionReport,
 )
 
-PNG = "image/png"
-BPG = "image/bpg"
-JSON = "application/json"
 NO_MODEL = "none"  # X-Model of a classical method
-
-_PLAIN = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
 
 
 def quantize_answer(result: Quantized, media_type: str) -> Response:
@@ -113,16 +109,6 @@ def models_report(engine: Engine) -> ModelsReport:
 def json_answer(report: BaseModel, headers: dict[str, str]) -> Response:
     """`report` as `application/json`."""
     return Response(report.model_dump_json(), headers=headers, media_type=JSON)
-
-
-def server_timing(timings: Timings) -> str:
-    """The value of Server-Timing, in milliseconds as the W3C draft wants it."""
-    return ", ".join(f"{stage};dur={getattr(timings, stage) * 1000:.1f}" for stage in STAGES)
-
-
-def header_text(text: str) -> str:
-    """Text that is safe in a header: everything but printable ASCII is percent-encoded as UTF-8, and `%` itself."""
-    return quote(text, safe=_PLAIN)
 
 
 def _common_headers(timings: Timings, notes: Sequence[str]) -> dict[str, str]:

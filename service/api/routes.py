@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from service import metrics
 from service.api import openapi
-from service.api.benchmark_responses import HTML, NDJSON, BenchmarkLines, benchmark_answer, results_answer
+from service.api.benchmark_responses import BenchmarkLines, benchmark_answer, results_answer
 from service.api.dependencies import (
     AdmittedCompression,
     AdmittedService,
@@ -34,9 +34,10 @@ from service.api.dependencies import (
     ServiceMetrics,
     StageObserver,
 )
-from service.api.responses import COMPRESSED, PNG, classify_answer, compress_answer, models_report, quantize_answer
+from service.api.responses import COMPRESSED, classify_answer, compress_answer, models_report, quantize_answer
 from service.http.disconnect import while_connected
-from service.inference.pipeline import TOP
+from service.schemas.media_types import HTML, NDJSON, PNG
+from service.schemas.options import TOP
 from service.schemas.reports import ModelsReport, StatusReport
 
 Handler = TypeVar("Handler", bound=Callable[..., Awaitable[BaseModel | Response]])

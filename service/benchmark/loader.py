@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from models.evaluation.compare import Setting
+from models.names import PUBLISHED
 from models.quantizers.base import MAX_COLORS, MIN_COLORS, Quantizer
 from models.quantizers.classical.catalog import CLASSICAL
 from models.quantizers.learned.colorcnn import LearnedQuantizer, load_quantizer
@@ -17,7 +18,6 @@ from models.quantizers.learned.published import load_published
 from models.recognizer import load_recognizer
 from models.zoo.registry import Registry
 from service.benchmark.worker import Classifier
-from service.inference.engine import PUBLISHED
 
 
 @dataclass(frozen=True)

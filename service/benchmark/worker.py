@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from models.codecs.truecolor import encode_rgb
 from models.decoding.decode import decode
 from models.errors import ColorCNNError
 from models.evaluation import metrics
@@ -20,11 +21,11 @@ from models.evaluation.compare import Judge, Row, Sample, Setting, compare
 from models.prediction import Prediction
 from models.quantizers.base import Quantizer
 from models.report import contact_sheet, heatmap
+from models.rgb import Pixels
 
 if TYPE_CHECKING:
     from service.schemas.reports import BenchmarkReport
 
-Pixels = NDArray[np.uint8]
 
 _open: dict[str, Pixels] = {}  # of one image at most
 
@@ -131,7 +132,7 @@ def draw_sheet(columns: Sequence[str], rows: Sequence[contact_sheet.Row]) -> She
     """The contact sheet with these headings of columns."""
     pixels = contact_sheet.draw(columns, rows)
     height, width = pixels.shape[:2]
-    png = heatmap.encode_rgb(pixels)
+    png = encode_rgb(pixels)
     return Sheet(png, metrics.count_colors(pixels), metrics.bits_per_pixel(len(png), height, width))
 
 

@@ -17,7 +17,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 
-from service.http.problems import RateLimited, Unauthorized
+from service.errors import RateLimited, Unauthorized
 from service.http.rate_limit import RateLimiter
 from service.settings import Settings
 

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.http.problems import RetryLater, error_answer
+from service.errors import RetryLater
+from service.http.problems import error_answer
 
 
 class Doorkeeper:

@@ -16,12 +16,12 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.http.headers import _POLICIES, HEADER, SECURITY_HEADERS
 from service.http.problems import INTERNAL, internal_error
 from service.lifecycle import Service
 from service.metrics import Metrics
 from service.runtime.logs import Event, request_id_here
 
-HEADER = "X-Request-ID"
 CLIENT_CLOSED = 499  # nginx's number for a client that left; only ever in the log and in the metrics
 
 log = logging.getLogger("colorcnn.access")
@@ -29,23 +29,6 @@ log = logging.getLogger("colorcnn.access")
 _SAFE_ID = re.compile(r"[A-Za-z0-9._~-]{1,128}")
 _PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 _LONGEST_PATH = 200  # characters in the log
-
-# What browsers shall do with an answer, unless it says otherwise itself: take it for what it says it is, show it in no
-# frame, load nothing for it, keep it nowhere, and tell nobody where it came from.
-SECURITY_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Cache-Control": "no-store",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
-# The page of FastAPI takes its script and style from this host, its icon from that, and starts with a line of script.
-_DOCS_POLICY = (
-    "default-src 'none'; connect-src 'self'; frame-ancestors 'none'; img-src data: https://fastapi.tiangolo.com; "
-    "script-src 'unsafe-inline' https://cdn.jsdelivr.net; style-src 'unsafe-inline' https://cdn.jsdelivr.net"
-)
-_POLICIES = {"/docs": SECURITY_HEADERS | {"Content-Security-Policy": _DOCS_POLICY}}
 
 
 def request_id(headers: Headers) -> str:

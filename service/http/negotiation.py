@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from service.http.problems import NotAcceptable
+from service.errors import NotAcceptable
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from http import HTTPStatus
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from service.http.middleware import HEADER, SECURITY_HEADERS
+from service.http.headers import HEADER, SECURITY_HEADERS
 from service.http.problems import HEAD_TOO_LARGE, MALFORMED_REQUEST, Problem, problem_response
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import TypeVar, get_origin
 
 import anyio
@@ -14,7 +13,8 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from models.errors import BadOption, ImageTooLarge
-from service.http.problems import BadUpload, MalformedUpload, UploadTimeout
+from service.errors import BadUpload, MalformedUpload, UploadTimeout
+from service.schemas.upload import Upload, UploadedFile
 
 Options = TypeVar("Options", bound=BaseModel)
 
@@ -27,28 +27,6 @@ _HINT_OF_SEVERAL = (
     "Send each image as a field `file` (curl -F file=@a.jpg -F file=@b.jpg), or one as the raw body "
     "(curl --data-binary @photo.jpg)."
 )
-
-
-@dataclass(frozen=True)
-class UploadedFile:
-    """One image: its bytes, and the name that the client gave it, which may hold anything; empty where it gave none."""
-
-    data: bytes
-    name: str = ""
-
-
-@dataclass(frozen=True)
-class Upload:
-    """What a request carried: its images, one or more, and its options as (name, value) in the order they came."""
-
-    files: tuple[UploadedFile, ...]
-    form_options: tuple[tuple[str, str], ...] = ()
-    query_options: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def image(self) -> bytes:
-        """The bytes of the first image, for endpoints that take one."""
-        return self.files[0].data
 
 
 async def read_upload(

@@ -13,14 +13,16 @@ import numpy as np
 from anyio import BrokenWorkerProcess, CapacityLimiter
 
 from models.codecs import bpg, png
+from models.codecs.truecolor import encode_rgb
 from models.errors import BadOption, CodecError, ImageTooLarge
 from models.evaluation import metrics
 from models.palette_image import PaletteImage, nearest
 from models.prediction import Prediction
-from models.report import heatmap
+from models.rgb import Pixels
+from service.inference.admission import Admission, Slot, in_time
 from service.inference.encoding_worker import Files, encode_all, warm_up
-from service.inference.engine import Choice, Pixels
-from service.inference.stages import Admission, Slot, Steps, in_time
+from service.inference.engine import Choice
+from service.inference.stages import Steps
 from service.runtime.timing import Stopwatch, Timings
 from service.runtime.worker_process import Run
 from service.schemas.options import CompressOptions
@@ -144,7 +146,7 @@ class Compression:
             pictures = await self._steps.run(watch, "decode", read_back)
             seen = await self._recognise(watch, pictures, choice) if options.recognise else [None] * len(pictures)
             versions = await self._steps.run(watch, "encode", partial(_measure, data, files, pictures, seen))
-            shown = partial(heatmap.encode_rgb, pictures[2])
+            shown = partial(encode_rgb, pictures[2])
             kept = partial(_is_index_map_kept, image, pictures[2])
             picture = await self._steps.run(watch, "encode", shown) if wanted == "picture" else None
             index_map_kept = await self._steps.run(watch, "encode", kept) if wanted == "report" else None

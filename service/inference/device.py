@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from models.palette_image import PaletteImage
 from models.prediction import Prediction
-from service.http.problems import NotReady, QueueFull
+from models.rgb import Pixels
+from service.errors import NotReady, QueueFull
 from service.inference.batching import Batcher, Closed, Expired, Full, Limits, Ran
 from service.inference.device_errors import is_broken, is_out_of_memory, out_of_memory
-from service.inference.engine import Choice, Engine, Pixels
+from service.inference.engine import Choice, Engine
 from service.runtime.logs import request_id_here
 from service.runtime.timing import Stopwatch
 from service.settings import Settings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from models.errors import NotFinite
-from service.http.problems import OutOfMemory
+from service.errors import OutOfMemory
 
 # How torch begins what a CUDA library reports; after an error in a kernel all that follows fails, until a new process.
 _SIGNS = ("CUDA error", "CUDA driver error", "cuDNN error")

@@ -9,8 +9,8 @@ import numpy as np
 
 from models.codecs import bpg, png
 from models.codecs.bpg import Coding, Encoded, Mode
-from models.codecs.bpg.color import Pixels
 from models.palette_image import PaletteImage
+from models.rgb import Pixels
 
 
 class Files(NamedTuple):

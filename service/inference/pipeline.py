@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from functools import partial
 
 from models.codecs import png
+from models.codecs.truecolor import encode_rgb
 from models.decoding.decode import DecodedImage
-from models.errors import BadOption
 from models.evaluation import metrics
 from models.palette_image import PaletteImage
 from models.prediction import Prediction
 from models.report import heatmap
-from service.inference.engine import Choice, Pixels
-from service.inference.stages import Admission, Room, Steps, in_time
+from models.rgb import Pixels
+from service.inference.admission import Admission, Room, in_time
+from service.inference.engine import Choice
+from service.inference.stages import Steps
 from service.runtime.timing import Stopwatch, Timings
-from service.schemas.options import ClassifyOptions, ImageOptions, QuantizeOptions
+from service.schemas.options import ClassifyOptions, ImageOptions, QuantizeOptions, find_class
 from service.settings import Settings
-
-TOP = "top"
 
 
 @dataclass(frozen=True)
@@ -158,33 +158,9 @@ class Pipeline:
         def render() -> DrawnMap:
             drawn = heatmap.draw(heatmap.fit(pixels, self._settings.max_cam_pixels), heat)
             height, width = drawn.shape[:2]
-            return DrawnMap(shown, heatmap.encode_rgb(drawn), width, height, metrics.count_colors(drawn))
+            return DrawnMap(shown, encode_rgb(drawn), width, height, metrics.count_colors(drawn))
 
         return await self._steps.run(watch, "encode", render)
-
-
-def find_class(cam: str | None, classes: tuple[str, ...]) -> int | None:
-    """The index that the option `cam` means: a label, an index, or `top` (and no option) for None.
-
-    Raises:
-        BadOption: it is none of them.
-    """
-    return None if cam is None or cam == TOP else class_index("cam", cam, classes, also=f"`{TOP}`, ")
-
-
-def class_index(option: str, text: str, classes: tuple[str, ...], also: str = "") -> int:
-    """The index of the class that `text`, given for `option`, names by its label or its index.
-
-    Raises:
-        BadOption: it names none; the message says what it may be, beginning with `also`.
-    """
-    if text in classes:
-        return classes.index(text)
-    if text.isascii() and text.isdigit() and len(text) < 10 and int(text) < len(classes):
-        return int(text)
-    known = ", ".join(classes[:20]) + (", ..." if len(classes) > 20 else "")
-    last = len(classes) - 1
-    raise BadOption(f"{option} {text!r:.80} is no class; give {also}an index from 0 to {last} or one of {known}.")
 
 
 def _prediction(ranking: tuple[Prediction, ...], index: int | None) -> Prediction:

@@ -9,9 +9,9 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, StringConstraints
 
 from models.codecs.bpg import Mode
-from models.names import ONE_PASS, REFINED
+from models.errors import BadOption
+from models.names import LEARNED_METHOD, ONE_PASS, REFINED
 from models.quantizers.base import MAX_COLORS, MIN_COLORS
-from service.inference.engine import LEARNED_METHOD
 
 Value = TypeVar("Value")
 Name = Annotated[str, StringConstraints(min_length=1)]
@@ -174,3 +174,30 @@ class BenchmarkOptions(ImageOptions):
     cam: bool = Field(
         False, description="Whether the contact sheet shows where the classifier looks (class activation maps)."
     )
+
+
+TOP = "top"
+
+
+def find_class(cam: str | None, classes: tuple[str, ...]) -> int | None:
+    """The index that the option `cam` means: a label, an index, or `top` (and no option) for None.
+
+    Raises:
+        BadOption: it is none of them.
+    """
+    return None if cam is None or cam == TOP else class_index("cam", cam, classes, also=f"`{TOP}`, ")
+
+
+def class_index(option: str, text: str, classes: tuple[str, ...], also: str = "") -> int:
+    """The index of the class that `text`, given for `option`, names by its label or its index.
+
+    Raises:
+        BadOption: it names none; the message says what it may be, beginning with `also`.
+    """
+    if text in classes:
+        return classes.index(text)
+    if text.isascii() and text.isdigit() and len(text) < 10 and int(text) < len(classes):
+        return int(text)
+    known = ", ".join(classes[:20]) + (", ..." if len(classes) > 20 else "")
+    last = len(classes) - 1
+    raise BadOption(f"{option} {text!r:.80} is no class; give {also}an index from 0 to {last} or one of {known}.")

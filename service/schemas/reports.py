@@ -7,7 +7,7 @@ from typing import Generic, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from models.codecs.bpg import Mode
-from service.inference.engine import CLASSIFIER, COLORCNN, LEARNED_METHOD
+from models.names import CLASSIFIER, COLORCNN, LEARNED_METHOD
 
 Colors = TypeVar("Colors", int, int | None)
 

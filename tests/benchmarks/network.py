@@ -39,6 +39,7 @@ from models.networks.published import PublishedColorCNN, PublishedConfig
 from models.palette_image import PaletteImage
 from models.quantizers.base import exact
 from models.quantizers.learned.colorcnn import LearnedQuantizer, color_sums, load_quantizer, mean_palette
+from models.rgb import Pixels
 from models.zoo.registry import Registry
 from training.report import markdown
 
@@ -46,7 +47,6 @@ MODEL = "cifar10-resnet9-colorcnn"
 COLORS = (2, 4, 16)
 SQUARE = 120  # side of the squares of the photo that are scaled down to the quantizer's own size
 
-Pixels = NDArray[np.uint8]
 Work = Callable[[], object]
 
 

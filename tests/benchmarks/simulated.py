@@ -10,7 +10,8 @@ import numpy as np
 
 from models.palette_image import PaletteImage
 from models.prediction import Prediction
-from service.inference.engine import Choice, Pixels
+from models.rgb import Pixels
+from service.inference.engine import Choice
 from tests.benchmarks.batching import BATCH_MS, IMAGE_MS
 from tests.service.fake_loader import CLASSES
 from tests.service.fakes import OWN_SIZE, FakeEngine

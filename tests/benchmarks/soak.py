@@ -30,7 +30,7 @@ import numpy as np
 from service.http.problems import MEDIA_TYPE
 from tests.benchmarks.http_load import Client, Outcome, Request, at_rate, one_after_another
 from tests.service.processes import ROOT, Server, serving
-from training.loop.fit import commit
+from training.loop.provenance import commit
 
 TIMES = 10
 CLIENTS = 16  # half of what the queue holds

@@ -24,7 +24,7 @@ import httpx
 from tests.fuzz import campaign
 from tests.service.images import DRAWING
 from tests.service.processes import Server, serving
-from training.loop.fit import commit
+from training.loop.provenance import commit
 
 SETTINGS = {"max_pixels": str(512 * 512), "upload_timeout": "4", "log_level": "warning"}
 

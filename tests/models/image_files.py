@@ -12,8 +12,7 @@ from PIL import Image
 from models.codecs.bpg.codec import Chroma, Coding, encode
 from models.codecs.bpg.container import Extension, ExtensionTag
 from models.decoding.decode import DecodedImage
-
-Pixels = npt.NDArray[np.uint8]
+from models.rgb import Pixels
 
 WHITE = [255, 255, 255]
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.rgb import check_pixels, pack, unpack
+from models.rgb import check_pixels, pack, resize, unpack
 
 
 def test_a_colour_is_a_number_of_six_hexadecimal_digits() -> None:
@@ -16,3 +16,16 @@ def test_a_colour_is_a_number_of_six_hexadecimal_digits() -> None:
 def test_other_shapes_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"\(H, W, 3\) uint8"):
         check_pixels(np.zeros(shape, np.uint8))
+
+
+def test_an_image_of_the_right_size_is_left_alone() -> None:
+    pixels = np.arange(8 * 8 * 3, dtype=np.uint8).reshape(8, 8, 3)
+    assert resize(pixels, 8) is pixels
+
+
+def test_every_pixel_of_a_large_image_counts() -> None:
+    """A fine checkerboard becomes gray; a filter that skips pixels would give black or white."""
+    board = np.indices((512, 300)).sum(0) % 2 * np.uint8(255)
+    scaled = resize(np.repeat(board[..., None], 3, 2).astype(np.uint8), 32)
+    assert scaled.shape == (32, 32, 3)
+    assert np.abs(scaled.astype(int) - 127).max() <= 4

@@ -15,7 +15,8 @@ from models.palette_image import PaletteImage
 from models.prediction import Prediction
 from models.quantizers.base import Quantizer
 from models.report import contact_sheet
-from service.benchmark.worker import Classifier, Pixels
+from models.rgb import Pixels
+from service.benchmark.worker import Classifier
 
 CLASSES = ("dark", "light", "déjà vu")
 

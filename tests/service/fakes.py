@@ -14,8 +14,9 @@ from models.palette_image import PaletteImage
 from models.prediction import Prediction
 from models.quantizers.classical.catalog import CLASSICAL
 from models.quantizers.learned.colorcnn import LEARNED_METHODS
+from models.rgb import Pixels
 from models.zoo.registry import ModelEntry
-from service.inference.engine import Choice, Pixels
+from service.inference.engine import Choice
 from tests.service.fake_loader import CLASSES, FakeClassifier, grey_steps
 
 Result = TypeVar("Result")

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from models.codecs import bpg
-from service.inference.engine import Pixels
+from models.rgb import Pixels
 
 
 def ramp(width: int = 40, height: int = 24) -> Pixels:

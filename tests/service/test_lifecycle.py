@@ -12,8 +12,9 @@ from httpx import AsyncClient
 from models.errors import CorruptCheckpoint, NotFinite
 from models.palette_image import PaletteImage
 from models.quantizers.classical.catalog import CLASSICAL
+from models.rgb import Pixels
 from service.app import create_app
-from service.inference.engine import Choice, Pixels
+from service.inference.engine import Choice
 from service.lifecycle import Phase, Service
 from service.settings import Settings
 from tests.service.api.test_bad_input import problem

@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from service.app import create_app
 from service.inference.device import WORK
-from service.inference.engine import ModelEngine
+from service.inference.model_engine import ModelEngine
 from service.runtime.timing import STAGES, Stopwatch
 from service.settings import Settings
 from tests.service.conftest import PATIENCE, loaded, running

@@ -12,9 +12,9 @@ from tests.training.synthetic import CLASSES, stripes
 from training import finetune, publish
 from training.data.datasets import DatasetError, LabelledImages, load, write_part
 from training.loop import fit
-from training.loop.scoring import frozen_classifier
+from training.loop.scoring import evaluate, frozen_classifier
 from training.quantize_dataset import HEADER_FILE
-from training.train_classifier import Result, evaluate
+from training.train_classifier import Result
 
 
 def inverted(count: int, seed: int) -> LabelledImages:

@@ -13,6 +13,7 @@ from models.zoo.registry import Registry
 from tests.training.conftest import Workshop
 from training import publish
 from training.loop import fit
+from training.loop.log import LOG_FILE
 
 
 def test_the_published_network_answers_as_the_trained_one(workshop: Workshop) -> None:
@@ -72,7 +73,7 @@ def test_a_diverged_run_is_not_published(workshop: Workshop, tmp_path: Path, val
     state = fit.read_state(workshop.runs / "stripes")
     name, weights = next((name, tensor) for name, tensor in state["weights"].items() if tensor.is_floating_point())
     fit.save_state(tmp_path, state | {"weights": state["weights"] | {name: torch.full_like(weights, value)}})
-    shutil.copy(workshop.runs / "stripes" / fit.LOG_FILE, tmp_path)
+    shutil.copy(workshop.runs / "stripes" / LOG_FILE, tmp_path)
     with pytest.raises(SystemExit, match=f"{name} .*diverged.*smaller --lr"):
         publish.main(["--models", str(tmp_path / "models"), "--run", str(tmp_path), "--name", "wild"])
     assert not (tmp_path / "models").exists()

@@ -18,8 +18,9 @@ from models.zoo.registry import Registry
 from tests.training.conftest import Workshop
 from training import quantize_dataset
 from training.data.datasets import DatasetError, LabelledImages, load, mean_file_size
+from training.data.workers import worker_pool
+from training.data.workers import worker_pool as processes
 from training.evaluate import harness
-from training.evaluate.harness import worker_pool as processes
 
 pytestmark = pytest.mark.usefixtures("pool_in_this_process")
 
@@ -137,7 +138,7 @@ def test_what_is_whole_is_not_read_again(two_colors: Path, workshop: Workshop, t
         read.append(split)
         return load(two_colors, split, size=16)
 
-    with harness.worker_pool(1) as pool:
+    with worker_pool(1) as pool:
         quantize_dataset.paint(quantize_dataset.Source(recorded, header), painting, None, coded, pool)
     assert read == ["test"] and (coded / "test-00000.parquet").exists()
 

@@ -10,11 +10,18 @@ from typing import Any, TypeVar
 
 import torch
 
+from models.errors import ColorCNNError
+from models.networks.classifiers import Classifier
 from models.networks.precision import has_bfloat16
+from models.zoo.registry import Registry
 from training.cli import numbers
 from training.cli.recipe import OF_A_CALL, Recipe, arguments
-from training.data.datasets import DatasetError
+from training.data.datasets import DATA_VARIABLE, DatasetError, LabelledImages, default_folder, load
 from training.loop import fit
+from training.loop.distributed import Workers, choose_device
+from training.loop.log import LOG_FILE, Log
+from training.loop.provenance import describe
+from training.loop.scoring import frozen_classifier
 
 _NEVER, _ALWAYS, _AUTO = "never", "always", "auto"
 
@@ -42,12 +49,12 @@ def parse(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argpar
 
 def _is_gpu(hardware: str, device: str) -> bool:
     """Whether --hardware, or else --device, asks for what a recipe says of GPUs."""
-    return hardware == "gpu" or (hardware == "auto" and fit.choose_device(device).type == "cuda")
+    return hardware == "gpu" or (hardware == "auto" and choose_device(device).type == "cuda")
 
 
 def configuration(kind: Callable[..., Configuration], args: argparse.Namespace, **others: Any) -> Configuration:
     """A trainer's frozen dataclass: each field has the value of the flag of its name, or that in `others`."""
-    bf16 = not args.fp32 and has_bfloat16(fit.choose_device(args.device))
+    bf16 = not args.fp32 and has_bfloat16(choose_device(args.device))
     values = vars(args) | {"bf16": bf16} | others
     return kind(**{name: values[name] for name in signature(kind).parameters})
 
@@ -55,7 +62,7 @@ def configuration(kind: Callable[..., Configuration], args: argparse.Namespace, 
 def begin(args: argparse.Namespace) -> torch.device:
     """Seed torch's global generator, of which fresh weights are drawn; the device to train on."""
     torch.manual_seed(args.seed)
-    return fit.choose_device(args.device)
+    return choose_device(args.device)
 
 
 def resumes(args: argparse.Namespace) -> bool:
@@ -64,17 +71,17 @@ def resumes(args: argparse.Namespace) -> bool:
     return args.resume == _ALWAYS or (args.resume == _AUTO and state.exists())
 
 
-def open_log(args: argparse.Namespace) -> fit.Log:
+def open_log(args: argparse.Namespace) -> Log:
     """The log of a new run, or of the one to be resumed; begins with where and from what it is made.
 
     Raises DatasetError for a folder that holds another run: its log would tell two stories.
     """
-    workers = fit.Workers.from_environment()
-    if args.resume == _NEVER and not workers.rank and (args.out / fit.LOG_FILE).exists():
+    workers = Workers.from_environment()
+    if args.resume == _NEVER and not workers.rank and (args.out / LOG_FILE).exists():
         raise DatasetError(f"{args.out} holds a run already: go on with --resume, or choose another --out")
     args.out.mkdir(parents=True, exist_ok=True)
-    log = fit.Log(args.out, workers, args.minutes, args.score_every)
-    log.write("start", **fit.describe(), options=options(args))
+    log = Log(args.out, workers, args.minutes, args.score_every)
+    log.write("start", **describe(), options=options(args))
     return log
 
 
@@ -93,7 +100,7 @@ def add_split_flags(parser: argparse.ArgumentParser) -> None:
 
 def add_training_flags(parser: argparse.ArgumentParser, *, epochs: int, batch: int) -> None:
     """The flags that every trainer has."""
-    fit.add_data_flags(parser)
+    add_data_flags(parser)
     parser.add_argument("--out", type=Path, required=True, help="folder for log.jsonl and the run's state")
     parser.add_argument(
         "--epochs", type=numbers.COUNT, default=epochs, help="passes over the training part (%(default)s)"
@@ -145,3 +152,60 @@ def add_hardware_flag(parser: argparse.ArgumentParser) -> None:
 def _add_recipe_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recipe", help="take flags from FILE.toml, or from the one of this name in training/recipes/")
     add_hardware_flag(parser)
+
+
+def command(main: Callable[[], object]) -> None:
+    """Run a script's `main`; what the user can mend ends it with one line instead of a traceback."""
+    try:
+        main()
+    except (ColorCNNError, DatasetError) as error:
+        raise SystemExit(f"error: {error}") from None
+
+
+def add_data_flags(parser: argparse._ActionsContainer) -> None:
+    """Which dataset: the flags of every script that reads one."""
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=default_folder(),
+        help=f"dataset folder: SPLIT-*.parquet, or SPLIT/CLASS/ folders of images (default: ${DATA_VARIABLE})",
+    )
+    parser.add_argument(
+        "--dataset",
+        help="name of the dataset in results and model cards, and of its folder in --data, if that holds several "
+        "(default: the folder's name)",
+    )
+
+
+def add_models_flag(parser: argparse._ActionsContainer) -> None:
+    """Where published models are."""
+    parser.add_argument(
+        "--models", type=Path, help="folder with manifest.json and checkpoints/ (default: the models that ship here)"
+    )
+
+
+def require_data(args: argparse.Namespace) -> Path:
+    """The dataset folder of the flags, which also names the dataset if they do not; DatasetError without one.
+
+    A folder of datasets will do, where --dataset says which.
+    """
+    folder: Path | None = args.data
+    if folder is not None and args.dataset and (folder / args.dataset).is_dir():
+        folder = folder / args.dataset
+    if folder is None or not folder.is_dir():
+        named = f" {folder}" if folder else ""
+        raise DatasetError(f"no dataset folder{named}: give --data FOLDER or set {DATA_VARIABLE}")
+    args.dataset = args.dataset or folder.resolve().name
+    return folder
+
+
+def classifier_and_data(args: argparse.Namespace) -> tuple[Classifier, LabelledImages]:
+    """The frozen classifier of the flags, on the CPU, in eval mode, and the training images, of its size and classes.
+
+    Raises SystemExit if --classifier names another kind of model, DatasetError if the images are of other classes.
+    """
+    registry = Registry.open(args.models)
+    network = frozen_classifier(registry, args.classifier)
+    data = load(require_data(args), "train", size=network.config.size)
+    data.require_classes(registry.entry(args.classifier).classes)
+    return network, data

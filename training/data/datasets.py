@@ -20,7 +20,7 @@ from torch import Tensor
 
 from models.decoding.decode import decode
 from models.errors import ColorCNNError
-from models.resampling import resize
+from models.rgb import resize
 
 DATA_VARIABLE = "COLORCNN_DATA"
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}

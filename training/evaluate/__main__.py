@@ -28,9 +28,11 @@ from models.quantizers.learned.colorcnn import LEARNED_METHODS, LearnedQuantizer
 from models.quantizers.learned.published import PublishedQuantizer, load_published
 from models.zoo.registry import Registry
 from training.cli import numbers
+from training.cli.arguments import command
+from training.data.workers import Images, parts, worker_pool
 from training.evaluate import harness
-from training.evaluate.harness import Images, parts, words
-from training.loop import fit
+from training.evaluate.harness import words
+from training.loop.distributed import choose_device
 
 COLORS = (2, 4, 8, 16, 32, 64, 128, 256)
 QUALITIES = (1, 5, 10, 20, 30, 50, 70, 85, 95)
@@ -82,11 +84,11 @@ class Measurer:
 def main(argv: Sequence[str] | None = None) -> list[Summary]:
     """Parse flags, measure, print the table and write the JSON file."""
     args = _parser().parse_args(argv)
-    registry, device = Registry.open(args.models), fit.choose_device(args.device)
+    registry, device = Registry.open(args.models), choose_device(args.device)
     tests = harness.read_test_set(args, registry, device)
     networks = _networks(args, registry, device)
     settings = _settings(args, registry, networks)
-    with harness.worker_pool(args.workers) as pool:
+    with worker_pool(args.workers) as pool:
         measurer = Measurer(tests.images, tests.recognizer.size, networks, pool)
         return harness.evaluate(tests, settings, measurer, args, registry, clock=measurer.milliseconds)
 
@@ -177,4 +179,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    fit.command(main)
+    command(main)

@@ -23,9 +23,11 @@ from models.evaluation.compare import Measured, Setting, Summary, measure
 from models.quantizers.learned.colorcnn import LearnedQuantizer, load_quantizer
 from models.zoo.registry import Registry
 from training.cli import numbers
+from training.cli.arguments import command
+from training.data.workers import Images, parts, worker_pool
 from training.evaluate import harness
-from training.evaluate.harness import Images, parts, words
-from training.loop import fit
+from training.evaluate.harness import words
+from training.loop.distributed import choose_device
 
 COLORS = (2, 4, 8, 16, 32)
 QPS = tuple(range(52))
@@ -59,11 +61,11 @@ class Measurer:
 def main(argv: Sequence[str] | None = None) -> list[Summary]:
     """Parse flags, measure, print the table and write the JSON file."""
     args = _parser().parse_args(argv)
-    registry, device = Registry.open(args.models), fit.choose_device(args.device)
+    registry, device = Registry.open(args.models), choose_device(args.device)
     tests = harness.read_test_set(args, registry, device)
     learned = load_quantizer(registry, args.quantizer, device)
     painted = {None: tests.images} | {colors: _paint(learned, tests.images, colors) for colors in args.colors}
-    with harness.worker_pool(args.workers) as pool:
+    with worker_pool(args.workers) as pool:
         measurer = Measurer(painted, tests.recognizer.size, args.chroma, pool)
         codec = f"BPG {':'.join(args.chroma)}"
         settings, clock = _settings(args), measurer.milliseconds
@@ -111,4 +113,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    fit.command(main)
+    command(main)

@@ -19,9 +19,11 @@ from models.evaluation.compare import Measured, Setting, Summary
 from models.quantizers.learned.colorcnn import LearnedQuantizer, load_quantizer
 from models.zoo.registry import Registry
 from training.cli import numbers
+from training.cli.arguments import command
+from training.data.workers import Images, parts, worker_pool
 from training.evaluate import harness
-from training.evaluate.harness import Images, parts, words
-from training.loop import fit
+from training.evaluate.harness import words
+from training.loop.distributed import choose_device
 
 COLORS = (2, 4, 8, 16)
 PERCENTS = (0, 5, 10, 20, 35, 50, 70, 100)
@@ -58,13 +60,13 @@ class Measurer:
 def main(argv: Sequence[str] | None = None) -> list[Summary]:
     """Parse flags, measure, print the table and write the JSON file."""
     args = _parser().parse_args(argv)
-    registry, device = Registry.open(args.models), fit.choose_device(args.device)
+    registry, device = Registry.open(args.models), choose_device(args.device)
     tests = harness.read_test_set(args, registry, device)
     learned = load_quantizer(registry, args.quantizer, device)
     if not learned.heeds_fidelity:
         raise SystemExit(f"--quantizer: {args.quantizer} has a single strength, so that it heeds no fidelity")
     settings = [Setting(learned.name, args.quantizer, k, percent) for k in args.colors for percent in args.percents]
-    with harness.worker_pool(args.workers) as pool:
+    with worker_pool(args.workers) as pool:
         measurer = Measurer(tests.images, tests.recognizer.size, learned, pool)
         clock = measurer.milliseconds
         return harness.evaluate(tests, settings, measurer, args, registry, clock=clock, knob="fidelity in %")
@@ -96,4 +98,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    fit.command(main)
+    command(main)

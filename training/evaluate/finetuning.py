@@ -37,15 +37,19 @@ from models.zoo import checkpoint
 from models.zoo.registry import Registry
 from training import finetune, quantize_dataset
 from training.cli import arguments, numbers
+from training.cli.arguments import command, require_data
 from training.data.datasets import load, mean_file_size
+from training.data.workers import Images, worker_pool
 from training.evaluate import harness
-from training.evaluate.harness import Images, words
+from training.evaluate.harness import words
 from training.loop import fit
-from training.loop.scoring import frozen_classifier
-from training.publish import FinishedRun, as_checkpoint
+from training.loop.distributed import choose_device
+from training.loop.finished_run import FinishedRun, as_checkpoint
+from training.loop.log import minutes_passed
+from training.loop.provenance import commit
+from training.loop.scoring import evaluate, frozen_classifier
 from training.quantize_dataset import BPG, Painting, Source
 from training.report.finetuning import Tuned
-from training.train_classifier import evaluate
 
 COLORS = (2, 4, 8, 16, 32, 64)
 _QPS = range(52)
@@ -72,7 +76,7 @@ class Study:
     @cached_property
     def originals(self) -> Source:
         """The images as they are."""
-        return Source.original(fit.require_data(self.args), self.args, self.learned.size)
+        return Source.original(require_data(self.args), self.args, self.learned.size)
 
     def __call__(self, setting: Setting) -> Tuned:
         """Raises SystemExit with status 75 where the minutes end in the midst of fine-tuning."""
@@ -84,7 +88,7 @@ class Study:
         file = out / f"{name}.safetensors"
         sha256 = checkpoint.save(file, as_checkpoint(name, FinishedRun.read(out)), half=True)
         checkpoint.restore(after, checkpoint.load(file, sha256=sha256))
-        device = fit.choose_device(self.args.device)
+        device = choose_device(self.args.device)
         held_out, test = (load(folder, split, size=self.learned.size).to(device) for split in ("held_out", "test"))
         before = self.published
         return Tuned(
@@ -155,15 +159,15 @@ class Study:
 def main(argv: Sequence[str] | None = None) -> list[Tuned]:
     """Parse flags, measure and write the JSON file."""
     args = _parser().parse_args(argv)
-    fit.require_data(args)
+    require_data(args)
     registry = Registry.open(args.models)
-    device = fit.choose_device(args.device)
+    device = choose_device(args.device)
     learned = load_quantizer(registry, args.quantizer, device)
     published = frozen_classifier(registry, args.classifier).to(device)
     if published.config.size != learned.size:
         sizes = f"{published.config.size} pixels, {args.quantizer} paints {learned.size}"
         raise SystemExit(f"{args.classifier} reads images of {sizes}: choose two that were trained on one size")
-    with harness.worker_pool(args.workers) as pool:
+    with worker_pool(args.workers) as pool:
         study = Study(args, registry, learned, published, pool)
         head = _header(study)
         kept = harness.KeptRows(harness.kept_file(args.out), head, Tuned)
@@ -179,7 +183,7 @@ def _rows(study: Study, kept: harness.KeptRows[Tuned]) -> list[Tuned]:
     for setting in _settings(study):
         row = kept.find(setting)
         if row is None:
-            if begun and fit.minutes_passed() > study.args.minutes:
+            if begun and minutes_passed() > study.args.minutes:
                 raise SystemExit(os.EX_TEMPFAIL)
             begun = True
             row = kept.add(study(setting))
@@ -189,7 +193,7 @@ def _rows(study: Study, kept: harness.KeptRows[Tuned]) -> list[Tuned]:
 
 def _header(study: Study) -> dict[str, object]:
     args = study.args
-    test = study.originals.read("test").to(fit.choose_device(args.device))
+    test = study.originals.read("test").to(choose_device(args.device))
     names = (args.classifier, args.quantizer)
     return {
         "dataset": args.dataset,
@@ -202,7 +206,7 @@ def _header(study: Study) -> dict[str, object]:
         "tuning": {name: getattr(args, name) for name in ("epochs", "batch", "lr", "seed")},
         "chroma": ":".join(args.chroma),
         "top1_original": evaluate(study.published, test),
-        "commit": fit.commit(),
+        "commit": commit(),
     }
 
 
@@ -255,4 +259,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    fit.command(main)
+    command(main)

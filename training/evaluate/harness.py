@@ -2,9 +2,7 @@
 
 import argparse
 import json
-import multiprocessing
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from itertools import repeat
 from pathlib import Path
@@ -12,7 +10,6 @@ from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -23,12 +20,11 @@ from models.palette_image import PaletteImage
 from models.recognizer import Recognizer, load_recognizer
 from models.zoo.registry import Registry
 from training.cli import numbers
+from training.cli.arguments import add_data_flags, add_models_flag, require_data
 from training.data.datasets import DatasetError, LabelledImages, load
-from training.loop import fit
+from training.data.workers import Images, parts
+from training.loop.provenance import commit, describe
 
-_PART = 250  # images
-
-Images = NDArray[np.uint8]  # (B, s, s, 3) sRGB
 Measure = Callable[[Setting], Iterable[list[Measured]]]
 """Puts all images of a test set through one setting; gives the parts of `parts` in their order."""
 Clock = Callable[[Setting], float]
@@ -115,7 +111,7 @@ class KeptRows(Generic[RowKind]):
 
     def finish(self, out: Path, rows: Sequence[RowKind]) -> None:
         """Write the report of all rows, with the header and how it was made, in place of this file."""
-        report = {**fit.describe(), **self._header, "rows": [asdict(row) for row in rows]}
+        report = {**describe(), **self._header, "rows": [asdict(row) for row in rows]}
         _write(out, json.dumps(report, indent=1) + "\n")
         self.file.unlink()
 
@@ -123,7 +119,7 @@ class KeptRows(Generic[RowKind]):
 def read_test_set(args: argparse.Namespace, registry: Registry, device: torch.device) -> TestSet:
     """The test set and the classifier of the flags; its first `--images` images where the script has that flag."""
     recognizer = load_recognizer(registry, args.classifier, device)
-    data = load(fit.require_data(args), "test", size=recognizer.size)
+    data = load(require_data(args), "test", size=recognizer.size)
     return TestSet.prepare(data.select(torch.arange(len(data))[: getattr(args, "images", None)]), recognizer)
 
 
@@ -140,7 +136,7 @@ def evaluate(
 
     conditions: what else all rows have in common, for the head of the file.
     """
-    head = _header(tests, settings, args, registry) | conditions | {"commit": fit.commit()}
+    head = _header(tests, settings, args, registry) | conditions | {"commit": commit()}
     kept = KeptRows(kept_file(args.out), head, Summary)
     rows = [kept.find(setting) or kept.add(tests.summary(setting, measure(setting))) for setting in settings]
     with threadpool_limits(1):
@@ -160,21 +156,10 @@ def measure_painted(view: int, images: Images, painted: list[PaletteImage]) -> l
     return [measure_palette(pixels, image, view=view) for pixels, image in zip(images, painted, strict=True)]
 
 
-def worker_pool(workers: int | None) -> ProcessPoolExecutor:
-    """Not forked: torch's threads would not live on in the children. One thread each: they share the cores."""
-    context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=_use_one_thread)
-
-
-def parts(images: Images) -> list[Images]:
-    """The images in pieces that one process works on at a time."""
-    return np.array_split(images, -(-len(images) // _PART))
-
-
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """The flags of every evaluation."""
-    fit.add_data_flags(parser)
-    fit.add_models_flag(parser)
+    add_data_flags(parser)
+    add_models_flag(parser)
     parser.add_argument("--classifier", required=True, help="published classifier that looks at the images")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (%(default)s)")
     parser.add_argument(
@@ -186,10 +171,6 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def words(numbers: Sequence[int]) -> str:
     """Numbers as they are given to a flag."""
     return " ".join(map(str, numbers))
-
-
-def _use_one_thread() -> None:
-    threadpool_limits(1)
 
 
 def _write(file: Path, text: str) -> None:

@@ -30,10 +30,12 @@ from models.quantizers.classical.catalog import CLASSICAL
 from models.quantizers.learned.colorcnn import load_quantizer
 from models.zoo.registry import Registry
 from training.cli import numbers
+from training.cli.arguments import add_data_flags, add_models_flag, command, require_data
 from training.data.datasets import load
-from training.evaluate import harness
-from training.evaluate.harness import Images, words
-from training.loop import fit
+from training.data.workers import Images, worker_pool
+from training.evaluate.harness import words
+from training.loop.distributed import choose_device
+from training.loop.provenance import describe
 
 COLORS = (2, 4, 8)
 CODINGS: Mapping[str, Coding] = {
@@ -62,19 +64,19 @@ class Row:
 def main(argv: Sequence[str] | None = None) -> list[Row]:
     """Parse flags, measure and write the JSON file."""
     args = _parser().parse_args(argv)
-    learned = load_quantizer(Registry.open(args.models), args.quantizer, fit.choose_device(args.device))
+    learned = load_quantizer(Registry.open(args.models), args.quantizer, choose_device(args.device))
     sources = _sources(args, learned.network.config.encoder.size)
     places = product(sources.items(), (learned, CLASSICAL["kmeans"]), args.colors)
-    with harness.worker_pool(args.workers) as pool:
+    with worker_pool(args.workers) as pool:
         rows = [row for (name, images), method, k in places for row in _rows(name, method, images, k, pool)]
     head = {"dataset": args.dataset, "split": "held-out part of train", "quantizer": args.quantizer}
-    args.out.write_text(json.dumps(head | fit.describe() | {"rows": [asdict(row) for row in rows]}, indent=1) + "\n")
+    args.out.write_text(json.dumps(head | describe() | {"rows": [asdict(row) for row in rows]}, indent=1) + "\n")
     return rows
 
 
 def _sources(args: argparse.Namespace, size: int) -> dict[str, Sequence[Images]]:
     """Images by the name of where they are from: each (H, W, 3) uint8 sRGB."""
-    _, held_out = load(fit.require_data(args), "train", size=size).hold_out(args.held_out)
+    _, held_out = load(require_data(args), "train", size=size).hold_out(args.held_out)
     small = held_out.images[: args.images].permute(0, 2, 3, 1).numpy()
     return {args.dataset: list(small)} | {file.name: [decode(file.read_bytes()).pixels] for file in args.photos}
 
@@ -102,8 +104,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m training.evaluate.palette_modes",
         description="Bytes of few-colour images as BPG that keeps the index map, by coding, against PNG.",
     )
-    fit.add_data_flags(parser)
-    fit.add_models_flag(parser)
+    add_data_flags(parser)
+    add_models_flag(parser)
     parser.add_argument("--quantizer", required=True, help="published learned quantizer that paints the images")
     parser.add_argument("--images", type=numbers.COUNT, default=100, help="of the held-out part of train (%(default)s)")
     parser.add_argument(
@@ -120,4 +122,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    fit.command(main)
+    command(main)

@@ -1,28 +1,15 @@
 """What the trainers of quantizers share: the frozen classifier, and how it scores images as a user will get them."""
 
-import argparse
 from collections.abc import Callable, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.networks.classifiers import Classifier
 from models.networks.palette import HardResult, paint_hard
 from models.zoo.registry import Registry
-from training.data.datasets import LabelledImages, load
+from training.data.datasets import LabelledImages
 from training.loop import fit
-
-
-def classifier_and_data(args: argparse.Namespace) -> tuple[Classifier, LabelledImages]:
-    """The frozen classifier of the flags, on the CPU, in eval mode, and the training images, of its size and classes.
-
-    Raises SystemExit if --classifier names another kind of model, DatasetError if the images are of other classes.
-    """
-    registry = Registry.open(args.models)
-    network = frozen_classifier(registry, args.classifier)
-    data = load(fit.require_data(args), "train", size=network.config.size)
-    data.require_classes(registry.entry(args.classifier).classes)
-    return network, data
 
 
 def frozen_classifier(registry: Registry, name: str) -> Classifier:
@@ -56,3 +43,14 @@ def score(
                 logits = classifier(paint_hard(palette, indices))
             right[k] += int((logits.argmax(1) == labels).sum())
     return {f"held_out_top1_{k}": count / len(data) for k, count in right.items()}
+
+
+@torch.inference_mode()
+def evaluate(network: nn.Module, data: LabelledImages, *, batch: int = 500) -> float:
+    """Top-1 accuracy in [0, 1], float32, no augmentation."""
+    network.eval()
+    right = [
+        (network(images.float().div(255)).argmax(1) == labels).sum()
+        for images, labels in zip(data.images.split(batch), data.labels.split(batch), strict=True)
+    ]
+    return float(torch.stack(right).sum()) / len(data)

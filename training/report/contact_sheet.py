@@ -10,9 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 
 from models.decoding.decode import decode
@@ -24,12 +22,12 @@ from models.quantizers.learned.colorcnn import LearnedQuantizer, load_quantizer
 from models.recognizer import Recognizer, load_recognizer
 from models.report import heatmap
 from models.report.contact_sheet import Row, Tile, draw, fit_tile, tile_side
+from models.rgb import Pixels
 from models.zoo.registry import Registry
 from training.cli import numbers
+from training.cli.arguments import add_models_flag, command, require_data
 from training.data.datasets import load
-from training.loop import fit
-
-Pixels = NDArray[np.uint8]
+from training.loop.distributed import choose_device
 
 _MAPPED = (16, 4, 2)  # colours: 4, 2 and 1 bits
 
@@ -71,7 +69,7 @@ class Painter:
 def main(argv: Sequence[str] | None = None) -> Path:
     """Parse flags and draw; returns the file written."""
     args = _parser().parse_args(argv)
-    registry, device = Registry.open(args.models), fit.choose_device("auto")
+    registry, device = Registry.open(args.models), choose_device("auto")
     recognizer, learned = _networks(args, registry, device)
     quantizers = [learned, *(CLASSICAL[name] for name in args.methods)]
     painter = Painter(recognizer, tile_side(len(quantizers) * (1 + len(args.colors))), args.cam)
@@ -97,8 +95,8 @@ def draw_maps(args: argparse.Namespace) -> Path:
 
     args: its flags; `maps` are the numbers of the images. Raises SystemExit where there is no such image.
     """
-    data = fit.require_data(args)
-    registry, device = Registry.open(args.models), fit.choose_device("auto")
+    data = require_data(args)
+    registry, device = Registry.open(args.models), choose_device("auto")
     recognizer, learned = _networks(args, registry, device)
     quantizers = [learned, *(CLASSICAL[name] for name in args.methods)]
     tests = load(data, "test", size=recognizer.size)
@@ -135,7 +133,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m training.report.contact_sheet",
         description="Draw a photo in few colours, a row of tiles for each method.",
     )
-    fit.add_models_flag(parser)
+    add_models_flag(parser)
     parser.add_argument("--photo", type=Path, required=True, help="image file: PNG, JPEG, WebP, GIF, BMP, TIFF or BPG")
     parser.add_argument("--classifier", help="published classifier that looks at the tiles (default: the manifest's)")
     parser.add_argument("--quantizer", help="published learned quantizer (default: the manifest's)")
@@ -149,4 +147,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    fit.command(main)
+    command(main)

@@ -30,7 +30,7 @@ from models.evaluation.compare import Summary
 from models.quantizers.classical.catalog import CLASSICAL
 from models.report.comparison_plots import bytes_over_psnr, top1_over_colors, top1_over_rate
 from models.report.plots import png
-from training.loop import fit
+from training.cli.arguments import add_data_flags, add_models_flag, command
 from training.report import fidelity, finetuning
 from training.report.bpg_figures import bpg_figures
 from training.report.contact_sheet import draw_maps
@@ -117,8 +117,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--out", type=Path, required=True, help="folder for the PNG files")
     maps = parser.add_argument_group("what --maps needs")
-    fit.add_data_flags(maps)
-    fit.add_models_flag(maps)
+    add_data_flags(maps)
+    add_models_flag(maps)
     maps.add_argument("--classifier", help="published classifier whose maps these are (default: the manifest's)")
     maps.add_argument("--quantizer", help="published learned quantizer (default: the manifest's)")
     maps.add_argument(
@@ -128,4 +128,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    fit.command(main)
+    command(main)

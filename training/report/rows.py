@@ -15,8 +15,8 @@ from statistics import fmean, stdev
 from typing import Any
 
 from models.names import REFINED, VARIANTS, method_name
+from training.cli.arguments import command
 from training.cli.recipe import SHIPPED, Recipe
-from training.loop import fit
 from training.report.markdown import table
 from training.reproduce import judge_name, row_name
 
@@ -264,4 +264,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    fit.command(main)
+    command(main)

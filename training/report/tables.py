@@ -10,7 +10,7 @@ from typing import Any
 
 from models.evaluation.compare import Summary
 from models.names import method_name
-from training.loop import fit
+from training.cli.arguments import command
 from training.report import bpg, fidelity, finetuning
 from training.report.markdown import table
 from training.report.reading import read_together
@@ -108,4 +108,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    fit.command(main)
+    command(main)

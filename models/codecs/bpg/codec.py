@@ -6,10 +6,11 @@ from typing import Literal
 import numpy as np
 
 from models.codecs.bpg import color, container, hevc, nal_units, parameter_sets
-from models.codecs.bpg.color import Pixels, Plane
+from models.codecs.bpg.color import Plane
 from models.codecs.bpg.container import Alpha, BpgFile, BpgHeader, ColorSpace, Extension, PixelFormat
 from models.codecs.bpg.nal_units import Nal, NalType
 from models.errors import CodecError
+from models.rgb import Pixels
 
 MAX_PIXELS = 50_000_000
 """Pixels of the largest image that is decoded unless the caller says otherwise."""

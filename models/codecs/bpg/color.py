@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.codecs.bpg.container import ColorSpace, PixelFormat
+from models.rgb import Pixels
 
-Pixels = NDArray[np.uint8]
 Plane = NDArray[np.uint8 | np.uint16]
 _Ints = NDArray[np.int32]
 

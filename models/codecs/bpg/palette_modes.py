@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 
 from models.codecs.bpg import codec, container
 from models.codecs.bpg.codec import Chroma, Coding, Space
-from models.codecs.bpg.color import Pixels
 from models.codecs.bpg.container import Extension, ExtensionTag, PixelFormat
 from models.errors import CodecError
 from models.palette_image import PaletteImage, nearest
+from models.rgb import Pixels
 
 Mode = Literal["plain", "auto", "index"]
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.errors import UnknownModel
-from models.names import ONE_PASS, REFINED
+from models.names import LEARNED_METHOD, ONE_PASS, REFINED
 from models.networks.colorcnn import ColorCNN, Plan, Window
 from models.networks.folding import fold_batch_norm
 from models.networks.precision import has_bfloat16
@@ -18,7 +18,7 @@ from models.palette_image import PaletteImage
 from models.quantizers.base import check_colors, checked_exact, exact
 from models.quantizers.learned.refinement import refined
 from models.quantizers.learned.search import strengthened
-from models.resampling import resize
+from models.rgb import resize
 from models.zoo.registry import Registry
 
 _SAMPLE = 1 << 14  # pixels that the colour centres are made from
@@ -50,7 +50,7 @@ class LearnedQuantizer:
     fidelity: float = 0.0
     search: bool = True
     refinement: bool = False
-    name: ClassVar[str] = "colorcnn"
+    name: ClassVar[str] = LEARNED_METHOD
 
     @property
     def size(self) -> int:

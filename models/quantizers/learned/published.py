@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from models.errors import BadOption, ImageTooLarge, NotFinite, UnknownModel
+from models.names import PUBLISHED_METHOD
 from models.networks.arg_max import arg_max_planes
 from models.networks.folding import fold_batch_norm
 from models.networks.published import PublishedColorCNN
@@ -30,7 +31,7 @@ class PublishedQuantizer:
 
     network: PublishedColorCNN
     device: torch.device
-    name: ClassVar[str] = "colorcnn_published"
+    name: ClassVar[str] = PUBLISHED_METHOD
 
     @torch.inference_mode()
     def quantize(self, pixels: NDArray[np.uint8], colors: int) -> PaletteImage:

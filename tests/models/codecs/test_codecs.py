@@ -8,7 +8,8 @@ from PIL import Image
 
 from models.codecs import jpeg, truecolor, webp
 from models.decoding.decode import decode
-from tests.models.image_files import Pixels, encoded, picture, solid
+from models.rgb import Pixels
+from tests.models.image_files import encoded, picture, solid
 
 
 def smooth() -> Pixels:

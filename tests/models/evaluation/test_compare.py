@@ -13,8 +13,8 @@ from models.evaluation import metrics
 from models.evaluation.compare import Row, Sample, Setting, compare, make_row, measure, measure_palette, summarize
 from models.palette_image import PaletteImage
 from models.prediction import Prediction
-from models.resampling import resize
-from tests.models.image_files import Pixels, picture
+from models.rgb import Pixels, resize
+from tests.models.image_files import picture
 
 DARK, BRIGHT = Prediction("dark", 0, 0.75), Prediction("bright", 1, 0.75)
 BLACK_AND_BEIGE = np.array([[0, 0, 0], [250, 240, 230]], dtype=np.uint8)

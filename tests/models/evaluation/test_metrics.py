@@ -12,7 +12,8 @@ from hypothesis.extra import numpy as hnp
 from skimage.metrics import structural_similarity
 
 from models.evaluation import metrics
-from tests.models.image_files import Pixels, picture
+from models.rgb import Pixels
+from tests.models.image_files import picture
 
 BLACK, WHITE = np.zeros((9, 8, 3), np.uint8), np.full((9, 8, 3), 255, np.uint8)
 

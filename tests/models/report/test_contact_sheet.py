@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.report.contact_sheet import MOST_TILES, Failure, Pixels, Row, Tile, draw, fit_tile, tile_side
+from models.report.contact_sheet import MOST_TILES, Failure, Row, Tile, draw, fit_tile, tile_side
+from models.rgb import Pixels
 from tests.models.image_files import picture
 
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from models.report.heatmap import draw, encode_rgb, fit
+from models.codecs.truecolor import encode_rgb
+from models.report.heatmap import draw, fit
 from tests.models.image_files import picture
 
 

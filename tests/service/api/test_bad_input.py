@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from models.errors import BadOption, ColorCNNError
-from service.http.uploads import Upload, parse_options
+from service.http.uploads import parse_options
 from service.schemas.options import CompressOptions, PaintOptions, QuantizeOptions
+from service.schemas.upload import Upload
 from tests.service.images import BPG, DRAWING, PHOTO, bomb, encoded, ramp
 
 pytestmark = pytest.mark.anyio

@@ -19,9 +19,10 @@ from models.evaluation.metrics import psnr
 from service.api import benchmark_responses
 from service.app import create_app
 from service.benchmark import page, runner, worker
-from service.benchmark.runner import Benchmarks, image_names
-from service.http.uploads import UploadedFile
+from service.benchmark.job import image_names
+from service.benchmark.runner import Benchmarks
 from service.schemas.reports import ResultsReport
+from service.schemas.upload import UploadedFile
 from service.settings import Settings
 from tests.service.api.test_bad_input import problem
 from tests.service.conftest import PATIENCE, loaded, running

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from httpx import AsyncClient
 
-from service.http.middleware import SECURITY_HEADERS
+from service.http.headers import SECURITY_HEADERS
 from service.schemas.options import BenchmarkOptions, ClassifyOptions, CompressOptions, ImageOptions, QuantizeOptions
 from tests.service.images import DRAWING
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.errors import NotAcceptable
 from service.http.negotiation import MediaRange, choose, parse_accept
-from service.http.problems import NotAcceptable
 
 PNG, JSON = "image/png", "application/json"
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from service.http.middleware import SECURITY_HEADERS
+from service.http.headers import SECURITY_HEADERS
 from service.http.protocol import limited_protocol
 
 TIMEOUT = 7.0

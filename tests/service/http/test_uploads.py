@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from starlette.types import Message
 
 from models.errors import ColorCNNError
-from service.http.problems import PROBLEMS, MalformedUpload
-from service.http.uploads import Upload, UploadedFile, read_upload
+from service.errors import MalformedUpload
+from service.http.problems import PROBLEMS
+from service.http.uploads import read_upload
+from service.schemas.upload import Upload, UploadedFile
 
 FORM = "multipart/form-data; boundary=X"
 FILE_HEAD = b'--X\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'

@@ -12,11 +12,12 @@ from starlette.types import Message
 
 from models.errors import BadImage
 from models.palette_image import PaletteImage
+from models.rgb import Pixels
 from service.app import create_app
-from service.http.problems import NotReady, QueueFull
+from service.errors import NotReady, QueueFull
 from service.inference.batching import Closed
 from service.inference.device import Device
-from service.inference.engine import Choice, Pixels
+from service.inference.engine import Choice
 from service.runtime.logs import request_id_here
 from service.runtime.timing import Stopwatch
 from service.settings import Settings

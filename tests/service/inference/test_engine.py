@@ -24,7 +24,8 @@ from models.zoo import checkpoint
 from models.zoo.checkpoint import Checkpoint, Provenance
 from models.zoo.registry import Registry
 from service.benchmark.loader import ModelLoader
-from service.inference.engine import Choice, ModelEngine, NoSuchDevice, pick_device
+from service.inference.engine import Choice
+from service.inference.model_engine import ModelEngine, NoSuchDevice, pick_device
 from tests.service.images import ramp
 
 CONFIG = ClassifierConfig(architecture="resnet9", classes=3, size=16, width=2)

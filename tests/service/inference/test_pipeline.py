@@ -13,9 +13,9 @@ from httpx import AsyncClient, Response
 from models.codecs import png
 from models.palette_image import PaletteImage
 from service.app import create_app
-from service.inference.pipeline import find_class
-from service.inference.stages import Room
+from service.inference.admission import Room
 from service.runtime.timing import Stopwatch
+from service.schemas.options import find_class
 from service.settings import Settings
 from tests.service.api.test_bad_input import problem
 from tests.service.conftest import PATIENCE, loaded, running

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from service.http.problems import OutOfMemory
+from service.errors import OutOfMemory
 from service.inference import stages
 from service.inference.device import Device
 from service.inference.stages import Steps

@@ -18,10 +18,9 @@ from training import publish, quantize_dataset
 from training.data.datasets import load, mean_file_size
 from training.evaluate import finetuning
 from training.loop import fit
-from training.loop.scoring import frozen_classifier
+from training.loop.scoring import evaluate, frozen_classifier
 from training.report import figures, tables
 from training.report.finetuning import Tuned
-from training.train_classifier import evaluate
 
 pytestmark = pytest.mark.usefixtures("pool_in_this_process")
 

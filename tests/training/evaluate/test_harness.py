@@ -7,7 +7,8 @@ import pytest
 
 from models.evaluation.compare import Summary
 from training.data.datasets import DatasetError
-from training.evaluate.harness import KeptRows, parts
+from training.data.workers import parts
+from training.evaluate.harness import KeptRows
 
 
 def test_rows_of_other_weights_are_not_gone_on_with(tmp_path: Path) -> None:

@@ -15,8 +15,12 @@ import pytest
 import torch
 
 from models.errors import UnknownModel
+from training.cli.arguments import command, require_data
 from training.data.datasets import DatasetError
 from training.loop import fit
+from training.loop.distributed import Workers, choose_device
+from training.loop.log import Log
+from training.loop.provenance import commit
 
 
 class Counter:
@@ -57,7 +61,7 @@ def train(
         lambda: {"score": float(counter.value)},
         parts={"counter": counter},
         config={"epochs": epochs},
-        log=fit.Log(folder, minutes=minutes, score_every=score_every),
+        log=Log(folder, minutes=minutes, score_every=score_every),
         resume=resume,
     )
     return float(counter.value), seen
@@ -100,9 +104,9 @@ def test_a_run_whose_minutes_are_over_does_an_epoch_in_each_process(tmp_path: Pa
 
 def test_no_epoch_is_begun_that_would_likely_end_too_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fit, "STARTED", time.monotonic() - 30)
-    fit._pause_if_late(fit.Log(tmp_path, minutes=1), 1, longest=5.0)
+    fit._pause_if_late(Log(tmp_path, minutes=1), 1, longest=5.0)
     with pytest.raises(SystemExit):
-        fit._pause_if_late(fit.Log(tmp_path, minutes=1), 1, longest=31.0)
+        fit._pause_if_late(Log(tmp_path, minutes=1), 1, longest=31.0)
 
 
 def test_resuming_names_what_differs_and_what_is_missing(tmp_path: Path) -> None:
@@ -132,14 +136,14 @@ def test_each_worker_gets_as_many_batches_and_no_row_twice(count: int, size: int
     shares = []
     for rank in range(3):
         generator = fit.epoch_generator(0, 5, torch.device("cpu"))
-        shares.append(list(fit.batches(count, size, generator, fit.Workers(rank, 3))))
+        shares.append(list(fit.batches(count, size, generator, Workers(rank, 3))))
     assert [[len(batch) for batch in share] for share in shares] == [[size] * steps] * 3
     assert len(torch.cat([torch.cat(share) for share in shares]).unique()) == 3 * steps * size
 
 
 def test_too_few_images_for_one_batch_are_refused() -> None:
     with pytest.raises(DatasetError, match="lower --batch"):
-        list(fit.batches(15, 16, torch.Generator(), fit.Workers()))
+        list(fit.batches(15, 16, torch.Generator(), Workers()))
 
 
 def test_processes_share_their_gradients_and_decisions(tmp_path: Path) -> None:
@@ -151,8 +155,8 @@ def _average(rank: int, meeting: Path) -> tuple[float, float]:
     torch.distributed.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=2)
     parameter = torch.zeros(1, requires_grad=True)
     parameter.grad = torch.tensor([1.0 + rank])
-    fit.Workers(rank, 2).average_gradients([parameter])
-    largest = fit.Workers(rank, 2).largest(float(rank))
+    Workers(rank, 2).average_gradients([parameter])
+    largest = Workers(rank, 2).largest(float(rank))
     torch.distributed.destroy_process_group()
     return float(parameter.grad), largest
 
@@ -160,20 +164,20 @@ def _average(rank: int, meeting: Path) -> tuple[float, float]:
 def test_a_missing_dataset_folder_says_how_to_give_one(tmp_path: Path) -> None:
     for folder in (None, tmp_path / "nowhere"):
         with pytest.raises(DatasetError, match="--data FOLDER or set COLORCNN_DATA"):
-            fit.require_data(argparse.Namespace(data=folder, dataset=None))
+            require_data(argparse.Namespace(data=folder, dataset=None))
 
 
 def test_the_dataset_is_named_after_its_folder_unless_the_flags_name_it(tmp_path: Path) -> None:
     for given, named in ((None, "flowers"), ("tulips", "tulips")):
         args = argparse.Namespace(data=tmp_path / "flowers", dataset=given)
         args.data.mkdir(exist_ok=True)
-        assert fit.require_data(args) == args.data and args.dataset == named
+        assert require_data(args) == args.data and args.dataset == named
 
 
 def test_one_of_several_datasets_is_found_by_its_name(tmp_path: Path) -> None:
     (tmp_path / "flowers").mkdir()
     args = argparse.Namespace(data=tmp_path, dataset="flowers")
-    assert fit.require_data(args) == tmp_path / "flowers" and args.dataset == "flowers"
+    assert require_data(args) == tmp_path / "flowers" and args.dataset == "flowers"
 
 
 def test_what_a_user_can_mend_is_one_line_and_no_traceback() -> None:
@@ -181,14 +185,14 @@ def test_what_a_user_can_mend_is_one_line_and_no_traceback() -> None:
         raise UnknownModel("there is no model 'nope'")
 
     with pytest.raises(SystemExit, match="error: there is no model 'nope'"):
-        fit.command(main)
+        command(main)
 
 
 def test_auto_is_cuda_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(os.environ, "LOCAL_RANK", raising=False)
     for there, device in ((True, "cuda:0"), (False, "cpu")):
         monkeypatch.setattr(torch.cuda, "is_available", lambda there=there: there)
-        assert fit.choose_device("auto") == torch.device(device)
+        assert choose_device("auto") == torch.device(device)
 
 
 def test_a_result_is_of_the_last_commit_of_the_code(tmp_path: Path) -> None:
@@ -203,15 +207,15 @@ def test_a_result_is_of_the_last_commit_of_the_code(tmp_path: Path) -> None:
     for file in (code, folder / "run.py", tmp_path / "RESULTS.md"):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text("")
-    assert fit.commit(folder) == "unknown"
+    assert commit(folder) == "unknown"
     git("init")
     git("add", ".")
     git("commit", "--message", "All")
     first = git("rev-parse", "HEAD")
     (tmp_path / "RESULTS.md").write_text("new")
     git("commit", "--all", "--message", "A document")
-    assert fit.commit(folder) == first != git("rev-parse", "HEAD")
+    assert commit(folder) == first != git("rev-parse", "HEAD")
     code.write_text("new")
-    assert fit.commit(folder) == f"{first}-dirty"
+    assert commit(folder) == f"{first}-dirty"
     git("commit", "--all", "--message", "Code")
-    assert fit.commit(folder) == git("rev-parse", "HEAD")
+    assert commit(folder) == git("rev-parse", "HEAD")

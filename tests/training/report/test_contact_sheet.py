@@ -9,7 +9,7 @@ from PIL import Image
 from models.evaluation.compare import Sample
 from models.quantizers.classical.catalog import CLASSICAL
 from models.recognizer import load_recognizer
-from models.report.contact_sheet import Pixels
+from models.rgb import Pixels
 from models.zoo.registry import Registry
 from tests.training.conftest import Workshop
 from training.report import contact_sheet

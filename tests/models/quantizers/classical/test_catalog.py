@@ -16,8 +16,7 @@ from models.palette_image import PaletteImage
 from models.quantizers.base import Quantizer, exact
 from models.quantizers.classical.catalog import CLASSICAL
 from models.quantizers.classical.median_cut import sampled
-
-Pixels = NDArray[np.uint8]
+from models.rgb import Pixels
 
 SHAPES = st.tuples(st.integers(1, 24), st.integers(1, 24))
 COLORS = st.one_of(st.integers(2, 8), st.integers(2, 256))

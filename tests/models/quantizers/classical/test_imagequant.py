@@ -11,8 +11,7 @@ from PIL import Image
 
 from models.palette_image import PaletteImage
 from models.quantizers.classical.imagequant import ImageQuant, merged
-
-Pixels = NDArray[np.uint8]
+from models.rgb import Pixels
 
 
 def photo() -> Pixels:

@@ -8,8 +8,7 @@ from models.quantizers.classical import oklab
 from models.quantizers.classical.kmeans import KMeans
 from models.quantizers.classical.median_cut import MedianCut
 from models.quantizers.classical.wu import Wu
-
-Pixels = NDArray[np.uint8]
+from models.rgb import Pixels
 
 CENTRES = np.array([[20, 30, 200], [200, 40, 30], [120, 220, 90], [230, 230, 230], [40, 90, 40]])
 

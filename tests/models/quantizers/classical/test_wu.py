@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from models.quantizers.classical.wu import Wu
-
-Pixels = NDArray[np.uint8]
+from models.rgb import Pixels
 
 
 def noise(low: int, high: int, seed: int, height: int = 20, width: int = 20) -> Pixels:

@@ -1,0 +1,132 @@
+"""Admission of requests: how many may be in flight, for how long, and how many decoded pixels they may hold."""
+
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+
+import anyio
+from anyio import CapacityLimiter, Event
+
+from service.errors import OutOfTime, QueueFull
+from service.runtime.timing import Stopwatch
+
+
+class Admission:
+    """Lets at most `limit` requests be inside; the next one is refused at once."""
+
+    def __init__(self, limit: int, retry_after: int) -> None:
+        self._limit = limit
+        self._retry_after = retry_after
+        self._inside = 0
+
+    @property
+    def inside(self) -> int:
+        return self._inside
+
+    def check(self) -> None:
+        """Raises QueueFull when there is no room."""
+        if self._inside >= self._limit:
+            raise QueueFull(
+                f"{self._inside} requests are inside already; try again in {self._retry_after} seconds.",
+                retry_after=self._retry_after,
+            )
+
+    @contextmanager
+    def admit(self) -> Iterator[None]:
+        """Be inside for the length of the block. Raises QueueFull when there is no room."""
+        self.check()
+        self._inside += 1
+        try:
+            yield
+        finally:
+            self._inside -= 1
+
+
+@contextmanager
+def in_time(seconds: float) -> Iterator[None]:
+    """A block that may take so long, waiting included; then OutOfTime, but not before a step in a thread has ended."""
+    try:
+        with anyio.fail_after(seconds):
+            yield
+    except TimeoutError:
+        raise OutOfTime(
+            f"The image had {seconds:g} seconds, waiting included. Send a smaller one, or try again later."
+        ) from None
+
+
+class Slot:
+    """One of the places for decoded pixels; the wait for it counts as queue."""
+
+    def __init__(self, slots: CapacityLimiter, watch: Stopwatch) -> None:
+        self._slots = slots
+        self._watch = watch
+
+    async def __aenter__(self) -> None:
+        with self._watch.measure("queue"):
+            await self._slots.acquire_on_behalf_of(self)
+
+    async def __aexit__(self, *_: object) -> None:
+        self._slots.release_on_behalf_of(self)
+
+
+@dataclass
+class Held:
+    """The pixels that one request holds."""
+
+    pixels: int
+    _give_back: Callable[[int], None]
+
+    def shrink(self, pixels: int) -> None:
+        """Hold no more than `pixels`, and give the rest back."""
+        if pixels < self.pixels:
+            self._give_back(self.pixels - pixels)
+            self.pixels = pixels
+
+
+class Room:
+    """Memory for decoded pixels. Who comes first is served first, so that a large image is not passed for ever."""
+
+    def __init__(self, pixels: int) -> None:
+        self._free = pixels
+        self._waiting: deque[tuple[int, Event]] = deque()
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for room."""
+        return len(self._waiting)
+
+    @asynccontextmanager
+    async def hold(self, watch: Stopwatch, pixels: int) -> AsyncIterator[Held]:
+        """Hold room for `pixels` in the block, at most as many as there are; the wait for it counts as queue."""
+        with watch.measure("queue"):
+            await self._take(pixels)
+        held = Held(pixels, self._give_back)
+        try:
+            yield held
+        finally:
+            held.shrink(0)
+
+    async def _take(self, pixels: int) -> None:
+        granted = Event()
+        self._waiting.append((pixels, granted))
+        self._grant()
+        try:
+            await granted.wait()
+        except anyio.get_cancelled_exc_class():
+            if granted.is_set():
+                self._give_back(pixels)
+            else:
+                self._waiting.remove((pixels, granted))
+                self._grant()
+            raise
+
+    def _give_back(self, pixels: int) -> None:
+        self._free += pixels
+        self._grant()
+
+    def _grant(self) -> None:
+        while self._waiting and self._waiting[0][0] <= self._free:
+            pixels, granted = self._waiting.popleft()
+            self._free -= pixels
+            granted.set()

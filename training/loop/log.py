@@ -1,0 +1,54 @@
+"""The log of a run: JSON lines on disk, and the same on the terminal."""
+
+import json
+import math
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor
+
+from training import STARTED
+from training.loop.distributed import Workers
+
+LOG_FILE = "log.jsonl"
+
+
+@dataclass
+class Log:
+    """Appends one JSON object a line to log.jsonl and shows the same on the terminal; rank 0 only.
+
+    minutes: after how many this process should have ended, counted from its start. score_every: epochs from one scoring
+    of the run to the next.
+    """
+
+    folder: Path
+    workers: Workers = field(default_factory=Workers)
+    minutes: float = math.inf
+    score_every: int = 1
+    console: Console = field(default_factory=Console)
+
+    def write(self, event: str, **values: Any) -> None:
+        """Log an event with the seconds since the epoch; floats are shortened to six digits."""
+        if self.workers.rank:
+            return
+        row = {"event": event, "time": round(time.time(), 1)}
+        row |= {key: float(f"{value:.6g}") if isinstance(value, float) else value for key, value in values.items()}
+        with (self.folder / LOG_FILE).open("a") as file:
+            file.write(json.dumps(row) + "\n")
+        self.console.print(" ".join(f"{key}={value}" for key, value in row.items() if key != "time"), highlight=False)
+
+    def track(self, steps: Sequence[Tensor], description: str) -> Iterable[Tensor]:
+        """The steps of an epoch behind a progress bar."""
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=self.console, transient=True, disable=bool(self.workers.rank)) as progress:
+            yield from progress.track(steps, description=description)
+
+
+def minutes_passed() -> float:
+    """Since this process began."""
+    return (time.monotonic() - STARTED) / 60
