@@ -1,1 +1,1 @@
-"""From pixels to a palette image to bytes: decoding, networks, quantizers, codecs. No HTTP, datasets or optimiser."""
+"""From pixels to a palette image to bytes: decoding, networks, quantizers, codecs. No HTTP, datasets or optimizer."""

@@ -9,18 +9,18 @@ import numpy.typing as npt
 from models.rgb import check_pixels, pack, unpack
 
 MAX_COLORS = 256
-"""An index is one byte, so no palette holds more colours than this."""
+"""An index is one byte, so no palette holds more colors than this."""
 
 _BAND_PIXELS = 1 << 20
 """NumPy widens index arrays to 8 bytes a pixel; working in bands of this many pixels keeps that small."""
 
 _NEAREST_BAND = 1 << 16
-"""Pixels at a time where a distance to every colour is kept for each."""
+"""Pixels at a time where a distance to every color is kept for each."""
 
 
 @dataclass(frozen=True, eq=False)
 class PaletteImage:
-    """An image as an index map and a palette of sRGB colours.
+    """An image as an index map and a palette of sRGB colors.
 
     Checked and copied when it is built, read-only from then on. Two are equal when their index maps and palettes are.
 
@@ -40,7 +40,7 @@ class PaletteImage:
         _check_palette(self.palette)
         largest = int(self.indices.max())
         if largest >= len(self.palette):
-            raise ValueError(f"index {largest} points outside a palette of {len(self.palette)} colours")
+            raise ValueError(f"index {largest} points outside a palette of {len(self.palette)} colors")
         # Frozen fields can only be set this way; the rest of the class then works on copies nobody else can write to.
         object.__setattr__(self, "indices", _read_only(self.indices))
         object.__setattr__(self, "palette", _read_only(self.palette))
@@ -75,7 +75,7 @@ class PaletteImage:
     def compact(self) -> "PaletteImage":
         """Return the same picture with unused entries dropped and equal ones merged; the order is kept."""
         packed = pack(self.palette)
-        position: dict[int, int] = {}  # of each distinct colour that is used, in order of first appearance
+        position: dict[int, int] = {}  # of each distinct color that is used, in order of first appearance
         table = np.zeros(self.colors, dtype=np.uint8)
         for entry in np.flatnonzero(self.counts()):
             table[entry] = position.setdefault(int(packed[entry]), len(position))
@@ -98,7 +98,7 @@ class PaletteImage:
 
 
 def nearest(pixels: npt.NDArray[np.uint8], palette: npt.NDArray[np.uint8]) -> PaletteImage:
-    """Paint each pixel with the colour of the palette at the least distance in sRGB; of equal distances the first.
+    """Paint each pixel with the color of the palette at the least distance in sRGB; of equal distances the first.
 
     Args:
         pixels: (H, W, 3) uint8 sRGB.

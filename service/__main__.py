@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from service.http.probe import is_ready
 from service.runtime import logs
-from service.runtime.memory import give_back_memory
+from service.runtime.memory import limit_arenas
 from service.settings import Settings, environment_table, unknown_variables, variable
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def serve(settings: Settings, engine: Engine | None = None, benchmarks: Benchmar
 
     benchmarks: None runs them with the same models in a process of their own.
     """
-    give_back_memory()
+    limit_arenas()
     # Imported here because torch takes seconds, which --help and a wrong setting need not wait for.
     import uvicorn
 

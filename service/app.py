@@ -16,8 +16,8 @@ from service.api.routes import probes, router
 from service.benchmark.loader import ModelLoader
 from service.benchmark.runner import Benchmarks
 from service.http import problems
-from service.http.auth import guards
-from service.http.load_shedding import Doorkeeper
+from service.http.auth import auth_dependencies
+from service.http.load_shedding import LoadShedding
 from service.http.middleware import RequestContext
 from service.inference.engine import Engine
 from service.inference.model_engine import ModelEngine
@@ -76,17 +76,17 @@ def create_app(
     app.state.service = service
     app.state.processes = processes
     app.state.metrics = Metrics(service)
-    app.add_middleware(Doorkeeper, checks=dict.fromkeys(("/quantize", "/classify"), service.require_room))
+    app.add_middleware(LoadShedding, checks=dict.fromkeys(("/quantize", "/classify"), service.require_capacity))
     if settings.cors_origins:
         _let_in(app, settings.cors_origins.split(","))
     app.add_middleware(RequestContext, service=service, metrics=app.state.metrics)
     problems.install(app)
     app.include_router(probes)
-    checks = guards(settings)
+    checks = auth_dependencies(settings)
     app.include_router(
         router,
         dependencies=[Depends(check) for check in checks.values()],
-        responses=openapi.problem_answers(tuple(checks)),
+        responses=openapi.problem_responses(tuple(checks)),
     )
     return app
 

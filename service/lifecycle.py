@@ -17,7 +17,7 @@ from service.inference.compression import Compression
 from service.inference.device import Device
 from service.inference.engine import Engine
 from service.inference.pipeline import Pipeline
-from service.inference.stages import Steps
+from service.inference.stages import Stages
 from service.runtime.worker_process import Run
 from service.settings import Settings
 
@@ -58,9 +58,9 @@ class Service:
         self.benchmarks = benchmarks
         self.results = StoredResults(engine)
         self.device = Device(engine, settings, self._fail)
-        steps = Steps(engine, self.device, settings)
-        self.pipeline = Pipeline(steps, settings)
-        self.compression = Compression(steps, settings, encoders)
+        stages = Stages(engine, self.device, settings)
+        self.pipeline = Pipeline(stages, settings)
+        self.compression = Compression(stages, settings, encoders)
         self.phase = Phase.LOADING
         self._on_broken = on_broken
 
@@ -116,7 +116,7 @@ class Service:
         if self.phase is not Phase.READY:
             raise self._not_ready()
 
-    def require_room(self) -> None:
+    def require_capacity(self) -> None:
         """Raises NotReady, or QueueFull where one more request to /quantize or /classify would be refused."""
         self.require_ready()
         self.pipeline.admission.check()

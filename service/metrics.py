@@ -92,17 +92,17 @@ class _State(Collector):
 
     def _queues(self) -> Iterator[Metric]:
         service = self._service
-        inside = GaugeMetricFamily(_PREFIX + "requests_inside", "Admitted requests.", labels=["queue"])
+        in_flight = GaugeMetricFamily(_PREFIX + "requests_inside", "Admitted requests.", labels=["queue"])
         waiting = GaugeMetricFamily(_PREFIX + "requests_waiting", "Those that wait for their turn.", labels=["queue"])
         for name, queue in (
             ("images", service.pipeline),
             ("compress", service.compression),
             ("benchmark", service.benchmarks),
         ):
-            inside.add_metric([name], queue.inside)
+            in_flight.add_metric([name], queue.in_flight)
             waiting.add_metric([name], queue.waiting)
         waiting.add_metric(["device"], service.device.waiting)
-        yield from (inside, waiting)
+        yield from (in_flight, waiting)
 
     def _models(self) -> Metric:
         info = InfoMetricFamily(_PREFIX + "model", "A network that is loaded.", labels=["name"])

@@ -41,7 +41,7 @@ def _loopback_only() -> Iterator[None]:
     connect = socket.socket.connect
     named = _named_service()
 
-    def guarded(self: socket.socket, address: Any) -> None:
+    def protected(self: socket.socket, address: Any) -> None:
         if (
             self.family in (socket.AF_INET, socket.AF_INET6)
             and not _is_loopback(address[0])
@@ -51,7 +51,7 @@ def _loopback_only() -> Iterator[None]:
         connect(self, address)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(socket.socket, "connect", guarded)
+        patch.setattr(socket.socket, "connect", protected)
         yield
 
 

@@ -10,29 +10,66 @@ from pathlib import Path
 
 FOLDERS = ("models", "service", "training")
 
-# What a folder's modules may not import, by the beginning of the name.
+# Other packages that a top folder may not import, by the beginning of the name.
 FORBIDDEN: Mapping[str, tuple[str, ...]] = {
-    "models": ("service", "training", "fastapi", "starlette", "uvicorn", "pyarrow", "torch.optim"),
-    "service": ("training", "pyarrow", "torch.optim"),
-    "training": ("service", "fastapi", "starlette", "uvicorn"),
+    "models": ("fastapi", "starlette", "uvicorn", "pyarrow", "torch.optim"),
+    "service": ("pyarrow", "torch.optim"),
+    "training": ("fastapi", "starlette", "uvicorn"),
 }
 
-# The units of models/, low to high, as two columns under one roof. A unit imports lower tiers of its own column and
-# nothing else; "learned" are the modules of models/quantizers/ with a network, "classical" the rest of that folder.
-_ROOF = (("learned", "recognizer"), ("compare",), ("contact_sheet", "plots"), ("comparison_plots",))
-COLUMNS = (
-    (
-        ("errors", "method_names", "prediction", "resampling", "rgb"),
-        ("image_bytes", "palette_image", "row_bands", "srgb"),
-        ("codecs", "completeness", "sample_depth", "transparency"),
-        ("pixels",),
-        ("metrics", "classical", "overlay"),
-        *_ROOF,
-    ),
-    (("errors",), ("json_fields",), ("networks",), ("cam", "checkpoint"), ("registry",), *_ROOF),
-)
+_GROUND = ("models.errors", "models.rgb", "models.names", "models.prediction", "models.palette_image")
+_SERVICE_GROUND = ("service.errors", "service.runtime", "service.schemas", "service.settings")
+_INFERENCE = (*_SERVICE_GROUND, "service.inference", "models")
 
-TORCH_FREE = ("codecs", "metrics", "classical", "overlay", "compare", "contact_sheet", "plots", "comparison_plots")
+# Each folder (or module) of the project and what else of the project it may import; docs/architecture.md has it as prose.
+# The longest name that fits counts.
+MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(_GROUND, _GROUND),
+    "models.networks": (),
+    "models.zoo": (*_GROUND, "models.networks"),
+    "models.quantizers.base": _GROUND,
+    "models.quantizers.classical": (*_GROUND, "models.quantizers.base"),
+    "models.quantizers.learned": (*_GROUND, "models.quantizers.base", "models.networks", "models.zoo"),
+    "models.recognizer": (*_GROUND, "models.networks", "models.zoo"),
+    "models.codecs": _GROUND,
+    "models.decoding": (*_GROUND, "models.codecs"),
+    "models.evaluation": (
+        *_GROUND,
+        "models.codecs",
+        "models.decoding",
+        "models.quantizers.base",
+        "models.quantizers.classical",
+    ),
+    "models.report": (*_GROUND, "models.codecs", "models.evaluation"),
+    "service.errors": ("models.errors",),
+    "service.runtime": ("models.errors",),
+    "service.schemas": (*_GROUND, "models.codecs", "models.quantizers.base"),
+    "service.settings": ("service.runtime",),
+    "service.http": (*_SERVICE_GROUND, "models.errors"),
+    "service.inference": _INFERENCE,
+    "service.benchmark": (*_INFERENCE, "service.benchmark"),
+    "service.lifecycle": (*_INFERENCE, "service.benchmark"),
+    "service.metrics": (*_INFERENCE, "service.benchmark", "service.lifecycle"),
+    "service.api": (*_INFERENCE, "service.http", "service.benchmark", "service.lifecycle", "service.metrics"),
+    "service.app": ("service", "models"),
+    "service.__main__": ("service", "models"),
+    "training.data": ("models",),
+    "training.loop": ("models", "training.data"),
+    "training.cli": ("models", "training.data", "training.loop"),
+    "training": ("models", "training.data", "training.loop", "training.cli", "training"),
+}
+
+TORCH_FREE = (
+    "models.codecs",
+    "models.decoding",
+    "models.evaluation",
+    "models.quantizers.base",
+    "models.quantizers.classical",
+    "models.report",
+    "service.runtime",
+    "service.schemas",
+    "service.http",
+)
 TORCH = ("torch", "torchvision", "safetensors.torch")
 
 Imports = Mapping[str, frozenset[str]]
@@ -86,60 +123,63 @@ def _absolute(package: str, origin: str, level: int) -> str:
 
 def violations(imports: Imports) -> list[str]:
     """Every broken rule of the tree, one sentence each, sorted."""
-    rules = (_across_folders, _order_of_models, _free_of_torch, _batching_alone)
+    rules = (_foreign_packages, _between_folders, _circles, _free_of_torch, _batching_alone)
     return sorted(broken for rule in rules for broken in rule(imports))
 
 
-def _across_folders(imports: Imports) -> Iterator[str]:
+def _foreign_packages(imports: Imports) -> Iterator[str]:
     for module, names in imports.items():
+        folder = module.partition(".")[0]
+        yield from (f"{module} imports {name}: not in {folder}/" for name in names if _begins(name, FORBIDDEN[folder]))
+
+
+def _between_folders(imports: Imports) -> Iterator[str]:
+    for module, names in imports.items():
+        if _begins(module, tuple(_packages(imports))) and "." not in module:
+            continue
+        unit = _unit(module)
+        if unit is None:
+            yield f"{module} has no folder in the table: give it one in tests/import_rules.py"
+            continue
         for name in names:
-            if _begins(name, FORBIDDEN[module.partition(".")[0]]):
-                yield f"{module} imports {name}: not in {module.partition('.')[0]}/"
+            if _begins(name, FOLDERS) and not _begins(name, (unit, *MAY_IMPORT[unit])):
+                yield f"{module} imports {name}: {unit} may not"
 
 
-def _order_of_models(imports: Imports) -> Iterator[str]:
-    units = {module: _unit(module) for module in imports if module.startswith("models.")}
-    for module, unit in units.items():
-        if not any(unit in tier for column in COLUMNS for tier in column):
-            yield f"{module} has no place in the order of models/: give it one in tests/import_rules.py"
-    for module, names in imports.items():
-        for name in names & units.keys():
-            if module.partition(".")[0] == "models" and not _may_import(units.get(module, "models"), units[name]):
-                yield f"{module} imports {name}: not below it in the order of models/"
+def _packages(imports: Imports) -> set[str]:
+    return {module.rpartition(".")[0] for module in imports} - {""}
 
 
-def _unit(module: str) -> str:
-    """The unit of a module of models/: models.codecs.png is of `codecs`."""
-    parts = module.split(".")
-    if parts[1] != "quantizers":
-        return parts[1]
-    return "learned" if parts[2:3] in (["learned"], ["published"], ["refinement"], ["search"]) else "classical"
+def _unit(module: str) -> str | None:
+    """The longest entry of the table that `module` belongs to."""
+    return max((unit for unit in MAY_IMPORT if _begins(module, (unit,))), key=len, default=None)
 
 
-def _may_import(importer: str, imported: str) -> bool:
-    heights = [{unit: height for height, tier in enumerate(column) for unit in tier} for column in COLUMNS]
-    return importer == imported or any(
-        imported in height and importer in height and height[imported] < height[importer] for height in heights
-    )
+def _circles(imports: Imports) -> Iterator[str]:
+    """Modules that reach themselves through what they import."""
+    for module in imports:
+        for name in imports[module] & imports.keys():
+            if name != module and module in _reach(name, imports, packages=False):
+                yield f"{module} imports {name}, which imports it in turn"
 
 
 def _free_of_torch(imports: Imports) -> Iterator[str]:
     for module in imports:
-        if module.startswith("models.") and _unit(module) in TORCH_FREE:
+        if _begins(module, TORCH_FREE):
             for reached in sorted(_reach(module, imports)):
                 if any(_begins(name, TORCH) for name in imports[reached]):
                     yield f"{module} imports torch" + ("" if reached == module else f" through {reached}")
 
 
-def _reach(module: str, imports: Imports) -> set[str]:
-    """The modules of the tree that run when `module` is imported: itself, its packages, and what all these import."""
+def _reach(module: str, imports: Imports, *, packages: bool = True) -> set[str]:
+    """Modules that run when `module` is imported: itself, its packages (unless left out), and what all these import."""
     reached: set[str] = set()
     waiting = [module]
     while waiting:
         here = waiting.pop()
         if here in imports and here not in reached:
             reached.add(here)
-            waiting += [here.rpartition(".")[0], *imports[here]]
+            waiting += [*([here.rpartition(".")[0]] if packages else []), *imports[here]]
     return reached
 
 

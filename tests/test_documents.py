@@ -125,8 +125,7 @@ def test_what_the_opening_says_beside_its_table_is_what_was_measured() -> None:
     assert_told(
         f"{100 * best['colorcnn', 2]:.1f} % at 1 bit, {gaps[0]} points under the originals; {gaps[1]} points under",
         f"{', '.join(gaps[2:5])} and {gaps[5]} points at 3, 4, 5 and 6 bits.",
-        "Without its search ours, the first seed, has "
-        f"{100 * short['colorcnn_one_pass', 2]:.1f} % at two colours there",
+        f"Without its search ours, the first seed, has {100 * short['colorcnn_one_pass', 2]:.1f} % at two colors there",
     )
 
 
@@ -153,7 +152,7 @@ def test_what_is_said_of_tiny_imagenet_is_what_was_measured() -> None:
     rounds = [logged(f"tiny-alexnet-colorcnn{first}")[-1]["held_out_top1_2"] for first in ("-first", "")]
     assert_told(
         f"and has {100 * original:.2f} % on the originals (aimed at: 42)",
-        f"Two colours keep {ours[2]:.1f} % where the best classical quantizer keeps {best[2]:.1f}, "
+        f"Two colors keep {ours[2]:.1f} % where the best classical quantizer keeps {best[2]:.1f}, "
         f"four keep {ours[4]:.1f} where it keeps {best[4]:.1f}.",
         f"it is {gaps[2]} under them at 1 bit, and {gaps[8]}, {gaps[16]}, {gaps[32]} and {gaps[64]} from 3 bits on.",
         f"leads by {ours[2] - best[2]:.1f} points at 1 bit and {ours[4] - best[4]:.1f} at 2, "
@@ -161,7 +160,7 @@ def test_what_is_said_of_tiny_imagenet_is_what_was_measured() -> None:
         f"{100 * top1['colorcnn_one_pass', 2]:.1f} % in one pass, and the search adds "
         f"{ours[2] - 100 * top1['colorcnn_one_pass', 2]:.1f} points. The second round gained "
         f"{100 * (rounds[1] - rounds[0]):.1f} points on held-out images;",
-        f"of two colours at {100 * norms[0]:.1f} %, and with a norm of two at {100 * norms[1]:.1f} %",
+        f"of two colors at {100 * norms[0]:.1f} %, and with a norm of two at {100 * norms[1]:.1f} %",
     )
 
 
@@ -174,9 +173,9 @@ def test_what_is_said_of_refining_on_tiny_imagenet_is_what_was_measured() -> Non
     assert gap[2] <= 5 and max(gap[k] for k in (8, 16, 32, 64)) <= 1, "the goals"
     assert all(share[k] >= 100 * row["top1"] for (_, k), row in rows.items() if k)
     assert_told(
-        f"two colours keep {share[2]:.1f} %, {gap[2]:.1f} points under the originals, four {share[4]:.1f}, "
+        f"two colors keep {share[2]:.1f} %, {gap[2]:.1f} points under the originals, four {share[4]:.1f}, "
         f"{gap[4]:.1f} under them, and from 3 bits on it is {max(gap[k] for k in (8, 16, 32, 64)):.1f} points",
-        f"Two colours take {refined['bits_per_pixel']:.2f} bits per pixel for it where they took "
+        f"Two colors take {refined['bits_per_pixel']:.2f} bits per pixel for it where they took "
         f"{plain['bits_per_pixel']:.2f}, and have {plain['psnr'] - refined['psnr']:.1f} dB less.",
     )
 
@@ -205,13 +204,13 @@ def test_what_is_said_of_fine_tuning_is_what_was_measured() -> None:
     }
     assert closed == pytest.approx(1 / 3, abs=0.03) and max(gain[32], gain[64]) < 0
     assert_told(
-        f"Two colours gain {gain[2]:.1f} points and keep {100 * rows[2]['top1_after']:.1f} %",
+        f"Two colors gain {gain[2]:.1f} points and keep {100 * rows[2]['top1_after']:.1f} %",
         f"four gain {gain[4]:.1f}, eight {gain[8]:.1f}, sixteen {gain[16]:.1f}.",
         f"and the originals lose {-gain[None]:.1f}:",
-        f"At 16 colours, where they had {100 * rows[16]['held_out_before']:.1f} % before, they had "
+        f"At 16 colors, where they had {100 * rows[16]['held_out_before']:.1f} % before, they had "
         f"{rates[16, '0.01']:.1f} % after fine-tuning at 0.01, {rates[16, '']:.1f} at 0.003 and "
         f"{rates[16, '0.001']:.1f} at 0.001; "
-        f"at two colours {rates[2, '0.01']:.1f} at 0.01 and {rates[2, '']:.1f} at 0.003",
+        f"at two colors {rates[2, '0.01']:.1f} at 0.01 and {rates[2, '']:.1f} at 0.003",
     )
 
 
@@ -235,10 +234,10 @@ def test_what_is_said_of_fine_tuning_on_bpg_is_what_was_measured() -> None:
     seconds = [60 * row["painting_minutes"] for row in rows.values()]
     assert all(2 < row["top1_after"] / row["top1_before"] < 3 for row in (*coarse, rows[None, 51]))
     assert_told(
-        f"two colours take {two['bits_per_pixel']:.2f} bits per pixel and keep {100 * two['top1_before']:.1f} %, "
+        f"two colors take {two['bits_per_pixel']:.2f} bits per pixel and keep {100 * two['top1_before']:.1f} %, "
         f"fine-tuned {100 * two['top1_after']:.1f}; originals at QP 37 take {equal['bits_per_pixel']:.2f} and keep "
         f"{100 * equal['top1_before']:.1f}, fine-tuned {100 * equal['top1_after']:.1f}.",
-        f"at QP 31 from {leads[0][0]:.1f} points at two colours to {leads[0][1]:.1f} at 32",
+        f"at QP 31 from {leads[0][0]:.1f} points at two colors to {leads[0][1]:.1f} at 32",
         f"from it: {leads[1][0]:.1f} and {leads[1][1]:.1f} are left.",
         f"{worst:.1f} to {best:.1f} % of palettes, {100 * rows[None, 51]['top1_before']:.1f} of originals.",
         f"to originals the most, {100 * rows[None, 51]['top1_after']:.1f} %.",
@@ -261,8 +260,8 @@ def test_what_is_said_of_fine_tuning_on_coarse_bpg_is_what_was_measured() -> Non
     assert max(before) < 0.31 and f"{two['bits_per_pixel']:.2f}" == f"{equal['bits_per_pixel']:.2f}"
     assert_told(
         f"from {gains[4, 31]:.1f} points at QP 31 to {gains[4, 47]:.1f} at 47; "
-        f"two colours gain {min(twos):.1f} to {max(twos):.1f} at any.",
-        f"at QP 43 two colours take {two['bits_per_pixel']:.2f} bits per pixel and keep "
+        f"two colors gain {min(twos):.1f} to {max(twos):.1f} at any.",
+        f"at QP 43 two colors take {two['bits_per_pixel']:.2f} bits per pixel and keep "
         f"{100 * two['top1_before']:.1f} %, fine-tuned {100 * two['top1_after']:.1f}; originals at QP 44 take as many "
         f"and keep {100 * equal['top1_before']:.1f}, fine-tuned {100 * equal['top1_after']:.1f}.",
         f"after it the originals lead by {after[0]:.1f} and {after[1]:.1f}.",
@@ -279,14 +278,14 @@ def test_what_is_said_of_the_ablations_is_what_was_measured() -> None:
 
     both = {name: (lost(name, 2), lost(name, 4)) for name in ("contrast", "hard", "encoder")}
     assert_told(
-        "Without the contrast norm two colours lose {:.0f} points and four {:.0f};".format(*both["contrast"]),
+        "Without the contrast norm two colors lose {:.0f} points and four {:.0f};".format(*both["contrast"]),
         "with hard images from the start {:.0f} and {:.0f}.".format(*both["hard"]),
-        "Built upon the AlexNet it has {:.0f} points less at two colours, {:.0f} at four,".format(*both["encoder"]),
-        f"Centres without k-means cost {lost('centres', 32):.1f} points at 32 colours "
-        f"and {lost('centres', 64):.1f} at 64,",
+        "Built upon the AlexNet it has {:.0f} points less at two colors, {:.0f} at four,".format(*both["encoder"]),
+        f"Centers without k-means cost {lost('centers', 32):.1f} points at 32 colors "
+        f"and {lost('centers', 64):.1f} at 64,",
     )
     assert all(abs(lost("encoder", colors)) < 1 for colors in (16, 32, 64))
-    for name in ("jitter", "regulariser", "classifiers", "distillation"):
+    for name in ("jitter", "regularizer", "classifiers", "distillation"):
         assert all(abs(lost(name, colors)) < 3 for colors in rows.COLORS), name
 
 
@@ -296,10 +295,10 @@ def test_what_another_classifier_reads_is_told_as_it_was_measured() -> None:
     lost = [100 * (theirs["colorcnn_one_pass", k] - theirs["colorcnn", k]) for k in (4, 8)]
     assert theirs["colorcnn_one_pass", 8] > measured("cifar10-transfer")["top1_original"]
     assert_told(
-        f"two colours keep {100 * theirs['colorcnn_one_pass', 2]:.1f} % "
+        f"two colors keep {100 * theirs['colorcnn_one_pass', 2]:.1f} % "
         f"where k-means keeps {100 * theirs['kmeans', 2]:.1f}, and eight keep "
         f"{100 * theirs['colorcnn_one_pass', 8]:.1f} %, more than the originals'",
-        f"gains {gained[0]:.1f} points at two colours here, not {gained[1]:.1f}",
+        f"gains {gained[0]:.1f} points at two colors here, not {gained[1]:.1f}",
         f"loses {lost[0]:.1f} at four and {lost[1]:.1f} at eight",
     )
 
@@ -310,7 +309,7 @@ def test_what_another_classifier_reads_of_refined_images_is_told_as_it_was_measu
     lost = {colors: 100 * searched["colorcnn", colors] - each for colors, each in share.items()}
     assert abs(lost[8]) < 0.1
     assert_told(
-        f"two colours keep {share[2]:.1f} % here, {lost[2]:.1f} points less than with the search alone, "
+        f"two colors keep {share[2]:.1f} % here, {lost[2]:.1f} points less than with the search alone, "
         f"four keep {share[4]:.1f}, {lost[4]:.1f} less; at eight nothing is lost.",
     )
     told = f"at {share[2]:.1f} %, those of the default at {100 * searched['colorcnn', 2]:.1f} ("
@@ -325,9 +324,9 @@ def test_what_is_said_of_refining_is_what_was_measured() -> None:
     assert 100 * refined["top1"] >= 90 and gap[4] <= 1.5 and max(gap[k] for k in (8, 16, 32, 64)) <= 0.5, "the goals"
     assert_told(
         f"Refined for each image it has {100 * refined['top1']:.1f} % at 1 bit, and the goals are reached.",
-        f"two colours have {100 * refined['top1']:.1f} %, {gap[2]:.1f} points under the originals, and from four on "
+        f"two colors have {100 * refined['top1']:.1f} %, {gap[2]:.1f} points under the originals, and from four on "
         f"it is {max(gap[k] for k in (4, 8, 16, 32, 64)):.1f} points under them or less",
-        f"two colours take {refined['bits_per_pixel']:.2f} bits per pixel where they took "
+        f"two colors take {refined['bits_per_pixel']:.2f} bits per pixel where they took "
         f"{plain['bits_per_pixel']:.2f}, and have {plain['psnr'] - refined['psnr']:.1f} dB less",
     )
     assert f"\n\n{refinement.table(measured('refinement'))}\n\n" in text_of("RESULTS.md")

@@ -106,7 +106,7 @@ def _entry(finished: FinishedRun, stored: Checkpoint, name: str, results: Mappin
 
 
 def _shape(finished: FinishedRun) -> tuple[str, int, tuple[int, int] | None]:
-    """Architecture in words, side of the training images, fewest and most colours."""
+    """Architecture in words, side of the training images, fewest and most colors."""
     network = finished.config["network"]
     match finished.config["kind"]:
         case "classifier":
@@ -184,10 +184,10 @@ def _parser() -> argparse.ArgumentParser:
         type=int,
         nargs=2,
         metavar=("FIRST", "LAST"),
-        help="quantizers: numbers of colours from which on structure counts less, and not at all (default: everywhere)",
+        help="quantizers: numbers of colors from which on structure counts less, and not at all (default: everywhere)",
     )
     parser.add_argument(
-        "--rounds", type=numbers.FROM_ZERO, help="quantizers: of k-means for the colour centres (default: as trained)"
+        "--rounds", type=numbers.FROM_ZERO, help="quantizers: of k-means for the color centers (default: as trained)"
     )
     parser.add_argument(
         "--strengths",

@@ -1,4 +1,4 @@
-"""A dataset of painted images: another dataset in few colours, or through BPG, as files that are read as any other.
+"""A dataset of painted images: another dataset in few colors, or through BPG, as files that are read as any other.
 
     python -m training.quantize_dataset --data DATA/cifar10 --quantizer cifar10-resnet9-colorcnn --colors 2 --out runs/cache/k2
     python -m training.quantize_dataset --data runs/cache/k2 --qp 31 --out runs/cache/k2-qp31
@@ -83,7 +83,7 @@ class Source:
 class Painting:
     """What is done to images.
 
-    setting: a quantizer and a number of colours; BPG, and `quality` is the QP; or TRUECOLOR, nothing at all. sha256: of
+    setting: a quantizer and a number of colors; BPG, and `quality` is the QP; or TRUECOLOR, nothing at all. sha256: of
     the quantizer's checkpoint, None for one without. chroma: of BPG.
     """
 
@@ -118,7 +118,7 @@ def paint(source: Source, painting: Painting, learned: LearnedQuantizer | None, 
     """Make the parts of a painted dataset that are not there yet.
 
     learned: the quantizer of a setting that names a model. Raises DatasetError where the folder holds a dataset that
-    was painted otherwise, BadOption for a number of colours out of range.
+    was painted otherwise, BadOption for a number of colors out of range.
     """
     header = json.loads(json.dumps(asdict(painting))) | {"source": source.header}
     file = folder / HEADER_FILE

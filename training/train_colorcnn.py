@@ -1,8 +1,8 @@
-"""Train the served quantizer against a frozen classifier, all numbers of colours in one run.
+"""Train the served quantizer against a frozen classifier, all numbers of colors in one run.
 
     python -m training.train_colorcnn --data DATA/cifar10 --classifier cifar10-resnet9 --out runs/colorcnn
 
-Each batch draws K, the number of colours, two the most often; what its loss is, and when images are soft, says
+Each batch draws K, the number of colors, two the most often; what its loss is, and when images are soft, says
 training.loop.objective. The held-out part of train is scored after each epoch, and the last epoch is what counts, so nothing
 is selected on any set.
 """
@@ -61,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> Result:
 def around(classifier: Classifier, rounds: int = ROUNDS) -> ColorCNN:
     """A fresh network whose encoder is a copy of `classifier`; torch's global generator draws the other weights.
 
-    rounds: of the k-means that finds the colour centres.
+    rounds: of the k-means that finds the color centers.
     """
     widths = DECODER_WIDTHS[: len(classifier.channels)]
     network = build_colorcnn(ColorCNNConfig(encoder=classifier.config, widths=widths, rounds=rounds))
@@ -182,7 +182,7 @@ def _cpu_twin(generator: torch.Generator) -> torch.Generator:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m training.train_colorcnn",
-        description="Train the served quantizer against a frozen classifier, all numbers of colours in one run.",
+        description="Train the served quantizer against a frozen classifier, all numbers of colors in one run.",
     )
     arguments.add_training_flags(parser, epochs=20, batch=128)
     arguments.add_split_flags(parser)
@@ -192,7 +192,7 @@ def _parser() -> argparse.ArgumentParser:
         "--also", nargs="+", default=(), metavar="NAME", help="other classifiers that shall read it too"
     )
     parser.add_argument(
-        "--rounds", type=numbers.FROM_ZERO, default=ROUNDS, help="of k-means for the colour centres (%(default)s)"
+        "--rounds", type=numbers.FROM_ZERO, default=ROUNDS, help="of k-means for the color centers (%(default)s)"
     )
     parser.add_argument("--encoder", help="published classifier to build upon instead")
     add_objective_flags(parser)

@@ -6,8 +6,8 @@ As training.train_colorcnn, but the classifier that reads the painted images, th
 published one and learns with the quantizer, from the same loss. The published one stays as it is: the quantizer is
 built upon it, and it says what was to be seen in the originals. training.publish --reader publishes both.
 
-The reader's batch norms keep the statistics of the originals: those of a batch would be of one number of colours, those
-that are kept of a mixture of all, and in use it reads every number of colours with the same weights.
+The reader's batch norms keep the statistics of the originals: those of a batch would be of one number of colors, those
+that are kept of a mixture of all, and in use it reads every number of colors with the same weights.
 """
 
 import argparse
@@ -94,7 +94,7 @@ def train(
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m training.train_joint",
-        description="Train the quantizer and the classifier that reads it together, all numbers of colours in one run.",
+        description="Train the quantizer and the classifier that reads it together, all numbers of colors in one run.",
     )
     arguments.add_training_flags(parser, epochs=20, batch=128)
     arguments.add_split_flags(parser)

@@ -1,10 +1,10 @@
-"""Train ColorCNN as published, one network for one number of colours, against a frozen classifier.
+"""Train ColorCNN as published, one network for one number of colors, against a frozen classifier.
 
     python -m training.train_published --data DATA/cifar10 --classifier cifar10-resnet9 --colors 2 --out runs/published
 
 The reproduction that the served network is compared with. All options have the values of the authors' code
 (hou-yz/color_distillation): SGD, cosine with warm restarts stepped by the batch, random crop and flip, cross-entropy
-of the frozen classifier on soft images plus the regulariser R. What is ours: the classifier and its normalisation, the
+of the frozen classifier on soft images plus the regularizer R. What is ours: the classifier and its normalization, the
 held-out part of train, which is scored after each epoch and selects nothing, the seed, crops that are filled by
 reflection instead of zeros, and bfloat16 unless --fp32 is given.
 """
@@ -27,7 +27,7 @@ from training.data import augment
 from training.data.datasets import LabelledImages
 from training.loop import fit
 from training.loop.log import Log
-from training.loop.losses import regulariser
+from training.loop.losses import regularizer
 from training.loop.scoring import score
 
 
@@ -132,7 +132,7 @@ def _train_epoch(
         with fit.autocast(device, enabled=config.bf16):
             result = network.soft(images, generator)
             logits = classifier(result.images).float()
-            loss = F.cross_entropy(logits, labels) + config.regularisation * regulariser(result.probabilities)
+            loss = F.cross_entropy(logits, labels) + config.regularisation * regularizer(result.probabilities)
         optimizer.zero_grad()
         loss.backward()
         log.workers.average_gradients(parameters)
@@ -150,13 +150,13 @@ def _mean(values: Sequence[Tensor]) -> float:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m training.train_published",
-        description="Train ColorCNN as published, one network for one number of colours, against a frozen classifier.",
+        description="Train ColorCNN as published, one network for one number of colors, against a frozen classifier.",
     )
     arguments.add_training_flags(parser, epochs=60, batch=128)
     arguments.add_split_flags(parser)
     add_models_flag(parser)
     parser.add_argument("--classifier", required=True, help="published classifier to train against")
-    parser.add_argument("--colors", type=numbers.COLORS, required=True, help="K, the number of colours, 2 to 256")
+    parser.add_argument("--colors", type=numbers.COLORS, required=True, help="K, the number of colors, 2 to 256")
     parser.add_argument(
         "--width", type=numbers.COUNT, default=64, help="channels of the U-Net's finest level (%(default)s)"
     )

@@ -19,7 +19,7 @@ _HUFFMAN_TABLES = b"\xff\xc4"  # DHT
 def encode(pixels: npt.NDArray[np.uint8], quality: int) -> bytes:
     """(H, W, 3) uint8 sRGB as a baseline JPEG.
 
-    Colour at half the resolution, as Pillow and most cameras do, and Huffman tables that are fitted to the image.
+    Color at half the resolution, as Pillow and most cameras do, and Huffman tables that are fitted to the image.
 
     Args:
         pixels: (H, W, 3) uint8 sRGB, H and W at most 65500 (libjpeg's limit).

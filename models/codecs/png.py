@@ -3,7 +3,7 @@
 "Portable Network Graphics (PNG) Specification (Second Edition)", W3C 2003, also ISO/IEC 15948; clause numbers are of
 that text. Only the four critical chunks are written. Rows carry filter 0, as clause 12.8 recommends for palette images:
 indices are names, not quantities, and their differences are seldom easier to compress than they are. The highest effort
-makes quantities of them, in the order of brightness, and takes the filter that a quick compression of all rows favours.
+makes quantities of them, in the order of brightness, and takes the filter that a quick compression of all rows favors.
 """
 
 import struct
@@ -28,7 +28,7 @@ _SAMPLE_BYTES = 1 << 18  # of scanlines on which they are; with fewer the choice
 _LUMA = (0.299, 0.587, 0.114)
 _BAND_BYTES = 1 << 20  # of scanlines are predicted at a time, in wider numbers
 _FRAME = 12  # bytes of a chunk beside its data: length, type and CRC (clause 5.3)
-_PALETTE = 3  # colour type (clause 11.2.2): each sample is a palette index
+_PALETTE = 3  # color type (clause 11.2.2): each sample is a palette index
 _DEFLATE, _ADAPTIVE_FILTERS, _NOT_INTERLACED = 0, 0, 0  # the three methods of the header
 
 
@@ -60,7 +60,7 @@ def encode(image: PaletteImage, *, effort: Effort = "default") -> bytes:
 def ordered(image: PaletteImage, *, effort: Effort) -> PaletteImage:
     """Return `image` with its palette in the order of its file: from dark to bright at effort "max", else as it is.
 
-    A filter finds neighbours alike then.
+    A filter finds neighbors alike then.
     """
     if effort != "max":
         return image
@@ -128,8 +128,8 @@ def _filtered(rows: npt.NDArray[np.uint8], kind: int) -> npt.NDArray[np.uint8]:
 def _paeth(
     left: npt.NDArray[np.uint8], above: npt.NDArray[np.uint8], corner: npt.NDArray[np.uint8]
 ) -> npt.NDArray[np.uint8]:
-    """Return the neighbour that is nearest to left + above - corner, of equally near ones the first (clause 9.4)."""
-    a, b, c = (neighbour.astype(np.int16) for neighbour in (left, above, corner))
+    """Return the neighbor that is nearest to left + above - corner, of equally near ones the first (clause 9.4)."""
+    a, b, c = (neighbor.astype(np.int16) for neighbor in (left, above, corner))
     to_left, to_above, to_corner = np.abs(b - c), np.abs(a - c), np.abs(a + b - 2 * c)
     of_row_above = np.where(to_above <= to_corner, above, corner)
     return np.where((to_left <= to_above) & (to_left <= to_corner), left, of_row_above)

@@ -10,13 +10,13 @@ from models.decoding.icc import ToSrgb, color_mode
 _ALPHA_MODES = frozenset({"LA", "La", "PA", "RGBA", "RGBa"})
 
 ColorKey = tuple[int, ...]
-"""The grey level or RGB colour, 0 to 255 each, whose pixels are transparent."""
+"""The gray level or RGB color, 0 to 255 each, whose pixels are transparent."""
 
 
 def find_transparency(
     image: Image.Image, kind: str, depth: int, drawn: tuple[int, int, int, int]
 ) -> tuple[Image.Image, ColorKey | None]:
-    """Return the image with the alpha that its file means, and the colour that means transparent, if there is one.
+    """Return the image with the alpha that its file means, and the color that means transparent, if there is one.
 
     Args:
         image: a loaded image of 8-bit samples.
@@ -66,7 +66,7 @@ def _transparent_outside(image: Image.Image, drawn: tuple[int, int, int, int]) -
 
 
 def _color_key(image: Image.Image, depth: int) -> ColorKey | None:
-    """Return the colour of a 1, L or RGB image that means transparent, on the scale of its pixels.
+    """Return the color of a 1, L or RGB image that means transparent, on the scale of its pixels.
 
     Pillow hands on the number in the file, which counts in steps of the file's `depth` in bits.
     """
@@ -79,7 +79,7 @@ def _color_key(image: Image.Image, depth: int) -> ColorKey | None:
 
 
 def _split(band: Image.Image, key: ColorKey | None) -> tuple[Image.Image, Image.Image | None]:
-    """Return a band's colours (L, RGB or CMYK) and its alpha (L), None where it has none."""
+    """Return a band's colors (L, RGB or CMYK) and its alpha (L), None where it has none."""
     if key is not None:
         colors = _colors(band)
         levels = np.asarray(colors).reshape(band.height, band.width, -1)

@@ -1,4 +1,4 @@
-"""Samples of any depth to eight bits. Pillow converts colour by itself, but cuts deep grey off at 255."""
+"""Samples of any depth to eight bits. Pillow converts color by itself, but cuts deep gray off at 255."""
 
 import numpy as np
 from PIL import Image, TiffImagePlugin
@@ -8,7 +8,7 @@ from models.decoding.bands import row_bands
 _DEEP_MODES = frozenset({"I;16", "I;16B", "I;16L", "I", "F"})  # Pillow's modes of one sample wider than 8 bits
 
 _TIFF_PHOTOMETRIC, _TIFF_MIN_IS_WHITE = 262, 0
-_PNG_GREY_ALPHA = 4
+_PNG_GRAY_ALPHA = 4
 
 
 def eight_bit(image: Image.Image, depth: int, png_color_type: int | None) -> Image.Image:
@@ -20,30 +20,30 @@ def eight_bit(image: Image.Image, depth: int, png_color_type: int | None) -> Ima
         png_color_type: of a PNG file; None for other formats.
     """
     if image.mode in _DEEP_MODES:
-        return _grey(image)
-    if (depth, png_color_type) == (16, _PNG_GREY_ALPHA):
-        return image.convert("LA")  # Pillow gives RGBA with equal channels, which no grey profile would fit
+        return _gray(image)
+    if (depth, png_color_type) == (16, _PNG_GRAY_ALPHA):
+        return image.convert("LA")  # Pillow gives RGBA with equal channels, which no gray profile would fit
     return image
 
 
 @np.errstate(invalid="ignore")  # or numpy warns of a signalling NaN, and the log repeats it for every upload
-def _grey(image: Image.Image) -> Image.Image:
+def _gray(image: Image.Image) -> Image.Image:
     """Return an image of one deep sample as L, or as LA where one of its values means transparent.
 
-    16-bit grey runs from 0 to 65535. Wider and floating samples have no agreed white, except floats from 0 to 1; others
+    16-bit gray runs from 0 to 65535. Wider and floating samples have no agreed white, except floats from 0 to 1; others
     are stretched from their smallest to their largest value.
     """
     black, white = _level_range(image)
-    grey = np.empty((image.height, image.width), dtype=np.uint8)
-    alpha = np.full_like(grey, 255)
+    gray = np.empty((image.height, image.width), dtype=np.uint8)
+    alpha = np.full_like(gray, 255)
     key = image.info.get("transparency")
     for rows, band in row_bands(image):
         values = np.asarray(band)
         levels = (values.astype(np.float64) - black) * (255 / (white - black))
-        grey[rows] = np.rint(np.clip(np.nan_to_num(levels, nan=0.0), 0, 255))
+        gray[rows] = np.rint(np.clip(np.nan_to_num(levels, nan=0.0), 0, 255))
         if isinstance(key, int):
             alpha[rows][values == key] = 0
-    plain = Image.fromarray(grey)
+    plain = Image.fromarray(gray)
     return Image.merge("LA", (plain, Image.fromarray(alpha))) if isinstance(key, int) else plain
 
 

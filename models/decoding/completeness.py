@@ -52,7 +52,7 @@ def _refuse_camera_raw(image: TiffImagePlugin.TiffImageFile) -> None:
 
 
 def _layers(image: Image.Image) -> int:
-    """Return how often the tiles of `image` cover it: once for each colour channel in a TIFF that stores them apart."""
+    """Return how often the tiles of `image` cover it: once for each color channel in a TIFF that stores them apart."""
     if not isinstance(image, TiffImagePlugin.TiffImageFile) or image.use_load_libtiff:
         return 1
     apart = image.tag_v2.get(TiffImagePlugin.PLANAR_CONFIGURATION) == 2

@@ -1,7 +1,7 @@
-"""The bytes of an uploaded image to sRGB pixels, with the colours, the way up and the first frame that a viewer shows.
+"""The bytes of an uploaded image to sRGB pixels, with the colors, the way up and the first frame that a viewer shows.
 
 Pillow decodes; what it leaves to its caller is done on the way, in this order: the size is limited, a part of a picture
-is refused (models/decoding/completeness.py), samples become eight bits (models/decoding/bit_depth.py), colours become sRGB
+is refused (models/decoding/completeness.py), samples become eight bits (models/decoding/bit_depth.py), colors become sRGB
 (models/decoding/icc.py), transparent pixels show a background (models/decoding/alpha.py), and the picture is turned upright. BPG,
 which Pillow does not know, is decoded by models/codecs/bpg, which does the first three itself.
 
@@ -88,13 +88,13 @@ def decode(
     Args:
         data: the bytes of one PNG, JPEG, WebP, GIF, BMP, TIFF or BPG file.
         max_pixels: width times height may not be more; checked from the header, before any pixel is decoded.
-        background: sRGB colour, 0 to 255 each, that is seen through transparent pixels.
+        background: sRGB color, 0 to 255 each, that is seen through transparent pixels.
 
     Raises:
         BadImage: no bytes, not an image, damaged or cut short; a part of a picture is never returned.
         UnsupportedFormat: an image or a document of another format.
         ImageTooLarge: more than `max_pixels`, or more memory needed than there is.
-        ValueError: `background` is not a colour.
+        ValueError: `background` is not a color.
     """
     if not all(0 <= level <= 255 for level in background):
         raise ValueError(f"background must be three levels from 0 to 255, not {background}")

@@ -1,4 +1,4 @@
-"""Colours of any space to sRGB, through the ICC profile that a file carries, where it carries a usable one."""
+"""Colors of any space to sRGB, through the ICC profile that a file carries, where it carries a usable one."""
 
 import struct
 from collections.abc import Callable
@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageCms
 
 ToSrgb = Callable[[Image.Image], Image.Image]
-"""Turns colours in the mode that `color_mode` names into RGB of the same size."""
+"""Turns colors in the mode that `color_mode` names into RGB of the same size."""
 
 _ICC_TAG_COUNT, _ICC_TAG_TABLE = 128, 132  # where these are (ICC.1, clause 7.3)
 _ICC_TAG_ENTRY = 12  # bytes
@@ -17,14 +17,14 @@ _FLOAT_TABLES = frozenset(f"{way}{intent}".encode() for way in ("D2B", "B2D") fo
 
 
 def color_mode(image: Image.Image) -> str:
-    """Return L, CMYK or RGB: the mode of the colours of `image` once palette, alpha and rarer spaces are resolved."""
+    """Return L, CMYK or RGB: the mode of the colors of `image` once palette, alpha and rarer spaces are resolved."""
     if image.mode in ("1", "L", "LA", "La"):
         return "L"
     return "CMYK" if image.mode == "CMYK" else "RGB"
 
 
 def conversion(image: Image.Image, profile: object) -> tuple[ToSrgb, str]:
-    """Return what turns the colours of `image`, without alpha, into sRGB, and the note on it; "" for nothing to tell.
+    """Return what turns the colors of `image`, without alpha, into sRGB, and the note on it; "" for nothing to tell.
 
     Args:
         image: an image of 8-bit samples.
@@ -51,9 +51,9 @@ def _to_rgb(colors: Image.Image) -> Image.Image:
 def _profile_transform(profile: object, mode: str) -> ImageCms.ImageCmsTransform | None:
     """Return the transform from an ICC profile to sRGB, or None when the profile is sRGB in all but name.
 
-    Building it fails when the profile is damaged, or describes other colours than those of `mode`.
+    Building it fails when the profile is damaged, or describes other colors than those of `mode`.
 
-    Relative colorimetric with black point compensation: white stays white, black stays black, and colours that sRGB has
+    Relative colorimetric with black point compensation: white stays white, black stays black, and colors that sRGB has
     do not move. A profile without the tables for it falls back to those it has (ICC.1, clause 8).
     """
     if not isinstance(profile, bytes):
@@ -90,7 +90,7 @@ def _without_float_tables(profile: bytes) -> bytes:
 
 
 def _changes_nothing(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
-    """Return whether no colour of a lattice moves by more than the one level that rounding accounts for.
+    """Return whether no color of a lattice moves by more than the one level that rounding accounts for.
 
     Most images carry some edition of sRGB; for them this saves the time and that one level.
     """

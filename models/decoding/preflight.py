@@ -66,7 +66,7 @@ _TIFF_TILE_WIDTH, _TIFF_TILE_LENGTH = 322, 323
 _TIFF_ADVICE = "The TIFF's directory does not describe an ordinary picture. Save it again, for example as PNG."
 
 _PNG_HEADER = (b"IHDR", 13)  # its type and length
-_PNG_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # samples per pixel of each colour type
+_PNG_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # samples per pixel of each color type
 _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 _INFLATE_STEP = 1 << 20
 
@@ -76,7 +76,7 @@ def identify(data: bytes) -> str:
 
     Raises:
         BadImage: when there are no bytes, or they start like no image.
-        UnsupportedFormat: when they are recognised as an image, a document or a video of another format.
+        UnsupportedFormat: when they are recognized as an image, a document or a video of another format.
     """
     if not data:
         raise BadImage(f"The upload is empty. Send the bytes of one image: {_ACCEPTED_NAMES}.")

@@ -50,7 +50,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Setting:
-    """What an image went through: a quantizer with at most `colors` colours, a codec at a `quality`, or both.
+    """What an image went through: a quantizer with at most `colors` colors, a codec at a `quality`, or both.
 
     model: name of the quantizer's checkpoint, None for one without. quality: that of JPEG and WebP, 1 to 100, or the QP
     of BPG, 0 to 51.
@@ -68,7 +68,7 @@ class Measured:
 
     file: as a user gets it. pixels: (H, W, 3) uint8 sRGB, read back from the file. view: (s, s, 3) uint8, what the
     classifier will look at. fixed_size: bytes of the file that do not depend on the picture. mse: mean squared error, 0
-    to 65025. ssim: None for images too small for it. colors_used: different colours. milliseconds: that the quantizer
+    to 65025. ssim: None for images too small for it. colors_used: different colors. milliseconds: that the quantizer
     or the encoder took.
     """
 
@@ -149,7 +149,7 @@ class Summary:
 def compare(sample: Sample, setting: Setting, quantizer: Quantizer, judge: Judge) -> tuple[Row, Measured]:
     """Paint one image, write it as an indexed PNG, read it back, measure and classify it.
 
-    Raises BadOption where the quantizer refuses the number of colours.
+    Raises BadOption where the quantizer refuses the number of colors.
     """
     started = time.perf_counter()
     painted = quantizer.quantize(sample.pixels, setting.colors or 0)

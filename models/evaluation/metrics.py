@@ -1,4 +1,4 @@
-"""How far a painted image is from its original, and how many bits and colours it takes.
+"""How far a painted image is from its original, and how many bits and colors it takes.
 
 Pixels are (H, W, 3) uint8 sRGB. Large images are worked through in parts, so memory does not grow with them.
 """
@@ -16,7 +16,7 @@ _BAND = 1 << 20  # samples or pixels at a time, where a few numbers of 4 bytes a
 _WINDOW = 7  # scikit-image's default
 _SMALLEST_WINDOW = 3  # a window of one pixel has no variance
 _TILE = 1 << 14  # windows of SSIM at a time, for which scikit-image takes 7 MB
-_FEW = 1 << 16  # pixels that are sorted sooner than a table of 2^24 colours is cleared and counted
+_FEW = 1 << 16  # pixels that are sorted sooner than a table of 2^24 colors is cleared and counted
 
 
 def mean_squared_error(original: Pixels, painted: Pixels) -> float:
@@ -66,7 +66,7 @@ def bits_per_pixel(size: int, height: int, width: int) -> float:
 
 
 def count_colors(pixels: Pixels) -> int:
-    """Number of different colours of (H, W, 3) uint8, in time linear in the pixels."""
+    """Number of different colors of (H, W, 3) uint8, in time linear in the pixels."""
     flat = pixels.reshape(-1, 3)
     if len(flat) <= _FEW:
         ordered = np.sort(pack(flat))
@@ -91,7 +91,7 @@ def _ssim_sum(original: Pixels, painted: Pixels, window: int) -> float:
     """Sum over channels of the similarities of all windows that lie inside.
 
     The channels are laid side by side: one call for all costs half of one for each where images are small. Windows
-    that reach into a neighbour are not counted.
+    that reach into a neighbor are not counted.
     """
     height, width = original.shape[:2]
     _, similarity = skimage.metrics.structural_similarity(

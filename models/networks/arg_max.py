@@ -1,13 +1,13 @@
 """The index of the largest logit, for which torch.argmax on a CPU takes ten times as long as for the logits themselves.
 
 Logits are made and looked at a piece at a time, so that they never reach the memory: a pixel costs its index and no
-more, however many colours there are.
+more, however many colors there are.
 """
 
 import torch
 from torch import Tensor
 
-_FEW = 8  # colours; up to here a plane of logits for each is looked at faster than a row of them for each pixel
+_FEW = 8  # colors; up to here a plane of logits for each is looked at faster than a row of them for each pixel
 
 
 def piece(device: torch.device) -> int:

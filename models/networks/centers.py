@@ -1,4 +1,4 @@
-"""Colour centres: a short, deterministic k-means (Lloyd 1982) on a batch of pixel sets, on whatever device they are."""
+"""Color centers: a short, deterministic k-means (Lloyd 1982) on a batch of pixel sets, on whatever device they are."""
 
 from typing import NamedTuple
 
@@ -14,19 +14,19 @@ ROUNDS = 8
 _SMALLEST_SPREAD = 1e-6  # squared distance in [0, 1] units: a tenth of an 8-bit step, so that flat images divide safely
 
 
-class Centres(NamedTuple):
-    """K colours that stand for each image's pixels, darkest first."""
+class Centers(NamedTuple):
+    """K colors that stand for each image's pixels, darkest first."""
 
     colors: Tensor  # (B, K, 3) float32, inside the range of the pixels
     shares: Tensor  # (B, K) float32, the fraction of the pixels nearest to each; a row sums to 1
-    spread: Tensor  # (B,) float32, mean squared distance of a pixel to its nearest centre
+    spread: Tensor  # (B,) float32, mean squared distance of a pixel to its nearest center
 
 
 @torch.no_grad()
-def kmeans_centres(pixels: Tensor, colors: int, rounds: int = ROUNDS) -> Centres:
-    """K-means on each image's pixels from equal-count groups along the principal colour axis; no randomness.
+def kmeans_centers(pixels: Tensor, colors: int, rounds: int = ROUNDS) -> Centers:
+    """K-means on each image's pixels from equal-count groups along the principal color axis; no randomness.
 
-    An entry that no pixel is nearest to keeps its colour, so there are always `colors` of them, not always distinct.
+    An entry that no pixel is nearest to keeps its color, so there are always `colors` of them, not always distinct.
 
     Args:
         pixels: (B, N, 3) float32 in [0, 1]; a sample of the image is enough.
@@ -35,47 +35,47 @@ def kmeans_centres(pixels: Tensor, colors: int, rounds: int = ROUNDS) -> Centres
     """
     with torch.autocast(pixels.device.type, enabled=False):
         pixels = pixels.float()
-        centres = _along_principal_axis(pixels, colors)
-        # float64: the order in which a GPU adds must not show in the centres.
+        centers = _along_principal_axis(pixels, colors)
+        # float64: the order in which a GPU adds must not show in the centers.
         counted = F.pad(pixels, (0, 1), value=1.0).double()
         for _ in range(rounds):
-            centres = _means(_sums(counted, _nearest(pixels, centres), colors), centres)
-        order = (centres @ centres.new_tensor(_LUMA)).argsort(dim=1, stable=True)
-        centres = centres.gather(1, order.unsqueeze(2).expand_as(centres))
-        nearest = _nearest(pixels, centres)
+            centers = _means(_sums(counted, _nearest(pixels, centers), colors), centers)
+        order = (centers @ centers.new_tensor(_LUMA)).argsort(dim=1, stable=True)
+        centers = centers.gather(1, order.unsqueeze(2).expand_as(centers))
+        nearest = _nearest(pixels, centers)
         shares = _sums(counted, nearest, colors)[..., 3].float() / pixels.shape[1]
-        rests = pixels - centres.gather(1, nearest.unsqueeze(2).expand_as(pixels))
+        rests = pixels - centers.gather(1, nearest.unsqueeze(2).expand_as(pixels))
         spread = rests.square().sum(2).mean(1).clamp_min(_SMALLEST_SPREAD)
-        return Centres(centres, shares, spread)
+        return Centers(centers, shares, spread)
 
 
 def _along_principal_axis(pixels: Tensor, colors: int) -> Tensor:
-    centred = pixels - pixels.mean(1, keepdim=True)
+    centerd = pixels - pixels.mean(1, keepdim=True)
     # The eigenvector's sign is arbitrary, but the groups are the same from either end up to their order.
-    axis = torch.linalg.eigh(centred.transpose(1, 2) @ centred).eigenvectors[:, :, -1:]
-    ranks = (centred @ axis).squeeze(2).argsort(dim=1, stable=True)
+    axis = torch.linalg.eigh(centerd.transpose(1, 2) @ centerd).eigenvectors[:, :, -1:]
+    ranks = (centerd @ axis).squeeze(2).argsort(dim=1, stable=True)
     ordered = pixels.gather(1, ranks.unsqueeze(2).expand_as(pixels)).double()
     count = pixels.shape[1]
     edges = torch.arange(colors + 1, device=pixels.device) * count // colors
     sums = F.pad(ordered.cumsum(1), (0, 0, 1, 0))[:, edges].diff(dim=1)
     sizes = edges.diff().view(1, -1, 1)
-    # With fewer pixels than centres some groups are empty: they take the pixel at their edge.
+    # With fewer pixels than centers some groups are empty: they take the pixel at their edge.
     means = torch.where(sizes > 0, sums / sizes.clamp_min(1), ordered[:, edges[:-1].clamp_max(count - 1)])
     return means.float()
 
 
-def _nearest(pixels: Tensor, centres: Tensor) -> Tensor:
+def _nearest(pixels: Tensor, centers: Tensor) -> Tensor:
     """(B, N, 3), (B, K, 3) -> (B, N) int64."""
     # |x - c|^2 = |x|^2 - 2 (x.c - |c|^2 / 2), and |x|^2, the same for every c, moves no minimum.
-    return arg_max_affine(pixels, centres, centres.square().sum(2, keepdim=True) / -2).long()
+    return arg_max_affine(pixels, centers, centers.square().sum(2, keepdim=True) / -2).long()
 
 
 def _sums(counted: Tensor, nearest: Tensor, colors: int) -> Tensor:
-    """(B, N, 4), (B, N) -> (B, K, 4): red, green and blue sums and the number of the pixels of each centre, float64."""
+    """(B, N, 4), (B, N) -> (B, K, 4): red, green and blue sums and the number of the pixels of each center, float64."""
     sums = counted.new_zeros(len(counted), colors, counted.shape[2])
     return sums.scatter_add_(1, nearest.unsqueeze(2).expand_as(counted), counted)
 
 
-def _means(sums: Tensor, centres: Tensor) -> Tensor:
+def _means(sums: Tensor, centers: Tensor) -> Tensor:
     counts = sums[..., 3:]
-    return torch.where(counts > 0, (sums[..., :3] / counts.clamp_min(1)).float(), centres)
+    return torch.where(counts > 0, (sums[..., :3] / counts.clamp_min(1)).float(), centers)

@@ -1,4 +1,4 @@
-"""Image classifiers that read (B, 3, H, W) float32 in [0, 1]; normalisation happens inside.
+"""Image classifiers that read (B, 3, H, W) float32 in [0, 1]; normalization happens inside.
 
 Each is a trunk of named stages, global average pooling and one linear layer, so that the class activation map of
 Zhou et al. (CVPR 2016) is exact: the logit of a class is the mean of its map plus the bias.
@@ -43,7 +43,7 @@ class ClassifierConfig(NetworkConfig):
 class Classifier(nn.Module):
     """Stages, global average pooling, linear layer.
 
-        (B, 3, H, W) in [0, 1] -> normalise -> stage 1 -> ... -> stage n -> mean over H, W -> linear -> (B, classes)
+        (B, 3, H, W) in [0, 1] -> normalize -> stage 1 -> ... -> stage n -> mean over H, W -> linear -> (B, classes)
 
     `channels` and `strides` give the width of each stage's output and how many input pixels one of its cells spans.
     """

@@ -1,10 +1,10 @@
-"""The network that is served: one set of weights paints an image of any size with any number of colours, 2 to 256.
+"""The network that is served: one set of weights paints an image of any size with any number of colors, 2 to 256.
 
 It answers the same question as ColorCNN (Hou, Zheng and Gould, CVPR 2020), which index each pixel gets, but not with
-one output channel per index: K colour centres from a k-means on the image's own pixels become query vectors, and each
-pixel takes the query that its feature vector and its colour agree with best.
+one output channel per index: K color centers from a k-means on the image's own pixels become query vectors, and each
+pixel takes the query that its feature vector and its color agree with best.
 
-    image ----------------+-- k-means --> K centres -- MLP --> K queries q_k
+    image ----------------+-- k-means --> K centers -- MLP --> K queries q_k
                           |                  |                    |
                           |                  v                    v
                           |      -beta |x - c_k|^2 / spread  +  q_k . f(x)  --> softmax (soft) or arg max (hard)
@@ -14,7 +14,7 @@ pixel takes the query that its feature vector and its colour agree with best.
 The frozen classifier is the encoder: it already knows what matters. It sees the whole image scaled to its own input
 size, as it does when it classifies. What the features say of each index (the structure, q . f) is then interpolated to
 the image's pixels, so that structure is drawn at the scale at which the classifier looks, edges stay as sharp as the
-colours, an image costs the network the same whatever its size, and any part of it can be indexed by itself.
+colors, an image costs the network the same whatever its size, and any part of it can be indexed by itself.
 """
 
 import math
@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.networks.arg_max import arg_max_affine, arg_max_planes, piece
-from models.networks.centers import ROUNDS, Centres, kmeans_centres
+from models.networks.centers import ROUNDS, Centers, kmeans_centers
 from models.networks.classifiers import Classifier, ClassifierConfig, build_classifier
 from models.networks.config import NetworkConfig
 from models.networks.palette import HardResult, SoftResult, hard_palette, paint, soft_palette
@@ -45,9 +45,9 @@ class ColorCNNConfig(NetworkConfig):
 
     encoder: the frozen classifier. widths: channels of the decoder, finest level first, one for each encoder stage.
     features: length of a pixel's feature vector and of a query. hidden: units of the query MLP's two hidden layers.
-    fade: numbers of colours from which on structure counts less, and not at all; between them its weight falls with
+    fade: numbers of colors from which on structure counts less, and not at all; between them its weight falls with
     log2 K. None lets it count in full everywhere.
-    rounds: of the k-means that finds the colour centres.
+    rounds: of the k-means that finds the color centers.
     strengths: factors of the structure that are tried for each image, see `models.quantizers.learned.search`; one alone is
     taken as it is.
     """
@@ -62,7 +62,7 @@ class ColorCNNConfig(NetworkConfig):
 
     def __post_init__(self) -> None:
         if self.fade is not None and not 2 <= self.fade[0] < self.fade[1]:
-            raise ValueError(f"fade must be two rising numbers of colours, not {self.fade}")
+            raise ValueError(f"fade must be two rising numbers of colors, not {self.fade}")
         if self.rounds < 0:
             raise ValueError(f"rounds must be 0 or more, not {self.rounds}")
         if not self.strengths or not all(0 <= strength < math.inf for strength in self.strengths):
@@ -85,7 +85,7 @@ class Plan(NamedTuple):
     """All that is global about a batch of images; with it any part of their pixels can be indexed by itself."""
 
     structure: Tensor | None  # (B, K, s, s) float32, index logits from the features, at the encoder's size
-    weights: Tensor  # (B, K, 3) float32, index logits from a pixel's colour x: weights . x + offsets
+    weights: Tensor  # (B, K, 3) float32, index logits from a pixel's color x: weights . x + offsets
     offsets: Tensor  # (B, K, 1) float32
 
     def times(self, strength: float | Tensor) -> "Plan":
@@ -157,13 +157,13 @@ class ColorCNN(nn.Module):
             pixels: (B, N, 3) float32 in [0, 1], all pixels of the images or a sample of them.
             colors: K, 2 to 256.
         """
-        centres = kmeans_centres(pixels, colors, self.config.rounds)
+        centers = kmeans_centers(pixels, colors, self.config.rounds)
         weight = self.config.structure_weight(colors)
-        structure = weight * self._structure(view, centres) if weight else None
+        structure = weight * self._structure(view, centers) if weight else None
         beta = (self.sharpness[0] + self.sharpness[1] * math.log2(colors) / 8).exp()
-        scale = (beta / centres.spread).view(-1, 1, 1)
+        scale = (beta / centers.spread).view(-1, 1, 1)
         # -|x - c|^2 = 2 x.c - |c|^2 - |x|^2, and |x|^2, the same for every k, changes neither softmax nor arg max.
-        return Plan(structure, 2 * scale * centres.colors, -scale * centres.colors.square().sum(2, keepdim=True))
+        return Plan(structure, 2 * scale * centers.colors, -scale * centers.colors.square().sum(2, keepdim=True))
 
     def index_logits(self, images: Tensor, plan: Plan, window: Window | None = None) -> Tensor:
         """Index logits of the pixels of whole images, or of a window of them.
@@ -192,11 +192,11 @@ class ColorCNN(nn.Module):
         bands = [slice(top, top + step) for top in range(0, images.shape[2], step)]
         return torch.cat([arg_max_planes(_rows_of_logits(images, plan, axes, rows)) for rows in bands], 1)
 
-    def _structure(self, view: Tensor, centres: Centres) -> Tensor:
+    def _structure(self, view: Tensor, centers: Centers) -> Tensor:
         with torch.no_grad():
             maps = self.encoder.features(view)
         features = self.decoder(view, maps).float()
-        queries = self.queries(_describe(centres)).float()
+        queries = self.queries(_describe(centers)).float()
         with torch.autocast(view.device.type, enabled=False):
             return torch.bmm(queries, features.flatten(2)).view(*queries.shape[:2], *features.shape[2:])
 
@@ -294,7 +294,7 @@ def _rows_of_logits(images: Tensor, plan: Plan, axes: _Axes | None, rows: slice)
     """(B, K, n, w) float32, the index logits of n rows of the images."""
     pixels = images[:, :, rows].float()
     with torch.autocast(images.device.type, enabled=False):
-        # float32 throughout: at large K the colour term is a small difference of large numbers.
+        # float32 throughout: at large K the color term is a small difference of large numbers.
         logits = torch.baddbmm(plan.offsets, plan.weights, pixels.flatten(2)).view(len(pixels), -1, *pixels.shape[2:])
         if plan.structure is None:
             return logits
@@ -311,9 +311,9 @@ def _interpolation(structure: Tensor, start: int, count: int, length: int) -> Te
     return (1 - distances.abs()).clamp_min(0).to(structure.dtype)
 
 
-def _describe(centres: Centres) -> Tensor:
-    """What a query is made from, (B, K, 9): colour, colour relative to the image, rank, share, log2 K; of order 1."""
-    colors, shares, _ = centres
+def _describe(centers: Centers) -> Tensor:
+    """What a query is made from, (B, K, 9): color, color relative to the image, rank, share, log2 K; of order 1."""
+    colors, shares, _ = centers
     count = colors.shape[1]
     weights = shares.unsqueeze(2)
     mean = (weights * colors).sum(1, keepdim=True)

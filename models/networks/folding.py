@@ -1,4 +1,4 @@
-"""Fold batch normalisation into the convolution before it: the same function of the images in fewer passes."""
+"""Fold batch normalization into the convolution before it: the same function of the images in fewer passes."""
 
 from itertools import pairwise
 from typing import TypeVar

@@ -8,7 +8,7 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor
 
-_SMALLEST_MASS = 1e-8  # pixels; an entry that no pixel asks for gets the colour 0 instead of 0 / 0
+_SMALLEST_MASS = 1e-8  # pixels; an entry that no pixel asks for gets the color 0 instead of 0 / 0
 
 
 class SoftResult(NamedTuple):
@@ -89,7 +89,7 @@ def hard_palette(images: Tensor, indices: Tensor, colors: int) -> HardPalette:
     return HardPalette(means.transpose(1, 2).float(), counts)
 
 
-def paint_hard(palette: Tensor, indices: Tensor) -> Tensor:
+def render_hard(palette: Tensor, indices: Tensor) -> Tensor:
     """What a user gets: every pixel is the palette entry of its index, rounded to 8 bits.
 
     Args:

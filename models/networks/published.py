@@ -1,6 +1,6 @@
 """ColorCNN as published: Hou, Zheng and Gould, "Learning to Structure an Image with Few Colors", CVPR 2020.
 
-The reproduction of the paper, one network for each number of colours. Widths, head and constants are those of the
+The reproduction of the paper, one network for each number of colors. Widths, head and constants are those of the
 authors' code (hou-yz/color_distillation); the network that is served is another one, see `colorcnn.py`.
 """
 
@@ -15,7 +15,7 @@ from torch.nn import functional
 from models.networks.config import NetworkConfig
 from models.networks.palette import HardResult, SoftResult, hard_palette, paint, soft_palette
 
-# The normalisation of the authors' code for CIFAR-10.
+# The normalization of the authors' code for CIFAR-10.
 PUBLISHED_MEAN = (0.4914, 0.4822, 0.4465)
 PUBLISHED_STD = (0.2023, 0.1994, 0.2010)
 
@@ -50,7 +50,7 @@ class PublishedConfig(NetworkConfig):
 class PublishedColorCNN(nn.Module):
     """ColorCNN with its U-Net; 13.4 M parameters at width 64.
 
-        x (B, 3, H, W) -> normalise -> U-Net -> 1x1, ReLU, 1x1 -> softmax -> m (B, K, H, W)
+        x (B, 3, H, W) -> normalize -> U-Net -> 1x1, ReLU, 1x1 -> softmax -> m (B, K, H, W)
                                                                   |-> soft: t = weighted means of x       (equation 1)
                                                                   |         x' = sum over k of m_k t_k    (equation 2)
                                                                   '-> hard: M = arg max m, t = means of x over M
@@ -100,14 +100,14 @@ class PublishedColorCNN(nn.Module):
         """(B, 3, H, W) float32 in [0, 1] -> (B, K, H, W), the logits of m."""
         height, width = images.shape[-2:]
         missing = (0, max(0, _SHORTEST_SIDE - width), 0, max(0, _SHORTEST_SIDE - height))
-        normalised = (images - _as_planes(self.mean)) / _as_planes(self.std)
-        padded = functional.pad(normalised, missing, mode="replicate")  # seen by the convolutions, not by the palette
+        normalized = (images - _as_planes(self.mean)) / _as_planes(self.std)
+        padded = functional.pad(normalized, missing, mode="replicate")  # seen by the convolutions, not by the palette
         return cast(Tensor, self.head(self.unet(padded)))[..., :height, :width]
 
     def _pressed(self, palette: Tensor, generator: torch.Generator | None) -> Tensor:
         """Divide the contrast around the mean and shift the brightness.
 
-        In the paper both happen in normalised units, t / color_norm + jitter * N(0, 1); this is the same in [0, 1]
+        In the paper both happen in normalized units, t / color_norm + jitter * N(0, 1); this is the same in [0, 1]
         units. Without them a soft image tells the classifier what an arg max image cannot.
         """
         pressed = self.mean + (palette - self.mean) / self.config.color_norm
@@ -141,7 +141,7 @@ class UNet(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, 3, H, W) normalised -> features (B, width, H, W)."""
+        """(B, 3, H, W) normalized -> features (B, width, H, W)."""
         levels = [self.enter(x)]
         for stage in self.down:
             levels.append(stage(functional.max_pool2d(levels[-1], 2)))

@@ -1,1 +1,1 @@
-"""One interface, several quantizers: pixels and a number of colours in, a PaletteImage out."""
+"""One interface, several quantizers: pixels and a number of colors in, a PaletteImage out."""

@@ -15,21 +15,21 @@ from models.rgb import check_pixels, pack, unpack
 MIN_COLORS = 2
 
 _SAMPLE = 4096  # pixels looked at before all of them are
-_BAND = 1 << 18  # pixels looked at together: NumPy takes 8 bytes for an index, and 24 for a colour in floats
+_BAND = 1 << 18  # pixels looked at together: NumPy takes 8 bytes for an index, and 24 for a color in floats
 
 
 class Quantizer(Protocol):
-    """Paints an image with few colours. Deterministic: equal arguments give equal results."""
+    """Paints an image with few colors. Deterministic: equal arguments give equal results."""
 
     @property
     def name(self) -> str:
         """The name that requests and result tables use."""
 
     def quantize(self, pixels: NDArray[np.uint8], colors: int) -> PaletteImage:
-        """Paint `pixels`, (H, W, 3) uint8 sRGB, with at most `colors` colours.
+        """Paint `pixels`, (H, W, 3) uint8 sRGB, with at most `colors` colors.
 
         Returns a compact image: every palette entry is used and no two are equal. An image that has no more than
-        `colors` colours comes back exactly. Raises BadOption if `colors` is not 2 to 256.
+        `colors` colors comes back exactly. Raises BadOption if `colors` is not 2 to 256.
         """
 
 
@@ -40,11 +40,11 @@ def check_colors(colors: int) -> None:
 
 
 def exact(pixels: NDArray[np.uint8], colors: int) -> PaletteImage | None:
-    """The image itself, in palette form, if it has at most `colors` distinct colours; None if it has more.
+    """The image itself, in palette form, if it has at most `colors` distinct colors; None if it has more.
 
     Every quantizer asks this first: nothing can be better than the image, and not every algorithm finds it (octrees
-    merge neighbours, means round). A photo is turned down after a sample of its pixels; the rest is linear in the
-    pixels, with a table of all 2^24 colours.
+    merge neighbors, means round). A photo is turned down after a sample of its pixels; the rest is linear in the
+    pixels, with a table of all 2^24 colors.
 
     Args:
         pixels: (H, W, 3) uint8 sRGB.

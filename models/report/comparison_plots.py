@@ -1,4 +1,4 @@
-"""The plots of a comparison: how well an image is still recognised, and how large it is, over what it costs.
+"""The plots of a comparison: how well an image is still recognized, and how large it is, over what it costs.
 
 subject: of a plot's subtitle, what was compared on. original: top-1 on the images as they are, 0 to 1; None draws no
 line for it. Values that a row does not have (no label, an exact image) leave their point out.
@@ -58,9 +58,9 @@ def _over_colors(rows: Sequence[Summary], y: Value, what: str, subject: str, ori
     whole = range(math.floor(min(bits, default=1)), math.ceil(max(bits, default=8)) + 1)
     return line_plot(
         _series(painted, _bits, y, marked=False),
-        title=f"{what.capitalize()} in few colours",
+        title=f"{what.capitalize()} in few colors",
         subtitle=subject,
-        x_label="colours, and bits of an index",
+        x_label="colors, and bits of an index",
         y_label=f"{what} in %",
         percent=True,
         level=_level(original),
@@ -69,7 +69,7 @@ def _over_colors(rows: Sequence[Summary], y: Value, what: str, subject: str, ori
 
 
 def _series(rows: Iterable[Summary], x: Value, y: Value, *, marked: bool = True) -> list[Series]:
-    """A line for each method from left to right, marked with the number of colours or the quality."""
+    """A line for each method from left to right, marked with the number of colors or the quality."""
     lines: dict[str, list[tuple[float, float, str]]] = {}
     for row in rows:
         across, up = x(row), y(row)
@@ -80,7 +80,7 @@ def _series(rows: Iterable[Summary], x: Value, y: Value, *, marked: bool = True)
 
 
 def _meaning(rows: Iterable[Summary]) -> str:
-    return "numbers: colours" + (", or quality of JPEG and WebP" if any(row.quality for row in rows) else "")
+    return "numbers: colors" + (", or quality of JPEG and WebP" if any(row.quality for row in rows) else "")
 
 
 def _bits(row: Summary) -> float | None:

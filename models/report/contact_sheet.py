@@ -1,6 +1,6 @@
-"""The contact sheet: images painted by several methods in several numbers of colours, with what a classifier sees.
+"""The contact sheet: images painted by several methods in several numbers of colors, with what a classifier sees.
 
-As figure 2 of the ColorCNN paper: a row for each method, a column for each number of colours, and under each tile its
+As figure 2 of the ColorCNN paper: a row for each method, a column for each number of colors, and under each tile its
 label, green where the classifier keeps its answer to the original, or is right where that is known, else red.
 """
 
@@ -68,7 +68,7 @@ def fit_tile(pixels: Pixels, side: int) -> Pixels:
     """Scale (H, W, 3) uint8 so that its longer side is at most `side` pixels.
 
     Larger images are averaged. Smaller ones grow by the largest whole factor that fits, so that every pixel stays a
-    square of one colour.
+    square of one color.
     """
     height, width = pixels.shape[:2]
     longer = max(height, width)
@@ -146,7 +146,7 @@ def _draw_row(image: Image.Image, row: Row, top: int, lefts: Sequence[int], size
 def _draw_tile(image: Image.Image, tile: Tile, corner: tuple[int, int], size: tuple[int, int]) -> None:
     image.paste(Image.fromarray(tile.pixels), corner)
     left, below = corner[0], corner[1] + size[1] + 2
-    mark, share = "✓ " if tile.kept else "✗ ", f", {100 * tile.probability:.0f} %"  # not by colour alone
+    mark, share = "✓ " if tile.kept else "✗ ", f", {100 * tile.probability:.0f} %"  # not by color alone
     label = _shorten(tile.label, size[0] - _PLAIN.getlength(mark + share))
     _write(image, (left, below), [mark + label + share], _GREEN if tile.kept else _RED)
     _write(image, (left, below + _LINE), [_shorten(tile.title, size[0])], _GRAY)

@@ -15,7 +15,7 @@ _HEAT_ANCHORS = ((0, 0, 128), (0, 64, 255), (0, 255, 255), (255, 255, 0), (255, 
 
 
 def _heat_table() -> Pixels:
-    """(256, 3) uint8: the colour of each of 256 levels of heat."""
+    """(256, 3) uint8: the color of each of 256 levels of heat."""
     levels = np.linspace(0, len(_HEAT_ANCHORS) - 1, 256)
     channels = [np.interp(levels, range(len(_HEAT_ANCHORS)), channel) for channel in zip(*_HEAT_ANCHORS, strict=True)]
     return np.stack(channels, axis=-1).round().astype(np.uint8)

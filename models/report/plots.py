@@ -43,8 +43,8 @@ class _Style(NamedTuple):
     width: float = 1.6
 
 
-# Colours that stay apart for the colour-blind: Okabe and Ito, "Color Universal Design", 2008. Their yellow is too light
-# for lines on white. A variant of a method has its colour, dashed and hollow; what paints without a palette is gray.
+# Colors that stay apart for the color-blind: Okabe and Ito, "Color Universal Design", 2008. Their yellow is too light
+# for lines on white. A variant of a method has its color, dashed and hollow; what paints without a palette is gray.
 _VERMILION, _BLUE, _GREEN, _PURPLE, _ORANGE, _SKY = "#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"
 _STYLES: Mapping[str, _Style] = {
     "ColorCNN": _Style(_VERMILION, "o", width=2.8),
@@ -62,11 +62,11 @@ _STYLES: Mapping[str, _Style] = {
     "WebP": _Style(_SOFT, ">", dashed=True),
     "24-bit PNG": _Style(_SOFT, "*", width=2.8),
     "originals": _Style("#000000", "X", width=2.8),
-    "2 colours": _Style(_VERMILION, "o"),
-    "4 colours": _Style(_ORANGE, "v"),
-    "8 colours": _Style(_GREEN, "^"),
-    "16 colours": _Style(_SKY, "P"),
-    "32 colours": _Style(_BLUE, "s"),
+    "2 colors": _Style(_VERMILION, "o"),
+    "4 colors": _Style(_ORANGE, "v"),
+    "8 colors": _Style(_GREEN, "^"),
+    "16 colors": _Style(_SKY, "P"),
+    "32 colors": _Style(_BLUE, "s"),
     "before": _Style(_BLUE, "s", dashed=True),
     "fine-tuned": _Style(_VERMILION, "o", width=2.8),
 }
@@ -78,7 +78,7 @@ class Series:
     """One line: `label` in the legend, points (x, y) in the order in which they are joined.
 
     marks: a short text beside each point, where there is room for it; "" for none. Raises ValueError if the three do
-    not have the same length. A label has the same colour and marker in every plot.
+    not have the same length. A label has the same color and marker in every plot.
     """
 
     label: str

@@ -14,13 +14,13 @@ from starlette.types import Receive, Scope, Send
 from models.evaluation.compare import Summary
 from models.names import method_name
 from models.report import contact_sheet
-from service.api.responses import NO_MODEL, json_answer
+from service.api.responses import NO_MODEL, json_response
 from service.benchmark.job import Event, Failure, Finished, ImageDone, Job, RowDone
-from service.benchmark.runner import Benchmarks, Place
+from service.benchmark.runner import Benchmarks, Ticket
 from service.benchmark.worker import draw_sheet, write_benchmark_page
-from service.http.disconnect import while_connected
+from service.http.disconnect import cancel_on_disconnect
 from service.http.headers import header_text, server_timing
-from service.runtime.timing import Stopwatch, Timings
+from service.runtime.timing import Timer, Timings
 from service.schemas.media_types import HTML, JSON, NDJSON, PNG
 from service.schemas.reports import (
     BenchmarkFailedImage,
@@ -44,21 +44,21 @@ _PAGE_HEADERS = {
 }
 
 
-async def benchmark_answer(
-    benchmarks: Benchmarks, place: Place, job: Job, media_type: str, observe: Callable[[Timings], None]
+async def benchmark_response(
+    benchmarks: Benchmarks, ticket: Ticket, job: Job, media_type: str, observe: Callable[[Timings], None]
 ) -> Response:
     """Run `job` to its end and answer with all of it, as JSON, as a contact sheet (PNG) or as a page (HTML).
 
     observe: called with the seconds of the stages.
     """
-    watch, events = Stopwatch(), list[Event]()
-    async with benchmarks.turn(watch):
-        await benchmarks.run(job, events.append, watch)
-        with watch.measure("encode"):
+    timer, events = Timer(), list[Event]()
+    async with benchmarks.turn(timer):
+        await benchmarks.run(job, events.append, timer)
+        with timer.measure("encode"):
             response = await _shape(benchmarks, job, events, media_type)
-    place.leave()
-    observe(watch.timings())
-    response.headers.update(_headers(job) | {"Server-Timing": server_timing(watch.timings())})
+    ticket.leave()
+    observe(timer.timings())
+    response.headers.update(_headers(job) | {"Server-Timing": server_timing(timer.timings())})
     return response
 
 
@@ -68,15 +68,15 @@ class BenchmarkLines(StreamingResponse):
     After SILENCE without one comes the progress again, so that no proxy takes the connection for dead.
     """
 
-    def __init__(self, benchmarks: Benchmarks, place: Place, job: Job, observe: Callable[[Timings], None]) -> None:
+    def __init__(self, benchmarks: Benchmarks, ticket: Ticket, job: Job, observe: Callable[[Timings], None]) -> None:
         super().__init__((), headers=_headers(job), media_type=NDJSON)
         self._benchmarks = benchmarks
-        self._place = place
+        self._ticket = ticket
         self._job = job
         self._observe = observe
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await while_connected(receive, lambda: self.stream_response(send))
+        await cancel_on_disconnect(receive, lambda: self.stream_response(send))
 
     async def stream_response(self, send: Send) -> None:
         """Send the head and the lines, while the benchmark runs beside."""
@@ -103,19 +103,19 @@ class BenchmarkLines(StreamingResponse):
         await _send_line(send, BenchmarkLine(progress=BenchmarkProgress(done=done, total=self._job.rows)))
 
     async def _run(self, made: MemoryObjectSendStream[Event]) -> None:
-        watch = Stopwatch()
+        timer = Timer()
         with made:
-            async with self._benchmarks.turn(watch):
-                await self._benchmarks.run(self._job, made.send_nowait, watch)
-        self._place.leave()
-        self._observe(watch.timings())
+            async with self._benchmarks.turn(timer):
+                await self._benchmarks.run(self._job, made.send_nowait, timer)
+        self._ticket.leave()
+        self._observe(timer.timings())
 
 
-def results_answer(report: ResultsReport, page: str | None) -> Response:
+def results_response(report: ResultsReport, page: str | None) -> Response:
     """The stored results as the `page` that was made of them, or without one as JSON."""
     if page is not None:
         return Response(page, headers=_PAGE_HEADERS, media_type=HTML)
-    return json_answer(report, {"Vary": "Accept"})
+    return json_response(report, {"Vary": "Accept"})
 
 
 def benchmark_report(job: Job, events: Sequence[Event]) -> BenchmarkReport:
@@ -132,15 +132,15 @@ def benchmark_report(job: Job, events: Sequence[Event]) -> BenchmarkReport:
 def sheet_rows(job: Job, events: Sequence[Event]) -> tuple[list[str], list[contact_sheet.Row]]:
     """Headings of the contact sheet's columns, and its rows: the methods of one image, then those of the next."""
     originals = {event.picture: _original_cell(event) for event in events if isinstance(event, ImageDone)}
-    painted = {(event.picture, event.setting): _cell(event) for event in events if isinstance(event, RowDone)}
+    quantized = {(event.picture, event.setting): _cell(event) for event in events if isinstance(event, RowDone)}
     rows = []
     for picture, original in originals.items():
         for method in dict.fromkeys(setting.method for setting in job.settings):
-            cells = [painted[picture, setting] for setting in job.settings if setting.method == method]
+            cells = [quantized[picture, setting] for setting in job.settings if setting.method == method]
             shown = [original] if isinstance(original, contact_sheet.Failure) else [original, *cells]
             rows.append(contact_sheet.Row(method_name(method), shown))
     colors = dict.fromkeys(setting.colors for setting in job.settings)
-    return ["original", *(f"{count} colours" for count in colors)], rows
+    return ["original", *(f"{count} colors" for count in colors)], rows
 
 
 async def _shape(benchmarks: Benchmarks, job: Job, events: Sequence[Event], media_type: str) -> Response:
@@ -151,7 +151,7 @@ async def _shape(benchmarks: Benchmarks, job: Job, events: Sequence[Event], medi
         return Response(sheet.png, headers=headers, media_type=PNG)
     report = await anyio.to_thread.run_sync(benchmark_report, job, events)
     if media_type == JSON:
-        return await anyio.to_thread.run_sync(json_answer, report, {})
+        return await anyio.to_thread.run_sync(json_response, report, {})
     page = await benchmarks.draw(job, write_benchmark_page, report, *sheet_content)
     return Response(page, headers=_PAGE_HEADERS, media_type=HTML)
 

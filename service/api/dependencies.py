@@ -9,7 +9,7 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 
 from service.benchmark.job import Job, SheetUse
-from service.benchmark.runner import Place
+from service.benchmark.runner import Ticket
 from service.http.negotiation import choose
 from service.http.uploads import parse_options, read_upload
 from service.inference.compression import Compression
@@ -66,13 +66,13 @@ async def _compression(service: ReadyService) -> AsyncIterator[Compression]:
 AdmittedCompression = Annotated[Compression, Depends(_compression, scope="function")]
 
 
-async def _benchmark_place(service: ReadyService) -> AsyncIterator[Place]:
-    with service.benchmarks.admit() as place:
-        yield place
+async def _benchmark_ticket(service: ReadyService) -> AsyncIterator[Ticket]:
+    with service.benchmarks.admit() as ticket:
+        yield ticket
 
 
 # For the whole request: JSON lines are sent while the benchmark runs.
-BenchmarkPlace = Annotated[Place, Depends(_benchmark_place, scope="request")]
+BenchmarkTicket = Annotated[Ticket, Depends(_benchmark_ticket, scope="request")]
 
 
 def _negotiate(*offers: str) -> Callable[[Request], Awaitable[str]]:
@@ -134,7 +134,7 @@ _SHEET_USES: Mapping[str, SheetUse] = {PNG: "needed", HTML: "if it fits"}
 
 
 async def _benchmark_job(
-    request: Request, media_type: BenchmarkMediaType, service: ReadyService, _: BenchmarkPlace
+    request: Request, media_type: BenchmarkMediaType, service: ReadyService, _: BenchmarkTicket
 ) -> Job:
     upload = await _read_upload(request, service, MAX_IMAGES)
     options = parse_options(upload, BenchmarkOptions)

@@ -35,7 +35,7 @@ from service.schemas.reports import (
 Json = dict[str, Any]
 
 DESCRIPTION = """
-Paints an image with very few colours so that a neural network still recognises it (ColorCNN, Hou, Zheng and Gould,
+Paints an image with very few colors so that a neural network still recognizes it (ColorCNN, Hou, Zheng and Gould,
 CVPR 2020).
 
 An image comes as the multipart field `file` or as the raw request body; options come as form fields or as query
@@ -106,7 +106,7 @@ _COMMON_HEADERS: Json = {
 }
 _IMAGE_HEADERS: Json = {
     **_COMMON_HEADERS,
-    "X-Colors": _header("Different colours in the image.", "2"),
+    "X-Colors": _header("Different colors in the image.", "2"),
     "X-Bits-Per-Pixel": _header("Bits of the file over pixels.", "0.4127"),
 }
 _LABEL_HEADERS: Json = {
@@ -116,7 +116,7 @@ _LABEL_HEADERS: Json = {
 _COMPRESS_HEADERS: Json = {
     **_COMMON_HEADERS,
     **_LABEL_HEADERS,
-    "X-Colors": _header("Colours of the painted image, before BPG.", "2"),
+    "X-Colors": _header("Colors of the painted image, before BPG.", "2"),
     "X-Bits-Per-Pixel": _header("Bits of the BPG file of the painted image over pixels.", "0.3127"),
 }
 _MAP_HEADERS: Json = {
@@ -132,7 +132,7 @@ _BENCHMARK_HEADERS: Json = {
         "Milliseconds in each stage; not with JSON lines.",
         "decode;dur=9.0, queue;dur=0.0, model;dur=180.1, encode;dur=7.2",
     ),
-    "X-Colors": _header("Different colours in the contact sheet; PNG only.", "5120"),
+    "X-Colors": _header("Different colors in the contact sheet; PNG only.", "5120"),
     "X-Bits-Per-Pixel": _header("Bits of its file over its pixels; PNG only.", "9.8120"),
 }
 _PAGE_HEADERS: Json = {
@@ -149,7 +149,7 @@ _PROBLEM_HEADERS: Mapping[int, Json] = {
 }
 
 
-def _problem_answer(problems: Sequence[Problem]) -> Json:
+def _problem_response(problems: Sequence[Problem]) -> Json:
     headers = _REQUEST_ID | _PROBLEM_HEADERS.get(problems[0].status, {})
     return {
         "description": "; ".join(problem.title for problem in problems),
@@ -173,10 +173,12 @@ def _problem_example(problem: Problem) -> Json:
     }
 
 
-def problem_answers(statuses: Sequence[int]) -> dict[int | str, Json]:
+def problem_responses(statuses: Sequence[int]) -> dict[int | str, Json]:
     """The `responses` of a route that answers with the problems of these statuses."""
     known = (*PROBLEMS.values(), INTERNAL)
-    return {status: _problem_answer([problem for problem in known if problem.status == status]) for status in statuses}
+    return {
+        status: _problem_response([problem for problem in known if problem.status == status]) for status in statuses
+    }
 
 
 def _request_body(options: type[ImageOptions], files: Json) -> Json:
@@ -230,7 +232,7 @@ def _operation(
 ) -> Json:
     """Arguments of a route that takes images and answers in the media types of `schemas`, the preferred one first."""
     return {
-        "responses": {200: _success(schemas, headers), **problem_answers(statuses)},
+        "responses": {200: _success(schemas, headers), **problem_responses(statuses)},
         "openapi_extra": {"parameters": _query_parameters(options), "requestBody": _request_body(options, files)},
     }
 
@@ -256,7 +258,7 @@ BENCHMARK = _operation(
 RESULTS: Json = {
     "responses": {
         200: _success({JSON: _report(ResultsReport), HTML: _TEXT}, _PAGE_HEADERS),
-        **problem_answers((406, 503)),
+        **problem_responses((406, 503)),
     }
 }
 METRICS: Json = {
@@ -268,4 +270,4 @@ METRICS: Json = {
         }
     }
 }
-NOT_READY: Json = {"responses": problem_answers((503,))}
+NOT_READY: Json = {"responses": problem_responses((503,))}

@@ -16,7 +16,7 @@ from models.palette_image import MAX_COLORS, PaletteImage
 from models.prediction import Prediction
 from service.http.headers import header_text, server_timing
 from service.inference.compression import Compressed, Version, Wanted
-from service.inference.engine import Choice, Engine
+from service.inference.engine import Engine, Selection
 from service.inference.pipeline import Classified, DrawnMap, Quantized
 from service.runtime.timing import Timings
 from service.schemas.media_types import BPG, JSON, PNG
@@ -29,8 +29,8 @@ from service.schemas.reports import (
     CompressReport,
     ModelReport,
     ModelsReport,
-    PaintedBpgReport,
     PredictionReport,
+    QuantizedBpgReport,
     QuantizeReport,
     RecognitionReport,
     VersionReport,
@@ -39,18 +39,18 @@ from service.schemas.reports import (
 NO_MODEL = "none"  # X-Model of a classical method
 
 
-def quantize_answer(result: Quantized, media_type: str) -> Response:
+def quantize_response(result: Quantized, media_type: str) -> Response:
     """The painted image as `image/png`, or everything known about it as JSON."""
-    headers = _painted_headers(result.choice, result.image, result.bits_per_pixel)
+    headers = _quantized_headers(result.selection, result.image, result.bits_per_pixel)
     headers |= _common_headers(result.timings, result.notes)
     if result.recognition:
         headers |= _label_headers(result.recognition.before, result.recognition.after)
     if media_type == PNG:
         return Response(result.png, headers=headers, media_type=PNG)
-    return json_answer(_quantize_report(result), headers)
+    return json_response(_quantize_report(result), headers)
 
 
-def classify_answer(result: Classified, media_type: str) -> Response:
+def classify_response(result: Classified, media_type: str) -> Response:
     """The activation map as `image/png` (the result must have one), or the predictions as JSON."""
     headers = {"X-Model": header_text(result.model), **_common_headers(result.timings, result.notes)}
     if media_type == PNG and result.cam:
@@ -61,16 +61,16 @@ def classify_answer(result: Classified, media_type: str) -> Response:
         cam=result.cam and CamReport(**_prediction_fields(result.cam.prediction), png=_base64(result.cam.png)),
         notes=list(result.notes),
     )
-    return json_answer(report, headers)
+    return json_response(report, headers)
 
 
 COMPRESSED: Mapping[str, Wanted] = {JSON: "report", BPG: "file", PNG: "picture"}
 """What is wanted of /compress in each media type."""
 
 
-def compress_answer(result: Compressed) -> Response:
+def compress_response(result: Compressed) -> Response:
     """What was wanted of the result: everything known about it as JSON, `image/bpg`, or what that shows as a PNG."""
-    headers = _painted_headers(result.choice, result.image, result.bits_per_pixel(len(result.quantized_bpg.file)))
+    headers = _quantized_headers(result.selection, result.image, result.bits_per_pixel(len(result.quantized_bpg.file)))
     headers |= _common_headers(result.timings, result.notes)
     if result.original.seen and result.quantized_bpg.seen:
         headers |= _label_headers(result.original.seen, result.quantized_bpg.seen)
@@ -78,7 +78,7 @@ def compress_answer(result: Compressed) -> Response:
         return Response(result.picture, headers=headers, media_type=PNG)
     if result.original_bpg is None or result.index_map_kept is None:
         return Response(result.quantized_bpg.file, headers=headers, media_type=BPG)
-    return json_answer(_compress_report(result, result.original_bpg, result.index_map_kept), headers)
+    return json_response(_compress_report(result, result.original_bpg, result.index_map_kept), headers)
 
 
 def models_report(engine: Engine) -> ModelsReport:
@@ -96,7 +96,7 @@ def models_report(engine: Engine) -> ModelsReport:
             size=entry.size,
             colors=entry.colors,
             classifier=entry.classifier,
-            fidelity=engine.heeds_fidelity(entry.name),
+            fidelity=engine.supports_fidelity(entry.name),
             device=engine.device,
             accuracy=dict(entry.accuracy),
             sha256=entry.sha256,
@@ -106,7 +106,7 @@ def models_report(engine: Engine) -> ModelsReport:
     return ModelsReport(models=reports, methods=list(methods))
 
 
-def json_answer(report: BaseModel, headers: dict[str, str]) -> Response:
+def json_response(report: BaseModel, headers: dict[str, str]) -> Response:
     """`report` as `application/json`."""
     return Response(report.model_dump_json(), headers=headers, media_type=JSON)
 
@@ -118,9 +118,9 @@ def _common_headers(timings: Timings, notes: Sequence[str]) -> dict[str, str]:
     return headers
 
 
-def _painted_headers(choice: Choice, image: PaletteImage, bits_per_pixel: float) -> dict[str, str]:
+def _quantized_headers(selection: Selection, image: PaletteImage, bits_per_pixel: float) -> dict[str, str]:
     return {
-        "X-Model": header_text(choice.model or NO_MODEL),
+        "X-Model": header_text(selection.model or NO_MODEL),
         "X-Colors": str(image.colors),
         "X-Bits-Per-Pixel": f"{bits_per_pixel:.4f}",
     }
@@ -142,9 +142,9 @@ def _map_headers(cam: DrawnMap) -> dict[str, str]:
 def _quantize_report(result: Quantized) -> QuantizeReport:
     found = result.recognition
     return QuantizeReport(
-        model=result.choice.model,
-        method=result.choice.method,
-        fidelity=result.choice.fidelity,
+        model=result.selection.model,
+        method=result.selection.method,
+        fidelity=result.selection.fidelity,
         width=result.image.width,
         height=result.image.height,
         palette=list(result.image.hex_palette()),
@@ -165,10 +165,10 @@ def _quantize_report(result: Quantized) -> QuantizeReport:
 def _compress_report(result: Compressed, original_bpg: Version, index_map_kept: bool) -> CompressReport:
     fields = partial(_version_fields, result)
     return CompressReport(
-        model=result.choice.model,
-        method=result.choice.method,
-        fidelity=result.choice.fidelity,
-        classifier=result.choice.classifier if result.options.recognise else None,
+        model=result.selection.model,
+        method=result.selection.method,
+        fidelity=result.selection.fidelity,
+        classifier=result.selection.classifier if result.options.recognise else None,
         width=result.image.width,
         height=result.image.height,
         colors=result.image.colors,
@@ -177,7 +177,7 @@ def _compress_report(result: Compressed, original_bpg: Version, index_map_kept: 
         mode=result.options.mode,
         original=VersionReport(**fields(result.original)),
         quantized=VersionReport(**fields(result.quantized)),
-        quantized_bpg=PaintedBpgReport(**fields(result.quantized_bpg), index_map_kept=index_map_kept),
+        quantized_bpg=QuantizedBpgReport(**fields(result.quantized_bpg), index_map_kept=index_map_kept),
         original_bpg=BpgReport(**fields(original_bpg)),
         files=CompressedFiles(
             png=_base64(result.quantized.file),

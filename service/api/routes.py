@@ -13,14 +13,14 @@ from starlette.responses import Response
 
 from service import metrics
 from service.api import openapi
-from service.api.benchmark_responses import BenchmarkLines, benchmark_answer, results_answer
+from service.api.benchmark_responses import BenchmarkLines, benchmark_response, results_response
 from service.api.dependencies import (
     AdmittedCompression,
     AdmittedService,
     AnyService,
     BenchmarkJob,
     BenchmarkMediaType,
-    BenchmarkPlace,
+    BenchmarkTicket,
     ClassifyParameters,
     CompressMediaType,
     CompressParameters,
@@ -34,8 +34,8 @@ from service.api.dependencies import (
     ServiceMetrics,
     StageObserver,
 )
-from service.api.responses import COMPRESSED, classify_answer, compress_answer, models_report, quantize_answer
-from service.http.disconnect import while_connected
+from service.api.responses import COMPRESSED, classify_response, compress_response, models_report, quantize_response
+from service.http.disconnect import cancel_on_disconnect
 from service.schemas.media_types import HTML, NDJSON, PNG
 from service.schemas.options import TOP
 from service.schemas.reports import ModelsReport, StatusReport
@@ -69,15 +69,15 @@ async def quantize(
     options: QuantizeParameters,
     observe: StageObserver,
 ) -> Response:
-    """Paint the image with at most `colors` colours so that a network still recognises it, as an indexed PNG.
+    """Paint the image with at most `colors` colors so that a network still recognizes it, as an indexed PNG.
 
     The PNG has the width and height of the upright upload and the smallest bit depth that holds its palette.
     """
-    result = await while_connected(request.receive, partial(service.pipeline.quantize, upload.image, options))
+    result = await cancel_on_disconnect(request.receive, partial(service.pipeline.quantize, upload.image, options))
     observe(result.timings)
     if media_type == PNG:  # nothing but headers is left to do
-        return quantize_answer(result, media_type)
-    return await anyio.to_thread.run_sync(quantize_answer, result, media_type)
+        return quantize_response(result, media_type)
+    return await anyio.to_thread.run_sync(quantize_response, result, media_type)
 
 
 @router.post("/classify", tags=["images"], response_class=Response, **openapi.CLASSIFY)
@@ -92,9 +92,9 @@ async def classify(
     """Say what the image shows, best guess first; as a PNG, show where the classifier looks (class activation map)."""
     if media_type == PNG and options.cam is None:
         options = options.model_copy(update={"cam": TOP})
-    result = await while_connected(request.receive, partial(service.pipeline.classify, upload.image, options))
+    result = await cancel_on_disconnect(request.receive, partial(service.pipeline.classify, upload.image, options))
     observe(result.timings)
-    return await anyio.to_thread.run_sync(classify_answer, result, media_type)
+    return await anyio.to_thread.run_sync(classify_response, result, media_type)
 
 
 @router.post("/compress", tags=["images"], response_class=Response, **openapi.COMPRESS)
@@ -111,9 +111,9 @@ async def compress(
     `image/bpg` is the BPG file of the painted image, `image/png` what a viewer shows of it.
     """
     work = partial(compression.compress, upload.image, options, COMPRESSED[media_type])
-    result = await while_connected(request.receive, work)
+    result = await cancel_on_disconnect(request.receive, work)
     observe(result.timings)
-    return await anyio.to_thread.run_sync(compress_answer, result)
+    return await anyio.to_thread.run_sync(compress_response, result)
 
 
 @router.post("/benchmark", tags=["benchmark"], response_class=Response, **openapi.BENCHMARK)
@@ -121,25 +121,25 @@ async def benchmark(
     request: Request,
     media_type: BenchmarkMediaType,
     service: ReadyService,
-    place: BenchmarkPlace,
+    ticket: BenchmarkTicket,
     job: BenchmarkJob,
     observe: StageObserver,
 ) -> Response:
-    """Compare methods and numbers of colours on up to 32 images: bytes, likeness, and what a classifier still sees.
+    """Compare methods and numbers of colors on up to 32 images: bytes, likeness, and what a classifier still sees.
 
     An image that cannot be opened, and a row that cannot be made, carry an `error`; the others are answered.
     """
     if media_type == NDJSON:
-        return BenchmarkLines(service.benchmarks, place, job, observe)
-    work = partial(benchmark_answer, service.benchmarks, place, job, media_type, observe)
-    return await while_connected(request.receive, work)
+        return BenchmarkLines(service.benchmarks, ticket, job, observe)
+    work = partial(benchmark_response, service.benchmarks, ticket, job, media_type, observe)
+    return await cancel_on_disconnect(request.receive, work)
 
 
 @_report("/benchmark", "benchmark", response_class=Response, **openapi.RESULTS)
 async def results(media_type: JsonOrHtml, service: ReadyService) -> Response:
     """What was measured over whole test sets with the models that are loaded, by the methods of POST /benchmark."""
     page = await service.results.page() if media_type == HTML else None
-    return results_answer(service.results.report, page)
+    return results_response(service.results.report, page)
 
 
 @_report("/models")

@@ -93,9 +93,9 @@ Event = ImageDone | RowDone | Finished
 def image_names(files: Sequence[UploadedFile]) -> list[str]:
     """A short printable name for each image: the last part of the file's name, a number after one that came before."""
     names: list[str] = []
-    for place, file in enumerate(files, 1):
+    for position, file in enumerate(files, 1):
         last = PurePosixPath(file.name.replace("\\", "/")).name
-        name = "".join(filter(str.isprintable, last)).strip()[:_MAX_NAME] or f"image-{place}"
+        name = "".join(filter(str.isprintable, last)).strip()[:_MAX_NAME] or f"image-{position}"
         again = (f"{name} ({count})" for count in range(2, len(files) + 2))
         names.append(name if name not in names else next(other for other in again if other not in names))
     return names
@@ -106,7 +106,7 @@ def _tiles(tiles: int, sheet: SheetUse) -> int:
     if sheet == "needed" and tiles > MOST_TILES:
         raise BadOption(
             f"The contact sheet would have {tiles} tiles, and at most {MOST_TILES} have room; ask for fewer images, "
-            "methods or colours, or for JSON."
+            "methods or colors, or for JSON."
         )
     return tiles if sheet != "none" and tiles <= MOST_TILES else 0
 

@@ -50,7 +50,7 @@ def _quantizer(loader: ModelLoader, method: str, model: str | None) -> Quantizer
 
 
 def _network(loader: ModelLoader, name: str) -> tuple[Quantizer, int]:
-    """A quantizer with a network, and the fewest colours that it paints with."""
+    """A quantizer with a network, and the fewest colors that it paints with."""
     registry, device = Registry.open(loader.folder), torch.device(loader.device)
     entry = registry.entry(name)
     load = load_published if entry.kind == PUBLISHED else load_quantizer

@@ -52,18 +52,18 @@ class Section:
 
 
 _SUMMARY = (
-    *("method", "colours", "images", "kept %", "top-1 %", "bytes", "bits/pixel", "payload bits/pixel", "PSNR dB"),
-    *("SSIM", "colours used", "ms"),
+    *("method", "colors", "images", "kept %", "top-1 %", "bytes", "bits/pixel", "payload bits/pixel", "PSNR dB"),
+    *("SSIM", "colors used", "ms"),
 )
 _DATASET = (*_SUMMARY[:5], "points to originals", *_SUMMARY[5:])
 _ROW = (
-    *("image", "method", "colours", "sees", "kept", "right", "bytes", "bits/pixel", "payload bits/pixel", "PSNR dB"),
-    *("SSIM", "colours used", "ms"),
+    *("image", "method", "colors", "sees", "kept", "right", "bytes", "bits/pixel", "payload bits/pixel", "PSNR dB"),
+    *("SSIM", "colors used", "ms"),
 )
 _IMAGE = ("image", "size", "bytes", "sees", "true label", "notes")
 _NO_SHEET = (
     f"The contact sheet is left out: more than {MOST_TILES:,} tiles have no room; ask for fewer images, methods or "
-    "colours."
+    "colors."
 )
 _PROTOCOL = (
     "Protocol A: the classifier learned from originals and stays as it is; only the quantizer learns. Every image is "
@@ -83,7 +83,7 @@ def benchmark_page(report: BenchmarkReport, sheet: bytes) -> str:
         original = sum(known) / len(known)
         figures.insert(0, comparison_plots.top1_over_colors(rows, subject, original))
     section = Section(
-        heading="Few colours, and what is still recognised",
+        heading="Few colors, and what is still recognized",
         lead=f"{subject}. Learned network: {report.model or 'none'}. {'' if sheet else _NO_SHEET}",
         facts=(),
         figures=_svgs(figures) if rows else (),
@@ -107,7 +107,7 @@ def _dataset(results: DatasetReport) -> Section:
     rows = [Summary(**means.model_dump()) for means in results.rows]
     return Section(
         heading=results.dataset,
-        lead=f"{subject}, judged by {results.classifier}, which recognises {100 * results.top1_original:.2f} % of the "
+        lead=f"{subject}, judged by {results.classifier}, which recognizes {100 * results.top1_original:.2f} % of the "
         f"originals. Learned network: {results.quantizer or 'none'}. {_PROTOCOL}",
         facts=_facts(results),
         figures=_svgs(
@@ -143,8 +143,8 @@ def _dataset_cells(means: DatasetSummary, original: float) -> list[str]:
     """Those of a summary, with the distance to the top-1 of the originals."""
     points = "-" if means.top1 is None else f"{100 * (means.top1 - original):+.1f}"
     cells = _summary_cells(means)
-    place = _DATASET.index("points to originals")
-    return [*cells[:place], points, *cells[place:]]
+    position = _DATASET.index("points to originals")
+    return [*cells[:position], points, *cells[position:]]
 
 
 def _summary_cells(means: BenchmarkSummary | DatasetSummary) -> list[str]:

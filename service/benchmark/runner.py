@@ -1,4 +1,4 @@
-"""A benchmark: images x methods x colours, row by row in a process of its own, one benchmark at a time."""
+"""A benchmark: images x methods x colors, row by row in a process of its own, one benchmark at a time."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ from service.benchmark.worker import (
 )
 from service.errors import NotDrawn, NotReady, OutOfTime, QueueFull
 from service.http.problems import INTERNAL, problem_of
-from service.inference.engine import Choice, Engine
-from service.runtime.timing import Stopwatch
+from service.inference.engine import Engine, Selection
+from service.runtime.timing import Timer
 from service.runtime.worker_process import Run
 from service.schemas.options import BenchmarkOptions
 from service.schemas.upload import Upload
@@ -58,16 +58,16 @@ _DRAWING_ATTEMPTS = 2
 log = logging.getLogger("colorcnn.benchmark")
 
 
-class Place:
+class Ticket:
     """One of the places in the queue."""
 
-    def __init__(self, inside: set[Place]) -> None:
-        self._inside = inside
-        inside.add(self)
+    def __init__(self, in_flight: set[Ticket]) -> None:
+        self._in_flight = in_flight
+        in_flight.add(self)
 
     def leave(self) -> None:
         """Make room for another; again does nothing."""
-        self._inside.discard(self)
+        self._in_flight.discard(self)
 
 
 class Benchmarks:
@@ -83,15 +83,15 @@ class Benchmarks:
         self._engine = engine
         self._settings = settings
         self._loader = loader
-        self._inside: set[Place] = set()
+        self._in_flight: set[Ticket] = set()
         self._turn = anyio.Lock()
         self._working: anyio.CancelScope | None = None
         self._stopped = False
 
     @property
-    def inside(self) -> int:
+    def in_flight(self) -> int:
         """How many benchmarks are admitted."""
-        return len(self._inside)
+        return len(self._in_flight)
 
     @property
     def waiting(self) -> int:
@@ -99,18 +99,18 @@ class Benchmarks:
         return self._turn.statistics().tasks_waiting
 
     @contextmanager
-    def admit(self) -> Iterator[Place]:
+    def admit(self) -> Iterator[Ticket]:
         """Be inside for the length of the block, or until the place is left. Raises QueueFull when there is no room."""
-        if len(self._inside) >= self._settings.benchmark_queue_size:
+        if len(self._in_flight) >= self._settings.benchmark_queue_size:
             raise QueueFull(
-                f"{len(self._inside)} benchmarks are inside already; try again later.",
+                f"{len(self._in_flight)} benchmarks are inside already; try again later.",
                 retry_after=self._settings.retry_after,
             )
-        place = Place(self._inside)
+        ticket = Ticket(self._in_flight)
         try:
-            yield place
+            yield ticket
         finally:
-            place.leave()
+            ticket.leave()
 
     def plan(self, upload: Upload, options: BenchmarkOptions, *, sheet: SheetUse, request_id: str) -> Job:
         """Check names and labels, and whether a contact sheet that is needed has room for all tiles.
@@ -131,21 +131,21 @@ class Benchmarks:
         )
         return Job(tuple(pictures), tuple(settings), conditions, classes, request_id)
 
-    def _setting(self, method: str, judged: Choice, colors: int) -> Setting:
+    def _setting(self, method: str, judged: Selection, colors: int) -> Setting:
         model = judged.model if method in LEARNED_METHODS else None
         return Setting(method, self._engine.choose(method, model, colors, judged.classifier).model, colors)
 
     @asynccontextmanager
-    async def turn(self, watch: Stopwatch) -> AsyncIterator[None]:
+    async def turn(self, timer: Timer) -> AsyncIterator[None]:
         """Wait until no other benchmark works, then keep the others waiting for the length of the block."""
-        with watch.measure("queue"):
+        with timer.measure("queue"):
             await self._turn.acquire()
         try:
             yield
         finally:
             self._turn.release()
 
-    async def run(self, job: Job, emit: Callable[[Event], None], watch: Stopwatch) -> None:
+    async def run(self, job: Job, emit: Callable[[Event], None], timer: Timer) -> None:
         """In a turn: hand each result to `emit` as soon as it is there. Being cancelled ends the work.
 
         No image and no row raises: what goes wrong with it is its outcome.
@@ -153,11 +153,11 @@ class Benchmarks:
         deadline = anyio.current_time() + self._settings.benchmark_timeout
         rows: list[Row] = []
         for picture in job.pictures:
-            with watch.measure("decode"):
+            with timer.measure("decode"):
                 opened = await self._attempt(job, deadline, partial(self._open, job, picture))
             emit(ImageDone(picture, opened))
             for setting in job.settings:
-                with watch.measure("model"):
+                with timer.measure("model"):
                     outcome = await self._outcome(job, deadline, picture, opened, setting)
                 emit(RowDone(picture, setting, outcome))
                 rows += [outcome.row] if isinstance(outcome, Compared) else []
@@ -218,7 +218,7 @@ class Benchmarks:
         if self._stopped:
             return NotReady("The service is shutting down; try again.", retry_after=self._settings.retry_after)
         seconds = self._settings.benchmark_timeout
-        return OutOfTime(f"The benchmark had {seconds:g} seconds; ask for fewer images, methods or colours.")
+        return OutOfTime(f"The benchmark had {seconds:g} seconds; ask for fewer images, methods or colors.")
 
     def _failure(self, job: Job, error: Exception) -> Failure:
         problem = problem_of(error)

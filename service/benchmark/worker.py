@@ -91,7 +91,7 @@ class Compared:
 
 @dataclass(frozen=True)
 class Sheet:
-    """A contact sheet as a 24-bit PNG, how many colours it has, and its bits per pixel."""
+    """A contact sheet as a 24-bit PNG, how many colors it has, and its bits per pixel."""
 
     png: bytes
     colors: int

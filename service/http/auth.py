@@ -25,7 +25,7 @@ _Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(HTTPBearer(auto
 _KeyHeader = Annotated[str | None, Depends(APIKeyHeader(name="X-API-Key", auto_error=False, scheme_name="apiKey"))]
 
 
-class KeyGuard:
+class ApiKeyAuth:
     """Lets requests pass that carry one of the keys, as `Authorization: Bearer KEY` or as `X-API-Key: KEY`."""
 
     def __init__(self, keys: Sequence[str]) -> None:
@@ -43,7 +43,7 @@ class KeyGuard:
         request.state.client = digest.hex()
 
 
-class RateGuard:
+class RateLimit:
     """Lets as many requests of one client pass as are allowed: of a key where keys are set, else of an address.
 
     Behind a proxy that is trusted by the settings, uvicorn has put the address of X-Forwarded-For in its place.
@@ -61,13 +61,13 @@ class RateGuard:
             raise RateLimited(f"Too many requests; the next one is taken in {seconds} seconds.", retry_after=seconds)
 
 
-def guards(settings: Settings) -> dict[int, Callable[..., Any]]:
+def auth_dependencies(settings: Settings) -> dict[int, Callable[..., Any]]:
     """The dependencies that the settings ask for, by the status that they answer with, in the order to check them."""
     found: dict[int, Callable[..., Any]] = {}
     if settings.accepted_keys:
-        found[401] = KeyGuard(settings.accepted_keys)
+        found[401] = ApiKeyAuth(settings.accepted_keys)
     if settings.rate_limit:
-        found[429] = RateGuard(RateLimiter(settings.rate_limit, settings.rate_burst))
+        found[429] = RateLimit(RateLimiter(settings.rate_limit, settings.rate_burst))
     return found
 
 

@@ -12,7 +12,7 @@ from starlette.types import Receive
 Result = TypeVar("Result")
 
 
-async def while_connected(receive: Receive, work: Callable[[], Awaitable[Result]]) -> Result:
+async def cancel_on_disconnect(receive: Receive, work: Callable[[], Awaitable[Result]]) -> Result:
     """The result of `work`, which is cancelled when the client leaves; its request body must have been read.
 
     Raises what `work` raises, or ClientDisconnect if the client left.

@@ -11,10 +11,10 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.errors import RetryLater
-from service.http.problems import error_answer
+from service.http.problems import error_response
 
 
-class Doorkeeper:
+class LoadShedding:
     """ASGI middleware for the answers 503 that many get at once. The routes check again: others may have come between.
 
     checks: by the path to which they apply, for POST; they raise RetryLater.
@@ -25,11 +25,11 @@ class Doorkeeper:
         self._checks = checks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        answer = self._app
+        response = self._app
         if scope["type"] == "http" and scope["method"] == "POST" and scope["path"] in self._checks:
             try:
                 self._checks[scope["path"]]()
             except RetryLater as error:
                 scope["state"]["path"] = scope["path"]
-                answer = error_answer(Request(scope), error)
-        await answer(scope, receive, send)
+                response = error_response(Request(scope), error)
+        await response(scope, receive, send)

@@ -134,12 +134,12 @@ class RequestContext:
 
         token = request_id_here.set(exchange.request_id)
         try:
-            await self._answer(exchange, receive_and_note, send_and_note)
+            await self._respond(exchange, receive_and_note, send_and_note)
         finally:
             exchange.record(self._metrics)
             request_id_here.reset(token)
 
-    async def _answer(self, exchange: _Exchange, receive: Receive, send: Send) -> None:
+    async def _respond(self, exchange: _Exchange, receive: Receive, send: Send) -> None:
         try:
             await self._app(exchange.scope, receive, send)
         except ClientDisconnect:

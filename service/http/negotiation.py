@@ -47,7 +47,7 @@ def choose(accept: str | None, offers: Sequence[str]) -> str:
     ranges = parse_accept(accept or "")
     if not ranges:
         return offers[0]
-    weighed = [(_weight(ranges, offer), -place, offer) for place, offer in enumerate(offers)]
+    weighed = [(_weight(ranges, offer), -position, offer) for position, offer in enumerate(offers)]
     (quality, _), _, best = max(weighed)
     if quality <= 0:
         raise NotAcceptable(f"Accept is {accept!r:.200}, but the answer can only be {' or '.join(offers)}.")

@@ -108,27 +108,27 @@ def internal_error(request_id: str) -> Response:
 
 def install(app: FastAPI) -> None:
     """Answer every expected exception of `app`, ours and the framework's, with problem details."""
-    app.add_exception_handler(ColorCNNError, _answer_domain_error)
-    app.add_exception_handler(HTTPException, _answer_http_exception)
-    app.add_exception_handler(RequestValidationError, _answer_validation_error)
+    app.add_exception_handler(ColorCNNError, _respond_to_domain_error)
+    app.add_exception_handler(HTTPException, _respond_to_http_exception)
+    app.add_exception_handler(RequestValidationError, _respond_to_validation_error)
 
 
-def _answer(request: Request, problem: Problem, detail: str, headers: Mapping[str, str] | None = None) -> Response:
+def _respond(request: Request, problem: Problem, detail: str, headers: Mapping[str, str] | None = None) -> Response:
     """The problem details; the log and the metrics read the name of the problem from the request."""
     request.state.problem = problem.name
     return problem_response(problem, detail, str(request.state.request_id), headers)
 
 
-def error_answer(request: Request, error: Exception) -> Response:
+def error_response(request: Request, error: Exception) -> Response:
     """The answer to an error of the table; any other is raised, for the log and the answer of last resort."""
     problem = problem_of(error)
     if problem is INTERNAL:
         raise error  # a corrupt checkpoint, say
-    return _answer(request, problem, str(error), _headers_of(error))
+    return _respond(request, problem, str(error), _headers_of(error))
 
 
-async def _answer_domain_error(request: Request, error: Exception) -> Response:
-    return error_answer(request, error)
+async def _respond_to_domain_error(request: Request, error: Exception) -> Response:
+    return error_response(request, error)
 
 
 def _headers_of(error: Exception) -> Mapping[str, str]:
@@ -141,7 +141,7 @@ def _headers_of(error: Exception) -> Mapping[str, str]:
             return {}
 
 
-async def _answer_http_exception(request: Request, error: Exception) -> Response:
+async def _respond_to_http_exception(request: Request, error: Exception) -> Response:
     """Keep the framework's own headers (405 must name the methods in Allow) and say in words what a 405 allows."""
     if not isinstance(error, HTTPException):
         raise error
@@ -152,7 +152,7 @@ async def _answer_http_exception(request: Request, error: Exception) -> Response
     advice = f"Use {headers['Allow'].replace(', ', ' or ')}. " if "Allow" in headers else ""
     failed = f"{error.detail}: {request.method} {request.scope['path']!r:.200}."
     detail = f"{failed} {advice}The service describes itself at /docs."
-    return _answer(request, problem, detail, headers)
+    return _respond(request, problem, detail, headers)
 
 
 def _allowed_methods(request: Request, allow: str) -> list[str]:
@@ -161,8 +161,8 @@ def _allowed_methods(request: Request, allow: str) -> list[str]:
     return sorted({*allow.split(", "), *described, *(("HEAD",) if "GET" in described else ())})
 
 
-async def _answer_validation_error(request: Request, error: Exception) -> Response:
+async def _respond_to_validation_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise error
     detail = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
-    return _answer(request, PROBLEMS[BadOption], detail)
+    return _respond(request, PROBLEMS[BadOption], detail)

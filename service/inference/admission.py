@@ -9,7 +9,7 @@ import anyio
 from anyio import CapacityLimiter, Event
 
 from service.errors import OutOfTime, QueueFull
-from service.runtime.timing import Stopwatch
+from service.runtime.timing import Timer
 
 
 class Admission:
@@ -18,17 +18,17 @@ class Admission:
     def __init__(self, limit: int, retry_after: int) -> None:
         self._limit = limit
         self._retry_after = retry_after
-        self._inside = 0
+        self._in_flight = 0
 
     @property
-    def inside(self) -> int:
-        return self._inside
+    def in_flight(self) -> int:
+        return self._in_flight
 
     def check(self) -> None:
         """Raises QueueFull when there is no room."""
-        if self._inside >= self._limit:
+        if self._in_flight >= self._limit:
             raise QueueFull(
-                f"{self._inside} requests are inside already; try again in {self._retry_after} seconds.",
+                f"{self._in_flight} requests are inside already; try again in {self._retry_after} seconds.",
                 retry_after=self._retry_after,
             )
 
@@ -36,11 +36,11 @@ class Admission:
     def admit(self) -> Iterator[None]:
         """Be inside for the length of the block. Raises QueueFull when there is no room."""
         self.check()
-        self._inside += 1
+        self._in_flight += 1
         try:
             yield
         finally:
-            self._inside -= 1
+            self._in_flight -= 1
 
 
 @contextmanager
@@ -55,23 +55,23 @@ def in_time(seconds: float) -> Iterator[None]:
         ) from None
 
 
-class Slot:
+class DecodeSlot:
     """One of the places for decoded pixels; the wait for it counts as queue."""
 
-    def __init__(self, slots: CapacityLimiter, watch: Stopwatch) -> None:
-        self._slots = slots
-        self._watch = watch
+    def __init__(self, slots: CapacityLimiter, timer: Timer) -> None:
+        self._decode_slots = slots
+        self._watch = timer
 
     async def __aenter__(self) -> None:
         with self._watch.measure("queue"):
-            await self._slots.acquire_on_behalf_of(self)
+            await self._decode_slots.acquire_on_behalf_of(self)
 
     async def __aexit__(self, *_: object) -> None:
-        self._slots.release_on_behalf_of(self)
+        self._decode_slots.release_on_behalf_of(self)
 
 
 @dataclass
-class Held:
+class Reservation:
     """The pixels that one request holds."""
 
     pixels: int
@@ -84,7 +84,7 @@ class Held:
             self.pixels = pixels
 
 
-class Room:
+class PixelBudget:
     """Memory for decoded pixels. Who comes first is served first, so that a large image is not passed for ever."""
 
     def __init__(self, pixels: int) -> None:
@@ -97,15 +97,15 @@ class Room:
         return len(self._waiting)
 
     @asynccontextmanager
-    async def hold(self, watch: Stopwatch, pixels: int) -> AsyncIterator[Held]:
+    async def reserve(self, timer: Timer, pixels: int) -> AsyncIterator[Reservation]:
         """Hold room for `pixels` in the block, at most as many as there are; the wait for it counts as queue."""
-        with watch.measure("queue"):
+        with timer.measure("queue"):
             await self._take(pixels)
-        held = Held(pixels, self._give_back)
+        reservation = Reservation(pixels, self._give_back)
         try:
-            yield held
+            yield reservation
         finally:
-            held.shrink(0)
+            reservation.shrink(0)
 
     async def _take(self, pixels: int) -> None:
         granted = Event()

@@ -19,11 +19,11 @@ from models.evaluation import metrics
 from models.palette_image import PaletteImage, nearest
 from models.prediction import Prediction
 from models.rgb import Pixels
-from service.inference.admission import Admission, Slot, in_time
+from service.inference.admission import Admission, DecodeSlot, in_time
 from service.inference.encoding_worker import Files, encode_all, warm_up
-from service.inference.engine import Choice
-from service.inference.stages import Steps
-from service.runtime.timing import Stopwatch, Timings
+from service.inference.engine import Selection
+from service.inference.stages import Stages
+from service.runtime.timing import Timer, Timings
 from service.runtime.worker_process import Run
 from service.schemas.options import CompressOptions
 from service.settings import Settings
@@ -64,7 +64,7 @@ class Compressed:
     file shows as a 24-bit PNG, only where that is wanted.
     """
 
-    choice: Choice
+    selection: Selection
     options: CompressOptions
     image: PaletteImage
     original: Version
@@ -90,23 +90,23 @@ class Compression:
         encoders: each encodes for one request at a time. Being cancelled must end the work, which x265 itself cannot.
     """
 
-    def __init__(self, steps: Steps, settings: Settings, encoders: Sequence[Run]) -> None:
+    def __init__(self, stages: Stages, settings: Settings, encoders: Sequence[Run]) -> None:
         self.admission = Admission(settings.compress_queue_size, settings.retry_after)
-        self._steps = steps
+        self._stages = stages
         self._timeout = settings.compress_timeout
         self._max_pixels = min(settings.max_pixels, settings.compress_max_pixels)
         self._idle = list(encoders)
-        self._slots = CapacityLimiter(len(encoders))
+        self._decode_slots = CapacityLimiter(len(encoders))
 
     @property
-    def inside(self) -> int:
+    def in_flight(self) -> int:
         """How many requests are admitted."""
-        return self.admission.inside
+        return self.admission.in_flight
 
     @property
     def waiting(self) -> int:
         """How many of them wait for a place for their pixels."""
-        return self._slots.statistics().tasks_waiting
+        return self._decode_slots.statistics().tasks_waiting
 
     async def warm(self) -> int:
         """Start the encoders; how many have done a first work. Failures are logged; the next work starts anew."""
@@ -129,30 +129,32 @@ class Compression:
 
         Raises the errors of `models.errors` for names, bytes and options, and OutOfTime.
         """
-        choice = self._steps.engine.choose(options.method, options.model, options.colors, fidelity=options.fidelity)
+        selection = self._stages.engine.choose(options.method, options.model, options.colors, fidelity=options.fidelity)
         _check_options(options)
         with in_time(self._timeout):
-            return await self._compress(data, options, choice, wanted)
+            return await self._compress(data, options, selection, wanted)
 
-    async def _compress(self, data: bytes, options: CompressOptions, choice: Choice, wanted: Wanted) -> Compressed:
-        watch = Stopwatch()
-        async with Slot(self._slots, watch):
-            decoded = await self._steps.decode(watch, data, options, self._max_pixels)
+    async def _compress(
+        self, data: bytes, options: CompressOptions, selection: Selection, wanted: Wanted
+    ) -> Compressed:
+        timer = Timer()
+        async with DecodeSlot(self._decode_slots, timer):
+            decoded = await self._stages.decode(timer, data, options, self._max_pixels)
             self._check_size(decoded.pixels, options.mode)
-            image = await self._steps.paint(watch, decoded.pixels, options.colors, choice)
-            _check_painted(image, options)
-            files = await self._encode(watch, image, decoded.pixels if wanted == "report" else None, options)
+            image = await self._stages.quantize(timer, decoded.pixels, options.colors, selection)
+            _check_quantized(image, options)
+            files = await self._encode(timer, image, decoded.pixels if wanted == "report" else None, options)
             read_back = partial(self._read_back, decoded.pixels, image, files, options.mode)
-            pictures = await self._steps.run(watch, "decode", read_back)
-            seen = await self._recognise(watch, pictures, choice) if options.recognise else [None] * len(pictures)
-            versions = await self._steps.run(watch, "encode", partial(_measure, data, files, pictures, seen))
+            pictures = await self._stages.run(timer, "decode", read_back)
+            seen = await self._recognise(timer, pictures, selection) if options.recognise else [None] * len(pictures)
+            versions = await self._stages.run(timer, "encode", partial(_measure, data, files, pictures, seen))
             shown = partial(encode_rgb, pictures[2])
             kept = partial(_is_index_map_kept, image, pictures[2])
-            picture = await self._steps.run(watch, "encode", shown) if wanted == "picture" else None
-            index_map_kept = await self._steps.run(watch, "encode", kept) if wanted == "report" else None
+            picture = await self._stages.run(timer, "encode", shown) if wanted == "picture" else None
+            index_map_kept = await self._stages.run(timer, "encode", kept) if wanted == "report" else None
         original, quantized, quantized_bpg, *others = versions
         return Compressed(
-            choice=choice,
+            selection=selection,
             options=options,
             image=image,
             original=original,
@@ -162,7 +164,7 @@ class Compression:
             index_map_kept=index_map_kept,
             picture=picture,
             notes=decoded.notes,
-            timings=watch.timings(),
+            timings=timer.timings(),
         )
 
     def _check_size(self, pixels: Pixels, mode: bpg.Mode) -> None:
@@ -180,13 +182,13 @@ class Compression:
             )
 
     async def _encode(
-        self, watch: Stopwatch, image: PaletteImage, original: Pixels | None, options: CompressOptions
+        self, timer: Timer, image: PaletteImage, original: Pixels | None, options: CompressOptions
     ) -> Files:
         """Raises ImageTooLarge for what no BPG file holds."""
         encoder = self._idle.pop()  # there is one for each slot
         coding = bpg.Coding(options.qp, chroma=options.chroma)
         try:
-            with watch.measure("encode"):
+            with timer.measure("encode"):
                 return await encoder(encode_all, image, original, coding, options.mode)
         except CodecError as error:
             raise ImageTooLarge(str(error)) from error
@@ -198,26 +200,26 @@ class Compression:
 
     def _read_back(self, pixels: Pixels, image: PaletteImage, files: Files, mode: bpg.Mode) -> list[Pixels]:
         """What each version shows: the upload, the indexed PNG, and one or two BPG files."""
-        painted = files.painted.file
+        quantized = files.quantized.file
         if mode == "index":
-            shown = bpg.read_index_plane(painted, max_pixels=self._max_pixels).render()
+            shown = bpg.read_index_plane(quantized, max_pixels=self._max_pixels).render()
         else:
-            shown = bpg.decode(painted, max_pixels=self._max_pixels)
+            shown = bpg.decode(quantized, max_pixels=self._max_pixels)
         others = [bpg.decode(files.original.file, max_pixels=self._max_pixels)] if files.original else []
         return [pixels, image.render(), shown, *others]
 
-    async def _recognise(self, watch: Stopwatch, pictures: Sequence[Pixels], choice: Choice) -> list[Prediction]:
-        return [best for (best,) in await self._steps.predict(watch, lambda: pictures, 1, choice.classifier)]
+    async def _recognise(self, timer: Timer, pictures: Sequence[Pixels], selection: Selection) -> list[Prediction]:
+        return [best for (best,) in await self._stages.predict(timer, lambda: pictures, 1, selection.classifier)]
 
 
 def _check_options(options: CompressOptions) -> None:
     if options.mode == "index" and options.colors != _INDEX_COLORS:
-        raise BadOption(f"The mode 'index' stores two colours, not {options.colors}; ask for colors=2.")
+        raise BadOption(f"The mode 'index' stores two colors, not {options.colors}; ask for colors=2.")
 
 
-def _check_painted(image: PaletteImage, options: CompressOptions) -> None:
+def _check_quantized(image: PaletteImage, options: CompressOptions) -> None:
     if options.mode == "index" and image.colors != _INDEX_COLORS:
-        raise BadOption("The mode 'index' stores two colours, but the painted image has only one; leave out `mode`.")
+        raise BadOption("The mode 'index' stores two colors, but the painted image has only one; leave out `mode`.")
 
 
 def _measure(
@@ -226,7 +228,7 @@ def _measure(
     """The versions of `_read_back`, with what they show and what is seen in that."""
     errors = [metrics.mean_squared_error(pictures[0], picture) for picture in pictures]
     first, second, *others = zip(errors, seen, strict=True)
-    coded = zip(filter(None, (files.painted, files.original)), others, strict=True)
+    coded = zip(filter(None, (files.quantized, files.original)), others, strict=True)
     return [
         Version(upload, None, None, *first),
         Version(files.png, png.fixed_bytes(files.png), None, *second),
@@ -235,5 +237,5 @@ def _measure(
 
 
 def _is_index_map_kept(image: PaletteImage, shown: Pixels) -> bool:
-    """Whether each pixel is still nearest to its own colour of the palette."""
+    """Whether each pixel is still nearest to its own color of the palette."""
     return np.array_equal(nearest(shown, image.compact().palette).render(), image.render())

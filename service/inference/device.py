@@ -18,15 +18,15 @@ from models.rgb import Pixels
 from service.errors import NotReady, QueueFull
 from service.inference.batching import Batcher, Closed, Expired, Full, Limits, Ran
 from service.inference.device_errors import is_broken, is_out_of_memory, out_of_memory
-from service.inference.engine import Choice, Engine
+from service.inference.engine import Engine, Selection
 from service.runtime.logs import request_id_here
-from service.runtime.timing import Stopwatch
+from service.runtime.timing import Timer
 from service.settings import Settings
 
 Ranking = tuple[Prediction, ...]
 """Classes, the likeliest first."""
 
-_BATCH_PIXELS = 1 << 17  # structure takes 4 bytes a pixel and colour: 128 MiB at 256 colours where it has not faded out
+_BATCH_PIXELS = 1 << 17  # structure takes 4 bytes a pixel and color: 128 MiB at 256 colors where it has not faded out
 
 Observer = Callable[[str, Ran[Any]], None]
 """Told what was done, one of WORK, and how."""
@@ -40,7 +40,7 @@ class _Job:
 
     run: Callable[[Sequence[Any]], Sequence[Any]]
     item: Any
-    watch: Stopwatch
+    timer: Timer
     asked: float
     request_id: str | None
 
@@ -52,7 +52,7 @@ def _ignore(_: Exception) -> None:
 class Device:
     """Runs an engine's networks, one batch at a time, while `serving`.
 
-    Images of a quantizer's own size are painted together where model, fidelity and number of colours agree; others go
+    Images of a quantizer's own size are painted together where model, fidelity and number of colors agree; others go
     alone, as they are painted tile by tile. Images are classified together where the classifier is the same, whatever
     their size.
 
@@ -84,48 +84,48 @@ class Device:
         """A block in which the device works; leaving it finishes what was taken."""
         return self._queue.serving()
 
-    def paints_together(self, pixels: Pixels, choice: Choice) -> bool:
+    def is_batched(self, pixels: Pixels, selection: Selection) -> bool:
         """Whether the image has the size of which a quantizer, one with a network, paints many at once."""
         height, width = pixels.shape[:2]
-        return bool(height == width == self._engine.own_size(choice))
+        return bool(height == width == self._engine.native_size(selection))
 
-    async def quantize(self, watch: Stopwatch, pixels: Pixels, colors: int, choice: Choice) -> PaletteImage:
-        """The image in at most `colors` colours; `choice` is of a method with a network."""
-        if self.paints_together(pixels, choice):
+    async def quantize(self, timer: Timer, pixels: Pixels, colors: int, selection: Selection) -> PaletteImage:
+        """The image in at most `colors` colors; `choice` is of a method with a network."""
+        if self.is_batched(pixels, selection):
 
             def run(images: Sequence[Pixels]) -> Sequence[PaletteImage]:
-                return self._engine.quantize_batch(images, colors, choice)
+                return self._engine.quantize_batch(images, colors, selection)
 
             company: object = "painted"
         else:
 
             def run(images: Sequence[Pixels]) -> Sequence[PaletteImage]:
-                return [self._engine.quantize(image, colors, choice) for image in images]
+                return [self._engine.quantize(image, colors, selection) for image in images]
 
             company = object()  # equal to nothing else
-        painted: PaletteImage = await self._submit(
-            watch, ("quantize", choice, colors, company), run, pixels, _pixels_of(pixels)
+        quantized: PaletteImage = await self._submit(
+            timer, ("quantize", selection, colors, company), run, pixels, _pixels_of(pixels)
         )
-        return painted
+        return quantized
 
     async def quantize_and_predict(
-        self, watch: Stopwatch, pixels: Pixels, colors: int, choice: Choice
+        self, timer: Timer, pixels: Pixels, colors: int, selection: Selection
     ) -> tuple[PaletteImage, list[Ranking]]:
         """An image that is painted together with others, and the likeliest class before and after, all at once."""
 
         def run(images: Sequence[Pixels]) -> Sequence[tuple[PaletteImage, list[Ranking]]]:
-            painted = self._engine.quantize_batch(images, colors, choice)
-            pairs = zip(images, (image.render() for image in painted), strict=True)
-            views = [self._engine.view(image, choice.classifier) for pair in pairs for image in pair]
-            rankings = self._engine.predict(views, 1, choice.classifier)
-            return [(image, rankings[2 * i : 2 * i + 2]) for i, image in enumerate(painted)]
+            quantized = self._engine.quantize_batch(images, colors, selection)
+            pairs = zip(images, (image.render() for image in quantized), strict=True)
+            views = [self._engine.view(image, selection.classifier) for pair in pairs for image in pair]
+            rankings = self._engine.predict(views, 1, selection.classifier)
+            return [(image, rankings[2 * i : 2 * i + 2]) for i, image in enumerate(quantized)]
 
         found: tuple[PaletteImage, list[Ranking]] = await self._submit(
-            watch, ("quantize", choice, colors, "read"), run, pixels, _pixels_of(pixels)
+            timer, ("quantize", selection, colors, "read"), run, pixels, _pixels_of(pixels)
         )
         return found
 
-    async def predict(self, watch: Stopwatch, views: Sequence[Pixels], top_k: int, model: str) -> list[Ranking]:
+    async def predict(self, timer: Timer, views: Sequence[Pixels], top_k: int, model: str) -> list[Ranking]:
         """The `top_k` likeliest classes of each view of one request, all in one batch."""
 
         def run(requests: Sequence[Sequence[Pixels]]) -> Sequence[list[Ranking]]:
@@ -133,30 +133,30 @@ class Device:
             return [list(islice(rankings, len(views))) for views in requests]
 
         rankings: list[Ranking] = await self._submit(
-            watch, ("predict", model, top_k), run, views, sum(map(_pixels_of, views))
+            timer, ("predict", model, top_k), run, views, sum(map(_pixels_of, views))
         )
         return rankings
 
-    async def activation_map(self, watch: Stopwatch, view: Pixels, index: int, model: str) -> NDArray[np.float32]:
+    async def activation_map(self, timer: Timer, view: Pixels, index: int, model: str) -> NDArray[np.float32]:
         """Where the classifier sees the class `index`; see `Engine.activation_map`."""
 
         def run(views: Sequence[Pixels]) -> Sequence[NDArray[np.float32]]:
             return [self._engine.activation_map(view, index, model) for view in views]
 
         heat: NDArray[np.float32] = await self._submit(
-            watch, ("map", model, index, object()), run, view, _pixels_of(view)
+            timer, ("map", model, index, object()), run, view, _pixels_of(view)
         )
         return heat
 
     async def _submit(
         self,
-        watch: Stopwatch,
+        timer: Timer,
         key: tuple[Any, ...],
         run: Callable[[Sequence[Any]], Sequence[Any]],
         item: object,
         size: int,
     ) -> Any:
-        job = _Job(run, item, watch, time.perf_counter(), request_id_here.get())
+        job = _Job(run, item, timer, time.perf_counter(), request_id_here.get())
         try:
             return await self._queue.submit(key, job, size, timeout=self._timeout)
         except Full as error:
@@ -195,8 +195,8 @@ def _run(_: tuple[Any, ...], jobs: Sequence[_Job]) -> Sequence[Any]:
     results = jobs[0].run([job.item for job in jobs])
     seconds = time.perf_counter() - started
     for job in jobs:
-        job.watch.add("queue", started - job.asked)
-        job.watch.add("model", seconds)
+        job.timer.add("queue", started - job.asked)
+        job.timer.add("model", seconds)
     return results
 
 

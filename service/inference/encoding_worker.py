@@ -17,7 +17,7 @@ class Files(NamedTuple):
     """The files of one image: painted as indexed PNG and as BPG, and as it was as BPG, where that is wanted."""
 
     png: bytes
-    painted: Encoded
+    quantized: Encoded
     original: Encoded | None
 
 
@@ -34,6 +34,6 @@ def encode_all(image: PaletteImage, original: Pixels | None, coding: Coding, mod
     """
     with ThreadPoolExecutor(3) as threads:
         indexed = threads.submit(png.encode, image)
-        painted = threads.submit(bpg.encode_as, image, coding, mode)
+        quantized = threads.submit(bpg.encode_as, image, coding, mode)
         plain = None if original is None else threads.submit(bpg.encode_as, original, coding)
-        return Files(indexed.result(), painted.result(), None if plain is None else plain.result())
+        return Files(indexed.result(), quantized.result(), None if plain is None else plain.result())

@@ -20,7 +20,7 @@ from models.zoo.registry import ModelEntry
 
 
 @dataclass(frozen=True)
-class Choice:
+class Selection:
     """Who quantizes and who judges, with every default filled in.
 
     method: name of the quantizer. model: the network that it uses, None for a classical method. classifier: the
@@ -63,7 +63,7 @@ class Engine(Protocol):
 
     def choose(
         self, method: str, model: str | None, colors: int, classifier: str | None = None, *, fidelity: float = 0.0
-    ) -> Choice:
+    ) -> Selection:
         """Check the names of a quantize request, and that what it names heeds a fidelity that is not 0.
 
         Raises UnknownMethod, UnknownModel or BadOption.
@@ -72,16 +72,16 @@ class Engine(Protocol):
     def classifier(self, model: str | None) -> ModelEntry:
         """The classifier of that name; raises UnknownModel."""
 
-    def heeds_fidelity(self, model: str) -> bool:
+    def supports_fidelity(self, model: str) -> bool:
         """Whether `model`, the name of a network that is loaded, paints differently for different eyes."""
 
-    def quantize(self, pixels: Pixels, colors: int, choice: Choice) -> PaletteImage:
-        """Paint `pixels` with at most `colors` colours, for which `choose` made the choice."""
+    def quantize(self, pixels: Pixels, colors: int, selection: Selection) -> PaletteImage:
+        """Paint `pixels` with at most `colors` colors, for which `choose` made the choice."""
 
-    def own_size(self, choice: Choice) -> int | None:
+    def native_size(self, selection: Selection) -> int | None:
         """Side of the square images that the quantizer paints many at once; None where it paints one at a time."""
 
-    def quantize_batch(self, images: Sequence[Pixels], colors: int, choice: Choice) -> list[PaletteImage]:
+    def quantize_batch(self, images: Sequence[Pixels], colors: int, selection: Selection) -> list[PaletteImage]:
         """Paint each image as `quantize` does; all are squares of the quantizer's `own_size`."""
 
     def view(self, pixels: Pixels, model: str | None) -> Pixels:

@@ -20,7 +20,7 @@ from models.quantizers.learned.published import load_published
 from models.recognizer import Recognizer, load_recognizer
 from models.rgb import Pixels
 from models.zoo.registry import ModelEntry, Registry
-from service.inference.engine import Choice
+from service.inference.engine import Selection
 
 # What the networks are warmed up with: a single image, the two of a request to /quantize, as many as go together; a
 # photo. Another size of batch costs its first request some 10 ms on one core.
@@ -96,33 +96,33 @@ class ModelEngine:
 
     def choose(
         self, method: str, model: str | None, colors: int, classifier: str | None = None, *, fidelity: float = 0.0
-    ) -> Choice:
+    ) -> Selection:
         if method not in self.methods():
             raise UnknownMethod(f"There is no method {method!r:.80}; the methods are {', '.join(self.methods())}.")
         if fidelity and method != LEARNED_METHOD:
             raise BadOption(f"The method {method!r} heeds no `fidelity`; leave it out, or ask for {LEARNED_METHOD!r}.")
         if method in LEARNED_METHODS:
-            return self._choose_learned(method, model, fidelity)
+            return self._select_learned(method, model, fidelity)
         if method == PUBLISHED_METHOD:
-            return self._choose_published(model, colors, classifier or self._defaults[COLORCNN].classifier)
-        return self._choose_classical(method, model)
+            return self._select_published(model, colors, classifier or self._defaults[COLORCNN].classifier)
+        return self._select_classical(method, model)
 
     def classifier(self, model: str | None) -> ModelEntry:
         return self._entry(CLASSIFIER, model)
 
-    def heeds_fidelity(self, model: str) -> bool:
+    def supports_fidelity(self, model: str) -> bool:
         quantizer = self._quantizers.get(model)
-        return isinstance(quantizer, LearnedQuantizer) and quantizer.heeds_fidelity
+        return isinstance(quantizer, LearnedQuantizer) and quantizer.supports_fidelity
 
-    def quantize(self, pixels: Pixels, colors: int, choice: Choice) -> PaletteImage:
-        return self._quantizer(choice).quantize(pixels, colors)
+    def quantize(self, pixels: Pixels, colors: int, selection: Selection) -> PaletteImage:
+        return self._quantizer(selection).quantize(pixels, colors)
 
-    def own_size(self, choice: Choice) -> int | None:
-        quantizer = self._quantizer(choice)
+    def native_size(self, selection: Selection) -> int | None:
+        quantizer = self._quantizer(selection)
         return quantizer.size if isinstance(quantizer, LearnedQuantizer) else None
 
-    def quantize_batch(self, images: Sequence[Pixels], colors: int, choice: Choice) -> list[PaletteImage]:
-        quantizer = self._quantizer(choice)
+    def quantize_batch(self, images: Sequence[Pixels], colors: int, selection: Selection) -> list[PaletteImage]:
+        quantizer = self._quantizer(selection)
         if not isinstance(quantizer, LearnedQuantizer):
             raise ValueError(f"{quantizer.name} paints one image at a time")
         return quantizer.quantize_batch(np.stack(images), colors)
@@ -136,11 +136,11 @@ class ModelEngine:
     def activation_map(self, view: Pixels, index: int, model: str | None) -> NDArray[np.float32]:
         return self._recognizer(model).activation_map(view, index)
 
-    def _quantizer(self, choice: Choice) -> Quantizer:
-        quantizer = CLASSICAL[choice.method] if choice.model is None else self._quantizers[choice.model]
+    def _quantizer(self, selection: Selection) -> Quantizer:
+        quantizer = CLASSICAL[selection.method] if selection.model is None else self._quantizers[selection.model]
         if not isinstance(quantizer, LearnedQuantizer):
             return quantizer
-        return replace(quantizer.by(choice.method), fidelity=choice.fidelity)
+        return replace(quantizer.by(selection.method), fidelity=selection.fidelity)
 
     def _recognizer(self, model: str | None) -> Recognizer:
         return self._recognizers[self.classifier(model).name]
@@ -154,30 +154,30 @@ class ModelEngine:
             self._quantizers[entry.name] = load_published(registry, entry.name, self._device)
         self._entries[entry.name] = entry
 
-    def _choose_learned(self, method: str, model: str | None, fidelity: float) -> Choice:
+    def _select_learned(self, method: str, model: str | None, fidelity: float) -> Selection:
         entry = self._entry(COLORCNN, model)
-        if fidelity and not self.heeds_fidelity(entry.name):
-            known = ", ".join(filter(self.heeds_fidelity, self._entries)) or "none"
+        if fidelity and not self.supports_fidelity(entry.name):
+            known = ", ".join(filter(self.supports_fidelity, self._entries)) or "none"
             raise BadOption(f"The model {entry.name!r} heeds no `fidelity`; leave it out. Models that do: {known}.")
-        return Choice(method, entry.name, entry.classifier or self._defaults[CLASSIFIER].name, fidelity)
+        return Selection(method, entry.name, entry.classifier or self._defaults[CLASSIFIER].name, fidelity)
 
-    def _choose_published(self, model: str | None, colors: int, judge: str | None) -> Choice:
-        """The network of that name, or one trained against that classifier, for that number of colours."""
+    def _select_published(self, model: str | None, colors: int, judge: str | None) -> Selection:
+        """The network of that name, or one trained against that classifier, for that number of colors."""
         published = [entry for entry in self.models() if entry.kind == PUBLISHED]
         found = [entry for entry in published if (entry.name == model if model else entry.classifier == judge)]
         if model and not found:
             raise _unknown_model(PUBLISHED, model, published)
         for entry in found:
             if entry.colors == (colors, colors):
-                return Choice(PUBLISHED_METHOD, entry.name, entry.classifier or self._defaults[CLASSIFIER].name)
+                return Selection(PUBLISHED_METHOD, entry.name, entry.classifier or self._defaults[CLASSIFIER].name)
         known = ", ".join(f"{entry.colors[0]}" for entry in found if entry.colors) or "none"
-        raise BadOption(f"{PUBLISHED_METHOD} needs a network for each number of colours; there is one for {known}.")
+        raise BadOption(f"{PUBLISHED_METHOD} needs a network for each number of colors; there is one for {known}.")
 
-    def _choose_classical(self, method: str, model: str | None) -> Choice:
+    def _select_classical(self, method: str, model: str | None) -> Selection:
         if model is not None:
             self._entry(COLORCNN, model)
             raise BadOption(f"The method {method!r} uses no model; leave out `model`, or ask for {LEARNED_METHOD!r}.")
-        return Choice(method, None, self._defaults[CLASSIFIER].name)
+        return Selection(method, None, self._defaults[CLASSIFIER].name)
 
     def _entry(self, kind: str, name: str | None) -> ModelEntry:
         if name is None:

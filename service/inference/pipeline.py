@@ -15,10 +15,10 @@ from models.palette_image import PaletteImage
 from models.prediction import Prediction
 from models.report import heatmap
 from models.rgb import Pixels
-from service.inference.admission import Admission, Room, in_time
-from service.inference.engine import Choice
-from service.inference.stages import Steps
-from service.runtime.timing import Stopwatch, Timings
+from service.inference.admission import Admission, PixelBudget, in_time
+from service.inference.engine import Selection
+from service.inference.stages import Stages
+from service.runtime.timing import Timer, Timings
 from service.schemas.options import ClassifyOptions, ImageOptions, QuantizeOptions, find_class
 from service.settings import Settings
 
@@ -40,7 +40,7 @@ class Recognition:
 class Quantized:
     """The answer to /quantize: `png` holds `image`; `recognition` is None when it was switched off."""
 
-    choice: Choice
+    selection: Selection
     image: PaletteImage
     png: bytes
     recognition: Recognition | None
@@ -54,7 +54,7 @@ class Quantized:
 
 @dataclass(frozen=True, eq=False)
 class DrawnMap:
-    """An activation map over its image as a 24-bit PNG of `width` x `height` pixels with `colors` different colours."""
+    """An activation map over its image as a 24-bit PNG of `width` x `height` pixels with `colors` different colors."""
 
     prediction: Prediction
     png: bytes
@@ -86,81 +86,81 @@ class Pipeline:
     bytes they came with.
     """
 
-    def __init__(self, steps: Steps, settings: Settings) -> None:
+    def __init__(self, stages: Stages, settings: Settings) -> None:
         self.admission = Admission(settings.queue_size, settings.retry_after)
-        self._steps = steps
+        self._stages = stages
         self._settings = settings
-        self._room = Room((settings.workers + 1) * settings.max_pixels)
+        self._pixel_budget = PixelBudget((settings.workers + 1) * settings.max_pixels)
 
     @property
-    def inside(self) -> int:
+    def in_flight(self) -> int:
         """How many requests are admitted."""
-        return self.admission.inside
+        return self.admission.in_flight
 
     @property
     def waiting(self) -> int:
         """How many of them wait for room for their pixels."""
-        return self._room.waiting
+        return self._pixel_budget.waiting
 
     async def quantize(self, data: bytes, options: QuantizeOptions) -> Quantized:
         """Paint the image in `data`; raises the errors of `models.errors` for names, bytes, options, and OutOfTime."""
-        choice = self._steps.engine.choose(options.method, options.model, options.colors, fidelity=options.fidelity)
-        watch = Stopwatch()
-        async with self._decoded(watch, data, options) as decoded:
-            image, recognition = await self._paint(watch, decoded.pixels, options, choice)
+        selection = self._stages.engine.choose(options.method, options.model, options.colors, fidelity=options.fidelity)
+        timer = Timer()
+        async with self._decoded(timer, data, options) as decoded:
+            image, recognition = await self._quantize(timer, decoded.pixels, options, selection)
             image = png.ordered(image, effort=options.effort)
-            data_out = await self._steps.run(
-                watch, "encode", partial(png.encode, image, effort=options.effort), image.indices.size
+            data_out = await self._stages.run(
+                timer, "encode", partial(png.encode, image, effort=options.effort), image.indices.size
             )
-        return Quantized(choice, image, data_out, recognition, decoded.notes, watch.timings())
+        return Quantized(selection, image, data_out, recognition, decoded.notes, timer.timings())
 
     async def classify(self, data: bytes, options: ClassifyOptions) -> Classified:
         """Predict the class of the image in `data`, and draw the activation map of `options.cam` if it names one.
 
         Raises as `quantize` does.
         """
-        entry = self._steps.engine.classifier(options.model)
+        entry = self._stages.engine.classifier(options.model)
         index = find_class(options.cam, entry.classes)
-        watch = Stopwatch()
-        async with self._decoded(watch, data, options) as decoded:
+        timer = Timer()
+        async with self._decoded(timer, data, options) as decoded:
             pixels, classes = decoded.pixels, len(entry.classes)
-            (ranking,) = await self._steps.predict(watch, lambda: (pixels,), classes, entry.name, pixels.size // 3)
+            (ranking,) = await self._stages.predict(timer, lambda: (pixels,), classes, entry.name, pixels.size // 3)
             shown = None if options.cam is None else _prediction(ranking, index)
-            cam = None if shown is None else await self._draw(watch, decoded.pixels, shown, entry.name)
+            cam = None if shown is None else await self._draw(timer, decoded.pixels, shown, entry.name)
         notes = decoded.notes + _cam_notes(decoded, cam)
-        return Classified(entry.name, ranking[: options.top_k], cam, notes, watch.timings())
+        return Classified(entry.name, ranking[: options.top_k], cam, notes, timer.timings())
 
     @asynccontextmanager
-    async def _decoded(self, watch: Stopwatch, data: bytes, options: ImageOptions) -> AsyncIterator[DecodedImage]:
+    async def _decoded(self, timer: Timer, data: bytes, options: ImageOptions) -> AsyncIterator[DecodedImage]:
         """The image in `data`, with room for its pixels; until they are counted, for as many as there may be.
 
         The block raises OutOfTime when the time of the request is over.
         """
         most = self._settings.max_pixels
         with in_time(self._settings.request_timeout):
-            async with self._room.hold(watch, most) as held:
-                decoded = await self._steps.decode(watch, data, options, most)
+            async with self._pixel_budget.reserve(timer, most) as reservation:
+                decoded = await self._stages.decode(timer, data, options, most)
                 height, width = decoded.pixels.shape[:2]
-                held.shrink(height * width)
+                reservation.shrink(height * width)
                 yield decoded
 
-    async def _paint(
-        self, watch: Stopwatch, pixels: Pixels, options: QuantizeOptions, choice: Choice
+    async def _quantize(
+        self, timer: Timer, pixels: Pixels, options: QuantizeOptions, selection: Selection
     ) -> tuple[PaletteImage, Recognition | None]:
         if not options.recognise:
-            return await self._steps.paint(watch, pixels, options.colors, choice), None
-        image, ((before,), (after,)) = await self._steps.paint_and_predict(watch, pixels, options.colors, choice)
-        return image, Recognition(choice.classifier, before, after)
+            return await self._stages.quantize(timer, pixels, options.colors, selection), None
+        image, ((before,), (after,)) = await self._stages.quantize_and_predict(timer, pixels, options.colors, selection)
+        return image, Recognition(selection.classifier, before, after)
 
-    async def _draw(self, watch: Stopwatch, pixels: Pixels, shown: Prediction, model: str) -> DrawnMap:
-        heat = await self._steps.activation_map(watch, pixels, shown.index, model)
+    async def _draw(self, timer: Timer, pixels: Pixels, shown: Prediction, model: str) -> DrawnMap:
+        heat = await self._stages.activation_map(timer, pixels, shown.index, model)
 
         def render() -> DrawnMap:
             drawn = heatmap.draw(heatmap.fit(pixels, self._settings.max_cam_pixels), heat)
             height, width = drawn.shape[:2]
             return DrawnMap(shown, encode_rgb(drawn), width, height, metrics.count_colors(drawn))
 
-        return await self._steps.run(watch, "encode", render)
+        return await self._stages.run(timer, "encode", render)
 
 
 def _prediction(ranking: tuple[Prediction, ...], index: int | None) -> Prediction:

@@ -20,8 +20,8 @@ from models.palette_image import PaletteImage
 from models.rgb import Pixels
 from service.inference.device import Device, Ranking
 from service.inference.device_errors import out_of_memory
-from service.inference.engine import Choice, Engine
-from service.runtime.timing import STAGES, Stopwatch
+from service.inference.engine import Engine, Selection
+from service.runtime.timing import STAGES, Timer
 from service.schemas.options import ImageOptions
 from service.settings import Settings
 
@@ -38,7 +38,7 @@ _PLAIN = frozenset(
 )
 
 
-class Steps:
+class Stages:
     """What can be done with an image. Of all requests at most `workers` are in the same stage at the same time.
 
     Each stage has threads of its own, so that a slow one, such as the densest PNG of a large image, keeps nobody else's
@@ -51,34 +51,34 @@ class Steps:
         self._retry_after = settings.retry_after
         self._threads = {stage: CapacityLimiter(settings.workers) for stage in STAGES}
 
-    async def decode(self, watch: Stopwatch, data: bytes, options: ImageOptions, max_pixels: int) -> DecodedImage:
+    async def decode(self, timer: Timer, data: bytes, options: ImageOptions, max_pixels: int) -> DecodedImage:
         """The pixels of an upload; raises BadImage, UnsupportedFormat or ImageTooLarge."""
         step = partial(decode, data, max_pixels=max_pixels, background=options.background_rgb())
-        return await self.run(watch, "decode", step, _pixels_of_small_png(data))
+        return await self.run(timer, "decode", step, _pixels_of_small_png(data))
 
-    async def paint(self, watch: Stopwatch, pixels: Pixels, colors: int, choice: Choice) -> PaletteImage:
-        """The image in at most `colors` colours."""
-        if choice.on_device:
-            return await self._device.quantize(watch, pixels, colors, choice)
-        step = partial(self.engine.quantize, pixels, colors, choice)
-        return await self._run_in_thread(watch, "model", step)
+    async def quantize(self, timer: Timer, pixels: Pixels, colors: int, selection: Selection) -> PaletteImage:
+        """The image in at most `colors` colors."""
+        if selection.on_device:
+            return await self._device.quantize(timer, pixels, colors, selection)
+        step = partial(self.engine.quantize, pixels, colors, selection)
+        return await self._run_in_thread(timer, "model", step)
 
-    async def paint_and_predict(
-        self, watch: Stopwatch, pixels: Pixels, colors: int, choice: Choice
+    async def quantize_and_predict(
+        self, timer: Timer, pixels: Pixels, colors: int, selection: Selection
     ) -> tuple[PaletteImage, list[Ranking]]:
         """The same, and the likeliest class before and after."""
-        if choice.on_device and self._device.paints_together(pixels, choice):
-            return await self._device.quantize_and_predict(watch, pixels, colors, choice)
-        image = await self.paint(watch, pixels, colors, choice)
+        if selection.on_device and self._device.is_batched(pixels, selection):
+            return await self._device.quantize_and_predict(timer, pixels, colors, selection)
+        image = await self.quantize(timer, pixels, colors, selection)
 
         def both() -> tuple[Pixels, Pixels]:
             return pixels, image.render()
 
-        return image, await self.predict(watch, both, 1, choice.classifier, image.indices.size)
+        return image, await self.predict(timer, both, 1, selection.classifier, image.indices.size)
 
     async def predict(
         self,
-        watch: Stopwatch,
+        timer: Timer,
         pictures: Callable[[], Sequence[Pixels]],
         top_k: int,
         model: str,
@@ -86,29 +86,29 @@ class Steps:
     ) -> list[Ranking]:
         """The `top_k` likeliest classes of each picture of so many `pixels`; `pictures` may be called in a thread."""
         views = await self.run(
-            watch, "model", lambda: [self.engine.view(picture, model) for picture in pictures()], pixels
+            timer, "model", lambda: [self.engine.view(picture, model) for picture in pictures()], pixels
         )
-        return await self._device.predict(watch, views, top_k, model)
+        return await self._device.predict(timer, views, top_k, model)
 
-    async def activation_map(self, watch: Stopwatch, pixels: Pixels, index: int, model: str) -> NDArray[np.float32]:
+    async def activation_map(self, timer: Timer, pixels: Pixels, index: int, model: str) -> NDArray[np.float32]:
         """Where the classifier sees the class `index`: (h, w) float32 in [0, 1], over the whole image."""
-        view = await self.run(watch, "model", partial(self.engine.view, pixels, model), pixels.size // 3)
-        return await self._device.activation_map(watch, view, index, model)
+        view = await self.run(timer, "model", partial(self.engine.view, pixels, model), pixels.size // 3)
+        return await self._device.activation_map(timer, view, index, model)
 
-    async def run(self, watch: Stopwatch, stage: str, step: Callable[[], Result], pixels: float = math.inf) -> Result:
+    async def run(self, timer: Timer, stage: str, step: Callable[[], Result], pixels: float = math.inf) -> Result:
         """Run `step` on so many `pixels` in a thread, or at once where they are few; a wait counts as queue."""
         if pixels <= _SMALL_PIXELS:
-            with watch.measure(stage):
+            with timer.measure(stage):
                 return step()
-        return await self._run_in_thread(watch, stage, step)
+        return await self._run_in_thread(timer, stage, step)
 
-    async def _run_in_thread(self, watch: Stopwatch, stage: str, step: Callable[[], Result]) -> Result:
+    async def _run_in_thread(self, timer: Timer, stage: str, step: Callable[[], Result]) -> Result:
         """Run `step` in a thread of `stage`, one of STAGES; the wait for the thread counts as queue."""
         asked = time.perf_counter()
 
         def timed() -> Result:
-            watch.add("queue", time.perf_counter() - asked)
-            with watch.measure(stage):
+            timer.add("queue", time.perf_counter() - asked)
+            with timer.measure(stage):
                 return step()
 
         try:

@@ -13,7 +13,7 @@ _ARENAS = 2
 _OWN_MAPPING = 1 << 20  # bytes
 
 
-def give_back_memory() -> None:
+def limit_arenas() -> None:
     """Have glibc, where it is glibc, give freed memory back; to be called before there are threads.
 
     It gives each thread a heap of its own, up to eight a core, and each keeps the most that it ever held; what is freed

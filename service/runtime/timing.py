@@ -21,7 +21,7 @@ class Timings:
 
 
 @dataclass
-class Stopwatch:
+class Timer:
     """Adds up the seconds of one request, stage by stage."""
 
     _seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))

@@ -16,7 +16,7 @@ import anyio
 from anyio import BrokenWorkerProcess, CapacityLimiter, to_thread
 
 from models.errors import ColorCNNError
-from service.runtime.memory import give_back_memory
+from service.runtime.memory import limit_arenas
 
 Result = TypeVar("Result")
 Arguments = TypeVarTuple("Arguments")
@@ -125,7 +125,7 @@ class _Worker:
 
 def _serve(pipe: Connection[Any, tuple[Callable[..., object], tuple[object, ...]]]) -> None:
     """Call functions until the service closes its end of the pipe, be it by its death."""
-    give_back_memory()
+    limit_arenas()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches both; the service ends this one when it is done
     os.nice(_NICENESS)
     os.environ["OMP_NUM_THREADS"] = "1"
@@ -134,10 +134,10 @@ def _serve(pipe: Connection[Any, tuple[Callable[..., object], tuple[object, ...]
     with suppress(EOFError, BrokenPipeError):
         while True:
             function, args = pipe.recv()
-            _answer(pipe, function, args)
+            _respond(pipe, function, args)
 
 
-def _answer(pipe: Connection[Any, Any], function: Callable[..., object], args: tuple[object, ...]) -> None:
+def _respond(pipe: Connection[Any, Any], function: Callable[..., object], args: tuple[object, ...]) -> None:
     """Errors of ours cross the border as they are; of others it is not known whether they can."""
     try:
         pipe.send(function(*args))

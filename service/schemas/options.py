@@ -42,7 +42,7 @@ class ImageOptions(BaseModel):
 
     background: Annotated[str, StringConstraints(pattern="^#?[0-9a-fA-F]{6}$")] = Field(
         "#ffffff",
-        description="Colour under transparent pixels, as #rrggbb (in a URL the # is written %23, or left out).",
+        description="Color under transparent pixels, as #rrggbb (in a URL the # is written %23, or left out).",
     )
 
     def background_rgb(self) -> tuple[int, int, int]:
@@ -51,7 +51,7 @@ class ImageOptions(BaseModel):
         return red, green, blue
 
 
-class PaintOptions(ImageOptions):
+class QuantizerOptions(ImageOptions):
     """Options of the endpoints that paint one image."""
 
     colors: Number = Field(
@@ -82,7 +82,7 @@ class PaintOptions(ImageOptions):
     )
 
 
-class QuantizeOptions(PaintOptions):
+class QuantizeOptions(QuantizerOptions):
     """Options of POST /quantize."""
 
     effort: Literal["fast", "default", "max"] = Field(
@@ -90,7 +90,7 @@ class QuantizeOptions(PaintOptions):
     )
 
 
-class CompressOptions(PaintOptions):
+class CompressOptions(QuantizerOptions):
     """Options of POST /compress."""
 
     qp: Number = Field(
@@ -101,14 +101,14 @@ class CompressOptions(PaintOptions):
     )
     chroma: Literal["420", "422", "444"] = Field(
         "444",
-        description="How much of the colour is kept: all (444), half of the columns (422), and of the rows (420).",
+        description="How much of the color is kept: all (444), half of the columns (422), and of the rows (420).",
     )
     mode: Mode = Field(
         "plain",
         description="`plain`: the painted image at `qp` and `chroma`. `auto`: the smallest file in which each pixel "
-        "still is nearest to its own colour, whatever `qp` and `chroma`; it takes as long as a dozen plain ones, so "
-        "the image may have an eighth of the pixels. `index`, with two colours: the same as a black and white image "
-        "with the colours beside it, which only this service puts together.",
+        "still is nearest to its own color, whatever `qp` and `chroma`; it takes as long as a dozen plain ones, so "
+        "the image may have an eighth of the pixels. `index`, with two colors: the same as a black and white image "
+        "with the colors beside it, which only this service puts together.",
     )
 
 
@@ -125,7 +125,7 @@ class ClassifyOptions(ImageOptions):
 
 
 MAX_IMAGES = 32  # in one benchmark
-_MAX_COLORS_ASKED = 16  # different numbers of colours in one benchmark
+_MAX_COLORS_ASKED = 16  # different numbers of colors in one benchmark
 _UNIQUE: dict[str, JsonValue] = {"uniqueItems": True}
 
 

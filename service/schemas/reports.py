@@ -14,11 +14,11 @@ Colors = TypeVar("Colors", int, int | None)
 _BASE64: dict[str, JsonValue] = {"contentEncoding": "base64"}
 
 
-class _Answer(BaseModel):
+class _Report(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class PredictionReport(_Answer):
+class PredictionReport(_Report):
     """One class and how likely it is."""
 
     label: str = Field(examples=["frog"])
@@ -26,7 +26,7 @@ class PredictionReport(_Answer):
     probability: float = Field(ge=0, le=1, examples=[0.93])
 
 
-class RecognitionReport(_Answer):
+class RecognitionReport(_Report):
     """What a classifier sees in the image before and after quantization."""
 
     model: str = Field(description="The classifier.", examples=["cifar10-resnet9"])
@@ -35,7 +35,7 @@ class RecognitionReport(_Answer):
     kept: bool = Field(description="Whether the label stayed the same.")
 
 
-class QuantizeReport(_Answer):
+class QuantizeReport(_Report):
     """The answer of POST /quantize as JSON."""
 
     model: str | None = Field(description="The network that painted; null for a classical method.")
@@ -43,7 +43,7 @@ class QuantizeReport(_Answer):
     fidelity: float = Field(ge=0, le=1, description="As asked for.", examples=[0.0])
     width: int = Field(ge=1, examples=[640])
     height: int = Field(ge=1, examples=[480])
-    palette: list[str] = Field(description="The colours, as #rrggbb.", examples=[["#1d2b1f", "#c9b79c"]])
+    palette: list[str] = Field(description="The colors, as #rrggbb.", examples=[["#1d2b1f", "#c9b79c"]])
     counts: list[int] = Field(description="Pixels of each palette entry.", examples=[[120400, 186800]])
     bits_per_pixel: float = Field(description="Bits of the PNG file over pixels of the image.", examples=[0.41])
     png: str = Field(description="The indexed PNG, in base64.", json_schema_extra=_BASE64)
@@ -51,7 +51,7 @@ class QuantizeReport(_Answer):
     notes: list[str] = Field(description="What decoding did to the upload.", examples=[["EXIF orientation applied"]])
 
 
-class VersionReport(_Answer):
+class VersionReport(_Report):
     """One form of an image, and what it does to it."""
 
     bytes: int = Field(description="Size of the file.", examples=[11128])
@@ -67,7 +67,7 @@ class VersionReport(_Answer):
     kept: bool | None = Field(description="Whether it sees the same in the upload.")
 
 
-class CodingReport(_Answer):
+class CodingReport(_Report):
     """How a BPG file was coded."""
 
     qp: int | None = Field(description="HEVC's quantization parameter, 0 to 51; null without loss.", examples=[28])
@@ -81,16 +81,16 @@ class BpgReport(VersionReport):
     coding: CodingReport
 
 
-class PaintedBpgReport(BpgReport):
+class QuantizedBpgReport(BpgReport):
     """The painted image as BPG; with `mode` auto and index its coding is another than that of `original_bpg`."""
 
     index_map_kept: bool = Field(
-        description="Whether each pixel still is nearest to its own colour of the palette, so that the painted image "
+        description="Whether each pixel still is nearest to its own color of the palette, so that the painted image "
         "can be restored exactly."
     )
 
 
-class CompressedFiles(_Answer):
+class CompressedFiles(_Report):
     """The files of a compressed image, in base64."""
 
     png: str = Field(description="The painted image as indexed PNG.", json_schema_extra=_BASE64)
@@ -98,7 +98,7 @@ class CompressedFiles(_Answer):
     original_bpg: str = Field(description="The upload as BPG.", json_schema_extra=_BASE64)
 
 
-class CompressReport(_Answer):
+class CompressReport(_Report):
     """The answer of POST /compress as JSON."""
 
     model: str | None = Field(description="The network that painted; null for a classical method.")
@@ -113,7 +113,7 @@ class CompressReport(_Answer):
     mode: Mode = Field(examples=["plain"])
     original: VersionReport = Field(description="The upload, with the size of its file.")
     quantized: VersionReport = Field(description="The painted image as indexed PNG.")
-    quantized_bpg: PaintedBpgReport = Field(description="The painted image as BPG.")
+    quantized_bpg: QuantizedBpgReport = Field(description="The painted image as BPG.")
     original_bpg: BpgReport = Field(description="The upload as BPG, at `qp` and `chroma`, without painting.")
     files: CompressedFiles
     notes: list[str] = Field(description="What decoding did to the upload.", examples=[["EXIF orientation applied"]])
@@ -125,7 +125,7 @@ class CamReport(PredictionReport):
     png: str = Field(description="The map over the image, a PNG in base64.", json_schema_extra=_BASE64)
 
 
-class ClassifyReport(_Answer):
+class ClassifyReport(_Report):
     """The answer of POST /classify as JSON."""
 
     model: str = Field(description="The classifier.", examples=["cifar10-resnet9"])
@@ -134,7 +134,7 @@ class ClassifyReport(_Answer):
     notes: list[str] = Field(description="What decoding did to the upload.")
 
 
-class ModelReport(_Answer):
+class ModelReport(_Report):
     """One network that is loaded."""
 
     name: str = Field(examples=["cifar10-resnet9-colorcnn"])
@@ -144,7 +144,7 @@ class ModelReport(_Answer):
     dataset: str = Field(description="What it was trained on.", examples=["cifar10"])
     classes: list[str] = Field(description="Labels, in the order of their indices.")
     size: int = Field(description="Side of the images it was trained on, in pixels.", examples=[32])
-    colors: tuple[int, int] | None = Field(description="Fewest and most colours; null for a classifier.")
+    colors: tuple[int, int] | None = Field(description="Fewest and most colors; null for a classifier.")
     classifier: str | None = Field(description="The classifier it was trained against; null for a classifier.")
     fidelity: bool = Field(description="Whether it heeds the option `fidelity` of /quantize and /compress.")
     device: str = Field(examples=["cuda"])
@@ -152,20 +152,20 @@ class ModelReport(_Answer):
     sha256: str = Field(description="Hash of the checkpoint file.")
 
 
-class ModelsReport(_Answer):
+class ModelsReport(_Report):
     """The answer of GET /models."""
 
     models: list[ModelReport]
     methods: list[str] = Field(description="What the option `method` of /quantize may be, the default first.")
 
 
-class StatusReport(_Answer):
+class StatusReport(_Report):
     """The answer of the two probes when all is well."""
 
     status: Literal["alive", "ready"]
 
 
-class ErrorReport(_Answer):
+class ErrorReport(_Report):
     """What went wrong, as in problem details (RFC 9457)."""
 
     type: str = Field(description="Stable name of the kind of problem.", examples=["urn:colorcnn:problem:bad-option"])
@@ -182,7 +182,7 @@ class ProblemReport(ErrorReport):
     )
 
 
-class BenchmarkImage(_Answer):
+class BenchmarkImage(_Report):
     """One image of a benchmark, as it came."""
 
     image: str = Field(description="Its file name, made unique.", examples=["cat.jpg"])
@@ -196,15 +196,15 @@ class BenchmarkImage(_Answer):
     notes: list[str] = Field(description="What decoding did to the upload.", examples=[["EXIF orientation applied"]])
 
 
-class BenchmarkFailedImage(_Answer):
+class BenchmarkFailedImage(_Report):
     """An image that could not be opened."""
 
     image: str = Field(examples=["broken.jpg"])
     error: ErrorReport
 
 
-class BenchmarkRow(_Answer):
-    """One image painted by one method with one number of colours, written as an indexed PNG and read back."""
+class BenchmarkRow(_Report):
+    """One image painted by one method with one number of colors, written as an indexed PNG and read back."""
 
     image: str = Field(examples=["cat.jpg"])
     method: str = Field(examples=[LEARNED_METHOD])
@@ -216,7 +216,7 @@ class BenchmarkRow(_Answer):
     mse: float = Field(description="Mean squared error, 0 to 65025.", examples=[211.5])
     psnr: float | None = Field(description="In dB; null where the image is exact.", examples=[24.9])
     ssim: float | None = Field(description="Null for an image with a side under 3 pixels.", examples=[0.81])
-    colors_used: int = Field(description="Different colours in the painted image.", examples=[4])
+    colors_used: int = Field(description="Different colors in the painted image.", examples=[4])
     milliseconds: float = Field(description="That the quantizer took, on one core.", examples=[12.4])
     label: str = Field(description="What the classifier sees in the painted image.", examples=["cat"])
     probability: float = Field(ge=0, le=1, examples=[0.88])
@@ -224,7 +224,7 @@ class BenchmarkRow(_Answer):
     right: bool | None = Field(description="Whether that is the true label; null without `labels`.")
 
 
-class BenchmarkFailedRow(_Answer):
+class BenchmarkFailedRow(_Report):
     """A row that could not be made."""
 
     image: str = Field(examples=["broken.jpg"])
@@ -233,7 +233,7 @@ class BenchmarkFailedRow(_Answer):
     error: ErrorReport
 
 
-class _Summary(_Answer, Generic[Colors]):
+class _Summary(_Report, Generic[Colors]):
     method: str = Field(examples=[LEARNED_METHOD])
     model: str | None = Field(description="The network that painted; null without one.")
     colors: Colors = Field(description="Most palette entries.", examples=[4])
@@ -250,10 +250,10 @@ class _Summary(_Answer, Generic[Colors]):
 
 
 class BenchmarkSummary(_Summary[int]):
-    """Means over the rows of one method and number of colours, without those that failed."""
+    """Means over the rows of one method and number of colors, without those that failed."""
 
 
-class BenchmarkReport(_Answer):
+class BenchmarkReport(_Report):
     """The answer of POST /benchmark as JSON."""
 
     model: str | None = Field(
@@ -261,18 +261,18 @@ class BenchmarkReport(_Answer):
     )
     classifier: str = Field(description="Who judges.", examples=["cifar10-resnet9"])
     images: list[BenchmarkImage | BenchmarkFailedImage]
-    rows: list[BenchmarkRow | BenchmarkFailedRow] = Field(description="Images, in them methods, in them colours.")
+    rows: list[BenchmarkRow | BenchmarkFailedRow] = Field(description="Images, in them methods, in them colors.")
     summary: list[BenchmarkSummary]
 
 
-class BenchmarkProgress(_Answer):
+class BenchmarkProgress(_Report):
     """How many rows of a benchmark are made."""
 
     done: int = Field(ge=0, examples=[0])
     total: int = Field(ge=1, examples=[24])
 
 
-class BenchmarkLine(_Answer):
+class BenchmarkLine(_Report):
     """One line of the answer of POST /benchmark as `application/x-ndjson`: one of these, the others left out.
 
     First comes `progress`, then each `image` with its `row`s as soon as they are made, last `summary`. After each row,
@@ -316,7 +316,7 @@ class DatasetReport(BaseModel):
     rows: list[DatasetSummary]
 
 
-class ResultsReport(_Answer):
+class ResultsReport(_Report):
     """The answer of GET /benchmark as JSON."""
 
     results: list[DatasetReport]

@@ -41,7 +41,7 @@ CODINGS: tuple[tuple[int | None, bpg.Chroma | None], ...] = (
     (None, "420"),
     *((colors, chroma) for colors in (2, 4) for chroma in ("444", None)),
 )
-"""Colours, None for the photo itself; chroma, None for mode "auto", which chooses it and the QP."""
+"""Colors, None for the photo itself; chroma, None for mode "auto", which chooses it and the QP."""
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
@@ -65,9 +65,9 @@ def measure(repetitions: int, large: int, squares: int) -> dict[str, Any]:
     """A row for each size and coding; "auto", which encodes about ten times, has a third of the repetitions."""
     cases = []
     for (images, count), (colors, chroma) in product(photos(repetitions, large, squares), CODINGS):
-        painted = images if colors is None else [CLASSICAL["kmeans"].quantize(image, colors) for image in images]
-        cases.append(Case(painted, colors, chroma, count if chroma else -(-count // 3)))
-    # BLAS, with which "auto" looks for the nearest colours, would take the second core for the first thread.
+        quantized = images if colors is None else [CLASSICAL["kmeans"].quantize(image, colors) for image in images]
+        cases.append(Case(quantized, colors, chroma, count if chroma else -(-count // 3)))
+    # BLAS, with which "auto" looks for the nearest colors, would take the second core for the first thread.
     with threadpool_limits(1), ThreadPoolExecutor(1) as one, ThreadPoolExecutor(2) as two:
         quick = [case for case in cases if case.chroma]
         for pool in (one, two):  # warm up

@@ -118,12 +118,12 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
         image = Image(Path(folder).resolve(), {"TORCH_INDEX": args.torch_index})
         image.build((ROOT / "Dockerfile").read_text())
         with image.serving() as url:
-            answers = {path: ask(url, path) for path in ("/quantize", "/compress")}
+            responses = {path: ask(url, path) for path in ("/quantize", "/compress")}
         report = {
             "command": f"python -m tests.benchmarks.container --out {args.out}",
             "hardware": f"{os.cpu_count()} CPU cores, {platform.machine()}",
             "torch": next((image.root / "opt" / "venv").glob("lib/*/site-packages/torch-*.dist-info")).name[6:-10],
-            "statuses": answers,
+            "statuses": responses,
             "bytes": {name: weight(image.root / name) for name in ("opt/venv", "app")},
         }
     args.out.write_text(json.dumps(report, indent=1) + "\n")

@@ -60,20 +60,20 @@ class Client:
     def __init__(self, port: int) -> None:
         self._port = port
         self._idle: list[_Connection] = []
-        self._room = asyncio.Semaphore(CONNECTIONS)
+        self._pixel_budget = asyncio.Semaphore(CONNECTIONS)
         self._numbers = itertools.count()
 
     async def ask(self, request: Request, due: float) -> Outcome:
         """Send a request that was due some time ago. Nothing is sent twice, whatever becomes of it."""
         request_id = f"load-{next(self._numbers)}"
-        async with self._room:
+        async with self._pixel_budget:
             sent = time.monotonic()
             try:
-                answer = await self._exchange(request.with_id(request_id))
+                response = await self._exchange(request.with_id(request_id))
             except OSError:
-                answer = Answer()
+                response = Answer()
         ended = time.monotonic()
-        return Outcome(request_id, sent, ended - due, ended, answer.status, answer.headers)
+        return Outcome(request_id, sent, ended - due, ended, response.status, response.headers)
 
     def close(self) -> None:
         """Close the connections that are kept."""
@@ -82,10 +82,10 @@ class Client:
 
     async def _exchange(self, data: bytes) -> Answer:
         connection = await self._connected()
-        answer = await connection.exchange(data)
+        response = await connection.exchange(data)
         if connection.kept:
             self._idle.append(connection)
-        return answer
+        return response
 
     async def _connected(self) -> "_Connection":
         while self._idle:
@@ -102,17 +102,17 @@ class _Connection(asyncio.Protocol):
 
     def __init__(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
-        self._answer = Answer()
+        self._respond = Answer()
         self._done: asyncio.Future[Answer] | None = None
 
     @property
     def kept(self) -> bool:
         """Whether another request may be sent."""
-        return self._answer.headers.get("connection") != "close" and not self.transport.is_closing()
+        return self._respond.headers.get("connection") != "close" and not self.transport.is_closing()
 
     async def exchange(self, data: bytes) -> Answer:
         """The answer to a request; raises ConnectionError when the connection ends before it."""
-        self._answer = Answer()
+        self._respond = Answer()
         self._done = asyncio.get_running_loop().create_future()
         self.transport.write(data)
         return await self._done
@@ -128,14 +128,14 @@ class _Connection(asyncio.Protocol):
         self._parser.feed_data(data)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._answer.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+        self._respond.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
-        self._answer.status = self._parser.get_status_code()
+        self._respond.status = self._parser.get_status_code()
 
     def on_message_complete(self) -> None:
         if self._done and not self._done.done():
-            self._done.set_result(self._answer)
+            self._done.set_result(self._respond)
 
 
 async def at_rate(client: Client, kinds: list[Request], rate: float, goes_on: Callable[[], bool]) -> list[Outcome]:

@@ -4,7 +4,7 @@
 
 One client sends the photo of a cat to a real service again and again, in turns alone and beside benchmarks: one of an
 image of several megabytes that is answered as a page, then one of eight small images, every method and eight numbers of
-colours. Leaving the last ends the worker process, so that its start is part of the load in every turn.
+colors. Leaving the last ends the worker process, so that its start is part of the load in every turn.
 """
 
 import argparse
@@ -121,8 +121,8 @@ class Load:
     def _get_page(self) -> None:
         files = [("file", self._large), ("file", PHOTO.read_bytes())]
         options = {"methods": "colorcnn,octree", "colors": "2,4"}
-        answer = self._client.post("/benchmark", files=files, data=options, headers={"Accept": "text/html"})
-        answer.raise_for_status()
+        response = self._client.post("/benchmark", files=files, data=options, headers={"Accept": "text/html"})
+        response.raise_for_status()
         self._paged.set()
 
     def _read_lines(self) -> None:

@@ -76,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
 
 
 def measure(device: torch.device, batch: int, side: int, turns: int) -> list[dict[str, Any]]:
-    """A row for each size and number of colours: both ways, and how many times as long the published one takes."""
+    """A row for each size and number of colors: both ways, and how many times as long the published one takes."""
     quantizer = load_quantizer(Registry.open(), MODEL, device)
     rows = []
     for images, colors in product((small_images(quantizer.size, batch), large_image(side)), COLORS):

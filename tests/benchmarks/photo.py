@@ -25,7 +25,7 @@ from tests.service.processes import ROOT, Server, serving
 PHOTO = ROOT / "tests" / "photos" / "cat.jpg"
 PATIENCE = 300.0  # seconds
 SIZES = ((2, 1.0), (2, 3.0), (2, 12.0), (2, 48.0), (256, 1.0), (256, 6.0))
-"""Colours and megapixels."""
+"""Colors and megapixels."""
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
 
 
 def measure(server: Server, turns: int, scale: float) -> list[dict[str, Any]]:
-    """A row for each size; `ratio` is its time a pixel over that of the smallest with as many colours."""
+    """A row for each size; `ratio` is its time a pixel over that of the smallest with as many colors."""
     rows: list[dict[str, Any]] = []
     first: dict[int, float] = {}
     with httpx.Client(base_url=server.url, timeout=PATIENCE, trust_env=False) as client:

@@ -3,7 +3,7 @@
     python -m tests.benchmarks.png --out png.json
 
 The photos are those that scikit-image ships: Chelsea the cat and the coffee (CC0), the astronaut and the rocket (public
-domain). Each is painted by median cut at 1, 2, 4 and 8 bits, and by the learned quantizer with two colours. All writers
+domain). Each is painted by median cut at 1, 2, 4 and 8 bits, and by the learned quantizer with two colors. All writers
 take turns. What oxipng and zopfli start from is a PNG that Pillow wrote at its quickest, whose time is theirs as well;
 oxipng uses as many threads as there are cores, all others one, so the CPU's time is measured too: that of all threads.
 Every file is read back and compared. It needs pyoxipng and zopflipy, which are not made for every Python and processor.

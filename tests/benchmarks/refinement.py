@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
 
 
 def measure(batch: int, side: int, turns: int) -> list[dict[str, Any]]:
-    """A row for each size and number of colours: how many times as long refinement takes."""
+    """A row for each size and number of colors: how many times as long refinement takes."""
     plain = load_quantizer(Registry.open(), MODEL, torch.device("cpu"))
     methods = {"search": plain, "refined": plain.by(REFINED)}
     rows = []

@@ -65,7 +65,7 @@ def _networks(report: Report) -> Iterator[tuple[str, str, str]]:
     for device, side, batch in dict.fromkeys((row["device"], row["side"], row["batch"]) for row in rows):
         found = [row for row in rows if (row["device"], row["side"]) == (device, side)]
         colors = ", ".join(str(row["colors"]) for row in found)
-        what = f"painting {batch} of {side}x{side} with {colors} colours, {device.upper()}"
+        what = f"painting {batch} of {side}x{side} with {colors} colors, {device.upper()}"
         times = ", ".join(f"{row['ratio']:.1f}" for row in found)
         yield what, "the paper's U-Net, float32, eager", f"{times} times the images a second"
 
@@ -97,7 +97,7 @@ def _photos(report: Report) -> Iterator[tuple[str, str, str]]:
     rows = [row for row in report["photo"]["rows"] if row["colors"] == 2]
     [phone] = [row for row in rows if round(row["megapixels"]) == 12]
     took = f"{phone['seconds']:.1f} s, at the peak {phone['peak_mib_over_idle']:.0f} MiB more memory"
-    yield "a photo of 12 megapixels, two colours", "the idle service", took
+    yield "a photo of 12 megapixels, two colors", "the idle service", took
     first, last = rows[0], rows[-1]
     sizes = [f"{row['megapixels']:.0f} megapixel{'s' * (row['megapixels'] > 1.5)}" for row in (last, first)]
     yield f"a pixel of a photo of {sizes[0]}", f"one of {sizes[1]}", f"{last['ratio']:.2f} of the time"

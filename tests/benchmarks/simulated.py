@@ -11,10 +11,10 @@ import numpy as np
 from models.palette_image import PaletteImage
 from models.prediction import Prediction
 from models.rgb import Pixels
-from service.inference.engine import Choice
+from service.inference.engine import Selection
 from tests.benchmarks.batching import BATCH_MS, IMAGE_MS
 from tests.service.fake_loader import CLASSES
-from tests.service.fakes import OWN_SIZE, FakeEngine
+from tests.service.fakes import NATIVE_SIZE, FakeEngine
 
 _GRAYS = np.repeat(np.arange(256, dtype=np.uint8)[:, np.newaxis], 3, axis=1)
 
@@ -22,16 +22,16 @@ _GRAYS = np.repeat(np.arange(256, dtype=np.uint8)[:, np.newaxis], 3, axis=1)
 class SimulatedEngine(FakeEngine):
     """The fake engine, but that a network takes the device's time to paint, and nothing else takes any."""
 
-    def quantize(self, pixels: Pixels, colors: int, choice: Choice) -> PaletteImage:
-        return self.quantize_batch([pixels], colors, choice)[0]
+    def quantize(self, pixels: Pixels, colors: int, selection: Selection) -> PaletteImage:
+        return self.quantize_batch([pixels], colors, selection)[0]
 
-    def quantize_batch(self, images: Sequence[Pixels], colors: int, choice: Choice) -> list[PaletteImage]:
+    def quantize_batch(self, images: Sequence[Pixels], colors: int, selection: Selection) -> list[PaletteImage]:
         time.sleep((BATCH_MS + IMAGE_MS * len(images)) / 1000)
         step = -(-256 // colors)
         return [PaletteImage(pixels[..., 1] // step, _GRAYS[::step]) for pixels in images]
 
     def view(self, pixels: Pixels, model: str | None) -> Pixels:
-        return pixels[:OWN_SIZE, :OWN_SIZE]
+        return pixels[:NATIVE_SIZE, :NATIVE_SIZE]
 
     def predict(self, views: Sequence[Pixels], top_k: int, model: str | None) -> list[tuple[Prediction, ...]]:
         return [tuple(Prediction(label, i, 1 / 3) for i, label in enumerate(CLASSES[:top_k])) for _ in views]

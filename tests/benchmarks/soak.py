@@ -75,10 +75,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def mixed() -> list[Request]:
-    """Ten requests: eight small images to paint, in two numbers of colours, one to classify, and one photo to paint."""
+    """Ten requests: eight small images to paint, in two numbers of colors, one to classify, and one photo to paint."""
     small, photo = ((ROOT / "tests" / "photos" / name).read_bytes() for name in ("cat-32.png", "cat.jpg"))
-    paint = [Request("POST", f"/quantize?colors={colors}", small) for colors in (4, 4, 16, 4)]
-    return [*paint, Request("POST", "/classify", small), *paint, Request("POST", "/quantize", photo)]
+    quantize = [Request("POST", f"/quantize?colors={colors}", small) for colors in (4, 4, 16, 4)]
+    return [*quantize, Request("POST", "/classify", small), *quantize, Request("POST", "/quantize", photo)]
 
 
 async def measure(server: Server, plan: Plan) -> dict[str, Any]:
@@ -115,8 +115,8 @@ async def _overload(client: Client, server: Server, rate: float, seconds: float)
     )
     settled = memory[round(min(SETTLED / seconds, 0.5) * len(memory))]
     return {
-        "load": {"seconds": seconds, "offered_per_second": round(len(load) / seconds, 1)} | _answers(load),
-        "liveness": _answers(probes),
+        "load": {"seconds": seconds, "offered_per_second": round(len(load) / seconds, 1)} | _responses(load),
+        "liveness": _responses(probes),
         "memory_mib": {"settled": settled, "end": memory[-1], "most": max(memory)},
     }
 
@@ -135,8 +135,8 @@ async def _shutdown(client: Client, server: Server, rate: float, seconds: float)
         "exit_status": status,
         "seconds": round(seconds_to_end, 2),
         "in_flight": sum(outcome.ended > signalled for outcome in before),
-        "asked_before": _answers(before),
-        "asked_after": _answers([outcome for outcome in load if outcome.sent >= signalled]),
+        "asked_before": _responses(before),
+        "asked_after": _responses([outcome for outcome in load if outcome.sent >= signalled]),
         "lost": _lost(load, server),
         "readiness": [status for status, _ in groupby(readiness)],
     }
@@ -184,7 +184,7 @@ def _for(seconds: float) -> Callable[[], bool]:
     return lambda: time.monotonic() < end
 
 
-def _answers(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+def _responses(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """How many got which answer, and how quickly; `others` are neither, or not as the interface has them."""
     accepted = [outcome for outcome in outcomes if outcome.status == HTTPStatus.OK]
     refused = [outcome for outcome in outcomes if _is_refusal(outcome)]

@@ -9,7 +9,7 @@ import torch
 from tests.benchmarks import network
 
 
-def test_every_size_and_number_of_colours_has_a_row_of_both_ways(
+def test_every_size_and_number_of_colors_has_a_row_of_both_ways(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)

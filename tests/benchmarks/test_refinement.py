@@ -6,7 +6,7 @@ from pathlib import Path
 from tests.benchmarks import network, refinement
 
 
-def test_every_size_and_number_of_colours_has_a_row_of_both_methods(tmp_path: Path) -> None:
+def test_every_size_and_number_of_colors_has_a_row_of_both_methods(tmp_path: Path) -> None:
     out = tmp_path / "refinement.json"
     report = refinement.main(["--turns", "1", "--batch", "2", "--side", "48", "--out", str(out)])
     assert json.loads(out.read_text()) == report

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.benchmarks.http_load import Outcome
-from tests.benchmarks.soak import Plan, _answers, _checks_of_load, _checks_of_shutdown, measure
+from tests.benchmarks.soak import Plan, _checks_of_load, _checks_of_shutdown, _responses, measure
 from tests.service.processes import serving
 
 REFUSAL = {"content-type": "application/problem+json", "retry-after": "2"}
@@ -34,7 +34,7 @@ def outcome(status: int, **headers: str) -> Outcome:
 
 def test_answers_are_told_apart() -> None:
     """A 503 without Retry-After or problem details is none that was promised."""
-    answers = _answers(
+    responses = _responses(
         [
             outcome(200),
             Outcome("soak-1", 0.0, 0.5, 0.5, 503, REFUSAL),
@@ -45,7 +45,7 @@ def test_answers_are_told_apart() -> None:
         ]
     )
 
-    assert answers == {
+    assert responses == {
         "accepted": {"requests": 1, "p50_ms": 250.0, "p99_ms": 250.0, "max_ms": 250.0},
         "refused": {"requests": 1, "p50_ms": 500.0, "p99_ms": 500.0, "max_ms": 500.0},
         "unanswered": 1,

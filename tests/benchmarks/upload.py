@@ -143,7 +143,7 @@ async def _saturate(port: int, request: Request, seconds: float) -> list[Outcome
 
 
 def request(route: str, way: str, image: bytes) -> Request:
-    """A request for two colours."""
+    """A request for two colors."""
     if way == "raw":
         return Request("POST", f"/{route}?colors=2", image)
     parts = (

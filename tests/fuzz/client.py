@@ -60,14 +60,14 @@ class Client:
 
     def _exchange(self, case: Case) -> tuple[str, str]:
         kept = self._connection is not None
-        response, body = self._answer(case)
+        response, body = self._respond(case)
         if response is None and kept:  # the server may have ended it meanwhile, as HTTP allows
-            response, body = self._answer(case)
+            response, body = self._respond(case)
         if response is None:
             return CLOSED, "no answer" if case.framed else ""
         return str(response.status), complaint(response, body)
 
-    def _answer(self, case: Case) -> tuple[HTTPResponse | None, bytes]:
+    def _respond(self, case: Case) -> tuple[HTTPResponse | None, bytes]:
         try:
             connection = self._connected()
             connection.settimeout(self._limits[case.path])

@@ -82,8 +82,8 @@ def _shuffle_chunks(data: bytearray, chance: random.Random, _: bytes) -> None:
     if chance.random() < 0.5:
         del data[start:end]
     if chance.random() < 0.7:
-        place = min(chance.choice(spans)[0], len(data))
-        data[place:place] = chunk * chance.choice((1, 2, 50))
+        position = min(chance.choice(spans)[0], len(data))
+        data[position:position] = chunk * chance.choice((1, 2, 50))
 
 
 def _change_packed_rows(data: bytearray, chance: random.Random, _: bytes) -> None:

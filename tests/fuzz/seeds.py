@@ -120,5 +120,5 @@ def _bpgs() -> dict[str, bytes]:
         **{f"BPG {chroma}": bpg.encode(pixels, chroma=chroma) for chroma in ("420", "422", "444")},
         "BPG alpha": named("rgba_40x40_x265_lossless").data,
         "BPG animated": named("anim_40x40_x265").data,
-        "BPG two colours": named("pal2_32x32_x265_444").data,
+        "BPG two colors": named("pal2_32x32_x265_444").data,
     }

@@ -62,7 +62,7 @@ def test_mutants_are_neither_all_absurd_nor_all_harmless() -> None:
 
 
 @contextmanager
-def answering(answer: bytes) -> Iterator[int]:
+def answering(response: bytes) -> Iterator[int]:
     """A server on loopback that answers any request with these bytes and closes, or never without any."""
     given_up = threading.Event()
 
@@ -70,8 +70,8 @@ def answering(answer: bytes) -> Iterator[int]:
         def handle(self) -> None:
             while self.rfile.readline().strip():
                 pass
-            self.wfile.write(answer)
-            if not answer:
+            self.wfile.write(response)
+            if not response:
                 given_up.wait(30)
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
@@ -85,7 +85,7 @@ def answering(answer: bytes) -> Iterator[int]:
             thread.join()
 
 
-def answer(status: str, body: bytes, *headers: str) -> bytes:
+def response(status: str, body: bytes, *headers: str) -> bytes:
     lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", "Connection: close", *headers, "", ""]
     return "\r\n".join(lines).encode() + body
 
@@ -97,16 +97,16 @@ REQUEST = Case(0, "/quantize", "PNG", b"POST /quantize HTTP/1.1\r\nHost: x\r\nCo
 @pytest.mark.parametrize(
     ("given", "status", "complaint"),
     [
-        (answer("200 OK", b"x"), "200", ""),
-        (answer("200 OK", b""), "200", " that is none"),
-        (answer("200 OK", b"\x89PNG\r\n", "Content-Type: image/png"), "200", "image/png that is none"),
-        (answer("200 OK", b"{", "Content-Type: application/json"), "200", "application/json that is none"),
-        (answer("422 No", b'{"status": 422, "detail": "why"}', PROBLEM), "422", ""),
-        (answer("422 No", b'{"status": 400, "detail": "why"}', PROBLEM), "422", "a problem that says nothing"),
-        (answer("422 No", b"why"), "422", "status 422 without problem details"),
-        (answer("503 Later", b'{"status": 503, "detail": "why"}', PROBLEM, "Retry-After: 2"), "503", ""),
-        (answer("503 Later", b'{"status": 503, "detail": "why"}', PROBLEM), "503", "status 503"),
-        (answer("500 Oh", b'{"status": 500, "detail": "why"}', PROBLEM), "500", "status 500"),
+        (response("200 OK", b"x"), "200", ""),
+        (response("200 OK", b""), "200", " that is none"),
+        (response("200 OK", b"\x89PNG\r\n", "Content-Type: image/png"), "200", "image/png that is none"),
+        (response("200 OK", b"{", "Content-Type: application/json"), "200", "application/json that is none"),
+        (response("422 No", b'{"status": 422, "detail": "why"}', PROBLEM), "422", ""),
+        (response("422 No", b'{"status": 400, "detail": "why"}', PROBLEM), "422", "a problem that says nothing"),
+        (response("422 No", b"why"), "422", "status 422 without problem details"),
+        (response("503 Later", b'{"status": 503, "detail": "why"}', PROBLEM, "Retry-After: 2"), "503", ""),
+        (response("503 Later", b'{"status": 503, "detail": "why"}', PROBLEM), "503", "status 503"),
+        (response("500 Oh", b'{"status": 500, "detail": "why"}', PROBLEM), "500", "status 500"),
         (b"no HTTP\r\n\r\n", CLOSED, "no answer"),
         (b"", CLOSED, "no answer within 0.3 s"),
     ],

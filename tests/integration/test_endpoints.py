@@ -10,9 +10,9 @@ from tests.service.images import DRAWING, PHOTO, bomb, encoded, opened, pixels_o
 
 @pytest.mark.parametrize(("path", "status"), [("/healthz", "alive"), ("/readyz", "ready")])
 def test_a_probe(client: Client, path: str, status: str) -> None:
-    answer = client.get(path)
+    response = client.get(path)
 
-    assert (answer.status_code, answer.json()) == (200, {"status": status})
+    assert (response.status_code, response.json()) == (200, {"status": status})
 
 
 def test_the_form_the_raw_body_and_the_chunked_one_are_painted_alike(client: Client) -> None:
@@ -27,28 +27,28 @@ def test_the_form_the_raw_body_and_the_chunked_one_are_painted_alike(client: Cli
 
 @pytest.mark.parametrize("method", ["median_cut", "octree", "kmeans", "wu", "libimagequant"])
 def test_other_methods(client: Client, method: str) -> None:
-    answer = client.post("/quantize", content=DRAWING, params={"colors": "4", "method": method})
+    response = client.post("/quantize", content=DRAWING, params={"colors": "4", "method": method})
 
-    assert pixels_of(answer.content).shape == (24, 40, 3)
+    assert pixels_of(response.content).shape == (24, 40, 3)
 
 
 def test_an_upload_of_megabytes(client: Client) -> None:
     """More than a proxy keeps in memory."""
     image = encoded(ramp(1200, 1000), "BMP")
 
-    answer = client.post("/quantize", content=image, params={"method": "octree", "recognise": "false"})
+    response = client.post("/quantize", content=image, params={"method": "octree", "recognise": "false"})
 
     assert len(image) > 3_000_000
-    assert opened(answer.content).size == (1200, 1000)
+    assert opened(response.content).size == (1200, 1000)
 
 
 def test_metrics(client: Client) -> None:
-    answer = client.get("/metrics")
-    if answer.status_code == 404:
+    response = client.get("/metrics")
+    if response.status_code == 404:
         pytest.skip("the proxy before this service keeps its metrics private")
 
-    assert answer.headers["content-type"].startswith("text/plain")
-    assert "\ncolorcnn_requests_total{" in answer.text
+    assert response.headers["content-type"].startswith("text/plain")
+    assert "\ncolorcnn_requests_total{" in response.text
 
 
 BAD: dict[str, tuple[str, str, dict[str, Any], int, str]] = {
@@ -63,7 +63,7 @@ BAD: dict[str, tuple[str, str, dict[str, Any], int, str]] = {
         400,
         "malformed-upload",
     ),
-    "too few colours": ("POST", "/quantize", {"content": PHOTO, "params": {"colors": "1"}}, 422, "bad-option"),
+    "too few colors": ("POST", "/quantize", {"content": PHOTO, "params": {"colors": "1"}}, 422, "bad-option"),
     "another quantizer": ("POST", "/quantize", {"content": PHOTO, "params": {"method": "x"}}, 404, "unknown-method"),
     "another media type": ("POST", "/compress", {"headers": {"Accept": "video/mp4"}}, 406, "not-acceptable"),
     "no images": ("POST", "/benchmark", {"content": b""}, 422, "bad-upload"),
@@ -76,17 +76,17 @@ BAD: dict[str, tuple[str, str, dict[str, Any], int, str]] = {
 def test_a_refusal_is_a_problem_that_says_why(client: Client, case: str) -> None:
     method, path, request, status, name = BAD[case]
 
-    answer = client.request(method, path, **request)
+    response = client.request(method, path, **request)
 
-    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
-    assert (answer.json()["type"], answer.json()["status"]) == (f"urn:colorcnn:problem:{name}", status)
-    assert answer.json()["instance"] == f"urn:colorcnn:request:{answer.headers['x-request-id']}"
+    assert (response.status_code, response.headers["content-type"]) == (status, "application/problem+json")
+    assert (response.json()["type"], response.json()["status"]) == (f"urn:colorcnn:problem:{name}", status)
+    assert response.json()["instance"] == f"urn:colorcnn:request:{response.headers['x-request-id']}"
 
 
 def test_an_answer_has_the_id_of_its_request_and_the_headers_of_safety(client: Client) -> None:
-    answer = client.get("/models", headers={"X-Request-ID": "look-for-me"})
+    response = client.get("/models", headers={"X-Request-ID": "look-for-me"})
 
-    assert answer.headers["x-request-id"] == "look-for-me"
-    assert answer.headers["x-content-type-options"] == "nosniff"
-    assert answer.headers["cache-control"] == "no-store"
-    assert not [name for name in answer.headers if name.startswith("access-control-")]
+    assert response.headers["x-request-id"] == "look-for-me"
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert response.headers["cache-control"] == "no-store"
+    assert not [name for name in response.headers if name.startswith("access-control-")]

@@ -28,7 +28,7 @@ def test_a_model_heeds_fidelity_where_it_says_so(client: Client) -> None:
 
 
 @pytest.mark.parametrize(("colors", "depth"), [(2, 1), (4, 2), (16, 4), (64, 8)])
-def test_a_photo_in_few_colours(client: Client, colors: int, depth: int) -> None:
+def test_a_photo_in_few_colors(client: Client, colors: int, depth: int) -> None:
     response = client.post("/quantize", files={"file": ("photo.jpg", PHOTO)}, data={"colors": str(colors)})
 
     image = opened(response.content)
@@ -37,7 +37,7 @@ def test_a_photo_in_few_colours(client: Client, colors: int, depth: int) -> None
     assert response.headers["x-label-before"]
 
 
-def test_a_real_photo_in_two_colours(client: Client) -> None:
+def test_a_real_photo_in_two_colors(client: Client) -> None:
     cat = (ROOT / "tests" / "photos" / "cat.jpg").read_bytes()
 
     response = client.post("/quantize", files={"file": ("cat.jpg", cat)}, data={"colors": "2"})
@@ -98,13 +98,16 @@ def test_a_photo_through_bpg_and_back(client: Client) -> None:
     seen = client.post("/classify", content=file.content).json()["predictions"][0]
 
     report = whole.json()
-    painted = report["quantized_bpg"]
+    quantized = report["quantized_bpg"]
     assert file.content == base64.b64decode(report["files"]["bpg"])
     np.testing.assert_array_equal(pixels_of(picture.content), bpg.decode(file.content))
     assert (report["original"]["label"], report["original"]["bytes"]) == ("cat", len(cat))
-    assert (painted["label"], painted["probability"]) == (seen["label"], pytest.approx(seen["probability"], abs=1e-4))
-    assert (painted["label"], painted["kept"]) == ("cat", True)
-    assert report["original_bpg"]["psnr"] > 35 > 25 > painted["psnr"] > 20
+    assert (quantized["label"], quantized["probability"]) == (
+        seen["label"],
+        pytest.approx(seen["probability"], abs=1e-4),
+    )
+    assert (quantized["label"], quantized["kept"]) == ("cat", True)
+    assert report["original_bpg"]["psnr"] > 35 > 25 > quantized["psnr"] > 20
 
 
 def test_a_benchmark_in_its_worker_process(client: Client) -> None:

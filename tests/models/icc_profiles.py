@@ -1,4 +1,4 @@
-"""ICC profiles, all but sRGB's own made by hand, so that what they do to a colour can be worked out on paper."""
+"""ICC profiles, all but sRGB's own made by hand, so that what they do to a color can be worked out on paper."""
 
 import struct
 from collections.abc import Mapping
@@ -48,7 +48,7 @@ def float_table(elements: int) -> bytes:
     return b"mpet\0\0\0\0" + struct.pack(">HHI", 3, 3, elements) + places + matrix
 
 
-def grey_profile(exponent: float = 1.0) -> bytes:
+def gray_profile(exponent: float = 1.0) -> bytes:
     return icc_profile(b"GRAY", {b"wtpt": D50, b"kTRC": gamma(exponent)})
 
 

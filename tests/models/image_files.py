@@ -18,7 +18,7 @@ WHITE = [255, 255, 255]
 
 
 def picture(height: int = 7, width: int = 11) -> Pixels:
-    """Random colours: no two places alike, so that nothing can be mistaken for another place."""
+    """Random colors: no two places alike, so that nothing can be mistaken for another place."""
     return np.random.default_rng(5).integers(0, 256, (height, width, 3)).astype(np.uint8)
 
 
@@ -92,6 +92,6 @@ def tiff_tags(size: tuple[int, int], bits: Sequence[int], photometric: int) -> d
 
 
 def only_color(decoded: DecodedImage) -> list[int]:
-    """The colour of an image that has only one."""
+    """The color of an image that has only one."""
     (color,) = np.unique(decoded.pixels.reshape(-1, 3), axis=0).tolist()
     return list(color)

@@ -17,7 +17,7 @@ repeatable = settings(derandomize=True, deadline=None, max_examples=60)
 
 @st.composite
 def palette_images(draw: st.DrawFn) -> PaletteImage:
-    """Any size up to 12 x 12, any number of colours, some unused and, from a small alphabet of levels, some equal."""
+    """Any size up to 12 x 12, any number of colors, some unused and, from a small alphabet of levels, some equal."""
     levels = st.sampled_from([0, 1, 127, 255]) if draw(st.booleans()) else st.integers(0, 255)
     palette = draw(hnp.arrays(np.uint8, st.tuples(st.integers(1, 256), st.just(3)), elements=levels))
     shape = draw(hnp.array_shapes(min_dims=2, max_dims=2, max_side=12))
@@ -76,7 +76,7 @@ def test_refuses_other_indices(indices: npt.NDArray[np.uint8]) -> None:
         np.zeros(3, np.uint8),
         [(0, 0, 0)],
     ],
-    ids=["dtype", "four channels", "empty", "257 colours", "one axis", "a list"],
+    ids=["dtype", "four channels", "empty", "257 colors", "one axis", "a list"],
 )
 def test_refuses_other_palettes(palette: npt.NDArray[np.uint8]) -> None:
     with pytest.raises(ValueError, match="palette"):
@@ -157,7 +157,7 @@ def test_equality_is_by_content() -> None:
     pixels=hnp.arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9), st.just(3))),
     palette=hnp.arrays(np.uint8, st.tuples(st.integers(1, 20), st.just(3))),
 )
-def test_the_nearest_colour_is_the_first_at_the_least_distance(
+def test_the_nearest_color_is_the_first_at_the_least_distance(
     pixels: npt.NDArray[np.uint8], palette: npt.NDArray[np.uint8]
 ) -> None:
     distances = ((pixels[:, :, np.newaxis].astype(int) - palette) ** 2).sum(-1)

@@ -6,7 +6,7 @@ import pytest
 from models.rgb import check_pixels, pack, resize, unpack
 
 
-def test_a_colour_is_a_number_of_six_hexadecimal_digits() -> None:
+def test_a_color_is_a_number_of_six_hexadecimal_digits() -> None:
     colors = np.array([[0x12, 0x34, 0x56], [255, 255, 255], [0, 0, 1]], np.uint8)
     assert pack(colors).tolist() == [0x123456, 0xFFFFFF, 1]
     assert np.array_equal(unpack(pack(colors)), colors)

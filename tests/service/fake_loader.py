@@ -44,14 +44,14 @@ class FakeClassifier:
 class FakeLoader:
     """The quantizers and the classifier of the fake engine, for the worker process of benchmarks.
 
-    Where the folder `traps` holds a file of a number of colours, painting with so many does what the file says.
+    Where the folder `traps` holds a file of a number of colors, painting with so many does what the file says.
     """
 
     traps: Path | None = None
 
     def quantizer(self, setting: Setting) -> Quantizer:
         if setting.model is not None:
-            return _Painter(self.traps)
+            return _FakeQuantizer(self.traps)
         from models.quantizers.classical.catalog import CLASSICAL
 
         return CLASSICAL[setting.method]
@@ -61,7 +61,7 @@ class FakeLoader:
 
 
 @dataclass(frozen=True)
-class _Painter:
+class _FakeQuantizer:
     traps: Path | None
     name = "colorcnn"
 
@@ -69,7 +69,7 @@ class _Painter:
         trap = self.traps and self.traps / str(colors)
         if trap and trap.exists():
             _spring(trap.read_text(), trap)
-        return grey_steps(pixels, colors)
+        return gray_steps(pixels, colors)
 
 
 def _spring(what: str, trap: Path) -> None:
@@ -86,9 +86,9 @@ def _die(*_: Any, **__: Any) -> Any:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def grey_steps(pixels: Pixels, colors: int) -> PaletteImage:
-    """`colors` equal steps of grey, unused ones dropped."""
+def gray_steps(pixels: Pixels, colors: int) -> PaletteImage:
+    """`colors` equal steps of gray, unused ones dropped."""
     brightness = pixels.mean(axis=2)
     indices = np.minimum(brightness * colors / 256, colors - 1).astype(np.uint8)
-    steps = np.linspace(0, 255, colors).round().astype(np.uint8)
-    return PaletteImage(indices, np.stack([steps] * 3, axis=-1)).compact()
+    stages = np.linspace(0, 255, colors).round().astype(np.uint8)
+    return PaletteImage(indices, np.stack([stages] * 3, axis=-1)).compact()

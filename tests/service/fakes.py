@@ -16,14 +16,14 @@ from models.quantizers.classical.catalog import CLASSICAL
 from models.quantizers.learned.colorcnn import LEARNED_METHODS
 from models.rgb import Pixels
 from models.zoo.registry import ModelEntry
-from service.inference.engine import Choice
-from tests.service.fake_loader import CLASSES, FakeClassifier, grey_steps
+from service.inference.engine import Selection
+from tests.service.fake_loader import CLASSES, FakeClassifier, gray_steps
 
 Result = TypeVar("Result")
 Arguments = TypeVarTuple("Arguments")
 
 
-OWN_SIZE = 32
+NATIVE_SIZE = 32
 """Side of the images that the fake engine paints many at once."""
 
 
@@ -37,7 +37,7 @@ def _entry(name: str, kind: str) -> ModelEntry:
         architecture="none",
         dataset="nothing",
         classes=() if quantizes else CLASSES,
-        size=OWN_SIZE,
+        size=NATIVE_SIZE,
         colors=(2, 256) if quantizes else None,
         classifier="judge" if quantizes else None,
         accuracy={"top1": 0.5},
@@ -54,11 +54,11 @@ ENTRIES: Mapping[str, ModelEntry] = {
 
 
 class FakeEngine:
-    """Brightness decides: `quantize` makes equal steps of grey, `predict` says dark or light.
+    """Brightness decides: `quantize` makes equal steps of gray, `predict` says dark or light.
 
     may_load, may_paint: set at first; clear them and the engine waits inside `load` or `quantize`.
     painting: set while a thread is inside `quantize`. broken, bug: raised by `load` and by `quantize` when set.
-    seconds: that painting takes at least. painted: the choices that a network painted by. batches: images and colours
+    seconds: that painting takes at least. painted: the choices that a network painted by. batches: images and colors
     of each call of `quantize_batch`.
     """
 
@@ -67,17 +67,17 @@ class FakeEngine:
     def __init__(self, seconds: float = 0.0) -> None:
         self.seconds = seconds
         self.may_load = threading.Event()
-        self.may_paint = threading.Event()
+        self.may_quantize = threading.Event()
         self.painting = threading.Event()
         self.may_load.set()
-        self.may_paint.set()
+        self.may_quantize.set()
         self.broken: Exception | None = None
         self.bug: Exception | None = None
         self.measured: tuple[Mapping[str, Any], ...] = ()
-        self.painted: list[Choice] = []
+        self.quantized: list[Selection] = []
         self.gpu_bytes: int | None = None
-        self.painters = 0
-        self.most_painters = 0
+        self.quantizing = 0
+        self.most_quantizing = 0
         self.batches: list[tuple[int, int]] = []
 
     def device_memory(self) -> int | None:
@@ -99,41 +99,41 @@ class FakeEngine:
 
     def choose(
         self, method: str, model: str | None, colors: int, classifier: str | None = None, *, fidelity: float = 0.0
-    ) -> Choice:
+    ) -> Selection:
         if method not in self.methods():
             raise UnknownMethod(f"no method {method}")
         if method != "colorcnn" and fidelity:
             raise BadOption(f"no fidelity for {method}")
         if method in CLASSICAL:
-            return Choice(method, None, "judge")
-        return Choice(method, self._entry("colorcnn", model or "painter").name, "judge", fidelity)
+            return Selection(method, None, "judge")
+        return Selection(method, self._entry("colorcnn", model or "painter").name, "judge", fidelity)
 
     def classifier(self, model: str | None) -> ModelEntry:
         return self._entry("classifier", model or "judge")
 
-    def heeds_fidelity(self, model: str) -> bool:
+    def supports_fidelity(self, model: str) -> bool:
         return model == "painter"
 
-    def quantize(self, pixels: Pixels, colors: int, choice: Choice) -> PaletteImage:
-        if choice.method in CLASSICAL:
-            return CLASSICAL[choice.method].quantize(pixels, colors)
-        self.painted.append(choice)
-        self.painters += 1
-        self.most_painters = max(self.most_painters, self.painters)
+    def quantize(self, pixels: Pixels, colors: int, selection: Selection) -> PaletteImage:
+        if selection.method in CLASSICAL:
+            return CLASSICAL[selection.method].quantize(pixels, colors)
+        self.quantized.append(selection)
+        self.quantizing += 1
+        self.most_quantizing = max(self.most_quantizing, self.quantizing)
         self.painting.set()
-        self.may_paint.wait(30)
+        self.may_quantize.wait(30)
         time.sleep(self.seconds)
-        self.painters -= 1
+        self.quantizing -= 1
         if self.bug:
             raise self.bug
-        return grey_steps(pixels, colors)
+        return gray_steps(pixels, colors)
 
-    def own_size(self, choice: Choice) -> int | None:
-        return OWN_SIZE
+    def native_size(self, selection: Selection) -> int | None:
+        return NATIVE_SIZE
 
-    def quantize_batch(self, images: Sequence[Pixels], colors: int, choice: Choice) -> list[PaletteImage]:
+    def quantize_batch(self, images: Sequence[Pixels], colors: int, selection: Selection) -> list[PaletteImage]:
         self.batches.append((len(images), colors))
-        return [self.quantize(image, colors, choice) for image in images]
+        return [self.quantize(image, colors, selection) for image in images]
 
     def view(self, pixels: Pixels, model: str | None) -> Pixels:
         return pixels

@@ -14,14 +14,14 @@ from models.palette_image import PaletteImage
 from models.quantizers.classical.catalog import CLASSICAL
 from models.rgb import Pixels
 from service.app import create_app
-from service.inference.engine import Choice
+from service.inference.engine import Selection
 from service.lifecycle import Phase, Service
 from service.settings import Settings
 from tests.service.api.test_bad_input import problem
 from tests.service.conftest import loaded, running
-from tests.service.fakes import ENTRIES, OWN_SIZE, FakeEngine
+from tests.service.fakes import ENTRIES, NATIVE_SIZE, FakeEngine
 from tests.service.images import PHOTO, ramp
-from tests.service.inference.test_device import answers_of
+from tests.service.inference.test_device import responses_of
 from tests.service.processes import workers_of
 from tests.service.test_metrics import samples, value
 
@@ -57,9 +57,9 @@ async def test_models_that_cannot_be_loaded_end_the_service(
     with caplog.at_level(logging.CRITICAL):
         async with running(app) as client:
             await loaded(app)
-            answers = [await client.get("/healthz"), await client.get("/readyz")]
+            responses = [await client.get("/healthz"), await client.get("/readyz")]
 
-    assert [problem(answer) for answer in answers] == [(503, "not-ready")] * 2
+    assert [problem(response) for response in responses] == [(503, "not-ready")] * 2
     assert calls == ["broken"]
     assert "the hash differs" in caplog.text
 
@@ -68,10 +68,10 @@ async def test_the_end_of_the_service_is_that_of_its_processes(engine: FakeEngin
     app = create_app(Settings(compress_workers=1), engine)
     async with running(app) as client:
         await loaded(app)
-        answer = await client.post("/compress", content=PHOTO)
+        response = await client.post("/compress", content=PHOTO)
         at_work = workers_of(os.getpid())
 
-    assert (answer.status_code, len(at_work)) == (200, 1)
+    assert (response.status_code, len(at_work)) == (200, 1)
     assert workers_of(os.getpid()) == []
 
 
@@ -87,11 +87,11 @@ FAULTS = [
 class Small(FakeEngine):
     """Has memory for one image."""
 
-    def quantize_batch(self, images: Sequence[Pixels], colors: int, choice: Choice) -> list[PaletteImage]:
-        painted = super().quantize_batch(images, colors, choice)
+    def quantize_batch(self, images: Sequence[Pixels], colors: int, selection: Selection) -> list[PaletteImage]:
+        quantized = super().quantize_batch(images, colors, selection)
         if len(images) > 1:
             raise OUT_OF_MEMORY
-        return painted
+        return quantized
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: type(fault).__name__)
@@ -111,7 +111,7 @@ async def test_a_device_that_fails_ends_the_service(
         probes = [await client.get("/healthz"), await client.get("/readyz")]
         found = await samples(client)
 
-    assert [problem(answer) for answer in (refused, *refusals, *probes)] == [(503, "not-ready")] * 6
+    assert [problem(response) for response in (refused, *refusals, *probes)] == [(503, "not-ready")] * 6
     assert refused.headers["retry-after"] == "2"
     assert calls == ["broken"]
     [line] = [record.getMessage() for record in caplog.records if record.levelno == logging.CRITICAL]
@@ -147,9 +147,9 @@ async def test_an_error_that_is_of_one_image_ends_nothing(
 
 async def test_a_batch_without_enough_memory_is_done_one_by_one(settings: Settings) -> None:
     engine = Small()
-    answers = await answers_of(create_app(settings, engine), engine, [(ramp(OWN_SIZE, OWN_SIZE), 2, "0")] * 2)
+    responses = await responses_of(create_app(settings, engine), engine, [(ramp(NATIVE_SIZE, NATIVE_SIZE), 2, "0")] * 2)
 
-    assert [answer.status_code for answer in answers] == [200, 200]
+    assert [response.status_code for response in responses] == [200, 200]
     assert engine.batches == [(2, 2), (1, 2), (1, 2)]
 
 
@@ -162,9 +162,9 @@ async def test_results_of_another_shape_end_the_service(
     with caplog.at_level(logging.CRITICAL):
         async with running(app) as client:
             await loaded(app)
-            answer = await client.get("/benchmark")
+            response = await client.get("/benchmark")
 
-    assert (problem(answer), calls) == ((503, "not-ready"), ["broken"])
+    assert (problem(response), calls) == ((503, "not-ready"), ["broken"])
     assert "CorruptCheckpoint: the stored results of toys are damaged (results.0." in caplog.text
 
 

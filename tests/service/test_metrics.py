@@ -11,15 +11,15 @@ from prometheus_client.parser import text_string_to_metric_families
 from service.app import create_app
 from service.inference.device import WORK
 from service.inference.model_engine import ModelEngine
-from service.runtime.timing import STAGES, Stopwatch
+from service.runtime.timing import STAGES, Timer
 from service.settings import Settings
 from tests.service.conftest import PATIENCE, loaded, running
-from tests.service.fakes import ENTRIES, OWN_SIZE, FakeEngine
+from tests.service.fakes import ENTRIES, NATIVE_SIZE, FakeEngine
 from tests.service.images import PHOTO, encoded, ramp
 
 pytestmark = pytest.mark.anyio
 
-OWN_SIZED = encoded(ramp(OWN_SIZE, OWN_SIZE))
+NATIVE_SIZED = encoded(ramp(NATIVE_SIZE, NATIVE_SIZE))
 
 Samples = Mapping[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -99,7 +99,7 @@ async def test_nothing_that_a_client_writes_becomes_a_label(client: AsyncClient)
 
 async def test_queues_tell_who_is_inside_and_who_waits(client: AsyncClient, engine: FakeEngine, app: FastAPI) -> None:
     """Of three requests for the same device one has it, and two wait."""
-    engine.may_paint.clear()
+    engine.may_quantize.clear()
     async with anyio.create_task_group() as tasks:
         for _ in range(3):
             tasks.start_soon(lambda: client.post("/quantize", content=PHOTO))
@@ -107,7 +107,7 @@ async def test_queues_tell_who_is_inside_and_who_waits(client: AsyncClient, engi
             while app.state.service.device.waiting < 2:
                 await anyio.sleep(0.002)
         busy = await samples(client)
-        engine.may_paint.set()
+        engine.may_quantize.set()
     idle = await samples(client)
 
     assert [value(busy, name, queue="images") for name in ("requests_inside", "requests_waiting")] == [3, 0]
@@ -122,27 +122,27 @@ async def test_queues_tell_who_is_inside_and_who_waits(client: AsyncClient, engi
 
 async def test_what_the_device_did_at_once_is_counted(client: AsyncClient, engine: FakeEngine, app: FastAPI) -> None:
     """While it paints a large image, two of the network's own size come, which go together."""
-    engine.may_paint.clear()
+    engine.may_quantize.clear()
     async with anyio.create_task_group() as tasks:
-        for content in (PHOTO, OWN_SIZED, OWN_SIZED):
+        for content in (PHOTO, NATIVE_SIZED, NATIVE_SIZED):
             tasks.start_soon(lambda content: client.post("/quantize", content=content), content)
             assert await anyio.to_thread.run_sync(engine.painting.wait, PATIENCE)
         with anyio.fail_after(PATIENCE):
             while app.state.service.device.waiting < 2:
                 await anyio.sleep(0.002)
-        engine.may_paint.set()
+        engine.may_quantize.set()
     await client.post("/classify?cam=top", content=PHOTO)
     found = await samples(client)
 
-    painted = {name: value(found, f"batch_requests_{name}", work="quantize") for name in ("count", "sum")}
-    assert painted == {"count": 2, "sum": 3}
+    quantized = {name: value(found, f"batch_requests_{name}", work="quantize") for name in ("count", "sum")}
+    assert quantized == {"count": 2, "sum": 3}
     assert value(found, "device_wait_seconds_count", work="quantize") == 3
     assert {dict(labels)["work"] for name, labels in found if name == "device_wait_seconds_count"} == set(WORK)
 
 
 async def test_queues_with_room_for_pixels_tell_who_waits_for_it(client: AsyncClient, app: FastAPI) -> None:
     pipeline = app.state.service.pipeline
-    async with pipeline._room.hold(Stopwatch(), pipeline._room._free), anyio.create_task_group() as tasks:
+    async with pipeline._pixel_budget.hold(Timer(), pipeline._pixel_budget._free), anyio.create_task_group() as tasks:
         tasks.start_soon(lambda: client.post("/quantize", content=PHOTO))
         with anyio.fail_after(PATIENCE):
             while not pipeline.waiting:

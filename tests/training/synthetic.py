@@ -1,4 +1,4 @@
-"""Labelled images that a small network learns in seconds, made so that k-means at two colours hides what matters."""
+"""Labelled images that a small network learns in seconds, made so that k-means at two colors hides what matters."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""training/quantize_dataset.py: a dataset in few colours is a dataset."""
+"""training/quantize_dataset.py: a dataset in few colors is a dataset."""
 
 import io
 import json

@@ -17,7 +17,7 @@ from training.cli.recipe import SHIPPED, Recipe
 from training.reproduce import Places, Row
 
 ROW = """
-title = "two colours for stripes"
+title = "two colors for stripes"
 protocol = "A"
 cost = "a second"
 seeds = [4]

@@ -1,4 +1,4 @@
-"""training/train_colorcnn.py: at two colours it learns to paint what k-means hides."""
+"""training/train_colorcnn.py: at two colors it learns to paint what k-means hides."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +17,7 @@ from training.loop.scoring import score
 from training.train_colorcnn import SCORED_COLORS, around, started_from
 
 
-def test_two_colours_learn_to_show_the_stripes(workshop: Workshop) -> None:
+def test_two_colors_learn_to_show_the_stripes(workshop: Workshop) -> None:
     torch.manual_seed(0)
     untrained = around(workshop.classifier.network).eval()
     held_out = stripes(1600).hold_out(400)[1]

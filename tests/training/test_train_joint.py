@@ -48,7 +48,7 @@ def test_the_reader_learns_and_what_it_started_from_does_not(workshop: Workshop,
     assert not [name for name in learned if "running" in name], "the statistics are those of the originals"
 
 
-def test_together_they_learn_two_colours(workshop: Workshop, folder: Path) -> None:
+def test_together_they_learn_two_colors(workshop: Workshop, folder: Path) -> None:
     scores = fit.read_state(folder / "run")["scores"]
     assert scores["held_out_top1_2"] > 0.8  # before, it is below one half: see test_train_colorcnn
 

@@ -42,7 +42,7 @@ COUNT = Number(int, 1)
 FROM_ZERO = Number(int, 0)
 """Pixels of a shift or a square, rounds: what may be none."""
 COLORS = Number(int, MIN_COLORS, MAX_COLORS)
-"""K, the number of colours."""
+"""K, the number of colors."""
 WEIGHT = Number(float, 0)
 """Of a term of a loss, a rate, a factor."""
 POSITIVE = Number(float, 0, beyond=True)

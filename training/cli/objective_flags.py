@@ -20,7 +20,7 @@ def _draw(text: str) -> tuple[int, float]:
 
 
 def add_objective_flags(parser: argparse.ArgumentParser) -> None:
-    """What is minimised, how, and from where."""
+    """What is minimized, how, and from where."""
     parser.add_argument(
         "--start", help="published quantizer to start from, which also is built upon its own classifier"
     )
@@ -32,7 +32,7 @@ def add_objective_flags(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="K:WEIGHT",
         default=[_draw(text) for text in _DRAWS.split()],
-        help=f"numbers of colours and how often a batch gets each ({_DRAWS})",
+        help=f"numbers of colors and how often a batch gets each ({_DRAWS})",
     )
     parser.add_argument(
         "--soft", type=numbers.SHARE, default=0.8, help="part of the run with soft images (%(default)s)"
@@ -59,6 +59,6 @@ def add_objective_flags(parser: argparse.ArgumentParser) -> None:
         "--error", type=numbers.WEIGHT, default=1.0, help="weight of the squared error at large K (%(default)s)"
     )
     parser.add_argument(
-        "--rate", type=numbers.WEIGHT, default=0.0, help="weight of unequal neighbours and of edges (%(default)s)"
+        "--rate", type=numbers.WEIGHT, default=0.0, help="weight of unequal neighbors and of edges (%(default)s)"
     )
     parser.add_argument("--crop", type=numbers.FROM_ZERO, default=4, help="random shift in pixels (%(default)s)")

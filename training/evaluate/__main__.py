@@ -4,7 +4,7 @@
         --out results/cifar10.json
 
 Beside the palettes of each method at each K the same images go through JPEG and WebP at falling quality and through
-truecolour PNG. Nothing is selected here: everything that is asked for gets its row, a mean over all images. What is
+truecolor PNG. Nothing is selected here: everything that is asked for gets its row, a mean over all images. What is
 done is kept in a partial file beside --out, so a run that was killed goes on where it was. Milliseconds are taken at
 the end, one image after the other on one thread of this process, when the others are done.
 """
@@ -60,7 +60,7 @@ class Measurer:
             return self.pool.map(partial(_without_network, setting, self.view), pieces)
         network = self.networks[setting.method, setting.model]
         painted = (_paint(network, setting.colors or 0, piece) for piece in pieces)
-        return self.pool.map(partial(harness.measure_painted, self.view), pieces, painted)
+        return self.pool.map(partial(harness.measure_quantized, self.view), pieces, painted)
 
     def milliseconds(self, setting: Setting) -> float:
         """What one image takes to be painted or encoded: mean of the first TIMED ones, of which the very first is
@@ -170,7 +170,7 @@ def _parser() -> argparse.ArgumentParser:
         help="classical quantizers to measure (default: all)",
     )
     parser.add_argument(
-        "--colors", type=numbers.COLORS, nargs="+", default=COLORS, help=f"numbers of colours ({words(COLORS)})"
+        "--colors", type=numbers.COLORS, nargs="+", default=COLORS, help=f"numbers of colors ({words(COLORS)})"
     )
     parser.add_argument(
         "--qualities", type=int, nargs="*", default=QUALITIES, help=f"of JPEG and WebP, 1 to 100 ({words(QUALITIES)})"

@@ -1,4 +1,4 @@
-"""BPG of few-colour images against BPG of the originals at the same QP: bits, PSNR and a frozen classifier's top-1.
+"""BPG of few-color images against BPG of the originals at the same QP: bits, PSNR and a frozen classifier's top-1.
 
     python -m training.evaluate.bpg --data DATA/cifar10 --classifier cifar10-resnet9 \\
         --quantizer cifar10-resnet9-colorcnn --out results/cifar10-bpg.json
@@ -93,7 +93,7 @@ def _settings(args: argparse.Namespace) -> list[Setting]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m training.evaluate.bpg",
-        description="BPG of few-colour images against BPG of the originals at the same QP.",
+        description="BPG of few-color images against BPG of the originals at the same QP.",
     )
     harness.add_flags(parser)
     parser.add_argument("--quantizer", required=True, help="published learned quantizer that paints the images")
@@ -101,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
         "--images", type=numbers.COUNT, default=1000, help="the first so many of the test set (%(default)s)"
     )
     parser.add_argument(
-        "--colors", type=numbers.COLORS, nargs="+", default=COLORS, help=f"numbers of colours ({words(COLORS)})"
+        "--colors", type=numbers.COLORS, nargs="+", default=COLORS, help=f"numbers of colors ({words(COLORS)})"
     )
     parser.add_argument(
         "--qps", type=int, nargs="+", choices=QPS, metavar="QP", default=QPS, help="of HEVC's, 0 to 51 (all)"

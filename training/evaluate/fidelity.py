@@ -43,7 +43,7 @@ class Measurer:
         """The parts of the test set in their order."""
         quantizer, pieces = self._at(setting), parts(self.images)
         painted = (quantizer.quantize_batch(piece, setting.colors or 0) for piece in pieces)
-        return self.pool.map(partial(harness.measure_painted, self.view), pieces, painted)
+        return self.pool.map(partial(harness.measure_quantized, self.view), pieces, painted)
 
     def milliseconds(self, setting: Setting) -> float:
         """What one image takes to be painted, mean of the first TIMED ones."""
@@ -63,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> list[Summary]:
     registry, device = Registry.open(args.models), choose_device(args.device)
     tests = harness.read_test_set(args, registry, device)
     learned = load_quantizer(registry, args.quantizer, device)
-    if not learned.heeds_fidelity:
+    if not learned.supports_fidelity:
         raise SystemExit(f"--quantizer: {args.quantizer} has a single strength, so that it heeds no fidelity")
     settings = [Setting(learned.name, args.quantizer, k, percent) for k in args.colors for percent in args.percents]
     with worker_pool(args.workers) as pool:
@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
         "--images", type=numbers.COUNT, default=2000, help="the first so many of the test set (%(default)s)"
     )
     parser.add_argument(
-        "--colors", type=numbers.COLORS, nargs="+", default=COLORS, help=f"numbers of colours ({words(COLORS)})"
+        "--colors", type=numbers.COLORS, nargs="+", default=COLORS, help=f"numbers of colors ({words(COLORS)})"
     )
     parser.add_argument(
         "--percents",

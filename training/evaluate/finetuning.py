@@ -1,9 +1,9 @@
-"""What fine-tuning the classifier on few-colour images gives, setting by setting: figures 6, 8 and 9 of the study.
+"""What fine-tuning the classifier on few-color images gives, setting by setting: figures 6, 8 and 9 of the study.
 
     python -m training.evaluate.finetuning --data DATA/cifar10 --classifier cifar10-resnet9 \\
         --quantizer cifar10-resnet9-colorcnn --colors 2 4 8 --qps 31 --out results/tuned.json
 
-For each number of colours, and with --qps for each QP too, the images are painted (training.quantize_dataset, into --cache), the
+For each number of colors, and with --qps for each QP too, the images are painted (training.quantize_dataset, into --cache), the
 classifier is fine-tuned on them (training.finetune, into --runs), and both classifiers, the published one and the
 fine-tuned one, read the test set as it was painted. The same is done with the originals: without --qps as lossless PNG,
 which tells what mere training gives; with --qps, for each setting, at that QP at which BPG of the held-out originals is
@@ -126,11 +126,11 @@ class Study:
 
     def equal_rate(self, setting: Setting) -> Setting:
         """The originals at that QP at which they are about as large as the painted images."""
-        # Of as many images as the originals' sizes: images differ in size more than neighbouring QPs do.
+        # Of as many images as the originals' sizes: images differ in size more than neighboring QPs do.
         wanted = self._mean_bits(self.painted(setting), "held_out", _SAMPLED)
         above = bisect_right(_QPS, -wanted, key=lambda qp: -self._size(qp))  # the first QP that takes fewer bits
-        neighbours = _QPS[max(0, above - 1) : above + 1]
-        return Setting(BPG, quality=min(neighbours, key=lambda qp: abs(self._size(qp) - wanted)))
+        neighbors = _QPS[max(0, above - 1) : above + 1]
+        return Setting(BPG, quality=min(neighbors, key=lambda qp: abs(self._size(qp) - wanted)))
 
     def _size(self, qp: int) -> float:
         if qp not in self.sizes:
@@ -236,12 +236,12 @@ def _bits(chroma: Chroma, qp: int, images: Images) -> list[float]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m training.evaluate.finetuning",
-        description="Top-1 before and after fine-tuning the classifier on few-colour images, as PNG or as BPG.",
+        description="Top-1 before and after fine-tuning the classifier on few-color images, as PNG or as BPG.",
     )
     harness.add_flags(parser)
     parser.add_argument("--quantizer", required=True, help="published learned quantizer that paints the images")
     parser.add_argument(
-        "--colors", type=numbers.COLORS, nargs="+", default=COLORS, help=f"numbers of colours ({words(COLORS)})"
+        "--colors", type=numbers.COLORS, nargs="+", default=COLORS, help=f"numbers of colors ({words(COLORS)})"
     )
     parser.add_argument(
         "--qps", type=int, nargs="*", choices=_QPS, metavar="QP", default=(), help="of BPG (none: indexed PNG)"

@@ -151,7 +151,7 @@ def kept_file(out: Path) -> Path:
     return out.with_name(f"{out.name}.partial")
 
 
-def measure_painted(view: int, images: Images, painted: list[PaletteImage]) -> list[Measured]:
+def measure_quantized(view: int, images: Images, painted: list[PaletteImage]) -> list[Measured]:
     """What came of a part of the test set that a network has painted; for the processes of a pool."""
     return [measure_palette(pixels, image, view=view) for pixels, image in zip(images, painted, strict=True)]
 
@@ -199,7 +199,7 @@ def _header(
 
 
 def _title(setting: Setting) -> str:
-    levels = [(setting.colors, "colours"), (setting.quality, "quality")]
+    levels = [(setting.colors, "colors"), (setting.quality, "quality")]
     return ", ".join([setting.method, *(f"{unit} {level}" for level, unit in levels if level is not None)])
 
 

@@ -50,7 +50,7 @@ _LOSSLESS = Coding(lossless=True, color_space="rgb")
 
 @dataclass(frozen=True)
 class Row:
-    """One coding of one number of colours: mean bytes of a file, and the share that is exact at some QP, 0 to 1."""
+    """One coding of one number of colors: mean bytes of a file, and the share that is exact at some QP, 0 to 1."""
 
     source: str
     method: str
@@ -102,7 +102,7 @@ def _files(image: PaletteImage) -> dict[str, tuple[int, bool]]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m training.evaluate.palette_modes",
-        description="Bytes of few-colour images as BPG that keeps the index map, by coding, against PNG.",
+        description="Bytes of few-color images as BPG that keeps the index map, by coding, against PNG.",
     )
     add_data_flags(parser)
     add_models_flag(parser)
@@ -113,7 +113,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--photos", type=Path, nargs="*", default=[], help="image files, painted as large as they are")
     parser.add_argument(
-        "--colors", type=numbers.COLORS, nargs="+", default=COLORS, help=f"numbers of colours ({words(COLORS)})"
+        "--colors", type=numbers.COLORS, nargs="+", default=COLORS, help=f"numbers of colors ({words(COLORS)})"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (%(default)s)")
     parser.add_argument("--workers", type=numbers.COUNT, help="processes (default: one for each core)")

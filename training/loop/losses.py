@@ -6,29 +6,29 @@ import torch
 from torch import Tensor
 
 
-def regulariser(probabilities: Tensor) -> Tensor:
-    """R = log2 C (1 - mean over images and colours of the maximum over pixels of m), from the ColorCNN paper.
+def regularizer(probabilities: Tensor) -> Tensor:
+    """R = log2 C (1 - mean over images and colors of the maximum over pixels of m), from the ColorCNN paper.
 
-    Asks every colour to be sure of at least one pixel, so that arg max loses none; without it, soft maps that spread
-    every pixel over all colours are cheap in training and collapse in use.
+    Asks every color to be sure of at least one pixel, so that arg max loses none; without it, soft maps that spread
+    every pixel over all colors are cheap in training and collapse in use.
 
     Args:
-        probabilities: (B, C, H, W) float, m of the paper: at each pixel >= 0 and summing to 1 over the C colours.
+        probabilities: (B, C, H, W) float, m of the paper: at each pixel >= 0 and summing to 1 over the C colors.
 
     Returns:
-        () float, from 0 (each colour owns a pixel) to below log2 C; in bits.
+        () float, from 0 (each color owns a pixel) to below log2 C; in bits.
     """
     surest = probabilities.flatten(2).amax(dim=2)
     return math.log2(probabilities.shape[1]) * (1 - surest.mean())
 
 
 def disagreement(probabilities: Tensor) -> Tensor:
-    """How likely a pixel and its neighbour, right or below, take different indices: what PNG pays most bits for.
+    """How likely a pixel and its neighbor, right or below, take different indices: what PNG pays most bits for.
 
     The Potts energy of a random index map whose pixels are drawn independently, over the number of pairs.
 
     Args:
-        probabilities: (B, C, H, W) float, at each pixel >= 0 and summing to 1 over the C colours.
+        probabilities: (B, C, H, W) float, at each pixel >= 0 and summing to 1 over the C colors.
 
     Returns:
         () float, 0 to 1.
@@ -41,7 +41,7 @@ def disagreement(probabilities: Tensor) -> Tensor:
 
 
 def total_variation(images: Tensor) -> Tensor:
-    """Mean absolute difference of neighbours, right and below: what the transform of BPG pays most bits for.
+    """Mean absolute difference of neighbors, right and below: what the transform of BPG pays most bits for.
 
     Rudin, Osher and Fatemi, "Nonlinear total variation based noise removal algorithms", Physica D 60, 1992, in its
     anisotropic form.

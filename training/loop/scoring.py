@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from models.networks.classifiers import Classifier
-from models.networks.palette import HardResult, paint_hard
+from models.networks.palette import HardResult, render_hard
 from models.zoo.registry import Registry
 from training.data.datasets import LabelledImages
 from training.loop import fit
@@ -32,7 +32,7 @@ def score(
 ) -> dict[str, float]:
     """Top-1 in [0, 1] of the classifier on hard images with 8-bit palettes, as "held_out_top1_K" for each K.
 
-    hard: paints (B, 3, s, s) float32 in [0, 1] with K colours; its network must be in eval mode.
+    hard: paints (B, 3, s, s) float32 in [0, 1] with K colors; its network must be in eval mode.
     """
     right = dict.fromkeys(colors, 0)
     for pixels, labels in zip(data.images.split(batch), data.labels.split(batch), strict=True):
@@ -40,7 +40,7 @@ def score(
         for k in colors:
             with fit.autocast(images.device, enabled=bf16):
                 indices, palette, _ = hard(images, k)
-                logits = classifier(paint_hard(palette, indices))
+                logits = classifier(render_hard(palette, indices))
             right[k] += int((logits.argmax(1) == labels).sum())
     return {f"held_out_top1_{k}": count / len(data) for k, count in right.items()}
 

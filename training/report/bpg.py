@@ -80,7 +80,7 @@ def _ranges(numbers: Sequence[int]) -> str:
 
 
 def _at_rates(lines: Mapping[str, Sequence[Summary]]) -> str:
-    """Top-1 at equal sizes, linear between neighbouring QPs."""
+    """Top-1 at equal sizes, linear between neighboring QPs."""
     cells = [[_between(rows, rate) for rows in lines.values()] for rate in _RATES]
     return table(["bits per pixel", *lines], [[f"{rate:g}", *line] for rate, line in zip(_RATES, cells, strict=True)])
 

@@ -1,4 +1,4 @@
-"""The figures of the BPG study: what images of few colours cost and keep beside the originals, QP by QP."""
+"""The figures of the BPG study: what images of few colors cost and keep beside the originals, QP by QP."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -52,7 +52,7 @@ def _rate(rows: Sequence[Summary], subject: str, y: Value, y_label: str, level: 
 
 
 def _series(rows: Sequence[Summary], x: Value, y: Value, *, marked: bool) -> list[Series]:
-    """A line for each number of colours, and one for the originals, in the order of QP."""
+    """A line for each number of colors, and one for the originals, in the order of QP."""
     lines: dict[str, list[tuple[float, float, str]]] = {}
     for row in sorted(rows, key=lambda row: row.quality or 0):
         across, up = x(row), y(row)
@@ -63,7 +63,7 @@ def _series(rows: Sequence[Summary], x: Value, y: Value, *, marked: bool) -> lis
 
 
 def _label(row: Summary) -> str:
-    return f"{row.colors} colours" if row.colors else "originals"
+    return f"{row.colors} colors" if row.colors else "originals"
 
 
 def _qp(row: Summary) -> float | None:

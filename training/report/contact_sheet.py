@@ -1,4 +1,4 @@
-"""The contact sheet of one photo: in few colours by several methods, with what the classifier sees in each.
+"""The contact sheet of one photo: in few colors by several methods, with what the classifier sees in each.
 
     python -m training.report.contact_sheet --photo tests/photos/cat.jpg --out results/cat.png
 
@@ -29,7 +29,7 @@ from training.cli.arguments import add_models_flag, command, require_data
 from training.data.datasets import load
 from training.loop.distributed import choose_device
 
-_MAPPED = (16, 4, 2)  # colours: 4, 2 and 1 bits
+_MAPPED = (16, 4, 2)  # colors: 4, 2 and 1 bits
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def main(argv: Sequence[str] | None = None) -> Path:
 def rows(
     sample: Sample, title: str, quantizers: Sequence[Quantizer], colors: Sequence[int], painter: Painter
 ) -> list[Row]:
-    """A row for each quantizer: an image under its title, then in each number of colours."""
+    """A row for each quantizer: an image under its title, then in each number of colors."""
     first = painter.original(sample, title)
     return [
         Row(method_name(quantizer.name), [first, *(painter.painted(sample, quantizer, k) for k in colors)])
@@ -91,7 +91,7 @@ def rows(
 
 
 def draw_maps(args: argparse.Namespace) -> Path:
-    """Chosen images of a test set in 16, 4 and 2 colours, under their activation maps, for `training.report.figures`.
+    """Chosen images of a test set in 16, 4 and 2 colors, under their activation maps, for `training.report.figures`.
 
     args: its flags; `maps` are the numbers of the images. Raises SystemExit where there is no such image.
     """
@@ -121,9 +121,9 @@ def _networks(
 
 
 def save(lines: Sequence[Row], colors: Sequence[int], file: Path) -> Path:
-    """Draw rows of the original and these numbers of colours; returns the PNG file written."""
+    """Draw rows of the original and these numbers of colors; returns the PNG file written."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    sheet = draw(["original", *(f"{k} colours" for k in colors)], lines)
+    sheet = draw(["original", *(f"{k} colors" for k in colors)], lines)
     Image.fromarray(sheet).save(file, "PNG", optimize=True)
     return file
 
@@ -131,7 +131,7 @@ def save(lines: Sequence[Row], colors: Sequence[int], file: Path) -> Path:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m training.report.contact_sheet",
-        description="Draw a photo in few colours, a row of tiles for each method.",
+        description="Draw a photo in few colors, a row of tiles for each method.",
     )
     add_models_flag(parser)
     parser.add_argument("--photo", type=Path, required=True, help="image file: PNG, JPEG, WebP, GIF, BMP, TIFF or BPG")

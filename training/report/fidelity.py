@@ -17,7 +17,7 @@ def figures(rows: Sequence[Summary], subject: str, original: float) -> Mapping[s
     """
     series = [
         Series(
-            f"{colors} colours",
+            f"{colors} colors",
             tuple(row.psnr or 0.0 for row in line),
             tuple(100 * (row.top1 or 0.0) for row in line),
             tuple(f"{(row.quality or 0) / 100:g}" for row in line),

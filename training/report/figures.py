@@ -13,7 +13,7 @@ after (figure 6), or, with BPG, NAME-before.png and NAME-after.png, top-1 over b
 
     python -m training.report.figures --maps 12 40 --data DATA/cifar10 --out results
 
-DATASET-maps.png: images of the test set by their numbers, in few colours by the shipped quantizer and by median cut,
+DATASET-maps.png: images of the test set by their numbers, in few colors by the shipped quantizer and by median cut,
 under the activation map of their true class, as figures 1 and 2 of the ColorCNN paper; the one figure that is
 painted anew, since the images are not ours to keep.
 """

@@ -1,4 +1,4 @@
-"""The tables and figures of `training.evaluate.finetuning`: top-1 before and after fine-tuning on few-colour images."""
+"""The tables and figures of `training.evaluate.finetuning`: top-1 before and after fine-tuning on few-color images."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -89,7 +89,7 @@ def _over_colors(rows: Sequence[Tuned], subject: str, level: Level) -> Figure:
             Series("before", bits, tuple(100 * row.top1_before for row in painted), none),
             Series("fine-tuned", bits, tuple(100 * row.top1_after for row in painted), none),
         ],
-        title="Top-1 before and after fine-tuning on few colours",
+        title="Top-1 before and after fine-tuning on few colors",
         subtitle=subject,
         x_label="bits of an index, log2 K",
         y_label="top-1 in %",
@@ -103,7 +103,7 @@ def _over_rate(rows: Sequence[Tuned], subject: str, level: Level, value: Callabl
     """Figures 8 and 9 of the reproduction study."""
     lines: dict[str, list[Tuned]] = {}
     for row in sorted(rows, key=lambda row: row.bits_per_pixel):
-        lines.setdefault(f"{row.colors} colours" if row.colors else "originals", []).append(row)
+        lines.setdefault(f"{row.colors} colors" if row.colors else "originals", []).append(row)
     series = [
         Series(
             label,

@@ -42,7 +42,7 @@ class Seed:
         return float(self.report["top1_original"])
 
     def of(self, colors: int) -> Mapping[str, Any] | None:
-        """The row of that many colours; None where it was not measured."""
+        """The row of that many colors; None where it was not measured."""
         return next((row for row in self.rows if row["colors"] == colors), None)
 
 
@@ -70,7 +70,7 @@ class Trained:
         return fmean(seed.run.minutes for seed in self.seeds)
 
     def values(self, colors: int, name: str) -> list[Any]:
-        """One value of the row of that many colours for each seed that has one."""
+        """One value of the row of that many colors for each seed that has one."""
         return [row[name] for seed in self.seeds if (row := seed.of(colors)) is not None]
 
 

@@ -142,10 +142,10 @@ class Coding:
     Attributes:
         qp: HEVC's quantization parameter, 0 to 51; six more double the step. Not used where `lossless`.
         lossless: whether the planes are kept exactly. So are the pixels as "rgb" of 8 bits, and gray ones as "gray".
-        chroma: how much of the colour is kept: "444", "422", "420", or "gray" for none.
+        chroma: how much of the color is kept: "444", "422", "420", or "gray" for none.
         color_space: "ycbcr" (BT.601, full range), or "rgb", which goes with "444" only.
         bit_depth: bits of a sample, 8 or 10.
-        transform_skip: whether x265 may code small blocks without a transform, which few colours gain much from and
+        transform_skip: whether x265 may code small blocks without a transform, which few colors gain much from and
             photos lose nothing by.
 
     Raises:

@@ -57,7 +57,7 @@ def to_rgb(planes: Sequence[Plane], layout: PixelFormat, space: ColorSpace, dept
 
 
 def _to_channels(planes: list[_Ints], space: ColorSpace, depth: int, limited: bool) -> list[_Ints]:
-    """Red, green and blue, not yet clipped. 32 bits as in the reference, which wrap far outside of the colour space."""
+    """Red, green and blue, not yet clipped. 32 bits as in the reference, which wrap far outside of the color space."""
     full = 255 * 2**22 / (2**depth - 1)
     one = round(255 * 2**22 / (219 << depth - 8) if limited else full)
     offset = 2**21 - ((16 << depth - 8) * one if limited else 0)
@@ -201,7 +201,7 @@ def _pad_columns(samples: _Ints, count: int) -> _Ints:
 
 
 def _fir(samples: _Ints, taps: tuple[int, ...], axis: int) -> _Ints:
-    """Weighted sums of neighbours along an axis, as many as there are whole windows."""
+    """Weighted sums of neighbors along an axis, as many as there are whole windows."""
     count = samples.shape[axis] - len(taps) + 1
     lines = samples.swapaxes(0, axis)
     total = taps[0] * lines[:count]

@@ -118,7 +118,7 @@ class BpgHeader:
             raise CodecError(f"A BPG image cannot have {self.bit_depth} bits a sample, only 8 to 14.")
         gray = self.pixel_format is PixelFormat.GRAY
         if gray and (self.color_space is not ColorSpace.YCBCR or self.alpha is Alpha.WHITE):
-            raise CodecError("The BPG file is damaged: a gray image cannot have a colour space or be CMYK.")
+            raise CodecError("The BPG file is damaged: a gray image cannot have a color space or be CMYK.")
         if self.animation:
             _check_timing([each.data for each in self.extensions if each.tag == ExtensionTag.ANIMATION])
 
@@ -190,7 +190,7 @@ def _defined(kind: type[_Kind], value: int) -> _Kind:
     try:
         return kind(value)
     except ValueError:
-        raise CodecError("The BPG file has a pixel format or a colour space that is not defined.") from None
+        raise CodecError("The BPG file has a pixel format or a color space that is not defined.") from None
 
 
 def _parse_extensions(data: bytes, at: int) -> tuple[tuple[Extension, ...], int]:

@@ -1,12 +1,12 @@
-"""BPG files of few-colour images, from which the index map can be read back exactly.
+"""BPG files of few-color images, from which the index map can be read back exactly.
 
-A codec for photos blurs what it stores, but a few colours far apart stand much of that: every pixel still is nearest to
-the colour it had. How far one can go is found by trying. On 32x32 images of two colours by k-means such a file is 15
-percent smaller than a PNG of one bit a pixel, and a sixth of what HEVC takes for the exact colours; where the index map
-is rougher, or with four colours, it is about as large as the PNG; with more, or on larger images, the PNG is the one to
+A codec for photos blurs what it stores, but a few colors far apart stand much of that: every pixel still is nearest to
+the color it had. How far one can go is found by trying. On 32x32 images of two colors by k-means such a file is 15
+percent smaller than a PNG of one bit a pixel, and a sixth of what HEVC takes for the exact colors; where the index map
+is rougher, or with four colors, it is about as large as the PNG; with more, or on larger images, the PNG is the one to
 take.
 
-Lossy RGB takes twice the bytes of YCbCr for the same index map, but where colours are so near each other that the
+Lossy RGB takes twice the bytes of YCbCr for the same index map, but where colors are so near each other that the
 rounding of YCbCr mixes them up.
 """
 
@@ -28,7 +28,7 @@ from models.rgb import Pixels
 Mode = Literal["plain", "auto", "index"]
 
 _QPS = range(52)  # HEVC's, finest first
-_FINE = 16  # a QP under which colours are so near each other that RGB, or no loss at all, may take fewer bytes
+_FINE = 16  # a QP under which colors are so near each other that RGB, or no loss at all, may take fewer bytes
 _WHITE, _MIDDLE = 255, 128  # of an index plane
 
 
@@ -62,18 +62,18 @@ def encode_as(image: Pixels | PaletteImage, coding: Coding, mode: Mode = "plain"
         image: (H, W, 3) uint8 sRGB, or a palette image.
         coding: how to code it; other modes than "plain" choose that themselves: give them nothing but qp and chroma.
         mode: "plain", or one that chooses:
-            "auto" makes, of a palette image, the smallest file in which each pixel is nearest to its own colour of the
+            "auto" makes, of a palette image, the smallest file in which each pixel is nearest to its own color of the
             palette, at whatever QP and chroma that is, so that `models.palette_image.nearest` gives the index map back;
             of pixels, the file of the highest PSNR at the QP. A palette image costs ten to fifteen times the time of
             "plain".
-            "index" stores an image of two colours as black and white, at the highest QP at which the two can be told
-            apart, with the colours as metadata. Only `read_index_plane` puts them together: any other reader shows
+            "index" stores an image of two colors as black and white, at the highest QP at which the two can be told
+            apart, with the colors as metadata. Only `read_index_plane` puts them together: any other reader shows
             black and white, which is why "auto" does not choose it. It is larger than "auto" on small images, and 4
             percent smaller on a photo of 451x300.
 
     Raises:
         CodecError: the image is larger than BPG, x265 or memory allow.
-        ValueError: no such mode; "index" and an image that has not a palette of two colours; a coding that the mode
+        ValueError: no such mode; "index" and an image that has not a palette of two colors; a coding that the mode
             would not keep to.
     """
     if mode == "plain":
@@ -157,7 +157,7 @@ def _is_gray(colors: NDArray[np.uint8]) -> bool:
     return bool((colors[..., 1:] == colors[..., :1]).all())
 
 
-# An index plane is a gray image in which the brighter of two colours is white, and the other black. The colours are the
+# An index plane is a gray image in which the brighter of two colors is white, and the other black. The colors are the
 # ColorMap of a TIFF structure, as EXIF metadata are: the field that says what the indices of a palette image stand for
 # (TIFF 6.0, section 5), of one bit a pixel where nothing else is said.
 _TIFF = struct.Struct(">2sHIHHHIII6H")
@@ -166,7 +166,7 @@ _COLOR_MAP = (b"MM", 42, 8, 1, 0x140, 3, 6, 26, 0)  # the first directory is at 
 
 def _index_plane(image: PaletteImage) -> Encoded:
     if image.colors != 2:
-        raise ValueError(f"an index plane is of two colours, not {image.colors}")
+        raise ValueError(f"an index plane is of two colors, not {image.colors}")
     color_map = _TIFF.pack(*_COLOR_MAP, *(257 * image.palette.T.astype(int)).ravel())
     metadata = (Extension(ExtensionTag.EXIF, color_map),)
     levels = np.where(_is_white(image.palette), _WHITE, 0).astype(np.uint8)
@@ -188,7 +188,7 @@ def read_index_plane(data: bytes, *, max_pixels: int = codec.MAX_PIXELS) -> Pale
     if header.pixel_format is PixelFormat.GRAY and [each.tag for each in header.extensions] == [ExtensionTag.EXIF]:
         palette = _read_color_map(header.extensions[0].data)
     if palette is None:
-        raise CodecError("The BPG file is not an index plane with its two colours.")
+        raise CodecError("The BPG file is not an index plane with its two colors.")
     white = codec.decode(data, max_pixels=max_pixels)[:, :, 0] >= _MIDDLE
     return PaletteImage((white == _is_white(palette)[1]).astype(np.uint8), palette)
 
@@ -203,6 +203,6 @@ def _read_color_map(exif: bytes) -> NDArray[np.uint8] | None:
 
 
 def _is_white(palette: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Which one of two colours is white in an index plane: the brighter, of equals the second, (2,) bool."""
+    """Which one of two colors is white in an index plane: the brighter, of equals the second, (2,) bool."""
     first, second = palette.astype(int) @ (299, 587, 114)
     return np.array([first > second, first <= second])

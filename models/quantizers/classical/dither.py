@@ -16,8 +16,8 @@ from models.quantizers.classical.median_cut import cut, sampled
 class DitheredMedianCut:
     """Median cut's palette, painted with the error diffusion of Robert Floyd and Louis Steinberg.
 
-    "An Adaptive Algorithm for Spatial Greyscale", Proceedings of the Society for Information Display 17(2), 1976: the
-    error of each pixel is spread over its right and lower neighbours. Looks better, compresses worse, and is read worse
+    "An Adaptive Algorithm for Spatial Grayscale", Proceedings of the Society for Information Display 17(2), 1976: the
+    error of each pixel is spread over its right and lower neighbors. Looks better, compresses worse, and is read worse
     by a network. Palette and diffusion are Pillow's.
 
     Cost: that of median cut, and O(n) for n pixels to diffuse, one after the other. Pillow finds the nearest entry in a

@@ -19,9 +19,9 @@ _LONGEST_GIF = 65_535  # pixels of a side
 class ImageQuant:
     """libimagequant, the quantizer of pngquant: Kornel Lesiński and Jef Poskanzer, https://pngquant.org/lib/.
 
-    Median cut by variance, repeated with more weight on the colours that came out badly, then k-means, all in a space
-    bent towards the eye's. The one inside libvips (a fork of 2.4, under a BSD licence), without dither, reached through
-    the writers of PNG and GIF, which take a number of bits, not of colours. For numbers in between, entries of the next
+    Median cut by variance, repeated with more weight on the colors that came out badly, then k-means, all in a space
+    bent towards the eye's. The one inside libvips (a fork of 2.4, under a BSD license), without dither, reached through
+    the writers of PNG and GIF, which take a number of bits, not of colors. For numbers in between, entries of the next
     power of two are merged, each time the two that add the least squared error: William Equitz, "A New Vector
     Quantization Clustering Algorithm", IEEE Transactions on Acoustics, Speech, and Signal Processing 37(10), 1989.
 
@@ -39,7 +39,7 @@ class ImageQuant:
 
 
 def merged(painted: PaletteImage, colors: int) -> PaletteImage:
-    """Merge entries of a compact image until `colors` are left; a merged one is the mean of its pixels' colours."""
+    """Merge entries of a compact image until `colors` are left; a merged one is the mean of its pixels' colors."""
     if painted.colors <= colors:
         return painted
     palette, counts = painted.palette.astype(np.float64), painted.counts()
@@ -69,9 +69,9 @@ def _ward(
 
 
 def _painted(image: Image.Image, colors: int) -> Image.Image:
-    """libimagequant's P image with at least `colors` colours, if it finds as many, and the fewest beyond that."""
+    """libimagequant's P image with at least `colors` colors, if it finds as many, and the fewest beyond that."""
     source = pyvips.Image.new_from_array(np.asarray(image), interpretation="srgb")
-    # GIF takes every number of bits, but keeps one colour of 256 for transparency. Where PNG takes it too, both agree.
+    # GIF takes every number of bits, but keeps one color of 256 for transparency. Where PNG takes it too, both agree.
     numbers = range(1, 8) if max(image.size) <= _LONGEST_GIF else (1, 2, 4)
     bits = next((bits for bits in numbers if colors <= 1 << bits), 8)
     if bits in (1, 2, 4, 8):

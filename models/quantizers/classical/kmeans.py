@@ -24,9 +24,9 @@ _THREAD_POOLS = ThreadpoolController()
 class KMeans:
     """K-means: Stuart Lloyd, "Least Squares Quantization in PCM", IEEE Transactions on Information Theory 28(2), 1982.
 
-    From the seeds of k-means++ (David Arthur and Sergei Vassilvitskii, SODA 2007), pixels go to the nearest centre and
-    centres to the mean of their pixels, until they stay. scikit-learn's, once, with a fixed seed, on 10,000 pixels of
-    the image if it has more; then all pixels go to the nearest centre, and an entry is the mean of its pixels.
+    From the seeds of k-means++ (David Arthur and Sergei Vassilvitskii, SODA 2007), pixels go to the nearest center and
+    centers to the mean of their pixels, until they stay. scikit-learn's, once, with a fixed seed, on 10,000 pixels of
+    the image if it has more; then all pixels go to the nearest center, and an entry is the mean of its pixels.
 
     space: where distances and means are taken, "srgb", which is best by the squared error that is measured, or "oklab",
     which is meant to look better.
@@ -68,7 +68,7 @@ class KMeans:
         return PaletteImage(indices, self._colors(means)).compact()
 
     def _coordinates(self, colors: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """(N, 3) uint8 sRGB -> (N, 3) float64 in the space; neighbouring dark colours need the precision."""
+        """(N, 3) uint8 sRGB -> (N, 3) float64 in the space; neighboring dark colors need the precision."""
         return colors.astype(np.float64) if self.space == "srgb" else oklab.from_srgb(colors)
 
     def _colors(self, coordinates: NDArray[np.float64]) -> NDArray[np.uint8]:

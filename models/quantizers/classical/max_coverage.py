@@ -16,12 +16,12 @@ from models.quantizers.classical.median_cut import sampled, spread
 class MaxCoverage:
     """Farthest-first traversal: Teofilo Gonzalez, "Clustering to Minimize the Maximum Intercluster Distance", 1985.
 
-    The first entry is the colour farthest from the mean of all, each next one the colour farthest from the entries so
-    far; a pixel takes the nearest. So the palette for K colours begins that for K + 1, rare colours are found first,
+    The first entry is the color farthest from the mean of all, each next one the color farthest from the entries so
+    far; a pixel takes the nearest. So the palette for K colors begins that for K + 1, rare colors are found first,
     and no error is large, at the cost of the mean one. Pillow's implementation (method 1), without dither; an image of
     more than 512 x 512 pixels is covered by a regular sample of no more.
 
-    Cost: O(K d) for d distinct colours of the sample, and O(n) to paint n pixels, O(K n) where the
+    Cost: O(K d) for d distinct colors of the sample, and O(n) to paint n pixels, O(K n) where the
     palette is that of a sample.
     """
 

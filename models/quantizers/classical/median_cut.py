@@ -12,18 +12,18 @@ from PIL import Image
 from models.palette_image import PaletteImage, nearest
 from models.quantizers.base import through_pillow
 
-_MOST_PIXELS = 1 << 18  # that Pillow gets to cut: counting the colours of 12 megapixels takes it half a minute
+_MOST_PIXELS = 1 << 18  # that Pillow gets to cut: counting the colors of 12 megapixels takes it half a minute
 
 
 @dataclass(frozen=True)
 class MedianCut:
     """Median cut: Paul Heckbert, "Color Image Quantization for Frame Buffer Display", SIGGRAPH 1982.
 
-    Splits the box of all colours K - 1 times, each time the box that matters most at the median of its longest side;
+    Splits the box of all colors K - 1 times, each time the box that matters most at the median of its longest side;
     an entry is the mean of its box, and a pixel takes the nearest entry. Pillow's implementation (method 0), without
     dither, as in the ColorCNN paper; an image of more than 512 x 512 pixels is cut by a regular sample of no more.
 
-    Cost: O(d log d) to count and sort the d distinct colours of the sample, and O(n) to paint n pixels,
+    Cost: O(d log d) to count and sort the d distinct colors of the sample, and O(n) to paint n pixels,
     O(K n) where the palette is that of a sample.
     """
 

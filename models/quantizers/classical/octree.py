@@ -15,11 +15,11 @@ from models.quantizers.base import through_pillow
 class Octree:
     """Octree: Michael Gervautz and Werner Purgathofer, "A Simple Method for Color Quantization", 1988.
 
-    Sorts the pixels into a tree of cubes of the colour space and keeps the K cubes with the most pixels; an entry is
+    Sorts the pixels into a tree of cubes of the color space and keeps the K cubes with the most pixels; an entry is
     the mean of its cube. Pillow's FASTOCTREE (method 2) with its two fixed tree depths, without dither, as in the
     ColorCNN paper.
 
-    Cost: O(n) for n pixels, the fastest here and the worst at few colours.
+    Cost: O(n) for n pixels, the fastest here and the worst at few colors.
     """
 
     name: ClassVar[str] = "octree"

@@ -1,4 +1,4 @@
-"""OKLab: a colour space in which equal distances look about equally different.
+"""OKLab: a color space in which equal distances look about equally different.
 
 Björn Ottosson, "A perceptual color space for image processing", 2020 (https://bottosson.github.io/posts/oklab/), which
 both matrices are from; the transfer function is that of sRGB, IEC 61966-2-1.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from models.palette_image import PaletteImage
 from models.quantizers.base import bands, checked_exact
 
-_CELLS = 32  # along each side of the colour cube
+_CELLS = 32  # along each side of the color cube
 _OTHERS = (1, 2), (0, 2), (0, 1)  # axes
 _STRIDES = np.array([[_CELLS * _CELLS], [_CELLS], [1]])
 
@@ -28,10 +28,10 @@ class Wu:
     """Wu's quantizer: Xiaolin Wu, "Efficient Statistical Computations for Optimal Color Quantization", Graphics Gems
     II, 1991.
 
-    Splits the box of all colours K - 1 times, each time the box with the largest squared error, by the plane that
+    Splits the box of all colors K - 1 times, each time the box with the largest squared error, by the plane that
     leaves the least; an entry is the mean of its box. Boxes are of 32 x 32 x 32 cells, whose moments are added up from
-    the dark corner, so that those of any box take eight look-ups. The cells span the colours of the image, not all
-    colours, so that an image of little contrast has cells to part. The boxes of K + 1 colours split one of those of K:
+    the dark corner, so that those of any box take eight look-ups. The cells span the colors of the image, not all
+    colors, so that an image of little contrast has cells to part. The boxes of K + 1 colors split one of those of K:
     but for the rounding of the palette, the error does not grow with K.
 
     Cost: O(n) for n pixels, O(32^3) for the moments and O(32 K) for the cuts.
@@ -61,7 +61,7 @@ def _cell_of_level(pixels: NDArray[np.uint8]) -> NDArray[np.intp]:
 
 
 def _cells(band: NDArray[np.uint8], cell_of_level: NDArray[np.intp]) -> NDArray[np.intp]:
-    """(N, 3) uint8 -> (N,) number of the cell of each colour."""
+    """(N, 3) uint8 -> (N,) number of the cell of each color."""
     red, green, blue = (levels[channel] for levels, channel in zip(cell_of_level, band.T, strict=True))
     return np.asarray(red + green + blue)
 
@@ -83,7 +83,7 @@ def _cube(pixels: NDArray[np.uint8], cell_of_level: NDArray[np.intp]) -> Moments
 def _split(cube: Moments, colors: int) -> list[Box]:
     """At most `colors` boxes, none of them empty, that hold all pixels."""
     everything: Box = ((0, _CELLS), (0, _CELLS), (0, _CELLS))
-    whole: list[Box] = []  # boxes of one colour or one cell
+    whole: list[Box] = []  # boxes of one color or one cell
     waiting = [(0.0, everything)]  # a heap, largest error first
     while waiting and len(waiting) + len(whole) < colors:
         box = heapq.heappop(waiting)[1]

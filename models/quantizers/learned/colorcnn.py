@@ -21,7 +21,7 @@ from models.quantizers.learned.search import strengthened
 from models.rgb import resize
 from models.zoo.registry import Registry
 
-_SAMPLE = 1 << 14  # pixels that the colour centres are made from
+_SAMPLE = 1 << 14  # pixels that the color centers are made from
 _TILE_PIXELS = 1 << 17  # some 35 bytes each while their tile is painted
 
 
@@ -30,14 +30,14 @@ class LearnedQuantizer:
     """Index map from the network, palette as the mean of each index's pixels, rounded to 8 bits.
 
     network: in eval mode, on `device`. The network plans once for the whole image; then tiles of it are indexed one
-    after the other and their colours are added up in integers, so the palette is exact for the whole image.
+    after the other and their colors are added up in integers, so the palette is exact for the whole image.
 
     Memory: of the image's own size, its pixels and its index map, a byte for each pixel on the device; all else is
     bounded by a tile of 2^17 pixels, whatever the image's size and K, but for each image's structure, which takes 4 s^2
-    bytes for each colour where it has not faded out.
+    bytes for each color where it has not faded out.
 
     On CUDA, and on processors with instructions for it, the networks are in bfloat16, as in training; what tells
-    colours apart is in float32.
+    colors apart is in float32.
 
     fidelity: whose eye the search for the strength of the structure serves, from 0, the classifier's, to 1, the human's
     (the squared error); without effect where the network does not heed it. search: whether there is that search;
@@ -58,7 +58,7 @@ class LearnedQuantizer:
         return self.network.config.encoder.size
 
     @property
-    def heeds_fidelity(self) -> bool:
+    def supports_fidelity(self) -> bool:
         """Whether there is more than one strength to choose from."""
         return len(self.network.config.strengths) > 1
 
@@ -68,9 +68,9 @@ class LearnedQuantizer:
 
     @torch.inference_mode()
     def quantize(self, pixels: NDArray[np.uint8], colors: int) -> PaletteImage:
-        """Paint (H, W, 3) uint8 sRGB pixels with at most `colors` colours, 2 to 256; BadOption for others.
+        """Paint (H, W, 3) uint8 sRGB pixels with at most `colors` colors, 2 to 256; BadOption for others.
 
-        An image that has no more than `colors` colours comes back exactly.
+        An image that has no more than `colors` colors comes back exactly.
         """
         unchanged = checked_exact(pixels, colors)
         if unchanged is not None:

@@ -25,7 +25,7 @@ class PublishedQuantizer:
     """Index map from the U-Net, palette as the mean of each index's pixels, rounded to 8 bits.
 
     Hou, Zheng and Gould, "Learning to Structure an Image with Few Colors", CVPR 2020. network: in eval mode, on
-    `device`; it paints one number of colours. Cost: O(n) for n pixels; four times the served network at the size of its
+    `device`; it paints one number of colors. Cost: O(n) for n pixels; four times the served network at the size of its
     training images, and ever more above.
     """
 
@@ -37,13 +37,13 @@ class PublishedQuantizer:
     def quantize(self, pixels: NDArray[np.uint8], colors: int) -> PaletteImage:
         """See `Quantizer.quantize`.
 
-        Raises BadOption for any number of colours but the network's, ImageTooLarge for more than 2^20 pixels. Where the
-        network gives every pixel the same index, the image has one colour: so it was published. NotFinite
+        Raises BadOption for any number of colors but the network's, ImageTooLarge for more than 2^20 pixels. Where the
+        network gives every pixel the same index, the image has one color: so it was published. NotFinite
         for logits that are not finite.
         """
         unchanged = checked_exact(pixels, colors)
         if colors != self.network.config.colors:
-            raise BadOption(f"this network paints with {self.network.config.colors} colours only, not with {colors}")
+            raise BadOption(f"this network paints with {self.network.config.colors} colors only, not with {colors}")
         if unchanged is not None:
             return unchanged
         height, width = pixels.shape[:2]

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from models.networks.colorcnn import ColorCNN, Plan
-from models.networks.palette import hard_palette, paint_hard
+from models.networks.palette import hard_palette, render_hard
 from models.quantizers.learned.search import reading_cost
 
 # Chosen on the held-out part of train.
@@ -82,7 +82,7 @@ def _read(network: ColorCNN, views: Tensor, answers: Tensor, logits: Tensor, tem
     """answers: (B, classes) float32, log probabilities of the classes in the originals."""
     indices = logits.argmax(1)
     palette = hard_palette(views, indices, logits.shape[1]).palette
-    painted = paint_hard(palette, indices)
+    painted = render_hard(palette, indices)
     # What was made in inference mode cannot take part in a gradient; copies made outside of it can.
     with torch.inference_mode(False), torch.enable_grad():
         shown, views, answers = painted.clone().requires_grad_(), views.clone(), answers.clone()

@@ -1,6 +1,6 @@
 """The search for the strength of an image's structure: analysis by synthesis, with the frozen classifier as the judge.
 
-What the network learned says for all images alike how far structure may leave the nearest colour. For one image, more
+What the network learned says for all images alike how far structure may leave the nearest color. For one image, more
 or less of it may be better, and at hand is who can tell: the classifier that is the network's encoder. So the image is
 painted with each strength, small, and takes the one that is read most like the original.
 """
@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from models.errors import NotFinite
 from models.networks.colorcnn import ColorCNN, Plan
-from models.networks.palette import hard_palette, paint_hard
+from models.networks.palette import hard_palette, render_hard
 
 _ERROR_WEIGHT = 100.0  # makes a squared error of 20 dB as bad as a divergence of 1 nat
 _FLOOR = 0.05  # of fidelity: strengths that are read equally well are not equally good
@@ -65,7 +65,7 @@ def _costs(network: ColorCNN, views: Tensor, answers: Tensor, plan: Plan, factor
     views, answers = views.repeat(strengths, 1, 1, 1), answers.repeat(strengths, 1)
     plans = plan.repeated(strengths).times(factors.repeat_interleave(count))
     indices = network.indices(views, plans)
-    painted = paint_hard(hard_palette(views, indices, plan.offsets.shape[1]).palette, indices)
+    painted = render_hard(hard_palette(views, indices, plan.offsets.shape[1]).palette, indices)
     read = network.encoder(painted).float().log_softmax(1)
     divergence = F.kl_div(read, answers, reduction="none", log_target=True).sum(1)
     return reading_cost(divergence, painted, views, fidelity).view(strengths, count)

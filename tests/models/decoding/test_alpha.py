@@ -37,17 +37,17 @@ def test_the_background_shows_through_transparent_pixels(kind: str) -> None:
     assert only_color(decoded) == [1, 2, 3]
 
 
-def test_grey_with_alpha() -> None:
-    grey = decode(encoded(solid("LA", (100, 51)), "PNG"))
+def test_gray_with_alpha() -> None:
+    gray = decode(encoded(solid("LA", (100, 51)), "PNG"))
 
-    assert only_color(grey) == [224, 224, 224]  # 100 / 5 + 255 * 4 / 5
+    assert only_color(gray) == [224, 224, 224]  # 100 / 5 + 255 * 4 / 5
 
 
 def test_premultiplied_alpha() -> None:
-    grey = decode(tiff_file(bytes([20, 51]), tiff_tags((1, 1), [8, 8], 1) | {338: ("H", [1])}))
+    gray = decode(tiff_file(bytes([20, 51]), tiff_tags((1, 1), [8, 8], 1) | {338: ("H", [1])}))
     color = decode(tiff_file(bytes([20, 10, 0, 51]), tiff_tags((1, 1), [8] * 4, 2) | {338: ("H", [1])}))
 
-    assert only_color(grey) == [224, 224, 224]
+    assert only_color(gray) == [224, 224, 224]
     assert only_color(color) == [224, 214, 204]
 
 
@@ -67,7 +67,7 @@ def test_a_bmp_whose_fourth_byte_is_all_zero_is_opaque(alpha: int) -> None:
     assert only_color(decode(bmp)) == ([10, 20, 30] if alpha == 0 else [132, 137, 142])
 
 
-# Transparent colours
+# Transparent colors
 
 
 @pytest.mark.parametrize("alphas", [b"\xff\0", b"\x80\0\x33"], ids=["one entry", "several entries"])
@@ -98,7 +98,7 @@ def test_transparent_palette_entries(alphas: bytes) -> None:
     ],
 )
 def test_transparent_color_key(depth: int, color_type: int, row: bytes, key: bytes, opaque: list[int]) -> None:
-    """Two pixels, of which the second has the colour that means transparent."""
+    """Two pixels, of which the second has the color that means transparent."""
     decoded = decode(png_file((2, 1), depth, color_type, b"\0" + row, (b"tRNS", key)), background=(9, 8, 7))
 
     assert decoded.pixels[0].tolist() == [opaque, [9, 8, 7]]

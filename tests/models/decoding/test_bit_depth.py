@@ -19,7 +19,7 @@ def test_one_bit_is_black_and_white(kind: str) -> None:
 
 
 @pytest.mark.parametrize(("depth", "row"), [(1, b"\xa0"), (2, b"\xb1"), (4, b"\x0f\x30")])
-def test_shallow_grey_uses_the_whole_range(depth: int, row: bytes) -> None:
+def test_shallow_gray_uses_the_whole_range(depth: int, row: bytes) -> None:
     levels = decode(png_file((3, 1), depth, 0, b"\0" + row)).pixels[0, :, 0]
 
     assert levels.tolist() == {1: [255, 0, 255], 2: [170, 255, 0], 4: [0, 255, 51]}[depth]
@@ -30,7 +30,7 @@ RAMP_IN_8_BITS = np.rint(np.arange(65536) / 257).astype(np.uint8).reshape(256, 2
 
 @pytest.mark.parametrize(("kind", "options"), [("PNG", {}), ("TIFF", {}), ("TIFF", {"compression": "tiff_lzw"})])
 @pytest.mark.parametrize("order", ["<", ">"])
-def test_16_bit_grey_is_scaled_and_rounded_not_saturated(kind: str, options: dict[str, object], order: str) -> None:
+def test_16_bit_gray_is_scaled_and_rounded_not_saturated(kind: str, options: dict[str, object], order: str) -> None:
     decoded = decode(encoded(Image.fromarray(ramp().astype(f"{order}u2")), kind, **options))
 
     for channel in range(3):
@@ -38,13 +38,13 @@ def test_16_bit_grey_is_scaled_and_rounded_not_saturated(kind: str, options: dic
     assert decoded.notes == ()
 
 
-def test_16_bit_grey_in_which_zero_is_white() -> None:
+def test_16_bit_gray_in_which_zero_is_white() -> None:
     decoded = decode(tiff_file(ramp().tobytes(), tiff_tags((256, 256), [16], 0)))
 
     np.testing.assert_array_equal(decoded.pixels[..., 0], 255 - RAMP_IN_8_BITS)
 
 
-def test_12_bit_grey() -> None:
+def test_12_bit_gray() -> None:
     packed = bytes.fromhex("000800fff0")  # 0x000, 0x800, 0xfff
 
     decoded = decode(tiff_file(packed, tiff_tags((3, 1), [12], 1)))

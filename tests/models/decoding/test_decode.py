@@ -18,7 +18,7 @@ from models.codecs.bpg import hevc
 from models.decoding.decode import ACCEPTED_FORMATS, decode
 from models.errors import BadImage, ColorCNNError, ImageTooLarge, UnsupportedFormat
 from tests.models.codecs.bpg.reference import MALFORMED, REFUSED, VALID, Vector, named
-from tests.models.icc_profiles import grey_profile, rgb_profile
+from tests.models.icc_profiles import gray_profile, rgb_profile
 from tests.models.image_files import (
     bpg_file,
     encoded,
@@ -237,7 +237,7 @@ def test_the_profile_of_a_bpg_is_used() -> None:
 
 def test_the_profile_of_a_gray_bpg_is_for_gray() -> None:
     levels = np.arange(256, dtype=np.uint8).reshape(16, 16)
-    profile = grey_profile()
+    profile = gray_profile()
 
     decoded = decode(bpg_file(np.stack([levels] * 3, axis=-1), "gray", ICC=profile))
 

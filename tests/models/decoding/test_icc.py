@@ -1,4 +1,4 @@
-"""Colours come out as sRGB, whatever space or profile a file has them in; a bad profile never costs the picture."""
+"""Colors come out as sRGB, whatever space or profile a file has them in; a bad profile never costs the picture."""
 
 import struct
 import zlib
@@ -11,7 +11,7 @@ from models.decoding.decode import decode
 from tests.models.icc_profiles import (
     cmyk_profile,
     float_table,
-    grey_profile,
+    gray_profile,
     icc_profile,
     rgb_profile,
     rgb_tags,
@@ -26,11 +26,11 @@ def test_a_profile_is_converted_to_srgb() -> None:
     swapped = rgb_profile(red=b"b", blue=b"r")  # linear light, red and blue exchanged
 
     red = decode(encoded(solid("RGB", (255, 0, 0)), "PNG", icc_profile=swapped))
-    grey = decode(encoded(solid("RGB", (55, 55, 55)), "PNG", icc_profile=swapped))
+    gray = decode(encoded(solid("RGB", (55, 55, 55)), "PNG", icc_profile=swapped))
 
     # One level of tolerance: the profile's numbers have 16 bits, and lcms works at 8 bits here.
     assert np.abs(np.subtract(only_color(red), [0, 0, 255])).max() <= 1
-    assert np.abs(np.subtract(only_color(grey), [128, 128, 128])).max() <= 1  # 55 / 255 linear is 128 / 255 in sRGB
+    assert np.abs(np.subtract(only_color(gray), [128, 128, 128])).max() <= 1  # 55 / 255 linear is 128 / 255 in sRGB
     assert red.notes == ("ICC profile converted to sRGB",)
 
 
@@ -58,22 +58,22 @@ def test_a_pure_power_curve_is_not_mistaken_for_srgb() -> None:
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "I;16"])
-def test_grey_profiles(mode: str) -> None:
+def test_gray_profiles(mode: str) -> None:
     image = {
         "L": solid("L", 55),
         "LA": solid("LA", (55, 255)),
         "I;16": Image.fromarray(np.full((4, 4), 55 * 257, np.uint16)),
     }[mode]
 
-    decoded = decode(encoded(image, "PNG", icc_profile=grey_profile()))
+    decoded = decode(encoded(image, "PNG", icc_profile=gray_profile()))
 
     assert np.abs(np.subtract(only_color(decoded), 128)).max() <= 1
     assert decoded.notes == ("ICC profile converted to sRGB",)
 
 
-def test_grey_profile_of_16_bit_grey_with_alpha() -> None:
+def test_gray_profile_of_16_bit_gray_with_alpha() -> None:
     rows = b"\0" + struct.pack(">4H", 55 * 257, 65535, 55 * 257, 0)
-    profile = (b"iCCP", b"grey\0\0" + zlib.compress(grey_profile()))
+    profile = (b"iCCP", b"gray\0\0" + zlib.compress(gray_profile()))
 
     decoded = decode(png_file((2, 1), 16, 4, rows, profile))
 
@@ -105,7 +105,7 @@ def test_alpha_is_composited_after_the_profile() -> None:
         ("RGB", rgb_profile()[:128] + b"\xff" * 400),
         ("RGB", icc_profile(b"RGB ", {})),
         ("RGB", icc_profile(b"RGB ", rgb_tags() | {b"x%03d" % number: b"" for number in range(100)})),
-        ("RGB", grey_profile()),
+        ("RGB", gray_profile()),
         ("RGB", cmyk_profile()),
         ("L", rgb_profile()),
         ("L", icc_profile(b"GRAY", {b"kTRC": b"curv" + b"\xff" * 8})),
@@ -116,9 +116,9 @@ def test_alpha_is_composited_after_the_profile() -> None:
         "garbage",
         "no tags",
         "many tags",
-        "grey for RGB",
+        "gray for RGB",
         "CMYK for RGB",
-        "RGB for grey",
+        "RGB for gray",
         "bad curve",
     ],
 )
@@ -164,7 +164,7 @@ def test_cmyk_with_a_profile(kind: str) -> None:
 
 
 def test_the_blackest_ink_is_black() -> None:
-    # Ink on paper ends at L* = 20 here, which is sRGB 48: without black point compensation every shadow is grey.
+    # Ink on paper ends at L* = 20 here, which is sRGB 48: without black point compensation every shadow is gray.
     decoded = decode(encoded(solid("CMYK", (0, 0, 0, 255)), "TIFF", icc_profile=cmyk_profile(black=51)))
 
     assert max(only_color(decoded)) <= 8

@@ -30,8 +30,8 @@ def tiff_head(fields: list[tuple[int, int, int, int]], order: str = "<") -> byte
     return mark + struct.pack(f"{order}IH", 8, len(fields)) + entries + bytes(4)
 
 
-def grey_png(rows: bytes, width: int, height: int, interlace: int = 0) -> bytes:
-    """An 8-bit grey PNG; CRCs are left at zero, nothing here reads them. The rows are split over two IDAT chunks."""
+def gray_png(rows: bytes, width: int, height: int, interlace: int = 0) -> bytes:
+    """An 8-bit gray PNG; CRCs are left at zero, nothing here reads them. The rows are split over two IDAT chunks."""
     compressed = zlib.compress(rows)
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, interlace)
     chunks = [(b"IHDR", header), (b"IDAT", compressed[:9]), (b"IDAT", compressed[9:]), (b"IEND", b"")]
@@ -247,21 +247,21 @@ def test_a_directory_that_is_cut_off_is_left_to_the_decoder(length: int) -> None
 def test_tells_a_png_whose_rows_run_out() -> None:
     rows = b"".join(b"\0" + bytes(40) for _ in range(30))
 
-    assert not png_stream_is_short(grey_png(rows, 40, 30))
-    assert not png_stream_is_short(grey_png(rows + b"more", 40, 30))
-    assert png_stream_is_short(grey_png(rows[:-1], 40, 30))
-    assert png_stream_is_short(grey_png(rows, 40, 31))
+    assert not png_stream_is_short(gray_png(rows, 40, 30))
+    assert not png_stream_is_short(gray_png(rows + b"more", 40, 30))
+    assert png_stream_is_short(gray_png(rows[:-1], 40, 30))
+    assert png_stream_is_short(gray_png(rows, 40, 31))
 
 
 def test_tells_an_interlaced_png_whose_rows_run_out() -> None:
     passes = bytes(2 + 2 + 3 + 4 + 4)  # 3 x 3 pixels: passes 1, 4, 5, 6 and 7 have rows, 2 and 3 have none
 
-    assert not png_stream_is_short(grey_png(passes, 3, 3, interlace=1))
-    assert png_stream_is_short(grey_png(passes[:-1], 3, 3, interlace=1))
+    assert not png_stream_is_short(gray_png(passes, 3, 3, interlace=1))
+    assert png_stream_is_short(gray_png(passes[:-1], 3, 3, interlace=1))
 
 
 def test_counts_more_rows_than_one_step_of_inflating() -> None:
     rows = bytes(1001 * 2500)  # 2.5 MB: three steps
 
-    assert not png_stream_is_short(grey_png(rows, 1000, 2500))
-    assert png_stream_is_short(grey_png(rows, 1000, 2501))
+    assert not png_stream_is_short(gray_png(rows, 1000, 2500))
+    assert png_stream_is_short(gray_png(rows, 1000, 2501))

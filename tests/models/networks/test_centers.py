@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.networks.centers import kmeans_centres
+from models.networks.centers import kmeans_centers
 
 
 def make_pixels(count: int = 200, seed: int = 0) -> Tensor:
@@ -12,44 +12,44 @@ def make_pixels(count: int = 200, seed: int = 0) -> Tensor:
 
 
 def error_of(pixels: Tensor, colors: int) -> Tensor:
-    return kmeans_centres(pixels, colors).spread
+    return kmeans_centers(pixels, colors).spread
 
 
-def test_well_separated_colours_are_found_exactly() -> None:
+def test_well_separated_colors_are_found_exactly() -> None:
     wanted = torch.tensor([[0.0, 0.1, 0.0], [0.9, 0.1, 0.1], [0.2, 0.8, 1.0], [1.0, 1.0, 0.9]])
     pixels = wanted.repeat(25, 1)[torch.randperm(100, generator=torch.Generator().manual_seed(0))].unsqueeze(0)
-    found = kmeans_centres(pixels, 4)
+    found = kmeans_centers(pixels, 4)
     # Sums of 25 float32 values: exact to a few units of 6e-8.
     torch.testing.assert_close(found.colors[0], wanted, rtol=0, atol=1e-5)
     torch.testing.assert_close(found.shares[0], torch.full((4,), 0.25), rtol=0, atol=1e-6)
 
 
-def test_centres_are_sorted_by_brightness_and_lie_among_the_pixels() -> None:
+def test_centers_are_sorted_by_brightness_and_lie_among_the_pixels() -> None:
     pixels = make_pixels()
-    colors = kmeans_centres(pixels, 7).colors
+    colors = kmeans_centers(pixels, 7).colors
     luma = colors @ torch.tensor([0.299, 0.587, 0.114])
     assert bool((luma.diff(dim=1) >= 0).all())
     assert bool((colors >= pixels.amin(1, keepdim=True)).all() and (colors <= pixels.amax(1, keepdim=True)).all())
 
 
-def test_more_centres_fit_better_and_the_order_of_the_pixels_does_not_matter() -> None:
+def test_more_centers_fit_better_and_the_order_of_the_pixels_does_not_matter() -> None:
     pixels = make_pixels()
     errors = torch.stack([error_of(pixels, k) for k in (2, 4, 8, 16, 32)])
     assert bool((errors.diff(dim=0) < 0).all())
     shuffled = pixels[:, torch.randperm(200, generator=torch.Generator().manual_seed(3))]
-    torch.testing.assert_close(kmeans_centres(shuffled, 4).colors, kmeans_centres(pixels, 4).colors)
+    torch.testing.assert_close(kmeans_centers(shuffled, 4).colors, kmeans_centers(pixels, 4).colors)
 
 
 @pytest.mark.parametrize("count", [1, 3, 5])
-def test_fewer_pixels_than_centres_give_the_pixels_themselves(count: int) -> None:
+def test_fewer_pixels_than_centers_give_the_pixels_themselves(count: int) -> None:
     pixels = make_pixels(count)
-    found = kmeans_centres(pixels, 6)
+    found = kmeans_centers(pixels, 6)
     assert found.colors.shape == (2, 6, 3)
     distances = torch.cdist(pixels, found.colors).amin(2)
-    assert float(distances.max()) < 1e-3  # cdist in float32 leaves about 3e-4 of two equal colours
+    assert float(distances.max()) < 1e-3  # cdist in float32 leaves about 3e-4 of two equal colors
 
 
-def test_an_image_of_one_colour_divides_by_nothing() -> None:
-    found = kmeans_centres(torch.full((1, 10, 3), 0.5), 3)
+def test_an_image_of_one_color_divides_by_nothing() -> None:
+    found = kmeans_centers(torch.full((1, 10, 3), 0.5), 3)
     assert bool(found.colors.isfinite().all()) and float(found.spread) > 0
     torch.testing.assert_close(found.colors, torch.full((1, 3, 3), 0.5))

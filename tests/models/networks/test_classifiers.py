@@ -32,15 +32,15 @@ def test_stages_have_the_channels_and_strides_that_are_promised(architecture: Ar
     assert network(images).shape == (2, 5)
 
 
-def test_normalisation_happens_inside() -> None:
+def test_normalization_happens_inside() -> None:
     torch.manual_seed(0)
     config = ClassifierConfig(architecture="resnet9", classes=5, width=4, mean=(0.1, 0.2, 0.3), std=(0.5, 0.6, 0.7))
     network = build_classifier(config).eval()
     plain = build_classifier(ClassifierConfig(architecture="resnet9", classes=5, width=4, mean=(0,) * 3, std=(1,) * 3))
     plain.load_state_dict(network.state_dict())
     images = torch.rand(1, 3, 32, 32)
-    normalised = (images - torch.tensor(config.mean).view(3, 1, 1)) / torch.tensor(config.std).view(3, 1, 1)
-    torch.testing.assert_close(network(images), plain.eval()(normalised))
+    normalized = (images - torch.tensor(config.mean).view(3, 1, 1)) / torch.tensor(config.std).view(3, 1, 1)
+    torch.testing.assert_close(network(images), plain.eval()(normalized))
 
 
 def test_the_configuration_survives_json_and_refuses_nonsense() -> None:

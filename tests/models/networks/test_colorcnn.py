@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from models.networks import colorcnn
-from models.networks.centers import kmeans_centres
+from models.networks.centers import kmeans_centers
 from models.networks.classifiers import ClassifierConfig
 from models.networks.colorcnn import ColorCNN, ColorCNNConfig, Plan, Window, build_colorcnn
 from models.networks.published import PublishedColorCNN, PublishedConfig
@@ -74,11 +74,11 @@ def test_without_structure_the_network_is_the_k_means_that_it_starts_from() -> N
     network, images = make_network(), make_images(1)
     pixels = images.flatten(2).transpose(1, 2)
     logits = network.index_logits(images, network.plan(images, pixels, 5).times(0))
-    nearest = torch.cdist(pixels, kmeans_centres(pixels, 5).colors).argmin(2)
+    nearest = torch.cdist(pixels, kmeans_centers(pixels, 5).colors).argmin(2)
     assert torch.equal(logits.flatten(2).argmax(1), nearest)
 
 
-def test_structure_fades_with_the_number_of_colours() -> None:
+def test_structure_fades_with_the_number_of_colors() -> None:
     config = make_network().config
     assert config.structure_weight(256) == 1
     faded = replace(config, fade=(32, 64))

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.networks.palette import hard_palette, paint, paint_hard, soft_palette
+from models.networks.palette import hard_palette, paint, render_hard, soft_palette
 
 
 def random_map(batch: int, colors: int, height: int, width: int) -> Tensor:
@@ -85,6 +85,6 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
 def test_a_hard_image_has_its_palette_in_8_bits() -> None:
     indices = torch.tensor([[[0, 1], [1, 0]]])
     palette = torch.tensor([[[0.1001, 0.5, 1.0], [0.0, 0.25, 0.9999]]])
-    image = paint_hard(palette, indices)
+    image = render_hard(palette, indices)
     assert torch.equal(image[0, :, 0, 1], torch.tensor([0.0, 64.0, 255.0]) / 255)
     assert torch.equal(image.mul(255), image.mul(255).round())

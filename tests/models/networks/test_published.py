@@ -26,7 +26,7 @@ def make_images(height: int = 32, width: int = 32) -> Tensor:
     return torch.rand(2, 3, height, width, generator=torch.Generator().manual_seed(1))
 
 
-# The counts of the authors' code: 13.41 M at 2 colours, 13.43 M at 64, of which the U-Net has 13.40 M.
+# The counts of the authors' code: 13.41 M at 2 colors, 13.43 M at 64, of which the U-Net has 13.40 M.
 @pytest.mark.parametrize(("colors", "parameters"), [(2, 13_412_416), (64, 13_428_288)])
 def test_the_paper_s_network_has_its_number_of_parameters(colors: int, parameters: int) -> None:
     with torch.device("meta"):
@@ -76,7 +76,7 @@ def test_the_hard_palette_is_the_mean_of_its_pixels() -> None:
         torch.testing.assert_close(palette[b, k], mine.mean(1) if mine.numel() else torch.zeros(3))
 
 
-def test_soft_is_equations_1_and_2_in_the_normalised_units_of_the_paper() -> None:
+def test_soft_is_equations_1_and_2_in_the_normalized_units_of_the_paper() -> None:
     network, images = make_network(color_norm=4.0, jitter=0.5), make_images()
     generator = torch.Generator().manual_seed(7)
     soft = network.soft(images, generator)

@@ -65,12 +65,12 @@ def test_bytes_over_psnr_leaves_out_what_is_exact() -> None:
     assert found == {"median cut + dither": [(10, 200), (20, 300)], "JPEG": [(20, 300)]}
 
 
-def test_points_are_marked_with_colours_or_quality_and_the_subtitle_says_so() -> None:
+def test_points_are_marked_with_colors_or_quality_and_the_subtitle_says_so() -> None:
     separate = replace(JPEG, psnr=35.0)
 
     assert {"2", "4", "30"} <= set(words(bytes_over_psnr((TWO, FOUR, separate), "")))
-    assert "10 images; numbers: colours, or quality of JPEG and WebP" in words(bytes_over_psnr(ROWS, "10 images"))
-    assert "10 images; numbers: colours" in words(bytes_over_psnr((TWO, FOUR), "10 images"))
+    assert "10 images; numbers: colors, or quality of JPEG and WebP" in words(bytes_over_psnr(ROWS, "10 images"))
+    assert "10 images; numbers: colors" in words(bytes_over_psnr((TWO, FOUR), "10 images"))
 
 
 def test_the_originals_have_a_level_line_of_their_own() -> None:
@@ -80,7 +80,7 @@ def test_the_originals_have_a_level_line_of_their_own() -> None:
     assert [90, 90] in [[y for _, y in points] for points in lines(figure).values()]
 
 
-def test_a_number_of_colours_that_is_no_power_of_two_lies_between_two_ticks() -> None:
+def test_a_number_of_colors_that_is_no_power_of_two_lies_between_two_ticks() -> None:
     axes = kept_over_colors([replace(FOUR, colors=3)], "1 image").axes[0]
 
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["2\n1 bit", "4\n2 bits"]

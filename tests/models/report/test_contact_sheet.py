@@ -1,4 +1,4 @@
-"""The contact sheet shows its tiles as they are, says kept or lost by colour, and takes any text."""
+"""The contact sheet shows its tiles as they are, says kept or lost by color, and takes any text."""
 
 import numpy as np
 import pytest

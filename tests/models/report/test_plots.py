@@ -53,7 +53,7 @@ def test_a_mark_without_room_is_left_out() -> None:
     assert 1 <= texts(plot(*crowd)).count("mark") < 9
 
 
-def test_a_label_has_one_colour_everywhere() -> None:
+def test_a_label_has_one_color_everywhere() -> None:
     unknown = Series("a method of tomorrow", CURVE.x, CURVE.y, CURVE.marks)
 
     for series in (CURVE, unknown):
@@ -75,7 +75,7 @@ def test_the_svg_stands_in_a_page_by_itself() -> None:
     assert set(re.findall(r'\S*="http[^"]*"', text)) == set(re.findall(r'xmlns\S*="http[^"]*"', text))
 
 
-def test_the_png_is_an_indexed_picture_with_the_colour_of_the_line() -> None:
+def test_the_png_is_an_indexed_picture_with_the_color_of_the_line() -> None:
     with Image.open(io.BytesIO(png(plot(OTHER)))) as picture:
         assert (picture.mode, picture.size) == ("P", (1600, 900))
         colors = picture.convert("RGB").getcolors(1600 * 900)

@@ -13,7 +13,7 @@ from PIL import Image
 
 from models.errors import BadOption, ColorCNNError
 from service.http.uploads import parse_options
-from service.schemas.options import CompressOptions, PaintOptions, QuantizeOptions
+from service.schemas.options import CompressOptions, QuantizeOptions, QuantizerOptions
 from service.schemas.upload import Upload
 from tests.service.images import BPG, DRAWING, PHOTO, bomb, encoded, ramp
 
@@ -103,7 +103,7 @@ async def test_bad_bytes(client: AsyncClient, path: str, form: bool, data: bytes
             for value in ("", "-0.1", "-0", "1.1", "nan", "inf", "1e-1", "1_0", "+1", ".5", "1.", " 0.5", "0,5")
         ),
         ({"fidelity": "9" * 4000}, (422, "bad-option")),
-        ({"colours": "2"}, (422, "bad-option")),
+        ({"colors": "2"}, (422, "bad-option")),
         ({"effort": "much"}, (422, "bad-option")),
         ({"background": "red"}, (422, "bad-option")),
         ({"background": "#fff"}, (422, "bad-option")),
@@ -150,14 +150,14 @@ async def test_an_option_error_names_the_option_the_value_and_the_range(client: 
 async def test_an_error_of_the_fidelity_says_what_it_means(client: AsyncClient) -> None:
     refused = [(await client.post("/quantize", content=PHOTO, params={"fidelity": each})) for each in ("1e-1", "1.1")]
 
-    assert all("from 0, the classifier's, to 1, the human's" in answer.json()["detail"] for answer in refused)
+    assert all("from 0, the classifier's, to 1, the human's" in response.json()["detail"] for response in refused)
     assert "such as 0.25 for the option 'fidelity', got '1e-1'" in refused[0].json()["detail"]
 
 
 async def test_an_unknown_option_error_lists_the_known_ones(client: AsyncClient) -> None:
-    detail = (await client.post("/quantize", content=PHOTO, params={"colours": "2"})).json()["detail"]
+    detail = (await client.post("/quantize", content=PHOTO, params={"colors": "2"})).json()["detail"]
 
-    assert "'colours'" in detail and "colors" in detail and "effort" in detail
+    assert "'colors'" in detail and "colors" in detail and "effort" in detail
 
 
 @pytest.mark.parametrize(
@@ -297,7 +297,7 @@ def test_any_options_are_accepted_or_refused_as_bad_options(pairs: list[tuple[st
 
 @pytest.mark.parametrize(("given", "value"), [("", 0.0), ("0", 0.0), ("1", 1.0), ("0.25", 0.25), ("1.000", 1.0)])
 @pytest.mark.parametrize("options", [QuantizeOptions, CompressOptions])
-def test_fidelity_is_a_number_from_0_to_1(options: type[PaintOptions], given: str, value: float) -> None:
+def test_fidelity_is_a_number_from_0_to_1(options: type[QuantizerOptions], given: str, value: float) -> None:
     """And 0 where it is left out."""
     pairs = (("fidelity", given),) if given else ()
 

@@ -26,7 +26,7 @@ from service.schemas.upload import UploadedFile
 from service.settings import Settings
 from tests.service.api.test_bad_input import problem
 from tests.service.conftest import PATIENCE, loaded, running
-from tests.service.fake_loader import FakeLoader, grey_steps
+from tests.service.fake_loader import FakeLoader, gray_steps
 from tests.service.fakes import FakeEngine, Gate, in_thread
 from tests.service.images import DRAWING, PHOTO, encoded, opened, ramp
 
@@ -42,7 +42,7 @@ SMALL = {"colors": "2,4", "methods": "colorcnn,octree"}
 
 def form(*images: bytes) -> list[tuple[str, tuple[str, bytes]]]:
     """The images as files a.png, b.png, ..."""
-    return [("file", (f"{chr(ord('a') + place)}.png", image)) for place, image in enumerate(images)]
+    return [("file", (f"{chr(ord('a') + position)}.png", image)) for position, image in enumerate(images)]
 
 
 async def post(client: AsyncClient, *images: bytes, accept: str = "application/json", **options: Any) -> Response:
@@ -52,17 +52,17 @@ async def post(client: AsyncClient, *images: bytes, accept: str = "application/j
 async def report(client: AsyncClient, *images: bytes, **options: Any) -> dict[str, Any]:
     response = await post(client, *images, **options)
     assert response.status_code == 200, response.text
-    answer: dict[str, Any] = response.json()
-    return answer
+    body: dict[str, Any] = response.json()
+    return body
 
 
-async def test_rows_go_through_images_then_methods_then_colours(client: AsyncClient) -> None:
-    answer = await report(client, DRAWING, LIGHT, **SMALL)
+async def test_rows_go_through_images_then_methods_then_colors(client: AsyncClient) -> None:
+    response = await report(client, DRAWING, LIGHT, **SMALL)
 
-    places = [(row["image"], row["method"], row["colors"]) for row in answer["rows"]]
+    places = [(row["image"], row["method"], row["colors"]) for row in response["rows"]]
     assert places == [(name, how, k) for name in ("a.png", "b.png") for how in ("colorcnn", "octree") for k in (2, 4)]
-    assert (answer["model"], answer["classifier"]) == ("painter", "judge")
-    assert {row["model"] for row in answer["rows"] if row["method"] == "octree"} == {None}
+    assert (response["model"], response["classifier"]) == ("painter", "judge")
+    assert {row["model"] for row in response["rows"] if row["method"] == "octree"} == {None}
 
 
 async def test_both_ways_of_the_network_are_of_the_model_that_is_asked_for(client: AsyncClient) -> None:
@@ -74,7 +74,7 @@ async def test_a_row_is_measured_on_the_file(client: AsyncClient) -> None:
     [row] = (await report(client, DRAWING, methods="colorcnn", colors="3"))["rows"]
     quantized = await client.post("/quantize", content=DRAWING, params={"colors": "3"})
 
-    difference = ramp().astype(float) - grey_steps(ramp(), 3).render()
+    difference = ramp().astype(float) - gray_steps(ramp(), 3).render()
     assert row["bytes"] == len(quantized.content)
     assert row["bits_per_pixel"] == 8 * row["bytes"] / (40 * 24)
     assert row["payload_bits_per_pixel"] == 8 * (row["bytes"] - 69) / (40 * 24)
@@ -104,24 +104,24 @@ async def test_images_are_described(client: AsyncClient) -> None:
 
 
 async def test_the_summary_is_the_mean_of_the_rows(client: AsyncClient) -> None:
-    answer = await report(client, DRAWING, LIGHT, labels="dark,dark", **SMALL)
+    response = await report(client, DRAWING, LIGHT, labels="dark,dark", **SMALL)
 
-    for means in answer["summary"]:
-        rows = [row for row in answer["rows"] if (row["method"], row["colors"]) == (means["method"], means["colors"])]
+    for means in response["summary"]:
+        rows = [row for row in response["rows"] if (row["method"], row["colors"]) == (means["method"], means["colors"])]
         assert (means["images"], len(rows)) == (2, 2)
         assert means["bytes"] == sum(row["bytes"] for row in rows) / 2
         assert means["kept"] == sum(row["kept"] for row in rows) / 2
         assert means["top1"] == sum(row["right"] for row in rows) / 2
         assert means["psnr"] == pytest.approx(psnr(sum(row["mse"] for row in rows) / 2))
-    assert len(answer["summary"]) == 4
+    assert len(response["summary"]) == 4
 
 
 async def test_a_raw_body_and_defaults(client: AsyncClient) -> None:
-    answer = (await client.post("/benchmark", content=DRAWING)).json()
+    response = (await client.post("/benchmark", content=DRAWING)).json()
 
     methods = ("colorcnn", "median_cut", "octree", "kmeans")
-    assert [image["image"] for image in answer["images"]] == ["image-1"]
-    assert [(row["method"], row["colors"]) for row in answer["rows"]] == [
+    assert [image["image"] for image in response["images"]] == ["image-1"]
+    assert [(row["method"], row["colors"]) for row in response["rows"]] == [
         (m, k) for m in methods for k in (2, 4, 8, 16)
     ]
 
@@ -146,12 +146,12 @@ async def test_lists_may_be_repeated_and_in_the_query(client: AsyncClient) -> No
     ],
 )
 async def test_labels_by_name_or_index(client: AsyncClient, labels: str | list[str], truths: list[str]) -> None:
-    answer = await report(client, DRAWING, LIGHT, methods="octree", colors="2", labels=labels)
+    response = await report(client, DRAWING, LIGHT, methods="octree", colors="2", labels=labels)
 
-    assert [image["truth"] for image in answer["images"]] == truths
-    assert [image["right"] for image in answer["images"]] == [truths[0] == "dark", truths[1] == "light"]
-    assert [row["right"] for row in answer["rows"]] == [
-        row["label"] == truth for row, truth in zip(answer["rows"], truths, strict=True)
+    assert [image["truth"] for image in response["images"]] == truths
+    assert [image["right"] for image in response["images"]] == [truths[0] == "dark", truths[1] == "light"]
+    assert [row["right"] for row in response["rows"]] == [
+        row["label"] == truth for row, truth in zip(response["rows"], truths, strict=True)
     ]
 
 
@@ -228,16 +228,16 @@ async def test_a_request_without_a_body(client: AsyncClient) -> None:
 
 
 async def test_one_broken_image_among_good_ones(client: AsyncClient) -> None:
-    answer = await report(client, DRAWING, b"no image", LIGHT, labels="0,0,1", **SMALL)
+    response = await report(client, DRAWING, b"no image", LIGHT, labels="0,0,1", **SMALL)
 
-    first, broken, last = answer["images"]
+    first, broken, last = response["images"]
     assert ("error" in first, "error" in last) == (False, False)
     assert broken.keys() == {"image", "error"}
     assert broken["error"].keys() == {"type", "title", "status", "detail"}
     assert broken["error"]["type"] == "urn:colorcnn:problem:bad-image"
-    assert [row.get("error") for row in answer["rows"]] == [None] * 4 + [broken["error"]] * 4 + [None] * 4
-    assert answer["rows"][4].keys() == {"image", "method", "colors", "error"}
-    assert {means["images"] for means in answer["summary"]} == {2}
+    assert [row.get("error") for row in response["rows"]] == [None] * 4 + [broken["error"]] * 4 + [None] * 4
+    assert response["rows"][4].keys() == {"image", "method", "colors", "error"}
+    assert {means["images"] for means in response["summary"]} == {2}
 
 
 @pytest.mark.parametrize("accept", MEDIA_TYPES)
@@ -248,7 +248,7 @@ async def test_nothing_but_broken_images_is_answered_too(client: AsyncClient, ac
     assert response.headers["content-type"].startswith(accept)
 
 
-async def test_the_sheet_has_a_column_for_each_number_of_colours_and_a_row_for_each_image(client: AsyncClient) -> None:
+async def test_the_sheet_has_a_column_for_each_number_of_colors_and_a_row_for_each_image(client: AsyncClient) -> None:
     one, wide, tall = [
         opened((await post(client, *images, accept="image/png", methods="colorcnn,wu", colors=colors)).content).size
         for images, colors in (((DRAWING,), "2"), ((DRAWING,), "2,4,8"), ((DRAWING, DRAWING), "2"))
@@ -318,7 +318,7 @@ class Page(HTMLParser):
 
 
 async def test_the_page_holds_the_numbers_of_json_and_loads_nothing(client: AsyncClient) -> None:
-    answer = await report(client, DRAWING, LIGHT, labels="0,1", **SMALL)
+    body = await report(client, DRAWING, LIGHT, labels="0,1", **SMALL)
     response = await post(client, DRAWING, LIGHT, accept="text/html", labels="0,1", **SMALL)
 
     page = Page(response.text)
@@ -327,7 +327,7 @@ async def test_the_page_holds_the_numbers_of_json_and_loads_nothing(client: Asyn
     assert all(address.startswith(("data:image/png;base64,", "#")) for address in page.addresses)
     assert (page.tags.count("img"), page.tags.count("svg"), page.tags.count("script")) == (1, 3, 0)
     assert "url(" not in response.text.replace("url(#", "")
-    for row in answer["rows"]:
+    for row in body["rows"]:
         assert f"{row['psnr']:.2f}" in page.cells and f"{row['bits_per_pixel']:.3f}" in page.cells
 
 
@@ -336,14 +336,14 @@ EVIL = '<img src=x onerror="alert(1)">&amp;.png'
 
 async def test_names_are_text_wherever_they_are_shown(client: AsyncClient) -> None:
     files = [("file", (EVIL, DRAWING)), ("file", (EVIL, b""))]
-    answers = {
+    responses = {
         accept: await client.post("/benchmark", files=files, data=SMALL, headers={"Accept": accept})
         for accept in MEDIA_TYPES
     }
 
-    names = [image["image"] for image in answers["application/json"].json()["images"]]
-    page = Page(answers["text/html"].text)
-    assert {answer.status_code for answer in answers.values()} == {200}
+    names = [image["image"] for image in responses["application/json"].json()["images"]]
+    page = Page(responses["text/html"].text)
+    assert {response.status_code for response in responses.values()} == {200}
     assert names[0].startswith("<img src=x onerror=") and names[1] == f"{names[0]} (2)"
     assert {*names} < {*page.cells}
     assert page.tags.count("img") == 1
@@ -387,11 +387,11 @@ async def test_limits_are_errors_of_rows(engine: FakeEngine, setting: str, value
     app = create_app(settings, engine, Benchmarks(engine, settings, FakeLoader(), in_thread))
     async with running(app) as client:
         await loaded(app)
-        answer = await report(client, DRAWING, **SMALL)
+        response = await report(client, DRAWING, **SMALL)
 
-    assert {row["error"]["type"] for row in answer["rows"]} == {f"urn:colorcnn:problem:{name}"}
-    assert answer["images"][0]["error"]["type"] == f"urn:colorcnn:problem:{name}"
-    assert answer["summary"] == []
+    assert {row["error"]["type"] for row in response["rows"]} == {f"urn:colorcnn:problem:{name}"}
+    assert response["images"][0]["error"]["type"] == f"urn:colorcnn:problem:{name}"
+    assert response["summary"] == []
 
 
 async def test_a_bug_is_an_error_of_its_row(
@@ -431,27 +431,27 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 async def test_a_full_queue_refuses_at_once_and_quantize_goes_on(app: FastAPI, client: AsyncClient, gate: Gate) -> None:
-    answers: list[Response] = []
+    responses: list[Response] = []
 
     async def benchmark(image: bytes) -> None:
-        answers.append(await post(client, image, **SMALL))
+        responses.append(await post(client, image, **SMALL))
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(benchmark, DRAWING)
         await gate.waiting.wait()
         tasks.start_soon(benchmark, LIGHT)
-        await until(lambda: len(app.state.service.benchmarks._inside) == 2)
+        await until(lambda: len(app.state.service.benchmarks._in_flight) == 2)
         refused = await post(client, DRAWING, **SMALL)
-        painted = await client.post("/quantize", content=PHOTO)
+        quantized = await client.post("/quantize", content=PHOTO)
         gate.opened.set()
     after = await post(client, DRAWING, **SMALL)
 
     assert problem(refused) == (503, "queue-full")
     assert refused.headers["retry-after"] == "2"
-    assert painted.status_code == 200
-    assert [answer.status_code for answer in (*answers, after)] == [200] * 3
+    assert quantized.status_code == 200
+    assert [response.status_code for response in (*responses, after)] == [200] * 3
     assert gate.images == [DRAWING, LIGHT, DRAWING]  # each one once, though it has four rows
-    assert not app.state.service.benchmarks._inside
+    assert not app.state.service.benchmarks._in_flight
 
 
 async def exchange(app: FastAPI, accept: str, *, leave: anyio.Event, sent: list[Message], stuck: bool = False) -> None:
@@ -489,15 +489,15 @@ async def test_a_client_that_leaves_frees_its_place(
                 await gate.waiting.wait()
             async with anyio.create_task_group() as leaving:
                 leaving.start_soon(lambda: exchange(app, accept, leave=leave, sent=sent))
-                await until(lambda: len(benchmarks._inside) == 1 + (not first))
+                await until(lambda: len(benchmarks._in_flight) == 1 + (not first))
                 await until(lambda: benchmarks._turn.statistics().tasks_waiting == (not first))
                 await gate.waiting.wait()
                 leave.set()
-            inside = len(benchmarks._inside)
+            in_flight = len(benchmarks._in_flight)
             gate.opened.set()
     after = await post(client, LIGHT, **SMALL)
 
-    assert (inside, gate.cancelled) == (int(not first), int(first))
+    assert (in_flight, gate.cancelled) == (int(not first), int(first))
     assert [record.message for record in caplog.records if "status=499" in record.message]
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
     assert after.status_code == 200
@@ -508,7 +508,7 @@ async def test_a_client_that_does_not_read_holds_up_nobody(app: FastAPI, client:
     leave, sent = anyio.Event(), list[Message]()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(lambda: exchange(app, accept, leave=leave, sent=sent, stuck=True))
-        await until(lambda: bool(sent) and not app.state.service.benchmarks._inside)
+        await until(lambda: bool(sent) and not app.state.service.benchmarks._in_flight)
         with anyio.fail_after(PATIENCE):
             after = await post(client, LIGHT, **SMALL)
         tasks.cancel_scope.cancel()
@@ -532,7 +532,7 @@ async def test_a_client_that_leaves_while_the_sheet_is_drawn(app: FastAPI, clien
         await drawing.wait()
         leave.set()
 
-    assert not sent and not app.state.service.benchmarks._inside
+    assert not sent and not app.state.service.benchmarks._in_flight
 
 
 async def test_a_shutdown_does_not_wait_for_a_sheet(app: FastAPI, client: AsyncClient) -> None:
@@ -641,9 +641,12 @@ async def test_an_answer_that_nobody_wants(client: AsyncClient, accept: str) -> 
 async def test_a_browser_gets_a_page(client: AsyncClient) -> None:
     browser = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
 
-    answers = [await client.get("/benchmark", headers={"Accept": browser}), await post(client, DRAWING, accept=browser)]
+    responses = [
+        await client.get("/benchmark", headers={"Accept": browser}),
+        await post(client, DRAWING, accept=browser),
+    ]
 
-    assert {answer.headers["content-type"] for answer in answers} == {"text/html; charset=utf-8"}
+    assert {response.headers["content-type"] for response in responses} == {"text/html; charset=utf-8"}
 
 
 async def test_methods_of_the_path(client: AsyncClient) -> None:
@@ -732,7 +735,7 @@ async def test_the_page_of_stored_results(client: AsyncClient) -> None:
 async def test_the_page_of_stored_results_is_drawn_once_and_does_not_wait_for_a_benchmark(
     app: FastAPI, client: AsyncClient, gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    drawn, go_on, answers = list[ResultsReport](), threading.Event(), list[Response]()
+    drawn, go_on, responses = list[ResultsReport](), threading.Event(), list[Response]()
 
     def draw(report: ResultsReport) -> str:
         drawn.append(report)
@@ -740,7 +743,7 @@ async def test_the_page_of_stored_results_is_drawn_once_and_does_not_wait_for_a_
         return "the page"
 
     async def get() -> None:
-        answers.append(await client.get("/benchmark", headers={"Accept": "text/html"}))
+        responses.append(await client.get("/benchmark", headers={"Accept": "text/html"}))
 
     monkeypatch.setattr(page, "results_page", draw)
     leave, sent = anyio.Event(), list[Message]()
@@ -754,4 +757,4 @@ async def test_the_page_of_stored_results_is_drawn_once_and_does_not_wait_for_a_
             go_on.set()
         leave.set()
 
-    assert ([answer.text for answer in answers], len(drawn)) == (["the page"] * 2, 1)
+    assert ([response.text for response in responses], len(drawn)) == (["the page"] * 2, 1)

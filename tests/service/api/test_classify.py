@@ -56,9 +56,9 @@ async def test_a_png_is_the_map_of_the_best_class(client: AsyncClient) -> None:
 
 
 async def test_hot_places_are_red_and_cold_ones_blue(client: AsyncClient) -> None:
-    grey = encoded(np.full((4, 64, 3), 128, dtype=np.uint8))
+    gray = encoded(np.full((4, 64, 3), 128, dtype=np.uint8))
 
-    response = await client.post("/classify", content=grey, params={"cam": "1"}, headers=AS_PNG)
+    response = await client.post("/classify", content=gray, params={"cam": "1"}, headers=AS_PNG)
 
     pixels = np.asarray(opened(response.content)).astype(int)
     assert pixels[0, 0, 2] > pixels[0, 0, 0]

@@ -23,7 +23,7 @@ from service.inference.encoding_worker import warm_up
 from service.settings import Settings
 from tests.service.api.test_bad_input import problem
 from tests.service.conftest import PATIENCE, loaded, running
-from tests.service.fake_loader import FakeClassifier, grey_steps
+from tests.service.fake_loader import FakeClassifier, gray_steps
 from tests.service.fakes import FakeEngine, Gate, in_thread
 from tests.service.images import BPG, DRAWING, PHOTO, encoded, opened, pixels_of, ramp
 
@@ -43,12 +43,12 @@ async def post(client: AsyncClient, data: bytes = DRAWING, accept: str = "image/
 async def report(client: AsyncClient, data: bytes = DRAWING, **options: str) -> dict[str, Any]:
     response = await post(client, data, "application/json", **options)
     assert response.status_code == 200, response.text
-    answer: dict[str, Any] = response.json()
-    return answer
+    body: dict[str, Any] = response.json()
+    return body
 
 
-def files_of(answer: dict[str, Any]) -> dict[str, bytes]:
-    return {name: base64.b64decode(file) for name, file in answer["files"].items()}
+def files_of(response: dict[str, Any]) -> dict[str, bytes]:
+    return {name: base64.b64decode(file) for name, file in response["files"].items()}
 
 
 async def test_the_files_are_those_of_the_codecs(client: AsyncClient) -> None:
@@ -57,14 +57,14 @@ async def test_the_files_are_those_of_the_codecs(client: AsyncClient) -> None:
 
     assert files == {
         "png": quantized.content,
-        "bpg": bpg.encode(grey_steps(ramp(), 3), qp=20, chroma="420"),
+        "bpg": bpg.encode(gray_steps(ramp(), 3), qp=20, chroma="420"),
         "original_bpg": bpg.encode(ramp(), qp=20, chroma="420"),
     }
 
 
 async def test_a_report_measures_what_its_files_show(client: AsyncClient) -> None:
-    answer = await report(client, colors="3")
-    files = files_of(answer)
+    response = await report(client, colors="3")
+    files = files_of(response)
 
     shown = {
         "original": (DRAWING, ramp(), None),
@@ -77,7 +77,7 @@ async def test_a_report_measures_what_its_files_show(client: AsyncClient) -> Non
         ),
     }
     for name, (file, pixels, fixed) in shown.items():
-        version = answer[name]
+        version = response[name]
         (seen,) = FakeClassifier().predict(pixels)
         assert version["bytes"] == len(file)
         assert version["bits_per_pixel"] == 8 * len(file) / (40 * 24)
@@ -88,9 +88,9 @@ async def test_a_report_measures_what_its_files_show(client: AsyncClient) -> Non
 
 
 async def test_the_rest_of_the_report(client: AsyncClient) -> None:
-    answer = await report(client, colors="3", background="#000000")
+    response = await report(client, colors="3", background="#000000")
 
-    assert {name: answer[name] for name in answer if name not in (*VERSIONS, "files")} == {
+    assert {name: response[name] for name in response if name not in (*VERSIONS, "files")} == {
         "model": "painter",
         "method": "colorcnn",
         "fidelity": 0.0,
@@ -145,9 +145,9 @@ async def test_recognition_can_be_switched_off(client: AsyncClient, accept: str)
 
     assert not any(name.startswith("x-label") for name in response.headers)
     if accept == "application/json":
-        answer = response.json()
-        assert answer["classifier"] is None
-        assert {answer[name][field] for name in VERSIONS for field in ("label", "probability", "kept")} == {None}
+        response = response.json()
+        assert response["classifier"] is None
+        assert {response[name][field] for name in VERSIONS for field in ("label", "probability", "kept")} == {None}
 
 
 async def test_qp_costs_bytes_for_likeness(client: AsyncClient) -> None:
@@ -160,7 +160,7 @@ async def test_qp_costs_bytes_for_likeness(client: AsyncClient) -> None:
 async def test_the_engine_paints_with_the_fidelity(client: AsyncClient, engine: FakeEngine, accept: str) -> None:
     response = await post(client, accept=accept, fidelity="0.25")
 
-    assert [choice.fidelity for choice in engine.painted] == [0.25]
+    assert [selection.fidelity for selection in engine.quantized] == [0.25]
     if accept == "application/json":
         assert response.json()["fidelity"] == 0.25
 
@@ -168,24 +168,24 @@ async def test_the_engine_paints_with_the_fidelity(client: AsyncClient, engine: 
 @pytest.mark.parametrize(("mode", "colors"), [("auto", "2"), ("auto", "5"), ("auto", "200"), ("index", "2")])
 async def test_modes_that_keep_the_index_map(client: AsyncClient, mode: Mode, colors: str) -> None:
     plain = await report(client, qp="51", colors=colors)
-    answer = await report(client, mode=mode, qp="51", colors=colors)
-    file = files_of(answer)["bpg"]
+    response = await report(client, mode=mode, qp="51", colors=colors)
+    file = files_of(response)["bpg"]
 
-    painted = grey_steps(ramp(), int(colors))
-    restored = bpg.read_index_plane(file) if mode == "index" else nearest(bpg.decode(file), painted.palette)
-    assert (plain["quantized_bpg"]["index_map_kept"], answer["quantized_bpg"]["index_map_kept"]) == (False, True)
-    assert restored == painted
-    assert answer["original_bpg"] == plain["original_bpg"]
+    quantized = gray_steps(ramp(), int(colors))
+    restored = bpg.read_index_plane(file) if mode == "index" else nearest(bpg.decode(file), quantized.palette)
+    assert (plain["quantized_bpg"]["index_map_kept"], response["quantized_bpg"]["index_map_kept"]) == (False, True)
+    assert restored == quantized
+    assert response["original_bpg"] == plain["original_bpg"]
     assert plain["quantized_bpg"]["coding"] == {"qp": 51, "chroma": "444", "color_space": "ycbcr"}
-    chosen = bpg.encode_as(painted, bpg.Coding(51), mode).coding
-    assert answer["quantized_bpg"]["coding"] == {
+    chosen = bpg.encode_as(quantized, bpg.Coding(51), mode).coding
+    assert response["quantized_bpg"]["coding"] == {
         "qp": None if chosen.lossless else chosen.qp,
         "chroma": chosen.chroma,
         "color_space": chosen.color_space,
     }
 
 
-async def test_a_picture_of_the_index_mode_has_its_colours(client: AsyncClient) -> None:
+async def test_a_picture_of_the_index_mode_has_its_colors(client: AsyncClient) -> None:
     response = await post(client, accept="image/png", mode="index", colors="2", method="octree")
     quantized = await client.post("/quantize", content=DRAWING, params={"colors": "2", "method": "octree"})
 
@@ -196,18 +196,18 @@ async def test_a_picture_of_the_index_mode_has_its_colours(client: AsyncClient) 
 async def test_a_bpg_comes_back_in_at_every_endpoint(client: AsyncClient, path: str) -> None:
     shown = encoded(bpg.decode(BPG))
 
-    answers = [(await client.post(path, content=data, headers={"Accept": "image/png"})) for data in (BPG, shown)]
+    responses = [(await client.post(path, content=data, headers={"Accept": "image/png"})) for data in (BPG, shown)]
 
-    assert [answer.status_code for answer in answers] == [200, 200]
-    np.testing.assert_array_equal(pixels_of(answers[0].content), pixels_of(answers[1].content))
+    assert [response.status_code for response in responses] == [200, 200]
+    np.testing.assert_array_equal(pixels_of(responses[0].content), pixels_of(responses[1].content))
 
 
 async def test_notes_on_a_bpg(client: AsyncClient) -> None:
     clear = encoded(ramp()[..., [0, 1, 2, 0]])
 
-    answer = await report(client, clear, background="102030")
+    response = await report(client, clear, background="102030")
 
-    assert answer["notes"] == ["alpha composited over #102030"]
+    assert response["notes"] == ["alpha composited over #102030"]
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 70), (33, 2), (9, 17)])
@@ -245,7 +245,7 @@ async def test_bad_options(client: AsyncClient, options: dict[str, str], expecte
     assert hint in response.json()["detail"]
 
 
-async def test_the_index_mode_of_an_image_of_one_colour(client: AsyncClient) -> None:
+async def test_the_index_mode_of_an_image_of_one_color(client: AsyncClient) -> None:
     response = await post(client, encoded(np.full((4, 4, 3), 7, dtype=np.uint8)), mode="index", colors="2")
 
     assert problem(response) == (422, "bad-option")
@@ -288,10 +288,10 @@ async def test_an_image_that_takes_too_long(engine: FakeEngine, accept: str) -> 
     app = create_app(Settings(compress_timeout=0.1), engine, encoders=[hanging])
     async with running(app) as client:
         await loaded(app)
-        answers = [await post(client, accept=accept), await post(client, accept=accept)]
+        responses = [await post(client, accept=accept), await post(client, accept=accept)]
 
-    assert [problem(answer) for answer in answers] == [(504, "out-of-time")] * 2
-    assert "0.1 seconds" in answers[0].json()["detail"]
+    assert [problem(response) for response in responses] == [(504, "out-of-time")] * 2
+    assert "0.1 seconds" in responses[0].json()["detail"]
 
 
 @pytest.mark.parametrize("error", [CodecError("The image is too large."), BrokenWorkerProcess()])
@@ -334,33 +334,33 @@ def gate(app: FastAPI, client: AsyncClient, monkeypatch: pytest.MonkeyPatch) -> 
     return gate
 
 
-async def inside(app: FastAPI, requests: int) -> None:
+async def in_flight(app: FastAPI, requests: int) -> None:
     with anyio.fail_after(PATIENCE):
-        while app.state.service.compression.admission._inside != requests:
+        while app.state.service.compression.admission._in_flight != requests:
             await anyio.sleep(0.002)
 
 
 async def test_a_full_queue_refuses_at_once_and_quantize_goes_on(app: FastAPI, client: AsyncClient, gate: Gate) -> None:
-    answers: list[Response] = []
+    responses: list[Response] = []
 
     async def compress() -> None:
-        answers.append(await post(client))
+        responses.append(await post(client))
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(compress)
         tasks.start_soon(compress)
-        await inside(app, 2)
+        await in_flight(app, 2)
         await gate.waiting.wait()
         refused = await post(client)
-        painted = [await client.post("/quantize", content=PHOTO) for _ in range(4)]
+        quantized = [await client.post("/quantize", content=PHOTO) for _ in range(4)]
         gate.opened.set()
     after = await post(client)
 
     assert problem(refused) == (503, "queue-full")
     assert refused.headers["retry-after"] == "2"
-    assert {answer.status_code for answer in painted} == {200}
-    assert [answer.status_code for answer in (*answers, after)] == [200] * 3
-    await inside(app, 0)
+    assert {response.status_code for response in quantized} == {200}
+    assert [response.status_code for response in (*responses, after)] == [200] * 3
+    await in_flight(app, 0)
 
 
 async def exchange(app: FastAPI, accept: str, leave: anyio.Event, sent: list[Message], path: str = "/compress") -> None:
@@ -394,10 +394,10 @@ async def test_a_client_that_leaves_frees_its_place(
                 await gate.waiting.wait()
             async with anyio.create_task_group() as leaving:
                 leaving.start_soon(exchange, app, accept, leave, sent)
-                await inside(app, 1 + (not first))
+                await in_flight(app, 1 + (not first))
                 await gate.waiting.wait()
                 leave.set()
-            await inside(app, int(not first))
+            await in_flight(app, int(not first))
             gate.opened.set()
         after = await post(client)
 
@@ -427,7 +427,7 @@ async def test_every_encoder_is_warm_before_it_is_asked_for(engine: FakeEngine, 
         with anyio.fail_after(PATIENCE):
             while len(warmed) < 2:
                 await anyio.sleep(0.002)
-        answer = await post(client)
+        response = await post(client)
 
     assert warmed == ["warm_up", "warm_up", "encode_all"]
-    assert answer.status_code == 200
+    assert response.status_code == 200

@@ -171,11 +171,11 @@ async def test_json_has_the_fields_that_are_described(
 
 async def test_rows_and_means_have_the_fields_that_are_described(client: AsyncClient, document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
-    answer = (await client.post("/benchmark", content=DRAWING)).json()
+    response = (await client.post("/benchmark", content=DRAWING)).json()
 
-    assert answer["images"][0].keys() == schemas["BenchmarkImage"]["properties"].keys()
-    assert answer["rows"][0].keys() == schemas["BenchmarkRow"]["properties"].keys()
-    assert answer["summary"][0].keys() == schemas["BenchmarkSummary"]["properties"].keys()
+    assert response["images"][0].keys() == schemas["BenchmarkImage"]["properties"].keys()
+    assert response["rows"][0].keys() == schemas["BenchmarkRow"]["properties"].keys()
+    assert response["summary"][0].keys() == schemas["BenchmarkSummary"]["properties"].keys()
     assert schemas["BenchmarkSummary"]["properties"]["colors"]["type"] == "integer"  # only codecs have none
     assert {"type": "null"} in schemas["DatasetSummary"]["properties"]["colors"]["anyOf"]
 

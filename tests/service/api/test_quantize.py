@@ -13,7 +13,7 @@ from PIL import Image
 from models.decoding.decode import ACCEPTED_FORMATS
 from models.quantizers.classical.catalog import CLASSICAL
 from tests.service.api.test_bad_input import problem
-from tests.service.fake_loader import grey_steps
+from tests.service.fake_loader import gray_steps
 from tests.service.fakes import FakeEngine
 from tests.service.images import DRAWING, PHOTO, encoded, opened, pixels_of, ramp
 
@@ -41,7 +41,7 @@ async def test_a_form_gets_an_indexed_png_of_the_same_size(client: AsyncClient) 
 async def test_the_pixels_are_those_of_the_engine(client: AsyncClient) -> None:
     response = await quantize(client, colors="7")
 
-    assert np.array_equal(pixels_of(response.content), grey_steps(ramp(), 7).render())
+    assert np.array_equal(pixels_of(response.content), gray_steps(ramp(), 7).render())
 
 
 @pytest.mark.parametrize("colors", ["2", "256"])
@@ -51,7 +51,7 @@ async def test_the_range_of_colors(client: AsyncClient, colors: str) -> None:
     assert int(response.headers["x-colors"]) <= int(colors)
 
 
-async def test_defaults_are_four_colours_of_the_network(client: AsyncClient) -> None:
+async def test_defaults_are_four_colors_of_the_network(client: AsyncClient) -> None:
     response = await quantize(client)
 
     assert (response.headers["x-colors"], response.headers["x-model"]) == ("4", "painter")
@@ -75,7 +75,7 @@ async def test_json_says_everything(client: AsyncClient) -> None:
 
     report = response.json()
     png = base64.b64decode(report.pop("png"))
-    expected = grey_steps(ramp(), 3)
+    expected = gray_steps(ramp(), 3)
     assert response.headers["content-type"] == "application/json"
     assert np.array_equal(pixels_of(png), expected.render())
     assert report.pop("bits_per_pixel") == 8 * len(png) / (40 * 24)
@@ -95,7 +95,7 @@ async def test_json_says_everything(client: AsyncClient) -> None:
 
 
 async def test_recognition_compares_before_and_after(client: AsyncClient) -> None:
-    """Equal steps push a grey just below the middle down to black, and one just above it up to white."""
+    """Equal steps push a gray just below the middle down to black, and one just above it up to white."""
     just_light = encoded(np.full((4, 4, 3), 129, dtype=np.uint8))
 
     response = await client.post("/quantize", content=just_light, params={"colors": "2"}, headers=AS_JSON)
@@ -132,7 +132,7 @@ async def test_the_engine_paints_with_the_fidelity_that_json_repeats(
 ) -> None:
     response = await client.post("/quantize", content=DRAWING, params={"fidelity": fidelity}, headers=AS_JSON)
 
-    assert [choice.fidelity for choice in engine.painted] == [response.json()["fidelity"]] == [value]
+    assert [selection.fidelity for selection in engine.quantized] == [response.json()["fidelity"]] == [value]
 
 
 async def test_a_classical_method_has_no_fidelity_but_0(client: AsyncClient) -> None:

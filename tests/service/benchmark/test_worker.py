@@ -79,12 +79,12 @@ def test_a_client_that_leaves_takes_the_worker_with_it_and_others_do_not_wait(
         until((traps / "5.sprung").exists)
         [worker] = set(workers_of(server.process.pid)) - encoders
         waiting = pool.submit(client.post, "/benchmark", content=DRAWING, params=OPTIONS | {"colors": "2"})
-        painted = httpx.post(f"{server.url}/quantize", content=PHOTO, timeout=PATIENCE, trust_env=False)
+        quantized = httpx.post(f"{server.url}/quantize", content=PHOTO, timeout=PATIENCE, trust_env=False)
         response.close()
-        answer = waiting.result(PATIENCE)
+        response = waiting.result(PATIENCE)
 
-    assert painted.status_code == 200
-    assert "error" not in answer.json()["rows"][0]
+    assert quantized.status_code == 200
+    assert "error" not in response.json()["rows"][0]
     assert worker not in workers_of(server.process.pid)
     assert "status=499" in server.log.read_text()
 

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.anyio
 
 OLD, NEW = "old-key-0123456789", "new-key-0123456789"
 OPEN = ["/healthz", "/readyz", "/docs", "/openapi.json"]
-GUARDED = ["/models", "/benchmark", "/metrics"]
+PROTECTED = ["/models", "/benchmark", "/metrics"]
 
 Client = Callable[..., AbstractAsyncContextManager[AsyncClient]]
 
@@ -43,14 +43,14 @@ def serve(engine: FakeEngine) -> Client:
 
 
 async def test_without_keys_everything_is_open(client: AsyncClient) -> None:
-    assert {(await client.get(path)).status_code for path in OPEN + GUARDED} == {200}
+    assert {(await client.get(path)).status_code for path in OPEN + PROTECTED} == {200}
 
 
 async def test_with_keys_all_but_the_probes_and_the_description_is_guarded(serve: Client) -> None:
     async with serve(api_keys=NEW) as client:
         opened = [await client.get(path) for path in OPEN]
-        refused = [await client.get(path) for path in GUARDED]
-        refused += [await client.head(path) for path in GUARDED]
+        refused = [await client.get(path) for path in PROTECTED]
+        refused += [await client.head(path) for path in PROTECTED]
         refused += [
             await client.post(path, content=b"x") for path in ("/quantize", "/classify", "/compress", "/benchmark")
         ]
@@ -60,7 +60,7 @@ async def test_with_keys_all_but_the_probes_and_the_description_is_guarded(serve
     assert {response.status_code for response in refused} == {401}
     assert {response.headers["www-authenticate"] for response in refused} == {"Bearer"}
     assert problem(refused[-1]) == (401, "unauthorized")
-    assert {*OPEN, *GUARDED, "/quantize", "/classify", "/compress"} >= paths.keys()  # none is missing above
+    assert {*OPEN, *PROTECTED, "/quantize", "/classify", "/compress"} >= paths.keys()  # none is missing above
 
 
 @pytest.mark.parametrize("key", [OLD, NEW])
@@ -68,27 +68,27 @@ async def test_with_keys_all_but_the_probes_and_the_description_is_guarded(serve
 async def test_each_key_opens_in_each_header(serve: Client, name: str, key: str) -> None:
     async with serve(api_keys=f"{OLD},{NEW}") as client:
         headers = {name: f"bearer {key}" if name == "Authorization" else key}
-        answers = [
+        responses = [
             await client.get("/models", headers=headers),
             await client.post("/quantize", content=PHOTO, headers=headers),
         ]
 
-    assert [answer.status_code for answer in answers] == [200, 200]
+    assert [response.status_code for response in responses] == [200, 200]
 
 
 @pytest.mark.parametrize("key", [OLD[:-1], OLD + "x", f"{OLD},{NEW}", "", " ", "é" * 20, "x" * 5000])
 async def test_another_key_does_not(serve: Client, key: str) -> None:
     async with serve(api_keys=f"{OLD},{NEW}") as client:
-        answers = [
+        responses = [
             await client.get("/models", headers={b"Authorization": f"Bearer {key}".encode()}),
             await client.get("/models", headers={b"X-API-Key": key.encode()}),
             await client.get("/models", headers={b"Authorization": f"Basic {OLD}".encode()}),
         ]
 
-    assert [problem(answer) for answer in answers] == [(401, "unauthorized")] * 3
+    assert [problem(response) for response in responses] == [(401, "unauthorized")] * 3
     if key.strip():
-        assert answers[1].headers["www-authenticate"] == 'Bearer error="invalid_token"'
-    assert not any(part in answer.text for answer in answers for part in (OLD, NEW))
+        assert responses[1].headers["www-authenticate"] == 'Bearer error="invalid_token"'
+    assert not any(part in response.text for response in responses for part in (OLD, NEW))
 
 
 async def test_the_upload_of_a_stranger_is_not_read(serve: Client) -> None:
@@ -99,10 +99,10 @@ async def test_the_upload_of_a_stranger_is_not_read(serve: Client) -> None:
         yield PHOTO
 
     async with serve(api_keys=NEW) as client:
-        answer = await client.post("/quantize", content=body())
+        response = await client.post("/quantize", content=body())
         counted = (await client.get("/metrics", headers={"X-API-Key": NEW})).text
 
-    assert answer.status_code == 401
+    assert response.status_code == 401
     assert 'colorcnn_upload_bytes_total{path="/quantize"} 0.0' in counted
 
 
@@ -153,13 +153,13 @@ async def test_only_pages_of_the_origins_that_are_set_may_ask(serve: Client, ori
     asked = {"Origin": origin, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "x-api-key"}
     async with serve(api_keys=NEW, cors_origins="https://ours.example,http://localhost:3000") as client:
         preflight = await client.options("/quantize", headers=asked)
-        answer = await client.post("/quantize", content=PHOTO, headers={"Origin": origin, "X-API-Key": NEW})
+        response = await client.post("/quantize", content=PHOTO, headers={"Origin": origin, "X-API-Key": NEW})
         stranger = await client.post("/quantize", content=PHOTO, headers={"Origin": origin})
 
     assert preflight.is_success is let_in
-    for found in (preflight, answer, stranger):
+    for found in (preflight, response, stranger):
         assert found.headers.get("access-control-allow-origin") == (origin if let_in else None)
-    assert (answer.status_code, stranger.status_code) == (200, 401)
+    assert (response.status_code, stranger.status_code) == (200, 401)
 
 
 def test_a_client_of_ipv6_is_its_network() -> None:

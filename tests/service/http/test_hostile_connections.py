@@ -30,7 +30,7 @@ def client(server: Server) -> Iterator[Client]:
         yield client
 
 
-def answer(server: Server, sent: bytes) -> tuple[int, str]:
+def response(server: Server, sent: bytes) -> tuple[int, str]:
     """Status and name of the problem that come back."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
         connection.sendall(sent)
@@ -75,7 +75,7 @@ def test_a_client_that_leaves_in_mid_upload_gives_its_place_back(server: Server,
     ids=lambda value: value.decode()[:40] if isinstance(value, bytes) else "",
 )
 def test_a_head_that_lies_or_has_no_end(server: Server, lines: bytes, expected: tuple[int, str]) -> None:
-    assert answer(server, HEAD + lines) == expected
+    assert response(server, HEAD + lines) == expected
 
 
 def test_a_form_of_a_hundred_thousand_fields_is_refused_as_it_comes(client: Client) -> None:

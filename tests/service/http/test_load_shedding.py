@@ -23,9 +23,9 @@ PATHS = ("/quantize", "/classify")
 def full(app: FastAPI) -> Iterator[None]:
     """As many requests are inside as may be."""
     admission = app.state.service.pipeline.admission
-    admission._inside = admission._limit
+    admission._in_flight = admission._limit
     yield
-    admission._inside = 0
+    admission._in_flight = 0
 
 
 @pytest.mark.usefixtures("full")
@@ -42,14 +42,14 @@ async def test_a_refusal_at_the_door_is_counted_for_its_path(client: AsyncClient
 
 @pytest.mark.usefixtures("full")
 async def test_all_else_passes(client: AsyncClient) -> None:
-    answers = [
+    responses = [
         await client.get("/quantize"),
         await client.post("/nothing"),
         await client.post("/compress", content=b"no image"),
         await client.get("/models"),
     ]
 
-    assert [answer.status_code for answer in answers] == [405, 404, 400, 200]
+    assert [response.status_code for response in responses] == [405, 404, 400, 200]
 
 
 async def test_nothing_is_done_for_who_is_refused(engine: FakeEngine) -> None:
@@ -61,4 +61,4 @@ async def test_nothing_is_done_for_who_is_refused(engine: FakeEngine) -> None:
         app.state.service.drain()
         after = await client.post("/quantize", content=PHOTO)
 
-    assert [problem(answer) for answer in (before, after)] == [(401, "unauthorized"), (503, "not-ready")]
+    assert [problem(response) for response in (before, after)] == [(401, "unauthorized"), (503, "not-ready")]

@@ -98,9 +98,9 @@ async def test_pages_keep_their_own_policy(client: AsyncClient) -> None:
 async def test_no_other_site_is_let_in(client: AsyncClient) -> None:
     """CORS is off: a script of another origin gets no answer to its preflight, and no permission to read."""
     asked = {"Origin": "https://elsewhere.example", "Access-Control-Request-Method": "POST"}
-    answers = [await client.options("/quantize", headers=asked), await client.get("/models", headers=asked)]
+    responses = [await client.options("/quantize", headers=asked), await client.get("/models", headers=asked)]
 
-    assert not [name for answer in answers for name in answer.headers if name.startswith("access-control")]
+    assert not [name for response in responses for name in response.headers if name.startswith("access-control")]
 
 
 async def test_probes_do_not_fill_the_log(client: AsyncClient, caplog: pytest.LogCaptureFixture) -> None:

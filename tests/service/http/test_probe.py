@@ -19,14 +19,14 @@ BUSY = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
 
 
 @contextmanager
-def answering(answer: bytes, heads: list[bytes] | None = None) -> Iterator[int]:
+def answering(response: bytes, heads: list[bytes] | None = None) -> Iterator[int]:
     """A server on loopback with one answer to one request; yields its port."""
 
     def serve() -> None:
         connection, _ = listener.accept()
         with connection:
             head = connection.recv(10_000)
-            connection.sendall(answer)
+            connection.sendall(response)
         if heads is not None:
             heads.append(head)
 
@@ -41,9 +41,9 @@ def answering(answer: bytes, heads: list[bytes] | None = None) -> Iterator[int]:
     ("answer", "ready"), [(READY, True), (BUSY, False), (b"", False), (b"SSH-2.0-OpenSSH_9.9\r\n", False)]
 )
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
-def test_ready_is_200_from_readyz(host: str, answer: bytes, ready: bool) -> None:
+def test_ready_is_200_from_readyz(host: str, response: bytes, ready: bool) -> None:
     heads: list[bytes] = []
-    with answering(answer, heads) as port:
+    with answering(response, heads) as port:
         assert is_ready(host, port, 30) is ready
 
     assert heads[0].startswith(b"GET /readyz HTTP/1.1\r\n")
@@ -63,9 +63,9 @@ def test_one_that_never_answers_is_not_ready(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize(("answer", "status"), [(READY, 0), (BUSY, 1)])
-def test_the_command_asks_where_the_settings_say(monkeypatch: pytest.MonkeyPatch, answer: bytes, status: int) -> None:
+def test_the_command_asks_where_the_settings_say(monkeypatch: pytest.MonkeyPatch, response: bytes, status: int) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
-    with answering(answer) as port:
+    with answering(response) as port:
         monkeypatch.setenv("COLORCNN_PORT", str(port))
         assert main(["health"]) == status
 

@@ -56,7 +56,7 @@ class Connection:
             if not handle.cancel.called:
                 ring()
 
-    def answer(self) -> tuple[bytes, dict[str, str], dict[str, Any]]:
+    def response(self) -> tuple[bytes, dict[str, str], dict[str, Any]]:
         """Status line, headers and problem that were written."""
         [call] = self.transport.write.call_args_list
         head, _, body = call.args[0].partition(b"\r\n\r\n")
@@ -150,7 +150,7 @@ def test_the_largest_head_and_one_byte_more() -> None:
 
     assert (good.started, good.closed) == (1, False)
     assert (bad.started, bad.closed) == (0, True)
-    assert bad.answer()[0] == b"HTTP/1.1 431 Request Header Fields Too Large"
+    assert bad.response()[0] == b"HTTP/1.1 431 Request Header Fields Too Large"
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_nothing_grows_without_end(pieces: list[bytes]) -> None:
     connection = Connection()
     connection.send(*pieces)
 
-    status, headers, problem = connection.answer()
+    status, headers, problem = connection.response()
     assert connection.closed
     assert status == b"HTTP/1.1 431 Request Header Fields Too Large"
     assert (problem["type"], problem["status"]) == ("urn:colorcnn:problem:head-too-large", 431)
@@ -188,7 +188,7 @@ def test_what_is_not_http_is_a_problem_too() -> None:
     connection = Connection()
     connection.send(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
 
-    status, headers, problem = connection.answer()
+    status, headers, problem = connection.response()
     assert connection.closed
     assert status == b"HTTP/1.1 400 Bad Request"
     assert problem["type"] == "urn:colorcnn:problem:malformed-request"

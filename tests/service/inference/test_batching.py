@@ -29,19 +29,19 @@ class Device:
     """
 
     def __init__(self) -> None:
-        self.held = False
+        self.blocked = False
         self.bad: set[Item] = set()
         self.batches: list[tuple[str, list[Item]]] = []
-        self.inside = self.most_inside = 0
+        self.in_flight = self.most_in_flight = 0
         self._entries, self._passes = threading.Semaphore(0), threading.Semaphore(0)
 
     def __call__(self, key: str, items: Sequence[Item]) -> list[object]:
         self.batches.append((key, list(items)))
-        self.inside += 1
-        self.most_inside = max(self.most_inside, self.inside)
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
         self._entries.release()
-        assert not self.held or self._passes.acquire(timeout=PATIENCE)
-        self.inside -= 1
+        assert not self.blocked or self._passes.acquire(timeout=PATIENCE)
+        self.in_flight -= 1
         if self.bad.intersection(items):
             raise ArithmeticError(f"bad among {items}")
         return [(key, item) for item in items]
@@ -54,7 +54,7 @@ class Device:
         self._passes.release()
 
     def release(self) -> None:
-        self.held = False
+        self.blocked = False
         self._passes.release()
 
 
@@ -70,7 +70,7 @@ class Callers:
     def __init__(self, batcher: Batcher[str, Item, object], tasks: TaskGroup) -> None:
         self.batcher = batcher
         self.tasks = tasks
-        self.answers: dict[Item, object] = {}
+        self.responses: dict[Item, object] = {}
         self.scopes: dict[Item, anyio.CancelScope] = {}
 
     async def start(self, *items: Item, key: str = "a", size: int = 1, timeout: float = PATIENCE) -> None:
@@ -88,9 +88,9 @@ class Callers:
     async def _submit(self, key: str, item: Item, size: int, timeout: float) -> None:
         with self.scopes[item]:
             try:
-                self.answers[item] = await self.batcher.submit(key, item, size, timeout=timeout)
+                self.responses[item] = await self.batcher.submit(key, item, size, timeout=timeout)
             except Exception as error:
-                self.answers[item] = error
+                self.responses[item] = error
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ async def calling(
 @asynccontextmanager
 async def busy(device: Device, limits: Limits = WIDE) -> AsyncIterator[Callers]:
     """As `calling`, with the item "first" on the device, which is held until the block has ended."""
-    device.held = True
+    device.blocked = True
     async with calling(device, limits) as callers:
         await callers.start("first")
         await device.entered()
@@ -133,7 +133,7 @@ async def test_what_queued_while_the_device_was_busy_goes_together(device: Devic
         assert callers.batcher.waiting == callers.batcher.waiting_size == 3
 
     assert device.batches == [("a", ["first"]), ("a", [1, 2, 3])]
-    assert callers.answers == {item: ("a", item) for item in ("first", 1, 2, 3)}
+    assert callers.responses == {item: ("a", item) for item in ("first", 1, 2, 3)}
     assert callers.batcher.waiting == callers.batcher.waiting_size == 0
 
 
@@ -165,7 +165,7 @@ async def test_a_full_queue_refuses_at_once_and_recovers(device: Device, limits:
         await callers.cancel(0)
         await callers.start("again", size=4)
 
-    assert callers.answers["again"] == ("a", "again") and "too much" not in str(device.batches)
+    assert callers.responses["again"] == ("a", "again") and "too much" not in str(device.batches)
 
 
 async def test_an_item_larger_than_the_queue_is_taken_when_nothing_waits(device: Device) -> None:
@@ -180,7 +180,7 @@ async def test_a_cancelled_item_is_never_run(device: Device) -> None:
         assert callers.batcher.waiting_size == 4
 
     assert device.batches[1:] == [("a", [1, 3])]
-    assert 2 not in callers.answers
+    assert 2 not in callers.responses
 
 
 async def test_one_of_four_cancelled_in_mid_batch_leaves_the_others_their_answers(device: Device) -> None:
@@ -193,7 +193,7 @@ async def test_one_of_four_cancelled_in_mid_batch_leaves_the_others_their_answer
         await callers.start("after")
 
     assert device.batches[1:] == [("a", [1, 2, 3, 4]), ("a", ["after"])]
-    assert callers.answers == {item: ("a", item) for item in ("first", 1, 3, 4, "after")}
+    assert callers.responses == {item: ("a", item) for item in ("first", 1, 3, 4, "after")}
 
 
 async def test_an_item_cancelled_in_a_batch_that_fails_is_not_tried_again(device: Device) -> None:
@@ -212,8 +212,8 @@ async def test_a_bad_item_fails_alone(device: Device) -> None:
     async with busy(device) as callers:
         await callers.start(1, 2, 3)
 
-    assert isinstance(callers.answers.pop(2), ArithmeticError)
-    assert callers.answers == {item: ("a", item) for item in ("first", 1, 3)}
+    assert isinstance(callers.responses.pop(2), ArithmeticError)
+    assert callers.responses == {item: ("a", item) for item in ("first", 1, 3)}
     assert device.batches[1:] == [("a", [1, 2, 3]), ("a", [1]), ("a", [2]), ("a", [3])]
 
 
@@ -228,14 +228,14 @@ async def test_an_item_that_waits_too_long_is_given_up_while_the_device_is_still
     async with busy(device) as callers:
         with pytest.raises(Expired, match=r"within 0\.01 seconds"):
             await callers.batcher.submit("a", "late", timeout=0.01)
-        assert callers.batcher.waiting == 0 and device.inside
+        assert callers.batcher.waiting == 0 and device.in_flight
 
     assert device.batches == [("a", ["first"])]
 
 
 async def test_what_has_started_is_finished_however_long_it_takes(device: Device) -> None:
     """The item's time is up while it is on the device, which is held for longer than that by another's time."""
-    device.held = True
+    device.blocked = True
     async with calling(device) as callers:
         await callers.start(1, timeout=0.05)
         await device.entered()
@@ -243,11 +243,11 @@ async def test_what_has_started_is_finished_however_long_it_takes(device: Device
             await callers.batcher.submit("a", 2, timeout=0.1)
         device.release()
 
-    assert callers.answers == {1: ("a", 1)}
+    assert callers.responses == {1: ("a", 1)}
 
 
 async def test_closing_finishes_what_runs_and_what_waits_and_takes_nothing_more(device: Device) -> None:
-    device.held = True
+    device.blocked = True
     batcher: Batcher[str, Item, object] = Batcher(device, WIDE)
     async with anyio.create_task_group() as tasks, AsyncExitStack() as stack:
         callers = Callers(batcher, tasks)
@@ -257,7 +257,7 @@ async def test_closing_finishes_what_runs_and_what_waits_and_takes_nothing_more(
         await callers.start("waiting")
         tasks.start_soon(_release_once_closed, batcher, device)
 
-    assert callers.answers == {item: ("a", item) for item in ("running", "waiting")}
+    assert callers.responses == {item: ("a", item) for item in ("running", "waiting")}
 
 
 async def _release_once_closed(batcher: Batcher[str, Item, object], device: Device) -> None:
@@ -278,7 +278,7 @@ async def test_closing_while_idle_ends_at_once_and_it_can_be_served_again(device
 
 async def test_a_close_that_is_cancelled_answers_what_runs_and_refuses_the_rest(device: Device) -> None:
     """The grace period is over: nobody may hang, whatever state they are in."""
-    device.held = True
+    device.blocked = True
     batcher: Batcher[str, Item, object] = Batcher(device, WIDE)
     with anyio.fail_after(PATIENCE):
         async with anyio.create_task_group() as tasks:
@@ -291,8 +291,8 @@ async def test_a_close_that_is_cancelled_answers_what_runs_and_refuses_the_rest(
                     tasks.start_soon(anyio.to_thread.run_sync, device.release)
                     scope.cancel()
 
-    assert callers.answers["running"] == ("a", "running")
-    assert isinstance(callers.answers["waiting"], Closed)
+    assert callers.responses["running"] == ("a", "running")
+    assert isinstance(callers.responses["waiting"], Closed)
 
 
 async def test_an_observer_sees_each_call(device: Device) -> None:
@@ -334,7 +334,7 @@ async def test_a_server_that_dies_leaves_nobody_waiting(device: Device) -> None:
     def break_down(_: Ran[str]) -> None:
         raise ZeroDivisionError
 
-    device.held = True
+    device.blocked = True
     async with anyio.create_task_group() as tasks:
         with pytest.RaisesGroup(ZeroDivisionError):
             async with calling(device, observe=break_down) as server:
@@ -345,8 +345,8 @@ async def test_a_server_that_dies_leaves_nobody_waiting(device: Device) -> None:
                 device.release()
                 await anyio.sleep_forever()
 
-    assert callers.answers["running"] == ("a", "running")
-    assert isinstance(callers.answers["waiting"], Closed)
+    assert callers.responses["running"] == ("a", "running")
+    assert isinstance(callers.responses["waiting"], Closed)
 
 
 Step = tuple[str, str, int, bool]
@@ -366,7 +366,7 @@ def test_whatever_happens_each_item_gets_its_own_answer_in_batches_within_the_li
 
 async def _play(script: Sequence[Step]) -> None:
     device, limits = Device(), Limits(100, 1000, batch_items=3, batch_size=8)
-    device.held = True
+    device.blocked = True
     calls: list[Ran[str]] = []
     submitted: dict[Item, Step] = {}
     cancelled: set[Item] = set()
@@ -376,7 +376,7 @@ async def _play(script: Sequence[Step]) -> None:
                 device.bad |= {step} if bad else set()
                 submitted[step] = script[step]
                 await callers.start(step, key=key, size=number)
-            elif action == "cancel" and number in submitted and number not in callers.answers:
+            elif action == "cancel" and number in submitted and number not in callers.responses:
                 cancelled.add(number)
                 await callers.cancel(number)
             elif callers.batcher._running:
@@ -389,11 +389,13 @@ async def _play(script: Sequence[Step]) -> None:
 
     for item, (_, key, _, bad) in submitted.items():
         if item not in cancelled:
-            assert isinstance(callers.answers[item], ArithmeticError) if bad else callers.answers[item] == (key, item)
-    assert callers.answers.keys() == submitted.keys() - cancelled
+            assert (
+                isinstance(callers.responses[item], ArithmeticError) if bad else callers.responses[item] == (key, item)
+            )
+    assert callers.responses.keys() == submitted.keys() - cancelled
     for (key, items), call in zip(device.batches, calls, strict=True):
         assert {submitted[item][1] for item in items} == {key} and items == sorted(items)
         assert len(items) == 1 or (len(items) <= limits.batch_items and call.size <= limits.batch_size)
-    assert device.most_inside <= 1
+    assert device.most_in_flight <= 1
     times_tried = Counter(item for _, items in device.batches for item in items)
     assert all(times <= 2 for times in times_tried.values())

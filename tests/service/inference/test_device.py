@@ -17,20 +17,20 @@ from service.app import create_app
 from service.errors import NotReady, QueueFull
 from service.inference.batching import Closed
 from service.inference.device import Device
-from service.inference.engine import Choice
+from service.inference.engine import Selection
 from service.runtime.logs import request_id_here
-from service.runtime.timing import Stopwatch
+from service.runtime.timing import Timer
 from service.settings import Settings
 from tests.service.api.test_bad_input import problem
 from tests.service.api.test_compress import exchange
 from tests.service.conftest import PATIENCE, loaded, running
-from tests.service.fakes import OWN_SIZE, FakeEngine, in_thread
+from tests.service.fakes import NATIVE_SIZE, FakeEngine, in_thread
 from tests.service.images import PHOTO, encoded, ramp
-from tests.service.inference.test_pipeline import inside
+from tests.service.inference.test_pipeline import in_flight
 
 pytestmark = pytest.mark.anyio
 
-OWN = [ramp(OWN_SIZE, OWN_SIZE) // part for part in (1, 2, 3, 4)]
+OWN = [ramp(NATIVE_SIZE, NATIVE_SIZE) // part for part in (1, 2, 3, 4)]
 
 
 async def queued(device: Device, items: int) -> None:
@@ -40,18 +40,18 @@ async def queued(device: Device, items: int) -> None:
 
 
 Request = tuple[Pixels, int, str]
-"""An image, its number of colours, and its fidelity."""
+"""An image, its number of colors, and its fidelity."""
 
 
-async def answers_of(app: FastAPI, engine: FakeEngine, requests: Sequence[Request]) -> list[Response]:
+async def responses_of(app: FastAPI, engine: FakeEngine, requests: Sequence[Request]) -> list[Response]:
     """The answers to requests that wait together, while a large image is on the device."""
-    answers: dict[int, Response] = {}
+    responses: dict[int, Response] = {}
 
     async def post(number: int, image: bytes, colors: int, fidelity: str) -> None:
         options = {"colors": str(colors), "fidelity": fidelity}
-        answers[number] = await client.post("/quantize", content=image, params=options)
+        responses[number] = await client.post("/quantize", content=image, params=options)
 
-    engine.may_paint.clear()
+    engine.may_quantize.clear()
     async with running(app) as client:
         await loaded(app)
         async with anyio.create_task_group() as tasks:
@@ -60,9 +60,9 @@ async def answers_of(app: FastAPI, engine: FakeEngine, requests: Sequence[Reques
             for number, (pixels, colors, fidelity) in enumerate(requests):
                 tasks.start_soon(post, number, encoded(pixels), colors, fidelity)
                 await queued(app.state.service.device, number + 1)
-            engine.may_paint.set()
-    assert answers.pop(-1).status_code == 200
-    return [answers[number] for number in range(len(requests))]
+            engine.may_quantize.set()
+    assert responses.pop(-1).status_code == 200
+    return [responses[number] for number in range(len(requests))]
 
 
 REQUESTS = [
@@ -80,17 +80,17 @@ def create(max_batch: int, engine: FakeEngine) -> FastAPI:
 
 
 async def test_images_of_the_network_s_size_are_painted_together_where_the_options_agree(engine: FakeEngine) -> None:
-    answers = await answers_of(create(64, engine), engine, REQUESTS)
+    responses = await responses_of(create(64, engine), engine, REQUESTS)
 
-    assert {answer.status_code for answer in answers} == {200}
+    assert {response.status_code for response in responses} == {200}
     assert sorted(engine.batches) == [(1, 2), (1, 4), (3, 2)]
 
 
 async def test_answers_are_the_same_as_one_at_a_time(engine: FakeEngine) -> None:
     alone = FakeEngine()
 
-    together = await answers_of(create(64, engine), engine, REQUESTS)
-    singly = await answers_of(create(1, alone), alone, REQUESTS)
+    together = await responses_of(create(64, engine), engine, REQUESTS)
+    singly = await responses_of(create(1, alone), alone, REQUESTS)
 
     assert sorted(alone.batches) == [(1, 2)] * 4 + [(1, 4)]
     for one, other in zip(together, singly, strict=True):
@@ -114,7 +114,7 @@ async def test_images_are_classified_together_whatever_their_size(engine: FakeEn
     found: dict[int, list[float]] = {}
 
     async def ask(first: int, last: int) -> None:
-        rankings = await device.predict(Stopwatch(), views[first:last], 1, "judge")
+        rankings = await device.predict(Timer(), views[first:last], 1, "judge")
         found[first] = [best.probability for (best,) in rankings]
 
     async with device.serving(), anyio.create_task_group() as tasks:
@@ -143,13 +143,13 @@ async def test_a_line_in_the_log_names_every_request_of_the_batch(engine: FakeEn
 
     async def ask(request_id: str | None) -> None:
         request_id_here.set(request_id)
-        await device.predict(Stopwatch(), [ramp()], 1, "judge")
+        await device.predict(Timer(), [ramp()], 1, "judge")
 
     async with device.serving():
         async with anyio.create_task_group() as tasks:  # all submit before the device's task has its turn
             for request_id in ("one", None, "two"):
                 tasks.start_soon(ask, request_id)
-        await device.predict(Stopwatch(), [ramp()], 1, "judge")
+        await device.predict(Timer(), [ramp()], 1, "judge")
 
     assert named == ["one,two", ""]
 
@@ -157,30 +157,32 @@ async def test_a_line_in_the_log_names_every_request_of_the_batch(engine: FakeEn
 class Picky(FakeEngine):
     """Refuses black images, and every batch that holds one."""
 
-    def quantize_batch(self, images: Sequence[Pixels], colors: int, choice: Choice) -> list[PaletteImage]:
-        painted = super().quantize_batch(images, colors, choice)
+    def quantize_batch(self, images: Sequence[Pixels], colors: int, selection: Selection) -> list[PaletteImage]:
+        quantized = super().quantize_batch(images, colors, selection)
         if not all(image.any() for image in images):
             raise BadImage("a black image")
-        return painted
+        return quantized
 
 
 async def test_a_bad_image_fails_alone() -> None:
     engine = Picky()
 
-    answers = await answers_of(create(64, engine), engine, [(image, 2, "0") for image in (OWN[0], 0 * OWN[0], OWN[1])])
+    responses = await responses_of(
+        create(64, engine), engine, [(image, 2, "0") for image in (OWN[0], 0 * OWN[0], OWN[1])]
+    )
 
-    assert [answer.status_code for answer in answers] == [200, 400, 200]
+    assert [response.status_code for response in responses] == [200, 400, 200]
     assert engine.batches == [(3, 2), (1, 2), (1, 2), (1, 2)]
 
 
 async def test_a_client_that_leaves_takes_its_image_out_of_the_queue(app: FastAPI, engine: FakeEngine) -> None:
-    leave, sent, answers = anyio.Event(), list[Message](), list[Response]()
-    engine.may_paint.clear()
+    leave, sent, responses = anyio.Event(), list[Message](), list[Response]()
+    engine.may_quantize.clear()
     async with running(app) as client:
         await loaded(app)
 
         async def post() -> None:
-            answers.append(await client.post("/quantize", content=PHOTO))
+            responses.append(await client.post("/quantize", content=PHOTO))
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(post)
@@ -191,44 +193,44 @@ async def test_a_client_that_leaves_takes_its_image_out_of_the_queue(app: FastAP
             with anyio.fail_after(PATIENCE):
                 while app.state.service.device.waiting:
                     await anyio.sleep(0.001)
-            engine.may_paint.set()
-        await inside(app, 0)
+            engine.may_quantize.set()
+        await in_flight(app, 0)
 
-    assert ([answer.status_code for answer in answers], sent) == ([200], [])
-    assert len(engine.painted) == 1
+    assert ([response.status_code for response in responses], sent) == ([200], [])
+    assert len(engine.quantized) == 1
 
 
 async def test_shutting_down_finishes_what_is_on_the_device_and_in_the_queue(app: FastAPI, engine: FakeEngine) -> None:
-    engine.may_paint.clear()
-    answers: list[Response] = []
+    engine.may_quantize.clear()
+    responses: list[Response] = []
     async with anyio.create_task_group() as tasks:
         async with running(app) as client:
             await loaded(app)
 
             async def post() -> None:
-                answers.append(await client.post("/quantize?recognise=false", content=PHOTO))
+                responses.append(await client.post("/quantize?recognise=false", content=PHOTO))
 
             for _ in range(2):
                 tasks.start_soon(post)
             assert await anyio.to_thread.run_sync(engine.painting.wait, PATIENCE)
             await queued(app.state.service.device, 1)
-            tasks.start_soon(anyio.to_thread.run_sync, engine.may_paint.set)
-        while len(answers) < 2:
+            tasks.start_soon(anyio.to_thread.run_sync, engine.may_quantize.set)
+        while len(responses) < 2:
             await checkpoint()
 
-    assert [answer.status_code for answer in answers] == [200, 200]
+    assert [response.status_code for response in responses] == [200, 200]
 
 
 async def test_a_wait_that_is_too_long_is_answered_503(engine: FakeEngine) -> None:
     app = create_app(Settings(queue_timeout=0.02), engine, encoders=[in_thread])
-    engine.may_paint.clear()
+    engine.may_quantize.clear()
     async with running(app) as client:
         await loaded(app)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(lambda: client.post("/quantize", content=PHOTO))
             assert await anyio.to_thread.run_sync(engine.painting.wait, PATIENCE)
             refused = await client.post("/classify", content=PHOTO)
-            engine.may_paint.set()
+            engine.may_quantize.set()
 
     assert problem(refused) == (503, "queue-full")
     assert refused.headers["retry-after"] == "2" and "waited 0.02 seconds" in refused.json()["detail"]
@@ -238,19 +240,19 @@ async def test_a_full_queue_and_one_that_is_not_served_are_problems(engine: Fake
     settings = Settings(queue_size=1, compress_queue_size=1)
     device, views = Device(engine, settings), [ramp()]
     with pytest.raises(NotReady, match="shutting down") as caught:
-        await device.predict(Stopwatch(), views, 1, "judge")
+        await device.predict(Timer(), views, 1, "judge")
     assert isinstance(caught.value.__cause__, Closed)
 
-    choice = engine.choose("colorcnn", None, 2)
-    engine.may_paint.clear()
+    selection = engine.choose("colorcnn", None, 2)
+    engine.may_quantize.clear()
     async with device.serving(), anyio.create_task_group() as tasks:
         for _ in range(3):
-            tasks.start_soon(device.quantize, Stopwatch(), ramp(), 2, choice)
+            tasks.start_soon(device.quantize, Timer(), ramp(), 2, selection)
             await checkpoint()
         await queued(device, 2)
         with pytest.raises(QueueFull, match="try again in 2 seconds") as refused:
-            await device.predict(Stopwatch(), views, 1, "judge")
-        engine.may_paint.set()
+            await device.predict(Timer(), views, 1, "judge")
+        engine.may_quantize.set()
     assert refused.value.retry_after == 2
 
 
@@ -262,20 +264,20 @@ async def test_an_image_that_is_painted_with_others_is_read_in_the_same_go(
     app.state.service.device.subscribe(lambda name, _: done.append(name))
     async with running(app) as client:
         await loaded(app)
-        answer = await client.post("/quantize", content=encoded(pixels))
+        response = await client.post("/quantize", content=encoded(pixels))
 
-    assert answer.headers["x-label-before"] and done == work
+    assert response.headers["x-label-before"] and done == work
 
 
 async def test_waiting_and_working_are_timed_apart(engine: FakeEngine) -> None:
-    device, choice = Device(engine, Settings()), engine.choose("colorcnn", None, 2)
-    watches = [Stopwatch(), Stopwatch()]
-    engine.may_paint.clear()
+    device, selection = Device(engine, Settings()), engine.choose("colorcnn", None, 2)
+    timers = [Timer(), Timer()]
+    engine.may_quantize.clear()
     async with device.serving(), anyio.create_task_group() as tasks:
-        for waiting, watch in enumerate(watches):
-            tasks.start_soon(device.quantize, watch, ramp(), 2, choice)
+        for waiting, timer in enumerate(timers):
+            tasks.start_soon(device.quantize, timer, ramp(), 2, selection)
             await queued(device, waiting)
-        engine.may_paint.set()
+        engine.may_quantize.set()
 
-    first, second = (watch.timings() for watch in watches)
+    first, second = (timer.timings() for timer in timers)
     assert second.queue >= first.model > 0

@@ -24,7 +24,7 @@ from models.zoo import checkpoint
 from models.zoo.checkpoint import Checkpoint, Provenance
 from models.zoo.registry import Registry
 from service.benchmark.loader import ModelLoader
-from service.inference.engine import Choice
+from service.inference.engine import Selection
 from service.inference.model_engine import ModelEngine, NoSuchDevice, pick_device
 from tests.service.images import ramp
 
@@ -118,8 +118,8 @@ def test_loading_warms_up_with_what_requests_bring(folder: Path, monkeypatch: py
 def test_defaults_are_those_of_the_manifest(engine: ModelEngine) -> None:
     """The judge of a quantizer is the classifier it was trained against, not the default one."""
     assert engine.classifier(None).name == "outsider"
-    assert engine.choose("colorcnn", None, 4) == Choice("colorcnn", "first", "teacher")
-    assert engine.choose("octree", None, 4) == Choice("octree", None, "outsider")
+    assert engine.choose("colorcnn", None, 4) == Selection("colorcnn", "first", "teacher")
+    assert engine.choose("octree", None, 4) == Selection("octree", None, "outsider")
 
 
 def test_defaults_can_be_set(folder: Path) -> None:
@@ -164,31 +164,31 @@ def test_quantize(engine: ModelEngine, method: str, model: str | None) -> None:
 
 def test_fidelity_is_for_networks_of_several_strengths(engine: ModelEngine) -> None:
     names = [entry.name for entry in engine.models()]
-    assert [name for name in names if engine.heeds_fidelity(name)] == ["second"]
-    assert engine.choose("colorcnn", "second", 4, fidelity=0.25) == Choice("colorcnn", "second", "teacher", 0.25)
-    assert engine.choose("colorcnn", "first", 4, fidelity=0.0) == Choice("colorcnn", "first", "teacher")
+    assert [name for name in names if engine.supports_fidelity(name)] == ["second"]
+    assert engine.choose("colorcnn", "second", 4, fidelity=0.25) == Selection("colorcnn", "second", "teacher", 0.25)
+    assert engine.choose("colorcnn", "first", 4, fidelity=0.0) == Selection("colorcnn", "first", "teacher")
     with pytest.raises(BadOption, match=r"'first' heeds no `fidelity`; leave it out\. Models that do: second"):
         engine.choose("colorcnn", None, 4, fidelity=0.25)
 
 
 def test_one_pass_is_the_same_network_without_its_search(engine: ModelEngine, folder: Path) -> None:
-    choice = engine.choose("colorcnn_one_pass", "second", 3)
-    assert choice == Choice("colorcnn_one_pass", "second", "teacher")
-    assert engine.own_size(choice) == 16 and not engine._quantizer(choice).search  # type: ignore[attr-defined]
+    selection = engine.choose("colorcnn_one_pass", "second", 3)
+    assert selection == Selection("colorcnn_one_pass", "second", "teacher")
+    assert engine.native_size(selection) == 16 and not engine._quantizer(selection).search  # type: ignore[attr-defined]
     assert engine._quantizer(engine.choose("colorcnn", "second", 3)).search  # type: ignore[attr-defined]
-    loaded = [ModelLoader(folder, "cpu").quantizer(Setting(name, "second")) for name in ("colorcnn", choice.method)]
+    loaded = [ModelLoader(folder, "cpu").quantizer(Setting(name, "second")) for name in ("colorcnn", selection.method)]
     assert [quantizer.search for quantizer in loaded] == [True, False]  # type: ignore[attr-defined]
 
 
 def test_refined_is_the_same_network_with_each_image_refined(engine: ModelEngine, folder: Path) -> None:
-    choice = engine.choose("colorcnn_refined", "second", 3)
-    assert choice == Choice("colorcnn_refined", "second", "teacher")
-    loaded = [ModelLoader(folder, "cpu").quantizer(Setting(name, "second")) for name in ("colorcnn", choice.method)]
+    selection = engine.choose("colorcnn_refined", "second", 3)
+    assert selection == Selection("colorcnn_refined", "second", "teacher")
+    loaded = [ModelLoader(folder, "cpu").quantizer(Setting(name, "second")) for name in ("colorcnn", selection.method)]
     plain = engine._quantizer(engine.choose("colorcnn", "second", 3))
-    for refined, other in ((engine._quantizer(choice), plain), (loaded[1], loaded[0])):
+    for refined, other in ((engine._quantizer(selection), plain), (loaded[1], loaded[0])):
         assert isinstance(refined, LearnedQuantizer) and refined.search and refined.refinement
         assert isinstance(other, LearnedQuantizer) and not other.refinement
-        assert refined.quantize(ramp(), 3) == engine.quantize(ramp(), 3, choice)
+        assert refined.quantize(ramp(), 3) == engine.quantize(ramp(), 3, selection)
 
 
 @pytest.mark.parametrize("method", ["colorcnn_one_pass", "colorcnn_refined", *CLASSICAL])
@@ -206,9 +206,9 @@ def test_all_fidelity_paints_the_k_means_that_the_network_starts_from(
     kmeans = load_quantizer(Registry.open(folder), "second", torch.device("cpu"))
     kmeans.network.config = replace(kmeans.network.config, strengths=(0.0,))
 
-    painted = [engine.quantize(image, 3, human) for image in images]
-    assert painted == [kmeans.quantize(image, 3) for image in images]
-    assert painted != [engine.quantize(image, 3, machine) for image in images]
+    quantized = [engine.quantize(image, 3, human) for image in images]
+    assert quantized == [kmeans.quantize(image, 3) for image in images]
+    assert quantized != [engine.quantize(image, 3, machine) for image in images]
 
 
 def test_predict_and_the_map_of_a_class(engine: ModelEngine) -> None:
@@ -225,13 +225,13 @@ def test_predict_and_the_map_of_a_class(engine: ModelEngine) -> None:
 
 @pytest.mark.parametrize(("model", "fidelity"), [("first", 0.0), ("second", 0.0), ("second", 1.0)])
 def test_a_batch_is_painted_as_its_images_are(engine: ModelEngine, model: str, fidelity: float) -> None:
-    choice = engine.choose("colorcnn", model, 4, fidelity=fidelity)
+    selection = engine.choose("colorcnn", model, 4, fidelity=fidelity)
     images = [ramp(16, 16) // part for part in (1, 2, 3)]
 
-    assert engine.own_size(choice) == 16
-    for image, painted in zip(images, engine.quantize_batch(images, 4, choice), strict=True):
+    assert engine.native_size(selection) == 16
+    for image, quantized in zip(images, engine.quantize_batch(images, 4, selection), strict=True):
         # A batch of another size may round differently, which may turn a tie.
-        assert np.mean(painted.render() != engine.quantize(image, 4, choice).render()) < 0.02
+        assert np.mean(quantized.render() != engine.quantize(image, 4, selection).render()) < 0.02
 
 
 def test_a_batch_is_read_as_its_images_are(engine: ModelEngine) -> None:
@@ -291,12 +291,14 @@ def test_published_networks_are_a_method_of_their_own(tmp_path: Path) -> None:
     engine = ModelEngine(tmp_path, device="cpu")
     engine.load()
     assert engine.methods()[:4] == (*LEARNED_METHODS, "colorcnn_published")
-    choice = engine.choose("colorcnn_published", None, 2)
-    assert choice == engine.choose("colorcnn_published", "two", 2) == Choice("colorcnn_published", "two", "teacher")
-    assert choice.on_device and engine.quantize(ramp(), 2, choice).colors <= 2
-    assert (engine.own_size(choice), engine.own_size(engine.choose("colorcnn", "ours", 2))) == (None, 16)
+    selection = engine.choose("colorcnn_published", None, 2)
+    assert (
+        selection == engine.choose("colorcnn_published", "two", 2) == Selection("colorcnn_published", "two", "teacher")
+    )
+    assert selection.on_device and engine.quantize(ramp(), 2, selection).colors <= 2
+    assert (engine.native_size(selection), engine.native_size(engine.choose("colorcnn", "ours", 2))) == (None, 16)
     with pytest.raises(ValueError, match="one image at a time"):
-        engine.quantize_batch([ramp()], 2, choice)
+        engine.quantize_batch([ramp()], 2, selection)
     with pytest.raises(BadOption, match="there is one for 2"):
         engine.choose("colorcnn_published", None, 3)
     with pytest.raises(BadOption, match="'colorcnn_published' heeds no `fidelity`"):
@@ -304,5 +306,5 @@ def test_published_networks_are_a_method_of_their_own(tmp_path: Path) -> None:
     assert engine.choose("colorcnn_published", None, 2, "other").model == "two-other"
     with pytest.raises(UnknownModel, match="loaded are two, two-other"):
         engine.choose("colorcnn_published", "ours", 2)
-    quantizer = ModelLoader(tmp_path, "cpu").quantizer(Setting(choice.method, choice.model))
-    assert quantizer.quantize(ramp(), 2) == engine.quantize(ramp(), 2, choice)
+    quantizer = ModelLoader(tmp_path, "cpu").quantizer(Setting(selection.method, selection.model))
+    assert quantizer.quantize(ramp(), 2) == engine.quantize(ramp(), 2, selection)

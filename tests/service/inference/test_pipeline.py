@@ -13,8 +13,8 @@ from httpx import AsyncClient, Response
 from models.codecs import png
 from models.palette_image import PaletteImage
 from service.app import create_app
-from service.inference.admission import Room
-from service.runtime.timing import Stopwatch
+from service.inference.admission import PixelBudget
+from service.runtime.timing import Timer
 from service.schemas.options import find_class
 from service.settings import Settings
 from tests.service.api.test_bad_input import problem
@@ -25,69 +25,71 @@ from tests.service.images import PHOTO
 pytestmark = pytest.mark.anyio
 
 
-async def start_painting(client: AsyncClient, engine: FakeEngine, tasks: TaskGroup, answers: list[Response]) -> None:
+async def start_quantizing(
+    client: AsyncClient, engine: FakeEngine, tasks: TaskGroup, responses: list[Response]
+) -> None:
     """Start a request, and return when it is inside `quantize` or at least inside the service."""
 
     async def post() -> None:
-        answers.append(await client.post("/quantize", content=PHOTO))
+        responses.append(await client.post("/quantize", content=PHOTO))
 
     tasks.start_soon(post)
     with anyio.fail_after(PATIENCE):
         await anyio.to_thread.run_sync(engine.painting.wait, PATIENCE)
 
 
-async def inside(app: FastAPI, requests: int) -> None:
+async def in_flight(app: FastAPI, requests: int) -> None:
     with anyio.fail_after(PATIENCE):
-        while app.state.service.pipeline.admission._inside < requests:
+        while app.state.service.pipeline.admission._in_flight < requests:
             await anyio.sleep(0.002)
 
 
 async def test_a_full_queue_refuses_at_once_and_recovers(app: FastAPI, client: AsyncClient, engine: FakeEngine) -> None:
     """The engine waits until the refusal has come, so a service that let the fourth request wait would never answer."""
-    engine.may_paint.clear()
-    answers: list[Response] = []
+    engine.may_quantize.clear()
+    responses: list[Response] = []
     async with anyio.create_task_group() as tasks:
         for _ in range(3):
-            await start_painting(client, engine, tasks, answers)
-        await inside(app, 3)
+            await start_quantizing(client, engine, tasks, responses)
+        await in_flight(app, 3)
         refused = await client.post("/quantize", content=PHOTO)
         alive = await client.get("/healthz")
-        engine.may_paint.set()
+        engine.may_quantize.set()
     after = await client.post("/quantize", content=PHOTO)
 
     assert problem(refused) == (503, "queue-full")
     assert refused.headers["retry-after"] == "2"
     assert alive.status_code == 200
-    assert [answer.status_code for answer in (*answers, after)] == [200] * 4
+    assert [response.status_code for response in (*responses, after)] == [200] * 4
 
 
 async def test_the_device_does_one_thing_at_a_time(app: FastAPI, client: AsyncClient, engine: FakeEngine) -> None:
-    engine.may_paint.clear()
-    answers: list[Response] = []
+    engine.may_quantize.clear()
+    responses: list[Response] = []
     async with anyio.create_task_group() as tasks:
         for _ in range(3):
-            await start_painting(client, engine, tasks, answers)
-        await inside(app, 3)
-        engine.may_paint.set()
+            await start_quantizing(client, engine, tasks, responses)
+        await in_flight(app, 3)
+        engine.may_quantize.set()
 
-    assert engine.most_painters == 1
-    waits = [float(answer.headers["server-timing"].split("queue;dur=")[1].split(",")[0]) for answer in answers]
-    assert len(answers) == 3 and max(waits) > 0
+    assert engine.most_quantizing == 1
+    waits = [float(response.headers["server-timing"].split("queue;dur=")[1].split(",")[0]) for response in responses]
+    assert len(responses) == 3 and max(waits) > 0
 
 
 async def test_others_are_decoded_and_encoded_while_the_device_works(client: AsyncClient, engine: FakeEngine) -> None:
     """The device is held until both answers are there."""
-    engine.may_paint.clear()
-    answers: list[Response] = []
+    engine.may_quantize.clear()
+    responses: list[Response] = []
     async with anyio.create_task_group() as tasks:
-        await start_painting(client, engine, tasks, answers)
+        await start_quantizing(client, engine, tasks, responses)
         for _ in range(2):
             beside = await client.post("/quantize?method=median_cut&recognise=false", content=PHOTO)
             assert beside.status_code == 200
-        assert not answers
-        engine.may_paint.set()
+        assert not responses
+        engine.may_quantize.set()
 
-    assert answers[0].status_code == 200
+    assert responses[0].status_code == 200
 
 
 async def test_a_slow_stage_keeps_no_other_from_working(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,9 +116,9 @@ async def test_a_slow_stage_keeps_no_other_from_working(engine: FakeEngine, monk
 
 
 async def test_a_failed_request_leaves_the_queue(client: AsyncClient) -> None:
-    answers = [await client.post("/quantize", content=b"") for _ in range(5)]
+    responses = [await client.post("/quantize", content=b"") for _ in range(5)]
 
-    assert {answer.status_code for answer in answers} == {400}
+    assert {response.status_code for response in responses} == {400}
 
 
 async def stalled() -> AsyncIterator[bytes]:
@@ -136,46 +138,46 @@ async def test_an_upload_that_stalls_is_ended(engine: FakeEngine) -> None:
 
 async def test_a_request_that_takes_too_long_is_ended(engine: FakeEngine) -> None:
     """One whose image is being painted, and one that waits behind it."""
-    engine.may_paint.clear()
+    engine.may_quantize.clear()
     app = create_app(Settings(request_timeout=0.1), engine)
     async with running(app) as client:
         await loaded(app)
-        answers = [await client.post(path, content=PHOTO) for path in ("/quantize", "/classify")]
-        engine.may_paint.set()
+        responses = [await client.post(path, content=PHOTO) for path in ("/quantize", "/classify")]
+        engine.may_quantize.set()
         after = await client.post("/classify", content=PHOTO)
 
-    assert [problem(answer) for answer in answers] == [(504, "out-of-time")] * 2
-    assert "0.1 seconds" in answers[0].json()["detail"]
+    assert [problem(response) for response in responses] == [(504, "out-of-time")] * 2
+    assert "0.1 seconds" in responses[0].json()["detail"]
     assert after.status_code == 200
 
 
 async def test_the_stopwatch_adds_up() -> None:
-    watch = Stopwatch()
-    watch.add("queue", 1.0)
-    watch.add("queue", 0.5)
-    with watch.measure("model"):
+    timer = Timer()
+    timer.add("queue", 1.0)
+    timer.add("queue", 0.5)
+    with timer.measure("model"):
         pass
 
-    assert (watch.timings().queue, watch.timings().decode) == (1.5, 0.0)
-    assert watch.timings().model > 0
+    assert (timer.timings().queue, timer.timings().decode) == (1.5, 0.0)
+    assert timer.timings().model > 0
 
 
 async def test_room_is_held_in_the_order_of_coming_and_given_back() -> None:
     """The small one comes after the large one, for which there is no room: it does not pass, nor go twice."""
-    room, order = Room(10), list[str]()
+    room, order = PixelBudget(10), list[str]()
 
-    async def hold(name: str, pixels: int) -> None:
-        async with room.hold(Stopwatch(), pixels):
+    async def reserve(name: str, pixels: int) -> None:
+        async with room.reserve(Timer(), pixels):
             order.append(name)
 
     async with anyio.create_task_group() as tasks:
-        async with room.hold(Stopwatch(), 10) as held:
-            held.shrink(4)
-            held.shrink(8)  # does not grow again
-            async with room.hold(Stopwatch(), 6):
-                tasks.start_soon(hold, "large", 7)
+        async with room.reserve(Timer(), 10) as reservation:
+            reservation.shrink(4)
+            reservation.shrink(8)  # does not grow again
+            async with room.reserve(Timer(), 6):
+                tasks.start_soon(reserve, "large", 7)
                 await checkpoint()
-                tasks.start_soon(hold, "small", 1)
+                tasks.start_soon(reserve, "small", 1)
                 await checkpoint()
             await checkpoint()
             assert order == []
@@ -186,8 +188,8 @@ async def test_room_is_held_in_the_order_of_coming_and_given_back() -> None:
 
 
 async def test_who_leaves_while_waiting_for_room_takes_none() -> None:
-    room = Room(1)
-    async with anyio.create_task_group() as tasks, room.hold(Stopwatch(), 1):
+    room = PixelBudget(1)
+    async with anyio.create_task_group() as tasks, room.reserve(Timer(), 1):
         for granted in (False, True):
             scope = anyio.CancelScope()
             tasks.start_soon(_hold, room, scope)
@@ -201,9 +203,9 @@ async def test_who_leaves_while_waiting_for_room_takes_none() -> None:
     assert room._free == 2  # one was given on top, and came back from who left with it
 
 
-async def _hold(room: Room, scope: anyio.CancelScope) -> None:
+async def _hold(room: PixelBudget, scope: anyio.CancelScope) -> None:
     with scope:
-        async with room.hold(Stopwatch(), 1):
+        async with room.reserve(Timer(), 1):
             await anyio.sleep_forever()
 
 

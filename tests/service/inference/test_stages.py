@@ -7,8 +7,8 @@ import pytest
 from service.errors import OutOfMemory
 from service.inference import stages
 from service.inference.device import Device
-from service.inference.stages import Steps
-from service.runtime.timing import Stopwatch
+from service.inference.stages import Stages
+from service.runtime.timing import Timer
 from service.schemas.options import ImageOptions
 from service.settings import Settings
 from tests.service.fakes import FakeEngine
@@ -25,18 +25,18 @@ def with_chunk(file: bytes, kind: bytes, data: bytes) -> bytes:
 
 
 @pytest.fixture
-def made(engine: FakeEngine, settings: Settings) -> Steps:
-    return Steps(engine, Device(engine, settings), settings)
+def made(engine: FakeEngine, settings: Settings) -> Stages:
+    return Stages(engine, Device(engine, settings), settings)
 
 
 @pytest.mark.parametrize(("pixels", "here"), [(64 * 64, True), (64 * 64 + 1, False)])
-async def test_few_pixels_are_worked_on_where_they_are(made: Steps, pixels: int, here: bool) -> None:
-    watch = Stopwatch()
+async def test_few_pixels_are_worked_on_where_they_are(made: Stages, pixels: int, here: bool) -> None:
+    timer = Timer()
 
-    thread = await made.run(watch, "encode", threading.current_thread, pixels)
+    thread = await made.run(timer, "encode", threading.current_thread, pixels)
 
     assert (thread is threading.current_thread()) is here
-    assert watch.timings().encode > 0
+    assert timer.timings().encode > 0
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ async def test_few_pixels_are_worked_on_where_they_are(made: Steps, pixels: int,
     ],
 )
 async def test_only_a_small_png_is_decoded_where_it_is(
-    made: Steps, monkeypatch: pytest.MonkeyPatch, file: bytes, here: bool
+    made: Stages, monkeypatch: pytest.MonkeyPatch, file: bytes, here: bool
 ) -> None:
     threads: list[threading.Thread] = []
 
@@ -64,14 +64,14 @@ async def test_only_a_small_png_is_decoded_where_it_is(
 
     monkeypatch.setattr(stages, "decode", decode)
 
-    await made.decode(Stopwatch(), file, ImageOptions(), 10**6)
+    await made.decode(Timer(), file, ImageOptions(), 10**6)
 
     assert [thread is threading.current_thread() for thread in threads] == [here]
 
 
-async def test_too_little_memory_for_a_step_is_a_problem_of_its_own(made: Steps) -> None:
+async def test_too_little_memory_for_a_step_is_a_problem_of_its_own(made: Stages) -> None:
     def hungry() -> None:
         raise MemoryError
 
     with pytest.raises(OutOfMemory, match="smaller image, or try again in 2 seconds"):
-        await made.run(Stopwatch(), "encode", hungry)
+        await made.run(Timer(), "encode", hungry)

@@ -35,7 +35,7 @@ async def test_calls_share_a_process_that_is_not_this_one(work: WorkerProcess) -
     assert first == second != os.getpid()
 
 
-async def test_the_process_is_a_good_neighbour(work: WorkerProcess) -> None:
+async def test_the_process_is_a_good_neighbor(work: WorkerProcess) -> None:
     assert await work(os.getpriority, os.PRIO_PROCESS, 0) >= min(19, os.getpriority(os.PRIO_PROCESS, 0) + 10)
     assert await work(os.getenv, "OMP_NUM_THREADS") == "1"
     assert await work(signal.getsignal, signal.SIGINT) == signal.SIG_IGN

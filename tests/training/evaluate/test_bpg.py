@@ -65,7 +65,7 @@ def test_the_figures_of_the_study(results: Path, tmp_path: Path) -> None:
     report = figures.Report.of(json.loads(results.read_text()))
     assert report.codec == "BPG 4:4:4"
     shown = {line.get_label() for line in report.figures()["bits"].axes[0].get_lines()}
-    assert shown == {"originals", "2 colours"}
+    assert shown == {"originals", "2 colors"}
     titles = {figure.axes[0].get_title(loc="left") for figure in report.figures().values()}
     assert {"Top-1 over size of BPG", "PSNR to the original over size of BPG"} <= titles
 

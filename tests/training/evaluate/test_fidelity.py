@@ -83,7 +83,7 @@ def test_the_figure_has_a_line_for_each_k(results: Path, tmp_path: Path) -> None
     [file] = figures.main(["--results", str(results), "--out", str(tmp_path)])
     assert file.name == "study-likeness.png"
     axes = figures.Report.of(json.loads(results.read_text())).figures()["likeness"].axes[0]
-    assert {line.get_label() for line in axes.get_lines()} >= {"2 colours", "4 colours"}
+    assert {line.get_label() for line in axes.get_lines()} >= {"2 colors", "4 colors"}
     assert {"0", "0.5", "1"} <= {text.get_text() for text in axes.texts}
 
 

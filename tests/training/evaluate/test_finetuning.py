@@ -137,7 +137,7 @@ def test_figures_of_palettes_and_of_bpg(folder: Path) -> None:
     files = figures.main(["--results", *reports, "--out", str(folder / "drawn")])
     assert [file.name for file in files] == ["tuned-accuracy.png", "tuned-bpg-before.png", "tuned-bpg-after.png"]
     lines = figures.figures_of(folder / "tuned-bpg.json")["after"].axes[0].get_lines()
-    assert {line.get_label() for line in lines} >= {"2 colours", "originals"}
+    assert {line.get_label() for line in lines} >= {"2 colors", "originals"}
 
 
 def test_a_call_without_time_makes_one_row_and_the_next_goes_on(

@@ -46,7 +46,7 @@ def test_the_report_says_which_weights_were_measured(workshop: Workshop) -> None
     assert workshop.report["seeds"] == {"stripes": 0, "painter": 0}
 
 
-def test_the_learned_quantizer_shows_at_two_colours_what_median_cut_hides(workshop: Workshop) -> None:
+def test_the_learned_quantizer_shows_at_two_colors_what_median_cut_hides(workshop: Workshop) -> None:
     learned, classical = (row_of(workshop, Setting(*painter, colors=2)) for painter in PAINTERS[:2])
     assert learned["top1"] > classical["top1"] + 0.3
     assert workshop.report["top1_original"] > 0.9
@@ -68,7 +68,7 @@ def test_a_row_is_what_one_gets_image_by_image(workshop: Workshop, painter: tupl
     assert same == pytest.approx({key: value for key, value in asdict(expected).items() if key != "milliseconds"})
 
 
-def test_truecolour_is_exact_and_jpeg_is_not(workshop: Workshop) -> None:
+def test_truecolor_is_exact_and_jpeg_is_not(workshop: Workshop) -> None:
     exact, lossy = (row_of(workshop, setting) for setting in (Setting("truecolor_png"), Setting("jpeg", quality=20)))
     assert (exact["psnr"], exact["ssim"], exact["kept"]) == (None, 1, 1)
     assert exact["top1"] == workshop.report["top1_original"]

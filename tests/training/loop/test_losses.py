@@ -5,21 +5,21 @@ import math
 import pytest
 import torch
 
-from training.loop.losses import disagreement, regulariser, total_variation
+from training.loop.losses import disagreement, regularizer, total_variation
 
 
 @pytest.mark.parametrize("colors", [2, 5])
-def test_the_regulariser_is_0_where_every_color_owns_a_pixel(colors: int) -> None:
+def test_the_regularizer_is_0_where_every_color_owns_a_pixel(colors: int) -> None:
     owners = torch.arange(colors).expand(3, 1, colors)
     probabilities = torch.nn.functional.one_hot(owners, colors).permute(0, 3, 1, 2).float()
-    assert regulariser(probabilities) == 0
+    assert regularizer(probabilities) == 0
 
 
 @pytest.mark.parametrize("colors", [2, 5])
-def test_the_regulariser_is_largest_where_no_color_is_sure(colors: int) -> None:
+def test_the_regularizer_is_largest_where_no_color_is_sure(colors: int) -> None:
     torch.manual_seed(0)
-    flat = regulariser(torch.full((3, colors, 4, 4), 1 / colors))
-    any_map = regulariser(torch.randn(3, colors, 4, 4).softmax(1))
+    flat = regularizer(torch.full((3, colors, 4, 4), 1 / colors))
+    any_map = regularizer(torch.randn(3, colors, 4, 4).softmax(1))
     assert flat.item() == pytest.approx(math.log2(colors) * (1 - 1 / colors))
     assert 0 < any_map < flat < math.log2(colors)
 
@@ -28,10 +28,10 @@ def test_a_color_that_no_pixel_wants_costs_its_share() -> None:
     probabilities = torch.zeros(1, 4, 2, 2)
     for pixel, color in enumerate((0, 1, 2, 2)):
         probabilities[0, color, pixel // 2, pixel % 2] = 1
-    assert regulariser(probabilities).item() == pytest.approx(2 * 1 / 4)
+    assert regularizer(probabilities).item() == pytest.approx(2 * 1 / 4)
 
 
-def test_neighbours_disagree_where_index_maps_change() -> None:
+def test_neighbors_disagree_where_index_maps_change() -> None:
     indices = torch.tensor([[[0, 0, 1], [0, 2, 1]]])
     probabilities = torch.nn.functional.one_hot(indices, 3).permute(0, 3, 1, 2).float()
     different = 1 + 2 + 1  # in the upper row, in the lower row, one above the other

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from models.networks.classifiers import Classifier, build_classifier
-from models.networks.palette import SoftResult, hard_palette, paint_hard
+from models.networks.palette import SoftResult, hard_palette, render_hard
 from tests.training.conftest import Workshop
 from tests.training.synthetic import stripes
 from training.loop import objective
@@ -57,7 +57,7 @@ def test_straight_through_shows_the_hard_image_and_learns_from_the_soft_one(work
     result = network.soft(images, 3)
     indices = result.probabilities.argmax(1)
     shown = objective._straight_through(images, result)
-    torch.testing.assert_close(shown.detach(), paint_hard(hard_palette(images, indices, 3).palette, indices))
+    torch.testing.assert_close(shown.detach(), render_hard(hard_palette(images, indices, 3).palette, indices))
     ours, soft = (
         torch.autograd.grad((image * images).sum(), network.decoder.out.weight, retain_graph=True)[0]
         for image in (shown, result.images)
@@ -66,7 +66,7 @@ def test_straight_through_shows_the_hard_image_and_learns_from_the_soft_one(work
     torch.testing.assert_close(ours, soft)
 
 
-def test_contrast_and_jitter_fade_as_colours_grow(workshop: Workshop) -> None:
+def test_contrast_and_jitter_fade_as_colors_grow(workshop: Workshop) -> None:
     classifier = frozen(workshop)
     result = SoftResult(torch.full((1, 3, 16, 16), 0.9), torch.zeros(1, 2, 3), torch.zeros(1, 2, 16, 16))
     generator = torch.Generator()
@@ -113,7 +113,7 @@ def test_classifiers_that_read_along_count_as_much(workshop: Workshop) -> None:
 
 
 @pytest.mark.parametrize("soft", [True, False])
-def test_the_rate_counts_neighbours_that_differ_and_edges(workshop: Workshop, soft: bool) -> None:
+def test_the_rate_counts_neighbors_that_differ_and_edges(workshop: Workshop, soft: bool) -> None:
     data, network = stripes(8), around(frozen(workshop)).eval()
     images = data.images.float().div(255)
 
@@ -123,6 +123,6 @@ def test_the_rate_counts_neighbours_that_differ_and_edges(workshop: Workshop, so
         return loss_of(images, data.labels, 4, soft=soft, generator=generator)[0].detach()
 
     result, found = network.soft(images, 4), network.hard(images, 4)
-    painted = result.images if soft else paint_hard(found.palette, found.indices)
+    painted = result.images if soft else render_hard(found.palette, found.indices)
     paid = disagreement(result.probabilities) + total_variation(painted) / total_variation(images)
-    torch.testing.assert_close(loss(0.5) - loss(0.0), 0.5 * (2**2 - 1) * paid.detach())  # of four colours
+    torch.testing.assert_close(loss(0.5) - loss(0.0), 0.5 * (2**2 - 1) * paid.detach())  # of four colors

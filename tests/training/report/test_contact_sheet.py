@@ -27,7 +27,7 @@ def test_the_command_draws_the_photo_with_and_without_activation_maps(workshop: 
     corners = np.argwhere((plain == original[0, 0]).all(axis=2)).tolist()
     tiles = [(y, x) for y, x in corners if np.array_equal(plain[y : y + 256, x : x + 256], original)]
     assert len(tiles) == 3 and len({x for _, x in tiles}) == 1, "a row for each method, the original first in each"
-    assert plain.shape[1] == tiles[0][1] + 3 * 256 + 2 * 8 + 12, "a column for the original and each number of colours"
+    assert plain.shape[1] == tiles[0][1] + 3 * 256 + 2 * 8 + 12, "a column for the original and each number of colors"
     assert mapped.shape == plain.shape
     top = tiles[0][0]
     assert np.ptp(plain[top : top + 256], axis=2).max() < 60, "the photo is gray but for some noise"

@@ -14,7 +14,7 @@ _BLOCK = 64  # side of the largest coding block
 
 
 def slice_qp(file: bytes) -> int:
-    """SliceQpY (H.265, clause 7.4.7.1) of a file of colour that `bpg.encode` made."""
+    """SliceQpY (H.265, clause 7.4.7.1) of a file of color that `bpg.encode` made."""
     parameters, part = container.parse(file).nals
     bits = BitReader(_unescaped(parameters))
     bits.ue()  # pps_pic_parameter_set_id

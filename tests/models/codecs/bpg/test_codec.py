@@ -25,7 +25,7 @@ repeatable = settings(derandomize=True, deadline=None, max_examples=40)
 
 
 def gradient(height: int, width: int) -> NDArray[np.uint8]:
-    """Smooth colours with an edge, what a codec for photos is made for."""
+    """Smooth colors with an edge, what a codec for photos is made for."""
     rows, columns = np.mgrid[:height, :width]
     pixels = np.stack([4 * columns, 3 * rows, 200 - 2 * columns - rows], axis=2)
     pixels[height // 3 :, width // 2 :] += 40
@@ -113,7 +113,7 @@ def test_every_coding_at_every_size(size: tuple[int, int], coding: dict[str, Any
 
     decoded = bpg.decode(data, max_pixels=size[0] * size[1])
     assert decoded.shape == pixels.shape
-    # Half the colour of a few pixels may be most of it: a limit on the error would say nothing there.
+    # Half the color of a few pixels may be most of it: a limit on the error would say nothing there.
     if min(size) > 8 or gray or coding.get("chroma", "444") == "444":
         assert psnr(decoded, pixels) > 32
     check_that_it_keeps_to_the_specification(data, size, coding)

@@ -59,7 +59,7 @@ def test_eight_bits_of_ycbcr_lose_one_level() -> None:
 
 @pytest.mark.parametrize("depth", [8, 10])
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_a_plain_colour_stays_what_it_is_at_any_size(layout: PixelFormat, depth: int) -> None:
+def test_a_plain_color_stays_what_it_is_at_any_size(layout: PixelFormat, depth: int) -> None:
     for height, width in [(1, 1), (1, 2), (2, 1), (3, 5), (16, 9)]:
         pixels = np.full((height, width, 3), (200, 90, 10), dtype=np.uint8)
 

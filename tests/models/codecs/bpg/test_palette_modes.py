@@ -40,7 +40,7 @@ def error(file: bytes, pixels: NDArray[np.uint8]) -> int:
 
 @st.composite
 def palette_images(draw: st.DrawFn, colors: int | None = None) -> PaletteImage:
-    """Small and rough, with colours that may be near each other, equal or unused: the worst there is for a codec."""
+    """Small and rough, with colors that may be near each other, equal or unused: the worst there is for a codec."""
     count = colors or draw(st.integers(1, 6))
     shape = draw(hnp.array_shapes(min_dims=2, max_dims=2, max_side=12))
     palette = draw(hnp.arrays(np.uint8, (count, 3)))
@@ -84,7 +84,7 @@ def test_a_mode_is_not_told_what_it_would_not_keep_to() -> None:
 
 
 @pytest.mark.parametrize(("apart", "kept"), [(1, True), (4, False)])
-def test_near_colours_are_coded_as_rgb(apart: int, *, kept: bool) -> None:
+def test_near_colors_are_coded_as_rgb(apart: int, *, kept: bool) -> None:
     """Those that are one in YCbCr without loss, those that it must code finely at a QP; whatever is smaller."""
     palette = np.array([[90, 9, 9], [90, 9, 9 + apart], [9, 90, 9], [9, 9, 90]], dtype=np.uint8)
     image = PaletteImage(painted(4).indices, palette)
@@ -97,7 +97,7 @@ def test_near_colours_are_coded_as_rgb(apart: int, *, kept: bool) -> None:
     assert data == lossless if kept else len(data) < len(lossless)
 
 
-def test_two_colours_of_a_small_photo_take_less_than_a_png() -> None:
+def test_two_colors_of_a_small_photo_take_less_than_a_png() -> None:
     image = painted(2)
 
     assert len(bpg.encode(image, mode="auto")) < len(png.encode(image, effort="max"))
@@ -151,7 +151,7 @@ def test_other_readers_show_an_index_plane_in_black_and_white(palette: list[tupl
     np.testing.assert_array_equal(pixels[..., 0] >= 128, image.indices == white)
 
 
-def test_the_colours_of_an_index_plane_are_a_tiff_color_map() -> None:
+def test_the_colors_of_an_index_plane_are_a_tiff_color_map() -> None:
     image = painted(2)
 
     [extension] = container.parse_header(bpg.encode(image, mode="index"))[0].extensions
@@ -177,7 +177,7 @@ def test_the_limit_on_pixels_is_that_of_decode() -> None:
     ("image", "mode"), [(painted(3), "index"), (photo(), "index"), (painted(2), "smallest"), (photo(), "smallest")]
 )
 def test_modes_that_do_not_suit(image: PaletteImage, mode: Mode) -> None:
-    with pytest.raises(ValueError, match=r"two colours|no such mode"):
+    with pytest.raises(ValueError, match=r"two colors|no such mode"):
         bpg.encode(image, mode=mode)
 
 

@@ -86,7 +86,7 @@ def test_a_slice_of_our_own_without_its_last_byte_is_refused() -> None:
 
 @pytest.mark.parametrize("vector", VALID, ids=str)
 def test_a_picture_that_does_not_fill_its_frame_is_refused(vector: Vector) -> None:
-    """What no slice covers is uninitialised memory in FFmpeg: whatever this process decoded before, of anyone."""
+    """What no slice covers is uninitialized memory in FFmpeg: whatever this process decoded before, of anyone."""
     file = container.parse(vector.data)
 
     for width, height in [(1, 1), (1, 2), (2, 1), (3, 3)]:

@@ -26,7 +26,7 @@ every_quantizer = pytest.mark.parametrize("quantizer", CLASSICAL.values(), ids=l
 
 @st.composite
 def images(draw: st.DrawFn) -> Pixels:
-    """Noise, or noise of neighbouring colours, which octrees merge and means round."""
+    """Noise, or noise of neighboring colors, which octrees merge and means round."""
     height, width = draw(SHAPES)
     top = draw(st.sampled_from([2, 4, 256]))
     generator = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
@@ -46,7 +46,7 @@ def count_colors(pixels: Pixels) -> int:
 
 
 def photo() -> Pixels:
-    """64 x 64 smooth colours with a little noise: 3,000 to 4,000 distinct ones."""
+    """64 x 64 smooth colors with a little noise: 3,000 to 4,000 distinct ones."""
     y, x = np.mgrid[0:64, 0:64]
     smooth = np.stack([x * 3, y * 3, 255 - x - y], axis=-1)
     noise = np.random.default_rng(0).integers(-8, 8, smooth.shape)
@@ -138,7 +138,7 @@ def test_a_photo_is_painted_better_with_more_colors(quantizer: Quantizer) -> Non
 def test_the_error_does_not_grow_with_colors_where_each_step_refines_the_last(
     name: str, pixels: Pixels, colors: list[int]
 ) -> None:
-    """Of the others, some may find a worse optimum with more colours, and some start anew."""
+    """Of the others, some may find a worse optimum with more colors, and some start anew."""
     few, many = (CLASSICAL[name].quantize(pixels, number).render() for number in colors)
     error_of_few, error_of_many = (np.square(painted - pixels.astype(float)).mean() for painted in (few, many))
     rounding = 0.25  # of means to 8 bits: at most half a level in each channel

@@ -1,4 +1,4 @@
-"""models/quantizers/classical/imagequant.py: what libvips paints, and the merging for the numbers of colours in between."""
+"""models/quantizers/classical/imagequant.py: what libvips paints, and the merging for the numbers of colors in between."""
 
 import io
 from itertools import combinations
@@ -43,7 +43,7 @@ def growth(one: tuple[NDArray[np.float64], int], other: tuple[NDArray[np.float64
 
 
 @pytest.mark.parametrize("colors", [2, 3, 5, 8, 9, 17, 32, 33, 64, 65, 127, 129, 200])
-def test_every_number_of_colours(colors: int) -> None:
+def test_every_number_of_colors(colors: int) -> None:
     assert ImageQuant().quantize(photo(), colors).colors == colors
 
 

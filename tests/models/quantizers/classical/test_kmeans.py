@@ -10,14 +10,14 @@ from models.quantizers.classical.median_cut import MedianCut
 from models.quantizers.classical.wu import Wu
 from models.rgb import Pixels
 
-CENTRES = np.array([[20, 30, 200], [200, 40, 30], [120, 220, 90], [230, 230, 230], [40, 90, 40]])
+CENTERS = np.array([[20, 30, 200], [200, 40, 30], [120, 220, 90], [230, 230, 230], [40, 90, 40]])
 
 
 def blobs() -> tuple[Pixels, NDArray[np.intp]]:
-    """40 x 50 pixels within 10 levels of one of five centres, and which one."""
+    """40 x 50 pixels within 10 levels of one of five centers, and which one."""
     generator = np.random.default_rng(1)
-    which = generator.integers(0, len(CENTRES), (40, 50))
-    return (CENTRES[which] + generator.integers(-10, 11, (40, 50, 3))).astype(np.uint8), which
+    which = generator.integers(0, len(CENTERS), (40, 50))
+    return (CENTERS[which] + generator.integers(-10, 11, (40, 50, 3))).astype(np.uint8), which
 
 
 def smooth(side: int) -> Pixels:
@@ -32,15 +32,15 @@ def error(painted: Pixels, pixels: Pixels) -> float:
 
 def test_entries_are_the_means_of_clusters_that_are_apart() -> None:
     pixels, which = blobs()
-    painted = KMeans("srgb").quantize(pixels, len(CENTRES)).render()
-    for cluster in range(len(CENTRES)):
+    painted = KMeans("srgb").quantize(pixels, len(CENTERS)).render()
+    for cluster in range(len(CENTERS)):
         assert np.abs(painted[which == cluster] - pixels[which == cluster].mean(0)).max() <= 0.5
 
 
 def test_means_are_taken_in_the_space() -> None:
     pixels, which = blobs()
-    painted = KMeans("oklab").quantize(pixels, len(CENTRES)).render()
-    for cluster in range(len(CENTRES)):
+    painted = KMeans("oklab").quantize(pixels, len(CENTERS)).render()
+    for cluster in range(len(CENTERS)):
         mean = oklab.to_srgb(oklab.from_srgb(pixels[which == cluster]).mean(0, keepdims=True))
         assert (painted[which == cluster] == mean).all()
 
@@ -71,7 +71,7 @@ def test_a_sample_is_enough() -> None:
 
 
 @pytest.mark.parametrize("space", ["srgb", "oklab"])
-def test_a_sample_with_fewer_colours_than_asked_for(space: str) -> None:
+def test_a_sample_with_fewer_colors_than_asked_for(space: str) -> None:
     """scikit-learn would warn, and warnings are errors here."""
     pixels = np.zeros((400, 400, 3), np.uint8)
     pixels[200, 100:120] = np.arange(60).reshape(20, 3) + 100

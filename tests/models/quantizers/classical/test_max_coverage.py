@@ -8,7 +8,7 @@ from models.quantizers.classical.max_coverage import MaxCoverage
 
 
 def farthest_first(pixels: NDArray[np.uint8], colors: int) -> list[list[int]]:
-    """The colour farthest from the mean, then each time the one farthest from all so far."""
+    """The color farthest from the mean, then each time the one farthest from all so far."""
     points = pixels.reshape(-1, 3).astype(float)
     found = [points[np.square(points - np.floor(points.mean(0) + 0.5)).sum(1).argmax()]]
     while len(found) < colors:
@@ -24,7 +24,7 @@ def test_the_palette_is_that_of_the_traversal(colors: int) -> None:
     assert sorted(palette.tolist()) == sorted(farthest_first(pixels, colors))
 
 
-def test_one_rare_colour_is_kept() -> None:
+def test_one_rare_color_is_kept() -> None:
     pixels = np.random.default_rng(0).integers(100, 110, (30, 30, 3), dtype=np.uint8)
     pixels[7, 9] = 250, 0, 0
     assert MaxCoverage().quantize(pixels, 2).render()[7, 9].tolist() == [250, 0, 0]

@@ -22,7 +22,7 @@ def squared_error(pixels: NDArray[np.float64]) -> float:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_two_colours_are_those_of_the_best_plane_between_cells(seed: int) -> None:
+def test_two_colors_are_those_of_the_best_plane_between_cells(seed: int) -> None:
     pixels = noise(0, 256, seed)
     flat = pixels.reshape(-1, 3).astype(float)
     sides = [flat[:, axis] < plane for axis in range(3) for plane in range(8, 256, 8)]
@@ -61,5 +61,5 @@ def test_the_box_with_the_largest_error_is_split_next() -> None:
 
 
 def test_an_image_of_little_contrast_has_boxes_too() -> None:
-    """Its colours would share one of the cells that span all colours."""
+    """Its colors would share one of the cells that span all colors."""
     assert Wu().quantize(noise(96, 104, 0), 40).colors == 40

@@ -36,7 +36,7 @@ def make_pixels(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
 
 @settings(max_examples=40)
 @given(height=st.integers(1, 40), width=st.integers(1, 40), colors=st.integers(2, 256), seed=st.integers(0, 9))
-def test_at_most_k_colours_of_the_image_s_own_size_each_the_mean_of_its_pixels(
+def test_at_most_k_colors_of_the_image_s_own_size_each_the_mean_of_its_pixels(
     height: int, width: int, colors: int, seed: int
 ) -> None:
     pixels = make_pixels(height, width, seed)
@@ -51,7 +51,7 @@ def test_at_most_k_colours_of_the_image_s_own_size_each_the_mean_of_its_pixels(
 
 @given(colors=st.integers(2, 256), seed=st.integers(0, 9))
 @settings(max_examples=20)
-def test_an_image_with_no_more_than_k_colours_comes_back_exactly(colors: int, seed: int) -> None:
+def test_an_image_with_no_more_than_k_colors_comes_back_exactly(colors: int, seed: int) -> None:
     palette = make_pixels(colors, 1, seed)[:, 0]
     pixels = palette[np.random.default_rng(seed).integers(0, colors, (20, 30))]
     assert np.array_equal(QUANTIZER.quantize(pixels, colors).render(), pixels)
@@ -86,8 +86,8 @@ def test_a_batch_is_painted_as_its_images_are() -> None:
         assert np.mean(painted.render() != alone.render()) < 0.02
 
 
-def test_an_image_that_the_network_would_paint_blank_keeps_two_colours(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A structure that favours one index everywhere: without a second look the answer would be one flat colour."""
+def test_an_image_that_the_network_would_paint_blank_keeps_two_colors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A structure that favors one index everywhere: without a second look the answer would be one flat color."""
     plan = ColorCNN.plan
 
     def partial_to_one(self: ColorCNN, view: Tensor, pixels: Tensor, colors: int) -> Plan:
@@ -118,7 +118,7 @@ class _Allocations(TorchDispatchMode):
 
 
 @pytest.mark.parametrize(("colors", "structure"), [(2, 4 * 2 * 16 * 16), (45, 4 * 45 * 16 * 16), (256, 0)])
-def test_memory_does_not_grow_with_pixels_times_colours(
+def test_memory_does_not_grow_with_pixels_times_colors(
     colors: int, structure: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At most 32 bytes for each pixel of a tile or of a batch (four numbers in float64), or the structure."""
@@ -154,7 +154,7 @@ def test_the_sums_of_the_pixels_of_each_index(shape: tuple[int, int, int]) -> No
 
 
 @pytest.mark.parametrize("colors", [-1, 0, 1, 257])
-def test_colours_out_of_range_are_refused(colors: int) -> None:
+def test_colors_out_of_range_are_refused(colors: int) -> None:
     with pytest.raises(BadOption, match="2 to 256"):
         QUANTIZER.quantize(make_pixels(4, 4), colors)
 

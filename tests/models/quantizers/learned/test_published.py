@@ -1,4 +1,4 @@
-"""models/quantizers/learned/published.py: one network for each number of colours."""
+"""models/quantizers/learned/published.py: one network for each number of colors."""
 
 import numpy as np
 import pytest
@@ -37,13 +37,13 @@ def test_it_paints_what_the_network_says_in_the_means_of_its_pixels(quantizer: P
     assert 1 < painted.colors <= colors
 
 
-def test_an_image_of_few_colours_comes_back_exactly(quantizer: PublishedQuantizer) -> None:
+def test_an_image_of_few_colors_comes_back_exactly(quantizer: PublishedQuantizer) -> None:
     pixels = np.array([[[0, 0, 0], [9, 8, 7]]], np.uint8)
     assert np.array_equal(quantizer.quantize(pixels, quantizer.network.config.colors).render(), pixels)
 
 
-def test_other_numbers_of_colours_are_refused(quantizer: PublishedQuantizer) -> None:
-    with pytest.raises(BadOption, match="colours only, not with 3"):
+def test_other_numbers_of_colors_are_refused(quantizer: PublishedQuantizer) -> None:
+    with pytest.raises(BadOption, match="colors only, not with 3"):
         quantizer.quantize(PIXELS, 3)
     with pytest.raises(BadOption, match="2 to 256"):
         quantizer.quantize(PIXELS, 1)

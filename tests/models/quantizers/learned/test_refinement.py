@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from models.networks.colorcnn import ColorCNN, Plan
-from models.networks.palette import hard_palette, paint, paint_hard
+from models.networks.palette import hard_palette, paint, render_hard
 from models.quantizers.learned import refinement
 from models.quantizers.learned.colorcnn import LearnedQuantizer
 from models.quantizers.learned.refinement import refined
@@ -32,12 +32,12 @@ def make_lively(*strengths: float) -> ColorCNN:
 
 def shown(network: ColorCNN, views: Tensor, plan: Plan) -> Tensor:
     indices = network.indices(views, plan)
-    return paint_hard(hard_palette(views, indices, plan.offsets.shape[1]).palette, indices)
+    return render_hard(hard_palette(views, indices, plan.offsets.shape[1]).palette, indices)
 
 
 @torch.inference_mode()
 def costs(network: ColorCNN, views: Tensor, plan: Plan) -> tuple[Tensor, Tensor]:
-    """Of each image: what is minimised, and the part of it that is the classifier's."""
+    """Of each image: what is minimized, and the part of it that is the classifier's."""
     painted = shown(network, views, plan)
     said, read = (network.encoder(images).log_softmax(1) for images in (views, painted))
     divergence = (said.exp() * (said - read)).sum(1)
@@ -95,7 +95,7 @@ def test_the_slope_is_that_of_equations_1_and_2_straight_through() -> None:
     palette = hard_palette(views, indices, 4).palette
     temperature = torch.full((3, 1, 1, 1), 2.0)
     soft = paint(palette, (logits / temperature).softmax(1))
-    painted = (paint_hard(palette, indices) - soft).detach() + soft
+    painted = (render_hard(palette, indices) - soft).detach() + soft
     divergence = F.kl_div(network.encoder(painted).log_softmax(1), answers, reduction="none", log_target=True).sum(1)
     cost = divergence + 5 * (painted - views).square().mean((1, 2, 3))
     (gradient,) = torch.autograd.grad(cost.sum(), logits)

@@ -104,7 +104,7 @@ def test_without_the_search_structure_is_as_strong_as_it_was_learned() -> None:
 
 @pytest.mark.parametrize(("strengths", "heeds"), [((0.5,), False), ((0.0, 1.0), True)])
 def test_fidelity_is_heeded_where_there_is_a_choice(strengths: tuple[float, ...], heeds: bool) -> None:
-    assert LearnedQuantizer(make_network(*strengths), torch.device("cpu")).heeds_fidelity is heeds
+    assert LearnedQuantizer(make_network(*strengths), torch.device("cpu")).supports_fidelity is heeds
 
 
 def test_the_quantizer_paints_what_was_found() -> None:
