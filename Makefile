@@ -46,26 +46,26 @@ format: $(DEV_INSTALLED) ## let ruff format the code and mend what it can
 	$(IN_VENV) -m ruff check --fix .
 	$(IN_VENV) -m ruff format .
 
-bench: $(DEV_INSTALLED) ## how quick all of it is, as ratios, in minutes, into results/serving.json
-	$(IN_VENV) -m tests.benchmarks.serving --out results/serving.json
+bench: $(DEV_INSTALLED) ## how quick all of it is, as ratios, in minutes, into docs/results/data/serving.json
+	$(IN_VENV) -m tests.benchmarks.serving --out docs/results/data/serving.json
 
-bench-isolation: $(DEV_INSTALLED) ## how quick /quantize stays while a benchmark runs, into results/isolation.json
-	$(IN_VENV) -m tests.benchmarks.isolation --out results/isolation.json
+bench-isolation: $(DEV_INSTALLED) ## how quick /quantize stays while a benchmark runs, into docs/results/data/isolation.json
+	$(IN_VENV) -m tests.benchmarks.isolation --out docs/results/data/isolation.json
 
-bench-refinement: $(DEV_INSTALLED) ## what colorcnn_refined costs beside colorcnn, as ratios, into results/refinement.json
-	$(IN_VENV) -m tests.benchmarks.refinement --out results/refinement.json
+bench-refinement: $(DEV_INSTALLED) ## what colorcnn_refined costs beside colorcnn, as ratios, into docs/results/data/refinement.json
+	$(IN_VENV) -m tests.benchmarks.refinement --out docs/results/data/refinement.json
 
-bench-bpg: $(DEV_INSTALLED) ## milliseconds and bytes of BPG at three sizes, 1 and 2 threads, into results/bpg-speed.json
-	$(IN_VENV) -m tests.benchmarks.bpg --out results/bpg-speed.json
+bench-bpg: $(DEV_INSTALLED) ## milliseconds and bytes of BPG at three sizes, 1 and 2 threads, into docs/results/data/bpg-speed.json
+	$(IN_VENV) -m tests.benchmarks.bpg --out docs/results/data/bpg-speed.json
 
-soak: $(DEV_INSTALLED) ## ten times the capacity for a minute, then SIGTERM, into results/soak.json
-	$(IN_VENV) -m tests.benchmarks.soak --seconds 60 --out results/soak.json
+soak: $(DEV_INSTALLED) ## ten times the capacity for a minute, then SIGTERM, into docs/results/data/soak.json
+	$(IN_VENV) -m tests.benchmarks.soak --seconds 60 --out docs/results/data/soak.json
 
-check-image: $(DEV_INSTALLED) ## the image's commands without Docker: build, start, size, into results/container.json
-	$(IN_VENV) -m tests.benchmarks.container --torch-index "$(TORCH_INDEX)" --out results/container.json
+check-image: $(DEV_INSTALLED) ## the image's commands without Docker: build, start, size, into docs/results/data/container.json
+	$(IN_VENV) -m tests.benchmarks.container --torch-index "$(TORCH_INDEX)" --out docs/results/data/container.json
 
-fuzz: $(DEV_INSTALLED) ## 100,000 mutated uploads and requests against a real server, into results/fuzz.json
-	$(IN_VENV) -m tests.fuzz --cases 100000 --seed 0 --out results/fuzz.json
+fuzz: $(DEV_INSTALLED) ## 100,000 mutated uploads and requests against a real server, into docs/results/data/fuzz.json
+	$(IN_VENV) -m tests.fuzz --cases 100000 --seed 0 --out docs/results/data/fuzz.json
 
 reproduce-%: $(DEV_INSTALLED) ## make a row of the tables again: % is a file of training/recipes/, ARGS="--minutes 9" a limit
 	$(IN_VENV) -m training.reproduce $* $(ARGS)

@@ -55,22 +55,22 @@ FIGURES = [
 
 
 def measured(name: str = "cifar10") -> dict[str, Any]:
-    content: dict[str, Any] = json.loads((ROOT / "results" / f"{name}.json").read_text())
+    content: dict[str, Any] = json.loads((ROOT / "docs/results/data" / f"{name}.json").read_text())
     return content
 
 
 def beside(report: str) -> list[Path]:
     """The files whose rows stand with those of a report."""
-    return [ROOT / "results" / f"{report}-refined.json"] if report in REFINED else []
+    return [ROOT / "docs/results/data" / f"{report}-refined.json"] if report in REFINED else []
 
 
 def tables_of(report: str) -> Mapping[str, str]:
-    return tables(read_together(ROOT / "results" / f"{report}.json", beside(report)))
+    return tables(read_together(ROOT / "docs/results/data" / f"{report}.json", beside(report)))
 
 
 @cache
 def figures_of(report: str) -> Mapping[str, Figure]:
-    return figures.figures_of(ROOT / "results" / f"{report}.json", beside(report))
+    return figures.figures_of(ROOT / "docs/results/data" / f"{report}.json", beside(report))
 
 
 def top1_of(name: str) -> dict[tuple[str, int], float]:
@@ -80,7 +80,7 @@ def top1_of(name: str) -> dict[tuple[str, int], float]:
 
 def logged(name: str) -> list[dict[str, Any]]:
     """The epochs of a shipped run."""
-    rows = map(json.loads, (ROOT / "results" / "logs" / f"{name}.jsonl").read_text().splitlines())
+    rows = map(json.loads, (ROOT / "docs/results/logs" / f"{name}.jsonl").read_text().splitlines())
     return [row for row in rows if row["event"] == "epoch"]
 
 
@@ -115,7 +115,7 @@ def test_results_hold_every_table_of_every_evaluation(report: str) -> None:
 
 
 def test_results_open_with_every_trained_row() -> None:
-    for title, table in rows.tables(ROOT / "results").items():
+    for title, table in rows.tables(ROOT / "docs/results").items():
         assert f"{title}:\n\n{table}\n" in text_of("RESULTS.md"), title
 
 
@@ -165,7 +165,7 @@ def test_what_is_said_of_tiny_imagenet_is_what_was_measured() -> None:
 
 
 def test_what_is_said_of_refining_on_tiny_imagenet_is_what_was_measured() -> None:
-    whole = read_together(ROOT / "results" / "tiny-imagenet-200.json", beside("tiny-imagenet-200"))
+    whole = read_together(ROOT / "docs/results/data" / "tiny-imagenet-200.json", beside("tiny-imagenet-200"))
     rows = {(row["method"], row["colors"]): row for row in whole["rows"]}
     plain, refined = rows["colorcnn", 2], rows["colorcnn_refined", 2]
     share = {k: 100 * rows["colorcnn_refined", k]["top1"] for k in (2, 4, 8, 16, 32, 64)}
@@ -317,7 +317,7 @@ def test_what_another_classifier_reads_of_refined_images_is_told_as_it_was_measu
 
 
 def test_what_is_said_of_refining_is_what_was_measured() -> None:
-    whole = read_together(ROOT / "results" / "cifar10.json", beside("cifar10"))
+    whole = read_together(ROOT / "docs/results/data" / "cifar10.json", beside("cifar10"))
     rows = {(row["method"], row["colors"]): row for row in whole["rows"]}
     gap = {k: 100 * (whole["top1_original"] - rows["colorcnn_refined", k]["top1"]) for k in (2, 4, 8, 16, 32, 64)}
     plain, refined = rows["colorcnn", 2], rows["colorcnn_refined", 2]
@@ -358,8 +358,8 @@ def test_the_table_of_the_readme_is_that_of_the_results() -> None:
 
 @pytest.mark.parametrize(("report", "name"), FIGURES)
 def test_every_figure_is_shown_and_is_that_of_the_json(report: str, name: str) -> None:
-    file = ROOT / "results" / f"{report}-{name}.png"
-    assert f"](results/{file.name})" in text_of("RESULTS.md")
+    file = ROOT / "docs/results/figures" / f"{report}-{name}.png"
+    assert f"](docs/results/figures/{file.name})" in text_of("RESULTS.md")
     figure = figures_of(report)[name]
     with Image.open(file) as shown, Image.open(io.BytesIO(png(figure))) as drawn:
         grays = [np.asarray(picture.convert("L"), dtype=np.int16) for picture in (shown, drawn)]
@@ -453,7 +453,7 @@ def test_the_minutes_are_those_of_the_logs() -> None:
 
 
 def test_the_manifest_has_the_same_accuracy() -> None:
-    reports = [json.loads(file.read_text()) for file in (ROOT / "results").glob("*.json")]
+    reports = [json.loads(file.read_text()) for file in (ROOT / "docs/results/data").glob("*.json")]
     tuned = {row["name"]: row for each in reports if "tuning" in each for row in each["rows"]}
     registry = Registry.open()
     for entry in registry.available():

@@ -1,8 +1,8 @@
 """Turn a finished run into a model that ships: checkpoint in half precision, model card, entry in the manifest.
 
     python -m training.publish --run runs/resnet9 --name cifar10-resnet9
-    python -m training.evaluate --data DATA/cifar10 --classifier cifar10-resnet9 ... --out results/cifar10.json
-    python -m training.publish --run runs/resnet9 --name cifar10-resnet9 --results results/cifar10.json
+    python -m training.evaluate --data DATA/cifar10 --classifier cifar10-resnet9 ... --out docs/results/data/cifar10.json
+    python -m training.publish --run runs/resnet9 --name cifar10-resnet9 --results docs/results/data/cifar10.json
 
 The second time only the accuracy in the manifest and the card change: equal weights give an equal file.
 """

@@ -1,1 +1,1 @@
-"""Measurements of a running service; each writes a JSON file under results/."""
+"""Measurements of a running service; each writes a JSON file under docs/results/data/."""

@@ -1,6 +1,6 @@
 """BPG at three sizes: bytes, milliseconds to encode and decode, and what a second thread brings, measured in one run.
 
-    python -m tests.benchmarks.bpg --out results/bpg-speed.json
+    python -m tests.benchmarks.bpg --out docs/results/data/bpg-speed.json
 
 The photo is scikit-learn's china.jpg: squares of it scaled down to 32x32 and 64x64, and all of it mirrored at its
 borders up to 1024x768, that once more from right to left. Each is coded as it is and painted by k-means. All cases take

@@ -1,6 +1,6 @@
 """What the Dockerfile builds, without Docker: its commands in an empty folder, the service in there, and its size.
 
-    python -m tests.benchmarks.container --out results/container.json
+    python -m tests.benchmarks.container --out docs/results/data/container.json
 
 The service starts with the command and the variables of the image and nothing else, where it may not write, and as
 another user if this one is root; that user must be able to run this Python. The health check of the image must find the

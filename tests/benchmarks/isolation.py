@@ -1,6 +1,6 @@
 """How quick /quantize stays while a /benchmark runs, as a ratio measured in one run.
 
-    python -m tests.benchmarks.isolation --out results/isolation.json
+    python -m tests.benchmarks.isolation --out docs/results/data/isolation.json
 
 One client sends the photo of a cat to a real service again and again, in turns alone and beside benchmarks: one of an
 image of several megabytes that is answered as a page, then one of eight small images, every method and eight numbers of

@@ -1,6 +1,6 @@
 """The served quantizer on its fast path against ColorCNN's U-Net as published, as ratios measured in one run.
 
-    python -m tests.benchmarks.network --out results/network.json
+    python -m tests.benchmarks.network --out docs/results/data/network.json
 
 Both paint the same images from uint8 pixels to palette images, at 32x32 in batches of 64 and one image at 512x512; the
 photo is scikit-learn's china.jpg. The U-Net runs as its authors run it, in float32, eager, its batch norm not folded,

@@ -1,6 +1,6 @@
 """What it costs to refine each image for the classifier, beside the search alone, as ratios measured in one run.
 
-    python -m tests.benchmarks.refinement --out results/refinement.json
+    python -m tests.benchmarks.refinement --out docs/results/data/refinement.json
 
 The same quantizer paints the same images by both methods, which take turns: 64 squares of scikit-learn's china.jpg at
 32x32, as the service paints them together, and the photo at 512x512. An image that is read well enough early is left

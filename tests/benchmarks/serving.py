@@ -1,7 +1,7 @@
 """All that is claimed of the speed of the service, measured in one run: `make bench`.
 
-    python -m tests.benchmarks.serving --out results/serving.json
-    python -m tests.benchmarks.serving --table results/serving.json
+    python -m tests.benchmarks.serving --out docs/results/data/serving.json
+    python -m tests.benchmarks.serving --table docs/results/data/serving.json
 
 The second line prints README's table of the ratios. Each part is a benchmark of its own, with a command of its own.
 """

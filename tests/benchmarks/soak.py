@@ -1,6 +1,6 @@
 """Ten times what a service can do, for a minute, then SIGTERM in the middle of it: is every request answered?
 
-    python -m tests.benchmarks.soak --seconds 60 --out results/soak.json
+    python -m tests.benchmarks.soak --seconds 60 --out docs/results/data/soak.json
 
 A real service with the models that ship, on loopback. What it can do is measured first, with clients that wait for each
 answer; then ten times as many requests a second are offered, whatever it answers. Small images to paint and to classify

@@ -24,9 +24,9 @@ def test_each_part_is_measured_with_its_flags_and_filed_by_its_name(monkeypatch:
 
 
 def test_what_is_stored_has_every_part_with_its_command_and_hardware(capsys: pytest.CaptureFixture[str]) -> None:
-    report = serving.main(["--table", str(ROOT / "results" / "serving.json")])
+    report = serving.main(["--table", str(ROOT / "docs" / "results" / "data" / "serving.json")])
 
-    assert json.loads((ROOT / "results" / "serving.json").read_text()) == report
+    assert json.loads((ROOT / "docs" / "results" / "data" / "serving.json").read_text()) == report
     assert capsys.readouterr().out == f"{serving.table(report)}\n"
     assert report.keys() == serving.PARTS.keys()
     assert all(part["command"].startswith("python -m ") and part["hardware"] for part in report.values())

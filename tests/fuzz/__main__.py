@@ -1,6 +1,6 @@
 """Mutated uploads and requests against a real server process on loopback.
 
-    python -m tests.fuzz --cases 100000 --seed 0 --out results/fuzz.json
+    python -m tests.fuzz --cases 100000 --seed 0 --out docs/results/data/fuzz.json
 
 Of each case: no answer of 500 or more but 503 with Retry-After, an answer within seconds (`client.LIMITS`), and problem
 details where it is refused. Of all: no error in the log, and no growth of memory from the first tenth to the end. The

@@ -1,7 +1,7 @@
 """Every quantizer over a whole test set, as a user gets it: painted, written as an indexed PNG, read back, classified.
 
     python -m training.evaluate --data DATA/cifar10 --classifier cifar10-resnet9 --quantizer cifar10-resnet9-colorcnn \\
-        --out results/cifar10.json
+        --out docs/results/data/cifar10.json
 
 Beside the palettes of each method at each K the same images go through JPEG and WebP at falling quality and through
 truecolor PNG. Nothing is selected here: everything that is asked for gets its row, a mean over all images. What is

@@ -1,7 +1,7 @@
 """BPG of few-color images against BPG of the originals at the same QP: bits, PSNR and a frozen classifier's top-1.
 
     python -m training.evaluate.bpg --data DATA/cifar10 --classifier cifar10-resnet9 \\
-        --quantizer cifar10-resnet9-colorcnn --out results/cifar10-bpg.json
+        --quantizer cifar10-resnet9-colorcnn --out docs/results/data/cifar10-bpg.json
 
 Figure 7 of the reproduction study. The first images of the test set are painted once for each K by the learned
 quantizer, then these and the originals go through BPG at every QP. PSNR is to the original, whatever was coded. What is

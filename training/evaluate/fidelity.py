@@ -1,7 +1,7 @@
 """The option `fidelity` over a test set: what the classifier's eye gives up for the human's, K by K.
 
     python -m training.evaluate.fidelity --data DATA/cifar10 --classifier cifar10-resnet9 \\
-        --quantizer cifar10-resnet9-colorcnn --out results/cifar10-fidelity.json
+        --quantizer cifar10-resnet9-colorcnn --out docs/results/data/cifar10-fidelity.json
 
 The first images of the test set are painted at every fidelity by the learned quantizer, written as indexed PNG files,
 read back and classified. In the rows fidelity is the `quality`, in percent. What is done is kept in a partial file

@@ -1,7 +1,7 @@
 """What fine-tuning the classifier on few-color images gives, setting by setting: figures 6, 8 and 9 of the study.
 
     python -m training.evaluate.finetuning --data DATA/cifar10 --classifier cifar10-resnet9 \\
-        --quantizer cifar10-resnet9-colorcnn --colors 2 4 8 --qps 31 --out results/tuned.json
+        --quantizer cifar10-resnet9-colorcnn --colors 2 4 8 --qps 31 --out docs/results/data/tuned.json
 
 For each number of colors, and with --qps for each QP too, the images are painted (training.quantize_dataset, into --cache), the
 classifier is fine-tuned on them (training.finetune, into --runs), and both classifiers, the published one and the

@@ -1,7 +1,7 @@
 """What an exact index map costs as BPG, coding by coding, against the indexed PNG.
 
     python -m training.evaluate.palette_modes --data DATA/cifar10 --quantizer cifar10-resnet9-colorcnn \\
-        --photos tests/photos/cat.jpg --out results/cifar10-palette-modes.json
+        --photos tests/photos/cat.jpg --out docs/results/data/cifar10-palette-modes.json
 
 Images of the held-out part of train, at the network's size, and whole photos are painted by the learned quantizer and
 by k-means. Each is then written as PNG, and as BPG at the highest QP from which the index map comes back exactly, or

@@ -1,6 +1,6 @@
 """The contact sheet of one photo: in few colors by several methods, with what the classifier sees in each.
 
-    python -m training.report.contact_sheet --photo tests/photos/cat.jpg --out results/cat.png
+    python -m training.report.contact_sheet --photo tests/photos/cat.jpg --out docs/results/figures/cat.png
 
 As figure 2 of the ColorCNN paper; with --cam each tile lies under the activation map of its label, as in figure 1.
 """

@@ -1,8 +1,8 @@
 """Every figure of evaluations, from their JSON files alone.
 
-    python -m training.report.figures --results results/cifar10.json results/cifar10-bpg.json --out results
+    python -m training.report.figures --results docs/results/data/cifar10.json --out docs/results/figures
 
-For results/NAME.json: NAME-accuracy.png, top-1 over log2 K bits as in figure 5 of the ColorCNN paper; NAME-rate.png,
+For NAME.json: NAME-accuracy.png, top-1 over log2 K bits as in figure 5 of the ColorCNN paper; NAME-rate.png,
 top-1 over bits per pixel beside JPEG, WebP and 24-bit PNG; NAME-rate-payload.png, the same without the bytes that do
 not depend on the picture; NAME-quality.png, bytes over PSNR. With `--beside FILE` its rows are drawn too.
 
@@ -11,7 +11,7 @@ NAME-rate.png and NAME-likeness.png, top-1 and PSNR over bits per pixel. Of `tra
 NAME-likeness.png, top-1 over PSNR. Of `training.evaluate.finetuning`: NAME-accuracy.png, top-1 over log2 K before and
 after (figure 6), or, with BPG, NAME-before.png and NAME-after.png, top-1 over bits per pixel (figures 8 and 9).
 
-    python -m training.report.figures --maps 12 40 --data DATA/cifar10 --out results
+    python -m training.report.figures --maps 12 40 --data DATA/cifar10 --out docs/results/figures
 
 DATASET-maps.png: images of the test set by their numbers, in few colors by the shipped quantizer and by median cut,
 under the activation map of their true class, as figures 1 and 2 of the ColorCNN paper; the one figure that is

@@ -1,6 +1,6 @@
-"""The opening tables of RESULTS.md: every trained network beside what was published, from the files in results/ alone.
+"""The opening tables of docs/results: every trained network beside what was published, from JSON and logs alone.
 
-    python -m training.report.rows --results results
+    python -m training.report.rows --results docs/results
 
 A recipe has its lines where a report of `training.evaluate` holds its model and logs/NAME.jsonl tells of its run. Those
 of ablations, which the test set is not read for, are made of the logs alone: mean and spread of their seeds.
@@ -105,7 +105,7 @@ def tables(results: Path, recipes: Path = SHIPPED) -> dict[str, str]:
     known = [Recipe.read(str(file)) for file in sorted(recipes.glob("*.toml"))]
     reports = _evaluations(results)
     trained = list(_measured(reports, results, known))
-    published = json.loads((results / PUBLISHED_FILE).read_text())["rows"]
+    published = json.loads((results / "data" / PUBLISHED_FILE).read_text())["rows"]
     datasets = sorted({each.first.report["dataset"] for each in trained})
     found = {
         **{f"Side by side on {dataset}, top-1 in %": _beside(dataset, published, trained) for dataset in datasets},
@@ -118,7 +118,7 @@ def tables(results: Path, recipes: Path = SHIPPED) -> dict[str, str]:
 
 def _evaluations(results: Path) -> list[Mapping[str, Any]]:
     """What training.evaluate wrote into a folder."""
-    reports = [json.loads(file.read_text()) for file in sorted(results.glob("*.json"))]
+    reports = [json.loads(file.read_text()) for file in sorted((results / "data").glob("*.json"))]
     return [
         each
         for each in reports
@@ -258,7 +258,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m training.report.rows", description="Print the tables of all trained networks in Markdown."
     )
-    parser.add_argument("--results", type=Path, required=True, help="folder of the reports and of logs/")
+    parser.add_argument("--results", type=Path, required=True, help="folder of data/ (the reports) and logs/")
     parser.add_argument("--recipes", type=Path, default=SHIPPED, help="folder of the recipes (those of the project)")
     return parser
 

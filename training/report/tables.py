@@ -1,6 +1,6 @@
-"""The tables of RESULTS.md, in Markdown, from the JSON file of an evaluation alone.
+"""The tables of docs/results, in Markdown, from the JSON file of an evaluation alone.
 
-python -m training.report.tables --results results/cifar10.json
+python -m training.report.tables --results docs/results/data/cifar10.json
 """
 
 import argparse

@@ -27,7 +27,8 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "ours.toml").write_text(RECIPE.format("The ours", "train_colorcnn", [0], "", read))
     ablation = RECIPE.format("Less", "train_colorcnn", [3, 4, 5], "test = false\n", read + 'dataset = "dots"')
     (tmp_path / "less.toml").write_text(ablation)
-    (tmp_path / "logs").mkdir()
+    for name in ("data", "logs"):
+        (tmp_path / name).mkdir()
     for name in ("seer", "ours"):
         (tmp_path / "logs" / f"{name}.jsonl").write_text(logged(3, 2.0))
     for name, share in (("less", 0.5), ("less-seed5", 0.6)):
@@ -48,7 +49,7 @@ def folder(tmp_path: Path) -> Path:
         "published": {"rows": [theirs, theirs | {"dataset": "lines"}]},
     }
     for name, report in reports.items():
-        (tmp_path / f"{name}.json").write_text(json.dumps(report))
+        (tmp_path / "data" / f"{name}.json").write_text(json.dumps(report))
     return tmp_path
 
 
@@ -65,9 +66,9 @@ def test_networks_stand_beside_what_was_published_and_are_measured_with_their_se
 
 def test_what_was_refined_has_a_line_of_its_own(folder: Path) -> None:
     """Its report comes before the other one in the order of their names, and is of the same networks."""
-    report = json.loads((folder / "dots.json").read_text())
+    report = json.loads((folder / "data" / "dots.json").read_text())
     rows = [row("colorcnn_refined", "ours", colors, top1) for colors, top1 in ((2, 0.88), (4, 0.89))]
-    (folder / "dots-refined.json").write_text(json.dumps(report | {"rows": rows}))
+    (folder / "data" / "dots-refined.json").write_text(json.dumps(report | {"rows": rows}))
     _, ours, refined = lines(folder, "Side by side on dots, top-1 in %")
     assert ours == ["The ours", "seer", "90.0", "3", "85.0", *["-"] * 5]
     assert refined == ["The ours, refined for each image", "seer", "90.0", "3", "88.0", "89.0", *["-"] * 4]
@@ -95,10 +96,10 @@ def test_seeds_are_told_as_mean_and_spread(folder: Path) -> None:
     file = folder / "ours.toml"
     file.write_text(file.read_text().replace("[0]", "[0, 7, 8]"))
     (folder / "logs" / "ours-seed8.jsonl").write_text(logged(3, 5.0))
-    report = json.loads((folder / "dots.json").read_text())
+    report = json.loads((folder / "data" / "dots.json").read_text())
     rows = [row("colorcnn", "ours-seed8", 2, 0.75) | {"bits_per_pixel": 1.434, "psnr": 21.0}]
     second = report | {"sha256": {"seer": "a", "ours-seed8": "c"}, "rows": rows}
-    (folder / "ours-seed8.json").write_text(json.dumps(second))
+    (folder / "data" / "ours-seed8.json").write_text(json.dumps(second))
     assert lines(folder, "Side by side on dots, top-1 in %")[1][4] == "80.0 ± 7.1"
     ours = lines(folder, "Every row")[0]
     assert ours[4:] == ["2", "80.0 ± 7.1", "-10.0", "1.33", "20.5", "2", "2 cores", "4"]
@@ -111,7 +112,7 @@ def test_a_classifier_that_had_no_part_in_it_has_a_table_of_its_own(folder: Path
 
 
 def test_without_such_a_reader_there_is_no_such_table(folder: Path) -> None:
-    (folder / "another-reader.json").unlink()
+    (folder / "data" / "another-reader.json").unlink()
     assert len(tables(folder, folder)) == 3
 
 
