@@ -64,7 +64,7 @@ def test_every_package_is_listed_and_every_listed_package_exists() -> None:
 
 def test_every_data_file_is_installed_with_its_package() -> None:
     patterns = [
-        f"{package}/{pattern}"
+        f"{package.replace('.', '/')}/{pattern}"
         for package, entries in PYPROJECT["tool"]["setuptools"]["package-data"].items()
         for pattern in entries
     ]

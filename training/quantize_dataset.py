@@ -33,8 +33,9 @@ from models.quantizers.learned.colorcnn import LearnedQuantizer, load_quantizer
 from models.zoo.registry import Registry
 from training.cli import arguments, numbers
 from training.cli.arguments import add_data_flags, add_models_flag, command, require_data
+from training.data import workers
 from training.data.datasets import DatasetError, LabelledImages, load, write_part
-from training.data.workers import Images, parts, worker_pool
+from training.data.workers import Images, parts
 from training.loop.distributed import choose_device
 
 HEADER_FILE = "painted.json"
@@ -109,7 +110,7 @@ def main(argv: Sequence[str] | None = None) -> Path:
     is_painted = (folder / HEADER_FILE).exists()
     size = learned.size if learned else args.size
     source = Source.painted(folder) if is_painted else Source.original(folder, args, size)
-    with worker_pool(args.workers) as pool:
+    with workers.worker_pool(args.workers) as pool:
         paint(source, painting, learned, args.out, pool)
     return Path(args.out)
 

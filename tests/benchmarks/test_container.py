@@ -38,7 +38,7 @@ def test_the_instructions_are_followed_under_another_root(tmp_path: Path, monkey
 
     assert (tmp_path / "app" / "word").read_text() == "hello\n"
     assert (tmp_path / "requirements" / "copy").read_bytes() == (ROOT / "LICENSE").read_bytes()
-    assert (tmp_path / "app" / "models" / "manifest.json").is_file()
+    assert (tmp_path / "app" / "models" / "zoo" / "manifest.json").is_file()
     assert image.variables == {"A": f"{tmp_path}/app/bin:/home/one", "B": "2"}
     assert (image.folder, image.health, image.command) == (tmp_path / "app", ["true", "x"], ["sleep", "1"])
 

@@ -12,9 +12,9 @@ from PIL import Image
 
 from tests.training.synthetic import stripes
 from training import publish, train_classifier, train_colorcnn
+from training.data import workers
 from training.data.datasets import LabelledImages
 from training.evaluate import __main__ as evaluate
-from training.evaluate import harness
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class InThisProcess(Executor):
 def pool_in_this_process() -> Iterator[None]:
     """For modules whose scripts map plain functions over a pool."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(harness, "worker_pool", lambda workers: InThisProcess())
+        patch.setattr(workers, "worker_pool", lambda workers: InThisProcess())
         yield
 
 

@@ -17,10 +17,9 @@ from models.quantizers.learned.colorcnn import load_quantizer
 from models.zoo.registry import Registry
 from tests.training.conftest import Workshop
 from training import quantize_dataset
+from training.data import workers
 from training.data.datasets import DatasetError, LabelledImages, load, mean_file_size
-from training.data.workers import worker_pool
 from training.data.workers import worker_pool as processes
-from training.evaluate import harness
 
 pytestmark = pytest.mark.usefixtures("pool_in_this_process")
 
@@ -100,7 +99,7 @@ def test_originals_go_through_bpg_without_being_painted(workshop: Workshop, tmp_
 def test_a_classical_quantizer_can_paint_in_processes_of_its_own(
     workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(harness, "worker_pool", processes)
+    monkeypatch.setattr(workers, "worker_pool", processes)
     painted = call(workshop, tmp_path / "octree", "--method", "octree", "--colors", "4", *CHOSEN)
     source = originals(workshop)["test"].images[5].permute(1, 2, 0).numpy()
     expected = CLASSICAL["octree"].quantize(source, 4).render()
@@ -138,7 +137,7 @@ def test_what_is_whole_is_not_read_again(two_colors: Path, workshop: Workshop, t
         read.append(split)
         return load(two_colors, split, size=16)
 
-    with worker_pool(1) as pool:
+    with workers.worker_pool(1) as pool:
         quantize_dataset.paint(quantize_dataset.Source(recorded, header), painting, None, coded, pool)
     assert read == ["test"] and (coded / "test-00000.parquet").exists()
 

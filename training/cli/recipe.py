@@ -30,7 +30,7 @@ from typing import Any, Self
 
 from training.cli.numbers import Number
 
-SHIPPED = Path(__file__).parent / "recipes"
+SHIPPED = Path(__file__).parents[1] / "recipes"
 """The folder of the recipes that come with the project."""
 OF_A_CALL = frozenset(
     (

@@ -29,7 +29,8 @@ from models.quantizers.learned.published import PublishedQuantizer, load_publish
 from models.zoo.registry import Registry
 from training.cli import numbers
 from training.cli.arguments import command
-from training.data.workers import Images, parts, worker_pool
+from training.data import workers
+from training.data.workers import Images, parts
 from training.evaluate import harness
 from training.evaluate.harness import words
 from training.loop.distributed import choose_device
@@ -88,7 +89,7 @@ def main(argv: Sequence[str] | None = None) -> list[Summary]:
     tests = harness.read_test_set(args, registry, device)
     networks = _networks(args, registry, device)
     settings = _settings(args, registry, networks)
-    with worker_pool(args.workers) as pool:
+    with workers.worker_pool(args.workers) as pool:
         measurer = Measurer(tests.images, tests.recognizer.size, networks, pool)
         return harness.evaluate(tests, settings, measurer, args, registry, clock=measurer.milliseconds)
 

@@ -24,7 +24,8 @@ from models.quantizers.learned.colorcnn import LearnedQuantizer, load_quantizer
 from models.zoo.registry import Registry
 from training.cli import numbers
 from training.cli.arguments import command
-from training.data.workers import Images, parts, worker_pool
+from training.data import workers
+from training.data.workers import Images, parts
 from training.evaluate import harness
 from training.evaluate.harness import words
 from training.loop.distributed import choose_device
@@ -65,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> list[Summary]:
     tests = harness.read_test_set(args, registry, device)
     learned = load_quantizer(registry, args.quantizer, device)
     painted = {None: tests.images} | {colors: _paint(learned, tests.images, colors) for colors in args.colors}
-    with worker_pool(args.workers) as pool:
+    with workers.worker_pool(args.workers) as pool:
         measurer = Measurer(painted, tests.recognizer.size, args.chroma, pool)
         codec = f"BPG {':'.join(args.chroma)}"
         settings, clock = _settings(args), measurer.milliseconds

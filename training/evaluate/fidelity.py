@@ -20,7 +20,8 @@ from models.quantizers.learned.colorcnn import LearnedQuantizer, load_quantizer
 from models.zoo.registry import Registry
 from training.cli import numbers
 from training.cli.arguments import command
-from training.data.workers import Images, parts, worker_pool
+from training.data import workers
+from training.data.workers import Images, parts
 from training.evaluate import harness
 from training.evaluate.harness import words
 from training.loop.distributed import choose_device
@@ -66,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> list[Summary]:
     if not learned.supports_fidelity:
         raise SystemExit(f"--quantizer: {args.quantizer} has a single strength, so that it heeds no fidelity")
     settings = [Setting(learned.name, args.quantizer, k, percent) for k in args.colors for percent in args.percents]
-    with worker_pool(args.workers) as pool:
+    with workers.worker_pool(args.workers) as pool:
         measurer = Measurer(tests.images, tests.recognizer.size, learned, pool)
         clock = measurer.milliseconds
         return harness.evaluate(tests, settings, measurer, args, registry, clock=clock, knob="fidelity in %")

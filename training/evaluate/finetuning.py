@@ -38,8 +38,9 @@ from models.zoo.registry import Registry
 from training import finetune, quantize_dataset
 from training.cli import arguments, numbers
 from training.cli.arguments import command, require_data
+from training.data import workers
 from training.data.datasets import load, mean_file_size
-from training.data.workers import Images, worker_pool
+from training.data.workers import Images
 from training.evaluate import harness
 from training.evaluate.harness import words
 from training.loop import fit
@@ -167,7 +168,7 @@ def main(argv: Sequence[str] | None = None) -> list[Tuned]:
     if published.config.size != learned.size:
         sizes = f"{published.config.size} pixels, {args.quantizer} paints {learned.size}"
         raise SystemExit(f"{args.classifier} reads images of {sizes}: choose two that were trained on one size")
-    with worker_pool(args.workers) as pool:
+    with workers.worker_pool(args.workers) as pool:
         study = Study(args, registry, learned, published, pool)
         head = _header(study)
         kept = harness.KeptRows(harness.kept_file(args.out), head, Tuned)

@@ -31,8 +31,9 @@ from models.quantizers.learned.colorcnn import load_quantizer
 from models.zoo.registry import Registry
 from training.cli import numbers
 from training.cli.arguments import add_data_flags, add_models_flag, command, require_data
+from training.data import workers
 from training.data.datasets import load
-from training.data.workers import Images, worker_pool
+from training.data.workers import Images
 from training.evaluate.harness import words
 from training.loop.distributed import choose_device
 from training.loop.provenance import describe
@@ -67,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> list[Row]:
     learned = load_quantizer(Registry.open(args.models), args.quantizer, choose_device(args.device))
     sources = _sources(args, learned.network.config.encoder.size)
     places = product(sources.items(), (learned, CLASSICAL["kmeans"]), args.colors)
-    with worker_pool(args.workers) as pool:
+    with workers.worker_pool(args.workers) as pool:
         rows = [row for (name, images), method, k in places for row in _rows(name, method, images, k, pool)]
     head = {"dataset": args.dataset, "split": "held-out part of train", "quantizer": args.quantizer}
     args.out.write_text(json.dumps(head | describe() | {"rows": [asdict(row) for row in rows]}, indent=1) + "\n")

@@ -77,7 +77,7 @@ def test_no_text_can_forge_a_line(text: str) -> None:
 
 WRITES = """
 import logging, sys, warnings
-from service import logs
+from service.runtime import logs
 logs.configure("info", sys.argv[1])
 logging.getLogger("colorcnn.test").debug("too much")
 logging.getLogger("python_multipart.multipart").error("a line about each part of an upload")

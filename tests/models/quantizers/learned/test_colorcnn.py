@@ -124,7 +124,7 @@ def test_memory_does_not_grow_with_pixels_times_colors(
     """At most 32 bytes for each pixel of a tile or of a batch (four numbers in float64), or the structure."""
     monkeypatch.setattr(colorcnn, "_TILE_PIXELS", 5000)
     monkeypatch.setattr(colorcnn, "_SAMPLE", 1000)
-    monkeypatch.setattr(colorcnn, "piece", lambda device: 10_000)
+    monkeypatch.setattr("models.networks.colorcnn.piece", lambda device: 10_000)
     monkeypatch.setattr(arg_max, "piece", lambda device: 10_000)
     quantizer = make_quantizer(fade=(32, 64))
     with _Allocations() as tiles:
