@@ -1,25 +1,32 @@
-"""Names of quantization methods and kinds of models, as requests, reports and the manifest write them."""
+"""Names of quantization methods and kinds of models, as requests, reports and manifests spell them."""
 
 from collections.abc import Mapping
+from enum import StrEnum
 from types import MappingProxyType
 
 LEARNED_METHOD = "colorcnn"
-"""The learned quantizer that is served: one network for every number of colors."""
-PUBLISHED_METHOD = "colorcnn_published"
-"""The network of the ColorCNN paper: one for each number of colors."""
+"""The learned quantizer: one network for every number of colors."""
 ONE_PASS = "colorcnn_one_pass"
-"""The learned quantizer without its search, in evaluations of a network that has one."""
+"""The learned quantizer without the search for the scale of each image's structure."""
 REFINED = "colorcnn_refined"
-"""The learned quantizer with its structure refined for each image after the search."""
+"""The learned quantizer with a refinement of each image's structure after the search."""
 VARIANTS = (ONE_PASS, REFINED)
-"""Ways to paint with the learned quantizer that must be asked for; a checkpoint's measured accuracy is without them."""
+"""Variants of the learned quantizer; the accuracy in a checkpoint is measured without them."""
+LEARNED_METHODS = (LEARNED_METHOD, *VARIANTS)
+"""Every way to run the learned quantizer."""
+PUBLISHED_METHOD = "colorcnn_published"
+"""The network of the ColorCNN paper: one network for each number of colors."""
 TRUECOLOR = "truecolor_png"
-"""The originals as lossless files."""
+"""The original images as lossless files."""
 
-# Kinds of models in the manifest.
-CLASSIFIER = "classifier"
-COLORCNN = "colorcnn"
-PUBLISHED = "colorcnn-published"
+
+class ModelKind(StrEnum):
+    """Kind of a model, as manifests, checkpoints and responses spell it."""
+
+    CLASSIFIER = "classifier"
+    COLORCNN = "colorcnn"
+    COLORCNN_PUBLISHED = "colorcnn-published"
+
 
 METHOD_NAMES: Mapping[str, str] = MappingProxyType(
     {
@@ -44,5 +51,5 @@ METHOD_NAMES: Mapping[str, str] = MappingProxyType(
 
 
 def method_name(method: str) -> str:
-    """The name of a method for people; its own without underscores where none is listed."""
+    """Return the name of a method for people; an unlisted method keeps its own, without underscores."""
     return METHOD_NAMES.get(method, method.replace("_", " "))

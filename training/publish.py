@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from models.names import VARIANTS
+from models.names import VARIANTS, ModelKind
 from models.networks.colorcnn import ColorCNNConfig
 from models.quantizers.base import MAX_COLORS, MIN_COLORS
 from models.zoo import checkpoint
@@ -75,7 +75,7 @@ def _served(config: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, 
 
     Raises SystemExit for a classifier, which paints nothing, and for values that the network refuses.
     """
-    if config["kind"] != "colorcnn":
+    if config["kind"] != ModelKind.COLORCNN:
         raise SystemExit(f"--{', --'.join(changes)}: for quantizers only")
     try:
         return ColorCNNConfig.from_json({**config["network"], **changes}).to_json()
@@ -85,7 +85,7 @@ def _served(config: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, 
 
 def _entry(finished: FinishedRun, stored: Checkpoint, name: str, results: Mapping[str, Any]) -> ModelEntry:
     """The manifest's entry, still without the hash of the file."""
-    classifies = stored.kind == "classifier"
+    classifies = stored.kind is ModelKind.CLASSIFIER
     architecture, size, colors = _shape(finished)
     return ModelEntry(
         name=name,
@@ -109,9 +109,9 @@ def _shape(finished: FinishedRun) -> tuple[str, int, tuple[int, int] | None]:
     """Architecture in words, side of the training images, fewest and most colors."""
     network = finished.config["network"]
     match finished.config["kind"]:
-        case "classifier":
+        case ModelKind.CLASSIFIER:
             return network["architecture"], network["size"], None
-        case "colorcnn":
+        case ModelKind.COLORCNN:
             encoder = network["encoder"]
             return f"ColorCNN on {encoder['architecture']}", encoder["size"], (MIN_COLORS, MAX_COLORS)
         case _:

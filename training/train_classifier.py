@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.names import ModelKind
 from models.networks.classifiers import Classifier, ClassifierConfig, build_classifier
 from training.cli import arguments, numbers
 from training.cli.arguments import command, require_data
@@ -98,7 +99,7 @@ def train(
         lambda: {"held_out_top1": evaluate(network, held_out)},
         parts={"weights": network, "optimizer": optimizer, "scheduler": scheduler},
         config={
-            "kind": "classifier",
+            "kind": ModelKind.CLASSIFIER.value,
             "network": network.config.to_json(),
             "training": asdict(config),
             "classes": list(part.classes),

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, replace
 import torch
 from torch import Tensor
 
+from models.names import ModelKind
 from models.networks.centers import ROUNDS
 from models.networks.classifiers import Classifier
 from models.networks.colorcnn import DECODER_WIDTHS, ColorCNN, ColorCNNConfig, build_colorcnn
@@ -108,7 +109,7 @@ def train(
         lambda: score(network.eval().hard, folded[0], held_out, SCORED_COLORS, bf16=config.bf16),
         parts={"weights": network, "optimizer": optimizer, "scheduler": scheduler},
         config={
-            "kind": "colorcnn",
+            "kind": ModelKind.COLORCNN.value,
             "network": network.config.to_json(),
             "training": asdict(config),
             "classes": list(data.classes),

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 
 import torch
 
+from models.names import ModelKind
 from models.networks.classifiers import Classifier
 from models.networks.colorcnn import ColorCNN
 from models.networks.folding import fold_batch_norm
@@ -79,7 +80,7 @@ def train(
         lambda: score(network.eval().hard, reader, held_out, SCORED_COLORS, bf16=config.bf16),
         parts={"weights": network, "reader": reader, "optimizer": optimizer, "scheduler": scheduler},
         config={
-            "kind": "colorcnn",
+            "kind": ModelKind.COLORCNN.value,
             "network": network.config.to_json(),
             "reader": reader.config.to_json(),
             "training": asdict(config),

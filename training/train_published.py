@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from models.names import ModelKind
 from models.networks.classifiers import Classifier
 from models.networks.folding import fold_batch_norm
 from models.networks.published import PublishedColorCNN, PublishedConfig
@@ -99,7 +100,7 @@ def train(
         lambda: score(lambda images, _: network.eval().hard(images), frozen, held_out, [colors], bf16=config.bf16),
         parts={"weights": network, "optimizer": optimizer, "scheduler": scheduler},
         config={
-            "kind": "colorcnn-published",
+            "kind": ModelKind.COLORCNN_PUBLISHED.value,
             "network": network.config.to_json(),
             "training": asdict(config),
             "classes": list(data.classes),

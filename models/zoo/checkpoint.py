@@ -26,6 +26,7 @@ from safetensors import torch as safetensors
 from torch import Tensor, nn
 
 from models.errors import CorruptCheckpoint
+from models.names import ModelKind
 from models.zoo.json_fields import Fields, parse_object
 
 FORMAT_VERSION = 1
@@ -57,11 +58,11 @@ class Provenance:
 class Checkpoint:
     """Everything a checkpoint file holds.
 
-    kind: what the weights are of, for instance "classifier" or "colorcnn". config: JSON values, what the network of
+    kind: what the weights are of. config: JSON values, what the network of
     that kind is built from. tensors: name -> tensor as in `nn.Module.state_dict`.
     """
 
-    kind: str
+    kind: ModelKind
     config: Mapping[str, Any]
     provenance: Provenance
     tensors: Mapping[str, Tensor]
@@ -114,7 +115,7 @@ def restore(network: nn.Module, checkpoint: Checkpoint) -> None:
     problems = _differences(network.state_dict(), checkpoint.tensors)
     if problems:
         raise CorruptCheckpoint(
-            f"the checkpoint of kind {checkpoint.kind!r} does not fit its network: {'; '.join(problems)}. {_ADVICE}"
+            f"the checkpoint of kind '{checkpoint.kind}' does not fit its network: {'; '.join(problems)}. {_ADVICE}"
         )
     network.load_state_dict(dict(checkpoint.tensors))
 
@@ -132,7 +133,7 @@ def _parse(path: Path, data: bytes) -> Checkpoint:
     return Checkpoint(kind, config, provenance, {name: _full(tensor) for name, tensor in tensors.items()})
 
 
-def _read_document(header: bytes) -> tuple[str, Mapping[str, Any], Provenance]:
+def _read_document(header: bytes) -> tuple[ModelKind, Mapping[str, Any], Provenance]:
     metadata = parse_object(header, "the header").get("__metadata__")
     if not isinstance(metadata, dict) or _METADATA_KEY not in metadata:
         raise CorruptCheckpoint(f"has no {_METADATA_KEY!r} metadata, so it was not written by this project")
@@ -140,7 +141,7 @@ def _read_document(header: bytes) -> tuple[str, Mapping[str, Any], Provenance]:
     version = document.integer("version")
     if version != FORMAT_VERSION:
         raise CorruptCheckpoint(f"has format version {version}; this release reads version {FORMAT_VERSION}")
-    kind, config = document.text("kind"), document.mapping("config")
+    kind, config = document.kind("kind"), document.mapping("config")
     provenance = _read_provenance(Fields(document.mapping("provenance"), "metadata.provenance"))
     document.finish()
     return kind, config, provenance

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NoReturn, TypeGuard
 
 from models.errors import CorruptCheckpoint
+from models.names import ModelKind
 
 
 def parse_object(text: object, what: str) -> dict[str, Any]:
@@ -35,6 +36,13 @@ class Fields:
         """A string."""
         value = self._take(name)
         return value if isinstance(value, str) else self.refuse(name, "must be a string", value)
+
+    def kind(self, name: str) -> ModelKind:
+        """A kind of model."""
+        value = self.text(name)
+        if value not in list(ModelKind):
+            self.refuse(name, f"must be one of {', '.join(ModelKind)}", value)
+        return ModelKind(value)
 
     def integer(self, name: str) -> int:
         """A whole number."""

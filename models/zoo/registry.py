@@ -19,6 +19,7 @@ import torch
 from torch import nn
 
 from models.errors import CorruptCheckpoint, UnknownModel
+from models.names import ModelKind
 from models.networks.classifiers import ClassifierConfig, build_classifier
 from models.networks.colorcnn import ColorCNNConfig, build_colorcnn
 from models.networks.published import PublishedColorCNN, PublishedConfig
@@ -28,14 +29,13 @@ from models.zoo.json_fields import Fields, parse_object
 
 MANIFEST_FILE = "manifest.json"
 
-_BUILDERS: Mapping[str, Callable[[Mapping[str, Any]], nn.Module]] = MappingProxyType(
+_BUILDERS: Mapping[ModelKind, Callable[[Mapping[str, Any]], nn.Module]] = MappingProxyType(
     {
-        "classifier": lambda config: build_classifier(ClassifierConfig.from_json(config)),
-        "colorcnn": lambda config: build_colorcnn(ColorCNNConfig.from_json(config)),
-        "colorcnn-published": lambda config: PublishedColorCNN(PublishedConfig.from_json(config)),
+        ModelKind.CLASSIFIER: lambda config: build_classifier(ClassifierConfig.from_json(config)),
+        ModelKind.COLORCNN: lambda config: build_colorcnn(ColorCNNConfig.from_json(config)),
+        ModelKind.COLORCNN_PUBLISHED: lambda config: PublishedColorCNN(PublishedConfig.from_json(config)),
     }
 )
-KINDS = tuple(_BUILDERS)
 SHIPPED = Path(__file__).parent
 """The folder of the models that ship with the project."""
 
@@ -47,7 +47,7 @@ class ModelEntry:
     """One model of the manifest.
 
     name: what requests call it. file: of the checkpoint, relative to the manifest's folder, with "/". sha256: of that
-    file, 64 hexadecimal digits. kind: one of KINDS. architecture: of the network, for people. dataset: what it was
+    file, 64 hexadecimal digits. kind: what the weights are of. architecture: of the network, for people. dataset: what it was
     trained on. classes: labels in the order of the logits; empty for a quantizer. size: pixels of a side of the
     training images. colors: (fewest, most) that a quantizer paints with; None for a classifier. classifier: the model
     that a quantizer was trained against; None for a classifier. accuracy: measured, as fractions. command: what made
@@ -58,7 +58,7 @@ class ModelEntry:
     name: str
     file: str
     sha256: str
-    kind: str
+    kind: ModelKind
     architecture: str
     dataset: str
     classes: tuple[str, ...]
@@ -82,7 +82,7 @@ class ModelEntry:
             name=fields.text("name"),
             file=fields.text("file"),
             sha256=fields.text("sha256"),
-            kind=fields.text("kind"),
+            kind=fields.kind("kind"),
             architecture=fields.text("architecture"),
             dataset=fields.text("dataset"),
             classes=fields.texts("classes"),
@@ -105,7 +105,7 @@ class Registry:
 
     folder: Path
     entries: tuple[ModelEntry, ...]
-    defaults: Mapping[str, str]
+    defaults: Mapping[ModelKind, str]
 
     @classmethod
     def open(cls, folder: Path | None = None) -> Self:
@@ -150,11 +150,11 @@ class Registry:
         known = ", ".join(entry.name for entry in self.entries) or "none"
         raise UnknownModel(f"there is no model {name!r}; available: {known}")
 
-    def default(self, kind: str) -> ModelEntry:
+    def default(self, kind: ModelKind) -> ModelEntry:
         """The model to use when a request names none; raises UnknownModel where the manifest has no such default."""
         if kind not in self.defaults:
             known = ", ".join(self.defaults) or "none"
-            raise UnknownModel(f"there is no default model of kind {kind!r}; kinds with a default: {known}")
+            raise UnknownModel(f"there is no default model of kind '{kind}'; kinds with a default: {known}")
         return self.entry(self.defaults[kind])
 
     def load(self, name: str, device: torch.device) -> nn.Module:
@@ -165,7 +165,7 @@ class Registry:
         entry = self.entry(name)
         stored = checkpoint.load(self.folder / entry.file, sha256=entry.sha256)
         if stored.kind != entry.kind:
-            raise CorruptCheckpoint(f"{entry.file} is of kind {stored.kind!r}, but the manifest says {entry.kind!r}")
+            raise CorruptCheckpoint(f"{entry.file} is of kind '{stored.kind}', but the manifest says '{entry.kind}'")
         network = _build(entry, stored.config)
         checkpoint.restore(network, stored)
         network.eval().requires_grad_(False)
@@ -205,19 +205,17 @@ def _build(entry: ModelEntry, config: Mapping[str, Any]) -> nn.Module:
         raise CorruptCheckpoint(f"{entry.file} has a config that builds no {entry.kind} ({error})") from error
 
 
-def _read_manifest(data: bytes) -> tuple[tuple[ModelEntry, ...], Mapping[str, str]]:
+def _read_manifest(data: bytes) -> tuple[tuple[ModelEntry, ...], Mapping[ModelKind, str]]:
     fields = Fields(parse_object(data, "the manifest"), "manifest")
     models = fields.objects("models")
     entries = tuple(ModelEntry.from_json(values, f"models[{i}]") for i, values in enumerate(models))
     defaults = fields.mapping("defaults")
     fields.finish()
     _check_references(entries, defaults)
-    return entries, MappingProxyType(defaults)
+    return entries, MappingProxyType({ModelKind(kind): name for kind, name in defaults.items()})
 
 
 def _check_entry(entry: ModelEntry, fields: Fields) -> None:
-    if entry.kind not in KINDS:
-        fields.refuse("kind", f"must be one of {', '.join(KINDS)}", entry.kind)
     if not _NAME.fullmatch(entry.name):
         fields.refuse("name", "must be letters, digits, '.', '_' or '-', a letter or digit first", entry.name)
     if not re.fullmatch("[0-9a-f]{64}", entry.sha256):
@@ -236,7 +234,7 @@ def _is_inside(path: PurePosixPath) -> bool:
 
 
 def _check_kind(entry: ModelEntry, fields: Fields) -> None:
-    if entry.kind == "classifier":
+    if entry.kind is ModelKind.CLASSIFIER:
         if not entry.classes:
             fields.refuse("classes", "must not be empty for a classifier", [])
         for field in ("colors", "classifier"):
@@ -252,7 +250,7 @@ def _check_references(entries: Sequence[ModelEntry], defaults: Mapping[str, Any]
         raise CorruptCheckpoint(f"models has a name twice: {', '.join(repeated)}")
     kinds = {entry.name: entry.kind for entry in entries}
     for i, entry in enumerate(entries):
-        if entry.classifier is not None and kinds.get(entry.classifier) != "classifier":
+        if entry.classifier is not None and kinds.get(entry.classifier) is not ModelKind.CLASSIFIER:
             raise CorruptCheckpoint(f"models[{i}].classifier names no classifier in the manifest: {entry.classifier!r}")
     for kind, name in defaults.items():
         if not isinstance(name, str) or kinds.get(name) != kind:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from models.evaluation.compare import Setting
-from models.names import PUBLISHED
+from models.names import ModelKind
 from models.quantizers.base import MAX_COLORS, MIN_COLORS, Quantizer
 from models.quantizers.classical.catalog import CLASSICAL
 from models.quantizers.learned.colorcnn import LearnedQuantizer, load_quantizer
@@ -53,5 +53,5 @@ def _network(loader: ModelLoader, name: str) -> tuple[Quantizer, int]:
     """A quantizer with a network, and the fewest colors that it paints with."""
     registry, device = Registry.open(loader.folder), torch.device(loader.device)
     entry = registry.entry(name)
-    load = load_published if entry.kind == PUBLISHED else load_quantizer
+    load = load_published if entry.kind == ModelKind.COLORCNN_PUBLISHED else load_quantizer
     return load(registry, name, device), (entry.colors or (MIN_COLORS, MAX_COLORS))[0]

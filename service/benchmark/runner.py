@@ -12,10 +12,9 @@ import anyio
 from anyio import BrokenWorkerProcess
 
 from models.evaluation.compare import Row, Setting, summarize
-from models.names import LEARNED_METHOD
+from models.names import LEARNED_METHOD, LEARNED_METHODS
 from models.palette_image import MAX_COLORS
 from models.prediction import Prediction
-from models.quantizers.learned.colorcnn import LEARNED_METHODS
 from service.benchmark.job import (
     Event,
     Failure,

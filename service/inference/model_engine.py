@@ -10,12 +10,12 @@ import torch
 from numpy.typing import NDArray
 
 from models.errors import BadOption, ColorCNNError, UnknownMethod, UnknownModel
-from models.names import CLASSIFIER, COLORCNN, LEARNED_METHOD, PUBLISHED, PUBLISHED_METHOD
+from models.names import LEARNED_METHOD, LEARNED_METHODS, PUBLISHED_METHOD, ModelKind
 from models.palette_image import PaletteImage
 from models.prediction import Prediction
 from models.quantizers.base import MAX_COLORS, MIN_COLORS, Quantizer
 from models.quantizers.classical.catalog import CLASSICAL
-from models.quantizers.learned.colorcnn import LEARNED_METHODS, LearnedQuantizer, load_quantizer
+from models.quantizers.learned.colorcnn import LearnedQuantizer, load_quantizer
 from models.quantizers.learned.published import load_published
 from models.recognizer import Recognizer, load_recognizer
 from models.rgb import Pixels
@@ -53,8 +53,8 @@ class ModelEngine:
     ) -> None:
         self._folder = folder
         self._device = pick_device(device)
-        self._default_names = {CLASSIFIER: default_classifier, COLORCNN: default_colorcnn}
-        self._defaults: dict[str, ModelEntry] = {}
+        self._default_names = {ModelKind.CLASSIFIER: default_classifier, ModelKind.COLORCNN: default_colorcnn}
+        self._defaults: dict[ModelKind, ModelEntry] = {}
         self._recognizers: dict[str, Recognizer] = {}
         self._quantizers: dict[str, Quantizer] = {}
         self._entries: dict[str, ModelEntry] = {}
@@ -88,7 +88,9 @@ class ModelEngine:
         return tuple(self._entries.values())
 
     def methods(self) -> tuple[str, ...]:
-        published = [PUBLISHED_METHOD] if any(entry.kind == PUBLISHED for entry in self.models()) else []
+        published = (
+            [PUBLISHED_METHOD] if any(entry.kind == ModelKind.COLORCNN_PUBLISHED for entry in self.models()) else []
+        )
         return (*LEARNED_METHODS, *published, *CLASSICAL)
 
     def results(self) -> tuple[Mapping[str, Any], ...]:
@@ -104,11 +106,11 @@ class ModelEngine:
         if method in LEARNED_METHODS:
             return self._select_learned(method, model, fidelity)
         if method == PUBLISHED_METHOD:
-            return self._select_published(model, colors, classifier or self._defaults[COLORCNN].classifier)
+            return self._select_published(model, colors, classifier or self._defaults[ModelKind.COLORCNN].classifier)
         return self._select_classical(method, model)
 
     def classifier(self, model: str | None) -> ModelEntry:
-        return self._entry(CLASSIFIER, model)
+        return self._entry(ModelKind.CLASSIFIER, model)
 
     def supports_fidelity(self, model: str) -> bool:
         quantizer = self._quantizers.get(model)
@@ -146,40 +148,42 @@ class ModelEngine:
         return self._recognizers[self.classifier(model).name]
 
     def _load_entry(self, registry: Registry, entry: ModelEntry) -> None:
-        if entry.kind == CLASSIFIER:
+        if entry.kind == ModelKind.CLASSIFIER:
             self._recognizers[entry.name] = load_recognizer(registry, entry.name, self._device)
-        elif entry.kind == COLORCNN:
+        elif entry.kind == ModelKind.COLORCNN:
             self._quantizers[entry.name] = load_quantizer(registry, entry.name, self._device)
         else:
             self._quantizers[entry.name] = load_published(registry, entry.name, self._device)
         self._entries[entry.name] = entry
 
     def _select_learned(self, method: str, model: str | None, fidelity: float) -> Selection:
-        entry = self._entry(COLORCNN, model)
+        entry = self._entry(ModelKind.COLORCNN, model)
         if fidelity and not self.supports_fidelity(entry.name):
             known = ", ".join(filter(self.supports_fidelity, self._entries)) or "none"
             raise BadOption(f"The model {entry.name!r} heeds no `fidelity`; leave it out. Models that do: {known}.")
-        return Selection(method, entry.name, entry.classifier or self._defaults[CLASSIFIER].name, fidelity)
+        return Selection(method, entry.name, entry.classifier or self._defaults[ModelKind.CLASSIFIER].name, fidelity)
 
     def _select_published(self, model: str | None, colors: int, judge: str | None) -> Selection:
         """The network of that name, or one trained against that classifier, for that number of colors."""
-        published = [entry for entry in self.models() if entry.kind == PUBLISHED]
+        published = [entry for entry in self.models() if entry.kind == ModelKind.COLORCNN_PUBLISHED]
         found = [entry for entry in published if (entry.name == model if model else entry.classifier == judge)]
         if model and not found:
-            raise _unknown_model(PUBLISHED, model, published)
+            raise _unknown_model(ModelKind.COLORCNN_PUBLISHED, model, published)
         for entry in found:
             if entry.colors == (colors, colors):
-                return Selection(PUBLISHED_METHOD, entry.name, entry.classifier or self._defaults[CLASSIFIER].name)
+                return Selection(
+                    PUBLISHED_METHOD, entry.name, entry.classifier or self._defaults[ModelKind.CLASSIFIER].name
+                )
         known = ", ".join(f"{entry.colors[0]}" for entry in found if entry.colors) or "none"
         raise BadOption(f"{PUBLISHED_METHOD} needs a network for each number of colors; there is one for {known}.")
 
     def _select_classical(self, method: str, model: str | None) -> Selection:
         if model is not None:
-            self._entry(COLORCNN, model)
+            self._entry(ModelKind.COLORCNN, model)
             raise BadOption(f"The method {method!r} uses no model; leave out `model`, or ask for {LEARNED_METHOD!r}.")
-        return Selection(method, None, self._defaults[CLASSIFIER].name)
+        return Selection(method, None, self._defaults[ModelKind.CLASSIFIER].name)
 
-    def _entry(self, kind: str, name: str | None) -> ModelEntry:
+    def _entry(self, kind: ModelKind, name: str | None) -> ModelEntry:
         if name is None:
             return self._defaults[kind]
         entry = self._entries.get(name)
@@ -217,6 +221,6 @@ def pick_device(name: str) -> torch.device:
     return device
 
 
-def _unknown_model(kind: str, name: str, entries: Iterable[ModelEntry]) -> UnknownModel:
+def _unknown_model(kind: ModelKind, name: str, entries: Iterable[ModelEntry]) -> UnknownModel:
     known = ", ".join(entry.name for entry in entries if entry.kind == kind) or "none"
     return UnknownModel(f"There is no {kind} model {name!r:.80}; loaded are {known}.")

@@ -7,7 +7,7 @@ from typing import Generic, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from models.codecs.bpg import Mode
-from models.names import CLASSIFIER, COLORCNN, LEARNED_METHOD
+from models.names import LEARNED_METHOD, ModelKind
 
 Colors = TypeVar("Colors", int, int | None)
 
@@ -138,7 +138,7 @@ class ModelReport(_Report):
     """One network that is loaded."""
 
     name: str = Field(examples=["cifar10-resnet9-colorcnn"])
-    kind: str = Field(description=f"`{COLORCNN}` quantizes, `{CLASSIFIER}` predicts.")
+    kind: str = Field(description=f"`{ModelKind.COLORCNN}` quantizes, `{ModelKind.CLASSIFIER}` predicts.")
     default: bool = Field(description="Whether it is used when a request names no model.")
     architecture: str
     dataset: str = Field(description="What it was trained on.", examples=["cifar10"])

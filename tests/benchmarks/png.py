@@ -28,6 +28,7 @@ from PIL import Image
 from skimage import data
 
 from models.codecs import png
+from models.names import ModelKind
 from models.palette_image import PaletteImage
 from models.quantizers.base import Quantizer
 from models.quantizers.classical.catalog import CLASSICAL
@@ -58,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
 def measure(turns: int, step: int) -> dict[str, Any]:
     """A row for each quantizer and number of bits, all photos together."""
     registry = Registry.open()
-    learned = load_quantizer(registry, registry.default("colorcnn").name, torch.device("cpu"))
+    learned = load_quantizer(registry, registry.default(ModelKind.COLORCNN).name, torch.device("cpu"))
     quantizers: list[tuple[Quantizer, int]] = [(CLASSICAL["median_cut"], bits) for bits in (1, 2, 4, 8)]
     photos = [np.ascontiguousarray(getattr(data, name)()[::step, ::step]) for name in PHOTOS]
     rows = []

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import BadOption, UnknownMethod, UnknownModel
+from models.names import LEARNED_METHODS, ModelKind
 from models.palette_image import PaletteImage
 from models.prediction import Prediction
 from models.quantizers.classical.catalog import CLASSICAL
-from models.quantizers.learned.colorcnn import LEARNED_METHODS
 from models.rgb import Pixels
 from models.zoo.registry import ModelEntry
 from service.inference.engine import Selection
@@ -27,8 +27,8 @@ NATIVE_SIZE = 32
 """Side of the images that the fake engine paints many at once."""
 
 
-def _entry(name: str, kind: str) -> ModelEntry:
-    quantizes = kind == "colorcnn"
+def _entry(name: str, kind: ModelKind) -> ModelEntry:
+    quantizes = kind is ModelKind.COLORCNN
     return ModelEntry(
         name=name,
         file=f"checkpoints/{name}.safetensors",
@@ -49,7 +49,11 @@ def _entry(name: str, kind: str) -> ModelEntry:
 
 ENTRIES: Mapping[str, ModelEntry] = {
     entry.name: entry
-    for entry in (_entry("judge", "classifier"), _entry("second", "classifier"), _entry("painter", "colorcnn"))
+    for entry in (
+        _entry("judge", ModelKind.CLASSIFIER),
+        _entry("second", ModelKind.CLASSIFIER),
+        _entry("painter", ModelKind.COLORCNN),
+    )
 }
 
 
@@ -106,10 +110,10 @@ class FakeEngine:
             raise BadOption(f"no fidelity for {method}")
         if method in CLASSICAL:
             return Selection(method, None, "judge")
-        return Selection(method, self._entry("colorcnn", model or "painter").name, "judge", fidelity)
+        return Selection(method, self._entry(ModelKind.COLORCNN, model or "painter").name, "judge", fidelity)
 
     def classifier(self, model: str | None) -> ModelEntry:
-        return self._entry("classifier", model or "judge")
+        return self._entry(ModelKind.CLASSIFIER, model or "judge")
 
     def supports_fidelity(self, model: str) -> bool:
         return model == "painter"
@@ -144,7 +148,7 @@ class FakeEngine:
     def activation_map(self, view: Pixels, index: int, model: str | None) -> NDArray[np.float32]:
         return FakeClassifier().activation_map(view, index)
 
-    def _entry(self, kind: str, name: str) -> ModelEntry:
+    def _entry(self, kind: ModelKind, name: str) -> ModelEntry:
         entry = ENTRIES.get(name)
         if entry is None or entry.kind != kind:
             raise UnknownModel(f"no {kind} {name}")

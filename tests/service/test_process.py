@@ -16,6 +16,7 @@ import pytest
 from httpx import Client
 
 from models.codecs import bpg
+from models.names import ModelKind
 from models.zoo.registry import SHIPPED, Registry
 from service.settings import Settings
 from tests.service.images import PHOTO, encoded, opened, ramp
@@ -226,7 +227,7 @@ def test_models_that_cannot_be_loaded_end_the_process(tmp_path: Path) -> None:
 def test_a_checkpoint_with_another_hash_ends_the_process_with_one_line(tmp_path: Path) -> None:
     folder = tmp_path / "models"
     shutil.copytree(SHIPPED, folder, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
-    entry = Registry.open(folder).default("classifier")
+    entry = Registry.open(folder).default(ModelKind.CLASSIFIER)
     damaged = bytearray((folder / entry.file).read_bytes())
     damaged[-1] ^= 1
     (folder / entry.file).write_bytes(damaged)

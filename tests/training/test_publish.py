@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from models.errors import CorruptCheckpoint
+from models.names import ModelKind
 from models.quantizers.learned.colorcnn import load_quantizer
 from models.zoo.registry import Registry
 from tests.training.conftest import Workshop
@@ -26,7 +27,7 @@ def test_the_published_network_answers_as_the_trained_one(workshop: Workshop) ->
 def test_the_manifest_and_the_cards_say_where_the_models_come_from(workshop: Workshop) -> None:
     registry = Registry.open(workshop.models)
     classifier, painter = registry.entry("stripes"), registry.entry("painter")
-    assert registry.default("classifier") == classifier and registry.default("colorcnn") == painter
+    assert registry.default(ModelKind.CLASSIFIER) == classifier and registry.default(ModelKind.COLORCNN) == painter
     assert len(classifier.classes) == 3 and classifier.size == 16
     assert painter.classifier == "stripes" and painter.colors == (2, 256)
     assert painter.accuracy["held_out_top1_2"] == workshop.quantizer.scores["held_out_top1_2"]

@@ -20,11 +20,11 @@ import torch
 
 from models.codecs import jpeg, truecolor, webp
 from models.evaluation.compare import Measured, Setting, Summary, measure, measure_palette
-from models.names import ONE_PASS, TRUECOLOR
+from models.names import LEARNED_METHODS, ONE_PASS, TRUECOLOR
 from models.palette_image import PaletteImage
 from models.quantizers.base import Quantizer
 from models.quantizers.classical.catalog import CLASSICAL
-from models.quantizers.learned.colorcnn import LEARNED_METHODS, LearnedQuantizer, load_quantizer
+from models.quantizers.learned.colorcnn import LearnedQuantizer, load_quantizer
 from models.quantizers.learned.published import PublishedQuantizer, load_published
 from models.zoo.registry import Registry
 from training.cli import numbers

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from models.names import ModelKind
 from models.zoo.checkpoint import Checkpoint, Provenance
 from training.loop import fit
 from training.loop.log import LOG_FILE
@@ -45,7 +46,7 @@ class FinishedRun:
         """
         if self.reader is None:
             raise SystemExit("--reader: this run trained no classifier together with a quantizer")
-        reader = {**self.config, "kind": "classifier", "network": self.config["reader"]}
+        reader = {**self.config, "kind": ModelKind.CLASSIFIER.value, "network": self.config["reader"]}
         painter = {**self.config, "training": {**self.config["training"], "classifier": name}}
         return replace(self, config=reader, weights=self.reader), replace(self, config=painter)
 
@@ -63,4 +64,4 @@ def as_checkpoint(name: str, finished: FinishedRun) -> Checkpoint:
     for tensor, values in finished.weights.items():
         if values.is_floating_point() and not bool(values.half().isfinite().all()):
             raise SystemExit(f"{name}: {tensor} is beyond half precision, the run diverged; train with a smaller --lr")
-    return Checkpoint(finished.config["kind"], finished.config["network"], provenance, finished.weights)
+    return Checkpoint(ModelKind(finished.config["kind"]), finished.config["network"], provenance, finished.weights)

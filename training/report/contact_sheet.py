@@ -15,7 +15,7 @@ from PIL import Image
 
 from models.decoding.decode import decode
 from models.evaluation.compare import Sample, Setting, compare
-from models.names import method_name
+from models.names import ModelKind, method_name
 from models.quantizers.base import Quantizer
 from models.quantizers.classical.catalog import CLASSICAL
 from models.quantizers.learned.colorcnn import LearnedQuantizer, load_quantizer
@@ -116,8 +116,8 @@ def _networks(
     args: argparse.Namespace, registry: Registry, device: torch.device
 ) -> tuple[Recognizer, LearnedQuantizer]:
     """The classifier and the learned quantizer of the flags, or the manifest's."""
-    recognizer = load_recognizer(registry, args.classifier or registry.default("classifier").name, device)
-    return recognizer, load_quantizer(registry, args.quantizer or registry.default("colorcnn").name, device)
+    recognizer = load_recognizer(registry, args.classifier or registry.default(ModelKind.CLASSIFIER).name, device)
+    return recognizer, load_quantizer(registry, args.quantizer or registry.default(ModelKind.COLORCNN).name, device)
 
 
 def save(lines: Sequence[Row], colors: Sequence[int], file: Path) -> Path:

@@ -129,10 +129,6 @@ class LearnedQuantizer:
         return copy.to(self.device, non_blocking=True)
 
 
-LEARNED_METHODS = (LearnedQuantizer.name, ONE_PASS, REFINED)
-"""With the search for the strength of each image's structure, without it, and with structure refined for each image."""
-
-
 def _planes(pixels: Tensor) -> Tensor:
     """(B, H, W, 3) uint8 -> (B, 3, H, W) float32 in [0, 1], channels last in memory."""
     return pixels.permute(0, 3, 1, 2).float().div_(255)

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from models.errors import CorruptCheckpoint
+from models.names import ModelKind
 from models.zoo.checkpoint import Checkpoint, Provenance, load, restore, save
 
 PROVENANCE = Provenance(
@@ -25,12 +26,14 @@ PROVENANCE = Provenance(
 
 def make(**changes: Any) -> Checkpoint:
     tensors = {"weight": torch.tensor([[1.0, 1 / 3], [0.0, -2.0]]), "steps": torch.tensor(70_000)}
-    return dataclasses.replace(Checkpoint("classifier", {"classes": 10, "mean": [0.5]}, PROVENANCE, tensors), **changes)
+    return dataclasses.replace(
+        Checkpoint(ModelKind.CLASSIFIER, {"classes": 10, "mean": [0.5]}, PROVENANCE, tensors), **changes
+    )
 
 
 def document(**changes: Any) -> str:
     """A valid metadata document but for some fields; `...` leaves one out."""
-    whole = {"version": 1, "kind": "k", "config": {}, "provenance": provenance()}
+    whole = {"version": 1, "kind": "classifier", "config": {}, "provenance": provenance()}
     return json.dumps({name: value for name, value in (whole | changes).items() if value is not ...})
 
 
@@ -208,9 +211,9 @@ def test_a_failed_write_keeps_the_old_file_and_leaves_nothing(tmp_path: Path, mo
     with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", full)
         with pytest.raises(OSError, match="No space"):
-            save(tmp_path / "a", make(kind="other"))
+            save(tmp_path / "a", make(kind=ModelKind.COLORCNN))
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
-    assert load(tmp_path / "a").kind == "classifier"
+    assert load(tmp_path / "a").kind is ModelKind.CLASSIFIER
 
 
 def test_restore_puts_the_weights_in() -> None:

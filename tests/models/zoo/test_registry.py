@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from models.errors import CorruptCheckpoint, UnknownModel
+from models.names import ModelKind
 from models.networks.classifiers import ClassifierConfig, build_classifier
 from models.networks.colorcnn import ColorCNNConfig, build_colorcnn
 from models.networks.published import PublishedColorCNN, PublishedConfig
@@ -23,18 +24,18 @@ CPU = torch.device("cpu")
 ENCODER = ClassifierConfig(architecture="resnet9", classes=2, size=16, width=2)
 
 
-def make_networks() -> dict[str, nn.Module]:
+def make_networks() -> dict[ModelKind, nn.Module]:
     """One tiny network of each kind, by kind."""
     torch.manual_seed(0)
     return {
-        "classifier": build_classifier(ENCODER),
-        "colorcnn": build_colorcnn(ColorCNNConfig(encoder=ENCODER, widths=(2, 2, 2, 2), features=2, hidden=2)),
-        "colorcnn-published": PublishedColorCNN(PublishedConfig(colors=2, width=2)),
+        ModelKind.CLASSIFIER: build_classifier(ENCODER),
+        ModelKind.COLORCNN: build_colorcnn(ColorCNNConfig(encoder=ENCODER, widths=(2, 2, 2, 2), features=2, hidden=2)),
+        ModelKind.COLORCNN_PUBLISHED: PublishedColorCNN(PublishedConfig(colors=2, width=2)),
     }
 
 
-def make_entry(kind: str, sha256: str) -> dict[str, Any]:
-    learned = kind != "classifier"
+def make_entry(kind: ModelKind, sha256: str) -> dict[str, Any]:
+    learned = kind is not ModelKind.CLASSIFIER
     return {
         "name": f"my-{kind}",
         "file": f"checkpoints/{kind}.safetensors",
@@ -53,7 +54,7 @@ def make_entry(kind: str, sha256: str) -> dict[str, Any]:
     }
 
 
-def publish(folder: Path, networks: dict[str, nn.Module]) -> dict[str, Any]:
+def publish(folder: Path, networks: dict[ModelKind, nn.Module]) -> dict[str, Any]:
     """Save the networks and return the manifest that describes them."""
     (folder / "checkpoints").mkdir()
     provenance = Provenance(dataset="none", command="x", commit="x", seed=0, accuracy={})
@@ -71,12 +72,12 @@ def open_registry(folder: Path, manifest: object) -> Registry:
 
 
 @pytest.fixture
-def networks() -> dict[str, nn.Module]:
+def networks() -> dict[ModelKind, nn.Module]:
     return make_networks()
 
 
 @pytest.fixture
-def manifest(tmp_path: Path, networks: dict[str, nn.Module]) -> dict[str, Any]:
+def manifest(tmp_path: Path, networks: dict[ModelKind, nn.Module]) -> dict[str, Any]:
     return publish(tmp_path, networks)
 
 
@@ -88,9 +89,9 @@ def run(network: nn.Module, images: Tensor) -> Tensor:
     return cast(Tensor, quantizer.soft(images, 3).images if hasattr(network, "soft") else quantizer(images))
 
 
-@pytest.mark.parametrize("kind", ["classifier", "colorcnn", "colorcnn-published"])
+@pytest.mark.parametrize("kind", list(ModelKind))
 def test_a_loaded_network_computes_what_the_saved_one_did(
-    tmp_path: Path, manifest: dict[str, Any], networks: dict[str, nn.Module], kind: str
+    tmp_path: Path, manifest: dict[str, Any], networks: dict[ModelKind, nn.Module], kind: ModelKind
 ) -> None:
     loaded = open_registry(tmp_path, manifest).load(f"my-{kind}", CPU)
     images = torch.rand(2, 3, 16, 16)
@@ -107,7 +108,7 @@ def test_entries_by_name_and_by_default(tmp_path: Path, manifest: dict[str, Any]
     assert [entry.name for entry in registry.available()] == ["my-classifier", "my-colorcnn", "my-colorcnn-published"]
     assert registry.entry("my-classifier").classes == ("cat", "dog")
     assert registry.entry("my-colorcnn").colors == (2, 256)
-    assert registry.default("colorcnn") == registry.entry("my-colorcnn")
+    assert registry.default(ModelKind.COLORCNN) == registry.entry("my-colorcnn")
 
 
 def test_unknown_names_are_answered_with_the_known_ones(tmp_path: Path, manifest: dict[str, Any]) -> None:
@@ -115,7 +116,7 @@ def test_unknown_names_are_answered_with_the_known_ones(tmp_path: Path, manifest
     with pytest.raises(UnknownModel, match="'nope'; available: my-classifier, my-colorcnn"):
         registry.load("nope", CPU)
     with pytest.raises(UnknownModel, match="'colorcnn-published'; kinds with a default: classifier, colorcnn"):
-        registry.default("colorcnn-published")
+        registry.default(ModelKind.COLORCNN_PUBLISHED)
 
 
 def test_a_changed_file_is_refused(tmp_path: Path, manifest: dict[str, Any]) -> None:
@@ -225,12 +226,12 @@ def test_a_model_that_is_added_takes_its_place_in_the_file(tmp_path: Path, manif
     again = Registry.open(tmp_path)
     assert again.entry("my-classifier") == better
     assert [entry.name for entry in again.available()] == [model["name"] for model in manifest["models"]] + ["other"]
-    assert again.default("classifier") == better
+    assert again.default(ModelKind.CLASSIFIER) == better
 
 
 def test_the_first_model_of_a_kind_becomes_its_default(tmp_path: Path, manifest: dict[str, Any]) -> None:
     entry = open_registry(tmp_path, manifest).entry("my-classifier")
-    assert Registry(tmp_path, (), {}).with_model(entry).default("classifier") == entry
+    assert Registry(tmp_path, (), {}).with_model(entry).default(ModelKind.CLASSIFIER) == entry
 
 
 def test_a_model_that_the_manifest_would_refuse_is_not_added(tmp_path: Path, manifest: dict[str, Any]) -> None:

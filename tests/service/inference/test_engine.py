@@ -13,13 +13,14 @@ from torch import nn
 
 from models.errors import BadOption, CorruptCheckpoint, UnknownMethod, UnknownModel
 from models.evaluation.compare import Setting
+from models.names import LEARNED_METHODS, ModelKind
 from models.networks.classifiers import ClassifierConfig, build_classifier
 from models.networks.colorcnn import ColorCNN, ColorCNNConfig, build_colorcnn
 from models.networks.published import PublishedColorCNN, PublishedConfig
 from models.palette_image import PaletteImage
 from models.quantizers.classical.catalog import CLASSICAL
 from models.quantizers.learned import search
-from models.quantizers.learned.colorcnn import LEARNED_METHODS, LearnedQuantizer, load_quantizer
+from models.quantizers.learned.colorcnn import LearnedQuantizer, load_quantizer
 from models.zoo import checkpoint
 from models.zoo.checkpoint import Checkpoint, Provenance
 from models.zoo.registry import Registry
@@ -32,11 +33,11 @@ CONFIG = ClassifierConfig(architecture="resnet9", classes=3, size=16, width=2)
 CLASSES = ["cat", "dog", "frog"]
 
 
-def save(folder: Path, name: str, kind: str, network: nn.Module) -> dict[str, Any]:
+def save(folder: Path, name: str, kind: ModelKind, network: nn.Module) -> dict[str, Any]:
     """Write a checkpoint and return its entry in the manifest."""
     provenance = Provenance(dataset="none", command="none", commit="none", seed=0, accuracy={})
     stored = Checkpoint(kind, cast(Any, network).config.to_json(), provenance, network.state_dict())
-    quantizes = kind != "classifier"
+    quantizes = kind is not ModelKind.CLASSIFIER
     return {
         "name": name,
         "file": f"{name}.safetensors",
@@ -46,7 +47,7 @@ def save(folder: Path, name: str, kind: str, network: nn.Module) -> dict[str, An
         "dataset": "none",
         "classes": [] if quantizes else CLASSES,
         "size": 16,
-        "colors": {"classifier": None, "colorcnn": [2, 256], "colorcnn-published": [2, 2]}[kind],
+        "colors": {ModelKind.COLORCNN: [2, 256], ModelKind.COLORCNN_PUBLISHED: [2, 2]}.get(kind),
         "classifier": "teacher" if quantizes else None,
         "accuracy": {},
         "command": "none",
@@ -72,10 +73,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     colorcnn = ColorCNNConfig(encoder=CONFIG, widths=(2, 2, 2, 2), features=2, hidden=2)
     entries = [
-        save(folder, "teacher", "classifier", build_classifier(CONFIG)),
-        save(folder, "outsider", "classifier", build_classifier(CONFIG)),
-        save(folder, "first", "colorcnn", build_colorcnn(colorcnn)),
-        save(folder, "second", "colorcnn", lively(build_colorcnn(replace(colorcnn, strengths=(0.0, 1.0))))),
+        save(folder, "teacher", ModelKind.CLASSIFIER, build_classifier(CONFIG)),
+        save(folder, "outsider", ModelKind.CLASSIFIER, build_classifier(CONFIG)),
+        save(folder, "first", ModelKind.COLORCNN, build_colorcnn(colorcnn)),
+        save(folder, "second", ModelKind.COLORCNN, lively(build_colorcnn(replace(colorcnn, strengths=(0.0, 1.0))))),
     ]
     defaults = {"classifier": "outsider", "colorcnn": "first"}
     (folder / "manifest.json").write_text(json.dumps({"models": entries, "defaults": defaults}))
@@ -280,10 +281,10 @@ def test_published_networks_are_a_method_of_their_own(tmp_path: Path) -> None:
     torch.manual_seed(0)
     colorcnn = ColorCNNConfig(encoder=CONFIG, widths=(2, 2, 2, 2), features=2, hidden=2)
     entries = [
-        save(tmp_path, "teacher", "classifier", build_classifier(CONFIG)),
-        save(tmp_path, "ours", "colorcnn", build_colorcnn(colorcnn)),
-        save(tmp_path, "two", "colorcnn-published", PublishedColorCNN(PublishedConfig(colors=2, width=2))),
-        save(tmp_path, "other", "classifier", build_classifier(CONFIG)),
+        save(tmp_path, "teacher", ModelKind.CLASSIFIER, build_classifier(CONFIG)),
+        save(tmp_path, "ours", ModelKind.COLORCNN, build_colorcnn(colorcnn)),
+        save(tmp_path, "two", ModelKind.COLORCNN_PUBLISHED, PublishedColorCNN(PublishedConfig(colors=2, width=2))),
+        save(tmp_path, "other", ModelKind.CLASSIFIER, build_classifier(CONFIG)),
     ]
     entries.append({**entries[2], "name": "two-other", "classifier": "other"})
     defaults = {"classifier": "teacher", "colorcnn": "ours", "colorcnn-published": "two"}
