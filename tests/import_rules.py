@@ -1,6 +1,7 @@
-"""The rules of who may import whom, read off the import statements of a source tree.
+"""The import rules of docs/architecture.md, checked on the import statements of a source tree.
 
-Nothing is imported and nothing is run: a tree is a folder that holds models/, service/ and training/.
+The checker parses files and runs none of them. A source tree is a folder that holds models/, service/ and training/.
+docs/decisions/0008-import-rules-as-a-test.md explains why import-linter cannot state every rule.
 """
 
 import ast
@@ -10,7 +11,7 @@ from pathlib import Path
 
 FOLDERS = ("models", "service", "training")
 
-# Other packages that a top folder may not import, by the beginning of the name.
+# Foreign packages that a top folder may not import.
 FORBIDDEN: Mapping[str, tuple[str, ...]] = {
     "models": ("fastapi", "starlette", "uvicorn", "pyarrow", "torch.optim"),
     "service": ("pyarrow", "torch.optim"),
@@ -18,11 +19,14 @@ FORBIDDEN: Mapping[str, tuple[str, ...]] = {
 }
 
 _GROUND = ("models.errors", "models.rgb", "models.names", "models.prediction", "models.palette_image")
+_QUANTIZERS = ("models.quantizers.base", "models.quantizers.classical")
 _SERVICE_GROUND = ("service.errors", "service.runtime", "service.schemas", "service.settings")
-_INFERENCE = (*_SERVICE_GROUND, "service.inference", "models")
+_INFERENCE = ("models", *_SERVICE_GROUND, "service.inference")
+_BENCHMARK = (*_INFERENCE, "service.benchmark")
+_VERBS = ("models", "training.data", "training.loop", "training.cli")
 
-# Each folder (or module) of the project and what else of the project it may import; docs/architecture.md has it as prose.
-# The longest name that fits counts.
+# Folders and top modules, and what of the project each may import beside itself. The longest name that fits applies, so
+# "training" means the modules of training/ that lie in no folder below it; "models" and "service" mean all of either.
 MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(_GROUND, _GROUND),
     "models.networks": (),
@@ -33,66 +37,76 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "models.recognizer": (*_GROUND, "models.networks", "models.zoo"),
     "models.codecs": _GROUND,
     "models.decoding": (*_GROUND, "models.codecs"),
-    "models.evaluation": (
-        *_GROUND,
-        "models.codecs",
-        "models.decoding",
-        "models.quantizers.base",
-        "models.quantizers.classical",
-    ),
+    "models.evaluation": (*_GROUND, *_QUANTIZERS, "models.codecs", "models.decoding"),
     "models.report": (*_GROUND, "models.codecs", "models.evaluation"),
     "service.errors": ("models.errors",),
     "service.runtime": ("models.errors",),
     "service.schemas": (*_GROUND, "models.codecs", "models.quantizers.base"),
     "service.settings": ("service.runtime",),
-    "service.http": (*_SERVICE_GROUND, "models.errors"),
+    "service.http": ("models.errors", *_SERVICE_GROUND),
     "service.inference": _INFERENCE,
-    "service.benchmark": (*_INFERENCE, "service.benchmark"),
-    "service.lifecycle": (*_INFERENCE, "service.benchmark"),
-    "service.metrics": (*_INFERENCE, "service.benchmark", "service.lifecycle"),
-    "service.api": (*_INFERENCE, "service.http", "service.benchmark", "service.lifecycle", "service.metrics"),
-    "service.app": ("service", "models"),
-    "service.__main__": ("service", "models"),
+    "service.benchmark": _INFERENCE,
+    "service.lifecycle": _BENCHMARK,
+    "service.metrics": (*_BENCHMARK, "service.lifecycle"),
+    "service.api": (*_BENCHMARK, "service.http", "service.lifecycle", "service.metrics"),
+    "service.app": ("models", "service"),
+    "service.__main__": ("models", "service"),
     "training.data": ("models",),
     "training.loop": ("models", "training.data"),
     "training.cli": ("models", "training.data", "training.loop"),
-    "training": ("models", "training.data", "training.loop", "training.cli", "training"),
+    "training": _VERBS,
+    "training.report": (*_VERBS, "training"),
+    "training.evaluate": (*_VERBS, "training", "training.report"),
 }
 
 TORCH_FREE = (
     "models.codecs",
     "models.decoding",
     "models.evaluation",
-    "models.quantizers.base",
-    "models.quantizers.classical",
+    *_QUANTIZERS,
     "models.report",
+    "service.errors",
     "service.runtime",
     "service.schemas",
     "service.http",
 )
 TORCH = ("torch", "torchvision", "safetensors.torch")
 
+# A package runs whenever one of its modules is imported, so it holds no code; BPG is used as one module.
+FILLED_PACKAGES = ("models.codecs.bpg",)
+
 Imports = Mapping[str, frozenset[str]]
 
 
 def read_imports(root: Path) -> Imports:
-    """Map every module of the tree at `root` to the dotted names it imports, anywhere in it, under any condition.
+    """Map every module of the tree at `root` to the dotted names that it imports, at any depth and condition.
 
-    A name of the tree is cut to the module that holds it (`models.errors`); a foreign one is whole (`torch.nn.Module`).
+    A name of the tree is cut to the module that defines it (`models.errors`); a foreign name stays whole
+    (`torch.nn.Module`).
     """
-    files = {_module_name(file.relative_to(root)): file for folder in FOLDERS for file in (root / folder).rglob("*.py")}
+    files = _files(root)
     return {
-        module: frozenset(_holder(name, files) for name in _imported_names(module, file))
+        module: frozenset(_definer(name, files) for name in _imported_names(module, file))
         for module, file in files.items()
     }
+
+
+def filled_packages(root: Path) -> list[str]:
+    """Packages of the tree at `root` whose `__init__.py` holds anything, but for `FILLED_PACKAGES`."""
+    files = {module: file for module, file in _files(root).items() if file.name == "__init__.py"}
+    return sorted(module for module, file in files.items() if module not in FILLED_PACKAGES and file.stat().st_size)
+
+
+def _files(root: Path) -> Mapping[str, Path]:
+    return {_module_name(file.relative_to(root)): file for folder in FOLDERS for file in (root / folder).rglob("*.py")}
 
 
 def _module_name(file: Path) -> str:
     return ".".join(file.parent.parts if file.name == "__init__.py" else file.with_suffix("").parts)
 
 
-def _holder(name: str, modules: Mapping[str, Path]) -> str:
-    """The longest beginning of `name` that is a module of the tree, or `name` itself."""
+def _definer(name: str, modules: Mapping[str, Path]) -> str:
+    """Return the longest beginning of `name` that is a module of the tree, or `name` itself."""
     beginnings = (name.rsplit(".", cut)[0] for cut in range(name.count(".") + 1))
     return next((beginning for beginning in beginnings if beginning in modules), name)
 
@@ -114,7 +128,7 @@ def _imported_names(module: str, file: Path) -> Iterator[str]:
 
 
 def _absolute(package: str, origin: str, level: int) -> str:
-    """`from <level dots><origin> import ...` inside `package`, without the dots."""
+    """Return the dotted name of `from <level dots><origin> import ...` inside `package`."""
     if level == 0:
         return origin
     base = package.rsplit(".", level - 1)[0] if level > 1 else package
@@ -122,7 +136,7 @@ def _absolute(package: str, origin: str, level: int) -> str:
 
 
 def violations(imports: Imports) -> list[str]:
-    """Every broken rule of the tree, one sentence each, sorted."""
+    """Return one sentence for each broken rule, sorted."""
     rules = (_foreign_packages, _between_folders, _circles, _free_of_torch, _batching_alone)
     return sorted(broken for rule in rules for broken in rule(imports))
 
@@ -134,29 +148,28 @@ def _foreign_packages(imports: Imports) -> Iterator[str]:
 
 
 def _between_folders(imports: Imports) -> Iterator[str]:
+    packages = {module.rpartition(".")[0] for module in imports}
     for module, names in imports.items():
-        if _begins(module, tuple(_packages(imports))) and "." not in module:
-            continue
-        unit = _unit(module)
-        if unit is None:
-            yield f"{module} has no folder in the table: give it one in tests/import_rules.py"
-            continue
-        for name in names:
-            if _begins(name, FOLDERS) and not _begins(name, (unit, *MAY_IMPORT[unit])):
-                yield f"{module} imports {name}: {unit} may not"
+        own = [name for name in names if _begins(name, FOLDERS)]
+        unit = unit_of(module)
+        if unit is not None:
+            yield from (f"{module} imports {name}: {unit} may not" for name in own if not _may_import(unit, name))
+        elif own or module not in packages:
+            yield f"{module} has no folder in the table of tests/import_rules.py"
 
 
-def _packages(imports: Imports) -> set[str]:
-    return {module.rpartition(".")[0] for module in imports} - {""}
-
-
-def _unit(module: str) -> str | None:
-    """The longest entry of the table that `module` belongs to."""
+def unit_of(module: str) -> str | None:
+    """Return the longest entry of the table that `module` belongs to, or None."""
     return max((unit for unit in MAY_IMPORT if _begins(module, (unit,))), key=len, default=None)
 
 
+def _may_import(unit: str, name: str) -> bool:
+    allowed = {unit, *MAY_IMPORT[unit]}
+    whole_folders = tuple(allowed & set(FOLDERS) - MAY_IMPORT.keys())
+    return unit_of(name) in allowed or _begins(name, whole_folders)
+
+
 def _circles(imports: Imports) -> Iterator[str]:
-    """Modules that reach themselves through what they import."""
     for module in imports:
         for name in imports[module] & imports.keys():
             if name != module and module in _reach(name, imports, packages=False):
@@ -172,7 +185,10 @@ def _free_of_torch(imports: Imports) -> Iterator[str]:
 
 
 def _reach(module: str, imports: Imports, *, packages: bool = True) -> set[str]:
-    """Modules that run when `module` is imported: itself, its packages (unless left out), and what all these import."""
+    """Return the modules that run when `module` is imported: `module`, its packages, and all that these import.
+
+    With `packages=False` a package counts only where it is imported by name.
+    """
     reached: set[str] = set()
     waiting = [module]
     while waiting:

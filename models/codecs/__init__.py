@@ -1,1 +1,0 @@
-"""Palette images and pixels to the bytes of a file, and back. No codec imports torch."""

@@ -1,1 +1,0 @@
-"""Pure torch modules: tensors in, tensors out. No files, no HTTP, no datasets."""

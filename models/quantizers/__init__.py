@@ -1,1 +1,0 @@
-"""One interface, several quantizers: pixels and a number of colors in, a PaletteImage out."""
