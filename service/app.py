@@ -80,7 +80,7 @@ def create_app(
     if settings.cors_origins:
         _let_in(app, settings.cors_origins.split(","))
     app.add_middleware(RequestContext, service=service, metrics=app.state.metrics)
-    problems.install(app)
+    problems.install(app, retry_after=settings.retry_after)
     app.include_router(probes)
     checks = auth_dependencies(settings)
     app.include_router(

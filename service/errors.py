@@ -32,9 +32,12 @@ class Unauthorized(ColorCNNError):
 
 
 class RetryLater(ColorCNNError):
-    """The service cannot take the request now. `retry_after` is in seconds."""
+    """The service cannot take the request now.
 
-    def __init__(self, detail: str, *, retry_after: int) -> None:
+    retry_after: seconds that the client should wait; None for the time that the settings name.
+    """
+
+    def __init__(self, detail: str, *, retry_after: int | None = None) -> None:
         super().__init__(detail)
         self.retry_after = retry_after
 

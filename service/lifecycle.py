@@ -127,4 +127,4 @@ class Service:
             raise self._not_ready()
 
     def _not_ready(self) -> NotReady:
-        return NotReady(f"{self.phase.value}.", retry_after=self.settings.retry_after)
+        return NotReady(f"{self.phase.value}.")

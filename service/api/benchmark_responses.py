@@ -20,7 +20,8 @@ from service.benchmark.runner import Benchmarks, Ticket
 from service.benchmark.worker import draw_sheet, write_benchmark_page
 from service.http.disconnect import cancel_on_disconnect
 from service.http.headers import header_text, server_timing
-from service.runtime.timing import Timer, Timings
+from service.runtime import timing
+from service.runtime.timing import Timings
 from service.schemas.media_types import HTML, JSON, NDJSON, PNG
 from service.schemas.reports import (
     BenchmarkFailedImage,
@@ -51,11 +52,12 @@ async def benchmark_response(
 
     observe: called with the seconds of the stages.
     """
-    timer, events = Timer(), list[Event]()
-    async with benchmarks.turn(timer):
-        await benchmarks.run(job, events.append, timer)
-        with timer.measure("encode"):
-            response = await _shape(benchmarks, job, events, media_type)
+    events: list[Event] = []
+    with timing.started() as timer:
+        async with benchmarks.turn():
+            await benchmarks.run(job, events.append)
+            with timing.measure("encode"):
+                response = await _shape(benchmarks, job, events, media_type)
     ticket.leave()
     observe(timer.timings())
     response.headers.update(_headers(job) | {"Server-Timing": server_timing(timer.timings())})
@@ -103,10 +105,9 @@ class BenchmarkLines(StreamingResponse):
         await _send_line(send, BenchmarkLine(progress=BenchmarkProgress(done=done, total=self._job.rows)))
 
     async def _run(self, made: MemoryObjectSendStream[Event]) -> None:
-        timer = Timer()
-        with made:
-            async with self._benchmarks.turn(timer):
-                await self._benchmarks.run(self._job, made.send_nowait, timer)
+        with made, timing.started() as timer:
+            async with self._benchmarks.turn():
+                await self._benchmarks.run(self._job, made.send_nowait)
         self._ticket.leave()
         self._observe(timer.timings())
 

@@ -41,7 +41,7 @@ from service.benchmark.worker import (
 from service.errors import NotDrawn, NotReady, OutOfTime, QueueFull
 from service.http.problems import INTERNAL, problem_of
 from service.inference.engine import Engine, Selection
-from service.runtime.timing import Timer
+from service.runtime import timing
 from service.runtime.worker_process import Run
 from service.schemas.options import BenchmarkOptions
 from service.schemas.upload import Upload
@@ -101,10 +101,7 @@ class Benchmarks:
     def admit(self) -> Iterator[Ticket]:
         """Be inside for the length of the block, or until the place is left. Raises QueueFull when there is no room."""
         if len(self._in_flight) >= self._settings.benchmark_queue_size:
-            raise QueueFull(
-                f"{len(self._in_flight)} benchmarks are inside already; try again later.",
-                retry_after=self._settings.retry_after,
-            )
+            raise QueueFull(f"{len(self._in_flight)} benchmarks are in flight already.")
         ticket = Ticket(self._in_flight)
         try:
             yield ticket
@@ -135,16 +132,16 @@ class Benchmarks:
         return Setting(method, self._engine.choose(method, model, colors, judged.classifier).model, colors)
 
     @asynccontextmanager
-    async def turn(self, timer: Timer) -> AsyncIterator[None]:
+    async def turn(self) -> AsyncIterator[None]:
         """Wait until no other benchmark works, then keep the others waiting for the length of the block."""
-        with timer.measure("queue"):
+        with timing.measure("queue"):
             await self._turn.acquire()
         try:
             yield
         finally:
             self._turn.release()
 
-    async def run(self, job: Job, emit: Callable[[Event], None], timer: Timer) -> None:
+    async def run(self, job: Job, emit: Callable[[Event], None]) -> None:
         """In a turn: hand each result to `emit` as soon as it is there. Being cancelled ends the work.
 
         No image and no row raises: what goes wrong with it is its outcome.
@@ -152,11 +149,11 @@ class Benchmarks:
         deadline = anyio.current_time() + self._settings.benchmark_timeout
         rows: list[Row] = []
         for picture in job.pictures:
-            with timer.measure("decode"):
+            with timing.measure("decode"):
                 opened = await self._attempt(job, deadline, partial(self._open, job, picture))
             emit(ImageDone(picture, opened))
             for setting in job.settings:
-                with timer.measure("model"):
+                with timing.measure("model"):
                     outcome = await self._outcome(job, deadline, picture, opened, setting)
                 emit(RowDone(picture, setting, outcome))
                 rows += [outcome.row] if isinstance(outcome, Compared) else []
@@ -174,10 +171,7 @@ class Benchmarks:
                     return await self.work(function, *args)
                 except BrokenWorkerProcess:
                     log.warning("the process that draws was killed request_id=%s", job.request_id)
-        raise NotDrawn(
-            "The rows were made, but not the picture of them; try again, or ask for JSON.",
-            retry_after=self._settings.retry_after,
-        )
+        raise NotDrawn("The rows were measured, but could not be drawn; ask for JSON to do without the drawing.")
 
     def stop(self) -> None:
         """End all benchmarks soon: the rows that they do not have yet say that the service is shutting down."""
@@ -215,7 +209,7 @@ class Benchmarks:
 
     def _ended(self) -> NotReady | OutOfTime:
         if self._stopped:
-            return NotReady("The service is shutting down; try again.", retry_after=self._settings.retry_after)
+            return NotReady("The service is shutting down; try again.")
         seconds = self._settings.benchmark_timeout
         return OutOfTime(f"The benchmark had {seconds:g} seconds; ask for fewer images, methods or colors.")
 

@@ -57,8 +57,7 @@ class RateLimit:
         client = getattr(request.state, "client", None) or address_group(request.client.host if request.client else "")
         wait = self._limiter.take(client)
         if wait:
-            seconds = math.ceil(wait)
-            raise RateLimited(f"Too many requests; the next one is taken in {seconds} seconds.", retry_after=seconds)
+            raise RateLimited("The client sends too many requests.", retry_after=math.ceil(wait))
 
 
 def auth_dependencies(settings: Settings) -> dict[int, Callable[..., Any]]:

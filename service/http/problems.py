@@ -106,8 +106,12 @@ def internal_error(request_id: str) -> Response:
     return problem_response(INTERNAL, f"Please report it with the request id {request_id}.", request_id)
 
 
-def install(app: FastAPI) -> None:
-    """Answer every expected exception of `app`, ours and the framework's, with problem details."""
+def install(app: FastAPI, *, retry_after: int) -> None:
+    """Answer every expected exception of `app`, ours and the framework's, with problem details.
+
+    retry_after: seconds that a RetryLater asks the client to wait where the error itself names no time.
+    """
+    app.state.retry_after = retry_after
     app.add_exception_handler(ColorCNNError, _respond_to_domain_error)
     app.add_exception_handler(HTTPException, _respond_to_http_exception)
     app.add_exception_handler(RequestValidationError, _respond_to_validation_error)
@@ -124,21 +128,21 @@ def error_response(request: Request, error: Exception) -> Response:
     problem = problem_of(error)
     if problem is INTERNAL:
         raise error  # a corrupt checkpoint, say
-    return _respond(request, problem, str(error), _headers_of(error))
+    if isinstance(error, RetryLater):
+        return _respond_later(request, problem, error)
+    headers = {"WWW-Authenticate": error.challenge} if isinstance(error, Unauthorized) else None
+    return _respond(request, problem, str(error), headers)
+
+
+def _respond_later(request: Request, problem: Problem, error: RetryLater) -> Response:
+    """The one place that says when to try again: in the header, and in words at the end of the detail."""
+    seconds = error.retry_after or request.app.state.retry_after
+    detail = f"{error} Try again in {seconds} second{'' if seconds == 1 else 's'}."
+    return _respond(request, problem, detail, {"Retry-After": str(seconds)})
 
 
 async def _respond_to_domain_error(request: Request, error: Exception) -> Response:
     return error_response(request, error)
-
-
-def _headers_of(error: Exception) -> Mapping[str, str]:
-    match error:
-        case RetryLater():
-            return {"Retry-After": str(error.retry_after)}
-        case Unauthorized():
-            return {"WWW-Authenticate": error.challenge}
-        case _:
-            return {}
 
 
 async def _respond_to_http_exception(request: Request, error: Exception) -> Response:

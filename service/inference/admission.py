@@ -9,15 +9,14 @@ import anyio
 from anyio import CapacityLimiter, Event
 
 from service.errors import OutOfTime, QueueFull
-from service.runtime.timing import Timer
+from service.runtime import timing
 
 
 class Admission:
     """Lets at most `limit` requests be inside; the next one is refused at once."""
 
-    def __init__(self, limit: int, retry_after: int) -> None:
+    def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._retry_after = retry_after
         self._in_flight = 0
 
     @property
@@ -27,10 +26,7 @@ class Admission:
     def check(self) -> None:
         """Raises QueueFull when there is no room."""
         if self._in_flight >= self._limit:
-            raise QueueFull(
-                f"{self._in_flight} requests are inside already; try again in {self._retry_after} seconds.",
-                retry_after=self._retry_after,
-            )
+            raise QueueFull(f"{self._in_flight} requests are in flight already.")
 
     @contextmanager
     def admit(self) -> Iterator[None]:
@@ -58,12 +54,11 @@ def in_time(seconds: float) -> Iterator[None]:
 class DecodeSlot:
     """One of the places for decoded pixels; the wait for it counts as queue."""
 
-    def __init__(self, slots: CapacityLimiter, timer: Timer) -> None:
+    def __init__(self, slots: CapacityLimiter) -> None:
         self._decode_slots = slots
-        self._watch = timer
 
     async def __aenter__(self) -> None:
-        with self._watch.measure("queue"):
+        with timing.measure("queue"):
             await self._decode_slots.acquire_on_behalf_of(self)
 
     async def __aexit__(self, *_: object) -> None:
@@ -97,9 +92,9 @@ class PixelBudget:
         return len(self._waiting)
 
     @asynccontextmanager
-    async def reserve(self, timer: Timer, pixels: int) -> AsyncIterator[Reservation]:
+    async def reserve(self, pixels: int) -> AsyncIterator[Reservation]:
         """Hold room for `pixels` in the block, at most as many as there are; the wait for it counts as queue."""
-        with timer.measure("queue"):
+        with timing.measure("queue"):
             await self._take(pixels)
         reservation = Reservation(pixels, self._give_back)
         try:

@@ -23,7 +23,8 @@ from service.inference.admission import Admission, DecodeSlot, in_time
 from service.inference.encoding_worker import Files, encode_all, warm_up
 from service.inference.engine import Selection
 from service.inference.stages import Stages
-from service.runtime.timing import Timer, Timings
+from service.runtime import timing
+from service.runtime.timing import Timings
 from service.runtime.worker_process import Run
 from service.schemas.options import CompressOptions
 from service.settings import Settings
@@ -91,7 +92,7 @@ class Compression:
     """
 
     def __init__(self, stages: Stages, settings: Settings, encoders: Sequence[Run]) -> None:
-        self.admission = Admission(settings.compress_queue_size, settings.retry_after)
+        self.admission = Admission(settings.compress_queue_size)
         self._stages = stages
         self._timeout = settings.compress_timeout
         self._max_pixels = min(settings.max_pixels, settings.compress_max_pixels)
@@ -131,27 +132,26 @@ class Compression:
         """
         selection = self._stages.engine.choose(options.method, options.model, options.colors, fidelity=options.fidelity)
         _check_options(options)
-        with in_time(self._timeout):
+        with in_time(self._timeout), timing.started():
             return await self._compress(data, options, selection, wanted)
 
     async def _compress(
         self, data: bytes, options: CompressOptions, selection: Selection, wanted: Wanted
     ) -> Compressed:
-        timer = Timer()
-        async with DecodeSlot(self._decode_slots, timer):
-            decoded = await self._stages.decode(timer, data, options, self._max_pixels)
+        async with DecodeSlot(self._decode_slots):
+            decoded = await self._stages.decode(data, options, self._max_pixels)
             self._check_size(decoded.pixels, options.mode)
-            image = await self._stages.quantize(timer, decoded.pixels, options.colors, selection)
+            image = await self._stages.quantize(decoded.pixels, options.colors, selection)
             _check_quantized(image, options)
-            files = await self._encode(timer, image, decoded.pixels if wanted == "report" else None, options)
+            files = await self._encode(image, decoded.pixels if wanted == "report" else None, options)
             read_back = partial(self._read_back, decoded.pixels, image, files, options.mode)
-            pictures = await self._stages.run(timer, "decode", read_back)
-            seen = await self._recognise(timer, pictures, selection) if options.recognise else [None] * len(pictures)
-            versions = await self._stages.run(timer, "encode", partial(_measure, data, files, pictures, seen))
+            pictures = await self._stages.run("decode", read_back)
+            seen = await self._recognise(pictures, selection) if options.recognise else [None] * len(pictures)
+            versions = await self._stages.run("encode", partial(_measure, data, files, pictures, seen))
             shown = partial(encode_rgb, pictures[2])
             kept = partial(_is_index_map_kept, image, pictures[2])
-            picture = await self._stages.run(timer, "encode", shown) if wanted == "picture" else None
-            index_map_kept = await self._stages.run(timer, "encode", kept) if wanted == "report" else None
+            picture = await self._stages.run("encode", shown) if wanted == "picture" else None
+            index_map_kept = await self._stages.run("encode", kept) if wanted == "report" else None
         original, quantized, quantized_bpg, *others = versions
         return Compressed(
             selection=selection,
@@ -164,7 +164,7 @@ class Compression:
             index_map_kept=index_map_kept,
             picture=picture,
             notes=decoded.notes,
-            timings=timer.timings(),
+            timings=timing.current().timings(),
         )
 
     def _check_size(self, pixels: Pixels, mode: bpg.Mode) -> None:
@@ -181,14 +181,12 @@ class Compression:
                 "Send one that is less narrow."
             )
 
-    async def _encode(
-        self, timer: Timer, image: PaletteImage, original: Pixels | None, options: CompressOptions
-    ) -> Files:
+    async def _encode(self, image: PaletteImage, original: Pixels | None, options: CompressOptions) -> Files:
         """Raises ImageTooLarge for what no BPG file holds."""
         encoder = self._idle.pop()  # there is one for each slot
         coding = bpg.Coding(options.qp, chroma=options.chroma)
         try:
-            with timer.measure("encode"):
+            with timing.measure("encode"):
                 return await encoder(encode_all, image, original, coding, options.mode)
         except CodecError as error:
             raise ImageTooLarge(str(error)) from error
@@ -208,8 +206,8 @@ class Compression:
         others = [bpg.decode(files.original.file, max_pixels=self._max_pixels)] if files.original else []
         return [pixels, image.render(), shown, *others]
 
-    async def _recognise(self, timer: Timer, pictures: Sequence[Pixels], selection: Selection) -> list[Prediction]:
-        return [best for (best,) in await self._stages.predict(timer, lambda: pictures, 1, selection.classifier)]
+    async def _recognise(self, pictures: Sequence[Pixels], selection: Selection) -> list[Prediction]:
+        return [best for (best,) in await self._stages.predict(lambda: pictures, 1, selection.classifier)]
 
 
 def _check_options(options: CompressOptions) -> None:

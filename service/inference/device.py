@@ -19,6 +19,7 @@ from service.errors import NotReady, QueueFull
 from service.inference.batching import Batcher, Closed, Expired, Full, Limits, Ran
 from service.inference.device_errors import is_broken, is_out_of_memory, out_of_memory
 from service.inference.engine import Engine, Selection
+from service.runtime import timing
 from service.runtime.logs import request_id_here
 from service.runtime.timing import Timer
 from service.settings import Settings
@@ -67,7 +68,6 @@ class Device:
         self._engine = engine
         self._on_broken = on_broken
         self._timeout = settings.queue_timeout
-        self._retry_after = settings.retry_after
         self._queue: Batcher[tuple[Any, ...], _Job, Any] = Batcher(_run, _limits(settings), observe=self._tell)
         self._observers: list[Observer] = []
 
@@ -89,7 +89,7 @@ class Device:
         height, width = pixels.shape[:2]
         return bool(height == width == self._engine.native_size(selection))
 
-    async def quantize(self, timer: Timer, pixels: Pixels, colors: int, selection: Selection) -> PaletteImage:
+    async def quantize(self, pixels: Pixels, colors: int, selection: Selection) -> PaletteImage:
         """The image in at most `colors` colors; `choice` is of a method with a network."""
         if self.is_batched(pixels, selection):
 
@@ -104,12 +104,12 @@ class Device:
 
             company = object()  # equal to nothing else
         quantized: PaletteImage = await self._submit(
-            timer, ("quantize", selection, colors, company), run, pixels, _pixels_of(pixels)
+            ("quantize", selection, colors, company), run, pixels, _pixels_of(pixels)
         )
         return quantized
 
     async def quantize_and_predict(
-        self, timer: Timer, pixels: Pixels, colors: int, selection: Selection
+        self, pixels: Pixels, colors: int, selection: Selection
     ) -> tuple[PaletteImage, list[Ranking]]:
         """An image that is painted together with others, and the likeliest class before and after, all at once."""
 
@@ -121,50 +121,45 @@ class Device:
             return [(image, rankings[2 * i : 2 * i + 2]) for i, image in enumerate(quantized)]
 
         found: tuple[PaletteImage, list[Ranking]] = await self._submit(
-            timer, ("quantize", selection, colors, "read"), run, pixels, _pixels_of(pixels)
+            ("quantize", selection, colors, "read"), run, pixels, _pixels_of(pixels)
         )
         return found
 
-    async def predict(self, timer: Timer, views: Sequence[Pixels], top_k: int, model: str) -> list[Ranking]:
+    async def predict(self, views: Sequence[Pixels], top_k: int, model: str) -> list[Ranking]:
         """The `top_k` likeliest classes of each view of one request, all in one batch."""
 
         def run(requests: Sequence[Sequence[Pixels]]) -> Sequence[list[Ranking]]:
             rankings = iter(self._engine.predict([view for views in requests for view in views], top_k, model))
             return [list(islice(rankings, len(views))) for views in requests]
 
-        rankings: list[Ranking] = await self._submit(
-            timer, ("predict", model, top_k), run, views, sum(map(_pixels_of, views))
-        )
+        rankings: list[Ranking] = await self._submit(("predict", model, top_k), run, views, sum(map(_pixels_of, views)))
         return rankings
 
-    async def activation_map(self, timer: Timer, view: Pixels, index: int, model: str) -> NDArray[np.float32]:
+    async def activation_map(self, view: Pixels, index: int, model: str) -> NDArray[np.float32]:
         """Where the classifier sees the class `index`; see `Engine.activation_map`."""
 
         def run(views: Sequence[Pixels]) -> Sequence[NDArray[np.float32]]:
             return [self._engine.activation_map(view, index, model) for view in views]
 
-        heat: NDArray[np.float32] = await self._submit(
-            timer, ("map", model, index, object()), run, view, _pixels_of(view)
-        )
+        heat: NDArray[np.float32] = await self._submit(("map", model, index, object()), run, view, _pixels_of(view))
         return heat
 
     async def _submit(
         self,
-        timer: Timer,
         key: tuple[Any, ...],
         run: Callable[[Sequence[Any]], Sequence[Any]],
         item: object,
         size: int,
     ) -> Any:
-        job = _Job(run, item, timer, time.perf_counter(), request_id_here.get())
+        job = _Job(run, item, timing.current(), time.perf_counter(), request_id_here.get())
         try:
             return await self._queue.submit(key, job, size, timeout=self._timeout)
         except Full as error:
-            raise self._full("The device has as much work as it can hold") from error
+            raise QueueFull("The device has as much work as it can hold.") from error
         except Expired as error:
-            raise self._full(f"The image waited {self._timeout:g} seconds for the device") from error
+            raise QueueFull(f"The image waited {self._timeout:g} seconds for the device.") from error
         except Closed as error:
-            raise NotReady("The service is shutting down.", retry_after=self._retry_after) from error
+            raise NotReady("The service is shutting down.") from error
         except Exception as error:
             told = self._of_device(error)
             if told is error:
@@ -175,17 +170,14 @@ class Device:
         """What to answer to an error of a run: itself, unless the device is to blame."""
         if is_broken(error):
             self._on_broken(error)
-            return NotReady("The device failed; the service starts again.", retry_after=self._retry_after)
+            return NotReady("The device failed; the service starts again.")
         if is_out_of_memory(error):
-            return out_of_memory(self._retry_after)
+            return out_of_memory()
         return error
 
     def _tell(self, ran: Ran[tuple[Any, ...]]) -> None:
         for observer in self._observers:
             observer(ran.key[0], ran)
-
-    def _full(self, reason: str) -> QueueFull:
-        return QueueFull(f"{reason}; try again in {self._retry_after} seconds.", retry_after=self._retry_after)
 
 
 def _run(_: tuple[Any, ...], jobs: Sequence[_Job]) -> Sequence[Any]:

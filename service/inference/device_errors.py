@@ -30,6 +30,6 @@ def is_broken(error: Exception) -> bool:
     return isinstance(error, RuntimeError) and str(error).startswith(_SIGNS)
 
 
-def out_of_memory(retry_after: int) -> OutOfMemory:
+def out_of_memory() -> OutOfMemory:
     """What to answer then."""
-    return OutOfMemory(f"Send a smaller image, or try again in {retry_after} seconds.", retry_after=retry_after)
+    return OutOfMemory("The device has too little memory left for the image; a smaller one may fit.")

@@ -18,7 +18,8 @@ from models.rgb import Pixels
 from service.inference.admission import Admission, PixelBudget, in_time
 from service.inference.engine import Selection
 from service.inference.stages import Stages
-from service.runtime.timing import Timer, Timings
+from service.runtime import timing
+from service.runtime.timing import Timings
 from service.schemas.options import ClassifyOptions, ImageOptions, QuantizeOptions, find_class
 from service.settings import Settings
 
@@ -87,7 +88,7 @@ class Pipeline:
     """
 
     def __init__(self, stages: Stages, settings: Settings) -> None:
-        self.admission = Admission(settings.queue_size, settings.retry_after)
+        self.admission = Admission(settings.queue_size)
         self._stages = stages
         self._settings = settings
         self._pixel_budget = PixelBudget((settings.workers + 1) * settings.max_pixels)
@@ -105,13 +106,12 @@ class Pipeline:
     async def quantize(self, data: bytes, options: QuantizeOptions) -> Quantized:
         """Paint the image in `data`; raises the errors of `models.errors` for names, bytes, options, and OutOfTime."""
         selection = self._stages.engine.choose(options.method, options.model, options.colors, fidelity=options.fidelity)
-        timer = Timer()
-        async with self._decoded(timer, data, options) as decoded:
-            image, recognition = await self._quantize(timer, decoded.pixels, options, selection)
-            image = png.ordered(image, effort=options.effort)
-            data_out = await self._stages.run(
-                timer, "encode", partial(png.encode, image, effort=options.effort), image.indices.size
-            )
+        with timing.started() as timer:
+            async with self._decoded(data, options) as decoded:
+                image, recognition = await self._quantize(decoded.pixels, options, selection)
+                image = png.ordered(image, effort=options.effort)
+                encode = partial(png.encode, image, effort=options.effort)
+                data_out = await self._stages.run("encode", encode, image.indices.size)
         return Quantized(selection, image, data_out, recognition, decoded.notes, timer.timings())
 
     async def classify(self, data: bytes, options: ClassifyOptions) -> Classified:
@@ -121,46 +121,46 @@ class Pipeline:
         """
         entry = self._stages.engine.classifier(options.model)
         index = find_class(options.cam, entry.classes)
-        timer = Timer()
-        async with self._decoded(timer, data, options) as decoded:
-            pixels, classes = decoded.pixels, len(entry.classes)
-            (ranking,) = await self._stages.predict(timer, lambda: (pixels,), classes, entry.name, pixels.size // 3)
-            shown = None if options.cam is None else _prediction(ranking, index)
-            cam = None if shown is None else await self._draw(timer, decoded.pixels, shown, entry.name)
+        with timing.started() as timer:
+            async with self._decoded(data, options) as decoded:
+                pixels, classes = decoded.pixels, len(entry.classes)
+                (ranking,) = await self._stages.predict(lambda: (pixels,), classes, entry.name, pixels.size // 3)
+                shown = None if options.cam is None else _prediction(ranking, index)
+                cam = None if shown is None else await self._draw(decoded.pixels, shown, entry.name)
         notes = decoded.notes + _cam_notes(decoded, cam)
         return Classified(entry.name, ranking[: options.top_k], cam, notes, timer.timings())
 
     @asynccontextmanager
-    async def _decoded(self, timer: Timer, data: bytes, options: ImageOptions) -> AsyncIterator[DecodedImage]:
+    async def _decoded(self, data: bytes, options: ImageOptions) -> AsyncIterator[DecodedImage]:
         """The image in `data`, with room for its pixels; until they are counted, for as many as there may be.
 
         The block raises OutOfTime when the time of the request is over.
         """
         most = self._settings.max_pixels
         with in_time(self._settings.request_timeout):
-            async with self._pixel_budget.reserve(timer, most) as reservation:
-                decoded = await self._stages.decode(timer, data, options, most)
+            async with self._pixel_budget.reserve(most) as reservation:
+                decoded = await self._stages.decode(data, options, most)
                 height, width = decoded.pixels.shape[:2]
                 reservation.shrink(height * width)
                 yield decoded
 
     async def _quantize(
-        self, timer: Timer, pixels: Pixels, options: QuantizeOptions, selection: Selection
+        self, pixels: Pixels, options: QuantizeOptions, selection: Selection
     ) -> tuple[PaletteImage, Recognition | None]:
         if not options.recognise:
-            return await self._stages.quantize(timer, pixels, options.colors, selection), None
-        image, ((before,), (after,)) = await self._stages.quantize_and_predict(timer, pixels, options.colors, selection)
+            return await self._stages.quantize(pixels, options.colors, selection), None
+        image, ((before,), (after,)) = await self._stages.quantize_and_predict(pixels, options.colors, selection)
         return image, Recognition(selection.classifier, before, after)
 
-    async def _draw(self, timer: Timer, pixels: Pixels, shown: Prediction, model: str) -> DrawnMap:
-        heat = await self._stages.activation_map(timer, pixels, shown.index, model)
+    async def _draw(self, pixels: Pixels, shown: Prediction, model: str) -> DrawnMap:
+        heat = await self._stages.activation_map(pixels, shown.index, model)
 
         def render() -> DrawnMap:
             drawn = heatmap.draw(heatmap.fit(pixels, self._settings.max_cam_pixels), heat)
             height, width = drawn.shape[:2]
             return DrawnMap(shown, encode_rgb(drawn), width, height, metrics.count_colors(drawn))
 
-        return await self._stages.run(timer, "encode", render)
+        return await self._stages.run("encode", render)
 
 
 def _prediction(ranking: tuple[Prediction, ...], index: int | None) -> Prediction:

@@ -21,7 +21,8 @@ from models.rgb import Pixels
 from service.inference.device import Device, Ranking
 from service.inference.device_errors import out_of_memory
 from service.inference.engine import Engine, Selection
-from service.runtime.timing import STAGES, Timer
+from service.runtime import timing
+from service.runtime.timing import STAGES, Stage
 from service.schemas.options import ImageOptions
 from service.settings import Settings
 
@@ -48,73 +49,69 @@ class Stages:
     def __init__(self, engine: Engine, device: Device, settings: Settings) -> None:
         self.engine = engine
         self._device = device
-        self._retry_after = settings.retry_after
         self._threads = {stage: CapacityLimiter(settings.workers) for stage in STAGES}
 
-    async def decode(self, timer: Timer, data: bytes, options: ImageOptions, max_pixels: int) -> DecodedImage:
+    async def decode(self, data: bytes, options: ImageOptions, max_pixels: int) -> DecodedImage:
         """The pixels of an upload; raises BadImage, UnsupportedFormat or ImageTooLarge."""
         step = partial(decode, data, max_pixels=max_pixels, background=options.background_rgb())
-        return await self.run(timer, "decode", step, _pixels_of_small_png(data))
+        return await self.run("decode", step, _pixels_of_small_png(data))
 
-    async def quantize(self, timer: Timer, pixels: Pixels, colors: int, selection: Selection) -> PaletteImage:
+    async def quantize(self, pixels: Pixels, colors: int, selection: Selection) -> PaletteImage:
         """The image in at most `colors` colors."""
         if selection.on_device:
-            return await self._device.quantize(timer, pixels, colors, selection)
+            return await self._device.quantize(pixels, colors, selection)
         step = partial(self.engine.quantize, pixels, colors, selection)
-        return await self._run_in_thread(timer, "model", step)
+        return await self._run_in_thread("model", step)
 
     async def quantize_and_predict(
-        self, timer: Timer, pixels: Pixels, colors: int, selection: Selection
+        self, pixels: Pixels, colors: int, selection: Selection
     ) -> tuple[PaletteImage, list[Ranking]]:
         """The same, and the likeliest class before and after."""
         if selection.on_device and self._device.is_batched(pixels, selection):
-            return await self._device.quantize_and_predict(timer, pixels, colors, selection)
-        image = await self.quantize(timer, pixels, colors, selection)
+            return await self._device.quantize_and_predict(pixels, colors, selection)
+        image = await self.quantize(pixels, colors, selection)
 
         def both() -> tuple[Pixels, Pixels]:
             return pixels, image.render()
 
-        return image, await self.predict(timer, both, 1, selection.classifier, image.indices.size)
+        return image, await self.predict(both, 1, selection.classifier, image.indices.size)
 
     async def predict(
         self,
-        timer: Timer,
         pictures: Callable[[], Sequence[Pixels]],
         top_k: int,
         model: str,
         pixels: float = math.inf,
     ) -> list[Ranking]:
         """The `top_k` likeliest classes of each picture of so many `pixels`; `pictures` may be called in a thread."""
-        views = await self.run(
-            timer, "model", lambda: [self.engine.view(picture, model) for picture in pictures()], pixels
-        )
-        return await self._device.predict(timer, views, top_k, model)
+        views = await self.run("model", lambda: [self.engine.view(picture, model) for picture in pictures()], pixels)
+        return await self._device.predict(views, top_k, model)
 
-    async def activation_map(self, timer: Timer, pixels: Pixels, index: int, model: str) -> NDArray[np.float32]:
+    async def activation_map(self, pixels: Pixels, index: int, model: str) -> NDArray[np.float32]:
         """Where the classifier sees the class `index`: (h, w) float32 in [0, 1], over the whole image."""
-        view = await self.run(timer, "model", partial(self.engine.view, pixels, model), pixels.size // 3)
-        return await self._device.activation_map(timer, view, index, model)
+        view = await self.run("model", partial(self.engine.view, pixels, model), pixels.size // 3)
+        return await self._device.activation_map(view, index, model)
 
-    async def run(self, timer: Timer, stage: str, step: Callable[[], Result], pixels: float = math.inf) -> Result:
+    async def run(self, stage: Stage, step: Callable[[], Result], pixels: float = math.inf) -> Result:
         """Run `step` on so many `pixels` in a thread, or at once where they are few; a wait counts as queue."""
         if pixels <= _SMALL_PIXELS:
-            with timer.measure(stage):
+            with timing.measure(stage):
                 return step()
-        return await self._run_in_thread(timer, stage, step)
+        return await self._run_in_thread(stage, step)
 
-    async def _run_in_thread(self, timer: Timer, stage: str, step: Callable[[], Result]) -> Result:
+    async def _run_in_thread(self, stage: Stage, step: Callable[[], Result]) -> Result:
         """Run `step` in a thread of `stage`, one of STAGES; the wait for the thread counts as queue."""
         asked = time.perf_counter()
 
         def timed() -> Result:
-            timer.add("queue", time.perf_counter() - asked)
-            with timer.measure(stage):
+            timing.add("queue", time.perf_counter() - asked)
+            with timing.measure(stage):
                 return step()
 
         try:
             return await anyio.to_thread.run_sync(timed, limiter=self._threads[stage])
         except MemoryError as error:
-            raise out_of_memory(self._retry_after) from error
+            raise out_of_memory() from error
 
 
 def _pixels_of_small_png(data: bytes) -> float:

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from service.app import create_app
 from service.inference.device import WORK
 from service.inference.model_engine import ModelEngine
-from service.runtime.timing import STAGES, Timer
+from service.runtime.timing import STAGES
 from service.settings import Settings
 from tests.service.conftest import PATIENCE, loaded, running
 from tests.service.fakes import ENTRIES, NATIVE_SIZE, FakeEngine
@@ -142,7 +142,7 @@ async def test_what_the_device_did_at_once_is_counted(client: AsyncClient, engin
 
 async def test_queues_with_room_for_pixels_tell_who_waits_for_it(client: AsyncClient, app: FastAPI) -> None:
     pipeline = app.state.service.pipeline
-    async with pipeline._pixel_budget.hold(Timer(), pipeline._pixel_budget._free), anyio.create_task_group() as tasks:
+    async with pipeline._pixel_budget.reserve(pipeline._pixel_budget._free), anyio.create_task_group() as tasks:
         tasks.start_soon(lambda: client.post("/quantize", content=PHOTO))
         with anyio.fail_after(PATIENCE):
             while not pipeline.waiting:

@@ -14,7 +14,6 @@ from models.codecs import png
 from models.palette_image import PaletteImage
 from service.app import create_app
 from service.inference.admission import PixelBudget
-from service.runtime.timing import Timer
 from service.schemas.options import find_class
 from service.settings import Settings
 from tests.service.api.test_bad_input import problem
@@ -151,30 +150,19 @@ async def test_a_request_that_takes_too_long_is_ended(engine: FakeEngine) -> Non
     assert after.status_code == 200
 
 
-async def test_the_stopwatch_adds_up() -> None:
-    timer = Timer()
-    timer.add("queue", 1.0)
-    timer.add("queue", 0.5)
-    with timer.measure("model"):
-        pass
-
-    assert (timer.timings().queue, timer.timings().decode) == (1.5, 0.0)
-    assert timer.timings().model > 0
-
-
 async def test_room_is_held_in_the_order_of_coming_and_given_back() -> None:
     """The small one comes after the large one, for which there is no room: it does not pass, nor go twice."""
     room, order = PixelBudget(10), list[str]()
 
     async def reserve(name: str, pixels: int) -> None:
-        async with room.reserve(Timer(), pixels):
+        async with room.reserve(pixels):
             order.append(name)
 
     async with anyio.create_task_group() as tasks:
-        async with room.reserve(Timer(), 10) as reservation:
+        async with room.reserve(10) as reservation:
             reservation.shrink(4)
             reservation.shrink(8)  # does not grow again
-            async with room.reserve(Timer(), 6):
+            async with room.reserve(6):
                 tasks.start_soon(reserve, "large", 7)
                 await checkpoint()
                 tasks.start_soon(reserve, "small", 1)
@@ -189,7 +177,7 @@ async def test_room_is_held_in_the_order_of_coming_and_given_back() -> None:
 
 async def test_who_leaves_while_waiting_for_room_takes_none() -> None:
     room = PixelBudget(1)
-    async with anyio.create_task_group() as tasks, room.reserve(Timer(), 1):
+    async with anyio.create_task_group() as tasks, room.reserve(1):
         for granted in (False, True):
             scope = anyio.CancelScope()
             tasks.start_soon(_hold, room, scope)
@@ -205,7 +193,7 @@ async def test_who_leaves_while_waiting_for_room_takes_none() -> None:
 
 async def _hold(room: PixelBudget, scope: anyio.CancelScope) -> None:
     with scope:
-        async with room.reserve(Timer(), 1):
+        async with room.reserve(1):
             await anyio.sleep_forever()
 
 

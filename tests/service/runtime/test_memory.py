@@ -11,10 +11,10 @@ from tests.service.processes import ROOT
 CODE = """
 import os
 import numpy as np
-from service.runtime.memory import give_back_memory
+from service.runtime.memory import limit_arenas
 from tests.benchmarks.soak import resident_mib
 
-give_back_memory()
+limit_arenas()
 np.ones(31 << 20, np.uint8)  # freed at once
 before = resident_mib(os.getpid())
 arrays = [np.ones(8 << 20, np.uint8) for _ in range(16)]
