@@ -1,4 +1,4 @@
-"""The project's own files say the same as the tree: pyproject.toml, Makefile, Dockerfile, compose files."""
+"""pyproject.toml, Makefile, Dockerfile, compose files and HAProxy agree with the source tree and with each other."""
 
 import json
 import os
@@ -28,7 +28,7 @@ PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 RUNTIME: list[str] = PYPROJECT["project"]["dependencies"]
 TRAINING: list[str] = PYPROJECT["project"]["optional-dependencies"]["training"]
 
-# Where the name to install is not the name to import.
+# Packages whose import name differs from the name to install.
 IMPORT_NAMES = {
     "pillow": "PIL",
     "prometheus-client": "prometheus_client",
@@ -48,7 +48,7 @@ def importable(requirements: list[str]) -> set[str]:
 
 
 def instructions(name: str) -> list[str]:
-    """The instructions of the Dockerfile that begin with `name`, each as one line."""
+    """Return the instructions of the Dockerfile that begin with `name`, each joined to one line."""
     text = re.sub(r"\\\n\s*", "", (ROOT / "Dockerfile").read_text())
     return [line for line in text.splitlines() if line.startswith(f"{name} ")]
 
@@ -94,12 +94,12 @@ def test_every_foreign_import_is_a_declared_dependency(folder: str, requirements
 
 
 def test_the_versions_that_must_not_slip() -> None:
-    """pyproject.toml says what each of them is for."""
+    """pyproject.toml gives the reason for each floor."""
     assert {"torch==2.13.0", "pillow>=13.0", "starlette>=1.7", "python-multipart>=0.0.31"} <= set(RUNTIME)
 
 
 def program(name: str) -> str:
-    """Where a program is, in this virtual environment or on the machine; without it the test is skipped."""
+    """Return the path of a program of this virtual environment or machine; skip the test when there is none."""
     path = shutil.which(name, path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     if path is None:
         pytest.skip(f"{name} is not installed")
@@ -154,8 +154,8 @@ def test_the_image_does_not_run_as_root() -> None:
 
 
 @contextmanager
-def answering(status: HTTPStatus) -> Iterator[int]:
-    """A server on loopback whose GET /readyz answers `status`; yields its port."""
+def readiness_server(status: HTTPStatus) -> Iterator[int]:
+    """Run a server on loopback whose GET /readyz responds with `status`; yield its port."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -163,10 +163,10 @@ def answering(status: HTTPStatus) -> Iterator[int]:
             self.end_headers()
 
         def log_message(self, format: str, *arguments: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.timeout = 30  # should nobody ask
+        server.timeout = 30  # in case no request arrives
         thread = threading.Thread(target=server.handle_request)
         thread.start()
         yield server.server_port
@@ -178,7 +178,7 @@ def test_the_health_check_of_the_image_follows_readiness(status: HTTPStatus, hea
     [instruction] = instructions("HEALTHCHECK")
     [_, *arguments] = json.loads(instruction.partition(" CMD ")[2])
 
-    with answering(status) as port:
+    with readiness_server(status) as port:
         environment = {**os.environ, "COLORCNN_PORT": str(port), "http_proxy": "http://127.0.0.1:1"}
         done = subprocess.run([sys.executable, *arguments], cwd=ROOT, env=environment, timeout=30, check=False)
 
@@ -192,7 +192,7 @@ def test_hadolint_finds_nothing_in_the_dockerfile() -> None:
 
 
 def test_the_last_stage_installs_nothing_and_trains_nothing() -> None:
-    """So it has no compiler, but what the slim image of Python brings, which is none."""
+    """The slim image of Python has no compiler, so the last stage has none."""
     stages = re.split(r"^FROM ", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE)[1:]
 
     assert {stage.split()[0] for stage in stages} == {"python:${PYTHON_VERSION}-slim"}
@@ -201,11 +201,12 @@ def test_the_last_stage_installs_nothing_and_trains_nothing() -> None:
 
 
 yaml.SafeLoader.add_constructor("!reset", lambda loader, node: loader.construct_sequence(node))
-OVERRIDES = ("docker-compose.gpu.yml", "docker-compose.scale.yml")
+HAPROXY = ROOT / "deploy" / "haproxy.cfg"
+OVERRIDES = ("deploy/docker-compose.gpu.yml", "deploy/docker-compose.scale.yml")
 
 
 def services(override: str) -> dict[str, dict[str, Any]]:
-    """The services of docker-compose.yml with an override; of what both set, the latter counts."""
+    """Merge the services of docker-compose.yml with an override; a key of the override replaces the same key."""
     base, more = (yaml.safe_load((ROOT / name).read_text())["services"] for name in ("docker-compose.yml", override))
     return {name: base.get(name, {}) | more.get(name, {}) for name in base | more}
 
@@ -220,42 +221,42 @@ def test_every_container_is_confined(override: str) -> None:
         assert service["logging"]["options"].keys() == {"max-size", "max-file"}, name
         assert {"mem_limit", "pids_limit", "stop_grace_period"} <= service.keys(), name
         assert not {"privileged", "cap_add", "network_mode", "pid"} & service.keys(), name
-        assert name == "api" or {"user", "healthcheck"} <= service.keys(), name  # those of `api` are the image's
+        assert name == "api" or {"user", "healthcheck"} <= service.keys(), name  # the image sets both for `api`
 
 
 def test_docker_waits_for_the_requests_that_run() -> None:
-    grace = services("docker-compose.gpu.yml")["api"]["stop_grace_period"]
+    grace = services("deploy/docker-compose.gpu.yml")["api"]["stop_grace_period"]
 
     assert int(grace.removesuffix("s")) > Settings().shutdown_delay + Settings().shutdown_timeout
 
 
 def test_only_the_proxy_of_replicas_is_published() -> None:
-    """The replicas believe what X-Forwarded-For says, so nobody else may reach them."""
-    scaled = services("docker-compose.scale.yml")
+    """The replicas trust X-Forwarded-For, so no client may reach them directly."""
+    scaled = services("deploy/docker-compose.scale.yml")
 
     assert (scaled["api"]["ports"], scaled["api"]["environment"]) == ([], {"COLORCNN_TRUSTED_PROXIES": "*"})
     assert scaled["proxy"]["ports"] == ["${PUBLISH:-127.0.0.1:8000}:8080"]
-    assert "    http-request set-header X-Forwarded-For %[src]\n" in (ROOT / "haproxy.cfg").read_text()
+    assert "    http-request set-header X-Forwarded-For %[src]\n" in HAPROXY.read_text()
 
 
 def test_the_proxy_waits_as_long_as_the_service() -> None:
-    text = (ROOT / "haproxy.cfg").read_text()
-    told = dict(re.findall(r"^    timeout (\S+) (\d+)s$", text, flags=re.MULTILINE))
+    text = HAPROXY.read_text()
+    timeouts = dict(re.findall(r"^    timeout (\S+) (\d+)s$", text, flags=re.MULTILINE))
     [benchmark] = re.findall(r"set-timeout server (\d+)s if { path /benchmark }", text)
     settings = Settings()
 
-    assert int(told["http-request"]) == settings.header_timeout
-    assert int(told["client"]) > settings.upload_timeout
-    assert int(told["server"]) > max(settings.request_timeout, settings.compress_timeout)
+    assert int(timeouts["http-request"]) == settings.header_timeout
+    assert int(timeouts["client"]) > settings.upload_timeout
+    assert int(timeouts["server"]) > max(settings.request_timeout, settings.compress_timeout)
     assert int(benchmark) > settings.benchmark_queue_size * settings.benchmark_timeout
 
 
-def test_haproxy_understands_its_configuration() -> None:
-    subprocess.run([program("haproxy"), "-c", "-f", "haproxy.cfg"], cwd=ROOT, check=True)
+def test_haproxy_accepts_its_configuration() -> None:
+    subprocess.run([program("haproxy"), "-c", "-f", str(HAPROXY)], cwd=ROOT, check=True)
 
 
 @pytest.mark.parametrize("override", OVERRIDES)
-def test_docker_understands_the_compose_files(override: str) -> None:
+def test_docker_accepts_the_compose_files(override: str) -> None:
     compose = [program("docker"), "compose"]
     if subprocess.run([*compose, "version"], capture_output=True, check=False).returncode:
         pytest.skip("Docker has no compose")
@@ -265,6 +266,6 @@ def test_docker_understands_the_compose_files(override: str) -> None:
 
 
 def test_no_test_connects_beyond_loopback() -> None:
-    """0.0.0.0 is no loopback address, yet never leaves this machine should the guard of conftest.py be gone."""
+    """0.0.0.0 is not a loopback address, and stays on this machine even when conftest.py fails to block it."""
     with socket.socket() as connection, pytest.raises(RuntimeError, match="may not connect"):
         connection.connect(("0.0.0.0", 9))
