@@ -21,7 +21,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv serve test lint format bench bench-isolation bench-refinement bench-bpg soak check-image fuzz docker-build
+.PHONY: help venv serve test lint format docs check-docs bench bench-isolation bench-refinement bench-bpg soak check-image fuzz docker-build
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,12 @@ lint: $(DEV_INSTALLED) ## the checks that run no code: ruff and mypy
 format: $(DEV_INSTALLED) ## let ruff format the code and mend what it can
 	$(IN_VENV) -m ruff check --fix .
 	$(IN_VENV) -m ruff format .
+
+docs: $(DEV_INSTALLED) ## write every generated table, figure and number of the documents
+	$(IN_VENV) -m docs.generator
+
+check-docs: $(DEV_INSTALLED) ## fail when a generated part of the documents is stale; part of `make test`
+	$(IN_VENV) -m docs.generator --check
 
 bench: $(DEV_INSTALLED) ## how quick all of it is, as ratios, in minutes, into docs/results/data/serving.json
 	$(IN_VENV) -m tests.benchmarks.serving --out docs/results/data/serving.json

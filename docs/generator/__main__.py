@@ -1,0 +1,29 @@
+"""Write the generated parts of the documents, or check them.
+
+python -m docs.generator
+python -m docs.generator --check
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from docs.generator.documents import stale, write
+from docs.generator.reports import ROOT
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Write, or with --check report what is stale; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m docs.generator", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail when something is stale")
+    if not parser.parse_args(argv).check:
+        for file in write():
+            print(f"wrote {file.relative_to(ROOT)}")
+        return 0
+    found = stale()
+    print("\n".join([*found, "run `make docs`"]) if found else "the documents are fresh")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

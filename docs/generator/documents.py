@@ -1,0 +1,126 @@
+"""The documents: what their markers ask for, and whether they are fresh."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from docs.generator import reference, result_tables, service_tables
+from docs.generator.figures import drawn, figure_file, is_fresh
+from docs.generator.markers import Marker, MarkerError, fill, markers_of
+from docs.generator.quantities import value
+from docs.generator.reports import ROOT, benchmark_table
+
+BLOCKS: Mapping[str, Callable[..., str]] = {
+    "table": result_tables.evaluation,
+    "rows": result_tables.all_rows,
+    "curve": result_tables.learning_curve,
+    "targets": result_tables.targets,
+    "benchmark": benchmark_table,
+    "isolation": service_tables.isolation,
+    "soak": service_tables.soak,
+    "fuzz": service_tables.fuzz,
+    "fuzz-statuses": service_tables.fuzz_statuses,
+    "settings": reference.settings,
+    "endpoints": reference.endpoints,
+    "options": reference.options,
+    "problems": reference.problems,
+    "methods": reference.methods,
+    "models": reference.models,
+}
+"""What writes a block, by the first word of its marker; `figure` stands beside these."""
+
+
+def documents() -> list[Path]:
+    """Return the Markdown files that may hold generated parts."""
+    return sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").rglob("*.md")])
+
+
+def write() -> list[Path]:
+    """Write every generated part and every figure anew; returns the files that changed."""
+    return [*_write_texts(), *_write_figures()]
+
+
+def stale() -> list[str]:
+    """Return what `write` would change, and every marker that asks for nothing that there is."""
+    return [*_stale_texts(), *_stale_figures()]
+
+
+def _stale_texts() -> Iterator[str]:
+    for document in documents():
+        text = document.read_text()
+        try:
+            if generated(document, text) != text:
+                yield f"{document.relative_to(ROOT)} is stale"
+        except ValueError as error:
+            yield str(error)
+
+
+def _stale_figures() -> Iterator[str]:
+    for names, ending in _figures():
+        with suppress(ValueError):  # a marker that asks for no figure there is, which the text reports
+            if not is_fresh(names, ending):
+                yield f"{figure_file(names, ending).relative_to(ROOT)} is stale"
+
+
+def _write_texts() -> Iterator[Path]:
+    for document in documents():
+        text = document.read_text()
+        now = generated(document, text)
+        if now != text:
+            document.write_text(now)
+            yield document
+
+
+def _write_figures() -> Iterator[Path]:
+    for names, ending in _figures():
+        if not is_fresh(names, ending):
+            file = figure_file(names, ending)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(drawn(names, ending))
+            yield file
+
+
+def generated(document: Path, text: str) -> str:
+    """Return the text of a document with every generated part written anew.
+
+    Raises ValueError, which names the document and the marker, where a marker asks for nothing that there is.
+    """
+
+    def part(marker: Marker) -> str:
+        try:
+            return _part(document, marker)
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{document.relative_to(ROOT)}: {' '.join(marker.words)}: {error}") from error
+
+    try:
+        return fill(text, part)
+    except MarkerError as error:
+        raise ValueError(f"{document.relative_to(ROOT)}: {error}") from error
+
+
+def _part(document: Path, marker: Marker) -> str:
+    name, *words = marker.words
+    if marker.inline:
+        return value(name, *words)
+    if name == "figure":
+        return _link(document, *words)
+    if name not in BLOCKS:
+        raise ValueError(f"there is no block {name!r}, only figure, {', '.join(BLOCKS)}")
+    return BLOCKS[name](*words)
+
+
+def _link(document: Path, names: str, ending: str, caption: str) -> str:
+    path = os.path.relpath(figure_file(names, ending), document.parent)
+    return f"![{caption}]({Path(path).as_posix()})"
+
+
+def _figures() -> list[tuple[str, str]]:
+    """Return (report names, ending) of every figure that a document shows, each once."""
+    shown = [
+        (words[1], words[2])
+        for document in documents()
+        for marker in markers_of(document.read_text())
+        if (words := marker.words)[0] == "figure"
+    ]
+    return list(dict.fromkeys(shown))

@@ -1,0 +1,111 @@
+"""Tables of what the code defines: settings, endpoints, options, problems, methods and models."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+
+from models.names import METHOD_NAMES
+from models.quantizers.classical.catalog import CLASSICAL
+from models.zoo.registry import Registry
+from service.api.routes import probes, router
+from service.http.problems import HEAD_TOO_LARGE, INTERNAL, MALFORMED_REQUEST, METHOD_NOT_ALLOWED, NOT_FOUND, PROBLEMS
+from service.schemas.options import BenchmarkOptions, ClassifyOptions, CompressOptions, QuantizeOptions
+from service.settings import environment_table
+from training.report.markdown import table
+
+_OPTIONS: Mapping[str, type[BaseModel]] = {
+    "/quantize": QuantizeOptions,
+    "/compress": CompressOptions,
+    "/classify": ClassifyOptions,
+    "/benchmark": BenchmarkOptions,
+}
+
+
+def settings() -> str:
+    """Return the table of every setting of the service."""
+    return table(["variable", "default", "meaning"], [[f"`{name}`", *rest] for name, *rest in environment_table()])
+
+
+def endpoints() -> str:
+    """Return the table of every documented endpoint: method, path, first sentence of its description."""
+    routes = [route for route in (*router.routes, *probes.routes) if isinstance(route, APIRoute)]
+    lines = [
+        [f"`{method} {route.path}`", _sentence(route.description)]
+        for route in routes
+        if route.include_in_schema
+        for method in sorted(route.methods or ())
+    ]
+    return table(["endpoint", "what it does"], lines)
+
+
+def options(path: str) -> str:
+    """Return the table of the options of an endpoint."""
+    fields = _OPTIONS[path].model_json_schema(by_alias=True)["properties"]
+    lines = [
+        [f"`{name}`", _values(field), _default(field), field.get("description", "")] for name, field in fields.items()
+    ]
+    return table(["option", "values", "default", "meaning"], lines)
+
+
+def option_names(path: str) -> list[str]:
+    """Return the names of the options of an endpoint."""
+    return list(_OPTIONS[path].model_json_schema(by_alias=True)["properties"])
+
+
+def problems() -> str:
+    """Return the table of every kind of error response: status, type, title."""
+    others = (MALFORMED_REQUEST, NOT_FOUND, METHOD_NOT_ALLOWED, HEAD_TOO_LARGE, INTERNAL)
+    kinds = sorted({*PROBLEMS.values(), *others}, key=lambda problem: (problem.status, problem.name))
+    return table(["status", "type", "title"], [[str(kind.status), f"`{kind.type}`", kind.title] for kind in kinds])
+
+
+def methods() -> str:
+    """Return the table of the methods of quantization: what requests call them, and their names in tables."""
+    learned = [name for name in METHOD_NAMES if name.startswith("colorcnn")]
+    return table(["method", "name"], [[f"`{name}`", METHOD_NAMES[name]] for name in (*learned, *CLASSICAL)])
+
+
+def models() -> str:
+    """Return the table of the models that ship with the project."""
+    heading = ["model", "kind", "network", "dataset", "side", "classifier"]
+    lines = [
+        [f"`{each.name}`", each.kind, each.architecture, each.dataset, str(each.size), each.classifier or "-"]
+        for each in Registry.open().available()
+    ]
+    return table(heading, lines)
+
+
+def _sentence(text: str) -> str:
+    return re.split(r"(?<=[.!?])\s", " ".join(text.split()), maxsplit=1)[0].rstrip(".")
+
+
+def _default(field: Mapping[str, Any]) -> str:
+    match field.get("default"):
+        case None | []:
+            return "-"
+        case list() as several:
+            return f"`{','.join(map(str, several))}`"
+        case bool() as flag:
+            return f"`{str(flag).lower()}`"
+        case other:
+            return f"`{other}`"
+
+
+def _values(field: Mapping[str, Any]) -> str:
+    """Return the range, the choices or the type of an option."""
+    if "anyOf" in field:
+        return _values(next(each for each in field["anyOf"] if each.get("type") != "null"))
+    if "enum" in field:
+        return _joined(f"`{each}`" for each in field["enum"])
+    if field.get("type") == "array":
+        return f"list of {_values(field['items'])}"
+    if "minimum" in field:
+        return f"{field['minimum']:g} to {field['maximum']:g}"
+    return {"boolean": "`true`, `false`", "string": "text"}.get(field.get("type", ""), "text")
+
+
+def _joined(words: Iterable[str]) -> str:
+    return ", ".join(words)

@@ -1,0 +1,51 @@
+"""Tables of the service under load and under damage, from the reports of tests/benchmarks and tests/fuzz."""
+
+from docs.generator.reports import report_of
+from training.report.markdown import table
+
+
+def isolation() -> str:
+    """Return the latency of /quantize alone and beside a running benchmark."""
+    report = report_of("isolation")
+    alone, beside = (report["milliseconds"][when] for when in ("alone", "beside"))
+    lines = [[name, f"{alone[name]} ms", f"{beside[name]} ms", str(report["ratio"][name])] for name in ("p50", "p99")]
+    return table(["latency", "alone", "beside a benchmark", "ratio"], lines)
+
+
+def soak() -> str:
+    """Return what the service did with ten times the load that it can serve, and after SIGTERM."""
+    report = report_of("soak")
+    load, memory, shutdown = report["load"], report["memory_mib"], report["shutdown"]
+    accepted, refused = load["accepted"], load["refused"]
+    lines = [
+        ["capacity", f"{report['capacity']['requests_per_second']} requests a second"],
+        ["offered", f"{load['offered_per_second']:.0f} requests a second for {load['seconds']:.0f} s"],
+        ["answered with 200", _latency(accepted)],
+        ["refused with 503 and Retry-After", _latency(refused)],
+        ["left without a response", str(load["unanswered"])],
+        ["`/healthz`", f"p99 {report['liveness']['accepted']['p99_ms']} ms"],
+        ["memory", f"{memory['settled']} MiB at the start, {memory['end']} at the end, {memory['most']} at most"],
+        ["in flight at SIGTERM", f"{shutdown['in_flight']} requests, {shutdown['lost']} lost"],
+        ["end of the process", f"after {shutdown['seconds']} s with status {shutdown['exit_status']}"],
+        ["after the port closed", f"{shutdown['asked_after']['unanswered']} connections refused"],
+    ]
+    return table(["soak", "measured"], lines)
+
+
+def _latency(part: dict[str, float]) -> str:
+    return f"{part['requests']:,} (p50 {part['p50_ms']} ms, p99 {part['p99_ms']} ms)"
+
+
+def fuzz() -> str:
+    """Return what the service answered to damaged uploads and requests, by endpoint."""
+    lines = [
+        [f"`{path}`", *(f"{part[name]:,}" for name in ("cases", "answered_200", "median_ms", "slowest_ms"))]
+        for path, part in report_of("fuzz")["by_endpoint"].items()
+    ]
+    return table(["endpoint", "cases", "answered with 200", "median ms", "slowest ms"], lines)
+
+
+def fuzz_statuses() -> str:
+    """Return how often the service answered each status to damaged uploads and requests."""
+    counts = report_of("fuzz")["by_status"]
+    return table(["status", "responses"], [[status, f"{count:,}"] for status, count in counts.items()])

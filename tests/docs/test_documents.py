@@ -1,0 +1,71 @@
+"""docs/generator: blocks, links to figures and what is stale, on documents of a folder of their own."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from docs.generator import documents, figures, reports
+from docs.generator.documents import BLOCKS, generated, stale, write
+from docs.generator.result_tables import evaluation
+
+FIGURE = '<!-- begin: figure cifar10-fidelity likeness "Top-1 over PSNR" -->\n<!-- end -->\n'
+
+
+@pytest.fixture
+def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The only document, beside an empty folder of figures."""
+    monkeypatch.setattr(documents, "ROOT", tmp_path)
+    monkeypatch.setattr(figures, "FIGURES", tmp_path / "docs" / "results" / "figures")
+    (tmp_path / "docs").mkdir()
+    return tmp_path / "docs" / "page.md"
+
+
+def test_what_is_stale_is_named_and_then_written(page: Path) -> None:
+    page.write_text(f"Two: <!-- value: percent cifar10:colorcnn@2.top1 -->1 %<!-- end -->.\n\n{FIGURE}")
+    figure = page.parent / "results" / "figures" / "cifar10-fidelity-likeness.png"
+    assert stale() == ["docs/page.md is stale", "docs/results/figures/cifar10-fidelity-likeness.png is stale"]
+    assert write() == [page, figure]
+    assert "![Top-1 over PSNR](results/figures/cifar10-fidelity-likeness.png)" in page.read_text()
+    assert stale() == [] and write() == []
+    with Image.open(figure) as image:
+        Image.fromarray(255 - np.asarray(image.convert("RGB"))).save(figure)
+    assert stale() == ["docs/results/figures/cifar10-fidelity-likeness.png is stale"]
+
+
+@pytest.mark.parametrize("block", sorted(BLOCKS.keys() - {"table", "rows", "curve", "targets", "benchmark", "options"}))
+def test_every_block_without_words_is_a_table(page: Path, block: str) -> None:
+    text = generated(page, f"<!-- begin: {block} -->\n<!-- end -->")
+    assert text.count("\n| ") > 1 and "|---|---|" in text
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        ("nothing", "there is no block 'nothing'"),
+        ("table cifar10 Nothing", "there is no table 'Nothing'"),
+        ('table cifar10 "Top-1 in %" nobody', "no line begins with nobody"),
+        ("figure cifar10 nothing caption", "no figure 'nothing'"),
+        ("settings of-mine", "takes 0 positional arguments"),
+    ],
+)
+def test_a_marker_that_asks_for_nothing_is_an_error(page: Path, words: str, error: str) -> None:
+    page.write_text(f"<!-- begin: {words} -->\n<!-- end -->\n")
+    [found] = stale()
+    assert found.startswith("docs/page.md: ") and error in found
+
+
+def test_lines_of_a_table_stand_in_the_order_asked_for() -> None:
+    lines = evaluation("cifar10", "Top-1 in %", "k-means", "ColorCNN").splitlines()
+    assert [line.split(" | ")[0] for line in lines] == [
+        "| method",
+        "|---|---|---|---|---|---|---|",
+        "| k-means",
+        "| ColorCNN",
+    ]
+
+
+def test_reports_read_together_have_the_rows_of_all() -> None:
+    methods = {row["method"] for row in reports.report_of("cifar10+cifar10-refined")["rows"]}
+    assert {"colorcnn", "colorcnn_refined"} <= methods
