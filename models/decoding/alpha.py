@@ -1,76 +1,46 @@
-"""Transparent pixels, in each way that a file has of saying so, and the background that is seen through them."""
+"""Transparency: the ways in which a file marks pixels as transparent, and the background behind them."""
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageChops
 
-from models.decoding.bands import row_bands
-from models.decoding.icc import ToSrgb, color_mode
+from models.decoding.bands import Box
+from models.decoding.color_modes import to_color_mode
 
 _ALPHA_MODES = frozenset({"LA", "La", "PA", "RGBA", "RGBa"})
+
+Color = tuple[int, int, int]
+"""An sRGB color: red, green and blue, 0 to 255 each."""
 
 ColorKey = tuple[int, ...]
 """The gray level or RGB color, 0 to 255 each, whose pixels are transparent."""
 
 
-def find_transparency(
-    image: Image.Image, kind: str, depth: int, drawn: tuple[int, int, int, int]
-) -> tuple[Image.Image, ColorKey | None]:
-    """Return the image with the alpha that its file means, and the color that means transparent, if there is one.
+def with_intended_alpha(image: Image.Image, kind: str, drawn: Box) -> Image.Image:
+    """Return the image with the alpha channel that its file intends; `image` itself where nothing changes.
 
     Args:
         image: a loaded image of 8-bit samples.
         kind: the format of its file.
-        depth: bits of a sample in a PNG file; 8 for other formats.
-        drawn: the box that the file draws: left, upper, right, lower, in pixels.
+        drawn: the box that the file draws. Pixels outside it become transparent.
     """
     if kind == "BMP" and image.mode == "RGBA" and not image.getchannel("A").getbbox():
-        return image.convert("RGB"), None  # writers that leave the fourth byte at zero mean no transparency
-    if drawn != (0, 0, *image.size):
-        return _transparent_outside(image, drawn), None
-    key = _color_key(image, depth)
-    if image.mode != "P" or isinstance(image.info.get("transparency"), str):
-        # Dealt with, or a text chunk of that name. Pillow would convert it along with the pixels, and fail on the text.
-        image.info.pop("transparency", None)
-    return image, key
+        return image.convert("RGB")  # many writers leave the fourth byte at zero and mean an opaque image
+    return image if drawn == (0, 0, *image.size) else _transparent_outside(image, drawn)
 
 
-def composite(
-    image: Image.Image,
-    key: ColorKey | None,
-    to_srgb: ToSrgb,
-    background: tuple[int, int, int],
-    *,
-    into: npt.NDArray[np.uint8],
-) -> bool:
-    """Write the image as sRGB over `background` into (H, W, 3) uint8; return whether any background shows through."""
-    transparent = False
-    for rows, band in row_bands(image):
-        colors, alpha = _split(band, key)
-        shown = to_srgb(colors)
-        if alpha is not None and np.asarray(alpha).min() < 255:
-            canvas = Image.new("RGB", band.size, background)
-            canvas.paste(shown, mask=alpha)  # (alpha * shown + (255 - alpha) * background) / 255, correctly rounded
-            shown, transparent = canvas, True
-        into[rows] = np.asarray(shown)
-    return transparent
+def pop_color_key(image: Image.Image, depth: int) -> ColorKey | None:
+    """Return the color of a 1, L or RGB image that means transparent, on the scale of its pixels, or None.
 
+    Remove Pillow's entry for this color from `image.info`, except for a palette image, which needs it. Pillow would
+    convert the entry with the pixels, and fail where a text chunk named "transparency" has replaced it.
 
-def _transparent_outside(image: Image.Image, drawn: tuple[int, int, int, int]) -> Image.Image:
-    """Return a frame as RGBA, transparent where nothing is drawn on the canvas; Pillow has palette entry 0 there."""
-    mask = Image.new("L", image.size, 0)
-    mask.paste(255, drawn)
-    framed = image.convert("RGBA")
-    framed.putalpha(ImageChops.darker(framed.getchannel("A"), mask))
-    return framed
-
-
-def _color_key(image: Image.Image, depth: int) -> ColorKey | None:
-    """Return the color of a 1, L or RGB image that means transparent, on the scale of its pixels.
-
-    Pillow hands on the number in the file, which counts in steps of the file's `depth` in bits.
+    Args:
+        image: a loaded image of 8-bit samples.
+        depth: bits of a sample in a PNG file; 8 for other formats. Pillow reports the color on this scale.
     """
     key = image.info.get("transparency")
+    if image.mode != "P" or isinstance(key, str):
+        image.info.pop("transparency", None)
     if image.mode == "RGB" and isinstance(key, tuple):
         return tuple(level >> 8 for level in key) if depth == 16 else key
     if image.mode in ("1", "L") and isinstance(key, int):
@@ -78,23 +48,43 @@ def _color_key(image: Image.Image, depth: int) -> ColorKey | None:
     return None
 
 
-def _split(band: Image.Image, key: ColorKey | None) -> tuple[Image.Image, Image.Image | None]:
-    """Return a band's colors (L, RGB or CMYK) and its alpha (L), None where it has none."""
+def split_alpha(image: Image.Image, key: ColorKey | None) -> tuple[Image.Image, Image.Image | None]:
+    """Return the colors of an image (L, RGB or CMYK) and its alpha (L), or None where every pixel is opaque."""
     if key is not None:
-        colors = _colors(band)
-        levels = np.asarray(colors).reshape(band.height, band.width, -1)
-        opaque = (levels != key).any(axis=-1)
-        return colors, Image.fromarray(np.where(opaque, 255, 0).astype(np.uint8))
-    if not _has_alpha(band):
-        return _colors(band), None
-    layered = band.convert("LA" if band.mode in ("LA", "La") else "RGBA")
-    return _colors(layered), layered.getchannel("A")
+        colors = to_color_mode(image)
+        alpha = _alpha_of_key(colors, key)
+    elif _has_alpha(image):
+        layered = image.convert("LA" if image.mode in ("LA", "La") else "RGBA")
+        colors, alpha = to_color_mode(layered), layered.getchannel("A")
+    else:
+        return to_color_mode(image), None
+    return colors, alpha if np.asarray(alpha).min() < 255 else None
+
+
+def over_background(shown: Image.Image, alpha: Image.Image, background: Color) -> Image.Image:
+    """Return the RGB image composited over a plain background.
+
+    Each channel is (alpha * shown + (255 - alpha) * background) / 255, correctly rounded.
+    """
+    canvas = Image.new("RGB", shown.size, background)
+    canvas.paste(shown, mask=alpha)
+    return canvas
+
+
+def _transparent_outside(image: Image.Image, drawn: Box) -> Image.Image:
+    """Return a frame as RGBA, transparent outside the box; Pillow puts palette entry 0 there."""
+    mask = Image.new("L", image.size, 0)
+    mask.paste(255, drawn)
+    framed = image.convert("RGBA")
+    framed.putalpha(ImageChops.darker(framed.getchannel("A"), mask))
+    return framed
+
+
+def _alpha_of_key(colors: Image.Image, key: ColorKey) -> Image.Image:
+    levels = np.asarray(colors).reshape(colors.height, colors.width, -1)
+    opaque = (levels != key).any(axis=-1)
+    return Image.fromarray(np.where(opaque, 255, 0).astype(np.uint8))
 
 
 def _has_alpha(image: Image.Image) -> bool:
     return image.mode in _ALPHA_MODES or (image.mode == "P" and "transparency" in image.info)
-
-
-def _colors(image: Image.Image) -> Image.Image:
-    mode = color_mode(image)
-    return image if image.mode == mode else image.convert(mode)

@@ -1,14 +1,17 @@
-"""An image a few rows at a time, so that what is computed on the way to its pixels never fills the memory."""
+"""Parts of an image: a box, and bands of rows that bound the memory of intermediate results."""
 
 from collections.abc import Iterator
 
 from PIL import Image
 
-_BAND_PIXELS = 1 << 20  # a large image is in memory twice, not five times
+Box = tuple[int, int, int, int]
+"""A rectangle of an image in pixels: left, upper, right, lower; the last two are exclusive."""
+
+_BAND_PIXELS = 1 << 20  # the intermediate results of a band are small beside a large image
 
 
 def row_bands(image: Image.Image) -> Iterator[tuple[slice, Image.Image]]:
-    """Yield bands of rows that together are the image, each with where its rows belong."""
+    """Yield bands that together cover the image, from top to bottom, each with the slice of its rows."""
     step = max(1, _BAND_PIXELS // image.width)
     for top in range(0, image.height, step):
         bottom = min(top + step, image.height)

@@ -1,26 +1,27 @@
-"""Whether a file holds the whole picture: Pillow fills in zeros for what is missing, and takes a preview for it."""
+"""Checks that a file holds its whole picture. Pillow alone would fill missing rows with zeros, without an error."""
 
 from PIL import Image, ImageFile, TiffImagePlugin
 
+from models.decoding.bands import Box
 from models.decoding.preflight import png_stream_is_short
 from models.errors import BadImage, UnsupportedFormat
 
 _TIFF_SUBFILE_TYPE, _TIFF_SUB_DIRECTORIES, _TIFF_DNG_VERSION = 254, 330, 50706
 
 
-def check_before_loading(image: ImageFile.ImageFile, kind: str) -> tuple[int, int, int, int]:
-    """Return the box of `image` that its file draws: left, upper, right, lower, in pixels. Only a GIF may draw less.
+def check_before_loading(image: ImageFile.ImageFile, kind: str) -> Box:
+    """Return the box of the canvas that the file draws. Only a GIF may draw less than the whole canvas.
 
     Raises:
-        BadImage: a part of the picture is missing, or the palette that its pixels refer to.
-        UnsupportedFormat: a camera raw file.
+        BadImage: a part of the picture or its palette is missing.
+        UnsupportedFormat: the file is a camera raw file.
     """
     if isinstance(image, TiffImagePlugin.TiffImageFile):
-        _refuse_camera_raw(image)
+        _reject_camera_raw(image)
     if image.mode == "P" and image.palette is None:
         raise BadImage(f"The {kind} file has no palette for its indices. Save it again, for example as PNG.")
     whole = (0, 0, *image.size)
-    boxes = [tile.extents or whole for tile in image.tile] or [whole]  # the WebP reader has no tiles yet
+    boxes = [tile.extents or whole for tile in image.tile] or [whole]  # a WebP has no tiles before it is loaded
     if kind == "GIF":
         return boxes[0]  # a first frame may be smaller than the canvas
     area = sum((right - left) * (lower - upper) for left, upper, right, lower in boxes)
@@ -30,10 +31,10 @@ def check_before_loading(image: ImageFile.ImageFile, kind: str) -> tuple[int, in
 
 
 def check_after_loading(image: Image.Image, kind: str, data: bytes) -> None:
-    """Raise BadImage for a PNG whose rows ran out: Pillow leaves the rest at zero and says nothing.
+    """Raise BadImage for a PNG with missing rows, which Pillow leaves at zero without an error.
 
-    Inflating a second time is only worth it where a row of zeros raises the suspicion. Interlaced rows are filled in
-    any order, so there it always is.
+    The check inflates the file a second time, so it runs only where the last row is zero. The rows of an interlaced
+    file are stored in another order, so there it always runs.
     """
     if kind != "PNG":
         return
@@ -43,8 +44,8 @@ def check_after_loading(image: Image.Image, kind: str, data: bytes) -> None:
         raise BadImage("The PNG file ends before its picture does. Save it again and send the whole file.")
 
 
-def _refuse_camera_raw(image: TiffImagePlugin.TiffImageFile) -> None:
-    """Refuse the raw formats that are TIFFs whose first page is a preview of the size of a stamp."""
+def _reject_camera_raw(image: TiffImagePlugin.TiffImageFile) -> None:
+    """Raise UnsupportedFormat for a raw format that is a TIFF whose first page is a small preview."""
     tags = image.tag_v2
     is_preview = tags.get(_TIFF_SUBFILE_TYPE) == 1 and _TIFF_SUB_DIRECTORIES in tags
     if is_preview or _TIFF_DNG_VERSION in tags:
@@ -52,7 +53,7 @@ def _refuse_camera_raw(image: TiffImagePlugin.TiffImageFile) -> None:
 
 
 def _layers(image: Image.Image) -> int:
-    """Return how often the tiles of `image` cover it: once for each color channel in a TIFF that stores them apart."""
+    """Return how many times the tiles cover the image: once for each channel of a TIFF that stores channels apart."""
     if not isinstance(image, TiffImagePlugin.TiffImageFile) or image.use_load_libtiff:
         return 1
     apart = image.tag_v2.get(TiffImagePlugin.PLANAR_CONFIGURATION) == 2

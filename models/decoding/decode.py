@@ -1,12 +1,22 @@
-"""The bytes of an uploaded image to sRGB pixels, with the colors, the way up and the first frame that a viewer shows.
+"""Decoding of an uploaded file to sRGB pixels: the first frame, upright, with the colors that a viewer shows.
 
-Pillow decodes; what it leaves to its caller is done on the way, in this order: the size is limited, a part of a picture
-is refused (models/decoding/completeness.py), samples become eight bits (models/decoding/bit_depth.py), colors become sRGB
-(models/decoding/icc.py), transparent pixels show a background (models/decoding/alpha.py), and the picture is turned upright. BPG,
-which Pillow does not know, is decoded by models/codecs/bpg, which does the first three itself.
+`decode` is a straight list of steps, each a function of a module in this folder:
 
-Pillow's own limit on pixels (`Image.MAX_IMAGE_PIXELS`: an error above 179 million) is left alone, for everyone else in
-the process. It only ever comes second: the size is checked here before any pixel is decoded.
+    preflight     recognize the format; reject structures that are built to exhaust a decoder
+    decode        limit the size, before any pixel is decoded
+    completeness  reject a file that holds only a part of its picture
+    bit_depth     convert samples to eight bits
+    alpha         separate colors from alpha
+    icc           convert colors to sRGB
+    alpha         composite over the background
+    orientation   turn the image upright
+
+Pillow decodes all formats but BPG, which models/codecs/bpg decodes: complete and in eight bits.
+
+The steps from `alpha` on work on bands of rows, so that a large image is in memory twice: as stored and as returned.
+
+Pillow's own limit on pixels (`Image.MAX_IMAGE_PIXELS`: an error above 179 million) stays as it is for the rest of the
+process. It never acts first, because `decode` checks the size before Pillow decodes any pixel.
 """
 
 import ctypes
@@ -18,107 +28,110 @@ from dataclasses import dataclass
 from io import BytesIO
 
 import numpy as np
-import numpy.typing as npt
-from PIL import ExifTags, Image, ImageFile, _imaging
-from PIL import WebPImagePlugin as WebPImagePlugin  # registers its reader, or Image.open would import every format's
+from PIL import Image, ImageFile, _imaging
+from PIL import WebPImagePlugin as WebPImagePlugin  # registers WebP; otherwise Image.open imports every plugin
 
 from models.codecs import bpg
 from models.codecs.bpg import container
-from models.codecs.bpg.container import Alpha, ExtensionTag, PixelFormat
-from models.decoding.alpha import ColorKey, composite, find_transparency
+from models.codecs.bpg.container import Alpha, BpgHeader, ExtensionTag, PixelFormat
+from models.decoding.alpha import Color, ColorKey, over_background, pop_color_key, split_alpha, with_intended_alpha
+from models.decoding.bands import row_bands
 from models.decoding.bit_depth import eight_bit
+from models.decoding.color_modes import color_mode
 from models.decoding.completeness import check_after_loading, check_before_loading
-from models.decoding.icc import conversion
-from models.decoding.preflight import ACCEPTED_FORMATS, check_jpeg, check_png, check_tiff, identify
+from models.decoding.icc import CMYK_NOTE, plan_conversion, to_srgb
+from models.decoding.orientation import UPRIGHT, read_orientation, stored_view, upright_shape
+from models.decoding.preflight import ACCEPTED_FORMATS, check_structure, identify
 from models.errors import BadImage, CodecError, ColorCNNError, ImageTooLarge
+from models.rgb import Pixels
 
 __all__ = ["ACCEPTED_FORMATS", "MAX_PIXELS", "DecodedImage", "decode"]
 
 MAX_PIXELS = 50_000_000
-"""Pixels of the largest image that is decoded unless the caller says otherwise."""
+"""Default limit on the pixels of an image."""
 
-# Pillow warns about damage that it steps over, with texts that vary with the file, so that Python's memory of warnings
-# already given would grow with every upload. Silenced once, here, for Pillow's modules only: warnings.catch_warnings()
-# around each call would swap state that all threads share.
+# Pillow warns about damage that it tolerates. Its texts vary with the file, so Python's registry of warnings would grow
+# with every upload. The filters apply to Pillow's modules only, once: warnings.catch_warnings() around each call would
+# change state that all threads share.
 for _category in (UserWarning, Image.DecompressionBombWarning):
     warnings.filterwarnings("ignore", category=_category, module=r"PIL\.")
-logging.getLogger("PIL").setLevel(logging.CRITICAL)  # it logs errors of files, which are no errors of the service
+logging.getLogger("PIL").setLevel(logging.CRITICAL)  # Pillow logs defects of files, which are not errors of the service
 with suppress(AttributeError, OSError):  # libtiff would write a line to stderr for each damaged row of a fax
     ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler(None)
 
-# EXIF orientation (EXIF 2.32, tag 0x0112) as: swap rows and columns, then flip rows, then flip columns.
-_TURNS = {
-    2: (False, False, True),
-    3: (False, True, True),
-    4: (False, True, False),
-    5: (True, False, False),
-    6: (True, False, True),
-    7: (True, True, True),
-    8: (True, True, False),
-}
+_BPG_METADATA: Mapping[int, str] = {ExtensionTag.EXIF: "exif", ExtensionTag.ICC: "icc_profile"}
+"""Pillow's names of the metadata that a BPG file holds as extensions."""
 
-_INFO: Mapping[int, str] = {ExtensionTag.EXIF: "exif", ExtensionTag.ICC: "icc_profile"}
-"""Where Pillow keeps what a BPG file has as extensions."""
-
+_FIRST_FRAME = "first of several frames"
 _TURNED = "EXIF orientation applied"
 
 
 @dataclass(frozen=True, eq=False)
 class DecodedImage:
-    """An image as a viewer would show it.
+    """An image as a viewer shows it.
 
     Attributes:
         pixels: (H, W, 3) uint8 sRGB, upright, contiguous.
-        format: which of ACCEPTED_FORMATS it came in.
-        notes: what was done or left out on the way, one short ASCII phrase each; empty for an ordinary image.
+        format: the format of the file, one of ACCEPTED_FORMATS.
+        notes: one short ASCII phrase for each thing that was converted or left out; empty for an ordinary image.
     """
 
-    pixels: npt.NDArray[np.uint8]
+    pixels: Pixels
     format: str
     notes: tuple[str, ...] = ()
 
 
-def decode(
-    data: bytes, *, max_pixels: int = MAX_PIXELS, background: tuple[int, int, int] = (255, 255, 255)
-) -> DecodedImage:
+@dataclass(frozen=True, eq=False)
+class _StoredImage:
+    """An image as its file stores it: complete and in eight bits, but not yet sRGB, opaque or upright.
+
+    Attributes:
+        image: loaded, of 8-bit samples.
+        color_key: the color that means transparent, if any.
+        profile: the ICC profile, or whatever a damaged file has in its place; None where there is none.
+        orientation: EXIF orientation, 1 to 8.
+        notes: notes of the loader, in the order of `DecodedImage.notes`.
+    """
+
+    image: Image.Image
+    color_key: ColorKey | None
+    profile: object
+    orientation: int
+    notes: tuple[str, ...]
+
+
+def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, background: Color = (255, 255, 255)) -> DecodedImage:
     """Decode an uploaded image to upright sRGB pixels.
 
-    An animation gives its first frame, a document of several pages its first page. Safe to call from several threads.
+    An animation yields its first frame, a document of several pages its first page. Safe to call from several threads.
 
     Args:
         data: the bytes of one PNG, JPEG, WebP, GIF, BMP, TIFF or BPG file.
-        max_pixels: width times height may not be more; checked from the header, before any pixel is decoded.
-        background: sRGB color, 0 to 255 each, that is seen through transparent pixels.
+        max_pixels: limit on width times height; checked from the header, before any pixel is decoded.
+        background: sRGB color, 0 to 255 each, shown behind transparent pixels.
 
     Raises:
-        BadImage: no bytes, not an image, damaged or cut short; a part of a picture is never returned.
-        UnsupportedFormat: an image or a document of another format.
-        ImageTooLarge: more than `max_pixels`, or more memory needed than there is.
+        BadImage: the bytes are empty, not an image, damaged or cut short. A part of a picture is never returned.
+        UnsupportedFormat: the bytes are an image or a document of another format.
+        ImageTooLarge: the image has more than `max_pixels`, or needs more memory than the machine has.
         ValueError: `background` is not a color.
     """
     if not all(0 <= level <= 255 for level in background):
         raise ValueError(f"background must be three levels from 0 to 255, not {background}")
     kind = identify(data)
-    if kind == "PNG":
-        check_png(data)
-    elif kind == "JPEG":
-        check_jpeg(data)
-    elif kind == "TIFF":
-        check_tiff(data, max_pixels)
+    check_structure(data, kind, max_pixels)
     with _errors_explained(kind, max_pixels):
-        if kind == "BPG":
-            return _decode_bpg(data, max_pixels, background)
-        image = Image.open(BytesIO(data), formats=(kind,))
-        _check_size(image.width, image.height, max_pixels)
-        return _decode_opened(image, kind, data, background)
+        stored = _load_bpg(data, max_pixels) if kind == "BPG" else _load(data, kind, max_pixels)
+        pixels, notes = _show(stored, background)
+    return DecodedImage(pixels, kind, (*stored.notes, *notes))
 
 
 @contextmanager
 def _errors_explained(kind: str, max_pixels: int) -> Iterator[None]:
-    """Turn whatever a decoder raises on a file into one of our errors, with the original as its cause."""
+    """Convert any exception of a decoder to an error of models/errors.py, with the original as its cause."""
     try:
         yield
-    except CodecError as error:  # of BPG, with its reason
+    except CodecError as error:  # from the BPG decoder, with its reason
         kind_of_error = ImageTooLarge if isinstance(error.__cause__, MemoryError) else BadImage
         raise kind_of_error(str(error)) from error
     except ColorCNNError:
@@ -128,8 +141,8 @@ def _errors_explained(kind: str, max_pixels: int) -> Iterator[None]:
             f"The {kind} image needs more memory than there is, or has more than {max_pixels:,} pixels. "
             "Send a smaller one."
         ) from error
-    # On purpose all of them: on a malformed file Pillow's readers raise OSError, SyntaxError, ValueError, struct.error,
-    # zlib.error, EOFError, KeyError, IndexError, TypeError, AttributeError, AssertionError, OverflowError and more.
+    # Deliberately broad: on a malformed file Pillow raises OSError, SyntaxError, ValueError, struct.error, zlib.error,
+    # EOFError, KeyError, IndexError, TypeError, AttributeError, AssertionError, OverflowError and more.
     except Exception as error:
         raise BadImage(
             f"The {kind} file cannot be read: it is damaged, cut short or of a rare variant. "
@@ -144,76 +157,64 @@ def _check_size(width: int, height: int, max_pixels: int) -> None:
         )
 
 
-def _decode_opened(
-    image: ImageFile.ImageFile, kind: str, data: bytes, background: tuple[int, int, int]
-) -> DecodedImage:
-    notes = []
-    if getattr(image, "is_animated", False):
-        notes.append("first of several pages" if kind == "TIFF" else "first of several frames")
-    drawn = check_before_loading(image, kind)
-    turned_by_pillow = kind == "TIFF" and _orientation(image) != 1
-    image.load()
-    check_after_loading(image, kind, data)
-    if turned_by_pillow or _orientation(image) != 1:
+def _load(data: bytes, kind: str, max_pixels: int) -> _StoredImage:
+    """Load a file with Pillow: limit the size, require the whole picture, convert samples to eight bits."""
+    opened = Image.open(BytesIO(data), formats=(kind,))
+    _check_size(opened.width, opened.height, max_pixels)
+    notes = _frame_notes(opened, kind)
+    drawn = check_before_loading(opened, kind)
+    turned_by_pillow = kind == "TIFF" and read_orientation(opened) != UPRIGHT  # Pillow turns a TIFF when it loads it
+    opened.load()
+    check_after_loading(opened, kind, data)
+    orientation = read_orientation(opened)
+    if turned_by_pillow or orientation != UPRIGHT:
         notes.append(_TURNED)
     depth, png_color_type = (data[24], data[25]) if kind == "PNG" else (8, None)
-    plain, key = find_transparency(eight_bit(image, depth, png_color_type), kind, depth, drawn)
-    # The profile of the file: `plain` may be a new image, which has none.
-    pixels, shown = _show(plain, key, image.info.get("icc_profile"), _orientation(image), background)
-    return DecodedImage(pixels, kind, (*notes, *shown))
+    image = with_intended_alpha(eight_bit(opened, depth, png_color_type), kind, drawn)
+    key = pop_color_key(image, depth)
+    profile = opened.info.get("icc_profile")  # of `opened`, because `image` may be a new one without metadata
+    return _StoredImage(image, key, profile, orientation, tuple(notes))
 
 
-def _decode_bpg(data: bytes, max_pixels: int, background: tuple[int, int, int]) -> DecodedImage:
+def _frame_notes(opened: ImageFile.ImageFile, kind: str) -> list[str]:
+    if not getattr(opened, "is_animated", False):
+        return []
+    return ["first of several pages" if kind == "TIFF" else _FIRST_FRAME]
+
+
+def _load_bpg(data: bytes, max_pixels: int) -> _StoredImage:
+    """Load a BPG file. Its decoder requires the whole picture and returns eight bits."""
     header, _ = container.parse_header(data)
     _check_size(header.width, header.height, max_pixels)
     image = Image.fromarray(bpg.decode(data, max_pixels=max_pixels))
-    if header.pixel_format is PixelFormat.GRAY:  # whose profile is for gray too
+    if header.pixel_format is PixelFormat.GRAY:  # an ICC profile of a gray file describes gray
         image = image.convert("LA" if image.mode == "RGBA" else "L")
-    notes = ["first of several frames"] if header.animation else []
-    if header.alpha is Alpha.WHITE:
-        notes.append("CMYK converted to sRGB without a profile")
-    image.info |= {_INFO[each.tag]: each.data for each in header.extensions if each.tag in _INFO}
-    orientation = _orientation(image)
-    if orientation != 1:
+    image.info |= {_BPG_METADATA[each.tag]: each.data for each in header.extensions if each.tag in _BPG_METADATA}
+    orientation = read_orientation(image)
+    notes = _bpg_notes(header)
+    if orientation != UPRIGHT:
         notes.append(_TURNED)
-    pixels, shown = _show(image, None, image.info.get("icc_profile"), orientation, background)
-    return DecodedImage(pixels, "BPG", (*notes, *shown))
+    return _StoredImage(image, None, image.info.get("icc_profile"), orientation, tuple(notes))
 
 
-def _show(
-    image: Image.Image,
-    key: ColorKey | None,
-    profile: object,
-    orientation: int,
-    background: tuple[int, int, int],
-) -> tuple[npt.NDArray[np.uint8], list[str]]:
-    """A loaded image of 8-bit samples as sRGB over the background, upright, and what there is to note of it."""
-    to_srgb, color_note = conversion(image, profile)
-    pixels = np.empty(_upright_shape(image, orientation), dtype=np.uint8)
-    transparent = composite(image, key, to_srgb, background, into=_as_stored(pixels, orientation))
-    notes = [color_note] if color_note else []
+def _bpg_notes(header: BpgHeader) -> list[str]:
+    notes = [_FIRST_FRAME] if header.animation else []
+    return [*notes, CMYK_NOTE] if header.alpha is Alpha.WHITE else notes
+
+
+def _show(stored: _StoredImage, background: Color) -> tuple[Pixels, list[str]]:
+    """Return the pixels of a stored image as sRGB, over the background and upright, and the notes on these steps."""
+    conversion = plan_conversion(color_mode(stored.image), stored.profile)
+    notes = [conversion.note] if conversion.note else []
+    pixels = np.empty(upright_shape(stored.image, stored.orientation), dtype=np.uint8)
+    target = stored_view(pixels, stored.orientation)
+    transparent = False
+    for rows, band in row_bands(stored.image):
+        colors, alpha = split_alpha(band, stored.color_key)
+        shown = to_srgb(colors, conversion)
+        if alpha is not None:
+            shown, transparent = over_background(shown, alpha, background), True
+        target[rows] = np.asarray(shown)
     if transparent:
         notes.append("alpha composited over #{:02x}{:02x}{:02x}".format(*background))
     return pixels, notes
-
-
-def _orientation(image: Image.Image) -> int:
-    """Return the EXIF orientation, 1 to 8; 1, upright, where it is absent or nonsense."""
-    try:
-        orientation = image.getexif().get(ExifTags.Base.Orientation)
-    except Exception:  # a picture is not refused for what a camera or an editor scribbled beside it
-        return 1
-    return orientation if orientation in _TURNS else 1
-
-
-def _upright_shape(image: Image.Image, orientation: int) -> tuple[int, int, int]:
-    swapped = orientation in _TURNS and _TURNS[orientation][0]
-    return (image.width, image.height, 3) if swapped else (image.height, image.width, 3)
-
-
-def _as_stored(pixels: npt.NDArray[np.uint8], orientation: int) -> npt.NDArray[np.uint8]:
-    """Return a view of upright pixels in which rows and columns run as they do in the file."""
-    swap, flip_rows, flip_columns = _TURNS.get(orientation, (False, False, False))
-    stored = pixels[:, ::-1] if flip_columns else pixels
-    stored = stored[::-1] if flip_rows else stored
-    return stored.swapaxes(0, 1) if swap else stored

@@ -1,47 +1,57 @@
-"""Colors of any space to sRGB, through the ICC profile that a file carries, where it carries a usable one."""
+"""Conversion of colors to sRGB, through the ICC profile of the file where it has a usable one.
+
+"Image technology colour management", ICC.1:2010 (profile version 4.3); clause numbers refer to that text.
+"""
 
 import struct
-from collections.abc import Callable
+from dataclasses import dataclass
 from io import BytesIO
 
 import numpy as np
 from PIL import Image, ImageCms
 
-ToSrgb = Callable[[Image.Image], Image.Image]
-"""Turns colors in the mode that `color_mode` names into RGB of the same size."""
-
-_ICC_TAG_COUNT, _ICC_TAG_TABLE = 128, 132  # where these are (ICC.1, clause 7.3)
-_ICC_TAG_ENTRY = 12  # bytes
-_MAX_ICC_TAGS = 100  # lcms refuses more
+_TAG_COUNT, _TAG_TABLE = 128, 132  # byte offsets (clause 7.3)
+_TAG_ENTRY = 12  # bytes
+_MAX_TAGS = 100  # lcms rejects more
 _FLOAT_TABLES = frozenset(f"{way}{intent}".encode() for way in ("D2B", "B2D") for intent in range(4))
 
 
-def color_mode(image: Image.Image) -> str:
-    """Return L, CMYK or RGB: the mode of the colors of `image` once palette, alpha and rarer spaces are resolved."""
-    if image.mode in ("1", "L", "LA", "La"):
-        return "L"
-    return "CMYK" if image.mode == "CMYK" else "RGB"
+CMYK_NOTE = "CMYK converted to sRGB without a profile"
+"""The note on an image of inks, whose colors are only approximately known."""
 
 
-def conversion(image: Image.Image, profile: object) -> tuple[ToSrgb, str]:
-    """Return what turns the colors of `image`, without alpha, into sRGB, and the note on it; "" for nothing to tell.
+@dataclass(frozen=True, eq=False)
+class SrgbConversion:
+    """The conversion of one image to sRGB.
+
+    Attributes:
+        transform: the transform of an ICC profile; None where Pillow's own conversion between modes is right.
+        note: a short ASCII phrase for the user; "" for an ordinary image.
+    """
+
+    transform: ImageCms.ImageCmsTransform | None
+    note: str = ""
+
+
+def plan_conversion(mode: str, profile: object) -> SrgbConversion:
+    """Return the conversion to sRGB of colors in `mode`. An unusable profile is ignored with a note.
 
     Args:
-        image: an image of 8-bit samples.
-        profile: the bytes of its ICC profile, or whatever stands in their place; nothing but a note comes of a bad one.
+        mode: L, RGB or CMYK, as `color_mode` returns it.
+        profile: the bytes of an ICC profile. A damaged file may put any other value here; None means no profile.
     """
-    mode = color_mode(image)
-    note = ""
-    if profile:
-        try:
-            transform = _profile_transform(profile, mode)
-        except Exception:  # lcms and Pillow object to a bad profile in many ways; the picture is still good
-            note = "ICC profile ignored: damaged or made for other kinds of images"
-        else:
-            return (transform.apply, "ICC profile converted to sRGB") if transform else (_to_rgb, "")
-    if mode == "CMYK":
-        note = note or "CMYK converted to sRGB without a profile"
-    return _to_rgb, note
+    if not profile:
+        return SrgbConversion(None, CMYK_NOTE if mode == "CMYK" else "")
+    try:
+        transform = _profile_transform(profile, mode)
+    except Exception:  # lcms and Pillow raise many types for a bad profile, and the picture is still good
+        return SrgbConversion(None, "ICC profile ignored: damaged or made for other kinds of images")
+    return SrgbConversion(transform, "ICC profile converted to sRGB" if transform else "")
+
+
+def to_srgb(colors: Image.Image, conversion: SrgbConversion) -> Image.Image:
+    """Return `colors`, an image in the mode of the conversion, as an sRGB image of mode RGB."""
+    return conversion.transform.apply(colors) if conversion.transform else _to_rgb(colors)
 
 
 def _to_rgb(colors: Image.Image) -> Image.Image:
@@ -49,12 +59,13 @@ def _to_rgb(colors: Image.Image) -> Image.Image:
 
 
 def _profile_transform(profile: object, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """Return the transform from an ICC profile to sRGB, or None when the profile is sRGB in all but name.
+    """Return the transform from an ICC profile to sRGB, or None for a profile that is equivalent to sRGB.
 
-    Building it fails when the profile is damaged, or describes other colors than those of `mode`.
+    The intent is relative colorimetric with black point compensation. It maps white to white and black to black, and
+    keeps every color that sRGB contains. A profile without the tables of this intent uses its other tables (clause 8).
 
-    Relative colorimetric with black point compensation: white stays white, black stays black, and colors that sRGB has
-    do not move. A profile without the tables for it falls back to those it has (ICC.1, clause 8).
+    Raises:
+        Exception: the profile is damaged, or describes other colors than those of `mode`.
     """
     if not isinstance(profile, bytes):
         raise ValueError("a profile is bytes")
@@ -70,32 +81,35 @@ def _profile_transform(profile: object, mode: str) -> ImageCms.ImageCmsTransform
 
 
 def _without_float_tables(profile: bytes) -> bytes:
-    """Return `profile` with the tags of multi-process elements renamed to names that nobody reads.
+    """Return `profile` with the tags of its floating-point tables renamed, so that lcms ignores these tables.
 
-    Their elements may be one and the same, 125,000 times over, and lcms takes a minute for what is 2 kB in a file. They
-    are an option to the tables of integers, which are read in their place (ICC.1:2010, clause 8).
+    Such a table may repeat one element 125,000 times in 2 kB of the file, and lcms spends a minute on it. The tables
+    are optional: lcms reads the integer tables in their place (clause 8).
 
     Raises:
-        ValueError: more tags than lcms reads.
-        struct.error: too short for a profile.
+        ValueError: the profile has more tags than lcms reads.
+        struct.error: the bytes are too short for a profile.
     """
-    (tags,) = struct.unpack_from(">I", profile, _ICC_TAG_COUNT)
-    if tags > _MAX_ICC_TAGS:
-        raise ValueError(f"a profile has at most {_MAX_ICC_TAGS} tags")
-    kept = bytearray(profile)
-    for at in range(_ICC_TAG_TABLE, _ICC_TAG_TABLE + tags * _ICC_TAG_ENTRY, _ICC_TAG_ENTRY):
+    (tags,) = struct.unpack_from(">I", profile, _TAG_COUNT)
+    if tags > _MAX_TAGS:
+        raise ValueError(f"a profile has at most {_MAX_TAGS} tags")
+    renamed = bytearray(profile)
+    for at in range(_TAG_TABLE, _TAG_TABLE + tags * _TAG_ENTRY, _TAG_ENTRY):
         if profile[at : at + 4] in _FLOAT_TABLES:
-            kept[at : at + 1] = kept[at : at + 1].lower()
-    return bytes(kept)
+            renamed[at : at + 1] = renamed[at : at + 1].lower()
+    return bytes(renamed)
 
 
 def _changes_nothing(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
-    """Return whether no color of a lattice moves by more than the one level that rounding accounts for.
+    """Return whether the transform moves no color of a lattice by more than one level, the error of rounding.
 
-    Most images carry some edition of sRGB; for them this saves the time and that one level.
+    Most images carry some edition of the sRGB profile. Skipping it saves time and the rounding error.
     """
-    steps = np.arange(0, 256, 15 if mode == "RGB" else 1, dtype=np.uint8)
-    cube = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(len(steps), -1, 3) if mode == "RGB" else None
-    colors = Image.fromarray(steps[np.newaxis] if cube is None else cube)
-    before, after = (np.asarray(picture, dtype=np.int16) for picture in (_to_rgb(colors), transform.apply(colors)))
+    levels = np.arange(0, 256, 15 if mode == "RGB" else 1, dtype=np.uint8)
+    if mode == "RGB":
+        lattice = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(len(levels), -1, 3)
+    else:
+        lattice = levels[np.newaxis]
+    colors = Image.fromarray(lattice)
+    before, after = (np.asarray(image, dtype=np.int16) for image in (_to_rgb(colors), transform.apply(colors)))
     return int(np.abs(after - before).max()) <= 1

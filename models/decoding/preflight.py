@@ -1,7 +1,7 @@
-"""What the bytes of an upload say before a decoder is let near them: their format, and structures that are traps.
+"""Checks of an upload before any decoder reads it: the format, and structures that are built to exhaust a decoder.
 
-A decoder trusts the structure of a file. These checks read just enough of it to refuse what would cost far more time or
-memory than the size of the upload or of the picture explains.
+A decoder trusts the structure of a file. These checks read just enough of the file to reject a structure that costs far
+more time or memory than the size of the upload or of the picture explains.
 """
 
 import re
@@ -13,7 +13,7 @@ from itertools import islice
 from models.errors import BadImage, ImageTooLarge, UnsupportedFormat
 
 ACCEPTED_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "BPG")
-"""The formats that are read, as Pillow names them. A format that is not needed is a decoder that cannot be attacked."""
+"""The formats that are accepted, by their names in Pillow. Each further format would expose one more decoder."""
 
 _ACCEPTED_NAMES = "PNG, JPEG, WebP, GIF, BMP, TIFF or BPG"
 
@@ -23,7 +23,7 @@ _ACCEPTED_SIGNATURES = (
     ("WEBP", re.compile(rb"RIFF....WEBP", re.DOTALL)),
     ("GIF", re.compile(rb"GIF8[79]a")),
     ("BMP", re.compile(rb"BM")),
-    ("TIFF", re.compile(rb"MM\x00[*+]|II[*+]\x00|MM\*\x00|II\x00\*")),  # the last two are wrong, but common enough
+    ("TIFF", re.compile(rb"MM\x00[*+]|II[*+]\x00|MM\*\x00|II\x00\*")),  # the last two are invalid, but common
     ("BPG", re.compile(rb"BPG\xfb")),
 )
 
@@ -51,32 +51,32 @@ _OTHER_SIGNATURES = (
     ("a Windows metafile", re.compile(rb"\xd7\xcd\xc6\x9a")),
 )
 
-_MAX_PNG_CHUNKS = 1 << 15  # Pillow reads each in microseconds of Python; encoders write thousands of bytes into one
+_MAX_PNG_CHUNKS = 1 << 15  # Pillow parses each in Python; encoders write thousands of bytes into one chunk
 _MAX_JPEG_HEADER_SEGMENTS = 1000  # Pillow joins EXIF segments one by one, in time quadratic in their number
-_MAX_JPEG_PADDING = 1 << 16  # bytes between header segments, which Pillow steps over one by one, in Python
-_MAX_JPEG_SCANS = 100  # each may be a few bytes long and visits the whole picture; encoders write about ten
+_MAX_JPEG_PADDING = 1 << 16  # bytes between header segments, which Pillow skips one by one, in Python
+_MAX_JPEG_SCANS = 100  # a scan of a few bytes visits the whole picture; encoders write about ten
 _JPEG_SEGMENT = re.compile(rb"\xff[\xc0-\xc7\xc9-\xcf\xd9-\xef\xfe]")  # markers that carry a length, and the end marker
 _JPEG_SCAN, _JPEG_END = 0xDA, 0xD9
 
 _MAX_TIFF_TAGS = 4096
-_MAX_TIFF_VALUES = 1 << 17  # of one tag: Pillow spends up to 300 bytes of memory on a value of 2 to 8 bytes
-_TIFF_BYTE_TYPES = frozenset({1, 2, 7})  # BYTE, ASCII, UNDEFINED: these stay bytes in memory
-_TIFF_INTEGERS = {3: "H", 4: "I"}  # SHORT and LONG, and how struct reads them
+_MAX_TIFF_VALUES = 1 << 17  # per tag: Pillow spends up to 300 bytes of memory on a value of 2 to 8 bytes
+_TIFF_BYTE_TYPES = frozenset({1, 2, 7})  # BYTE, ASCII, UNDEFINED: Pillow keeps these as bytes
+_TIFF_INTEGERS = {3: "H", 4: "I"}  # SHORT and LONG, with their struct codes
 _TIFF_TILE_WIDTH, _TIFF_TILE_LENGTH = 322, 323
 _TIFF_ADVICE = "The TIFF's directory does not describe an ordinary picture. Save it again, for example as PNG."
 
-_PNG_HEADER = (b"IHDR", 13)  # its type and length
+_PNG_HEADER = (b"IHDR", 13)  # type and length
 _PNG_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # samples per pixel of each color type
 _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 _INFLATE_STEP = 1 << 20
 
 
 def identify(data: bytes) -> str:
-    """Return which of ACCEPTED_FORMATS `data` starts like.
+    """Return the one of ACCEPTED_FORMATS whose signature `data` starts with.
 
     Raises:
-        BadImage: when there are no bytes, or they start like no image.
-        UnsupportedFormat: when they are recognized as an image, a document or a video of another format.
+        BadImage: `data` is empty or starts with no known signature.
+        UnsupportedFormat: `data` starts like an image, a document or a video of another format.
     """
     if not data:
         raise BadImage(f"The upload is empty. Send the bytes of one image: {_ACCEPTED_NAMES}.")
@@ -89,13 +89,32 @@ def identify(data: bytes) -> str:
     raise BadImage(f"The bytes are not an image. Send {_ACCEPTED_NAMES}, the file itself and not text or base64.")
 
 
-def check_png(data: bytes) -> None:
-    """Refuse a PNG of tens of thousands of chunks, built to take long, or whose header is not its first chunk alone.
+def check_structure(data: bytes, kind: str, max_pixels: int) -> None:
+    """Reject a file whose structure makes a decoder spend far more than the upload or the picture explains.
 
-    Pillow believes the last of several headers, wherever it is; what reads the one at the start must read the same.
+    Args:
+        data: the bytes of the upload.
+        kind: the format that `identify` returns for them.
+        max_pixels: limit on the pixels of the image.
 
     Raises:
-        BadImage: when it is one.
+        BadImage, ImageTooLarge: as `check_png`, `check_jpeg` and `check_tiff` do.
+    """
+    if kind == "PNG":
+        check_png(data)
+    elif kind == "JPEG":
+        check_jpeg(data)
+    elif kind == "TIFF":
+        check_tiff(data, max_pixels)
+
+
+def check_png(data: bytes) -> None:
+    """Reject a PNG of tens of thousands of chunks, or whose header is not its first chunk and its only header.
+
+    Pillow uses the last of several headers, wherever it is. Our own checks read the first one, so there must be one.
+
+    Raises:
+        BadImage: the PNG is rejected.
     """
     chunks = [(kind, len(content)) for kind, content in islice(_png_chunks(data), _MAX_PNG_CHUNKS + 1)]
     if len(chunks) > _MAX_PNG_CHUNKS:
@@ -108,10 +127,10 @@ def check_png(data: bytes) -> None:
 
 
 def check_jpeg(data: bytes) -> None:
-    """Refuse a JPEG that is built to take long: a header of a thousand segments or of padding, or a hundred scans.
+    """Reject a JPEG that is slow to decode: a thousand header segments, long padding, or a hundred scans.
 
     Raises:
-        BadImage: when it is one.
+        BadImage: the JPEG is rejected.
     """
     before_scan = scans = padding = 0
     for code, skipped in _jpeg_segments(data):
@@ -127,31 +146,31 @@ def check_jpeg(data: bytes) -> None:
 
 
 def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:
-    """Yield the marker code of every segment up to the end of the first picture, and the bytes stepped over before it.
+    """Yield the marker code of each segment of the first picture, and the number of bytes skipped before it.
 
-    ISO/IEC 10918-1, annex B.1.1. Markers without a length, padding and coded data are stepped over as Pillow and
-    libjpeg do it, so nothing can be hidden from this walk that they would read.
+    Source: ISO/IEC 10918-1, annex B.1.1. The walk skips markers without a length, padding and coded data exactly as
+    Pillow and libjpeg do. A segment that they read therefore cannot be hidden from it.
     """
     at, last_end, scanning = 2, 2, False
-    while found := _JPEG_SEGMENT.search(data, at):
-        code, at = data[found.end() - 1], found.end()
+    while segment := _JPEG_SEGMENT.search(data, at):
+        code, at = data[segment.end() - 1], segment.end()
         if code == _JPEG_END:
             if scanning:
                 return
             continue
         scanning = scanning or code == _JPEG_SCAN
-        yield code, found.start() - last_end
+        yield code, segment.start() - last_end
         last_end = at = at + int.from_bytes(data[at : at + 2], "big")
 
 
 def check_tiff(data: bytes, max_pixels: int) -> None:
-    """Refuse a TIFF whose first directory makes a decoder take many times the memory that file or picture need.
+    """Reject a TIFF whose first directory makes a decoder allocate many times the memory that the picture needs.
 
-    A directory that cannot be read is left for the decoder to refuse.
+    A directory that cannot be read passes, because the decoder rejects it.
 
     Raises:
-        BadImage: when there are far more tags or values than one picture has.
-        ImageTooLarge: when one tile, which is decoded whole, has more than `max_pixels`.
+        BadImage: the directory has far more tags or values than one picture needs.
+        ImageTooLarge: one tile, which is decoded whole, has more than `max_pixels`.
     """
     order = "<" if data.startswith(b"II") else ">"
     sides = {_TIFF_TILE_WIDTH: 0, _TIFF_TILE_LENGTH: 0}
@@ -159,7 +178,7 @@ def check_tiff(data: bytes, max_pixels: int) -> None:
         if kind not in _TIFF_BYTE_TYPES and count > _MAX_TIFF_VALUES:
             raise BadImage(_TIFF_ADVICE)
         if tag in sides:
-            if kind not in _TIFF_INTEGERS:  # the readers differ in what else they take for a number
+            if kind not in _TIFF_INTEGERS:  # libtiff and Pillow differ in the other types they read as numbers
                 raise BadImage(_TIFF_ADVICE)
             (side,) = struct.unpack_from(order + _TIFF_INTEGERS[kind], value)
             sides[tag] = max(sides[tag], side)
@@ -187,7 +206,7 @@ def _tiff_fields(data: bytes, order: str) -> Iterator[tuple[int, int, int, bytes
 def png_stream_is_short(data: bytes) -> bool:
     """Return whether the compressed rows of a well-formed PNG end before its picture does.
 
-    Pillow leaves the rows that are missing black and says nothing. Inflates the rows once more, in constant memory.
+    Pillow leaves missing rows black without an error. This function inflates the rows once more, in constant memory.
     """
     width, height, depth, color_type = struct.unpack_from(">IIBB", data, 16)
     bits = depth * _PNG_SAMPLES[color_type]
@@ -201,11 +220,11 @@ def png_stream_is_short(data: bytes) -> bool:
 
 
 def _png_stream_length(width: int, height: int, bits: int, *, interlaced: bool) -> int:
-    """Return the bytes of all rows with their filter bytes, for pixels of `bits` bits."""
+    """Return the number of bytes of all rows with their filter bytes, for pixels of `bits` bits."""
     total = 0
     for left, top, step_x, step_y in _ADAM7 if interlaced else ((0, 0, 1, 1),):
         columns, rows = -(-(width - left) // step_x), -(-(height - top) // step_y)
-        if columns > 0:  # a pass without columns has no rows either, not even filter bytes
+        if columns > 0:  # a pass without columns has no rows and no filter bytes
             total += max(0, rows) * (1 + -(-columns * bits // 8))
     return total
 
@@ -215,7 +234,7 @@ def _png_image_data(data: bytes) -> Iterator[bytes | memoryview]:
 
 
 def _png_chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
-    """Yield type and content of each chunk up to the end of the picture (PNG 1.2, section 3.2)."""
+    """Yield type and content of each chunk up to and including IEND (PNG 1.2, section 3.2)."""
     at, kind, view = 8, b"", memoryview(data)
     while at + 8 <= len(data) and kind != b"IEND":
         length, kind = struct.unpack_from(">I4s", data, at)

@@ -1,4 +1,4 @@
-"""ICC profiles, all but sRGB's own made by hand, so that what they do to a color can be worked out on paper."""
+"""ICC profiles made by hand, so that their effect on a color can be worked out on paper, and the one of sRGB."""
 
 import struct
 from collections.abc import Mapping
@@ -7,10 +7,12 @@ from PIL import ImageCms
 
 
 def xyz(*values: float) -> bytes:
+    """An XYZ tag: each number as s15Fixed16."""
     return b"XYZ \0\0\0\0" + b"".join(struct.pack(">i", round(value * 65536)) for value in values)
 
 
 def gamma(exponent: float) -> bytes:
+    """A curve tag: a pure power curve."""
     return b"curv\0\0\0\0" + struct.pack(">IH", 1, round(exponent * 256)) + b"\0\0"
 
 
@@ -19,7 +21,7 @@ D50 = xyz(0.9642, 1.0, 0.8249)
 
 
 def icc_profile(space: bytes, tags: Mapping[bytes, bytes], *, pcs: bytes = b"XYZ ", version: int = 2) -> bytes:
-    """A display profile (ICC.1:2001-04, clause 6) of the given tags."""
+    """A display profile with these tags (ICC.1:2001-04, clause 6)."""
     start = 128 + 4 + 12 * len(tags)
     table, body = struct.pack(">I", len(tags)), b""
     for signature, data in tags.items():
@@ -37,12 +39,12 @@ def rgb_tags(red: bytes = b"r", blue: bytes = b"b", exponent: float = 1.0) -> di
 
 
 def rgb_profile(red: bytes = b"r", blue: bytes = b"b", exponent: float = 1.0) -> bytes:
-    """sRGB's primaries, perhaps with red and blue exchanged, and a pure power curve."""
+    """A profile with a pure power curve and the primaries of sRGB, where red and blue may be exchanged."""
     return icc_profile(b"RGB ", rgb_tags(red, blue, exponent))
 
 
 def float_table(elements: int) -> bytes:
-    """A table (ICC.1:2010, clause 10.14) of one matrix that makes all black, as many times as there are `elements`."""
+    """A float table (ICC.1:2010, clause 10.14) that repeats one matrix, which makes every color black."""
     matrix = b"matf\0\0\0\0" + struct.pack(">HH", 3, 3) + bytes(4 * (3 * 3 + 3))
     places = struct.pack(">II", 16 + 8 * elements, len(matrix)) * elements
     return b"mpet\0\0\0\0" + struct.pack(">HHI", 3, 3, elements) + places + matrix
@@ -53,7 +55,7 @@ def gray_profile(exponent: float = 1.0) -> bytes:
 
 
 def cmyk_profile(black: int = 0) -> bytes:
-    """Paper is white, any full ink has L* = black / 2.55, linear between: 50 % ink is L* = 50, which is sRGB 119."""
+    """A profile with white paper and L* = black / 2.55 for any full ink, linear between: 50 % ink is L* 50, sRGB 119."""
     ramp = bytes(range(256))
     grid = b"".join(bytes([255 if corner == 0 else black, 128, 128]) for corner in range(16))
     identity = b"".join(struct.pack(">i", 65536 * (place % 4 == 0)) for place in range(9))

@@ -1,4 +1,4 @@
-"""Image files made in memory, by Pillow where it writes the case and by hand where it does not."""
+"""Image files made in memory: by Pillow where it can write the case, by hand elsewhere."""
 
 import struct
 import zlib
@@ -18,26 +18,34 @@ WHITE = [255, 255, 255]
 
 
 def picture(height: int = 7, width: int = 11) -> Pixels:
-    """Random colors: no two places alike, so that nothing can be mistaken for another place."""
+    """(height, width, 3) uint8 of random colors, so that no place can be mistaken for another."""
     return np.random.default_rng(5).integers(0, 256, (height, width, 3)).astype(np.uint8)
 
 
 def ramp() -> npt.NDArray[np.uint16]:
-    """Every 16-bit level once."""
+    """(256, 256) uint16 with every 16-bit level once."""
     return np.arange(65536, dtype=np.uint16).reshape(256, 256)
 
 
 def solid(mode: str, color: int | tuple[int, ...], size: tuple[int, int] = (16, 16)) -> Image.Image:
+    """An image of one color; its size is (width, height)."""
     return Image.new(mode, size, color)
 
 
 def exif(orientation: int) -> Image.Exif:
+    """EXIF data that hold an orientation only."""
     tags = Image.Exif()
     tags[0x0112] = orientation
     return tags
 
 
+def tiff_of(metadata: Image.Exif) -> bytes:
+    """Return EXIF data as a TIFF structure, without the prefix that JPEG puts in front."""
+    return metadata.tobytes().removeprefix(b"Exif\0\0")
+
+
 def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
+    """The image as a file of Pillow's format `kind`, or as a lossless BPG file."""
     if kind == "BPG":
         return bpg_file(np.asarray(image.convert("RGB")))
     buffer = BytesIO()
@@ -46,7 +54,7 @@ def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
 
 
 def bpg_file(pixels: Pixels, chroma: Chroma = "444", **metadata: bytes) -> bytes:
-    """A BPG of every pixel, exactly; of gray ones with chroma "gray". The metadata are named as in ExtensionTag."""
+    """A lossless BPG; chroma "gray" is for gray pixels. Metadata have the names of ExtensionTag."""
     coding = Coding(lossless=True, chroma=chroma, color_space="ycbcr" if chroma == "gray" else "rgb")
     return encode(pixels, coding, tuple(Extension(ExtensionTag[name], data) for name, data in metadata.items()))
 
@@ -65,7 +73,7 @@ def png_file(
 def tiff_file(
     data: bytes, tags: Mapping[int, tuple[str, Sequence[int]]], *, order: str = "<", strips: Sequence[int] = (8,)
 ) -> bytes:
-    """A TIFF of raw `data` from byte 8 on. Tags map to ("B", "H" or "I", values); the strips' offsets are added."""
+    """A TIFF of raw `data` from byte 8 on. Tags map to ("B", "H" or "I", values); `strips` are offsets."""
     every = {273: ("I", strips), 279: ("I", [len(data)] * len(strips)), **tags}
     start = 8 + len(data) + len(data) % 2
     outside = start + 2 + 12 * len(every) + 4
@@ -80,6 +88,7 @@ def tiff_file(
 
 
 def tiff_tags(size: tuple[int, int], bits: Sequence[int], photometric: int) -> dict[int, tuple[str, Sequence[int]]]:
+    """The tags of an uncompressed TIFF of this size, bits per sample of each channel, and photometric kind."""
     width, height = size
     return {
         256: ("I", [width]),
@@ -92,6 +101,6 @@ def tiff_tags(size: tuple[int, int], bits: Sequence[int], photometric: int) -> d
 
 
 def only_color(decoded: DecodedImage) -> list[int]:
-    """The color of an image that has only one."""
+    """The color of an image of one color."""
     (color,) = np.unique(decoded.pixels.reshape(-1, 3), axis=0).tolist()
     return list(color)

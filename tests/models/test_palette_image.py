@@ -1,4 +1,4 @@
-"""PaletteImage keeps its promises: checked, immutable, and the same picture after compact()."""
+"""PaletteImage is checked and immutable, and compact() keeps the picture."""
 
 import dataclasses
 
@@ -11,13 +11,14 @@ from hypothesis.extra import numpy as hnp
 
 from models import palette_image
 from models.palette_image import PaletteImage, nearest
+from models.rgb import Pixels
 
 repeatable = settings(derandomize=True, deadline=None, max_examples=60)
 
 
 @st.composite
 def palette_images(draw: st.DrawFn) -> PaletteImage:
-    """Any size up to 12 x 12, any number of colors, some unused and, from a small alphabet of levels, some equal."""
+    """Images up to 12 x 12 with any number of colors: some unused and, from a small set of levels, some equal."""
     levels = st.sampled_from([0, 1, 127, 255]) if draw(st.booleans()) else st.integers(0, 255)
     palette = draw(hnp.arrays(np.uint8, st.tuples(st.integers(1, 256), st.just(3)), elements=levels))
     shape = draw(hnp.array_shapes(min_dims=2, max_dims=2, max_side=12))
@@ -28,7 +29,7 @@ def image(indices: list[list[int]], palette: list[tuple[int, int, int]]) -> Pale
     return PaletteImage(np.array(indices, np.uint8), np.array(palette, np.uint8))
 
 
-def test_says_its_size_and_colors() -> None:
+def test_reports_its_size_and_colors() -> None:
     small = image([[0, 1, 0], [1, 1, 0]], [(0, 0, 0), (255, 128, 1), (9, 9, 9)])
 
     assert (small.height, small.width, small.colors) == (2, 3, 3)
@@ -87,7 +88,7 @@ def test_nothing_can_be_changed_afterwards() -> None:
     indices, palette = np.zeros((1, 2), np.uint8), np.zeros((2, 3), np.uint8)
     frozen = PaletteImage(indices, palette)
 
-    indices[:], palette[:] = 1, 77  # the caller's arrays stay the caller's
+    indices[:], palette[:] = 1, 77  # the image has copies of the caller's arrays
 
     assert frozen.counts().tolist() == [2, 0]
     assert frozen.hex_palette() == ("#000000", "#000000")
@@ -99,7 +100,7 @@ def test_nothing_can_be_changed_afterwards() -> None:
         frozen.palette = palette  # type: ignore[misc]
 
 
-def test_takes_arrays_that_are_not_contiguous() -> None:
+def test_accepts_arrays_that_are_not_contiguous() -> None:
     indices = np.arange(6, dtype=np.uint8).reshape(2, 3).T
     turned = PaletteImage(indices, np.zeros((6, 3), np.uint8))
 
@@ -157,8 +158,6 @@ def test_equality_is_by_content() -> None:
     pixels=hnp.arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9), st.just(3))),
     palette=hnp.arrays(np.uint8, st.tuples(st.integers(1, 20), st.just(3))),
 )
-def test_the_nearest_color_is_the_first_at_the_least_distance(
-    pixels: npt.NDArray[np.uint8], palette: npt.NDArray[np.uint8]
-) -> None:
+def test_the_nearest_color_is_the_first_at_the_least_distance(pixels: Pixels, palette: npt.NDArray[np.uint8]) -> None:
     distances = ((pixels[:, :, np.newaxis].astype(int) - palette) ** 2).sum(-1)
     assert np.array_equal(nearest(pixels, palette).indices, distances.argmin(-1))

@@ -1,4 +1,4 @@
-"""models/rgb.py."""
+"""Arrays of sRGB colors: packing, checking and scaling."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def test_other_shapes_are_refused(shape: tuple[int, ...]) -> None:
         check_pixels(np.zeros(shape, np.uint8))
 
 
-def test_an_image_of_the_right_size_is_left_alone() -> None:
+def test_an_image_of_the_right_size_is_returned_as_it_is() -> None:
     pixels = np.arange(8 * 8 * 3, dtype=np.uint8).reshape(8, 8, 3)
     assert resize(pixels, 8) is pixels
 

@@ -1,4 +1,4 @@
-"""Transparent pixels show the background, in whichever way the file says that they are transparent."""
+"""Transparent pixels show the background, whichever way the file marks them as transparent."""
 
 import struct
 from collections.abc import Sequence
@@ -98,7 +98,7 @@ def test_transparent_palette_entries(alphas: bytes) -> None:
     ],
 )
 def test_transparent_color_key(depth: int, color_type: int, row: bytes, key: bytes, opaque: list[int]) -> None:
-    """Two pixels, of which the second has the color that means transparent."""
+    """The second of two pixels has the color that means transparent."""
     decoded = decode(png_file((2, 1), depth, color_type, b"\0" + row, (b"tRNS", key)), background=(9, 8, 7))
 
     assert decoded.pixels[0].tolist() == [opaque, [9, 8, 7]]
@@ -116,10 +116,8 @@ def test_a_key_that_no_pixel_can_have_is_harmless() -> None:
     ("depth", "color_type", "row"),
     [(8, 0, b"\7"), (8, 2, b"\7\7\7"), (8, 3, b"\1"), (16, 0, b"\7\7"), (16, 4, b"\7\7\xff\xff")],
 )
-def test_a_text_chunk_that_poses_as_one_of_pillows_own_fields_is_harmless(
-    depth: int, color_type: int, row: bytes
-) -> None:
-    # Pillow keeps the text of a PNG in the same dictionary as its own findings.
+def test_a_text_chunk_named_like_a_field_of_pillow_is_harmless(depth: int, color_type: int, row: bytes) -> None:
+    # Pillow stores the texts of a PNG in the same dictionary as its own fields.
     texts = [(b"tEXt", name + b"\0nonsense") for name in (b"transparency", b"exif", b"gamma")]
 
     decoded = decode(png_file((1, 1), depth, color_type, b"\0" + row, (b"PLTE", bytes([0, 0, 0, 7, 7, 7])), *texts))
@@ -139,7 +137,7 @@ def test_transparent_gif() -> None:
 
 
 def gif_file(canvas: tuple[int, int], box: tuple[int, int, int, int], indices: Sequence[int]) -> bytes:
-    """A GIF of 8 bits per code, so that LZW needs no bit packing: a clear code before each index keeps it there."""
+    """A GIF of 8 bits a code, which needs no bit packing: a clear code before each index keeps LZW at this width."""
     left, top, width, height = box
     codes = b"".join(bytes([128, index]) for index in indices) + b"\x81"
     palette = bytes([9, 9, 9, 200, 0, 0, 0, 200, 0]).ljust(3 * 128, b"\0")

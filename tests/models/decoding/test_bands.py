@@ -1,4 +1,4 @@
-"""An image taken in bands of rows is the same image."""
+"""Bands of rows join to the whole image."""
 
 import numpy as np
 import pytest
@@ -10,6 +10,6 @@ from tests.models.image_files import encoded, picture
 
 
 def test_bands_join_without_a_seam(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bands, "_BAND_PIXELS", 30)  # two rows of 11; 7 rows leave one over
+    monkeypatch.setattr(bands, "_BAND_PIXELS", 30)  # two rows of 11 pixels; the last band of 7 rows has one
 
     np.testing.assert_array_equal(decode(encoded(Image.fromarray(picture()), "PNG")).pixels, picture())

@@ -1,4 +1,4 @@
-"""Samples of every depth come out on the scale of 0 to 255, rounded, with black and white where the file has them."""
+"""Samples of every depth come out on the scale of 0 to 255, rounded, with the black and white of the file."""
 
 import struct
 
@@ -85,7 +85,7 @@ def test_floats(values: list[float], levels: list[int]) -> None:
     assert decoded.pixels[0, :, 0].tolist() == levels
 
 
-def test_a_signalling_nan_is_black_and_no_warning() -> None:
+def test_a_signaling_nan_is_black_and_raises_no_warning() -> None:
     values = np.array([[0x7FA00000, 0x3F800000]], np.uint32).view(np.float32)
     tags = tiff_tags((2, 1), [32], 1) | {339: ("H", [3])}
 

@@ -1,4 +1,4 @@
-"""A file that holds only a part of its picture, or a preview of it, is refused; one that only looks so is not."""
+"""A file with only a part or a preview of its picture is refused; a whole file that looks incomplete is not."""
 
 import struct
 

@@ -1,4 +1,4 @@
-"""Decoding gets the pixels, the way up and the frame right, and answers every bad upload with one of our errors."""
+"""Decoding returns the right pixels of the right frame, and rejects every bad upload with one of our errors."""
 
 import functools
 import logging
@@ -29,10 +29,11 @@ from tests.models.image_files import (
     ramp,
     solid,
     tiff_file,
+    tiff_of,
     tiff_tags,
 )
 
-# models.decoding.decode silences Pillow's warnings about damage it tolerates; pytest puts its own filter in front of that one.
+# models.decoding.decode silences Pillow's warnings about damage that it tolerates; pytest adds its own filter in front.
 pytestmark = [
     pytest.mark.filterwarnings(r"ignore::UserWarning:PIL\."),
     pytest.mark.filterwarnings(r"ignore::PIL.Image.DecompressionBombWarning:PIL\."),
@@ -68,7 +69,7 @@ def test_lossless_formats_give_back_every_pixel(kind: str, options: dict[str, ob
 def test_lossy_formats_stay_close(kind: str) -> None:
     decoded = decode(encoded(solid("RGB", (200, 100, 50)), kind, quality=95))
 
-    # A flat block survives coding but for the rounding of YCbCr, which is at most 2 levels there and back.
+    # A flat block survives coding except for the rounding of YCbCr, at most 2 levels for both ways.
     assert np.abs(decoded.pixels.astype(int) - [200, 100, 50]).max() <= 2
     assert (decoded.format, decoded.notes) == (kind, ())
 
@@ -94,77 +95,13 @@ def test_refuses_a_background_that_is_no_color(background: tuple[int, int, int])
         decode(encoded(solid("RGB", (0, 0, 0)), "PNG"), background=background)
 
 
-# Orientation
-
-
-ORIENTED = {  # EXIF 2.32, figure of tag 0x0112: how the stored image has to be turned to be seen upright
-    1: lambda stored: stored,
-    2: np.fliplr,
-    3: lambda stored: np.rot90(stored, 2),
-    4: np.flipud,
-    5: lambda stored: stored.transpose(1, 0, 2),
-    6: lambda stored: np.rot90(stored, -1),
-    7: lambda stored: np.rot90(stored, 2).transpose(1, 0, 2),
-    8: lambda stored: np.rot90(stored, 1),
-}
-
-
-@pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize(
-    ("kind", "options"),
-    [("PNG", {}), ("WEBP", {"lossless": True}), ("TIFF", {}), ("TIFF", {"compression": "tiff_lzw"})],
-)
-def test_exif_orientation_is_applied_once(kind: str, options: dict[str, object], orientation: int) -> None:
-    decoded = decode(encoded(Image.fromarray(picture()), kind, exif=exif(orientation), **options))
-
-    np.testing.assert_array_equal(decoded.pixels, ORIENTED[orientation](picture()))
-    assert decoded.notes == (("EXIF orientation applied",) if orientation != 1 else ())
-    assert decoded.pixels.flags.c_contiguous
-
-
-def test_a_photo_held_upright_is_decoded_upright() -> None:
-    landscape = Image.new("RGB", (32, 16), (0, 0, 200))
-    landscape.paste((200, 0, 0), (0, 0, 16, 16))  # red on the left, which orientation 6 puts on top
-
-    decoded = decode(encoded(landscape, "JPEG", exif=exif(6), quality=95))
-
-    assert decoded.pixels.shape == (32, 16, 3)
-    assert decoded.pixels[4, 8, 0] > 190 > 10 > decoded.pixels[28, 8, 0]
-
-
-@pytest.mark.parametrize("orientation", [0, 9, 65535])
-def test_an_impossible_orientation_is_ignored(orientation: int) -> None:
-    decoded = decode(encoded(Image.fromarray(picture()), "PNG", exif=exif(orientation)))
-
-    np.testing.assert_array_equal(decoded.pixels, picture())
-    assert decoded.notes == ()
-
-
-@pytest.mark.parametrize(
-    "damaged",
-    [
-        b"",
-        b"scribble",
-        b"II*\0",
-        b"II*\0\xff\xff\xff\xff",
-        b"MM\0*\0\0\0\x08\xff\xff\x01\x12\0\x03",
-        b"II*\0\x08\0\0\0\1\0\x12\x01\2\0\2\0\0\0006\0\0\0\0\0\0\0",  # orientation as text, "6"
-    ],
-)
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
-def test_damaged_exif_does_not_cost_the_picture(kind: str, damaged: bytes) -> None:
-    decoded = decode(encoded(solid("RGB", (10, 200, 30)), kind, exif=b"Exif\0\0" + damaged))
-
-    assert np.abs(decoded.pixels.astype(int) - [10, 200, 30]).max() <= 2
-
-
 # Several frames
 
 
 @pytest.mark.parametrize(
     ("kind", "frames"), [("PNG", "frames"), ("GIF", "frames"), ("WEBP", "frames"), ("TIFF", "pages")]
 )
-def test_the_first_frame_is_taken(kind: str, frames: str) -> None:
+def test_the_first_frame_is_returned(kind: str, frames: str) -> None:
     first, second = solid("RGB", (250, 0, 0)), solid("RGB", (0, 0, 250))
     options = {"lossless": True} if kind == "WEBP" else {}
 
@@ -186,13 +123,8 @@ def test_a_multi_picture_jpeg_is_a_jpeg() -> None:
 # BPG
 
 
-def tiff_of(metadata: Image.Exif) -> bytes:
-    """EXIF without the mark in front that is of JPEG."""
-    return metadata.tobytes().removeprefix(b"Exif\0\0")
-
-
 @pytest.mark.parametrize("vector", VALID, ids=str)
-def test_what_the_reference_decoder_shows_of_a_bpg_lies_over_the_background(vector: Vector) -> None:
+def test_a_bpg_is_the_image_of_the_reference_decoder_over_the_background(vector: Vector) -> None:
     expected = Image.fromarray(vector.pixels)
     canvas = Image.new("RGBA", expected.size, (10, 20, 30, 255))
     canvas.paste(expected.convert("RGB"), mask=expected.getchannel("A") if expected.mode == "RGBA" else None)
@@ -210,19 +142,6 @@ def test_what_the_reference_decoder_shows_of_a_bpg_lies_over_the_background(vect
 )
 def test_the_notes_on_a_bpg(name: str, note: str) -> None:
     assert decode(named(name).data).notes[0].startswith(note)
-
-
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_exif_orientation_of_a_bpg_is_applied(orientation: int) -> None:
-    decoded = decode(bpg_file(picture(), EXIF=tiff_of(exif(orientation))))
-
-    np.testing.assert_array_equal(decoded.pixels, ORIENTED[orientation](picture()))
-    assert decoded.notes == (("EXIF orientation applied",) if orientation != 1 else ())
-
-
-@pytest.mark.parametrize("damaged", [b"", b"scribble", b"II*\0\xff\xff\xff\xff"])
-def test_damaged_exif_does_not_cost_a_bpg(damaged: bytes) -> None:
-    np.testing.assert_array_equal(decode(bpg_file(picture(), EXIF=damaged)).pixels, picture())
 
 
 def test_the_profile_of_a_bpg_is_used() -> None:
@@ -247,14 +166,14 @@ def test_the_profile_of_a_gray_bpg_is_for_gray() -> None:
 
 
 @pytest.mark.parametrize("vector", [*MALFORMED, *REFUSED], ids=str)
-def test_a_bpg_that_is_not_read_is_one_of_our_errors(vector: Vector) -> None:
+def test_a_bpg_that_is_rejected_raises_one_of_our_errors(vector: Vector) -> None:
     absurd = str(vector) == "bad_absurd_size"
 
     with pytest.raises(ImageTooLarge if absurd else BadImage):
         decode(vector.data)
 
 
-def test_a_bpg_that_takes_more_memory_than_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bpg_that_needs_more_memory_than_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
     def decode_picture(*_: object) -> None:
         raise MemoryError
 
@@ -277,8 +196,8 @@ def no_pixel_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("no_pixel_is_decoded")
 @pytest.mark.parametrize("side", [13_000, 100_000])
-def test_a_bomb_is_refused_from_its_header(side: int) -> None:
-    # 13,000 is between Pillow's warning and its error, 100,000 beyond both. The image data need not even be there.
+def test_a_decompression_bomb_is_refused_from_its_header(side: int) -> None:
+    # 13,000 lies between the limits of Pillow's warning and error, 100,000 above both. No image data is needed.
     with pytest.raises(ImageTooLarge, match="Send a smaller one"):
         decode(png_file((side, side), 1, 0, b""))
 
@@ -304,7 +223,7 @@ def test_pillows_own_limit_is_left_as_it_was() -> None:
     assert Image.MAX_IMAGE_PIXELS == 1024 * 1024 * 1024 // 4 // 3
 
 
-def test_running_out_of_memory_is_said_to_be_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_running_out_of_memory_is_reported_as_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
     def load(self: ImageFile.ImageFile) -> None:
         raise MemoryError
 
@@ -319,7 +238,7 @@ def test_running_out_of_memory_is_said_to_be_too_large(monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("data", [b"", b"hello, world", b"<!DOCTYPE html><html></html>", bytes(100)])
-def test_what_is_no_image(data: bytes) -> None:
+def test_refuses_bytes_that_are_not_an_image(data: bytes) -> None:
     with pytest.raises(BadImage, match="Send"):
         decode(data)
 
@@ -337,7 +256,7 @@ def test_a_signature_alone_is_damage(kind: str) -> None:
 
 @functools.cache
 def small_files() -> dict[str, bytes]:
-    """One valid file for each reader and each way it stores pixels."""
+    """One valid file for each decoder and each of its pixel layouts."""
     image = Image.fromarray(picture(9, 14))
     frames = {"save_all": True, "append_images": [image.rotate(180)]}
     return {
@@ -402,11 +321,11 @@ def test_a_signature_before_noise_gives_one_of_our_errors(start: bytes, noise: b
         decode(start + noise, max_pixels=100_000)
 
 
-# Surroundings
+# Logs and threads
 
 
 def test_an_upload_writes_nothing_to_the_log() -> None:
-    """libtiff itself writes to stderr, for each row of a damaged fax, and Pillow logs an error of odd samples."""
+    """libtiff writes to stderr for each row of a damaged fax, and Pillow logs an error for an odd number of samples."""
     noise = np.random.default_rng(0).bytes(5000)
     fax = tiff_file(noise, tiff_tags((64, 500), [1], 0) | {259: ("H", [4]), 278: ("I", [500])})
     samples = tiff_file(noise, tiff_tags((8, 8), [8] * 9, 2))
@@ -436,8 +355,8 @@ def test_several_threads_decode_alike() -> None:
 
 
 def test_pillows_warnings_neither_reach_the_log_nor_stop_the_picture() -> None:
-    # Pillow warns of a second acTL chunk and of a picture of 100 megapixels. Outside pytest the filter that
-    # models.decoding.decode installs comes first, even if the user makes warnings errors.
+    # Pillow warns about a second acTL chunk and about a picture of 100 megapixels. Outside pytest the filter that
+    # models.decoding.decode installs comes first, even if the user turns warnings into errors.
     warned = png_file((2, 1), 8, 0, b"\0\1\2", *[(b"acTL", struct.pack(">II", 1, 0))] * 2)
     large = png_file((10_000, 10_000), 1, 0, b"")
     program = (
@@ -456,5 +375,5 @@ def test_pillows_warnings_neither_reach_the_log_nor_stop_the_picture() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_damage_of_a_file_is_no_line_of_the_log() -> None:
+def test_a_damaged_file_leaves_no_line_in_the_log() -> None:
     assert not logging.getLogger("PIL.TiffImagePlugin").isEnabledFor(logging.ERROR)

@@ -1,4 +1,4 @@
-"""Colors come out as sRGB, whatever space or profile a file has them in; a bad profile never costs the picture."""
+"""Colors come out as sRGB from every color space and profile; a bad profile never costs the picture."""
 
 import struct
 import zlib
@@ -28,21 +28,21 @@ def test_a_profile_is_converted_to_srgb() -> None:
     red = decode(encoded(solid("RGB", (255, 0, 0)), "PNG", icc_profile=swapped))
     gray = decode(encoded(solid("RGB", (55, 55, 55)), "PNG", icc_profile=swapped))
 
-    # One level of tolerance: the profile's numbers have 16 bits, and lcms works at 8 bits here.
+    # One level of tolerance: the numbers of the profile have 16 bits, and lcms computes with 8 bits here.
     assert np.abs(np.subtract(only_color(red), [0, 0, 255])).max() <= 1
     assert np.abs(np.subtract(only_color(gray), [128, 128, 128])).max() <= 1  # 55 / 255 linear is 128 / 255 in sRGB
     assert red.notes == ("ICC profile converted to sRGB",)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF"])
-def test_profiles_are_found_in_every_format_that_has_them(kind: str) -> None:
+def test_profiles_are_used_in_every_format_that_has_them(kind: str) -> None:
     decoded = decode(encoded(solid("RGB", (55, 55, 55)), kind, icc_profile=rgb_profile()))
 
     assert np.abs(decoded.pixels.astype(int) - 128).max() <= 3  # 1 for the profile, 2 for lossy coding
     assert decoded.notes == ("ICC profile converted to sRGB",)
 
 
-def test_an_srgb_profile_changes_nothing_and_is_not_worth_a_note() -> None:
+def test_an_srgb_profile_changes_nothing_and_leaves_no_note() -> None:
     decoded = decode(encoded(Image.fromarray(picture()), "PNG", icc_profile=srgb_profile()))
 
     np.testing.assert_array_equal(decoded.pixels, picture())
@@ -50,7 +50,7 @@ def test_an_srgb_profile_changes_nothing_and_is_not_worth_a_note() -> None:
 
 
 def test_a_pure_power_curve_is_not_mistaken_for_srgb() -> None:
-    # sRGB's curve has a straight foot: level 10 of gamma 2.2 is far darker than sRGB's 10.
+    # The curve of sRGB starts with a straight line: level 10 at gamma 2.2 is far darker than level 10 of sRGB.
     decoded = decode(encoded(solid("RGB", (10, 10, 10)), "PNG", icc_profile=rgb_profile(exponent=2.2)))
 
     assert max(only_color(decoded)) <= 4
@@ -94,7 +94,7 @@ def test_a_palette_is_converted_by_its_profile() -> None:
 def test_alpha_is_composited_after_the_profile() -> None:
     decoded = decode(encoded(solid("RGBA", (55, 55, 55, 128)), "PNG", icc_profile=rgb_profile()), background=(0, 0, 0))
 
-    assert np.abs(np.subtract(only_color(decoded), 64)).max() <= 1  # 128 at half opacity; the other order gives 97
+    assert np.abs(np.subtract(only_color(decoded), 64)).max() <= 1  # 128 at half opacity; the reverse order gives 97
 
 
 @pytest.mark.parametrize(
@@ -131,13 +131,15 @@ def test_an_unusable_profile_is_ignored_with_a_note(mode: str, profile: bytes) -
 
 
 @pytest.mark.parametrize("elements", [1, 100_000])
-def test_tables_of_floats_are_left_alone(elements: int) -> None:
-    # lcms prefers them to all else, and takes most of a minute for 100,000 elements, 2 kB in a PNG.
+def test_tables_of_floats_are_ignored(elements: int) -> None:
+    # lcms prefers these tables, and spends most of a minute on 100,000 elements, which are 2 kB in a PNG.
     profile = icc_profile(b"RGB ", rgb_tags() | {b"D2B1": float_table(elements)}, version=4)
 
     decoded = decode(encoded(solid("RGB", (55, 55, 55)), "PNG", icc_profile=profile))
 
-    assert np.abs(np.subtract(only_color(decoded), 128)).max() <= 1  # by the curves and columns; the floats say black
+    assert (
+        np.abs(np.subtract(only_color(decoded), 128)).max() <= 1
+    )  # from the curves and columns; the float table would give black
     assert decoded.notes == ("ICC profile converted to sRGB",)
 
 
@@ -154,17 +156,17 @@ def test_cmyk_without_a_profile() -> None:
 
 @pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
 def test_cmyk_with_a_profile(kind: str) -> None:
-    # Pillow writes Adobe's inverted CMYK into JPEGs; taken as it stands it would give a negative.
+    # Pillow writes inverted CMYK into a JPEG, as Adobe does; without a correction the image would be a negative.
     halftone = decode(encoded(solid("CMYK", (0, 0, 0, 128)), kind, icc_profile=cmyk_profile()))
     paper = decode(encoded(solid("CMYK", (0, 0, 0, 0)), kind, icc_profile=cmyk_profile()))
 
-    assert np.abs(np.subtract(only_color(halftone), 119)).max() <= 2  # without the profile it would be 127
+    assert np.abs(np.subtract(only_color(halftone), 119)).max() <= 2  # 127 without the profile
     assert only_color(paper) == WHITE
     assert halftone.notes == ("ICC profile converted to sRGB",)
 
 
 def test_the_blackest_ink_is_black() -> None:
-    # Ink on paper ends at L* = 20 here, which is sRGB 48: without black point compensation every shadow is gray.
+    # Full ink has L* = 20 here, which is sRGB 48: without black point compensation every shadow is gray.
     decoded = decode(encoded(solid("CMYK", (0, 0, 0, 255)), "TIFF", icc_profile=cmyk_profile(black=51)))
 
     assert max(only_color(decoded)) <= 8

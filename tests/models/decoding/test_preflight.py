@@ -1,4 +1,4 @@
-"""Formats are told by their first bytes, and files that are built to exhaust a decoder are refused before one runs."""
+"""Formats are identified by their first bytes; a file built to exhaust a decoder is refused before one runs."""
 
 import struct
 import time
@@ -24,22 +24,22 @@ def encoded(kind: str, **options: object) -> bytes:
 
 
 def tiff_head(fields: list[tuple[int, int, int, int]], order: str = "<") -> bytes:
-    """A classic TIFF of nothing but a directory of (tag, type, count, value)."""
+    """A classic TIFF that consists of a directory of (tag, type, count, value)."""
     mark = b"II*\0" if order == "<" else b"MM\0*"
     entries = b"".join(struct.pack(f"{order}HHII", *field) for field in fields)
     return mark + struct.pack(f"{order}IH", 8, len(fields)) + entries + bytes(4)
 
 
 def gray_png(rows: bytes, width: int, height: int, interlace: int = 0) -> bytes:
-    """An 8-bit gray PNG; CRCs are left at zero, nothing here reads them. The rows are split over two IDAT chunks."""
-    compressed = zlib.compress(rows)
+    """An 8-bit gray PNG with its rows in two IDAT chunks. All CRCs are zero, because nothing here reads them."""
+    deflated = zlib.compress(rows)
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, interlace)
-    chunks = [(b"IHDR", header), (b"IDAT", compressed[:9]), (b"IDAT", compressed[9:]), (b"IEND", b"")]
+    chunks = [(b"IHDR", header), (b"IDAT", deflated[:9]), (b"IDAT", deflated[9:]), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(struct.pack(">I", len(d)) + kind + d + bytes(4) for kind, d in chunks)
 
 
 def refusal(check: Callable[..., None], *file: object) -> str | None:
-    """What `check` has against a file; None when it lets the file pass."""
+    """The message with which `check` refuses a file; None when the file passes."""
     try:
         check(*file)
     except ColorCNNError as error:
@@ -101,7 +101,7 @@ def test_anything_else_is_not_an_image(data: bytes) -> None:
         identify(data)
 
 
-def test_no_bytes_are_said_to_be_empty() -> None:
+def test_no_bytes_are_reported_as_empty() -> None:
     with pytest.raises(BadImage, match="empty"):
         identify(b"")
 
@@ -114,20 +114,22 @@ def test_ordinary_jpegs_pass(progressive: bool) -> None:
 
 
 def test_refuses_a_jpeg_of_a_thousand_header_segments() -> None:
-    # Pillow joins these in quadratic time: 20 MB of them take minutes.
+    # Pillow joins these in quadratic time: 20 MB of segments need minutes.
     plain = encoded("JPEG")
     segment = b"\xff\xe1\0\x0aExif\0\0xx"
 
     check_jpeg(plain[:2] + segment * 900 + plain[2:])
     with pytest.raises(BadImage, match="header segments"):
         check_jpeg(plain[:2] + segment * 1001 + plain[2:])
-    with pytest.raises(BadImage, match="header segments"):  # Pillow does not stop at an end before the first scan
+    with pytest.raises(
+        BadImage, match="header segments"
+    ):  # Pillow does not stop at an end marker before the first scan
         check_jpeg(plain[:2] + b"\xff\xd9" + segment * 1001 + plain[2:])
 
 
 @pytest.mark.parametrize("padding", [b"\xff", b"\xff\xd8", b"\xff\xd9", b"\xff\0"])
 def test_refuses_a_jpeg_of_endless_padding(padding: bytes) -> None:
-    # Pillow steps over it byte by byte, in Python: 20 MB of it take ten seconds.
+    # Pillow skips padding byte by byte, in Python: 20 MB need ten seconds.
     plain = encoded("JPEG")
 
     check_jpeg(plain[:2] + padding * 1000 + plain[2:])
@@ -150,7 +152,7 @@ def test_what_follows_the_end_of_a_png_does_not_count() -> None:
 
 @pytest.mark.parametrize("hidden", [b"", b"tEXt"])
 def test_refuses_a_png_of_two_headers(hidden: bytes) -> None:
-    # Pillow takes the size and depth from the last one.
+    # Pillow reads the size and depth from the last header.
     plain = encoded("PNG")
     between = bytes(4) + hidden + bytes(4) if hidden else b""
 
@@ -177,7 +179,7 @@ def test_refuses_a_jpeg_of_a_hundred_scans() -> None:
 
 
 def test_scans_hidden_behind_an_end_marker_in_a_table_are_still_counted() -> None:
-    # A comment after the first scan that holds the end marker must not end the walk.
+    # A comment after the first scan contains the end marker, which must not end the walk.
     progressive = encoded("JPEG", progressive=True)
     first, last = progressive.index(b"\xff\xda"), progressive.rindex(b"\xff\xda")
     second = progressive.index(b"\xff\xda", first + 2)
@@ -188,7 +190,7 @@ def test_scans_hidden_behind_an_end_marker_in_a_table_are_still_counted() -> Non
 
 
 def test_what_follows_the_end_of_a_jpeg_does_not_count() -> None:
-    # A phone appends a video, whose bytes may look like anything.
+    # Phones append a video, whose bytes may look like any marker.
     assert refusal(check_jpeg, encoded("JPEG") + b"\0\0" + b"\xff\xda\0\2" * 500) is None
 
 
@@ -198,13 +200,15 @@ def test_the_jpeg_walk_is_linear_in_hostile_input() -> None:
     start = time.process_time()
     check_jpeg(hostile)
 
-    assert time.process_time() - start < 2  # it takes about 0.05 s; a quadratic walk would take hours
+    assert time.process_time() - start < 2  # about 0.05 s; a quadratic walk would need hours
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_ordinary_tiff_directories_pass(order: str) -> None:
     picture = tiff_head([(256, 3, 1, 16), (273, 4, 5000, 8), (322, 4, 1, 256), (323, 4, 1, 256)], order)
-    profile = tiff_head([(700, 1, 10_000_000, 8)], order)  # XMP and ICC profiles are long, but stay bytes
+    profile = tiff_head(
+        [(700, 1, 10_000_000, 8)], order
+    )  # XMP and ICC profiles are long, but Pillow keeps them as bytes
 
     assert refusal(check_tiff, picture, 65_536) is None
     assert refusal(check_tiff, profile, 1) is None
@@ -226,7 +230,7 @@ def test_refuses_a_tiff_tile_larger_than_the_limit_whatever_the_picture() -> Non
 
     with pytest.raises(ImageTooLarge, match="1,600,000,000"):
         check_tiff(tiff_head([*picture, (322, 4, 1, 40_000), (323, 4, 1, 40_000)]), 50_000_000)
-    with pytest.raises(BadImage, match="directory"):  # a side as DOUBLE, which libtiff and Pillow may read differently
+    with pytest.raises(BadImage, match="directory"):  # a side as DOUBLE, which libtiff and Pillow read differently
         check_tiff(tiff_head([*picture, (322, 12, 1, 40_000), (323, 4, 1, 16)]), 50_000_000)
 
 
@@ -244,7 +248,7 @@ def test_a_directory_that_is_cut_off_is_left_to_the_decoder(length: int) -> None
     assert refusal(check_tiff, b"II+\0" + b"\xff" * length, 100) is None
 
 
-def test_tells_a_png_whose_rows_run_out() -> None:
+def test_recognizes_a_png_whose_rows_run_out() -> None:
     rows = b"".join(b"\0" + bytes(40) for _ in range(30))
 
     assert not png_stream_is_short(gray_png(rows, 40, 30))
@@ -253,7 +257,7 @@ def test_tells_a_png_whose_rows_run_out() -> None:
     assert png_stream_is_short(gray_png(rows, 40, 31))
 
 
-def test_tells_an_interlaced_png_whose_rows_run_out() -> None:
+def test_recognizes_an_interlaced_png_whose_rows_run_out() -> None:
     passes = bytes(2 + 2 + 3 + 4 + 4)  # 3 x 3 pixels: passes 1, 4, 5, 6 and 7 have rows, 2 and 3 have none
 
     assert not png_stream_is_short(gray_png(passes, 3, 3, interlace=1))
