@@ -1,42 +1,42 @@
-"""Pixels as JPEG, the lossy format that palette images are compared with first.
+"""Pixels as JPEG, the first lossy format that palette images are compared with.
 
 "Digital compression and coding of continuous-tone still images: requirements and guidelines", CCITT T.81, 1992, also
-ISO/IEC 10918-1; clause numbers are of that text.
+ISO/IEC 10918-1; clause numbers refer to that text.
 """
 
 import struct
 
-import numpy as np
-import numpy.typing as npt
-
 from models.codecs.pillow import check_quality, save
+from models.rgb import Pixels
 
 _START, _END = b"\xff\xd8", b"\xff\xd9"  # SOI and EOI (table B.1)
 _SCAN = b"\xff\xda"  # SOS
 _HUFFMAN_TABLES = b"\xff\xc4"  # DHT
 
 
-def encode(pixels: npt.NDArray[np.uint8], quality: int) -> bytes:
-    """(H, W, 3) uint8 sRGB as a baseline JPEG.
+def encode(pixels: Pixels, quality: int) -> bytes:
+    """Return `pixels` as a baseline JPEG.
 
-    Color at half the resolution, as Pillow and most cameras do, and Huffman tables that are fitted to the image.
+    Chroma has half the resolution, as in most cameras, and the Huffman tables are fitted to the image.
 
     Args:
         pixels: (H, W, 3) uint8 sRGB, H and W at most 65500 (libjpeg's limit).
         quality: 1 to 100, the scale of the Independent JPEG Group.
 
     Raises:
-        ValueError: when `pixels` have another shape or dtype, or `quality` is out of its range.
+        ValueError: `pixels` have another shape or dtype, or `quality` is out of range.
     """
     check_quality(quality)
     return save(pixels, "JPEG", quality=quality, optimize=True)
 
 
 def fixed_bytes(file: bytes) -> int:
-    """Bytes of a JPEG file of one scan, as `encode` writes it, that do not depend on the picture.
+    """Return the number of bytes of a JPEG file of one scan that do not depend on the picture.
 
-    All but the entropy-coded data (clause B.1.1.5) and the Huffman tables, which are fitted to it (clause B.2.4.2).
-    Raises ValueError where `file` is not such a file.
+    The picture determines the entropy-coded data (clause B.1.1.5) and the Huffman tables (clause B.2.4.2).
+
+    Raises:
+        ValueError: `file` is not a whole JPEG file of one scan.
     """
     if not (file.startswith(_START) and file.endswith(_END)):
         raise ValueError("not a whole JPEG file")

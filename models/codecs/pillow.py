@@ -1,18 +1,22 @@
-"""Pixels as a file, written by Pillow: what the codecs have in common that palette images are compared with."""
+"""Files written by Pillow: the part that the truecolor PNG, JPEG and WebP codecs share."""
 
 from io import BytesIO
 
-import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
-from models.rgb import check_pixels
+from models.rgb import Pixels, check_pixels
 
 
-def save(pixels: npt.NDArray[np.uint8], kind: str, **options: object) -> bytes:
-    """(H, W, 3) uint8 sRGB as a file of Pillow's format `kind`, without metadata.
+def save(pixels: Pixels, kind: str, **options: object) -> bytes:
+    """Return `pixels` as a file of Pillow's format `kind`, without metadata.
 
-    Raises ValueError where `pixels` have another shape or dtype.
+    Args:
+        pixels: (H, W, 3) uint8 sRGB.
+        kind: "PNG", "JPEG" or "WEBP".
+        options: Pillow's options for this format.
+
+    Raises:
+        ValueError: `pixels` have another shape or dtype.
     """
     check_pixels(pixels)
     buffer = BytesIO()
@@ -21,6 +25,6 @@ def save(pixels: npt.NDArray[np.uint8], kind: str, **options: object) -> bytes:
 
 
 def check_quality(quality: int) -> None:
-    """Raise ValueError unless `quality` is from 1 to 100; Pillow takes others and does as it likes."""
+    """Raise ValueError unless `quality` is from 1 to 100; Pillow silently accepts other numbers."""
     if not 1 <= quality <= 100:
         raise ValueError(f"quality must be 1 to 100, not {quality}")

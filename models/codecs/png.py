@@ -1,9 +1,9 @@
 """Palette images as PNG: the smallest bit depth, compressed by libdeflate.
 
-"Portable Network Graphics (PNG) Specification (Second Edition)", W3C 2003, also ISO/IEC 15948; clause numbers are of
-that text. Only the four critical chunks are written. Rows carry filter 0, as clause 12.8 recommends for palette images:
-indices are names, not quantities, and their differences are seldom easier to compress than they are. The highest effort
-makes quantities of them, in the order of brightness, and takes the filter that a quick compression of all rows favors.
+"Portable Network Graphics (PNG) Specification (Second Edition)", W3C 2003, also ISO/IEC 15948; clause numbers refer to
+that text. A file holds only the four critical chunks. Rows have filter 0, as clause 12.8 recommends for palette images:
+indices are names, not quantities, and their differences rarely compress better. The highest effort sorts the palette by
+brightness, so that close indices are similar colors, and applies the filter that compresses a sample of the rows best.
 """
 
 import struct
@@ -19,29 +19,29 @@ from models.palette_image import PaletteImage
 Effort = Literal["fast", "default", "max"]
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-"""The eight bytes every PNG starts with (clause 5.2)."""
+"""The first eight bytes of every PNG (clause 5.2)."""
 
 _LEVELS: dict[str, int] = {"fast": 6, "default": 9, "max": 12}  # libdeflate's levels go to 12, a near-optimal parser
-_NONE, _SUB, _UP, _PAETH = 0, 1, 2, 4  # filter types (clause 9.2) that may be the best of a photo's indices
-_QUICK = 1  # the level at which they are compared
-_SAMPLE_BYTES = 1 << 18  # of scanlines on which they are; with fewer the choice is often wrong
+_NONE, _SUB, _UP, _PAETH = 0, 1, 2, 4  # filter types (clause 9.2) that may be the best for the indices of a photo
+_QUICK = 1  # compression level at which filters are compared
+_SAMPLE_BYTES = 1 << 18  # scanline bytes on which filters are compared; with fewer the result is often wrong
 _LUMA = (0.299, 0.587, 0.114)
-_BAND_BYTES = 1 << 20  # of scanlines are predicted at a time, in wider numbers
-_FRAME = 12  # bytes of a chunk beside its data: length, type and CRC (clause 5.3)
+_BAND_BYTES = 1 << 20  # scanline bytes that are predicted at a time, in wider integers
+_FRAME = 12  # bytes of a chunk around its data: length, type and CRC (clause 5.3)
 _PALETTE = 3  # color type (clause 11.2.2): each sample is a palette index
-_DEFLATE, _ADAPTIVE_FILTERS, _NOT_INTERLACED = 0, 0, 0  # the three methods of the header
+_DEFLATE, _ADAPTIVE_FILTERS, _NOT_INTERLACED = 0, 0, 0  # the method fields of the header
 
 
 def encode(image: PaletteImage, *, effort: Effort = "default") -> bytes:
     """Return `image` as a PNG file, at `image.bit_depth` bits per pixel before compression.
 
     Args:
-        image: the palette image; unused entries are written too, so compact() it first for the smallest file.
-        effort: "fast", "default" or "max": time against bytes, the pixels are the same. The palette is
+        image: the palette image. Unused palette entries are written too; `compact` drops them.
+        effort: "fast", "default" or "max": more time for fewer bytes, with the same pixels. The palette is
             written in the order of `ordered`.
 
     Raises:
-        ValueError: when `effort` is none of the three.
+        ValueError: `effort` is not one of the three.
     """
     if effort not in _LEVELS:
         raise ValueError(f"effort must be one of {', '.join(_LEVELS)}, not {effort!r}")
@@ -58,24 +58,26 @@ def encode(image: PaletteImage, *, effort: Effort = "default") -> bytes:
 
 
 def ordered(image: PaletteImage, *, effort: Effort) -> PaletteImage:
-    """Return `image` with its palette in the order of its file: from dark to bright at effort "max", else as it is.
+    """Return `image` with the palette order of its file: from dark to bright at effort "max", otherwise unchanged.
 
-    A filter finds neighbors alike then.
+    In this order neighboring pixels have close indices, which a row filter can use.
     """
     if effort != "max":
         return image
     order = np.argsort(image.palette @ np.array(_LUMA), kind="stable")
-    place = np.zeros(256, np.uint8)
-    place[order] = np.arange(len(order))
-    indices = image.indices.tobytes().translate(place.tobytes())  # NumPy would widen them to 8 bytes each
+    rank = np.zeros(256, np.uint8)
+    rank[order] = np.arange(len(order))
+    indices = image.indices.tobytes().translate(rank.tobytes())  # NumPy would widen indices to 8 bytes each
     return PaletteImage(np.frombuffer(indices, np.uint8).reshape(image.indices.shape), image.palette[order])
 
 
 def fixed_bytes(file: bytes) -> int:
-    """Bytes of a PNG file that do not depend on its pixels: all but the data of its PLTE and IDAT chunks.
+    """Return the number of bytes of a PNG file outside the data of its PLTE and IDAT chunks.
 
-    Signature 8 (clause 5.2), IHDR 25, IEND 12, and 12 for the frame of each other chunk (clause 5.3): 69 for a palette
-    image as `encode` writes it. Raises ValueError where `file` is not a PNG file or is cut short.
+    `encode` writes 69: signature 8 (clause 5.2), IHDR 25, IEND 12, and 12 around each of PLTE and IDAT (clause 5.3).
+
+    Raises:
+        ValueError: `file` is not a PNG file, or it is cut short.
     """
     if not file.startswith(SIGNATURE):
         raise ValueError("not a PNG file")
@@ -90,19 +92,19 @@ def fixed_bytes(file: bytes) -> int:
 
 
 def _pack_rows(indices: npt.NDArray[np.uint8], bits: int) -> npt.NDArray[np.uint8]:
-    """Return the scanlines: a filter byte of 0, then indices packed leftmost in the high bits (clause 7.2), uint8."""
+    """Return scanlines, uint8: a filter byte of 0, then the indices, the leftmost in the high bits (clause 7.2)."""
     height, width = indices.shape
     per_byte = 8 // bits
     scanlines = np.zeros((height, 1 + -(-width // per_byte)), dtype=np.uint8)
     packed = scanlines[:, 1:]
-    for place in range(per_byte):
-        every = indices[:, place::per_byte]
-        packed[:, : every.shape[1]] |= every << (8 - bits * (place + 1))
+    for position in range(per_byte):
+        columns = indices[:, position::per_byte]
+        packed[:, : columns.shape[1]] |= columns << (8 - bits * (position + 1))
     return scanlines
 
 
 def _best_filter(rows: npt.NDArray[np.uint8], bits: int) -> int:
-    """Return the filter type under which rows from the middle of unfiltered scanlines are quickly compressed best."""
+    """Return the filter type that compresses a sample from the middle of unfiltered scanlines best."""
     count = -(-_SAMPLE_BYTES // rows.shape[1])
     sample = rows[max(0, len(rows) - count) // 2 :][:count]
     filters = (_NONE, _SUB, _PAETH) if bits == 8 else (_NONE, _UP)
@@ -110,7 +112,7 @@ def _best_filter(rows: npt.NDArray[np.uint8], bits: int) -> int:
 
 
 def _filtered(rows: npt.NDArray[np.uint8], kind: int) -> npt.NDArray[np.uint8]:
-    """Return unfiltered scanlines under a filter type (clause 9.2): of each byte the difference to its prediction."""
+    """Return scanlines under a filter type (clause 9.2): the difference of each byte to its prediction."""
     if kind == _NONE:
         return rows
     padded = np.zeros((len(rows) + 1, rows.shape[1]), np.uint8)
@@ -128,7 +130,7 @@ def _filtered(rows: npt.NDArray[np.uint8], kind: int) -> npt.NDArray[np.uint8]:
 def _paeth(
     left: npt.NDArray[np.uint8], above: npt.NDArray[np.uint8], corner: npt.NDArray[np.uint8]
 ) -> npt.NDArray[np.uint8]:
-    """Return the neighbor that is nearest to left + above - corner, of equally near ones the first (clause 9.4)."""
+    """Return the neighbor nearest to left + above - corner, the first of equally near ones (clause 9.4)."""
     a, b, c = (neighbor.astype(np.int16) for neighbor in (left, above, corner))
     to_left, to_above, to_corner = np.abs(b - c), np.abs(a - c), np.abs(a + b - 2 * c)
     of_row_above = np.where(to_above <= to_corner, above, corner)

@@ -1,38 +1,38 @@
-"""Pixels as lossy WebP, the best of the common formats at few bytes that palette images are compared with.
+"""Pixels as lossy WebP, the best of the common lossy formats at few bytes.
 
-J. Zern, P. Massimino and J. Alakuijala, "WebP Image Format", RFC 9649, 2024; section numbers are of that text.
+J. Zern, P. Massimino and J. Alakuijala, "WebP Image Format", RFC 9649, 2024; section numbers refer to that text.
 """
 
 import struct
 
-import numpy as np
-import numpy.typing as npt
-
 from models.codecs.pillow import check_quality, save
+from models.rgb import Pixels
 
-_METHOD = 4  # libwebp's own choice of 0 to 6: 6 takes twice the time for 2 to 7 percent fewer bytes
-_HEADER = struct.Struct("<4s4x8sI")  # RIFF, size of the file, WEBP and the chunk's name, size of the chunk's data
+_METHOD = 4  # the default of libwebp, 0 to 6; 6 needs twice the time for 2 to 7 percent fewer bytes
+_HEADER = struct.Struct("<4s4x8sI")  # RIFF, file size, WEBP and chunk name, size of the chunk data
 
 
-def encode(pixels: npt.NDArray[np.uint8], quality: int) -> bytes:
-    """(H, W, 3) uint8 sRGB as a lossy WebP.
+def encode(pixels: Pixels, quality: int) -> bytes:
+    """Return `pixels` as a lossy WebP.
 
     Args:
         pixels: (H, W, 3) uint8 sRGB, H and W at most 16383.
-        quality: 1 to 100, libwebp's scale; other than JPEG's of the same numbers.
+        quality: 1 to 100 on the scale of libwebp, which differs from the scale of JPEG.
 
     Raises:
-        ValueError: when `pixels` have another shape or dtype, or `quality` is out of its range.
+        ValueError: `pixels` have another shape or dtype, or `quality` is out of range.
     """
     check_quality(quality)
     return save(pixels, "WEBP", quality=quality, method=_METHOD)
 
 
 def fixed_bytes(file: bytes) -> int:
-    """Bytes of a WebP file of one lossy picture, as `encode` writes it, but for the data of its VP8 chunk.
+    """Return the number of bytes of a WebP file of one lossy picture outside the data of its VP8 chunk.
 
-    20: 12 of the file's header and 8 of the chunk's (sections 2.4 and 2.5).
-    Raises ValueError where `file` is not such a file.
+    `encode` writes 20: 12 for the file header and 8 for the chunk header (sections 2.4 and 2.5).
+
+    Raises:
+        ValueError: `file` is not a WebP file of one lossy picture.
     """
     if len(file) < _HEADER.size:
         raise ValueError("not a WebP file")

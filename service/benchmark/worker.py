@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from models.codecs.truecolor import encode_rgb
+from models.codecs import truecolor
 from models.decoding.decode import decode
 from models.errors import ColorCNNError
 from models.evaluation import metrics
@@ -132,7 +132,7 @@ def draw_sheet(columns: Sequence[str], rows: Sequence[contact_sheet.Row]) -> She
     """The contact sheet with these headings of columns."""
     pixels = contact_sheet.draw(columns, rows)
     height, width = pixels.shape[:2]
-    png = encode_rgb(pixels)
+    png = truecolor.encode(pixels, effort="fast")
     return Sheet(png, metrics.count_colors(pixels), metrics.bits_per_pixel(len(png), height, width))
 
 

@@ -12,8 +12,7 @@ import anyio
 import numpy as np
 from anyio import BrokenWorkerProcess, CapacityLimiter
 
-from models.codecs import bpg, png
-from models.codecs.truecolor import encode_rgb
+from models.codecs import bpg, png, truecolor
 from models.errors import BadOption, CodecError, ImageTooLarge
 from models.evaluation import metrics
 from models.palette_image import PaletteImage, nearest
@@ -148,7 +147,7 @@ class Compression:
             pictures = await self._stages.run("decode", read_back)
             seen = await self._recognise(pictures, selection) if options.recognise else [None] * len(pictures)
             versions = await self._stages.run("encode", partial(_measure, data, files, pictures, seen))
-            shown = partial(encode_rgb, pictures[2])
+            shown = partial(truecolor.encode, pictures[2], effort="fast")
             kept = partial(_is_index_map_kept, image, pictures[2])
             picture = await self._stages.run("encode", shown) if wanted == "picture" else None
             index_map_kept = await self._stages.run("encode", kept) if wanted == "report" else None

@@ -7,8 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from models.codecs import png
-from models.codecs.truecolor import encode_rgb
+from models.codecs import png, truecolor
 from models.decoding.decode import DecodedImage
 from models.evaluation import metrics
 from models.palette_image import PaletteImage
@@ -158,7 +157,7 @@ class Pipeline:
         def render() -> DrawnMap:
             drawn = heatmap.draw(heatmap.fit(pixels, self._settings.max_cam_pixels), heat)
             height, width = drawn.shape[:2]
-            return DrawnMap(shown, encode_rgb(drawn), width, height, metrics.count_colors(drawn))
+            return DrawnMap(shown, truecolor.encode(drawn, effort="fast"), width, height, metrics.count_colors(drawn))
 
         return await self._stages.run("encode", render)
 

@@ -55,7 +55,7 @@ def gray_profile(exponent: float = 1.0) -> bytes:
 
 
 def cmyk_profile(black: int = 0) -> bytes:
-    """A profile with white paper and L* = black / 2.55 for any full ink, linear between: 50 % ink is L* 50, sRGB 119."""
+    """A profile with white paper and L* = black / 2.55 for full ink, linear between: 50 % ink is L* 50, sRGB 119."""
     ramp = bytes(range(256))
     grid = b"".join(bytes([255 if corner == 0 else black, 128, 128]) for corner in range(16))
     identity = b"".join(struct.pack(">i", 65536 * (place % 4 == 0)) for place in range(9))

@@ -1,4 +1,4 @@
-"""The formats that palette images are compared with: read back, and how much of a file is not the picture."""
+"""Truecolor PNG, JPEG and WebP: what is decoded from their files, and how many bytes of a file are fixed."""
 
 from collections.abc import Callable
 
@@ -17,8 +17,9 @@ def smooth() -> Pixels:
     return np.stack([4 * rows, 5 * columns, 255 - 2 * rows - 2 * columns], axis=-1).astype(np.uint8)
 
 
-def test_truecolor_is_exact() -> None:
-    decoded = decode(truecolor.encode(picture()))
+@pytest.mark.parametrize("effort", ["fast", "max"])
+def test_truecolor_is_exact(effort: truecolor.Effort) -> None:
+    decoded = decode(truecolor.encode(picture(), effort=effort))
 
     assert decoded.format == "PNG"
     np.testing.assert_array_equal(decoded.pixels, picture())
@@ -40,16 +41,18 @@ def test_tables_and_compression_are_fitted_to_the_image() -> None:
     image = Image.fromarray(smooth())
 
     assert len(jpeg.encode(smooth(), 50)) < len(encoded(image, "JPEG", quality=50))
-    assert len(truecolor.encode(smooth())) < len(encoded(image, "PNG"))
+    assert (
+        len(truecolor.encode(smooth())) < len(encoded(image, "PNG")) <= len(truecolor.encode(smooth(), effort="fast"))
+    )
 
 
 @pytest.mark.parametrize("quality", [1, 50, 100])
-def test_data_and_fitted_tables_are_all_that_is_not_fixed_in_a_jpeg(quality: int) -> None:
+def test_everything_but_data_and_fitted_tables_is_fixed_in_a_jpeg(quality: int) -> None:
     file = jpeg.encode(smooth(), quality)
 
     scan = file.rindex(b"\xff\xda") + 2 + 12  # the header of a scan of three components; the data holds no marker
     tables = [int.from_bytes(part[:2], "big") - 2 for part in file[:scan].split(b"\xff\xc4")[1:]]
-    assert len(tables) >= 2  # of DC and AC coefficients
+    assert len(tables) >= 2  # for DC and AC coefficients
     assert jpeg.fixed_bytes(file) == scan - sum(tables) + len(b"\xff\xd9") < len(file)
 
 

@@ -137,9 +137,7 @@ def test_tables_of_floats_are_ignored(elements: int) -> None:
 
     decoded = decode(encoded(solid("RGB", (55, 55, 55)), "PNG", icc_profile=profile))
 
-    assert (
-        np.abs(np.subtract(only_color(decoded), 128)).max() <= 1
-    )  # from the curves and columns; the float table would give black
+    assert np.abs(np.subtract(only_color(decoded), 128)).max() <= 1  # the float table would give black
     assert decoded.notes == ("ICC profile converted to sRGB",)
 
 

@@ -7,6 +7,8 @@ from PIL import Image
 from models.decoding.decode import decode
 from tests.models.image_files import bpg_file, encoded, exif, picture, solid, tiff_of
 
+pytestmark = pytest.mark.filterwarnings(r"ignore::UserWarning:PIL\.")  # Pillow warns about damaged EXIF data
+
 ORIENTED = {  # how to turn the stored image upright (EXIF 2.32, figure of tag 0x0112)
     1: lambda stored: stored,
     2: np.fliplr,

@@ -121,9 +121,7 @@ def test_refuses_a_jpeg_of_a_thousand_header_segments() -> None:
     check_jpeg(plain[:2] + segment * 900 + plain[2:])
     with pytest.raises(BadImage, match="header segments"):
         check_jpeg(plain[:2] + segment * 1001 + plain[2:])
-    with pytest.raises(
-        BadImage, match="header segments"
-    ):  # Pillow does not stop at an end marker before the first scan
+    with pytest.raises(BadImage, match="header segments"):  # no end marker before a scan stops Pillow
         check_jpeg(plain[:2] + b"\xff\xd9" + segment * 1001 + plain[2:])
 
 
@@ -206,9 +204,7 @@ def test_the_jpeg_walk_is_linear_in_hostile_input() -> None:
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_ordinary_tiff_directories_pass(order: str) -> None:
     picture = tiff_head([(256, 3, 1, 16), (273, 4, 5000, 8), (322, 4, 1, 256), (323, 4, 1, 256)], order)
-    profile = tiff_head(
-        [(700, 1, 10_000_000, 8)], order
-    )  # XMP and ICC profiles are long, but Pillow keeps them as bytes
+    profile = tiff_head([(700, 1, 10_000_000, 8)], order)  # XMP and ICC profiles are long, but stay bytes
 
     assert refusal(check_tiff, picture, 65_536) is None
     assert refusal(check_tiff, profile, 1) is None

@@ -1,14 +1,10 @@
 """Activation maps are drawn in bounded memory, in any aspect."""
 
-import io
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
 
-from models.codecs.truecolor import encode_rgb
 from models.report.heatmap import draw, fit
 from tests.models.image_files import picture
 
@@ -33,8 +29,3 @@ def test_half_image_half_heat(heat: float, color: tuple[int, int, int]) -> None:
 
     assert drawn.shape == (2, 3, 3)
     assert tuple(drawn[1, 2]) == color
-
-
-def test_the_png_holds_the_pixels() -> None:
-    with Image.open(io.BytesIO(encode_rgb(picture()))) as image:
-        assert np.array_equal(np.asarray(image), picture())
