@@ -1,6 +1,6 @@
-"""`python -m service`: serve until SIGTERM or Ctrl-C, then let running requests end.
+"""`python -m service`: serve until SIGTERM or Ctrl-C, then finish the running requests.
 
-`python -m service health` asks the service of the same settings whether it is ready, and says so by its exit status.
+`python -m service health` probes the service with the same settings; the exit status reports whether it is ready.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import gc
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -22,59 +22,71 @@ from service.runtime.memory import limit_arenas
 from service.settings import Settings, environment_table, unknown_variables, variable
 
 if TYPE_CHECKING:
-    from service.benchmark.runner import Benchmarks
-    from service.inference.engine import Engine
+    import uvicorn
+    from fastapi import FastAPI
+
+    from service.lifecycle import Service
 
 EXIT_BROKEN = 1
 EXIT_BAD_SETTINGS = 2
 
-_PROBE_TIMEOUT = 4.0  # seconds; the image gives its health check five
+_PROBE_TIMEOUT = 4.0  # seconds; the health check of the image has five
 
 log = logging.getLogger("colorcnn.service")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Read the settings and serve; returns the exit status of the process."""
+    """Read the settings and serve, or probe; return the exit status of the process."""
     command = _parser().parse_args(arguments).command
     try:
         settings = Settings()
     except ValidationError as error:
         for item in error.errors():
             print(f"{variable('.'.join(map(str, item['loc'])))}: {item['msg']}", file=sys.stderr)
-        return EXIT_BROKEN if command else EXIT_BAD_SETTINGS  # of a probe, container engines expect 0 or 1
+        return EXIT_BROKEN if command else EXIT_BAD_SETTINGS  # container engines expect 0 or 1 from a probe
     if command == "health":
         return 0 if is_ready(settings.host, settings.port, _PROBE_TIMEOUT) else EXIT_BROKEN
     return serve(settings)
 
 
-def serve(settings: Settings, engine: Engine | None = None, benchmarks: Benchmarks | None = None) -> int:
-    """Serve `engine` (None: the models of the registry) until a signal; returns the exit status of the process.
+def serve(settings: Settings, build: Callable[[Settings], Service] | None = None) -> int:
+    """Serve until a signal, or until the models or the device fail; return the exit status of the process.
 
-    benchmarks: None runs them with the same models in a process of their own.
+    build: returns the service; None for `build_service`.
     """
     limit_arenas()
-    # Imported here because torch takes seconds, which --help and a wrong setting need not wait for.
-    import uvicorn
-
-    from service.app import create_app
-    from service.http.protocol import limited_protocol
+    logs.configure(settings.log_level, settings.log_format)
+    _warn_of_unknown_variables()
+    # Imported here because torch takes seconds; --help and a wrong setting need not wait for it.
+    from service.app import build_service, create_app
     from service.http.server import Server
     from service.inference.model_engine import NoSuchDevice
 
-    logs.configure(settings.log_level, settings.log_format)
-    _warn_of_unknown_variables()
+    try:
+        service = (build or build_service)(settings)
+    except NoSuchDevice as error:
+        print(error, file=sys.stderr)
+        return EXIT_BAD_SETTINGS
+    server = Server(_server_config(create_app(service), settings), service.drain, settings.shutdown_delay)
     broken: list[bool] = []
 
     def stop() -> None:
         broken.append(True)
         server.should_exit = True
 
-    try:
-        app = create_app(settings, engine, benchmarks, on_broken=stop)
-    except NoSuchDevice as error:
-        print(error, file=sys.stderr)
-        return EXIT_BAD_SETTINGS
-    config = uvicorn.Config(
+    service.on_broken = stop
+    gc.freeze()  # imported objects live as long as the process; scanning them for garbage would delay requests
+    with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C, raised again by uvicorn after its graceful shutdown
+        server.run()
+    return EXIT_BROKEN if broken else 0
+
+
+def _server_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    import uvicorn
+
+    from service.http.protocol import limited_protocol
+
+    return uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
@@ -89,15 +101,10 @@ def serve(settings: Settings, engine: Engine | None = None, benchmarks: Benchmar
         timeout_graceful_shutdown=settings.shutdown_timeout,
         lifespan="on",
     )
-    server = Server(config, app.state.service.drain, settings.shutdown_delay)
-    gc.freeze()  # what was imported stays for good; looking through it for garbage would hold up requests
-    with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C, raised again by uvicorn after its graceful shutdown
-        server.run()
-    return EXIT_BROKEN if broken else 0
 
 
 def _warn_of_unknown_variables() -> None:
-    """A warning and no refusal: the environment may be shared, and a container platform may add variables to it."""
+    """Warn only: the environment may be shared, and a container platform may add variables to it."""
     unknown = unknown_variables(os.environ)
     if unknown:
         log.warning("ignored, no such setting: %s; `python -m service --help` lists them all", ", ".join(unknown))
@@ -107,11 +114,11 @@ def _parser() -> argparse.ArgumentParser:
     rows = "\n".join(f"  {name}={default}\n      {text}" for name, default, text in environment_table())
     parser = argparse.ArgumentParser(
         prog="python -m service",
-        description="Serve the REST API. Everything is set by environment variables:",
+        description="Serve the REST API. Environment variables hold all settings:",
         epilog=rows,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    text = "do not serve, but exit with 0 where the service of these settings is ready, else with 1"
+    text = "do not serve, but exit with 0 if the service with these settings is ready, else with 1"
     parser.add_argument("command", nargs="?", choices=["health"], help=text)
     return parser
 

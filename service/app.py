@@ -1,13 +1,12 @@
-"""The application factory."""
+"""The whole service: `build_service` assembles it from settings, `create_app` puts the HTTP interface around it."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-import anyio
 from fastapi import Depends, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
@@ -16,53 +15,36 @@ from service.api.routes import probes, router
 from service.benchmark.loader import ModelLoader
 from service.benchmark.runner import Benchmarks
 from service.http import problems
-from service.http.auth import auth_dependencies
+from service.http.auth import access_dependencies
 from service.http.load_shedding import LoadShedding
 from service.http.middleware import RequestContext
-from service.inference.engine import Engine
 from service.inference.model_engine import ModelEngine
 from service.lifecycle import Service
 from service.metrics import Metrics
-from service.runtime.worker_process import Run, WorkerProcess
+from service.runtime.worker_process import WorkerProcess
 from service.settings import Settings
 
 
-class _Application(FastAPI):
-    """FastAPI, with the schemas that our operations refer to."""
-
-    def openapi(self) -> dict[str, Any]:
-        schema = super().openapi()
-        schema.setdefault("components", {}).setdefault("schemas", {}).update(openapi.components())
-        return schema
-
-
-def create_app(
-    settings: Settings | None = None,
-    engine: Engine | None = None,
-    benchmarks: Benchmarks | None = None,
-    encoders: Sequence[Run] | None = None,
-    *,
-    on_broken: Callable[[], None] | None = None,
-) -> FastAPI:
-    """Build the application; nothing is loaded before its lifespan starts.
-
-    Args:
-        settings: None reads the environment.
-        engine: None serves the models of the registry that `settings` points to.
-        benchmarks: None runs them with the same models in a process of their own.
-        encoders: what runs the encodings of /compress, each one at a time; None takes as many processes as is set.
-        on_broken: called once if the models cannot be loaded or the device fails.
+def build_service(settings: Settings) -> Service:
+    """Assemble a service around the models that `settings` name; nothing is loaded before the service runs.
 
     Raises:
-        pydantic.ValidationError: the environment holds a setting that makes no sense.
-        NoSuchDevice: the device of the settings is not there.
+        NoSuchDevice: the machine lacks the device of the settings.
     """
-    settings = settings or Settings()
-    engine = engine or _model_engine(settings)
-    processes = [WorkerProcess() for _ in range(1 + settings.compress_workers)]  # of which none runs before it is used
-    benchmarks = benchmarks or _benchmarks(engine, settings, processes[0])
-    encoders = encoders or processes[1:]
-    service = Service(settings, engine, benchmarks, encoders, on_broken)
+    engine = ModelEngine(
+        settings.models_folder,
+        device=settings.device,
+        default_classifier=settings.default_classifier,
+        default_colorcnn=settings.default_colorcnn,
+    )
+    processes = [WorkerProcess() for _ in range(1 + settings.compress_workers)]  # each starts at its first use
+    worker, *encoders = processes
+    benchmarks = Benchmarks(engine, settings, ModelLoader(settings.models_folder, engine.device), worker)
+    return Service(settings, engine, benchmarks, encoders, processes)
+
+
+def create_app(service: Service) -> FastAPI:
+    """Return the HTTP interface of `service`, which runs for the lifespan of the application."""
     app = _Application(
         title="ColorCNN service",
         description=openapi.DESCRIPTION,
@@ -74,58 +56,52 @@ def create_app(
         redirect_slashes=False,
     )
     app.state.service = service
-    app.state.processes = processes
     app.state.metrics = Metrics(service)
-    app.add_middleware(LoadShedding, checks=dict.fromkeys(("/quantize", "/classify"), service.require_capacity))
-    if settings.cors_origins:
-        _let_in(app, settings.cors_origins.split(","))
-    app.add_middleware(RequestContext, service=service, metrics=app.state.metrics)
-    problems.install(app, retry_after=settings.retry_after)
-    app.include_router(probes)
-    checks = auth_dependencies(settings)
-    app.include_router(
-        router,
-        dependencies=[Depends(check) for check in checks.values()],
-        responses=openapi.problem_responses(tuple(checks)),
-    )
+    _add_middleware(app, service, app.state.metrics)
+    problems.install(app, retry_after=service.settings.retry_after)
+    _add_routes(app, service.settings)
     return app
 
 
-def _let_in(app: FastAPI, origins: Sequence[str]) -> None:
-    """Scripts of pages of these origins may ask, and read every header of the answer."""
+class _Application(FastAPI):
+    """FastAPI, with the schemas that our operations refer to."""
+
+    def openapi(self) -> dict[str, Any]:
+        schema = super().openapi()
+        schema.setdefault("components", {}).setdefault("schemas", {}).update(openapi.components())
+        return schema
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async with app.state.service.running():
+        yield
+
+
+def _add_middleware(app: FastAPI, service: Service, metrics: Metrics) -> None:
+    """The middleware added last is the outermost."""
+    app.add_middleware(LoadShedding, checks=dict.fromkeys(("/quantize", "/classify"), service.require_capacity))
+    if service.settings.cors_origins:
+        _allow_origins(app, service.settings.cors_origins.split(","))
+    app.add_middleware(RequestContext, is_ending=lambda: service.is_ending, count=metrics.count_request)
+
+
+def _allow_origins(app: FastAPI, origins: Sequence[str]) -> None:
+    """Let scripts of pages of these origins send requests, and read every header of a response."""
     methods, every = ["GET", "POST"], ["*"]
     app.add_middleware(
         CORSMiddleware, allow_origins=origins, allow_methods=methods, allow_headers=every, expose_headers=every
     )
 
 
-@asynccontextmanager
-async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Load in the background: liveness is answered from the first moment on, readiness when the models are warm."""
-    service: Service = app.state.service
-    try:
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(service.start)
-            async with service.device.serving():
-                yield
-                service.drain()
-            tasks.cancel_scope.cancel()
-    finally:
-        for process in app.state.processes:
-            await process.end()
-
-
-def _model_engine(settings: Settings) -> ModelEngine:
-    return ModelEngine(
-        settings.models_folder,
-        device=settings.device,
-        default_classifier=settings.default_classifier,
-        default_colorcnn=settings.default_colorcnn,
+def _add_routes(app: FastAPI, settings: Settings) -> None:
+    app.include_router(probes)
+    checks = access_dependencies(settings)
+    app.include_router(
+        router,
+        dependencies=[Depends(check) for check in checks.values()],
+        responses=openapi.problem_responses(tuple(checks)),
     )
-
-
-def _benchmarks(engine: Engine, settings: Settings, run: Run) -> Benchmarks:
-    return Benchmarks(engine, settings, ModelLoader(settings.models_folder, engine.device), run)
 
 
 def _version() -> str:

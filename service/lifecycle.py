@@ -1,10 +1,11 @@
-"""The life of one service: loading, ready, draining; broken where no models can be loaded, failed with its device."""
+"""Lifecycle of one service: loading, ready, draining; broken without loadable models, failed with its device."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from enum import Enum
 
 import anyio
@@ -18,14 +19,14 @@ from service.inference.device import Device
 from service.inference.engine import Engine
 from service.inference.pipeline import Pipeline
 from service.inference.stages import Stages
-from service.runtime.worker_process import Run
+from service.runtime.worker_process import Run, WorkerProcess
 from service.settings import Settings
 
 log = logging.getLogger("colorcnn.service")
 
 
 class Phase(Enum):
-    """Where a service is in its life; the value is what the probes say when it is not ready."""
+    """Phase of a service; the value is the detail of a `not-ready` problem."""
 
     LOADING = "The models are being loaded"
     READY = "The service is ready"
@@ -37,12 +38,19 @@ class Phase(Enum):
 _DEAD = (Phase.BROKEN, Phase.FAILED)
 
 
+def _ignore() -> None:
+    """Do nothing, where nobody has set `on_broken`."""
+
+
 class Service:
-    """Settings, engine and work of one application, and the phase it is in.
+    """Settings, engine, queues and worker processes of one application, and the phase that it is in.
+
+    on_broken: called once if the models cannot be loaded or the device fails. Whoever runs the process may set it, to
+    end the process so that it is started again.
 
     Args:
-        on_broken: called once if the models cannot be loaded or the device fails, so that the process can end, to be
-            started again, instead of lingering.
+        encoders: run the encodings of /compress, each one at a time.
+        processes: worker processes that end with the service.
     """
 
     def __init__(
@@ -51,7 +59,7 @@ class Service:
         engine: Engine,
         benchmarks: Benchmarks,
         encoders: Sequence[Run],
-        on_broken: Callable[[], None] | None = None,
+        processes: Sequence[WorkerProcess] = (),
     ) -> None:
         self.settings = settings
         self.engine = engine
@@ -62,17 +70,35 @@ class Service:
         self.pipeline = Pipeline(stages, settings)
         self.compression = Compression(stages, settings, encoders)
         self.phase = Phase.LOADING
-        self._on_broken = on_broken
+        self.on_broken: Callable[[], None] = _ignore
+        self._processes = processes
 
-    async def start(self) -> None:
-        """Load and warm the models in a thread, so that the liveness probe is answered meanwhile; then the encoders."""
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Run for the length of the block. Loading goes on in the background, so that liveness probes get a response.
+
+        At the end, requests in flight are finished and the worker processes end.
+        """
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self.load)
+                async with self.device.serving():
+                    yield
+                    self.drain()
+                tasks.cancel_scope.cancel()
+        finally:
+            for process in self._processes:
+                await process.end()
+
+    async def load(self) -> None:
+        """Load and warm the models in a thread, then warm the encoders."""
         started = time.perf_counter()
         try:
             await anyio.to_thread.run_sync(self._load, abandon_on_cancel=True)
-        except Exception as error:  # whatever it is, the process must say so and not serve
+        except Exception as error:  # whatever the cause, the process must report it and not serve
             self._die(Phase.BROKEN, "the models could not be loaded", error)
             return
-        if self.phase is not Phase.LOADING:  # it was asked to end meanwhile
+        if self.phase is not Phase.LOADING:  # it drains already
             return
         self.phase = Phase.READY
         names = ",".join(entry.name for entry in self.engine.models())
@@ -81,27 +107,8 @@ class Service:
         warm = await self.compression.warm()
         log.info("%d encoders of /compress are warm seconds=%.1f", warm, time.perf_counter() - started)
 
-    def _load(self) -> None:
-        self.engine.load()
-        self.results.load()
-
-    def _fail(self, error: Exception) -> None:
-        """Answer no more: what a broken device computes is garbage, if it computes anything."""
-        if self.phase is Phase.READY:  # and not one of the many that a broken device causes
-            self._die(Phase.FAILED, "the device failed", error)
-
-    def _die(self, phase: Phase, what: str, error: Exception) -> None:
-        """For what we raise on purpose, a line of the log says it all."""
-        told = not isinstance(error, ColorCNNError)
-        log.critical("%s: %s: %s", what, type(error).__name__, error, exc_info=error if told else None)
-        if self.phase is Phase.DRAINING:  # it ends anyway
-            return
-        self.phase = phase
-        if self._on_broken:
-            self._on_broken()
-
     def drain(self) -> None:
-        """Take no new requests, and let no benchmark outlast the others."""
+        """Refuse new requests, and end the benchmarks early."""
         if self.phase not in _DEAD:
             self.phase = Phase.DRAINING
         self.benchmarks.stop()
@@ -117,7 +124,7 @@ class Service:
             raise self._not_ready()
 
     def require_capacity(self) -> None:
-        """Raises NotReady, or QueueFull where one more request to /quantize or /classify would be refused."""
+        """Raises NotReady, or QueueFull when /quantize and /classify can admit no more requests."""
         self.require_ready()
         self.pipeline.admission.check()
 
@@ -125,6 +132,23 @@ class Service:
         """Raises NotReady if only a restart can help."""
         if self.phase in _DEAD:
             raise self._not_ready()
+
+    def _load(self) -> None:
+        self.engine.load()
+        self.results.load()
+
+    def _fail(self, error: Exception) -> None:
+        """Refuse all further requests: the results of a broken device are garbage, if there are any."""
+        if self.phase is Phase.READY:  # a broken device causes many errors; the first one counts
+            self._die(Phase.FAILED, "the device failed", error)
+
+    def _die(self, phase: Phase, what: str, error: Exception) -> None:
+        unexpected = not isinstance(error, ColorCNNError)  # our own errors need no traceback
+        log.critical("%s: %s: %s", what, type(error).__name__, error, exc_info=error if unexpected else None)
+        if self.phase is Phase.DRAINING:  # it ends anyway
+            return
+        self.phase = phase
+        self.on_broken()
 
     def _not_ready(self) -> NotReady:
         return NotReady(f"{self.phase.value}.")

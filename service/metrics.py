@@ -1,4 +1,4 @@
-"""What the service counts, in the text format of Prometheus. No label holds what a client wrote."""
+"""Metrics of the service in the text format of Prometheus. No label holds text of a client."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ _SIZES = tuple(2.0**power for power in range(13))
 
 
 class Metrics:
-    """The metrics of one application, in a registry of their own. What they cost a request is microseconds."""
+    """Metrics of one application, in a registry of its own. They cost a request some microseconds."""
 
     def __init__(self, service: Service) -> None:
         self._registry = CollectorRegistry()
-        self._requests = self._counter("requests", "Answered requests; 499: the client left.", "path method status")
-        self._seconds = self._histogram("request_seconds", "Seconds from head to answer.", "path")
+        self._requests = self._counter("requests", "Requests with a response; 499: the client disconnected.", "path method status")
+        self._seconds = self._histogram("request_seconds", "Seconds from the head of a request to the end of its response.", "path")
         self._stages = self._histogram("stage_seconds", "Seconds in each stage of Server-Timing.", "path stage")
-        self._rejects = self._counter("rejects", "Requests that were answered with a problem, by its type.", "reason")
-        self._upload_bytes = self._counter("upload_bytes", "Bytes of request bodies that were read.", "path")
-        self._batches = self._histogram("batch_requests", "Requests that the device served at once.", "work", _SIZES)
+        self._rejects = self._counter("rejects", "Requests that were rejected with a problem, by its type.", "reason")
+        self._upload_bytes = self._counter("upload_bytes", "Bytes read from request bodies.", "path")
+        self._batches = self._histogram("batch_requests", "Requests in one batch of the device.", "work", _SIZES)
         self._waits = self._histogram("device_wait_seconds", "Seconds that a request waited for the device.", "work")
         service.device.subscribe(self._observe_batch)
         self._registry.register(_State(service))
@@ -42,7 +42,7 @@ class Metrics:
     def count_request(
         self, path: str | None, method: str, status: int, *, seconds: float, body_bytes: int, problem: str | None
     ) -> None:
-        """Count an answered request. path: the template of its route, None where there is no route."""
+        """Count a request that has ended. path: the template of its route, None without a route."""
         path = path or _OTHER
         self._requests.labels(path, method if method in _METHODS else _OTHER, status).inc()
         self._seconds.labels(path).observe(seconds)
@@ -51,12 +51,12 @@ class Metrics:
             self._rejects.labels(problem).inc()
 
     def observe_stages(self, path: str, timings: Timings) -> None:
-        """Count the stages of a request that was worked off."""
+        """Count the stages of a request that succeeded."""
         for stage in STAGES:
             self._stages.labels(path, stage).observe(getattr(timings, stage))
 
     def render(self) -> bytes:
-        """All metrics as MEDIA_TYPE."""
+        """Return all metrics as MEDIA_TYPE."""
         return generate_latest(self._registry)
 
     def _observe_batch(self, work: str, ran: Ran[Any]) -> None:
@@ -72,7 +72,7 @@ class Metrics:
 
 
 class _State(Collector):
-    """What is true of the service at the moment of asking."""
+    """State of the service at the moment of a scrape."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -81,19 +81,19 @@ class _State(Collector):
         ready = self._service.phase is Phase.READY
         yield GaugeMetricFamily(_PREFIX + "ready", "1 between warm-up and shutdown.", value=ready)
         phases = {phase.name.lower(): phase is self._service.phase for phase in Phase}
-        yield StateSetMetricFamily(_PREFIX + "phase", "Where the service is in its life; failed: its device.", phases)
+        yield StateSetMetricFamily(_PREFIX + "phase", "Phase of the service; failed: its device failed.", phases)
         yield from self._queues()
-        if ready:  # before, a thread is still adding models
+        if ready:  # earlier, a thread is still loading models
             yield self._models()
         memory = self._service.engine.device_memory()
         if memory is not None:
-            text = "Bytes of GPU memory that tensors of this process hold."
+            text = "Bytes of GPU memory in tensors of this process."
             yield GaugeMetricFamily(_PREFIX + "gpu_memory_bytes", text, value=memory)
 
     def _queues(self) -> Iterator[Metric]:
         service = self._service
         in_flight = GaugeMetricFamily(_PREFIX + "requests_inside", "Admitted requests.", labels=["queue"])
-        waiting = GaugeMetricFamily(_PREFIX + "requests_waiting", "Those that wait for their turn.", labels=["queue"])
+        waiting = GaugeMetricFamily(_PREFIX + "requests_waiting", "Admitted requests that wait.", labels=["queue"])
         for name, queue in (
             ("images", service.pipeline),
             ("compress", service.compression),
@@ -105,9 +105,9 @@ class _State(Collector):
         yield from (in_flight, waiting)
 
     def _models(self) -> Metric:
-        info = InfoMetricFamily(_PREFIX + "model", "A network that is loaded.", labels=["name"])
+        info = InfoMetricFamily(_PREFIX + "model", "A loaded network.", labels=["name"])
         device = self._service.engine.device
         for entry in self._service.engine.models():
-            told = {"kind": entry.kind, "dataset": entry.dataset, "sha256": entry.sha256, "device": device}
-            info.add_metric([entry.name], told)
+            facts = {"kind": entry.kind, "dataset": entry.dataset, "sha256": entry.sha256, "device": device}
+            info.add_metric([entry.name], facts)
         return info

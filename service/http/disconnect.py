@@ -1,4 +1,4 @@
-"""Work for a client that may leave."""
+"""Cancellation of work whose client has disconnected."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ Result = TypeVar("Result")
 
 
 async def cancel_on_disconnect(receive: Receive, work: Callable[[], Awaitable[Result]]) -> Result:
-    """The result of `work`, which is cancelled when the client leaves; its request body must have been read.
+    """Return the result of `work`, and cancel `work` when the client disconnects.
 
-    Raises what `work` raises, or ClientDisconnect if the client left.
+    The request body must have been read. Raises the error of `work`, or ClientDisconnect.
     """
     results: list[Result] = []
     errors: list[Exception] = []
@@ -23,7 +23,7 @@ async def cancel_on_disconnect(receive: Receive, work: Callable[[], Awaitable[Re
     async def run() -> None:
         try:
             results.append(await work())
-        except Exception as error:  # a task group would raise a group of it
+        except Exception as error:  # a task group would wrap it in an exception group
             errors.append(error)
         tasks.cancel_scope.cancel()
 

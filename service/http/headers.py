@@ -1,28 +1,17 @@
-"""Response headers: security policies, timing, and text that is safe in a header."""
+"""Response headers: request id, security policies, timing, and text that is safe in a header."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
 from urllib.parse import quote
 
 from service.runtime.timing import STAGES, Timings
 
-_PLAIN = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
+REQUEST_ID_HEADER = "X-Request-ID"
 
-
-def server_timing(timings: Timings) -> str:
-    """The value of Server-Timing, in milliseconds as the W3C draft wants it."""
-    return ", ".join(f"{stage};dur={getattr(timings, stage) * 1000:.1f}" for stage in STAGES)
-
-
-def header_text(text: str) -> str:
-    """Text that is safe in a header: everything but printable ASCII is percent-encoded as UTF-8, and `%` itself."""
-    return quote(text, safe=_PLAIN)
-
-
-HEADER = "X-Request-ID"
-
-
-# What browsers shall do with an answer, unless it says otherwise itself: take it for what it says it is, show it in no
-# frame, load nothing for it, keep it nowhere, and tell nobody where it came from.
-SECURITY_HEADERS = {
+# Headers of every response that does not set them itself. Browsers take the media type as declared, show the response
+# in no frame, load nothing for it, do not cache it, and send no referrer.
+SECURITY_HEADERS: Mapping[str, str] = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -31,12 +20,28 @@ SECURITY_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 
-
-# The page of FastAPI takes its script and style from this host, its icon from that, and starts with a line of script.
+# FastAPI's page loads its script and its style from one host, its icon from another, and has one line of inline script.
 _DOCS_POLICY = (
     "default-src 'none'; connect-src 'self'; frame-ancestors 'none'; img-src data: https://fastapi.tiangolo.com; "
     "script-src 'unsafe-inline' https://cdn.jsdelivr.net; style-src 'unsafe-inline' https://cdn.jsdelivr.net"
 )
+_OF_PATH: Mapping[str, Mapping[str, str]] = {
+    "/docs": {**SECURITY_HEADERS, "Content-Security-Policy": _DOCS_POLICY},
+}
+
+_PLAIN = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
 
 
-_POLICIES = {"/docs": SECURITY_HEADERS | {"Content-Security-Policy": _DOCS_POLICY}}
+def security_headers(path: str) -> Mapping[str, str]:
+    """Return the security headers of a response at `path`."""
+    return _OF_PATH.get(path, SECURITY_HEADERS)
+
+
+def server_timing(timings: Timings) -> str:
+    """Return the value of Server-Timing, in milliseconds as the W3C draft defines it."""
+    return ", ".join(f"{stage};dur={getattr(timings, stage) * 1000:.1f}" for stage in STAGES)
+
+
+def header_text(text: str) -> str:
+    """Return `text` with `%` and everything but printable ASCII percent-encoded as UTF-8, safe in a header."""
+    return quote(text, safe=_PLAIN)

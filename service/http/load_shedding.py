@@ -1,6 +1,6 @@
-"""Saying no must cost next to nothing: what cannot be taken is refused before anything else is done for it.
+"""Load shedding: a request that the service cannot take is refused before any other work is done for it.
 
-Under ten times the load that it can bear, a service that spends its time on refusals does no work.
+Under ten times the load that it can serve, a service that spends its time on refusals does no useful work.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from service.http.problems import error_response
 
 
 class LoadShedding:
-    """ASGI middleware for the answers 503 that many get at once. The routes check again: others may have come between.
+    """ASGI middleware that refuses POST requests with a 503 early. The routes check again when they admit a request.
 
-    checks: by the path to which they apply, for POST; they raise RetryLater.
+    checks: by path, what raises RetryLater while the service can take no request there.
     """
 
     def __init__(self, app: ASGIApp, checks: Mapping[str, Callable[[], None]]) -> None:

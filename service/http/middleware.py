@@ -1,7 +1,4 @@
-"""The outermost layer: what every request and every answer gets, and an answer for the unforeseen.
-
-A request gets an id, one line in the log and its place in the metrics; an answer gets its id and headers of safety.
-"""
+"""The outermost middleware: request id, access log, request metrics, common headers, and the last-resort response."""
 
 from __future__ import annotations
 
@@ -9,20 +6,20 @@ import logging
 import re
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 from urllib.parse import quote
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.http.headers import _POLICIES, HEADER, SECURITY_HEADERS
+from service.http.headers import REQUEST_ID_HEADER, security_headers
 from service.http.problems import INTERNAL, internal_error
-from service.lifecycle import Service
-from service.metrics import Metrics
 from service.runtime.logs import Event, request_id_here
 
-CLIENT_CLOSED = 499  # nginx's number for a client that left; only ever in the log and in the metrics
+CLIENT_CLOSED = 499  # nginx's status for a client that disconnected; only in the log and in the metrics
 
 log = logging.getLogger("colorcnn.access")
 
@@ -31,69 +28,61 @@ _PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 _LONGEST_PATH = 200  # characters in the log
 
 
+class CountRequest(Protocol):
+    """Counts a request that has ended."""
+
+    def __call__(
+        self, path: str | None, method: str, status: int, *, seconds: float, body_bytes: int, problem: str | None
+    ) -> None:
+        """path: the template of its route, None without a route. problem: the name of the problem in the response."""
+
+
 def request_id(headers: Headers) -> str:
-    """The id that the client sent, if it is short and harmless in a header, a URN and a log line; else a new one."""
-    given = headers.get(HEADER, "")
+    """Return the client's request id if it is short and safe in a header, a URN and a log line; else a new one."""
+    given = headers.get(REQUEST_ID_HEADER, "")
     return given if _SAFE_ID.fullmatch(given) else uuid.uuid4().hex
 
 
 @dataclass
 class _Exchange:
-    """What the log says about one request and its answer."""
+    """A request and its response, as far as the log and the metrics report them."""
 
     scope: Scope
     request_id: str
-    service: Service
     started: float = field(default_factory=time.perf_counter)
     status: int = 0
     bytes_in: int = 0
     bytes_out: int = 0
 
-    def note_received(self, message: Message) -> None:
-        self.bytes_in += len(message.get("body", b""))
-
-    def note_sent(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self.status = message["status"]
-            headers = MutableHeaders(scope=message)
-            headers[HEADER] = self.request_id
-            for name, value in _POLICIES.get(self.scope["path"], SECURITY_HEADERS).items():
-                headers.setdefault(name, value)
-            stages = headers.get("Server-Timing")
-            total = f"total;dur={1000 * (time.perf_counter() - self.started):.1f}"
-            headers["Server-Timing"] = f"{stages}, {total}" if stages else total
-            if self.service.is_ending:  # or a client might send its next request just when the connection is closed
-                headers["Connection"] = "close"
-        if self.scope["method"] != "HEAD":  # the server drops the body of an answer to HEAD
-            self.bytes_out += len(message.get("body", b""))
-
     @property
     def route(self) -> str | None:
-        """The path template of the route that answers, or that would have; None where there is none."""
+        """Path template of the route that handles the request; None without a route."""
         path: str | None = getattr(self.scope.get("route"), "path", None) or self.scope["state"].get("path")
         return path
 
     @property
     def problem(self) -> str | None:
-        """The name of the problem that is the answer."""
+        """Name of the problem in the response."""
         name: str | None = self.scope["state"].get("problem")
         return name
 
-    def record(self, metrics: Metrics) -> None:
-        """Count it, and write its line."""
-        seconds = time.perf_counter() - self.started
-        metrics.count_request(
-            self.route,
-            self.scope["method"],
-            self.status,
-            seconds=seconds,
-            body_bytes=self.bytes_in,
-            problem=self.problem,
-        )
-        level = logging.DEBUG if self.route in _PROBES else logging.INFO
-        log.log(level, Event("request", self._fields(seconds)))
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self.started
 
-    def _fields(self, seconds: float) -> dict[str, str | int | float]:
+    def add_headers(self, headers: MutableHeaders, *, close: bool) -> None:
+        """Add the headers that every response has."""
+        headers[REQUEST_ID_HEADER] = self.request_id
+        for name, value in security_headers(self.scope["path"]).items():
+            headers.setdefault(name, value)
+        stages = headers.get("Server-Timing")
+        total = f"total;dur={1000 * self.seconds:.1f}"
+        headers["Server-Timing"] = f"{stages}, {total}" if stages else total
+        if close:
+            headers["Connection"] = "close"
+
+    def log_fields(self, seconds: float) -> dict[str, str | int | float]:
+        """Return the fields of the line in the access log."""
         client = self.scope.get("client")
         return {
             "method": self.scope["method"],
@@ -109,35 +98,42 @@ class _Exchange:
 
 
 class RequestContext:
-    """ASGI middleware. `request.state.request_id` is set for everything inside; X-Request-ID is on every answer."""
+    """ASGI middleware around everything else. It sets `request.state.request_id` and the X-Request-ID of a response.
 
-    def __init__(self, app: ASGIApp, service: Service, metrics: Metrics) -> None:
+    Args:
+        is_ending: whether the service shuts down. Responses then close their connection: on one that is kept, the
+            client might send its next request at the moment the server closes it.
+        count: called once for each request.
+    """
+
+    def __init__(self, app: ASGIApp, is_ending: Callable[[], bool], count: CountRequest) -> None:
         self._app = app
-        self._service = service
-        self._metrics = metrics
+        self._is_ending = is_ending
+        self._count = count
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        exchange = _Exchange(scope, request_id(Headers(scope=scope)), self._service)
+        exchange = _Exchange(scope, request_id(Headers(scope=scope)))
         scope.setdefault("state", {})["request_id"] = exchange.request_id
-
-        async def receive_and_note() -> Message:
-            message = await receive()
-            exchange.note_received(message)
-            return message
-
-        async def send_and_note(message: Message) -> None:
-            exchange.note_sent(message)
-            await send(message)
-
         token = request_id_here.set(exchange.request_id)
         try:
-            await self._respond(exchange, receive_and_note, send_and_note)
+            await self._respond(exchange, _counting_receive(exchange, receive), self._finishing_send(exchange, send))
         finally:
-            exchange.record(self._metrics)
+            self._record(exchange)
             request_id_here.reset(token)
+
+    def _finishing_send(self, exchange: _Exchange, send: Send) -> Send:
+        async def finish_and_send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                exchange.status = message["status"]
+                exchange.add_headers(MutableHeaders(scope=message), close=self._is_ending())
+            if exchange.scope["method"] != "HEAD":  # the server drops the body of a response to HEAD
+                exchange.bytes_out += len(message.get("body", b""))
+            await send(message)
+
+        return finish_and_send
 
     async def _respond(self, exchange: _Exchange, receive: Receive, send: Send) -> None:
         try:
@@ -146,7 +142,29 @@ class RequestContext:
             exchange.status = CLIENT_CLOSED
         except Exception:
             log.exception("unexpected error request_id=%s", exchange.request_id)
-            if exchange.status:  # half an answer is out: let the server close the connection
+            if exchange.status:  # half a response is sent: the server must close the connection
                 raise
             exchange.scope["state"]["problem"] = INTERNAL.name
             await internal_error(exchange.request_id)(exchange.scope, receive, send)
+
+    def _record(self, exchange: _Exchange) -> None:
+        seconds = exchange.seconds
+        self._count(
+            exchange.route,
+            exchange.scope["method"],
+            exchange.status,
+            seconds=seconds,
+            body_bytes=exchange.bytes_in,
+            problem=exchange.problem,
+        )
+        level = logging.DEBUG if exchange.route in _PROBES else logging.INFO
+        log.log(level, Event("request", exchange.log_fields(seconds)))
+
+
+def _counting_receive(exchange: _Exchange, receive: Receive) -> Receive:
+    async def receive_and_count() -> Message:
+        message = await receive()
+        exchange.bytes_in += len(message.get("body", b""))
+        return message
+
+    return receive_and_count

@@ -10,7 +10,7 @@ from service.errors import NotAcceptable
 
 @dataclass(frozen=True)
 class MediaRange:
-    """One element of an Accept header: `type/subtype` where either may be `*`, and its weight `q` in [0, 1]."""
+    """Element of an Accept header: `type/subtype`, either of which may be `*`, and the weight `q` in [0, 1]."""
 
     type: str
     subtype: str
@@ -26,37 +26,37 @@ class MediaRange:
 
 
 def parse_accept(header: str) -> tuple[MediaRange, ...]:
-    """The well-formed elements of an Accept header, without their parameters other than `q`."""
+    """Return the well-formed elements of an Accept header, without any parameter but `q`."""
     parsed = (_parse_range(element) for element in header.split(","))
     return tuple(media_range for media_range in parsed if media_range is not None)
 
 
-def choose(accept: str | None, offers: Sequence[str]) -> str:
-    """The offer that the client likes best.
+def select_media_type(accept: str | None, offers: Sequence[str]) -> str:
+    """Return the offer that the client prefers.
 
     Args:
-        accept: the Accept header, all its lines joined by commas; None when there is none.
-        offers: media types that can be answered, the preferred one first.
+        accept: the Accept header, all its lines joined by commas; None without the header.
+        offers: media types of the endpoint, the default first.
 
-    A tie in weight goes to the offer that was named more exactly, then to the earlier offer: a client that says
-    `application/json, */*` means JSON.
+    A tie in weight goes to the offer that a more specific range matches, then to the earlier offer: a client that
+    sends `application/json, */*` wants JSON.
 
     Raises:
-        NotAcceptable: the header is there and rules out every offer.
+        NotAcceptable: the header rules out every offer.
     """
     ranges = parse_accept(accept or "")
     if not ranges:
         return offers[0]
-    weighed = [(_weight(ranges, offer), -position, offer) for position, offer in enumerate(offers)]
-    (quality, _), _, best = max(weighed)
+    weights = [(_weight(ranges, offer), -position, offer) for position, offer in enumerate(offers)]
+    (quality, _), _, best = max(weights)
     if quality <= 0:
-        raise NotAcceptable(f"Accept is {accept!r:.200}, but the answer can only be {' or '.join(offers)}.")
+        raise NotAcceptable(f"Accept is {accept!r:.200}, but the response can only be {' or '.join(offers)}.")
     return best
 
 
 def _weight(ranges: Sequence[MediaRange], media_type: str) -> tuple[float, int]:
-    """(quality, specificity) of the most specific range that matches; (0, 0) when none does."""
-    matching = [(found.specificity, found.quality) for found in ranges if found.matches(media_type)]
+    """Return (quality, specificity) of the most specific range that matches; (0, 0) when none does."""
+    matching = [(each.specificity, each.quality) for each in ranges if each.matches(media_type)]
     specificity, quality = max(matching, default=(0, 0.0))
     return quality, specificity
 
@@ -83,4 +83,4 @@ def _unit_interval(text: str) -> float | None:
         value = float(text)
     except ValueError:
         return None
-    return value if 0.0 <= value <= 1.0 else None  # also turns away nan
+    return value if 0.0 <= value <= 1.0 else None  # also false for nan

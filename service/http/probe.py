@@ -1,4 +1,4 @@
-"""The probe of a container engine: is the service on this machine ready? Needs no curl and does not wait for torch."""
+"""Readiness probe for container engines: it needs no curl in the image and imports no torch."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ _EVERY_INTERFACE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # a server listens the
 
 
 def is_ready(host: str, port: int, timeout: float) -> bool:
-    """Whether GET /readyz answers 200 where a service with these settings listens, within `timeout` seconds a step.
+    """Return whether GET /readyz on `host` and `port` returns 200; each network operation may take `timeout` seconds.
 
-    No proxy of the environment comes between, unlike with urllib.request.
+    Unlike urllib.request, the probe ignores the proxies of the environment.
     """
     connection = http.client.HTTPConnection(_EVERY_INTERFACE.get(host, host), port, timeout=timeout)
     try:

@@ -1,4 +1,4 @@
-"""Every error answer of the service: one table from exception to problem details (RFC 9457), and its two renderings."""
+"""Error responses: the table from exceptions to problem details (RFC 9457), their rendering, and the handlers."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ TYPE_PREFIX = "urn:colorcnn:problem:"
 
 @dataclass(frozen=True)
 class Problem:
-    """One kind of problem: the last part of its stable `type`, its HTTP status and its title."""
+    """Kind of problem: the last part of its stable `type`, its HTTP status and its title."""
 
     name: str
     status: int
@@ -52,7 +52,7 @@ class Problem:
         return TYPE_PREFIX + self.name
 
 
-# The one table from exception to answer. Subclasses stand before their base.
+# The only table from exceptions to responses.
 PROBLEMS: Mapping[type[Exception], Problem] = {
     BadImage: Problem("bad-image", 400, "The upload is not a readable image"),
     MalformedUpload: Problem("malformed-upload", 400, "The request body is not well-formed multipart/form-data"),
@@ -62,11 +62,11 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
     NotAcceptable: Problem("not-acceptable", 406, "None of the accepted media types is available"),
     UploadTimeout: Problem("upload-timeout", 408, "The upload took too long"),
     ImageTooLarge: Problem("too-large", 413, "The upload has too many bytes or pixels"),
-    UnsupportedFormat: Problem("unsupported-format", 415, "The format of the upload is not accepted"),
-    BadUpload: Problem("bad-upload", 422, "The form does not hold the images that are expected"),
+    UnsupportedFormat: Problem("unsupported-format", 415, "The format of the upload is not supported"),
+    BadUpload: Problem("bad-upload", 422, "The form does not hold the expected images"),
     BadOption: Problem("bad-option", 422, "An option is unknown, repeated or out of range"),
-    RateLimited: Problem("rate-limited", 429, "The client asks too often"),
-    QueueFull: Problem("queue-full", 503, "The service has as much work as it can hold"),
+    RateLimited: Problem("rate-limited", 429, "The client sends too many requests"),
+    QueueFull: Problem("queue-full", 503, "The queue of the service is full"),
     OutOfMemory: Problem("out-of-memory", 503, "The device has too little memory left"),
     NotReady: Problem("not-ready", 503, "The service is not ready"),
     NotDrawn: Problem("not-drawn", 503, "The contact sheet or page could not be drawn"),
@@ -74,23 +74,23 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
 }
 
 NOT_FOUND = Problem("not-found", 404, "There is nothing at this path")
-METHOD_NOT_ALLOWED = Problem("method-not-allowed", 405, "The path does not answer this method")
+METHOD_NOT_ALLOWED = Problem("method-not-allowed", 405, "The path does not support this method")
 MALFORMED_REQUEST = Problem("malformed-request", 400, "The request is not well-formed HTTP")
 HEAD_TOO_LARGE = Problem("head-too-large", 431, "The head of the request is too large")
-INTERNAL = Problem("internal", 500, "The service made a mistake")
+INTERNAL = Problem("internal", 500, "The service failed")
 
 _BY_STATUS: Mapping[int, Problem] = {404: NOT_FOUND, 405: METHOD_NOT_ALLOWED, 500: INTERNAL}
 
 
 def problem_of(error: Exception) -> Problem:
-    """The problem for `error`, found by its class and then by its base classes; `INTERNAL` if the table has none."""
+    """Return the problem of the class of `error` or of its nearest base class; `INTERNAL` without any."""
     return next((PROBLEMS[kind] for kind in type(error).__mro__ if kind in PROBLEMS), INTERNAL)
 
 
 def problem_response(
     problem: Problem, detail: str, request_id: str, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """An `application/problem+json` answer. `instance` names this one occurrence by its request id."""
+    """Return an `application/problem+json` response, whose `instance` holds the request id."""
     body = {
         "type": problem.type,
         "title": problem.title,
@@ -102,14 +102,14 @@ def problem_response(
 
 
 def internal_error(request_id: str) -> Response:
-    """The answer to an exception that nobody foresaw; what went wrong is in the log, not in the answer."""
-    return problem_response(INTERNAL, f"Please report it with the request id {request_id}.", request_id)
+    """Return the response to an unexpected exception; the log describes the exception, the response does not."""
+    return problem_response(INTERNAL, f"Please report the request id {request_id}.", request_id)
 
 
 def install(app: FastAPI, *, retry_after: int) -> None:
-    """Answer every expected exception of `app`, ours and the framework's, with problem details.
+    """Respond to every expected exception of `app`, ours and the framework's, with problem details.
 
-    retry_after: seconds that a RetryLater asks the client to wait where the error itself names no time.
+    retry_after: seconds to wait after a RetryLater that names no time itself.
     """
     app.state.retry_after = retry_after
     app.add_exception_handler(ColorCNNError, _respond_to_domain_error)
@@ -118,16 +118,16 @@ def install(app: FastAPI, *, retry_after: int) -> None:
 
 
 def _respond(request: Request, problem: Problem, detail: str, headers: Mapping[str, str] | None = None) -> Response:
-    """The problem details; the log and the metrics read the name of the problem from the request."""
+    """Return problem details, and store the name of the problem in the request for the log and the metrics."""
     request.state.problem = problem.name
     return problem_response(problem, detail, str(request.state.request_id), headers)
 
 
 def error_response(request: Request, error: Exception) -> Response:
-    """The answer to an error of the table; any other is raised, for the log and the answer of last resort."""
+    """Return the response to an error of the table; raise any other, which the outermost middleware logs."""
     problem = problem_of(error)
     if problem is INTERNAL:
-        raise error  # a corrupt checkpoint, say
+        raise error  # such as a corrupt checkpoint
     if isinstance(error, RetryLater):
         return _respond_later(request, problem, error)
     headers = {"WWW-Authenticate": error.challenge} if isinstance(error, Unauthorized) else None
@@ -135,7 +135,7 @@ def error_response(request: Request, error: Exception) -> Response:
 
 
 def _respond_later(request: Request, problem: Problem, error: RetryLater) -> Response:
-    """The one place that says when to try again: in the header, and in words at the end of the detail."""
+    """Add the time to wait, as the header Retry-After and at the end of the detail."""
     seconds = error.retry_after or request.app.state.retry_after
     detail = f"{error} Try again in {seconds} second{'' if seconds == 1 else 's'}."
     return _respond(request, problem, detail, {"Retry-After": str(seconds)})
@@ -146,7 +146,7 @@ async def _respond_to_domain_error(request: Request, error: Exception) -> Respon
 
 
 async def _respond_to_http_exception(request: Request, error: Exception) -> Response:
-    """Keep the framework's own headers (405 must name the methods in Allow) and say in words what a 405 allows."""
+    """Keep the framework's headers (a 405 must have Allow), and name the allowed methods in the detail."""
     if not isinstance(error, HTTPException):
         raise error
     problem = _BY_STATUS.get(error.status_code) or Problem(f"http-{error.status_code}", error.status_code, error.detail)
@@ -154,13 +154,13 @@ async def _respond_to_http_exception(request: Request, error: Exception) -> Resp
     if "Allow" in headers:
         headers["Allow"] = ", ".join(_allowed_methods(request, headers["Allow"]))
     advice = f"Use {headers['Allow'].replace(', ', ' or ')}. " if "Allow" in headers else ""
-    failed = f"{error.detail}: {request.method} {request.scope['path']!r:.200}."
-    detail = f"{failed} {advice}The service describes itself at /docs."
+    reason = f"{error.detail}: {request.method} {request.scope['path']!r:.200}."
+    detail = f"{reason} {advice}The API is documented at /docs."
     return _respond(request, problem, detail, headers)
 
 
 def _allowed_methods(request: Request, allow: str) -> list[str]:
-    """The framework names the methods of one route, but a path may have several: all that are described count."""
+    """Return the methods of all routes of the path; the framework's Allow lists the methods of one route only."""
     described = {method.upper() for method in request.app.openapi()["paths"].get(request.scope["path"], ())}
     return sorted({*allow.split(", "), *described, *(("HEAD",) if "GET" in described else ())})
 

@@ -1,7 +1,7 @@
-"""What uvicorn does not limit by itself: how long and how large the head of a request may be.
+"""Limits that uvicorn lacks: how long the head of a request may take, and how large it may be.
 
-Without this, a client that sends a byte now and then, or none, keeps its connection for ever, and one that sends header
-lines without an end fills the memory.
+Without a time limit, a client that sends a byte now and then keeps its connection for ever. Without a size limit, a
+client that sends endless header lines fills the memory.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from http import HTTPStatus
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from service.http.headers import HEADER, SECURITY_HEADERS
+from service.http.headers import REQUEST_ID_HEADER, SECURITY_HEADERS
 from service.http.problems import HEAD_TOO_LARGE, MALFORMED_REQUEST, Problem, problem_response
 
 
 def limited_protocol(header_timeout: float, max_header_bytes: int) -> type[HttpToolsProtocol]:
-    """The protocol class for uvicorn with these limits, in seconds and in bytes."""
+    """Return the protocol class for uvicorn with these limits, in seconds and in bytes."""
     limits = {"header_timeout": header_timeout, "max_header_bytes": max_header_bytes}
     return type("LimitedProtocol", (_LimitedProtocol,), limits)
 
 
 class _LimitedProtocol(HttpToolsProtocol):
-    """One connection. The clock runs for each head, and for what still comes of a body that is answered already.
+    """One connection. The clock runs while a head arrives, and while a body arrives whose response is already sent.
 
-    The bytes are counted where the parser hands them on, and where it keeps them without handing on anything.
+    Bytes are counted when the parser emits them, and while it buffers them without emitting anything.
     """
 
     header_timeout: float
@@ -35,8 +35,8 @@ class _LimitedProtocol(HttpToolsProtocol):
     _waits_for_head = True
     _deadline: asyncio.TimerHandle | None = None
     _head_bytes = 0
-    _kept_bytes = 0
-    _handed_on = False
+    _buffered_bytes = 0
+    _emitted = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -49,10 +49,10 @@ class _LimitedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._waits_for_head and not self._deadline:
             self._start_clock()
-        self._handed_on = False
+        self._emitted = False
         super().data_received(data)
-        self._kept_bytes = 0 if self._handed_on else self._kept_bytes + len(data)
-        if self._kept_bytes > self.max_header_bytes and not self.transport.is_closing():
+        self._buffered_bytes = 0 if self._emitted else self._buffered_bytes + len(data)
+        if self._buffered_bytes > self.max_header_bytes and not self.transport.is_closing():
             self.send_400_response("")
 
     def on_message_begin(self) -> None:
@@ -63,49 +63,49 @@ class _LimitedProtocol(HttpToolsProtocol):
         self._count(len(url))
         super().on_url(url)
 
-    def on_header(self, name: bytes, value: bytes) -> None:  # of the trailer as well
+    def on_header(self, name: bytes, value: bytes) -> None:  # also for the trailer
         self._count(len(name) + len(value) + len(": \r\n"))
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        self._handed_on = True
+        self._emitted = True
         self._waits_for_head = False
         self._stop_clock()
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        self._handed_on = True
+        self._emitted = True
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        self._handed_on = True
+        self._emitted = True
         self._waits_for_head = True
         self._stop_clock()
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        if not self._waits_for_head and self.cycle.response_complete:  # and no pipelined request sends its body
+        if not self._waits_for_head and self.cycle.response_complete:  # and no pipelined request is sending its body
             self._start_clock()
         super().on_response_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """Say what is wrong and close; uvicorn calls this for whatever the parser refuses."""
-        if max(self._head_bytes, self._kept_bytes) > self.max_header_bytes:
-            detail = f"The head of a request may have {self.max_header_bytes} bytes; send fewer or shorter headers."
+        """Send a problem and close; uvicorn calls this for everything that the parser rejects."""
+        if max(self._head_bytes, self._buffered_bytes) > self.max_header_bytes:
+            detail = f"The head of a request may have at most {self.max_header_bytes} bytes; send fewer or shorter headers."
             self._refuse(HEAD_TOO_LARGE, detail)
         else:
-            self._refuse(MALFORMED_REQUEST, "This is not HTTP/1.1 as RFC 9112 has it.")
+            self._refuse(MALFORMED_REQUEST, "The request is not HTTP/1.1 as RFC 9112 defines it.")
 
     def _refuse(self, problem: Problem, detail: str) -> None:
         request_id = uuid.uuid4().hex
-        response = problem_response(problem, detail, request_id, SECURITY_HEADERS | {HEADER: request_id})
+        response = problem_response(problem, detail, request_id, {**SECURITY_HEADERS, REQUEST_ID_HEADER: request_id})
         self.transport.write(_raw(problem.status, response.headers, bytes(response.body)))
         self.transport.close()
 
     def _count(self, size: int) -> None:
         self._head_bytes += size
         if self._head_bytes > self.max_header_bytes:
-            raise ValueError("the head is too large")  # the parser stops and hands it to uvicorn as its own error
+            raise ValueError("the head is too large")  # stops the parser, which reports it to uvicorn as its own error
 
     def _start_clock(self) -> None:
         self._stop_clock()

@@ -11,9 +11,9 @@ import uvicorn
 
 
 class Server(uvicorn.Server):
-    """Calls `drain` when the signal to end has come; uvicorn alone tells the application after its last request.
+    """Server that calls `drain` at the signal to end; uvicorn alone notifies the application after its last request.
 
-    delay: seconds from then until no more connections are taken, in which probes and proxies can see that it ends.
+    delay: seconds between the signal and the closing of the port, so that probes and proxies see the service end.
     """
 
     def __init__(self, config: uvicorn.Config, drain: Callable[[], None], delay: float) -> None:
@@ -22,12 +22,12 @@ class Server(uvicorn.Server):
         self._delay = delay
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
-        """Serve until a signal. uvicorn raises it again at the end, which must not be what ends the process."""
+        """Serve until a signal. uvicorn raises the signal again at the end; it must not end the process there."""
         signal.signal(signal.SIGTERM, self.handle_exit)
         super().run(sockets)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Take no new requests, then no connections, let the running requests end, and then the application."""
+        """Refuse new requests, close the port after the delay, finish the running requests, stop the application."""
         self._drain()
         await anyio.sleep(self._delay)
         await super().shutdown(sockets)

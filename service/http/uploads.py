@@ -1,4 +1,4 @@
-"""Reading a request: images and some text options, from multipart/form-data or from a raw body and the query."""
+"""Uploads: images and text options, read from multipart/form-data or from a raw body and the query."""
 
 from __future__ import annotations
 
@@ -32,18 +32,19 @@ _HINT_OF_SEVERAL = (
 async def read_upload(
     request: Request, *, max_bytes: int, timeout: float, max_parts: int, max_images: int = 1
 ) -> Upload:
-    """Read the body of `request`, refusing it as soon as it proves too large.
+    """Read the body of `request`, and reject it as soon as it proves too large.
 
-    A body that is not multipart/form-data is the image itself, whatever its Content-Type says: bytes are trusted, types
-    are not (`curl --data-binary` calls a photo a URL-encoded form).
+    A body that is not multipart/form-data is the image itself, whatever its Content-Type: `curl --data-binary` sends a
+    photo as a URL-encoded form.
 
     Raises:
-        ImageTooLarge: the body has, or announces, more than `max_bytes` bytes.
+        ImageTooLarge: the body has, or its Content-Length announces, more than `max_bytes` bytes.
         UploadTimeout: the body did not end within `timeout` seconds.
-        MalformedUpload: the body is announced as a multipart form and is not one, or one of more than `max_parts` files
-            or `max_parts` other fields.
-        BadUpload: the form holds no file in the field `file`, or more than `max_images` files, or others; or several
-            images are asked for, and there is no body at all. Where one is asked for, that is an image of no bytes.
+        MalformedUpload: the body is no well-formed multipart form, though its Content-Type announces one, or the form
+            has more than `max_parts` files or `max_parts` other fields.
+        BadUpload: the form holds no file in the field `file`, a file in another field, or more than `max_images`
+            files; or the body is empty and `max_images` is more than 1. With one image, an empty body is an image
+            without bytes.
     """
     _refuse_announced_size(request, max_bytes)
     try:
@@ -56,11 +57,11 @@ async def read_upload(
 
 
 def parse_options(upload: Upload, model: type[Options]) -> Options:
-    """The options of `upload` as a checked `model`. A field that is a tuple gets the list of all its values.
+    """Return the options of `upload` as a validated `model`. A field that is a tuple gets the list of all its values.
 
     Raises:
-        BadOption: an option is unknown, out of range, or, but for a tuple, given twice (in the form, in the query or
-            once in each).
+        BadOption: an option is unknown, out of range, or given twice (in the form, in the query, or once in each)
+            though its field is no tuple.
     """
     given = _given_options((*upload.query_options, *upload.form_options), model)
     try:
@@ -90,7 +91,7 @@ def _only(name: str, values: Sequence[str]) -> str:
 
 def _explanations(model: type[BaseModel], error: ValidationError) -> Iterator[str]:
     for item in error.errors():
-        if item["type"] != "too_short":  # no list comes without an item, but pydantic counts those that are left
+        if item["type"] != "too_short":  # a list always has an item; pydantic counts only the valid ones
             yield _explain(model, item["loc"], item["msg"], item["input"])
 
 
@@ -102,7 +103,7 @@ def _explain(model: type[BaseModel], location: Sequence[int | str], message: str
 
 
 def _refuse_announced_size(request: Request, max_bytes: int) -> None:
-    """Answer before the first byte is read. The header may lie or be missing, so the bytes are counted as well."""
+    """Reject the body before its first byte. The header may be wrong or missing, so `_limited` counts the bytes."""
     announced = request.headers.get("content-length", "")
     if announced.isascii() and announced.isdigit() and int(announced[:20]) > max_bytes:
         raise _too_large(max_bytes)
@@ -110,7 +111,7 @@ def _refuse_announced_size(request: Request, max_bytes: int) -> None:
 
 def _too_large(max_bytes: int) -> ImageTooLarge:
     return ImageTooLarge(
-        f"The request body has more than the {max_bytes} bytes that are accepted; send a smaller file."
+        f"The request body may have at most {max_bytes} bytes; send a smaller file."
     )
 
 
@@ -141,7 +142,7 @@ async def _join(chunks: AsyncIterator[bytes]) -> bytes:
 
 
 class _MemoryParser(MultiPartParser):
-    """Starlette's parser, but files stay in memory (the body is bounded), and a form that is cut off is refused."""
+    """Starlette's parser, but with files in memory, since the body is bounded, and strict about truncated forms."""
 
     def __init__(self, request: Request, chunks: AsyncGenerator[bytes, None], max_bytes: int, max_parts: int) -> None:
         super().__init__(
@@ -158,7 +159,7 @@ class _MemoryParser(MultiPartParser):
         self._ended = True
 
     async def _whole(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-        """The chunks; raises after the last one, inside `parse`, which then closes its files."""
+        """Yield the chunks; raise after the last one of a truncated form, inside `parse`, which then closes its files."""
         async for chunk in chunks:
             yield chunk
         if not self._ended:
@@ -190,9 +191,9 @@ def _require_images(files: Sequence[str], fields: Sequence[str], max_images: int
         most = "one image per request" if max_images == 1 else f"at most {max_images} images in one request"
         raise BadUpload(f"The form holds {len(files)} files; send {most}.")
     if not files and FILE_FIELD in fields:
-        raise BadUpload(f"The field `file` holds text and no file. {_HINT}")
-    stray = next((name for name in files if name != FILE_FIELD), None)
-    if stray is not None or not files:
-        found = "" if stray is None else f" The file came in the field {stray!r:.80}."
-        lacking = "no field `file`" if FILE_FIELD not in files else "a file that is not in the field `file`"
-        raise BadUpload(f"The form holds {lacking}.{found} {_HINT}")
+        raise BadUpload(f"The field `file` holds text, not a file. {_HINT}")
+    other = next((name for name in files if name != FILE_FIELD), None)
+    if other is not None or not files:
+        problem = "no field `file`" if FILE_FIELD not in files else "a file outside the field `file`"
+        where = "" if other is None else f" A file is in the field {other!r:.80}."
+        raise BadUpload(f"The form holds {problem}.{where} {_HINT}")

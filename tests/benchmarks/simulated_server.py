@@ -1,14 +1,34 @@
-"""`python -m tests.benchmarks.simulated_server`: the same with a simulated device in place of the shipped models."""
+"""`python -m tests.benchmarks.simulated_server`: the upload server with a simulated device instead of shipped models."""
+
+from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from service.lifecycle import Service
+    from service.settings import Settings
 
 
 def main() -> int:
     """Serve with the settings of the environment; imports are here because worker processes read this file too."""
     from tests.benchmarks import upload_server
+
+    return upload_server.main(build)
+
+
+def build(settings: Settings) -> Service:
+    """Return a service around the simulated device, with real worker processes."""
+    from service.benchmark.loader import ModelLoader
+    from service.benchmark.runner import Benchmarks
+    from service.lifecycle import Service
+    from service.runtime.worker_process import WorkerProcess
     from tests.benchmarks.simulated import SimulatedEngine
 
-    return upload_server.main(SimulatedEngine())
+    engine = SimulatedEngine()
+    worker, *encoders = processes = [WorkerProcess() for _ in range(1 + settings.compress_workers)]
+    benchmarks = Benchmarks(engine, settings, ModelLoader(settings.models_folder, engine.device), worker)
+    return Service(settings, engine, benchmarks, encoders, processes)
 
 
 if __name__ == "__main__":

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from service.inference.engine import Engine
+    from service.lifecycle import Service
+    from service.settings import Settings
 
 
-def main(engine: Engine | None = None) -> int:
-    """Serve with the settings of the environment; imports are here because worker processes read this file too."""
+def main(build: Callable[[Settings], Service] | None = None) -> int:
+    """Serve with the settings of the environment; imports are here because worker processes read this file too.
+
+    build: None serves the models that the settings name.
+    """
     from service.__main__ import serve
     from service.api import routes
     from service.settings import Settings
     from tests.benchmarks.no_op import no_op
 
     routes.router.add_api_route("/no-op", no_op, methods=["POST"])
-    return serve(Settings(), engine)
+    return serve(Settings(), build)
 
 
 if __name__ == "__main__":

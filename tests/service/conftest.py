@@ -2,38 +2,14 @@
 
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
-import anyio
 import pytest
 from fastapi import FastAPI
-from httpx import ASGITransport, AsyncClient
+from httpx import AsyncClient
 
-from service.app import create_app
-from service.benchmark.runner import Benchmarks
-from service.lifecycle import Phase
 from service.settings import Settings
-from tests.service.fake_loader import FakeLoader
-from tests.service.fakes import FakeEngine, in_thread
-
-PATIENCE = 30.0  # seconds that anything may take before a test gives up; nothing takes them
-
-
-@asynccontextmanager
-async def running(app: FastAPI) -> AsyncIterator[AsyncClient]:
-    """The application between start and stop, not necessarily ready, and a client for it."""
-    async with (
-        app.router.lifespan_context(app),
-        AsyncClient(transport=ASGITransport(app), base_url="http://service") as client,
-    ):
-        yield client
-
-
-async def loaded(app: FastAPI) -> None:
-    """Wait until the models are loaded, or cannot be."""
-    with anyio.fail_after(PATIENCE):
-        while app.state.service.phase is Phase.LOADING:
-            await anyio.sleep(0.002)
+from tests.service.clients import fake_app, ready
+from tests.service.fakes import FakeEngine
 
 
 @pytest.fixture(autouse=True)
@@ -54,12 +30,11 @@ def settings() -> Settings:
 
 @pytest.fixture
 def app(settings: Settings, engine: FakeEngine) -> FastAPI:
-    return create_app(settings, engine, Benchmarks(engine, settings, FakeLoader(), in_thread), [in_thread])
+    return fake_app(settings, engine)
 
 
 @pytest.fixture
 async def client(app: FastAPI) -> AsyncIterator[AsyncClient]:
     """A client of an application that is ready."""
-    async with running(app) as client:
-        await loaded(app)
+    async with ready(app) as client:
         yield client

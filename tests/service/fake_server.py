@@ -1,26 +1,41 @@
 """`python -m tests.service.fake_server`: the real server process around the fake engine.
 
-Benchmarks run in the real worker process; TRAPS names a folder of traps for them, see `FakeLoader`. SLOW says how
-many seconds painting an image takes.
+Benchmarks run in the real worker process. TRAPS names a folder of traps for them, see `FakeLoader`. SLOW is the number
+of seconds that quantizing an image takes.
 """
+
+from __future__ import annotations
 
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from service.lifecycle import Service
+    from service.settings import Settings
 
 
 def main() -> int:
     """Serve with the settings of the environment; imports are here because worker processes read this file too."""
     from service.__main__ import serve
-    from service.benchmark.runner import Benchmarks
-    from service.runtime.worker_process import WorkerProcess
     from service.settings import Settings
+
+    return serve(Settings(), build)
+
+
+def build(settings: Settings) -> Service:
+    """Return a service around the fake engine, with real worker processes."""
+    from service.benchmark.runner import Benchmarks
+    from service.lifecycle import Service
+    from service.runtime.worker_process import WorkerProcess
     from tests.service.fake_loader import FakeLoader
     from tests.service.fakes import FakeEngine
 
-    engine, settings, traps = FakeEngine(float(os.environ.get("SLOW", "0"))), Settings(), os.environ.get("TRAPS")
+    engine, traps = FakeEngine(float(os.environ.get("SLOW", "0"))), os.environ.get("TRAPS")
     loader = FakeLoader(Path(traps) if traps else None)
-    return serve(settings, engine, Benchmarks(engine, settings, loader, WorkerProcess()))
+    worker, *encoders = processes = [WorkerProcess() for _ in range(1 + settings.compress_workers)]
+    return Service(settings, engine, Benchmarks(engine, settings, loader, worker), encoders, processes)
 
 
 if __name__ == "__main__":
