@@ -28,8 +28,8 @@ class Metrics:
 
     def __init__(self, service: Service) -> None:
         self._registry = CollectorRegistry()
-        self._requests = self._counter("requests", "Requests with a response; 499: the client disconnected.", "path method status")
-        self._seconds = self._histogram("request_seconds", "Seconds from the head of a request to the end of its response.", "path")
+        self._requests = self._counter("requests", "Responses; 499: the client disconnected.", "path method status")
+        self._seconds = self._histogram("request_seconds", "Seconds from head to response.", "path")
         self._stages = self._histogram("stage_seconds", "Seconds in each stage of Server-Timing.", "path stage")
         self._rejects = self._counter("rejects", "Requests that were rejected with a problem, by its type.", "reason")
         self._upload_bytes = self._counter("upload_bytes", "Bytes read from request bodies.", "path")

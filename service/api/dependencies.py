@@ -10,7 +10,7 @@ from fastapi import Depends, Request
 
 from service.benchmark.job import Job, SheetUse
 from service.benchmark.runner import Ticket
-from service.http.negotiation import choose
+from service.http.negotiation import select_media_type
 from service.http.uploads import parse_options, read_upload
 from service.inference.compression import Compression
 from service.lifecycle import Service
@@ -78,7 +78,7 @@ BenchmarkTicket = Annotated[Ticket, Depends(_benchmark_ticket, scope="request")]
 def _negotiate(*offers: str) -> Callable[[Request], Awaitable[str]]:
     async def media_type(request: Request) -> str:
         lines = request.headers.getlist("accept")
-        return choose(", ".join(lines) if lines else None, offers)
+        return select_media_type(", ".join(lines) if lines else None, offers)
 
     return media_type
 

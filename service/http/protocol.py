@@ -91,7 +91,9 @@ class _LimitedProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Send a problem and close; uvicorn calls this for everything that the parser rejects."""
         if max(self._head_bytes, self._buffered_bytes) > self.max_header_bytes:
-            detail = f"The head of a request may have at most {self.max_header_bytes} bytes; send fewer or shorter headers."
+            detail = (
+                f"A request may have a head of {self.max_header_bytes} bytes at most; send fewer or shorter headers."
+            )
             self._refuse(HEAD_TOO_LARGE, detail)
         else:
             self._refuse(MALFORMED_REQUEST, "The request is not HTTP/1.1 as RFC 9112 defines it.")

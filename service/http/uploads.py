@@ -110,9 +110,7 @@ def _refuse_announced_size(request: Request, max_bytes: int) -> None:
 
 
 def _too_large(max_bytes: int) -> ImageTooLarge:
-    return ImageTooLarge(
-        f"The request body may have at most {max_bytes} bytes; send a smaller file."
-    )
+    return ImageTooLarge(f"The request body may have at most {max_bytes} bytes; send a smaller file.")
 
 
 async def _limited(stream: AsyncGenerator[bytes, None], max_bytes: int) -> AsyncGenerator[bytes, None]:
@@ -159,7 +157,7 @@ class _MemoryParser(MultiPartParser):
         self._ended = True
 
     async def _whole(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-        """Yield the chunks; raise after the last one of a truncated form, inside `parse`, which then closes its files."""
+        """Yield the chunks; raise after the last one of a truncated form, in time for `parse` to close its files."""
         async for chunk in chunks:
             yield chunk
         if not self._ended:

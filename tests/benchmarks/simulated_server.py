@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks.simulated_server`: the upload server with a simulated device instead of shipped models."""
+"""`python -m tests.benchmarks.simulated_server`: the upload server with a simulated device."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.service.conftest import PATIENCE
+from tests.service.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 STARTED_WITHIN = 120.0  # seconds; importing torch on a busy machine is most of it

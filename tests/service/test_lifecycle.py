@@ -14,16 +14,17 @@ from models.palette_image import PaletteImage
 from models.quantizers.classical.catalog import CLASSICAL
 from models.rgb import Pixels
 from service.app import create_app
+from service.benchmark.runner import Benchmarks
 from service.inference.engine import Selection
 from service.lifecycle import Phase, Service
+from service.runtime.worker_process import WorkerProcess
 from service.settings import Settings
-from tests.service.api.test_bad_input import problem
-from tests.service.conftest import loaded, running
-from tests.service.fakes import ENTRIES, NATIVE_SIZE, FakeEngine
+from tests.service.clients import fake_app, fake_service, loaded, problem, ready, running, samples, value
+from tests.service.fake_loader import FakeLoader
+from tests.service.fakes import ENTRIES, NATIVE_SIZE, FakeEngine, in_thread
 from tests.service.images import PHOTO, ramp
 from tests.service.inference.test_device import responses_of
 from tests.service.processes import workers_of
-from tests.service.test_metrics import samples, value
 
 pytestmark = pytest.mark.anyio
 
@@ -53,7 +54,8 @@ async def test_models_that_cannot_be_loaded_end_the_service(
 ) -> None:
     engine.broken = CorruptCheckpoint("the hash differs")
     calls: list[str] = []
-    app = create_app(settings, engine, on_broken=lambda: calls.append("broken"))
+    app = fake_app(settings, engine)
+    app.state.service.on_broken = lambda: calls.append("broken")
     with caplog.at_level(logging.CRITICAL):
         async with running(app) as client:
             await loaded(app)
@@ -65,9 +67,11 @@ async def test_models_that_cannot_be_loaded_end_the_service(
 
 
 async def test_the_end_of_the_service_is_that_of_its_processes(engine: FakeEngine) -> None:
-    app = create_app(Settings(compress_workers=1), engine)
-    async with running(app) as client:
-        await loaded(app)
+    processes = [WorkerProcess()]
+    settings = Settings(compress_workers=1)
+    benchmarks = Benchmarks(engine, settings, FakeLoader(), in_thread)
+    app = create_app(Service(settings, engine, benchmarks, processes, processes))
+    async with ready(app) as client:
         response = await client.post("/compress", content=PHOTO)
         at_work = workers_of(os.getpid())
 
@@ -100,7 +104,8 @@ async def test_a_device_that_fails_ends_the_service(
 ) -> None:
     """No request gets an answer of a device that is broken, and whoever starts processes again hears of it."""
     calls: list[str] = []
-    app = create_app(settings, engine, on_broken=lambda: calls.append("broken"))
+    app = fake_app(settings, engine)
+    app.state.service.on_broken = lambda: calls.append("broken")
     async with running(app) as client:
         await loaded(app)
         engine.bug = fault
@@ -147,7 +152,7 @@ async def test_an_error_that_is_of_one_image_ends_nothing(
 
 async def test_a_batch_without_enough_memory_is_done_one_by_one(settings: Settings) -> None:
     engine = Small()
-    responses = await responses_of(create_app(settings, engine), engine, [(ramp(NATIVE_SIZE, NATIVE_SIZE), 2, "0")] * 2)
+    responses = await responses_of(fake_app(settings, engine), engine, [(ramp(NATIVE_SIZE, NATIVE_SIZE), 2, "0")] * 2)
 
     assert [response.status_code for response in responses] == [200, 200]
     assert engine.batches == [(2, 2), (1, 2), (1, 2)]
@@ -158,7 +163,8 @@ async def test_results_of_another_shape_end_the_service(
 ) -> None:
     engine.measured = ({"dataset": "toys", "rows": [{"method": "octree", "kept": 7}]},)
     calls: list[str] = []
-    app = create_app(settings, engine, on_broken=lambda: calls.append("broken"))
+    app = fake_app(settings, engine)
+    app.state.service.on_broken = lambda: calls.append("broken")
     with caplog.at_level(logging.CRITICAL):
         async with running(app) as client:
             await loaded(app)
@@ -181,10 +187,11 @@ async def test_who_is_asked_to_end_while_loading_does_not_get_ready(
     settings: Settings, engine: FakeEngine, broken: Exception | None
 ) -> None:
     calls: list[str] = []
-    service: Service = create_app(settings, engine, on_broken=lambda: calls.append("broken")).state.service
+    service = fake_service(settings, engine)
+    service.on_broken = lambda: calls.append("broken")
     engine.broken = broken
     service.drain()
-    await service.start()
+    await service.load()
 
     assert service.phase is Phase.DRAINING and calls == []
 

@@ -1,44 +1,22 @@
 """/metrics: what is counted, and that no label holds what a client wrote."""
 
-from collections.abc import Mapping
-
 import anyio
 import pytest
 from fastapi import FastAPI
 from httpx import AsyncClient
-from prometheus_client.parser import text_string_to_metric_families
 
-from service.app import create_app
 from service.inference.device import WORK
 from service.inference.model_engine import ModelEngine
 from service.runtime.timing import STAGES
 from service.settings import Settings
-from tests.service.conftest import PATIENCE, loaded, running
+from tests.service.clients import fake_app, loaded, running, samples, value
 from tests.service.fakes import ENTRIES, NATIVE_SIZE, FakeEngine
 from tests.service.images import PHOTO, encoded, ramp
+from tests.service.waiting import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
 NATIVE_SIZED = encoded(ramp(NATIVE_SIZE, NATIVE_SIZE))
-
-Samples = Mapping[tuple[str, frozenset[tuple[str, str]]], float]
-
-
-async def samples(client: AsyncClient) -> Samples:
-    """Every sample of /metrics, by its name without the prefix and its labels."""
-    response = await client.get("/metrics")
-    assert response.status_code == 200
-    assert response.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
-    families = text_string_to_metric_families(response.text)
-    return {
-        (found.name.removeprefix("colorcnn_"), frozenset(found.labels.items())): found.value
-        for family in families
-        for found in family.samples
-    }
-
-
-def value(found: Samples, name: str, **labels: str) -> float | None:
-    return found.get((name, frozenset(labels.items())))
 
 
 async def test_requests_are_counted_by_path_method_and_status(client: AsyncClient) -> None:
@@ -206,7 +184,7 @@ async def test_the_process_is_told(client: AsyncClient) -> None:
 
 async def test_applications_do_not_share_their_counts(client: AsyncClient, settings: Settings) -> None:
     await client.get("/models")
-    async with running(create_app(settings, FakeEngine())) as other:
+    async with running(fake_app(settings, FakeEngine())) as other:
         found = await samples(other)
 
     assert value(found, "requests_total", path="/models", method="GET", status="200") is None

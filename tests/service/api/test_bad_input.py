@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import pytest
-from httpx import AsyncClient, Response
+from httpx import AsyncClient
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -15,24 +15,12 @@ from models.errors import BadOption, ColorCNNError
 from service.http.uploads import parse_options
 from service.schemas.options import CompressOptions, QuantizeOptions, QuantizerOptions
 from service.schemas.upload import Upload
+from tests.service.clients import problem
 from tests.service.images import BPG, DRAWING, PHOTO, bomb, encoded, ramp
 
 pytestmark = pytest.mark.anyio
 
 BOUNDARY = "multipart/form-data; boundary=X"
-
-
-def problem(response: Response) -> tuple[int, str]:
-    """(status, name of the type), after checking that the answer is well-formed problem details."""
-    body = response.json()
-    assert response.headers["content-type"] == "application/problem+json"
-    assert body.keys() == {"type", "title", "status", "detail", "instance"}
-    assert body["status"] == response.status_code
-    assert body["detail"] and body["title"]
-    assert body["instance"] == f"urn:colorcnn:request:{response.headers['x-request-id']}"
-    prefix, _, name = body["type"].rpartition(":")
-    assert prefix == "urn:colorcnn:problem"
-    return response.status_code, name
 
 
 def eps() -> bytes:
@@ -103,7 +91,7 @@ async def test_bad_bytes(client: AsyncClient, path: str, form: bool, data: bytes
             for value in ("", "-0.1", "-0", "1.1", "nan", "inf", "1e-1", "1_0", "+1", ".5", "1.", " 0.5", "0,5")
         ),
         ({"fidelity": "9" * 4000}, (422, "bad-option")),
-        ({"colors": "2"}, (422, "bad-option")),
+        ({"color": "2"}, (422, "bad-option")),
         ({"effort": "much"}, (422, "bad-option")),
         ({"background": "red"}, (422, "bad-option")),
         ({"background": "#fff"}, (422, "bad-option")),
@@ -155,9 +143,9 @@ async def test_an_error_of_the_fidelity_says_what_it_means(client: AsyncClient) 
 
 
 async def test_an_unknown_option_error_lists_the_known_ones(client: AsyncClient) -> None:
-    detail = (await client.post("/quantize", content=PHOTO, params={"colors": "2"})).json()["detail"]
+    detail = (await client.post("/quantize", content=PHOTO, params={"color": "2"})).json()["detail"]
 
-    assert "'colors'" in detail and "colors" in detail and "effort" in detail
+    assert "'color'" in detail and "colors" in detail and "effort" in detail
 
 
 @pytest.mark.parametrize(

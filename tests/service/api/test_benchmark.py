@@ -17,18 +17,16 @@ from starlette.types import Message
 from models.evaluation.compare import Setting
 from models.evaluation.metrics import psnr
 from service.api import benchmark_responses
-from service.app import create_app
-from service.benchmark import page, runner, worker
+from service.benchmark import job, page, runner, worker
 from service.benchmark.job import image_names
-from service.benchmark.runner import Benchmarks
 from service.schemas.reports import ResultsReport
 from service.schemas.upload import UploadedFile
 from service.settings import Settings
-from tests.service.api.test_bad_input import problem
-from tests.service.conftest import PATIENCE, loaded, running
-from tests.service.fake_loader import FakeLoader, gray_steps
+from tests.service.clients import exchange, fake_app, problem, ready
+from tests.service.fake_loader import gray_steps
 from tests.service.fakes import FakeEngine, Gate, in_thread
 from tests.service.images import DRAWING, PHOTO, encoded, opened, ramp
+from tests.service.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.anyio
 
@@ -384,9 +382,7 @@ def test_names_are_unique() -> None:
 )
 async def test_limits_are_errors_of_rows(engine: FakeEngine, setting: str, value: float, name: str) -> None:
     settings = Settings.model_validate({setting: value})
-    app = create_app(settings, engine, Benchmarks(engine, settings, FakeLoader(), in_thread))
-    async with running(app) as client:
-        await loaded(app)
+    async with ready(fake_app(settings, engine)) as client:
         response = await report(client, DRAWING, **SMALL)
 
     assert {row["error"]["type"] for row in response["rows"]} == {f"urn:colorcnn:problem:{name}"}
@@ -424,12 +420,6 @@ def gate(app: FastAPI, client: AsyncClient, monkeypatch: pytest.MonkeyPatch) -> 
     return gate
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    with anyio.fail_after(PATIENCE):
-        while not condition():
-            await anyio.sleep(0.002)
-
-
 async def test_a_full_queue_refuses_at_once_and_quantize_goes_on(app: FastAPI, client: AsyncClient, gate: Gate) -> None:
     responses: list[Response] = []
 
@@ -454,25 +444,7 @@ async def test_a_full_queue_refuses_at_once_and_quantize_goes_on(app: FastAPI, c
     assert not app.state.service.benchmarks._in_flight
 
 
-async def exchange(app: FastAPI, accept: str, *, leave: anyio.Event, sent: list[Message], stuck: bool = False) -> None:
-    """One request over bare ASGI, whose client leaves, or reads nothing after the head."""
-    body = iter([{"type": "http.request", "body": DRAWING, "more_body": False}])
-
-    async def receive() -> Message:
-        for message in body:
-            return message
-        await leave.wait()
-        return {"type": "http.disconnect"}
-
-    async def send(message: Message) -> None:
-        sent.append(message)
-        if stuck:
-            await anyio.sleep_forever()
-
-    headers = [(b"accept", accept.encode())]
-    query = b"colors=2,4&methods=octree"
-    scope = {"type": "http", "method": "POST", "path": "/benchmark", "query_string": query, "headers": headers}
-    await app(scope, receive, send)
+BENCHMARK = "/benchmark?colors=2,4&methods=octree"
 
 
 @pytest.mark.parametrize("accept", MEDIA_TYPES)
@@ -488,7 +460,7 @@ async def test_a_client_that_leaves_frees_its_place(
                 tasks.start_soon(post, client, LIGHT)
                 await gate.waiting.wait()
             async with anyio.create_task_group() as leaving:
-                leaving.start_soon(lambda: exchange(app, accept, leave=leave, sent=sent))
+                leaving.start_soon(lambda: exchange(app, BENCHMARK, accept, leave=leave, sent=sent))
                 await until(lambda: len(benchmarks._in_flight) == 1 + (not first))
                 await until(lambda: benchmarks._turn.statistics().tasks_waiting == (not first))
                 await gate.waiting.wait()
@@ -507,7 +479,7 @@ async def test_a_client_that_leaves_frees_its_place(
 async def test_a_client_that_does_not_read_holds_up_nobody(app: FastAPI, client: AsyncClient, accept: str) -> None:
     leave, sent = anyio.Event(), list[Message]()
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(lambda: exchange(app, accept, leave=leave, sent=sent, stuck=True))
+        tasks.start_soon(lambda: exchange(app, BENCHMARK, accept, leave=leave, sent=sent, stuck=True))
         await until(lambda: bool(sent) and not app.state.service.benchmarks._in_flight)
         with anyio.fail_after(PATIENCE):
             after = await post(client, LIGHT, **SMALL)
@@ -528,7 +500,7 @@ async def test_a_client_that_leaves_while_the_sheet_is_drawn(app: FastAPI, clien
 
     app.state.service.benchmarks.work = work
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(lambda: exchange(app, "image/png", leave=leave, sent=sent))
+        tasks.start_soon(lambda: exchange(app, BENCHMARK, "image/png", leave=leave, sent=sent))
         await drawing.wait()
         leave.set()
 
@@ -601,7 +573,7 @@ async def test_a_sheet_without_room_is_refused_before_any_work(app: FastAPI, cli
 async def test_a_page_says_that_its_sheet_has_no_room(client: AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
     pages = []
     for most in (6, 5):
-        monkeypatch.setattr(runner, "MOST_TILES", most)
+        monkeypatch.setattr(job, "MOST_TILES", most)
         pages.append((await post(client, DRAWING, accept="text/html", **SMALL)).text)
 
     assert [Page(page).tags.count("img") for page in pages] == [1, 0]
@@ -618,7 +590,7 @@ async def test_lines_tell_the_progress_while_nothing_happens(
         if not first:
             tasks.start_soon(post, client, LIGHT)
             await gate.waiting.wait()
-        tasks.start_soon(lambda: exchange(app, "application/x-ndjson", leave=leave, sent=sent))
+        tasks.start_soon(lambda: exchange(app, BENCHMARK, "application/x-ndjson", leave=leave, sent=sent))
         await until(lambda: len(sent) > 4)
         leave.set()
         gate.opened.set()
@@ -748,7 +720,7 @@ async def test_the_page_of_stored_results_is_drawn_once_and_does_not_wait_for_a_
     monkeypatch.setattr(page, "results_page", draw)
     leave, sent = anyio.Event(), list[Message]()
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(lambda: exchange(app, "application/json", leave=leave, sent=sent))
+        tasks.start_soon(lambda: exchange(app, BENCHMARK, "application/json", leave=leave, sent=sent))
         await gate.waiting.wait()
         async with anyio.create_task_group() as readers:
             readers.start_soon(get)

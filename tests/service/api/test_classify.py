@@ -8,9 +8,8 @@ import pytest
 from fastapi import FastAPI
 from httpx import AsyncClient
 
-from service.app import create_app
 from service.settings import Settings
-from tests.service.conftest import loaded, running
+from tests.service.clients import fake_app, ready
 from tests.service.fakes import FakeEngine
 from tests.service.images import DRAWING, encoded, opened, ramp
 
@@ -96,12 +95,11 @@ async def test_a_class_that_is_not_there(client: AsyncClient, cam: str) -> None:
 
 @pytest.fixture
 def small_maps(engine: FakeEngine) -> FastAPI:
-    return create_app(Settings(max_cam_pixels=1024), engine)
+    return fake_app(Settings(max_cam_pixels=1024), engine)
 
 
 async def test_the_map_of_a_large_image_is_bounded(small_maps: FastAPI) -> None:
-    async with running(small_maps) as client:
-        await loaded(small_maps)
+    async with ready(small_maps) as client:
         response = await client.post("/classify", content=encoded(ramp(200, 50)), headers=AS_PNG)
 
     width, height = opened(response.content).size

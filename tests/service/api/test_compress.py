@@ -18,14 +18,13 @@ from models.codecs.bpg import Mode
 from models.errors import CodecError
 from models.evaluation.metrics import mean_squared_error, psnr
 from models.palette_image import nearest
-from service.app import create_app
 from service.inference.encoding_worker import warm_up
 from service.settings import Settings
-from tests.service.api.test_bad_input import problem
-from tests.service.conftest import PATIENCE, loaded, running
+from tests.service.clients import exchange, fake_app, problem, ready
 from tests.service.fake_loader import FakeClassifier, gray_steps
 from tests.service.fakes import FakeEngine, Gate, in_thread
 from tests.service.images import BPG, DRAWING, PHOTO, encoded, opened, pixels_of, ramp
+from tests.service.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.anyio
 
@@ -258,9 +257,8 @@ async def test_the_limit_counts_what_is_encoded(
     engine: FakeEngine, setting: str, size: tuple[int, int], status: int
 ) -> None:
     """A narrow image is encoded 16 pixels wide."""
-    app = create_app(Settings.model_validate({setting: 40 * 24}), engine, encoders=[in_thread])
-    async with running(app) as client:
-        await loaded(app)
+    app = fake_app(Settings.model_validate({setting: 40 * 24}), engine, encoders=[in_thread])
+    async with ready(app) as client:
         response = await post(client, encoded(ramp(*size)))
 
     assert response.status_code == status
@@ -269,9 +267,8 @@ async def test_the_limit_counts_what_is_encoded(
 
 
 async def test_the_mode_auto_takes_smaller_images(engine: FakeEngine) -> None:
-    app = create_app(Settings(compress_max_pixels=8 * 40 * 24 - 1), engine, encoders=[in_thread])
-    async with running(app) as client:
-        await loaded(app)
+    app = fake_app(Settings(compress_max_pixels=8 * 40 * 24 - 1), engine, encoders=[in_thread])
+    async with ready(app) as client:
         refused, plain = await post(client, mode="auto"), await post(client)
 
     assert (problem(refused), plain.status_code) == ((413, "too-large"), 200)
@@ -285,9 +282,8 @@ async def hanging(function: Callable[[*Arguments], Result], *args: *Arguments) -
 
 @pytest.mark.parametrize("accept", MEDIA_TYPES)
 async def test_an_image_that_takes_too_long(engine: FakeEngine, accept: str) -> None:
-    app = create_app(Settings(compress_timeout=0.1), engine, encoders=[hanging])
-    async with running(app) as client:
-        await loaded(app)
+    app = fake_app(Settings(compress_timeout=0.1), engine, encoders=[hanging])
+    async with ready(app) as client:
         responses = [await post(client, accept=accept), await post(client, accept=accept)]
 
     assert [problem(response) for response in responses] == [(504, "out-of-time")] * 2
@@ -305,9 +301,8 @@ async def test_an_image_that_the_encoder_does_not_take(
             raise errors.pop()
         return await in_thread(function, *args)
 
-    app = create_app(Settings(), engine, encoders=[encode])
-    async with running(app) as client:
-        await loaded(app)
+    app = fake_app(Settings(), engine, encoders=[encode])
+    async with ready(app) as client:
         refused, after = [await post(client) for _ in range(2)]
 
     assert (problem(refused), after.status_code) == ((413, "too-large"), 200)
@@ -335,9 +330,7 @@ def gate(app: FastAPI, client: AsyncClient, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 async def in_flight(app: FastAPI, requests: int) -> None:
-    with anyio.fail_after(PATIENCE):
-        while app.state.service.compression.admission._in_flight != requests:
-            await anyio.sleep(0.002)
+    await until(lambda: app.state.service.compression.in_flight == requests)
 
 
 async def test_a_full_queue_refuses_at_once_and_quantize_goes_on(app: FastAPI, client: AsyncClient, gate: Gate) -> None:
@@ -363,24 +356,6 @@ async def test_a_full_queue_refuses_at_once_and_quantize_goes_on(app: FastAPI, c
     await in_flight(app, 0)
 
 
-async def exchange(app: FastAPI, accept: str, leave: anyio.Event, sent: list[Message], path: str = "/compress") -> None:
-    """One request over bare ASGI, whose client leaves."""
-    body = iter([{"type": "http.request", "body": DRAWING, "more_body": False}])
-
-    async def receive() -> Message:
-        for message in body:
-            return message
-        await leave.wait()
-        return {"type": "http.disconnect"}
-
-    async def send(message: Message) -> None:
-        sent.append(message)
-
-    headers = [(b"accept", accept.encode())]
-    scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": headers}
-    await app(scope, receive, send)
-
-
 @pytest.mark.parametrize("accept", MEDIA_TYPES)
 @pytest.mark.parametrize("first", [True, False], ids=["working", "waiting"])
 async def test_a_client_that_leaves_frees_its_place(
@@ -393,7 +368,7 @@ async def test_a_client_that_leaves_frees_its_place(
                 tasks.start_soon(post, client)
                 await gate.waiting.wait()
             async with anyio.create_task_group() as leaving:
-                leaving.start_soon(exchange, app, accept, leave, sent)
+                leaving.start_soon(lambda: exchange(app, "/compress", accept, leave=leave, sent=sent))
                 await in_flight(app, 1 + (not first))
                 await gate.waiting.wait()
                 leave.set()
@@ -421,12 +396,9 @@ async def test_every_encoder_is_warm_before_it_is_asked_for(engine: FakeEngine, 
         warmed.append(function.__name__)
         return result
 
-    app = create_app(Settings(), engine, encoders=[first, second])
-    async with running(app) as client:
-        await loaded(app)
-        with anyio.fail_after(PATIENCE):
-            while len(warmed) < 2:
-                await anyio.sleep(0.002)
+    app = fake_app(Settings(), engine, encoders=[first, second])
+    async with ready(app) as client:
+        await until(lambda: len(warmed) == 2)
         response = await post(client)
 
     assert warmed == ["warm_up", "warm_up", "encode_all"]

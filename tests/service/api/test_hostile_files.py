@@ -13,7 +13,7 @@ from PIL import Image
 from tests.fuzz.seeds import seeds
 from tests.models.icc_profiles import float_table, icc_profile, rgb_tags
 from tests.models.image_files import encoded, picture, png_file, tiff_file, tiff_tags
-from tests.service.api.test_bad_input import problem
+from tests.service.clients import problem
 from tests.service.images import opened
 
 pytestmark = pytest.mark.anyio

@@ -12,7 +12,7 @@ from PIL import Image
 
 from models.decoding.decode import ACCEPTED_FORMATS
 from models.quantizers.classical.catalog import CLASSICAL
-from tests.service.api.test_bad_input import problem
+from tests.service.clients import problem
 from tests.service.fake_loader import gray_steps
 from tests.service.fakes import FakeEngine
 from tests.service.images import DRAWING, PHOTO, encoded, opened, pixels_of, ramp

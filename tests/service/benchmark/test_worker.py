@@ -9,9 +9,9 @@ import httpx
 import pytest
 from httpx import Client
 
-from tests.service.conftest import PATIENCE
 from tests.service.images import DRAWING, PHOTO
 from tests.service.processes import Server, serving, until, workers_of
+from tests.service.waiting import PATIENCE
 
 OPTIONS = {"methods": "colorcnn"}
 

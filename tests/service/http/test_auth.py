@@ -5,16 +5,12 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import pytest
-from httpx import ASGITransport, AsyncClient
+from httpx import AsyncClient
 
-from service.app import create_app
-from service.benchmark.runner import Benchmarks
-from service.http.auth import address_group
+from service.http.rate_limit import address_group
 from service.settings import Settings
-from tests.service.api.test_bad_input import problem
-from tests.service.conftest import loaded
-from tests.service.fake_loader import FakeLoader
-from tests.service.fakes import FakeEngine, in_thread
+from tests.service.clients import fake_app, problem, ready
+from tests.service.fakes import FakeEngine
 from tests.service.images import PHOTO
 
 pytestmark = pytest.mark.anyio
@@ -32,11 +28,7 @@ def serve(engine: FakeEngine) -> Client:
 
     @asynccontextmanager
     async def client(address: str = "192.0.2.1", **changes: Any) -> AsyncIterator[AsyncClient]:
-        settings = Settings(**changes)
-        app = create_app(settings, engine, Benchmarks(engine, settings, FakeLoader(), in_thread), [in_thread])
-        transport = ASGITransport(app, client=(address, 1))
-        async with app.router.lifespan_context(app), AsyncClient(transport=transport, base_url="http://service") as one:
-            await loaded(app)
+        async with ready(fake_app(Settings(**changes), engine), address) as one:
             yield one
 
     return client

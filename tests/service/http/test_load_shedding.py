@@ -6,13 +6,10 @@ import pytest
 from fastapi import FastAPI
 from httpx import AsyncClient
 
-from service.app import create_app
 from service.settings import Settings
-from tests.service.api.test_bad_input import problem
-from tests.service.conftest import loaded, running
+from tests.service.clients import fake_app, problem, ready, samples, value
 from tests.service.fakes import FakeEngine
 from tests.service.images import PHOTO
-from tests.service.test_metrics import samples, value
 
 pytestmark = pytest.mark.anyio
 
@@ -54,9 +51,8 @@ async def test_all_else_passes(client: AsyncClient) -> None:
 
 async def test_nothing_is_done_for_who_is_refused(engine: FakeEngine) -> None:
     """Not even the API key is looked at."""
-    app = create_app(Settings.model_validate({"api_keys": "long-enough-01234"}), engine)
-    async with running(app) as client:
-        await loaded(app)
+    app = fake_app(Settings.model_validate({"api_keys": "long-enough-01234"}), engine)
+    async with ready(app) as client:
         before = await client.post("/quantize", content=PHOTO)
         app.state.service.drain()
         after = await client.post("/quantize", content=PHOTO)

@@ -38,7 +38,7 @@ def answering(response: bytes, heads: list[bytes] | None = None) -> Iterator[int
 
 
 @pytest.mark.parametrize(
-    ("answer", "ready"), [(READY, True), (BUSY, False), (b"", False), (b"SSH-2.0-OpenSSH_9.9\r\n", False)]
+    ("response", "ready"), [(READY, True), (BUSY, False), (b"", False), (b"SSH-2.0-OpenSSH_9.9\r\n", False)]
 )
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
 def test_ready_is_200_from_readyz(host: str, response: bytes, ready: bool) -> None:
@@ -62,7 +62,7 @@ def test_one_that_never_answers_is_not_ready(monkeypatch: pytest.MonkeyPatch) ->
         assert not is_ready("127.0.0.1", port, 30)
 
 
-@pytest.mark.parametrize(("answer", "status"), [(READY, 0), (BUSY, 1)])
+@pytest.mark.parametrize(("response", "status"), [(READY, 0), (BUSY, 1)])
 def test_the_command_asks_where_the_settings_say(monkeypatch: pytest.MonkeyPatch, response: bytes, status: int) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     with answering(response) as port:

@@ -4,13 +4,12 @@ import logging
 
 import pytest
 from fastapi import FastAPI
-from httpx import ASGITransport, AsyncClient
+from httpx import AsyncClient
 
 from models import errors
 from models.errors import BadImage, ColorCNNError, CorruptCheckpoint
 from service.http.problems import INTERNAL, PROBLEMS, problem_of
-from tests.service.api.test_bad_input import problem
-from tests.service.conftest import loaded
+from tests.service.clients import problem, ready
 from tests.service.fakes import FakeEngine
 from tests.service.images import PHOTO
 
@@ -70,9 +69,7 @@ async def test_a_bug_is_a_problem_that_says_nothing_of_the_inside(
     app: FastAPI, engine: FakeEngine, bug: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     engine.bug = bug
-    transport = ASGITransport(app)
-    async with app.router.lifespan_context(app), AsyncClient(transport=transport, base_url="http://service") as client:
-        await loaded(app)
+    async with ready(app) as client:
         with caplog.at_level(logging.INFO):
             response = await client.post("/quantize", content=PHOTO, headers={"X-Request-ID": "the-bug"})
         engine.bug = None

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.inference.batching import Batcher, Closed, Expired, Full, Limits, Ran
-from tests.service.conftest import PATIENCE
+from tests.service.waiting import PATIENCE
 
 pytestmark = pytest.mark.anyio
 

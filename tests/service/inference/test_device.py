@@ -13,7 +13,6 @@ from starlette.types import Message
 from models.errors import BadImage
 from models.palette_image import PaletteImage
 from models.rgb import Pixels
-from service.app import create_app
 from service.errors import NotReady, QueueFull
 from service.inference.batching import Closed
 from service.inference.device import Device
@@ -22,12 +21,11 @@ from service.runtime import timing
 from service.runtime.logs import request_id_here
 from service.runtime.timing import Timings
 from service.settings import Settings
-from tests.service.api.test_bad_input import problem
-from tests.service.api.test_compress import exchange
-from tests.service.conftest import PATIENCE, loaded, running
-from tests.service.fakes import NATIVE_SIZE, FakeEngine, in_thread
+from tests.service.clients import exchange, fake_app, loaded, problem, running
+from tests.service.fakes import NATIVE_SIZE, FakeEngine
 from tests.service.images import PHOTO, encoded, ramp
 from tests.service.inference.test_pipeline import in_flight
+from tests.service.waiting import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -77,7 +75,7 @@ REQUESTS = [
 
 
 def create(max_batch: int, engine: FakeEngine) -> FastAPI:
-    return create_app(Settings(max_batch=max_batch), engine, encoders=[in_thread])
+    return fake_app(Settings(max_batch=max_batch), engine)
 
 
 async def test_images_of_the_network_s_size_are_painted_together_where_the_options_agree(engine: FakeEngine) -> None:
@@ -188,7 +186,7 @@ async def test_a_client_that_leaves_takes_its_image_out_of_the_queue(app: FastAP
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(post)
             assert await anyio.to_thread.run_sync(engine.painting.wait, PATIENCE)
-            tasks.start_soon(exchange, app, "image/png", leave, sent, "/quantize")
+            tasks.start_soon(lambda: exchange(app, "/quantize", "image/png", leave=leave, sent=sent))
             await queued(app.state.service.device, 1)
             leave.set()
             with anyio.fail_after(PATIENCE):
@@ -223,7 +221,7 @@ async def test_shutting_down_finishes_what_is_on_the_device_and_in_the_queue(app
 
 
 async def test_a_wait_that_is_too_long_is_answered_503(engine: FakeEngine) -> None:
-    app = create_app(Settings(queue_timeout=0.02), engine, encoders=[in_thread])
+    app = fake_app(Settings(queue_timeout=0.02), engine)
     engine.may_quantize.clear()
     async with running(app) as client:
         await loaded(app)

@@ -12,14 +12,13 @@ from httpx import AsyncClient, Response
 
 from models.codecs import png
 from models.palette_image import PaletteImage
-from service.app import create_app
 from service.inference.admission import PixelBudget
 from service.schemas.options import find_class
 from service.settings import Settings
-from tests.service.api.test_bad_input import problem
-from tests.service.conftest import PATIENCE, loaded, running
+from tests.service.clients import fake_app, loaded, problem, running
 from tests.service.fakes import FakeEngine
 from tests.service.images import PHOTO
+from tests.service.waiting import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
@@ -102,7 +101,7 @@ async def test_a_slow_stage_keeps_no_other_from_working(engine: FakeEngine, monk
         return encode(image, effort=effort)
 
     monkeypatch.setattr(png, "encode", slow)
-    app = create_app(Settings(workers=1), engine)
+    app = fake_app(Settings(workers=1), engine)
     async with running(app) as client, anyio.create_task_group() as tasks:
         await loaded(app)
         tasks.start_soon(lambda: client.post("/quantize", content=PHOTO))
@@ -126,7 +125,7 @@ async def stalled() -> AsyncIterator[bytes]:
 
 
 async def test_an_upload_that_stalls_is_ended(engine: FakeEngine) -> None:
-    app = create_app(Settings(upload_timeout=0.05), engine)
+    app = fake_app(Settings(upload_timeout=0.05), engine)
     async with running(app) as client:
         await loaded(app)
         with anyio.fail_after(PATIENCE):
@@ -138,7 +137,7 @@ async def test_an_upload_that_stalls_is_ended(engine: FakeEngine) -> None:
 async def test_a_request_that_takes_too_long_is_ended(engine: FakeEngine) -> None:
     """One whose image is being painted, and one that waits behind it."""
     engine.may_quantize.clear()
-    app = create_app(Settings(request_timeout=0.1), engine)
+    app = fake_app(Settings(request_timeout=0.1), engine)
     async with running(app) as client:
         await loaded(app)
         responses = [await client.post(path, content=PHOTO) for path in ("/quantize", "/classify")]

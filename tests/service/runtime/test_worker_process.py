@@ -13,8 +13,8 @@ from anyio import BrokenWorkerProcess
 from models.decoding.decode import decode
 from models.errors import BadImage
 from service.runtime.worker_process import WorkerProcess, WorkFailed
-from tests.service.conftest import PATIENCE
 from tests.service.processes import workers_of
+from tests.service.waiting import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
