@@ -1,5 +1,7 @@
 """Admission of requests: how many may be in flight, for how long, and how many decoded pixels they may hold."""
 
+from __future__ import annotations
+
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -12,31 +14,44 @@ from service.errors import OutOfTime, QueueFull
 from service.runtime import timing
 
 
+class Ticket:
+    """Admission of one request, which counts as in flight until the ticket is released."""
+
+    def __init__(self, in_flight: set[Ticket]) -> None:
+        self._in_flight = in_flight
+        in_flight.add(self)
+
+    def release(self) -> None:
+        """Make room for another request; a second call does nothing."""
+        self._in_flight.discard(self)
+
+
 class Admission:
-    """Lets at most `limit` requests be inside; the next one is refused at once."""
+    """Admits at most `limit` requests at a time; the next request is rejected at once."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._in_flight = 0
+        self._tickets: set[Ticket] = set()
 
     @property
     def in_flight(self) -> int:
-        return self._in_flight
+        """Number of admitted requests."""
+        return len(self._tickets)
 
     def check(self) -> None:
-        """Raises QueueFull when there is no room."""
-        if self._in_flight >= self._limit:
-            raise QueueFull(f"{self._in_flight} requests are in flight already.")
+        """Raise QueueFull if another request would be rejected."""
+        if self.in_flight >= self._limit:
+            raise QueueFull(f"{self.in_flight} requests are in flight already.")
 
     @contextmanager
-    def admit(self) -> Iterator[None]:
-        """Be inside for the length of the block. Raises QueueFull when there is no room."""
+    def admit(self) -> Iterator[Ticket]:
+        """Admit a request for the length of the block, or until its ticket is released. Raise QueueFull if full."""
         self.check()
-        self._in_flight += 1
+        ticket = Ticket(self._tickets)
         try:
-            yield
+            yield ticket
         finally:
-            self._in_flight -= 1
+            ticket.release()
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """What cannot be taken is refused before anything else is done for it, and is counted like any other answer."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 from fastapi import FastAPI
@@ -17,12 +18,13 @@ PATHS = ("/quantize", "/classify")
 
 
 @pytest.fixture
-def full(app: FastAPI) -> Iterator[None]:
-    """As many requests are inside as may be."""
+def full(app: FastAPI, settings: Settings) -> Iterator[None]:
+    """Fill the queue of /quantize and /classify."""
     admission = app.state.service.pipeline.admission
-    admission._in_flight = admission._limit
-    yield
-    admission._in_flight = 0
+    with ExitStack() as requests:
+        for _ in range(settings.queue_size):
+            requests.enter_context(admission.admit())
+        yield
 
 
 @pytest.mark.usefixtures("full")

@@ -38,7 +38,7 @@ async def start_quantizing(
 
 async def in_flight(app: FastAPI, requests: int) -> None:
     with anyio.fail_after(PATIENCE):
-        while app.state.service.pipeline.admission._in_flight < requests:
+        while app.state.service.pipeline.in_flight < requests:
             await anyio.sleep(0.002)
 
 
