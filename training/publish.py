@@ -32,7 +32,11 @@ def main(argv: Sequence[str] | None = None) -> ModelEntry:
     args = _parser().parse_args(argv)
     results = json.loads(args.results.read_text()) if args.results else {}
     finished = FinishedRun.read(args.run)
-    served = {name: getattr(args, name) for name in ("fade", "rounds", "strengths") if getattr(args, name) is not None}
+    served = {
+        name: getattr(args, name)
+        for name in ("structure_cutoff", "rounds", "structure_scales")
+        if getattr(args, name) is not None
+    }
     if served:
         finished = replace(finished, config={**finished.config, "network": _served(finished.config, served)})
     folder = args.models or SHIPPED
@@ -75,12 +79,14 @@ def _served(config: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, 
 
     Raises SystemExit for a classifier, which paints nothing, and for values that the network refuses.
     """
+    flags = ", ".join(f"--{name.replace('_', '-')}" for name in changes)
     if config["kind"] != ModelKind.COLORCNN:
-        raise SystemExit(f"--{', --'.join(changes)}: for quantizers only")
+        raise SystemExit(f"{flags}: for quantizers only")
     try:
-        return ColorCNNConfig.from_json({**config["network"], **changes}).to_json()
+        network = ColorCNNConfig.from_json(config["network"]).to_json()
+        return ColorCNNConfig.from_json({**network, **changes}).to_json()
     except ValueError as error:
-        raise SystemExit(f"--{', --'.join(changes)}: {error}") from None
+        raise SystemExit(f"{flags}: {error}") from None
 
 
 def _entry(finished: FinishedRun, stored: Checkpoint, name: str, results: Mapping[str, Any]) -> ModelEntry:
@@ -180,6 +186,7 @@ def _parser() -> argparse.ArgumentParser:
     add_models_flag(parser)
     parser.add_argument("--reader", help="runs of training.train_joint: name of the classifier that learned with it")
     parser.add_argument(
+        "--structure-cutoff",
         "--fade",
         type=int,
         nargs=2,
@@ -190,6 +197,7 @@ def _parser() -> argparse.ArgumentParser:
         "--rounds", type=numbers.FROM_ZERO, help="quantizers: of k-means for the color centers (default: as trained)"
     )
     parser.add_argument(
+        "--structure-scales",
         "--strengths",
         type=numbers.WEIGHT,
         nargs="+",

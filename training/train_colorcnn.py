@@ -75,7 +75,7 @@ def started_from(registry: Registry, name: str) -> ColorCNN:
     published = registry.load(name, torch.device("cpu"))
     if not isinstance(published, ColorCNN):
         raise SystemExit(f"{name} is not a quantizer that is served")
-    network = build_colorcnn(replace(published.config, fade=None, strengths=(1.0,)))
+    network = build_colorcnn(replace(published.config, structure_cutoff=None, structure_scales=(1.0,)))
     network.load_state_dict(published.state_dict())
     return network
 

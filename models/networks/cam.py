@@ -1,4 +1,4 @@
-"""Class activation maps: Zhou et al., "Learning Deep Features for Discriminative Localization", CVPR 2016."""
+"""Class activation maps (CAM): Zhou et al., "Learning Deep Features for Discriminative Localization", CVPR 2016."""
 
 import torch
 from torch import Tensor
@@ -7,14 +7,14 @@ from models.networks.classifiers import Classifier
 
 
 def class_activation_maps(network: Classifier, images: Tensor, classes: Tensor) -> Tensor:
-    """Where in each image the classifier sees a class.
+    """Compute where in each image the classifier finds a class.
 
-    The map of a class is the sum of the last stage's channels weighted as in the linear layer; as pooling is an
-    average, its mean is the logit less the bias. It is then scaled so that its least value is 0 and its largest 1.
+    The map of a class is the sum of the last stage's channels, weighted as in the linear layer. Pooling is an average,
+    so the mean of the map is the logit minus the bias. The map is then scaled to a minimum of 0 and a maximum of 1.
 
     Args:
         images: (B, 3, H, W) float32 in [0, 1].
-        classes: (B,) int64, the class of each image.
+        classes: (B,) int64, one class for each image.
 
     Returns:
         (B, h, w) float32 in [0, 1] at the resolution of the last stage; zeros where a map is flat.

@@ -1,4 +1,4 @@
-"""Color centers: a short, deterministic k-means (Lloyd 1982) on a batch of pixel sets, on whatever device they are."""
+"""Color centers: a short, deterministic k-means (Lloyd, 1982) on a batch of pixel sets, on any device."""
 
 from typing import NamedTuple
 
@@ -10,33 +10,34 @@ from models.networks.arg_max import arg_max_affine
 
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 ROUNDS = 8
-"""Of Lloyd's algorithm, unless asked otherwise."""
-_SMALLEST_SPREAD = 1e-6  # squared distance in [0, 1] units: a tenth of an 8-bit step, so that flat images divide safely
+"""Default number of iterations of Lloyd's algorithm."""
+# Squared distance in [0, 1] units, (a quarter of an 8-bit step)^2: the spread divides, also for flat images.
+_SMALLEST_SPREAD = 1e-6
 
 
 class Centers(NamedTuple):
-    """K colors that stand for each image's pixels, darkest first."""
+    """K colors that represent each image's pixels, darkest first."""
 
     colors: Tensor  # (B, K, 3) float32, inside the range of the pixels
-    shares: Tensor  # (B, K) float32, the fraction of the pixels nearest to each; a row sums to 1
+    shares: Tensor  # (B, K) float32, the fraction of the pixels nearest to each center; a row sums to 1
     spread: Tensor  # (B,) float32, mean squared distance of a pixel to its nearest center
 
 
 @torch.no_grad()
 def kmeans_centers(pixels: Tensor, colors: int, rounds: int = ROUNDS) -> Centers:
-    """K-means on each image's pixels from equal-count groups along the principal color axis; no randomness.
+    """Run k-means on each image's pixels, from equal-count groups along the principal color axis; no randomness.
 
-    An entry that no pixel is nearest to keeps its color, so there are always `colors` of them, not always distinct.
+    A center to which no pixel is nearest keeps its color, so there are always `colors` centers, not always distinct.
 
     Args:
         pixels: (B, N, 3) float32 in [0, 1]; a sample of the image is enough.
         colors: K >= 1.
-        rounds: of Lloyd's algorithm; 0 leaves the groups as they are.
+        rounds: iterations of Lloyd's algorithm; 0 returns the means of the groups.
     """
     with torch.autocast(pixels.device.type, enabled=False):
         pixels = pixels.float()
         centers = _along_principal_axis(pixels, colors)
-        # float64: the order in which a GPU adds must not show in the centers.
+        # float64: the order in which a GPU adds must not change the centers.
         counted = F.pad(pixels, (0, 1), value=1.0).double()
         for _ in range(rounds):
             centers = _means(_sums(counted, _nearest(pixels, centers), colors), centers)
@@ -50,32 +51,37 @@ def kmeans_centers(pixels: Tensor, colors: int, rounds: int = ROUNDS) -> Centers
 
 
 def _along_principal_axis(pixels: Tensor, colors: int) -> Tensor:
-    centerd = pixels - pixels.mean(1, keepdim=True)
-    # The eigenvector's sign is arbitrary, but the groups are the same from either end up to their order.
-    axis = torch.linalg.eigh(centerd.transpose(1, 2) @ centerd).eigenvectors[:, :, -1:]
-    ranks = (centerd @ axis).squeeze(2).argsort(dim=1, stable=True)
+    """Return the mean color of each of K groups of equal count along the principal color axis, (B, K, 3) float32."""
+    centered = pixels - pixels.mean(1, keepdim=True)
+    # The eigenvector's sign is arbitrary, but either sign gives the same groups, in opposite order.
+    axis = torch.linalg.eigh(centered.transpose(1, 2) @ centered).eigenvectors[:, :, -1:]
+    ranks = (centered @ axis).squeeze(2).argsort(dim=1, stable=True)
     ordered = pixels.gather(1, ranks.unsqueeze(2).expand_as(pixels)).double()
     count = pixels.shape[1]
     edges = torch.arange(colors + 1, device=pixels.device) * count // colors
     sums = F.pad(ordered.cumsum(1), (0, 0, 1, 0))[:, edges].diff(dim=1)
     sizes = edges.diff().view(1, -1, 1)
-    # With fewer pixels than centers some groups are empty: they take the pixel at their edge.
+    # With fewer pixels than centers some groups are empty: each takes the pixel at its edge.
     means = torch.where(sizes > 0, sums / sizes.clamp_min(1), ordered[:, edges[:-1].clamp_max(count - 1)])
     return means.float()
 
 
 def _nearest(pixels: Tensor, centers: Tensor) -> Tensor:
-    """(B, N, 3), (B, K, 3) -> (B, N) int64."""
-    # |x - c|^2 = |x|^2 - 2 (x.c - |c|^2 / 2), and |x|^2, the same for every c, moves no minimum.
+    """Return the index of the center nearest to each pixel: (B, N, 3), (B, K, 3) -> (B, N) int64."""
+    # |x - c|^2 = |x|^2 - 2 (x.c - |c|^2 / 2), and |x|^2, the same for every c, does not move the minimum.
     return arg_max_affine(pixels, centers, centers.square().sum(2, keepdim=True) / -2).long()
 
 
 def _sums(counted: Tensor, nearest: Tensor, colors: int) -> Tensor:
-    """(B, N, 4), (B, N) -> (B, K, 4): red, green and blue sums and the number of the pixels of each center, float64."""
+    """Return the red, green and blue sums and the number of the pixels of each center, (B, K, 4) float64.
+
+    counted: (B, N, 4) float64, red, green, blue and 1. nearest: (B, N) int64.
+    """
     sums = counted.new_zeros(len(counted), colors, counted.shape[2])
     return sums.scatter_add_(1, nearest.unsqueeze(2).expand_as(counted), counted)
 
 
 def _means(sums: Tensor, centers: Tensor) -> Tensor:
+    """Return the means of `sums`, (B, K, 3) float32; a center without pixels keeps its color."""
     counts = sums[..., 3:]
     return torch.where(counts > 0, (sums[..., :3] / counts.clamp_min(1)).float(), centers)

@@ -1,7 +1,7 @@
-"""Image classifiers that read (B, 3, H, W) float32 in [0, 1]; normalization happens inside.
+"""Image classifiers of (B, 3, H, W) float32 in [0, 1]; each normalizes its input itself.
 
-Each is a trunk of named stages, global average pooling and one linear layer, so that the class activation map of
-Zhou et al. (CVPR 2016) is exact: the logit of a class is the mean of its map plus the bias.
+A classifier is a trunk of named stages, global average pooling and one linear layer. This makes the class activation
+map of Zhou et al. (CVPR 2016) exact: the logit of a class is the mean of its map plus the bias.
 """
 
 from dataclasses import dataclass
@@ -19,11 +19,15 @@ CIFAR10_STD = (0.2470, 0.2435, 0.2616)
 
 @dataclass(frozen=True, kw_only=True)
 class ClassifierConfig(NetworkConfig):
-    """What it takes to build a classifier again; stored in its checkpoint.
+    """Configuration that a checkpoint stores and that the classifier is built from.
 
-    classes: number of logits. size: height and width in pixels of the images it was trained on.
-    width: channels of the first stage (`resnet9`: 64 as published on DAWNBench, 32 is the half-width form).
-    mean, std: of the training pixels per channel, in [0, 1] units.
+    architecture: name of the trunk.
+    classes: number of logits.
+    size: height and width of the training images, in pixels.
+    width: channels of the first stage; `resnet9` has 64 as published on DAWNBench, 32 in its half-width form.
+    mean, std: statistics of the training pixels per channel, in [0, 1] units.
+
+    Raises ValueError for a value out of range.
     """
 
     architecture: Literal["resnet9", "resnet18", "alexnet"]
@@ -41,11 +45,11 @@ class ClassifierConfig(NetworkConfig):
 
 
 class Classifier(nn.Module):
-    """Stages, global average pooling, linear layer.
+    """Classifier of stages, global average pooling and a linear layer.
 
         (B, 3, H, W) in [0, 1] -> normalize -> stage 1 -> ... -> stage n -> mean over H, W -> linear -> (B, classes)
 
-    `channels` and `strides` give the width of each stage's output and how many input pixels one of its cells spans.
+    channels: width of each stage's output. strides: input pixels that a cell of each stage's output spans.
     """
 
     mean: Tensor
@@ -64,7 +68,10 @@ class Classifier(nn.Module):
         self.register_buffer("std", torch.tensor(config.std).view(1, 3, 1, 1), persistent=False)
 
     def features(self, images: Tensor) -> list[Tensor]:
-        """(B, 3, H, W) float32 in [0, 1] -> the output of every stage, finest first: (B, channels[i], h_i, w_i)."""
+        """Compute the output of every stage, finest first, each (B, channels[i], h_i, w_i).
+
+        images: (B, 3, H, W) float32 in [0, 1].
+        """
         maps = []
         x = (images - self.mean) / self.std
         for stage in self.stages:
@@ -73,7 +80,7 @@ class Classifier(nn.Module):
         return maps
 
     def forward(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) float32 in [0, 1] -> logits (B, classes)."""
+        """Compute logits: (B, 3, H, W) float32 in [0, 1] -> (B, classes)."""
         return cast(Tensor, self.head(self.dropout(self.features(images)[-1].mean((2, 3)))))
 
 
@@ -86,7 +93,7 @@ class _Trunk:
 
 
 def build_classifier(config: ClassifierConfig) -> Classifier:
-    """A classifier with fresh weights from torch's global generator."""
+    """Build a classifier with fresh weights from torch's global generator."""
     return Classifier(config)
 
 
@@ -99,7 +106,7 @@ def _conv_bn_relu(inputs: int, outputs: int, *, stride: int = 1) -> nn.Sequentia
 
 
 class _Residual(nn.Module):
-    """x + body(x), then an optional ReLU; `shortcut` matches shapes where the body changes them."""
+    """Compute x + body(x), then an optional ReLU; `shortcut` matches the shapes where the body changes them."""
 
     def __init__(self, body: nn.Module, *, shortcut: nn.Module | None = None, final_relu: bool = False) -> None:
         super().__init__()
@@ -112,7 +119,7 @@ class _Residual(nn.Module):
 
 
 def _resnet9(width: int) -> _Trunk:
-    """ResNet9 of DAWNBench (Page, "How to train your ResNet", 2018); 6.6 M parameters at width 64, 1.6 M at 32."""
+    """Build ResNet9 of DAWNBench (Page, "How to train your ResNet", 2018); 6.6 M parameters at width 64."""
 
     def pooled(inputs: int, outputs: int) -> nn.Sequential:
         return nn.Sequential(_conv_bn_relu(inputs, outputs), nn.MaxPool2d(2))
@@ -131,7 +138,7 @@ def _resnet9(width: int) -> _Trunk:
 
 
 def _resnet18(width: int) -> _Trunk:
-    """ResNet18 (He et al., CVPR 2016) with the CIFAR stem: 3x3 stride 1, no max-pool; 11.2 M parameters at width 64."""
+    """Build ResNet18 (He et al., CVPR 2016) with the CIFAR stem, 3x3 stride 1; 11.2 M parameters at width 64."""
 
     def block(inputs: int, outputs: int, stride: int) -> _Residual:
         body = nn.Sequential(
@@ -155,7 +162,7 @@ def _projection(inputs: int, outputs: int, stride: int) -> nn.Sequential:
 
 
 def _alexnet(width: int) -> _Trunk:
-    """The AlexNet variant of the ColorCNN paper's code: five convolutions without batch norm; 2.25 M at width 64."""
+    """Build the AlexNet of the ColorCNN paper's code: five convolutions, no batch norm; 2.25 M parameters."""
 
     def conv(inputs: int, outputs: int, *, stride: int = 1, pool: bool = False) -> list[nn.Module]:
         layers: list[nn.Module] = [nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1), nn.ReLU(inplace=True)]

@@ -1,4 +1,4 @@
-"""Configurations of networks as JSON, as they are stored in checkpoints."""
+"""Configurations of networks, which checkpoints store as JSON."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -7,13 +7,16 @@ from typing import Any, Self
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkConfig:
-    """Base of the frozen dataclasses that say how to build a network again; their fields are JSON values or tuples."""
+    """Base of the frozen dataclasses that a network is built from; fields are JSON values, tuples or configurations."""
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values, the inverse of `from_json`."""
+        """Return plain JSON values, the inverse of `from_json`."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """Build from JSON values; unknown or missing fields raise TypeError, bad values ValueError or TypeError."""
+        """Build from JSON values.
+
+        Raises TypeError for unknown or missing fields, TypeError or ValueError for bad values.
+        """
         return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})

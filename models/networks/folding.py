@@ -1,4 +1,4 @@
-"""Fold batch normalization into the convolution before it: the same function of the images in fewer passes."""
+"""Batch normalization folded into the convolution before it: the same function of the images in fewer passes."""
 
 from itertools import pairwise
 from typing import TypeVar
@@ -10,10 +10,10 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 def fold_batch_norm(network: Network) -> Network:
-    """Fold every Conv2d that a BatchNorm2d follows in the same nn.Sequential; in place, for inference only.
+    """Fold every BatchNorm2d into the Conv2d before it in the same nn.Sequential; in place, for inference only.
 
-    The state dict changes, so load weights first. Raises ValueError for a network in training mode, whose batch norm is
-    not a constant affine map.
+    Load weights first: folding changes the names in the state dict. Raises ValueError for a network in training mode,
+    whose batch norm is not a constant affine map.
     """
     if network.training:
         raise ValueError("folding needs the running statistics: call eval() first")

@@ -1,6 +1,6 @@
 """Equations 1 and 2 of ColorCNN (Hou, Zheng and Gould, CVPR 2020), and the palette of a hard index map.
 
-Pure functions shared by every quantizing network. Shapes: B images, K palette entries, C channels (three: R, G, B).
+Every quantizing network shares these pure functions. Shapes: B images, K palette entries, C channels (three: R, G, B).
 """
 
 from typing import NamedTuple, cast
@@ -8,42 +8,43 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor
 
-_SMALLEST_MASS = 1e-8  # pixels; an entry that no pixel asks for gets the color 0 instead of 0 / 0
+_SMALLEST_MASS = 1e-8  # pixels; an entry without any probability gets the color 0 instead of 0 / 0
 
 
 class SoftResult(NamedTuple):
-    """What training sees; everything is differentiable."""
+    """Output of a network in training; every tensor is differentiable."""
 
     images: Tensor  # (B, 3, H, W) float32, equation 2; not clamped to [0, 1]
-    palette: Tensor  # (B, K, 3) float32, what the images are painted with
+    palette: Tensor  # (B, K, 3) float32, colors of the images
     probabilities: Tensor  # (B, K, H, W) float32, m of the paper; sums to 1 over K
 
 
 class HardResult(NamedTuple):
-    """What a user gets."""
+    """Output of a network in use."""
 
     indices: Tensor  # (B, H, W) int64 in [0, K)
-    palette: Tensor  # (B, K, 3) float32 in [0, 1], the plain mean of the pixels of each index; 0 where there are none
+    palette: Tensor  # (B, K, 3) float32 in [0, 1], mean of the pixels of each index; 0 where the count is 0
     counts: Tensor  # (B, K) int64, pixels of each index
 
 
 class HardPalette(NamedTuple):
-    """The palette of a hard index map."""
+    """Palette of a hard index map."""
 
-    palette: Tensor  # (B, K, C) float32, the range of the images; 0 where the count is 0
+    palette: Tensor  # (B, K, C) float32, inside the range of the images; 0 where the count is 0
     counts: Tensor  # (B, K) int64, pixels of each entry; a row sums to H * W
 
 
 def soft_palette(images: Tensor, probabilities: Tensor) -> Tensor:
-    """Equation 1: every palette entry is the mean of the pixels, weighted by the probability of that entry.
+    """Compute equation 1: each palette entry is the mean of the pixels, weighted by the probability of that entry.
 
     Args:
         images: (B, C, H, W) floating point, any range.
-        probabilities: (B, K, H, W) floating point, m of the paper: at each pixel >= 0 and summing to 1 over K.
+        probabilities: (B, K, H, W) floating point, m of the paper: >= 0, summing to 1 over K at each pixel.
 
     Returns:
-        (B, K, C) float32, inside the range of the images. Computed in float32 under autocast too: a sum over a whole
-        image does not survive 8 bits of mantissa.
+        (B, K, C) float32, inside the range of the images.
+
+    Autocast does not apply: a sum over a whole image needs more than the 8 bits of bfloat16's mantissa.
     """
     _check_same_pixels(images, probabilities)
     with torch.autocast(images.device.type, enabled=False):
@@ -53,12 +54,12 @@ def soft_palette(images: Tensor, probabilities: Tensor) -> Tensor:
         return sums / mass.unsqueeze(-1)
 
 
-def paint(palette: Tensor, probabilities: Tensor) -> Tensor:
-    """Equation 2: every pixel is the sum of the palette entries, weighted by their probability at that pixel.
+def render_soft(palette: Tensor, probabilities: Tensor) -> Tensor:
+    """Compute equation 2: each pixel is the sum of the palette entries, weighted by their probability at that pixel.
 
     Args:
         palette: (B, K, C) floating point.
-        probabilities: (B, K, H, W) floating point, summing to 1 over K; a one-hot map paints the hard image.
+        probabilities: (B, K, H, W) floating point, summing to 1 over K; a one-hot map renders the hard image.
 
     Returns:
         (B, C, H, W) float32.
@@ -70,9 +71,9 @@ def paint(palette: Tensor, probabilities: Tensor) -> Tensor:
 
 
 def hard_palette(images: Tensor, indices: Tensor, colors: int) -> HardPalette:
-    """The plain mean of the pixels of each index, without a one-hot map of the size of B x K x H x W.
+    """Compute the mean of the pixels of each index, without a one-hot map of B x K x H x W values.
 
-    Sums are float64: float32 stops counting at 2^24 pixels, and the order in which a GPU adds must not show in the
+    Sums are float64: float32 stops counting at 2^24 pixels, and the order in which a GPU adds must not change the
     8-bit palette.
 
     Args:
@@ -90,7 +91,7 @@ def hard_palette(images: Tensor, indices: Tensor, colors: int) -> HardPalette:
 
 
 def render_hard(palette: Tensor, indices: Tensor) -> Tensor:
-    """What a user gets: every pixel is the palette entry of its index, rounded to 8 bits.
+    """Render an index map: each pixel is the palette entry of its index, rounded to 8 bits.
 
     Args:
         palette: (B, K, 3) float32 in [0, 1].

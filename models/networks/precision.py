@@ -1,10 +1,10 @@
-"""Which arithmetic a device is quick at."""
+"""Arithmetic that a device computes fast."""
 
 import torch
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """Whether products of bfloat16 are faster there than those of float32: not where they are only emulated."""
+    """Whether the device multiplies bfloat16 in hardware, and so faster than float32."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return bool(torch.cpu.get_capabilities().get("avx512_bf16"))

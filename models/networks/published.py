@@ -1,7 +1,7 @@
 """ColorCNN as published: Hou, Zheng and Gould, "Learning to Structure an Image with Few Colors", CVPR 2020.
 
-The reproduction of the paper, one network for each number of colors. Widths, head and constants are those of the
-authors' code (hou-yz/color_distillation); the network that is served is another one, see `colorcnn.py`.
+This module reproduces the paper, with one network for each number of colors. Widths, head and constants follow the
+authors' code (hou-yz/color_distillation). The served network is a different one, see `colorcnn.py`.
 """
 
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.networks.config import NetworkConfig
-from models.networks.palette import HardResult, SoftResult, hard_palette, paint, soft_palette
+from models.networks.palette import HardResult, SoftResult, hard_palette, render_soft, soft_palette
 
-# The normalization of the authors' code for CIFAR-10.
+# Normalization for CIFAR-10 in the authors' code.
 PUBLISHED_MEAN = (0.4914, 0.4822, 0.4465)
 PUBLISHED_STD = (0.2023, 0.1994, 0.2010)
 
@@ -24,11 +24,15 @@ _SHORTEST_SIDE = 16  # pixels: four max-pools leave at least one cell
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedConfig(NetworkConfig):
-    """What it takes to build the network again; stored in its checkpoint.
+    """Configuration that a checkpoint stores and that the network is built from.
 
-    colors: K, the number of palette entries, 2 to 256. width: channels of the finest level, 64 in the paper.
-    color_norm: the palette of a soft image has its contrast divided by this. jitter: standard deviation of the random
-    brightness of a soft image, in units of `std`. mean, std: of the training pixels per channel, in [0, 1] units.
+    colors: K, the number of palette entries, 2 to 256.
+    width: channels of the finest level, 64 in the paper.
+    color_norm: divisor of the contrast of a soft image's palette.
+    jitter: standard deviation of the random brightness of a soft image, in units of `std`.
+    mean, std: statistics of the training pixels per channel, in [0, 1] units.
+
+    Raises ValueError for a value out of range.
     """
 
     colors: int
@@ -48,7 +52,7 @@ class PublishedConfig(NetworkConfig):
 
 
 class PublishedColorCNN(nn.Module):
-    """ColorCNN with its U-Net; 13.4 M parameters at width 64.
+    """ColorCNN on a U-Net; 13.4 M parameters at width 64.
 
         x (B, 3, H, W) -> normalize -> U-Net -> 1x1, ReLU, 1x1 -> softmax -> m (B, K, H, W)
                                                                   |-> soft: t = weighted means of x       (equation 1)
@@ -74,20 +78,20 @@ class PublishedColorCNN(nn.Module):
         self.register_buffer("std", torch.tensor(config.std), persistent=False)
 
     def soft(self, images: Tensor, generator: torch.Generator | None = None) -> SoftResult:
-        """The image for training: every pixel a mixture of all palette entries (equations 1 and 2).
+        """Quantize for training: each pixel is a mixture of all palette entries (equations 1 and 2).
+
+        The palette is that of equation 1, with its contrast divided by `color_norm` and its brightness shifted.
 
         Args:
             images: (B, 3, H, W) float32 in [0, 1].
-            generator: source of the brightness jitter, one number for the whole batch; None means no jitter.
-
-        The palette is that of equation 1 with its contrast divided by `color_norm` and its brightness shifted.
+            generator: source of the brightness shift, one number for the whole batch; None means no shift.
         """
         probabilities = self.index_logits(images).float().softmax(dim=1)
-        palette = self._pressed(soft_palette(images, probabilities), generator)
-        return SoftResult(paint(palette, probabilities), palette, probabilities)
+        palette = self._color_norm_and_jitter(soft_palette(images, probabilities), generator)
+        return SoftResult(render_soft(palette, probabilities), palette, probabilities)
 
     def hard(self, images: Tensor) -> HardResult:
-        """The image for use: each pixel has one index, each palette entry is the plain mean of its pixels.
+        """Quantize for use: each pixel has one index, each palette entry is the mean of its pixels.
 
         Args:
             images: (B, 3, H, W) float32 in [0, 1].
@@ -97,24 +101,24 @@ class PublishedColorCNN(nn.Module):
             return HardResult(indices, *hard_palette(images, indices, self.config.colors))
 
     def index_logits(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) float32 in [0, 1] -> (B, K, H, W), the logits of m."""
+        """Compute the logits of m: (B, 3, H, W) float32 in [0, 1] -> (B, K, H, W)."""
         height, width = images.shape[-2:]
         missing = (0, max(0, _SHORTEST_SIDE - width), 0, max(0, _SHORTEST_SIDE - height))
         normalized = (images - _as_planes(self.mean)) / _as_planes(self.std)
-        padded = functional.pad(normalized, missing, mode="replicate")  # seen by the convolutions, not by the palette
+        padded = functional.pad(normalized, missing, mode="replicate")  # for the convolutions, not the palette
         return cast(Tensor, self.head(self.unet(padded)))[..., :height, :width]
 
-    def _pressed(self, palette: Tensor, generator: torch.Generator | None) -> Tensor:
+    def _color_norm_and_jitter(self, palette: Tensor, generator: torch.Generator | None) -> Tensor:
         """Divide the contrast around the mean and shift the brightness.
 
-        In the paper both happen in normalized units, t / color_norm + jitter * N(0, 1); this is the same in [0, 1]
-        units. Without them a soft image tells the classifier what an arg max image cannot.
+        The paper applies both in normalized units, t / color_norm + jitter * N(0, 1); this is the same in [0, 1]
+        units. They keep the network from coding in soft images what an arg max image cannot hold.
         """
-        pressed = self.mean + (palette - self.mean) / self.config.color_norm
+        flat = self.mean + (palette - self.mean) / self.config.color_norm
         if generator is None:
-            return pressed
+            return flat
         brightness = torch.randn((), generator=generator, device=generator.device).to(palette.device)
-        return pressed + self.config.jitter * brightness * self.std
+        return flat + self.config.jitter * brightness * self.std
 
 
 class UNet(nn.Module):
@@ -126,7 +130,8 @@ class UNet(nn.Module):
                            '-> 8w --> (8w + 8w) -> 4w
                                 '-> 8w
 
-    Down by 2x2 max-pools, up by bilinear interpolation. Both sides of an input must be 16 pixels or more.
+    Levels are joined by 2x2 max-pools on the way down and by bilinear interpolation on the way up. Both sides of an
+    input must be 16 pixels or more.
     """
 
     def __init__(self, *, width: int) -> None:
@@ -141,14 +146,14 @@ class UNet(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, 3, H, W) normalized -> features (B, width, H, W)."""
+        """Compute features: (B, 3, H, W) normalized -> (B, width, H, W)."""
         levels = [self.enter(x)]
         for stage in self.down:
             levels.append(stage(functional.max_pool2d(levels[-1], 2)))
         x = levels.pop()
         for stage in self.up:
             skip = levels.pop()
-            x = stage(torch.cat([skip, _grown(x, skip)], dim=1))
+            x = stage(torch.cat([skip, _upsample(x, skip)], dim=1))
         return x
 
 
@@ -159,8 +164,8 @@ def _double_conv(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-def _grown(x: Tensor, like: Tensor) -> Tensor:
-    """Twice the height and width, then zeros around it up to the size of `like`, which is one more where it is odd."""
+def _upsample(x: Tensor, like: Tensor) -> Tensor:
+    """Double the height and width, then pad with zeros to the size of `like`, which is one larger where it is odd."""
     x = functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True)
     rows, columns = like.shape[-2] - x.shape[-2], like.shape[-1] - x.shape[-1]
     return functional.pad(x, (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2))

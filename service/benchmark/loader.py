@@ -44,7 +44,7 @@ def _quantizer(loader: ModelLoader, method: str, model: str | None) -> Quantizer
     """Its first image is this one, so that no row's milliseconds hold what only happens once."""
     quantizer, colors = (CLASSICAL[method], MIN_COLORS) if model is None else _network(loader, model)
     if isinstance(quantizer, LearnedQuantizer):
-        quantizer = quantizer.by(method)
+        quantizer = quantizer.for_method(method)
     quantizer.quantize(np.arange(64 * 48 * 3, dtype=np.uint32).reshape(64, 48, 3).astype(np.uint8), colors)
     return quantizer
 

@@ -142,7 +142,7 @@ class ModelEngine:
         quantizer = CLASSICAL[selection.method] if selection.model is None else self._quantizers[selection.model]
         if not isinstance(quantizer, LearnedQuantizer):
             return quantizer
-        return replace(quantizer.by(selection.method), fidelity=selection.fidelity)
+        return replace(quantizer.for_method(selection.method), fidelity=selection.fidelity)
 
     def _recognizer(self, model: str | None) -> Recognizer:
         return self._recognizers[self.classifier(model).name]

@@ -38,7 +38,8 @@ from models.networks.colorcnn import ColorCNN
 from models.networks.published import PublishedColorCNN, PublishedConfig
 from models.palette_image import PaletteImage
 from models.quantizers.base import exact
-from models.quantizers.learned.colorcnn import LearnedQuantizer, color_sums, load_quantizer, mean_palette
+from models.quantizers.learned.colorcnn import LearnedQuantizer, load_quantizer
+from models.quantizers.learned.palette import color_sums, mean_palette
 from models.rgb import Pixels
 from models.zoo.registry import Registry
 from training.report import markdown

@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
 def measure(batch: int, side: int, turns: int) -> list[dict[str, Any]]:
     """A row for each size and number of colors: how many times as long refinement takes."""
     plain = load_quantizer(Registry.open(), MODEL, torch.device("cpu"))
-    methods = {"search": plain, "refined": plain.by(REFINED)}
+    methods = {"search": plain, "refined": plain.for_method(REFINED)}
     rows = []
     for images, colors in product((small_images(plain.size, batch), large_image(side)), COLORS):
         ways = {name: served(quantizer, images, colors) for name, quantizer in methods.items()}

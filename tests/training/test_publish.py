@@ -49,16 +49,17 @@ def test_publishing_again_with_results_changes_the_accuracy_but_not_the_weights(
     assert Registry.open(models).entry("painter").accuracy["test_top1_2"] == two["top1"]
 
 
-def test_fading_and_strengths_go_into_the_published_network(workshop: Workshop, tmp_path: Path) -> None:
+def test_the_structure_s_cutoff_and_scales_go_into_the_published_network(workshop: Workshop, tmp_path: Path) -> None:
     models = Path(shutil.copytree(workshop.models, tmp_path / "models"))
     flags = ["--models", str(models), "--run", str(workshop.runs / "painter"), "--name", "painter"]
-    publish.main([*flags, "--fade", "32", "64", "--strengths", "0.5", "1"])
+    former = publish.main([*flags, "--fade", "32", "64", "--strengths", "0.5", "1"])
+    assert publish.main([*flags, "--structure-cutoff", "32", "64", "--structure-scales", "0.5", "1"]) == former
     config = load_quantizer(Registry.open(models), "painter", torch.device("cpu")).network.config
-    assert (config.fade, config.strengths) == ((32, 64), (0.5, 1.0))
+    assert (config.structure_cutoff, config.structure_scales) == ((32, 64), (0.5, 1.0))
     with pytest.raises(SystemExit, match="for quantizers"):
-        publish.main(["--run", str(workshop.runs / "stripes"), "--name", "x", "--fade", "32", "64"])
-    with pytest.raises(SystemExit, match=r"--fade: fade must be two rising numbers"):
-        publish.main([*flags, "--fade", "64", "32"])
+        publish.main(["--run", str(workshop.runs / "stripes"), "--name", "x", "--structure-cutoff", "32", "64"])
+    with pytest.raises(SystemExit, match=r"--structure-cutoff: structure_cutoff must be two rising numbers"):
+        publish.main([*flags, "--structure-cutoff", "64", "32"])
 
 
 def test_an_unfinished_run_is_not_published(workshop: Workshop, tmp_path: Path) -> None:

@@ -104,7 +104,8 @@ class Recipe:
 
 def arguments(parser: argparse.ArgumentParser, table: Mapping[str, Any], where: object) -> list[str]:
     """A table of flags as words of a command line; SystemExit for a flag that `parser` has not, or of a wrong type."""
-    actions = {action.dest: action for action in parser._actions if action.dest not in OF_A_CALL}
+    known = [action for action in parser._actions if action.dest not in OF_A_CALL]
+    actions = {_attribute(option.lstrip("-")): action for action in known for option in action.option_strings}
     words: list[str] = []
     for key, value in table.items():
         action = actions.get(_attribute(key))

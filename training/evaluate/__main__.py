@@ -99,9 +99,9 @@ def _networks(args: argparse.Namespace, registry: Registry, device: torch.device
     networks: dict[tuple[str, str], Quantizer] = {}
     if args.quantizer:
         learned = load_quantizer(registry, args.quantizer, device)
-        searched = len(learned.network.config.strengths) > 1
+        searched = len(learned.network.config.structure_scales) > 1
         for method in args.ways or ((learned.name, ONE_PASS) if searched else (learned.name,)):
-            networks[method, args.quantizer] = learned.by(method)
+            networks[method, args.quantizer] = learned.for_method(method)
     for name in args.published:
         networks[PublishedQuantizer.name, name] = load_published(registry, name, device)
     return networks

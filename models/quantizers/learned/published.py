@@ -1,11 +1,10 @@
-"""ColorCNN as published behind the interface that all quantizers share."""
+"""ColorCNN as published, behind the interface that all quantizers share."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from models.errors import BadOption, ImageTooLarge, NotFinite, UnknownModel
 from models.names import PUBLISHED_METHOD
@@ -14,19 +13,21 @@ from models.networks.folding import fold_batch_norm
 from models.networks.published import PublishedColorCNN
 from models.palette_image import PaletteImage
 from models.quantizers.base import checked_exact
-from models.quantizers.learned.colorcnn import color_sums, mean_palette
+from models.quantizers.learned.palette import color_sums, mean_palette
+from models.rgb import Pixels
 from models.zoo.registry import Registry
 
-_MOST_PIXELS = 1 << 20  # the U-Net works at full resolution and keeps some 2 kB for each pixel
+_MOST_PIXELS = 1 << 20  # the U-Net works at full resolution and keeps some 2 kB a pixel
 
 
 @dataclass(frozen=True, eq=False)
 class PublishedQuantizer:
-    """Index map from the U-Net, palette as the mean of each index's pixels, rounded to 8 bits.
+    """Quantizer of Hou, Zheng and Gould, "Learning to Structure an Image with Few Colors", CVPR 2020.
 
-    Hou, Zheng and Gould, "Learning to Structure an Image with Few Colors", CVPR 2020. network: in eval mode, on
-    `device`; it paints one number of colors. Cost: O(n) for n pixels; four times the served network at the size of its
-    training images, and ever more above.
+    The index map comes from a U-Net; the palette is the mean of each index's pixels, rounded to 8 bits. Cost: O(n) for
+    n pixels, at the training size four times that of the served network, and increasingly more above.
+
+    network: in eval mode, on `device`; it quantizes to one number of colors.
     """
 
     network: PublishedColorCNN
@@ -34,31 +35,30 @@ class PublishedQuantizer:
     name: ClassVar[str] = PUBLISHED_METHOD
 
     @torch.inference_mode()
-    def quantize(self, pixels: NDArray[np.uint8], colors: int) -> PaletteImage:
-        """See `Quantizer.quantize`.
+    def quantize(self, pixels: Pixels, colors: int) -> PaletteImage:
+        """See `Quantizer.quantize`; as in the paper, the result may have a single color.
 
-        Raises BadOption for any number of colors but the network's, ImageTooLarge for more than 2^20 pixels. Where the
-        network gives every pixel the same index, the image has one color: so it was published. NotFinite
-        for logits that are not finite.
+        Raises BadOption for another number of colors than the network's, ImageTooLarge for more than 2^20 pixels, and
+        NotFinite where the network computes a value that is not finite.
         """
         unchanged = checked_exact(pixels, colors)
         if colors != self.network.config.colors:
-            raise BadOption(f"this network paints with {self.network.config.colors} colors only, not with {colors}")
+            raise BadOption(f"this network quantizes to {self.network.config.colors} colors only, not to {colors}")
         if unchanged is not None:
             return unchanged
         height, width = pixels.shape[:2]
         if height * width > _MOST_PIXELS:
-            raise ImageTooLarge(f"{self.name} paints at most {_MOST_PIXELS} pixels, not {width} x {height}")
+            raise ImageTooLarge(f"{self.name} quantizes at most {_MOST_PIXELS} pixels, not {width} x {height}")
         batch = torch.from_numpy(pixels[np.newaxis].copy()).to(self.device)
         logits = self.network.index_logits(batch.permute(0, 3, 1, 2).float().div(255))
         if not bool(logits.isfinite().all()):
-            raise NotFinite("the published network gave logits that are not finite")
+            raise NotFinite("the published network computed logits that are not finite")
         indices = arg_max_planes(logits)
         return mean_palette(indices[0].cpu().numpy(), color_sums(batch, indices, colors)[0].cpu().numpy())
 
 
 def load_published(registry: Registry, name: str, device: torch.device) -> PublishedQuantizer:
-    """The published network of that name, ready to paint on `device`.
+    """Load the published network of that name, ready to quantize on `device`.
 
     Raises UnknownModel, also for a model of another kind, or CorruptCheckpoint.
     """

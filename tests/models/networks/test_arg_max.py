@@ -21,10 +21,10 @@ def test_the_first_of_the_largest_planes(colors: int) -> None:
     assert torch.equal(found, logits.argmax(1).to(torch.uint8))
 
 
-@pytest.mark.parametrize("piece", [1, 1000, 1 << 18])
+@pytest.mark.parametrize("size", [1, 1000, 1 << 18])
 @pytest.mark.parametrize("colors", [2, 9, 256])
-def test_the_first_of_the_largest_products(colors: int, piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arg_max, "piece", lambda device: piece)
+def test_the_first_of_the_largest_products(colors: int, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arg_max, "chunk_size", lambda device: size)
     vectors, weights, offsets = whole_numbers(2, 77, 3), whole_numbers(2, colors, 3), whole_numbers(2, colors, 1)
     logits = torch.einsum("bnc,bkc->bkn", vectors, weights) + offsets
     assert torch.equal(arg_max_affine(vectors, weights, offsets), logits.argmax(1).to(torch.uint8))

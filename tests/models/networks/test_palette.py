@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.networks.palette import hard_palette, paint, render_hard, soft_palette
+from models.networks.palette import hard_palette, render_hard, render_soft, soft_palette
 
 
 def random_map(batch: int, colors: int, height: int, width: int) -> Tensor:
@@ -24,20 +24,20 @@ def test_soft_palette_is_the_weighted_mean_of_the_pixels() -> None:
             torch.testing.assert_close(palette[b, k], expected)
 
 
-def test_paint_mixes_the_palette() -> None:
+def test_a_soft_image_mixes_the_palette() -> None:
     palette, weights = torch.rand(2, 4, 3), random_map(2, 4, 5, 7)
     expected = sum(palette[:, k, :, None, None] * weights[:, k, None] for k in range(4))
-    torch.testing.assert_close(paint(palette, weights), expected)
+    torch.testing.assert_close(render_soft(palette, weights), expected)
 
 
-def test_an_entry_that_nothing_asks_for_is_finite_and_so_is_its_gradient() -> None:
+def test_an_entry_without_probability_is_finite_and_so_is_its_gradient() -> None:
     images = random_images(1, 4, 4)
     logits = torch.zeros(1, 2, 4, 4)
     logits[:, 1] = -1e4  # underflows to a probability of exactly 0
     logits.requires_grad_()
     weights = logits.softmax(1)
     palette = soft_palette(images, weights)
-    (gradient,) = torch.autograd.grad(paint(palette, weights).sum(), logits)
+    (gradient,) = torch.autograd.grad(render_soft(palette, weights).sum(), logits)
     assert torch.equal(palette[0, 1], torch.zeros(3))
     assert gradient.isfinite().all()
 
@@ -46,10 +46,10 @@ def test_both_are_float32_under_autocast() -> None:
     images, weights = random_images(1, 64, 64), random_map(1, 2, 64, 64)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         palette = soft_palette(images, weights)
-        painted = paint(palette, weights)
+        image = render_soft(palette, weights)
     # To the bit: bfloat16 sums would be off by 1e-3.
     assert torch.equal(palette, soft_palette(images, weights))
-    assert torch.equal(painted, paint(palette, weights))
+    assert torch.equal(image, render_soft(palette, weights))
 
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.int32, torch.int64])
@@ -79,7 +79,7 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match="differ in B, H or W"):
         hard_palette(torch.rand(2, 3, 4, 4), torch.zeros(1, 4, 4, dtype=torch.int64), 2)
     with pytest.raises(ValueError, match="differ in B or K"):
-        paint(torch.rand(1, 3, 3), torch.rand(1, 2, 4, 4))
+        render_soft(torch.rand(1, 3, 3), torch.rand(1, 2, 4, 4))
 
 
 def test_a_hard_image_has_its_palette_in_8_bits() -> None:

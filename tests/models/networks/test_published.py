@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.networks.palette import paint
+from models.networks.palette import render_soft
 from models.networks.published import PublishedColorCNN, PublishedConfig
 
 
@@ -88,7 +88,7 @@ def test_soft_is_equations_1_and_2_in_the_normalized_units_of_the_paper() -> Non
     painted = (palette[..., None, None] * m.unsqueeze(1)).sum(2)
 
     torch.testing.assert_close(soft.images, painted * std + mean)
-    torch.testing.assert_close(soft.images, paint(soft.palette, m))
+    torch.testing.assert_close(soft.images, render_soft(soft.palette, m))
 
 
 def test_color_norm_1_without_jitter_paints_with_means_of_the_image() -> None:

@@ -76,7 +76,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         save(folder, "teacher", ModelKind.CLASSIFIER, build_classifier(CONFIG)),
         save(folder, "outsider", ModelKind.CLASSIFIER, build_classifier(CONFIG)),
         save(folder, "first", ModelKind.COLORCNN, build_colorcnn(colorcnn)),
-        save(folder, "second", ModelKind.COLORCNN, lively(build_colorcnn(replace(colorcnn, strengths=(0.0, 1.0))))),
+        save(folder, "second", ModelKind.COLORCNN, lively(build_colorcnn(replace(colorcnn, structure_scales=(0.0, 1.0))))),
     ]
     defaults = {"classifier": "outsider", "colorcnn": "first"}
     (folder / "manifest.json").write_text(json.dumps({"models": entries, "defaults": defaults}))
@@ -205,7 +205,7 @@ def test_all_fidelity_paints_the_k_means_that_the_network_starts_from(
     images = np.random.default_rng(0).integers(0, 256, (6, 16, 16, 3), dtype=np.uint8)
     machine, human = [engine.choose("colorcnn", "second", 3, fidelity=fidelity) for fidelity in (0.0, 1.0)]
     kmeans = load_quantizer(Registry.open(folder), "second", torch.device("cpu"))
-    kmeans.network.config = replace(kmeans.network.config, strengths=(0.0,))
+    kmeans.network.config = replace(kmeans.network.config, structure_scales=(0.0,))
 
     quantized = [engine.quantize(image, 3, human) for image in images]
     assert quantized == [kmeans.quantize(image, 3) for image in images]

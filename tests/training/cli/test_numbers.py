@@ -48,7 +48,7 @@ def test_the_ends_of_a_range_are_in_it_and_keep_their_kind() -> None:
         (train_published, "--color-norm", "0"),
         (train_published, "--colors", "300"),
         (finetune, "--epochs", "0"),
-        (publish, "--strengths", "-1"),
+        (publish, "--rounds", "-1"),
     ],
 )
 def test_a_script_says_which_flag_is_wrong(

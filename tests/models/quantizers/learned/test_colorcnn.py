@@ -1,4 +1,4 @@
-"""models/quantizers/learned/colorcnn.py: the shared promises of quantizers, for images of any size, in tiles."""
+"""models/quantizers/learned/colorcnn.py: the promises that all quantizers share, for images of any size, in tiles."""
 
 from typing import Any
 
@@ -14,17 +14,15 @@ from torch.utils._pytree import tree_leaves
 
 from models.errors import BadOption
 from models.networks import arg_max
-from models.networks.classifiers import ClassifierConfig
-from models.networks.colorcnn import ColorCNN, ColorCNNConfig, Plan, build_colorcnn
+from models.networks.colorcnn import ColorCNN
+from models.networks.plan import Plan
 from models.quantizers.learned import colorcnn
 from models.quantizers.learned.colorcnn import LearnedQuantizer
+from tests.models.small_networks import make_colorcnn
 
 
-def make_quantizer(fade: tuple[int, int] | None = None) -> LearnedQuantizer:
-    torch.manual_seed(0)
-    encoder = ClassifierConfig(architecture="resnet9", classes=3, size=16, width=4)
-    config = ColorCNNConfig(encoder=encoder, widths=(4, 4, 4, 4), features=8, hidden=8, fade=fade)
-    return LearnedQuantizer(build_colorcnn(config).eval(), torch.device("cpu"))
+def make_quantizer(structure_cutoff: tuple[int, int] | None = None) -> LearnedQuantizer:
+    return LearnedQuantizer(make_colorcnn(structure_cutoff=structure_cutoff), torch.device("cpu"))
 
 
 QUANTIZER = make_quantizer()
@@ -40,13 +38,13 @@ def test_at_most_k_colors_of_the_image_s_own_size_each_the_mean_of_its_pixels(
     height: int, width: int, colors: int, seed: int
 ) -> None:
     pixels = make_pixels(height, width, seed)
-    painted = QUANTIZER.quantize(pixels, colors)
-    assert (painted.height, painted.width) == (height, width)
-    assert painted.colors <= colors
-    for entry in range(painted.colors):
-        mean = pixels[painted.indices == entry].mean(0)
-        assert np.abs(painted.palette[entry] - mean).max() <= 0.5 + 1e-9
-    assert painted == QUANTIZER.quantize(pixels, colors)
+    quantized = QUANTIZER.quantize(pixels, colors)
+    assert (quantized.height, quantized.width) == (height, width)
+    assert quantized.colors <= colors
+    for entry in range(quantized.colors):
+        mean = pixels[quantized.indices == entry].mean(0)
+        assert np.abs(quantized.palette[entry] - mean).max() <= 0.5 + 1e-9
+    assert quantized == QUANTIZER.quantize(pixels, colors)
 
 
 @given(colors=st.integers(2, 256), seed=st.integers(0, 9))
@@ -77,33 +75,33 @@ def test_tiles_cover_the_image_once_and_are_bounded(height: int, width: int) -> 
     assert max(sizes) <= colorcnn._TILE_PIXELS
 
 
-def test_a_batch_is_painted_as_its_images_are() -> None:
+def test_a_batch_is_quantized_as_its_images_are() -> None:
     images = np.stack([make_pixels(16, 16, seed) for seed in range(3)])
     images[2] = images[2, 0, 0]
-    for painted, pixels in zip(QUANTIZER.quantize_batch(images, 6), images, strict=True):
+    for quantized, pixels in zip(QUANTIZER.quantize_batch(images, 6), images, strict=True):
         alone = QUANTIZER.quantize(pixels, 6)
         # A batch of other size may round a tie differently.
-        assert np.mean(painted.render() != alone.render()) < 0.02
+        assert np.mean(quantized.render() != alone.render()) < 0.02
 
 
-def test_an_image_that_the_network_would_paint_blank_keeps_two_colors(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A structure that favors one index everywhere: without a second look the answer would be one flat color."""
+def test_an_image_that_the_network_would_make_flat_keeps_two_colors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A structure that favors one index everywhere gives one flat color, so k-means alone decides instead."""
     plan = ColorCNN.plan
 
-    def partial_to_one(self: ColorCNN, view: Tensor, pixels: Tensor, colors: int) -> Plan:
-        found = plan(self, view, pixels, colors)
-        assert found.structure is not None
-        found.structure[:, 0] += 1e9
-        return found
+    def favor_one_index(self: ColorCNN, view: Tensor, pixels: Tensor, colors: int) -> Plan:
+        biased = plan(self, view, pixels, colors)
+        assert biased.structure is not None
+        biased.structure[:, 0] += 1e9
+        return biased
 
-    monkeypatch.setattr(ColorCNN, "plan", partial_to_one)
+    monkeypatch.setattr(ColorCNN, "plan", favor_one_index)
     images = np.stack([make_pixels(16, 16, seed) for seed in range(2)])
-    assert [painted.colors for painted in QUANTIZER.quantize_batch(images, 2)] == [2, 2]
+    assert [quantized.colors for quantized in QUANTIZER.quantize_batch(images, 2)] == [2, 2]
     assert QUANTIZER.quantize(make_pixels(30, 50), 2).colors == 2
 
 
 class _Allocations(TorchDispatchMode):
-    """The bytes of the largest tensor that an operation makes."""
+    """Records the bytes of the largest tensor that an operation makes."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -121,12 +119,12 @@ class _Allocations(TorchDispatchMode):
 def test_memory_does_not_grow_with_pixels_times_colors(
     colors: int, structure: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At most 32 bytes for each pixel of a tile or of a batch (four numbers in float64), or the structure."""
+    """No tensor takes more than 32 bytes a pixel of a tile or a batch (four float64), or more than the structure."""
     monkeypatch.setattr(colorcnn, "_TILE_PIXELS", 5000)
     monkeypatch.setattr(colorcnn, "_SAMPLE", 1000)
-    monkeypatch.setattr("models.networks.colorcnn.piece", lambda device: 10_000)
-    monkeypatch.setattr(arg_max, "piece", lambda device: 10_000)
-    quantizer = make_quantizer(fade=(32, 64))
+    monkeypatch.setattr("models.networks.plan.chunk_size", lambda device: 10_000)
+    monkeypatch.setattr(arg_max, "chunk_size", lambda device: 10_000)
+    quantizer = make_quantizer(structure_cutoff=(32, 64))
     with _Allocations() as tiles:
         quantizer.quantize(make_pixels(300, 200), colors)
     with _Allocations() as batch:
@@ -135,26 +133,15 @@ def test_memory_does_not_grow_with_pixels_times_colors(
     assert batch.largest <= max(10 * structure, 32 * 10 * 16 * 16)
 
 
-def test_without_structure_nobody_asks_the_networks() -> None:
-    faded = make_quantizer(fade=(32, 64))
-    del faded.network.encoder, faded.network.decoder, faded.network.queries
-    assert 32 < faded.quantize(make_pixels(30, 20), 64).colors <= 64
-    assert 32 < faded.quantize_batch(make_pixels(16, 16)[np.newaxis], 64)[0].colors <= 64
-
-
-@pytest.mark.parametrize("shape", [(2, 7, 5), (1, 1, 1)])
-def test_the_sums_of_the_pixels_of_each_index(shape: tuple[int, int, int]) -> None:
-    generator = torch.Generator().manual_seed(0)
-    pixels = torch.randint(0, 256, (*shape, 3), generator=generator).to(torch.uint8)
-    indices = torch.randint(0, 4, shape, generator=generator).to(torch.uint8)
-    sums = colorcnn.color_sums(pixels, indices, 5)
-    for image, entry in np.ndindex(shape[0], 5):
-        mine = pixels[image][indices[image] == entry].long()
-        assert sums[image, entry].tolist() == [*mine.sum(0).tolist(), len(mine)]
+def test_above_the_structure_cutoff_no_network_runs() -> None:
+    quantizer = make_quantizer(structure_cutoff=(32, 64))
+    del quantizer.network.encoder, quantizer.network.decoder, quantizer.network.queries
+    assert 32 < quantizer.quantize(make_pixels(30, 20), 64).colors <= 64
+    assert 32 < quantizer.quantize_batch(make_pixels(16, 16)[np.newaxis], 64)[0].colors <= 64
 
 
 @pytest.mark.parametrize("colors", [-1, 0, 1, 257])
-def test_colors_out_of_range_are_refused(colors: int) -> None:
+def test_colors_out_of_range_are_rejected(colors: int) -> None:
     with pytest.raises(BadOption, match="2 to 256"):
         QUANTIZER.quantize(make_pixels(4, 4), colors)
 
@@ -163,21 +150,21 @@ def test_colors_out_of_range_are_refused(colors: int) -> None:
 def test_bfloat16_moves_no_more_than_a_few_pixels(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
     images = np.stack([make_pixels(16, 16, seed) for seed in range(8)])
     quantizer = make_quantizer()
-    quantizer.network.decoder.out.weight.data *= 30  # fresh weights draw hardly any structure
+    quantizer.network.decoder.out.weight.data *= 30  # fresh weights give next to no structure
     quantizer = LearnedQuantizer(quantizer.network.to(device), torch.device(device))
     indices = []
     for has in (False, True):
         monkeypatch.setattr(colorcnn, "has_bfloat16", lambda device, has=has: has)
-        indices.append(np.stack([painted.indices for painted in quantizer.quantize_batch(images, 4)]))
+        indices.append(np.stack([quantized.indices for quantized in quantizer.quantize_batch(images, 4)]))
     assert 0 < np.mean(indices[0] != indices[1]) < 0.05
 
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("colors", [2, 64])
-def test_cuda_paints_as_the_cpu_does(colors: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cuda_quantizes_as_the_cpu_does(colors: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(colorcnn, "has_bfloat16", lambda device: False)
     pixels = make_pixels(200, 300)
     device = torch.device("cuda")
-    painted = LearnedQuantizer(make_quantizer().network.to(device), device).quantize(pixels, colors)
+    quantized = LearnedQuantizer(make_quantizer().network.to(device), device).quantize(pixels, colors)
     # Convolutions add in another order there, which may turn a tie.
-    assert np.mean(painted.render() != QUANTIZER.quantize(pixels, colors).render()) < 0.01
+    assert np.mean(quantized.render() != QUANTIZER.quantize(pixels, colors).render()) < 0.01

@@ -20,21 +20,21 @@ def quantizer(request: pytest.FixtureRequest) -> PublishedQuantizer:
 
 
 def make_network(colors: int) -> PublishedColorCNN:
-    """Untrained, but the red, green and blue of a pixel decide, so that every index has pixels."""
+    """Build an untrained network whose logits depend on the color of a pixel alone, so that every index has pixels."""
     network = PublishedColorCNN(PublishedConfig(colors=colors, width=4)).eval()
     weights = torch.randn(colors, 3)
     network.index_logits = lambda images: torch.einsum("kc,bchw->bkhw", weights, images - 0.5)  # type: ignore[method-assign]
     return network
 
 
-def test_it_paints_what_the_network_says_in_the_means_of_its_pixels(quantizer: PublishedQuantizer) -> None:
+def test_indices_are_the_network_s_and_colors_the_means_of_their_pixels(quantizer: PublishedQuantizer) -> None:
     colors = quantizer.network.config.colors
-    painted = quantizer.quantize(PIXELS, colors)
+    quantized = quantizer.quantize(PIXELS, colors)
     images = torch.from_numpy(PIXELS).permute(2, 0, 1).unsqueeze(0).float().div(255)
     indices, palette, _ = quantizer.network.hard(images)
     expected = palette[0].mul(255).round()[indices[0]].numpy()
-    assert np.abs(painted.render() - expected).max() <= 1  # halves may be rounded either way
-    assert 1 < painted.colors <= colors
+    assert np.abs(quantized.render() - expected).max() <= 1  # halves may be rounded either way
+    assert 1 < quantized.colors <= colors
 
 
 def test_an_image_of_few_colors_comes_back_exactly(quantizer: PublishedQuantizer) -> None:
@@ -42,14 +42,14 @@ def test_an_image_of_few_colors_comes_back_exactly(quantizer: PublishedQuantizer
     assert np.array_equal(quantizer.quantize(pixels, quantizer.network.config.colors).render(), pixels)
 
 
-def test_other_numbers_of_colors_are_refused(quantizer: PublishedQuantizer) -> None:
-    with pytest.raises(BadOption, match="colors only, not with 3"):
+def test_other_numbers_of_colors_are_rejected(quantizer: PublishedQuantizer) -> None:
+    with pytest.raises(BadOption, match="colors only, not to 3"):
         quantizer.quantize(PIXELS, 3)
     with pytest.raises(BadOption, match="2 to 256"):
         quantizer.quantize(PIXELS, 1)
 
 
-def test_large_images_are_refused(quantizer: PublishedQuantizer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_images_are_rejected(quantizer: PublishedQuantizer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(published, "_MOST_PIXELS", 599)
     with pytest.raises(ImageTooLarge, match="at most 599 pixels, not 30 x 20"):
         quantizer.quantize(PIXELS, quantizer.network.config.colors)
