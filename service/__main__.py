@@ -60,7 +60,7 @@ def serve(settings: Settings, build: Callable[[Settings], Service] | None = None
     # Imported here because torch takes seconds; --help and a wrong setting need not wait for it.
     from service.app import build_service, create_app
     from service.http.server import Server
-    from service.inference.model_engine import NoSuchDevice
+    from service.inference.networks import NoSuchDevice
 
     try:
         service = (build or build_service)(settings)

@@ -101,7 +101,7 @@ class Service:
         if self.phase is not Phase.LOADING:  # it drains already
             return
         self.phase = Phase.READY
-        names = ",".join(entry.name for entry in self.engine.models())
+        names = ",".join(entry.name for entry in self.engine.catalog.entries)
         seconds = time.perf_counter() - started
         log.info("ready device=%s models=%s seconds=%.1f", self.engine.device, names, seconds)
         warm = await self.compression.warm()

@@ -107,7 +107,7 @@ class _State(Collector):
     def _models(self) -> Metric:
         info = InfoMetricFamily(_PREFIX + "model", "A loaded network.", labels=["name"])
         device = self._service.engine.device
-        for entry in self._service.engine.models():
+        for entry in self._service.engine.catalog.entries:
             facts = {"kind": entry.kind, "dataset": entry.dataset, "sha256": entry.sha256, "device": device}
             info.add_metric([entry.name], facts)
         return info

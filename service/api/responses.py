@@ -12,12 +12,13 @@ from starlette.responses import Response
 
 from models.codecs.bpg import Coding
 from models.evaluation import metrics
-from models.palette_image import MAX_COLORS, PaletteImage
+from models.palette_image import PaletteImage
 from models.prediction import Prediction
 from service.http.headers import header_text, server_timing
 from service.inference.compression import Compressed, Version, Wanted
-from service.inference.engine import Engine, Selection
+from service.inference.engine import Engine
 from service.inference.pipeline import Classified, DrawnMap, Quantized
+from service.inference.selection import Selection
 from service.runtime.timing import Timings
 from service.schemas.media_types import BPG, JSON, PNG
 from service.schemas.reports import (
@@ -83,27 +84,26 @@ def compress_response(result: Compressed) -> Response:
 
 def models_report(engine: Engine) -> ModelsReport:
     """What `engine` has loaded."""
-    methods = engine.methods()
-    defaults = {engine.classifier(None).name, engine.choose(methods[0], None, MAX_COLORS).model}
+    catalog = engine.catalog
     reports = [
         ModelReport(
             name=entry.name,
             kind=entry.kind,
-            default=entry.name in defaults,
+            default=catalog.is_default(entry.name),
             architecture=entry.architecture,
             dataset=entry.dataset,
             classes=list(entry.classes),
             size=entry.size,
             colors=entry.colors,
             classifier=entry.classifier,
-            fidelity=engine.supports_fidelity(entry.name),
+            fidelity=entry.name in catalog.supporting_fidelity,
             device=engine.device,
             accuracy=dict(entry.accuracy),
             sha256=entry.sha256,
         )
-        for entry in engine.models()
+        for entry in catalog.entries
     ]
-    return ModelsReport(models=reports, methods=list(methods))
+    return ModelsReport(models=reports, methods=list(catalog.methods()))
 
 
 def json_response(report: BaseModel, headers: dict[str, str]) -> Response:

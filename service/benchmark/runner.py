@@ -40,7 +40,8 @@ from service.benchmark.worker import (
 )
 from service.errors import NotDrawn, NotReady, OutOfTime, QueueFull
 from service.http.problems import INTERNAL, problem_of
-from service.inference.engine import Engine, Selection
+from service.inference.engine import Engine
+from service.inference.selection import Selection
 from service.runtime import timing
 from service.runtime.worker_process import Run
 from service.schemas.options import BenchmarkOptions
@@ -113,9 +114,9 @@ class Benchmarks:
 
         Raises UnknownMethod, UnknownModel or BadOption.
         """
-        judged = self._engine.choose(LEARNED_METHOD, options.model, MAX_COLORS)
+        judged = self._engine.catalog.select(LEARNED_METHOD, options.model, MAX_COLORS)
         settings = [self._setting(method, judged, k) for method in options.methods for k in options.colors]
-        classes = self._engine.classifier(judged.classifier).classes
+        classes = self._engine.catalog.classifier(judged.classifier).classes
         pictures = _pictures(upload.files, _truths(options.labels, len(upload.files), classes))
         conditions = Conditions(
             loader=self._loader,
@@ -129,7 +130,7 @@ class Benchmarks:
 
     def _setting(self, method: str, judged: Selection, colors: int) -> Setting:
         model = judged.model if method in LEARNED_METHODS else None
-        return Setting(method, self._engine.choose(method, model, colors, judged.classifier).model, colors)
+        return Setting(method, self._engine.catalog.select(method, model, colors, judged.classifier).model, colors)
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:

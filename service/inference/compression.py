@@ -20,7 +20,7 @@ from models.prediction import Prediction
 from models.rgb import Pixels
 from service.inference.admission import Admission, DecodeSlot, in_time
 from service.inference.encoding_worker import Files, encode_all, warm_up
-from service.inference.engine import Selection
+from service.inference.selection import Selection
 from service.inference.stages import Stages
 from service.runtime import timing
 from service.runtime.timing import Timings
@@ -129,7 +129,9 @@ class Compression:
 
         Raises the errors of `models.errors` for names, bytes and options, and OutOfTime.
         """
-        selection = self._stages.engine.choose(options.method, options.model, options.colors, fidelity=options.fidelity)
+        selection = self._stages.engine.catalog.select(
+            options.method, options.model, options.colors, fidelity=options.fidelity
+        )
         _check_options(options)
         with in_time(self._timeout), timing.started():
             return await self._compress(data, options, selection, wanted)

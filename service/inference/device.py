@@ -18,7 +18,8 @@ from models.rgb import Pixels
 from service.errors import NotReady, QueueFull
 from service.inference.batching import Batcher, Closed, Expired, Full, Limits, Ran
 from service.inference.device_errors import is_broken, is_out_of_memory, out_of_memory
-from service.inference.engine import Engine, Selection
+from service.inference.engine import Engine
+from service.inference.selection import Selection
 from service.runtime import timing
 from service.runtime.logs import request_id_here
 from service.runtime.timing import Timer

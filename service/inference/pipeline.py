@@ -15,7 +15,7 @@ from models.prediction import Prediction
 from models.report import heatmap
 from models.rgb import Pixels
 from service.inference.admission import Admission, PixelBudget, in_time
-from service.inference.engine import Selection
+from service.inference.selection import Selection
 from service.inference.stages import Stages
 from service.runtime import timing
 from service.runtime.timing import Timings
@@ -104,7 +104,9 @@ class Pipeline:
 
     async def quantize(self, data: bytes, options: QuantizeOptions) -> Quantized:
         """Paint the image in `data`; raises the errors of `models.errors` for names, bytes, options, and OutOfTime."""
-        selection = self._stages.engine.choose(options.method, options.model, options.colors, fidelity=options.fidelity)
+        selection = self._stages.engine.catalog.select(
+            options.method, options.model, options.colors, fidelity=options.fidelity
+        )
         with timing.started() as timer:
             async with self._decoded(data, options) as decoded:
                 image, recognition = await self._quantize(decoded.pixels, options, selection)
@@ -118,7 +120,7 @@ class Pipeline:
 
         Raises as `quantize` does.
         """
-        entry = self._stages.engine.classifier(options.model)
+        entry = self._stages.engine.catalog.classifier(options.model)
         index = find_class(options.cam, entry.classes)
         with timing.started() as timer:
             async with self._decoded(data, options) as decoded:

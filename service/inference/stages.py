@@ -20,7 +20,8 @@ from models.palette_image import PaletteImage
 from models.rgb import Pixels
 from service.inference.device import Device, Ranking
 from service.inference.device_errors import out_of_memory
-from service.inference.engine import Engine, Selection
+from service.inference.engine import Engine
+from service.inference.selection import Selection
 from service.runtime import timing
 from service.runtime.timing import STAGES, Stage
 from service.schemas.options import ImageOptions

@@ -11,7 +11,7 @@ import numpy as np
 from models.palette_image import PaletteImage
 from models.prediction import Prediction
 from models.rgb import Pixels
-from service.inference.engine import Selection
+from service.inference.selection import Selection
 from tests.benchmarks.batching import BATCH_MS, IMAGE_MS
 from tests.service.fake_loader import CLASSES
 from tests.service.fakes import NATIVE_SIZE, FakeEngine
@@ -30,8 +30,8 @@ class SimulatedEngine(FakeEngine):
         step = -(-256 // colors)
         return [PaletteImage(pixels[..., 1] // step, _GRAYS[::step]) for pixels in images]
 
-    def view(self, pixels: Pixels, model: str | None) -> Pixels:
+    def view(self, pixels: Pixels, classifier: str) -> Pixels:
         return pixels[:NATIVE_SIZE, :NATIVE_SIZE]
 
-    def predict(self, views: Sequence[Pixels], top_k: int, model: str | None) -> list[tuple[Prediction, ...]]:
+    def predict(self, views: Sequence[Pixels], top_k: int, classifier: str) -> list[tuple[Prediction, ...]]:
         return [tuple(Prediction(label, i, 1 / 3) for i, label in enumerate(CLASSES[:top_k])) for _ in views]

@@ -9,14 +9,13 @@ import anyio
 import numpy as np
 from numpy.typing import NDArray
 
-from models.errors import BadOption, UnknownMethod, UnknownModel
-from models.names import LEARNED_METHODS, ModelKind
+from models.names import ModelKind
 from models.palette_image import PaletteImage
 from models.prediction import Prediction
 from models.quantizers.classical.catalog import CLASSICAL
 from models.rgb import Pixels
 from models.zoo.registry import ModelEntry
-from service.inference.engine import Selection
+from service.inference.selection import Catalog, Selection
 from tests.service.fake_loader import CLASSES, FakeClassifier, gray_steps
 
 Result = TypeVar("Result")
@@ -24,7 +23,7 @@ Arguments = TypeVarTuple("Arguments")
 
 
 NATIVE_SIZE = 32
-"""Side of the images that the fake engine paints many at once."""
+"""Side of the images that the fake engine quantizes in batches."""
 
 
 def _entry(name: str, kind: ModelKind) -> ModelEntry:
@@ -39,7 +38,7 @@ def _entry(name: str, kind: ModelKind) -> ModelEntry:
         classes=() if quantizes else CLASSES,
         size=NATIVE_SIZE,
         colors=(2, 256) if quantizes else None,
-        classifier="judge" if quantizes else None,
+        classifier="brightness" if quantizes else None,
         accuracy={"top1": 0.5},
         command="none",
         card=f"checkpoints/{name}.md",
@@ -47,32 +46,35 @@ def _entry(name: str, kind: ModelKind) -> ModelEntry:
     )
 
 
-ENTRIES: Mapping[str, ModelEntry] = {
-    entry.name: entry
-    for entry in (
-        _entry("judge", ModelKind.CLASSIFIER),
-        _entry("second", ModelKind.CLASSIFIER),
-        _entry("painter", ModelKind.COLORCNN),
-    )
-}
+ENTRIES = (
+    _entry("brightness", ModelKind.CLASSIFIER),
+    _entry("second", ModelKind.CLASSIFIER),
+    _entry("gray-steps", ModelKind.COLORCNN),
+)
+MODELS = tuple(entry.name for entry in ENTRIES)
 
 
 class FakeEngine:
-    """Brightness decides: `quantize` makes equal steps of gray, `predict` says dark or light.
+    """An engine that decides by brightness: `quantize` makes equal steps of gray, `predict` returns dark or light.
 
-    may_load, may_paint: set at first; clear them and the engine waits inside `load` or `quantize`.
-    painting: set while a thread is inside `quantize`. broken, bug: raised by `load` and by `quantize` when set.
-    seconds: that painting takes at least. painted: the choices that a network painted by. batches: images and colors
-    of each call of `quantize_batch`.
+    may_load, may_quantize: set at first; where a test clears them, `load` or `quantize` waits.
+    busy: set when a thread enters `quantize`. broken, bug: errors that `load` and `quantize` raise.
+    seconds: shortest duration of `quantize`. quantized: selections of the networks that ran. batches: numbers of images
+    and colors of each call of `quantize_batch`.
     """
 
     device = "cpu"
+    catalog = Catalog(
+        ENTRIES,
+        {ModelKind.CLASSIFIER: "brightness", ModelKind.COLORCNN: "gray-steps"},
+        supporting_fidelity=frozenset({"gray-steps"}),
+    )
 
     def __init__(self, seconds: float = 0.0) -> None:
         self.seconds = seconds
         self.may_load = threading.Event()
         self.may_quantize = threading.Event()
-        self.painting = threading.Event()
+        self.busy = threading.Event()
         self.may_load.set()
         self.may_quantize.set()
         self.broken: Exception | None = None
@@ -92,31 +94,8 @@ class FakeEngine:
         if self.broken:
             raise self.broken
 
-    def models(self) -> tuple[ModelEntry, ...]:
-        return tuple(ENTRIES.values())
-
-    def methods(self) -> tuple[str, ...]:
-        return (*LEARNED_METHODS, *CLASSICAL)
-
     def results(self) -> tuple[Mapping[str, Any], ...]:
         return self.measured
-
-    def choose(
-        self, method: str, model: str | None, colors: int, classifier: str | None = None, *, fidelity: float = 0.0
-    ) -> Selection:
-        if method not in self.methods():
-            raise UnknownMethod(f"no method {method}")
-        if method != "colorcnn" and fidelity:
-            raise BadOption(f"no fidelity for {method}")
-        if method in CLASSICAL:
-            return Selection(method, None, "judge")
-        return Selection(method, self._entry(ModelKind.COLORCNN, model or "painter").name, "judge", fidelity)
-
-    def classifier(self, model: str | None) -> ModelEntry:
-        return self._entry(ModelKind.CLASSIFIER, model or "judge")
-
-    def supports_fidelity(self, model: str) -> bool:
-        return model == "painter"
 
     def quantize(self, pixels: Pixels, colors: int, selection: Selection) -> PaletteImage:
         if selection.method in CLASSICAL:
@@ -124,7 +103,7 @@ class FakeEngine:
         self.quantized.append(selection)
         self.quantizing += 1
         self.most_quantizing = max(self.most_quantizing, self.quantizing)
-        self.painting.set()
+        self.busy.set()
         self.may_quantize.wait(30)
         time.sleep(self.seconds)
         self.quantizing -= 1
@@ -139,20 +118,14 @@ class FakeEngine:
         self.batches.append((len(images), colors))
         return [self.quantize(image, colors, selection) for image in images]
 
-    def view(self, pixels: Pixels, model: str | None) -> Pixels:
+    def view(self, pixels: Pixels, classifier: str) -> Pixels:
         return pixels
 
-    def predict(self, views: Sequence[Pixels], top_k: int, model: str | None) -> list[tuple[Prediction, ...]]:
+    def predict(self, views: Sequence[Pixels], top_k: int, classifier: str) -> list[tuple[Prediction, ...]]:
         return [FakeClassifier().predict(view, top_k) for view in views]
 
-    def activation_map(self, view: Pixels, index: int, model: str | None) -> NDArray[np.float32]:
+    def activation_map(self, view: Pixels, index: int, classifier: str) -> NDArray[np.float32]:
         return FakeClassifier().activation_map(view, index)
-
-    def _entry(self, kind: ModelKind, name: str) -> ModelEntry:
-        entry = ENTRIES.get(name)
-        if entry is None or entry.kind != kind:
-            raise UnknownModel(f"no {kind} {name}")
-        return entry
 
 
 async def in_thread(function: Callable[[*Arguments], Result], *args: *Arguments) -> Result:

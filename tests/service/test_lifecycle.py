@@ -15,13 +15,13 @@ from models.quantizers.classical.catalog import CLASSICAL
 from models.rgb import Pixels
 from service.app import create_app
 from service.benchmark.runner import Benchmarks
-from service.inference.engine import Selection
+from service.inference.selection import Selection
 from service.lifecycle import Phase, Service
 from service.runtime.worker_process import WorkerProcess
 from service.settings import Settings
 from tests.service.clients import fake_app, fake_service, loaded, problem, ready, running, samples, value
 from tests.service.fake_loader import FakeLoader
-from tests.service.fakes import ENTRIES, NATIVE_SIZE, FakeEngine, in_thread
+from tests.service.fakes import MODELS, NATIVE_SIZE, FakeEngine, in_thread
 from tests.service.images import PHOTO, ramp
 from tests.service.inference.test_device import responses_of
 from tests.service.processes import workers_of
@@ -216,12 +216,12 @@ async def test_the_end_of_the_lifespan_drains(app: FastAPI) -> None:
 async def test_models_says_what_is_loaded(client: AsyncClient) -> None:
     report = (await client.get("/models")).json()
 
-    assert [model["name"] for model in report["models"]] == list(ENTRIES)
-    assert [model["name"] for model in report["models"] if model["default"]] == ["judge", "painter"]
+    assert [model["name"] for model in report["models"]] == list(MODELS)
+    assert [model["name"] for model in report["models"] if model["default"]] == ["brightness", "gray-steps"]
     assert report["methods"] == ["colorcnn", "colorcnn_one_pass", "colorcnn_refined", *CLASSICAL]
     painter = report["models"][2]
     assert painter == {
-        "name": "painter",
+        "name": "gray-steps",
         "kind": "colorcnn",
         "default": True,
         "architecture": "none",
@@ -229,7 +229,7 @@ async def test_models_says_what_is_loaded(client: AsyncClient) -> None:
         "classes": [],
         "size": 32,
         "colors": [2, 256],
-        "classifier": "judge",
+        "classifier": "brightness",
         "fidelity": True,
         "device": "cpu",
         "accuracy": {"top1": 0.5},

@@ -10,7 +10,7 @@ from service.inference.model_engine import ModelEngine
 from service.runtime.timing import STAGES
 from service.settings import Settings
 from tests.service.clients import fake_app, loaded, running, samples, value
-from tests.service.fakes import ENTRIES, NATIVE_SIZE, FakeEngine
+from tests.service.fakes import MODELS, NATIVE_SIZE, FakeEngine
 from tests.service.images import PHOTO, encoded, ramp
 from tests.service.waiting import PATIENCE
 
@@ -104,7 +104,7 @@ async def test_what_the_device_did_at_once_is_counted(client: AsyncClient, engin
     async with anyio.create_task_group() as tasks:
         for content in (PHOTO, NATIVE_SIZED, NATIVE_SIZED):
             tasks.start_soon(lambda content: client.post("/quantize", content=content), content)
-            assert await anyio.to_thread.run_sync(engine.painting.wait, PATIENCE)
+            assert await anyio.to_thread.run_sync(engine.busy.wait, PATIENCE)
         with anyio.fail_after(PATIENCE):
             while app.state.service.device.waiting < 2:
                 await anyio.sleep(0.002)
@@ -142,9 +142,9 @@ async def test_models_are_told_once_they_are_loaded(app: FastAPI, engine: FakeEn
     told = [dict(labels) for name, labels in ready if name == "model_info"]
     assert value(loading, "ready") == 0 and value(ready, "ready") == 1
     assert not [name for name, _ in loading if name == "model_info"]
-    assert [label["name"] for label in told] == list(ENTRIES)
+    assert [label["name"] for label in told] == list(MODELS)
     assert told[2] == {
-        "name": "painter",
+        "name": "gray-steps",
         "kind": "colorcnn",
         "dataset": "nothing",
         "sha256": "0" * 64,

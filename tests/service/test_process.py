@@ -46,7 +46,7 @@ def test_a_photo_becomes_a_one_bit_png(client: Client) -> None:
     assert response.status_code == 200
     assert opened(response.content).size == (40, 24)
     assert response.content[24:26] == bytes([1, 3])  # one bit, palette
-    assert response.headers["x-model"] == "painter"
+    assert response.headers["x-model"] == "gray-steps"
     assert "server" not in response.headers
 
 

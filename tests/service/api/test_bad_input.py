@@ -100,7 +100,7 @@ async def test_bad_bytes(client: AsyncClient, path: str, form: bool, data: bytes
         ({"model": ""}, (422, "bad-option")),
         ({"method": "magic"}, (404, "unknown-method")),
         ({"model": "nobody"}, (404, "unknown-model")),
-        ({"model": "judge"}, (404, "unknown-model")),
+        ({"model": "brightness"}, (404, "unknown-model")),
     ],
 )
 @pytest.mark.parametrize("form", [False, True], ids=["query", "form"])
@@ -122,7 +122,7 @@ async def test_bad_options(client: AsyncClient, form: bool, options: dict[str, s
         ({"top_k": "1_0"}, (422, "bad-option")),
         ({"cam": ""}, (422, "bad-option")),
         ({"colors": "2"}, (422, "bad-option")),
-        ({"model": "painter"}, (404, "unknown-model")),
+        ({"model": "gray-steps"}, (404, "unknown-model")),
     ],
 )
 async def test_bad_options_of_classify(client: AsyncClient, options: dict[str, str], expected: tuple[int, str]) -> None:

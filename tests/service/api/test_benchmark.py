@@ -59,13 +59,13 @@ async def test_rows_go_through_images_then_methods_then_colors(client: AsyncClie
 
     places = [(row["image"], row["method"], row["colors"]) for row in response["rows"]]
     assert places == [(name, how, k) for name in ("a.png", "b.png") for how in ("colorcnn", "octree") for k in (2, 4)]
-    assert (response["model"], response["classifier"]) == ("painter", "judge")
+    assert (response["model"], response["classifier"]) == ("gray-steps", "brightness")
     assert {row["model"] for row in response["rows"] if row["method"] == "octree"} == {None}
 
 
 async def test_both_ways_of_the_network_are_of_the_model_that_is_asked_for(client: AsyncClient) -> None:
     rows = (await report(client, DRAWING, methods="colorcnn,colorcnn_one_pass,octree", colors="3"))["rows"]
-    assert [row["model"] for row in rows] == ["painter", "painter", None]
+    assert [row["model"] for row in rows] == ["gray-steps", "gray-steps", None]
 
 
 async def test_a_row_is_measured_on_the_file(client: AsyncClient) -> None:
@@ -160,7 +160,7 @@ async def test_labels_by_name_or_index(client: AsyncClient, labels: str | list[s
         ({"methods": "octree,"}, (422, "bad-option"), "methods"),
         ({"methods": "octree,octree"}, (422, "bad-option"), "once"),
         ({"methods": ["octree", "octree"]}, (422, "bad-option"), "once"),
-        ({"model": "judge"}, (404, "unknown-model"), "judge"),
+        ({"model": "brightness"}, (404, "unknown-model"), "brightness"),
         ({"colors": "1"}, (422, "bad-option"), "from 2 to 256"),
         ({"colors": "2,257"}, (422, "bad-option"), "257"),
         ({"colors": "2,two"}, (422, "bad-option"), "two"),
@@ -263,7 +263,7 @@ async def test_the_headers_of_the_sheet(client: AsyncClient) -> None:
     assert int(response.headers["x-colors"]) == len(image.getcolors(1 << 24) or ())
     bits = 8 * len(response.content) / (image.width * image.height)
     assert float(response.headers["x-bits-per-pixel"]) == pytest.approx(bits, abs=1e-4)
-    assert response.headers["x-model"] == "painter"
+    assert response.headers["x-model"] == "gray-steps"
     assert response.headers["vary"] == "Accept"
     assert response.headers["server-timing"].startswith("decode;dur=")
 
@@ -633,7 +633,7 @@ async def test_methods_of_the_path(client: AsyncClient) -> None:
 def summary(method: str, colors: int | None, quality: int | None, **values: float | None) -> dict[str, Any]:
     return {
         "method": method,
-        "model": "painter" if method == "colorcnn" else None,
+        "model": "gray-steps" if method == "colorcnn" else None,
         "colors": colors,
         "quality": quality,
         "images": 10000,
@@ -653,11 +653,11 @@ MEASURED = {
     "dataset": "<b>toys</b>",
     "split": "test",
     "images": 10000,
-    "classifier": "judge",
-    "quantizer": "painter",
-    "sha256": {"judge": "0" * 64, "painter": "0" * 64},
+    "classifier": "brightness",
+    "quantizer": "gray-steps",
+    "sha256": {"brightness": "0" * 64, "gray-steps": "0" * 64},
     "top1_original": 0.9045,
-    "seeds": {"judge": 7, "painter": 8},
+    "seeds": {"brightness": 7, "gray-steps": 8},
     "command": "python -m training.evaluate --out results/toys.json",
     "commit": "c0ffee",
     "hardware": "2 CPU cores",
@@ -698,9 +698,17 @@ async def test_the_page_of_stored_results(client: AsyncClient) -> None:
     assert all(address.startswith("#") for address in page.addresses)
     assert (page.tags.count("svg"), page.tags.count("b")) == (4, 0)
     assert {"71.2", "-19.2", "-10.4", "quality 5", "exact"} < {*page.cells}
-    facts = ("Protocol A", "10,000", MEASURED["command"], "c0ffee", "2 CPU cores", "2.13.0+cpu", "judge 7, painter 8")
+    facts = (
+        "Protocol A",
+        "10,000",
+        MEASURED["command"],
+        "c0ffee",
+        "2 CPU cores",
+        "2.13.0+cpu",
+        "brightness 7, gray-steps 8",
+    )
     assert all(str(fact) in response.text for fact in facts)
-    assert "painter 000000000000<" in response.text  # twelve digits of its hash
+    assert "gray-steps 000000000000<" in response.text  # twelve digits of its hash
 
 
 @pytest.mark.usefixtures("measured")

@@ -24,10 +24,10 @@ async def test_predictions_come_best_first(client: AsyncClient) -> None:
     report = response.json()
     chances = [prediction["probability"] for prediction in report["predictions"]]
     assert response.headers["content-type"] == "application/json"
-    assert (report["model"], report["cam"], report["notes"]) == ("judge", None, [])
+    assert (report["model"], report["cam"], report["notes"]) == ("brightness", None, [])
     assert report["predictions"][0].keys() == {"label", "index", "probability"}
     assert chances == sorted(chances, reverse=True)
-    assert response.headers["x-model"] == "judge"
+    assert response.headers["x-model"] == "brightness"
     assert response.headers["server-timing"].startswith("decode;dur=")
 
 

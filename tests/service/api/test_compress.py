@@ -90,10 +90,10 @@ async def test_the_rest_of_the_report(client: AsyncClient) -> None:
     response = await report(client, colors="3", background="#000000")
 
     assert {name: response[name] for name in response if name not in (*VERSIONS, "files")} == {
-        "model": "painter",
+        "model": "gray-steps",
         "method": "colorcnn",
         "fidelity": 0.0,
-        "classifier": "judge",
+        "classifier": "brightness",
         "width": 40,
         "height": 24,
         "colors": 3,
@@ -126,7 +126,7 @@ async def test_the_headers_are_the_same_in_all_media_types(client: AsyncClient, 
     size = len((await post(client, PHOTO, colors="2")).content)
     headers = (await post(client, PHOTO, accept, colors="2")).headers
 
-    assert (headers["x-model"], headers["x-colors"], headers["vary"]) == ("painter", "2", "Accept")
+    assert (headers["x-model"], headers["x-colors"], headers["vary"]) == ("gray-steps", "2", "Accept")
     assert float(headers["x-bits-per-pixel"]) == pytest.approx(8 * size / (40 * 24), abs=1e-4)
     assert (headers["x-label-before"], headers["x-label-after"]) == ("dark", "dark")
     assert headers["server-timing"].startswith("decode;dur=")

@@ -26,7 +26,7 @@ CONFIG: Mapping[str, Any] = {
     "checks": {"positive_data_acceptance": {"expected-statuses": ["2xx"]}},
 }
 FORM = "multipart/form-data"
-CHOICES = {"model": ["painter"], "method": ["colorcnn"], "cam": ["top", *CLASSES], "mode": ["plain", "auto"]}
+CHOICES = {"model": ["gray-steps"], "method": ["colorcnn"], "cam": ["top", *CLASSES], "mode": ["plain", "auto"]}
 """What goes with any other option, of the names that GET /models has."""
 
 images = st.sampled_from([encoded(ramp(9, 6), kind) for kind in ("PNG", "JPEG", "BPG")])
@@ -69,7 +69,7 @@ def _narrow(path: str, options: dict[str, Any]) -> None:
         if name == "methods":
             schema["items"]["enum"] = ["octree", "median_cut"]
         elif (path, name) == ("/classify", "model"):
-            schema["enum"] = ["judge", "second"]
+            schema["enum"] = ["brightness", "second"]
         elif name in CHOICES and schema["type"] == "string":
             schema["enum"] = CHOICES[name]
 

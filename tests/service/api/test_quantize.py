@@ -54,7 +54,7 @@ async def test_the_range_of_colors(client: AsyncClient, colors: str) -> None:
 async def test_defaults_are_four_colors_of_the_network(client: AsyncClient) -> None:
     response = await quantize(client)
 
-    assert (response.headers["x-colors"], response.headers["x-model"]) == ("4", "painter")
+    assert (response.headers["x-colors"], response.headers["x-model"]) == ("4", "gray-steps")
     assert response.content[24] == 2
 
 
@@ -81,7 +81,7 @@ async def test_json_says_everything(client: AsyncClient) -> None:
     assert report.pop("bits_per_pixel") == 8 * len(png) / (40 * 24)
     recognition = report.pop("recognition")
     assert report == {
-        "model": "painter",
+        "model": "gray-steps",
         "method": "colorcnn",
         "fidelity": 0.0,
         "width": 40,
@@ -90,7 +90,7 @@ async def test_json_says_everything(client: AsyncClient) -> None:
         "counts": expected.counts().tolist(),
         "notes": [],
     }
-    assert (recognition["model"], recognition["kept"]) == ("judge", True)
+    assert (recognition["model"], recognition["kept"]) == ("brightness", True)
     assert recognition["before"].keys() == {"label", "index", "probability"}
 
 
@@ -123,7 +123,7 @@ async def test_classical_methods_use_no_model(client: AsyncClient, method: str) 
 
 
 async def test_a_model_can_be_named(client: AsyncClient) -> None:
-    assert (await quantize(client, model="painter")).headers["x-model"] == "painter"
+    assert (await quantize(client, model="gray-steps")).headers["x-model"] == "gray-steps"
 
 
 @pytest.mark.parametrize(("fidelity", "value"), [("0", 0.0), ("0.25", 0.25), ("1", 1.0)])

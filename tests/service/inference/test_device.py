@@ -16,7 +16,7 @@ from models.rgb import Pixels
 from service.errors import NotReady, QueueFull
 from service.inference.batching import Closed
 from service.inference.device import Device
-from service.inference.engine import Selection
+from service.inference.selection import Selection
 from service.runtime import timing
 from service.runtime.logs import request_id_here
 from service.runtime.timing import Timings
@@ -55,7 +55,7 @@ async def responses_of(app: FastAPI, engine: FakeEngine, requests: Sequence[Requ
         await loaded(app)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(post, -1, PHOTO, 2, "0")
-            assert await anyio.to_thread.run_sync(engine.painting.wait, PATIENCE)
+            assert await anyio.to_thread.run_sync(engine.busy.wait, PATIENCE)
             for number, (pixels, colors, fidelity) in enumerate(requests):
                 tasks.start_soon(post, number, encoded(pixels), colors, fidelity)
                 await queued(app.state.service.device, number + 1)
@@ -106,14 +106,14 @@ async def test_images_are_classified_together_whatever_their_size(engine: FakeEn
         sizes.append(len(views))
         if len(sizes) == 1:
             anyio.from_thread.run(blocked.wait)
-        return predict(views, 1, None)
+        return predict(views, 1, "brightness")
 
     engine.predict = counting  # type: ignore[assignment,method-assign]
     views = [np.full((2, size, 3), 10 * size, np.uint8) for size in range(1, 7)]
     found: dict[int, list[float]] = {}
 
     async def ask(first: int, last: int) -> None:
-        rankings = await device.predict(views[first:last], 1, "judge")
+        rankings = await device.predict(views[first:last], 1, "brightness")
         found[first] = [best.probability for (best,) in rankings]
 
     async with device.serving(), anyio.create_task_group() as tasks:
@@ -125,7 +125,7 @@ async def test_images_are_classified_together_whatever_their_size(engine: FakeEn
         await queued(device, 3)
         blocked.set()
 
-    alone = [best.probability for (best,) in predict(views, 1, None)]
+    alone = [best.probability for (best,) in predict(views, 1, "brightness")]
     assert sizes == [1, 5]
     assert found == {0: alone[:1], 1: alone[1:3], 3: alone[3:4], 4: alone[4:6]}
 
@@ -136,19 +136,19 @@ async def test_a_line_in_the_log_names_every_request_of_the_batch(engine: FakeEn
 
     def noting(views: Sequence[Pixels], *_: object) -> object:
         named.append(request_id_here.get())
-        return predict(views, 1, None)
+        return predict(views, 1, "brightness")
 
     engine.predict = noting  # type: ignore[assignment,method-assign]
 
     async def ask(request_id: str | None) -> None:
         request_id_here.set(request_id)
-        await device.predict([ramp()], 1, "judge")
+        await device.predict([ramp()], 1, "brightness")
 
     async with device.serving():
         async with anyio.create_task_group() as tasks:  # all submit before the device's task has its turn
             for request_id in ("one", None, "two"):
                 tasks.start_soon(ask, request_id)
-        await device.predict([ramp()], 1, "judge")
+        await device.predict([ramp()], 1, "brightness")
 
     assert named == ["one,two", ""]
 
@@ -185,7 +185,7 @@ async def test_a_client_that_leaves_takes_its_image_out_of_the_queue(app: FastAP
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(post)
-            assert await anyio.to_thread.run_sync(engine.painting.wait, PATIENCE)
+            assert await anyio.to_thread.run_sync(engine.busy.wait, PATIENCE)
             tasks.start_soon(lambda: exchange(app, "/quantize", "image/png", leave=leave, sent=sent))
             await queued(app.state.service.device, 1)
             leave.set()
@@ -211,7 +211,7 @@ async def test_shutting_down_finishes_what_is_on_the_device_and_in_the_queue(app
 
             for _ in range(2):
                 tasks.start_soon(post)
-            assert await anyio.to_thread.run_sync(engine.painting.wait, PATIENCE)
+            assert await anyio.to_thread.run_sync(engine.busy.wait, PATIENCE)
             await queued(app.state.service.device, 1)
             tasks.start_soon(anyio.to_thread.run_sync, engine.may_quantize.set)
         while len(responses) < 2:
@@ -227,7 +227,7 @@ async def test_a_wait_that_is_too_long_is_answered_503(engine: FakeEngine) -> No
         await loaded(app)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(lambda: client.post("/quantize", content=PHOTO))
-            assert await anyio.to_thread.run_sync(engine.painting.wait, PATIENCE)
+            assert await anyio.to_thread.run_sync(engine.busy.wait, PATIENCE)
             refused = await client.post("/classify", content=PHOTO)
             engine.may_quantize.set()
 
@@ -239,10 +239,10 @@ async def test_a_full_queue_and_one_that_is_not_served_are_problems(engine: Fake
     settings = Settings(queue_size=1, compress_queue_size=1)
     device, views = Device(engine, settings), [ramp()]
     with pytest.raises(NotReady, match="shutting down") as caught:
-        await device.predict(views, 1, "judge")
+        await device.predict(views, 1, "brightness")
     assert isinstance(caught.value.__cause__, Closed)
 
-    selection = engine.choose("colorcnn", None, 2)
+    selection = engine.catalog.select("colorcnn", None, 2)
     engine.may_quantize.clear()
     async with device.serving(), anyio.create_task_group() as tasks:
         for _ in range(3):
@@ -250,7 +250,7 @@ async def test_a_full_queue_and_one_that_is_not_served_are_problems(engine: Fake
             await checkpoint()
         await queued(device, 2)
         with pytest.raises(QueueFull, match="as much work as it can hold"):
-            await device.predict(views, 1, "judge")
+            await device.predict(views, 1, "brightness")
         engine.may_quantize.set()
 
 
@@ -268,7 +268,7 @@ async def test_an_image_that_is_painted_with_others_is_read_in_the_same_go(
 
 
 async def test_waiting_and_working_are_timed_apart(engine: FakeEngine) -> None:
-    device, selection = Device(engine, Settings()), engine.choose("colorcnn", None, 2)
+    device, selection = Device(engine, Settings()), engine.catalog.select("colorcnn", None, 2)
     measured: list[Timings] = []
 
     async def quantize() -> None:

@@ -1,4 +1,4 @@
-"""The real engine, around tiny networks with fresh weights: names, defaults, loading."""
+"""The engine of the service, around tiny networks with fresh weights: loading, defaults, results."""
 
 import json
 from dataclasses import replace
@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from models.errors import BadOption, CorruptCheckpoint, UnknownMethod, UnknownModel
+from models.errors import CorruptCheckpoint, UnknownModel
 from models.evaluation.compare import Setting
-from models.names import LEARNED_METHODS, ModelKind
+from models.names import ModelKind
 from models.networks.classifiers import ClassifierConfig, build_classifier
 from models.networks.colorcnn import ColorCNN, ColorCNNConfig, build_colorcnn
 from models.networks.published import PublishedColorCNN, PublishedConfig
@@ -25,8 +25,9 @@ from models.zoo import checkpoint
 from models.zoo.checkpoint import Checkpoint, Provenance
 from models.zoo.registry import Registry
 from service.benchmark.loader import ModelLoader
-from service.inference.engine import Selection
-from service.inference.model_engine import ModelEngine, NoSuchDevice, pick_device
+from service.inference.model_engine import ModelEngine
+from service.inference.networks import NoSuchDevice, pick_device
+from service.inference.selection import Selection
 from tests.service.images import ramp
 
 CONFIG = ClassifierConfig(architecture="resnet9", classes=3, size=16, width=2)
@@ -57,7 +58,7 @@ def save(folder: Path, name: str, kind: ModelKind, network: nn.Module) -> dict[s
 
 
 def lively(network: ColorCNN) -> ColorCNN:
-    """Fresh weights draw hardly any structure, and answer the same to everything; these do not."""
+    """Scale fresh weights up: as they are, they draw hardly any structure and classify every image alike."""
     network.decoder.out.weight.data *= 150
     network.encoder.head.weight.data *= 1000
     return network
@@ -65,9 +66,9 @@ def lively(network: ColorCNN) -> ColorCNN:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two classifiers, of which the second is the default, and two quantizers trained against the first.
+    """Two classifiers, the second one the default, and two quantizers trained against the first.
 
-    The second quantizer can be painted with at two strengths of its structure, of which one is none at all.
+    The second quantizer has two structure scales, one of them 0.
     """
     folder = tmp_path_factory.mktemp("models")
     torch.manual_seed(0)
@@ -76,7 +77,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         save(folder, "teacher", ModelKind.CLASSIFIER, build_classifier(CONFIG)),
         save(folder, "outsider", ModelKind.CLASSIFIER, build_classifier(CONFIG)),
         save(folder, "first", ModelKind.COLORCNN, build_colorcnn(colorcnn)),
-        save(folder, "second", ModelKind.COLORCNN, lively(build_colorcnn(replace(colorcnn, structure_scales=(0.0, 1.0))))),
+        save(
+            folder, "second", ModelKind.COLORCNN, lively(build_colorcnn(replace(colorcnn, structure_scales=(0.0, 1.0))))
+        ),
     ]
     defaults = {"classifier": "outsider", "colorcnn": "first"}
     (folder / "manifest.json").write_text(json.dumps({"models": entries, "defaults": defaults}))
@@ -91,25 +94,25 @@ def engine(folder: Path) -> ModelEngine:
 
 
 def test_everything_is_loaded(engine: ModelEngine) -> None:
-    assert [entry.name for entry in engine.models()] == ["teacher", "outsider", "first", "second"]
-    assert engine.methods() == ("colorcnn", "colorcnn_one_pass", "colorcnn_refined", *CLASSICAL)
+    assert [entry.name for entry in engine.catalog.entries] == ["teacher", "outsider", "first", "second"]
+    assert engine.catalog.methods() == ("colorcnn", "colorcnn_one_pass", "colorcnn_refined", *CLASSICAL)
     assert engine.device == "cpu"
 
 
-def test_loading_warms_up_with_what_requests_bring(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_loading_warms_up_with_the_shapes_of_requests(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[tuple[int, ...], int]] = []
     quantize, quantize_batch = LearnedQuantizer.quantize, LearnedQuantizer.quantize_batch
 
-    def watched(self: LearnedQuantizer, pixels: NDArray[np.uint8], colors: int) -> PaletteImage:
+    def recording(self: LearnedQuantizer, pixels: NDArray[np.uint8], colors: int) -> PaletteImage:
         seen.append((pixels.shape, colors))
         return quantize(self, pixels, colors)
 
-    def watched_batch(self: LearnedQuantizer, images: NDArray[np.uint8], colors: int) -> list[PaletteImage]:
+    def recording_batch(self: LearnedQuantizer, images: NDArray[np.uint8], colors: int) -> list[PaletteImage]:
         seen.append((images.shape, colors))
         return quantize_batch(self, images, colors)
 
-    monkeypatch.setattr(LearnedQuantizer, "quantize", watched)
-    monkeypatch.setattr(LearnedQuantizer, "quantize_batch", watched_batch)
+    monkeypatch.setattr(LearnedQuantizer, "quantize", recording)
+    monkeypatch.setattr(LearnedQuantizer, "quantize_batch", recording_batch)
     ModelEngine(folder, device="cpu").load()
     for colors in (2, 256):
         assert seen.count(((1, 16, 16, 3), colors)) == seen.count(((64, 16, 16, 3), colors)) == 2
@@ -117,18 +120,16 @@ def test_loading_warms_up_with_what_requests_bring(folder: Path, monkeypatch: py
 
 
 def test_defaults_are_those_of_the_manifest(engine: ModelEngine) -> None:
-    """The judge of a quantizer is the classifier it was trained against, not the default one."""
-    assert engine.classifier(None).name == "outsider"
-    assert engine.choose("colorcnn", None, 4) == Selection("colorcnn", "first", "teacher")
-    assert engine.choose("octree", None, 4) == Selection("octree", None, "outsider")
+    assert engine.catalog.defaults == {ModelKind.CLASSIFIER: "outsider", ModelKind.COLORCNN: "first"}
+    assert engine.catalog.supporting_fidelity == {"second"}
 
 
 def test_defaults_can_be_set(folder: Path) -> None:
     engine = ModelEngine(folder, device="cpu", default_classifier="teacher", default_colorcnn="second")
     engine.load()
 
-    assert engine.classifier(None).name == "teacher"
-    assert engine.choose("colorcnn", None, 4).model == "second"
+    assert engine.catalog.classifier(None).name == "teacher"
+    assert engine.catalog.select("colorcnn", None, 4).model == "second"
 
 
 @pytest.mark.parametrize(
@@ -139,71 +140,40 @@ def test_a_default_that_is_not_there_fails_the_start(folder: Path, defaults: dic
         ModelEngine(folder, device="cpu", **defaults).load()
 
 
-def test_unknown_names_list_the_known_ones(engine: ModelEngine) -> None:
-    with pytest.raises(UnknownMethod, match="colorcnn, colorcnn_one_pass, colorcnn_refined, median_cut"):
-        engine.choose("magic", None, 4)
-    with pytest.raises(UnknownModel, match="first, second"):
-        engine.choose("colorcnn", "teacher", 4)
-    with pytest.raises(UnknownModel, match="teacher, outsider"):
-        engine.classifier("first")
-
-
-def test_a_classical_method_takes_no_model(engine: ModelEngine) -> None:
-    with pytest.raises(BadOption, match="leave out `model`"):
-        engine.choose("octree", "first", 4)
-    with pytest.raises(UnknownModel):
-        engine.choose("octree", "nobody", 4)
-
-
 @pytest.mark.parametrize(("method", "model"), [("colorcnn", "second"), ("median_cut", None)])
 def test_quantize(engine: ModelEngine, method: str, model: str | None) -> None:
-    image = engine.quantize(ramp(), 5, engine.choose(method, model, 5))
+    image = engine.quantize(ramp(), 5, engine.catalog.select(method, model, 5))
 
     assert (image.height, image.width) == ramp().shape[:2]
     assert image.colors <= 5
 
 
-def test_fidelity_is_for_networks_of_several_strengths(engine: ModelEngine) -> None:
-    names = [entry.name for entry in engine.models()]
-    assert [name for name in names if engine.supports_fidelity(name)] == ["second"]
-    assert engine.choose("colorcnn", "second", 4, fidelity=0.25) == Selection("colorcnn", "second", "teacher", 0.25)
-    assert engine.choose("colorcnn", "first", 4, fidelity=0.0) == Selection("colorcnn", "first", "teacher")
-    with pytest.raises(BadOption, match=r"'first' heeds no `fidelity`; leave it out\. Models that do: second"):
-        engine.choose("colorcnn", None, 4, fidelity=0.25)
-
-
 def test_one_pass_is_the_same_network_without_its_search(engine: ModelEngine, folder: Path) -> None:
-    selection = engine.choose("colorcnn_one_pass", "second", 3)
+    selection = engine.catalog.select("colorcnn_one_pass", "second", 3)
     assert selection == Selection("colorcnn_one_pass", "second", "teacher")
     assert engine.native_size(selection) == 16 and not engine._quantizer(selection).search  # type: ignore[attr-defined]
-    assert engine._quantizer(engine.choose("colorcnn", "second", 3)).search  # type: ignore[attr-defined]
+    assert engine._quantizer(engine.catalog.select("colorcnn", "second", 3)).search  # type: ignore[attr-defined]
     loaded = [ModelLoader(folder, "cpu").quantizer(Setting(name, "second")) for name in ("colorcnn", selection.method)]
     assert [quantizer.search for quantizer in loaded] == [True, False]  # type: ignore[attr-defined]
 
 
 def test_refined_is_the_same_network_with_each_image_refined(engine: ModelEngine, folder: Path) -> None:
-    selection = engine.choose("colorcnn_refined", "second", 3)
+    selection = engine.catalog.select("colorcnn_refined", "second", 3)
     assert selection == Selection("colorcnn_refined", "second", "teacher")
     loaded = [ModelLoader(folder, "cpu").quantizer(Setting(name, "second")) for name in ("colorcnn", selection.method)]
-    plain = engine._quantizer(engine.choose("colorcnn", "second", 3))
+    plain = engine._quantizer(engine.catalog.select("colorcnn", "second", 3))
     for refined, other in ((engine._quantizer(selection), plain), (loaded[1], loaded[0])):
         assert isinstance(refined, LearnedQuantizer) and refined.search and refined.refinement
         assert isinstance(other, LearnedQuantizer) and not other.refinement
         assert refined.quantize(ramp(), 3) == engine.quantize(ramp(), 3, selection)
 
 
-@pytest.mark.parametrize("method", ["colorcnn_one_pass", "colorcnn_refined", *CLASSICAL])
-def test_fidelity_is_for_the_search_alone(engine: ModelEngine, method: str) -> None:
-    with pytest.raises(BadOption, match=f"{method}' heeds no `fidelity`; leave it out, or ask for 'colorcnn'"):
-        engine.choose(method, None, 4, fidelity=0.25)
-
-
-def test_all_fidelity_paints_the_k_means_that_the_network_starts_from(
+def test_full_fidelity_is_the_k_means_that_the_network_starts_from(
     engine: ModelEngine, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search, "_FLOOR", 0.0)  # under which an untrained classifier's answers all lie
+    monkeypatch.setattr(search, "_FLOOR", 0.0)  # every probability of an untrained classifier is below the usual one
     images = np.random.default_rng(0).integers(0, 256, (6, 16, 16, 3), dtype=np.uint8)
-    machine, human = [engine.choose("colorcnn", "second", 3, fidelity=fidelity) for fidelity in (0.0, 1.0)]
+    machine, human = [engine.catalog.select("colorcnn", "second", 3, fidelity=fidelity) for fidelity in (0.0, 1.0)]
     kmeans = load_quantizer(Registry.open(folder), "second", torch.device("cpu"))
     kmeans.network.config = replace(kmeans.network.config, structure_scales=(0.0,))
 
@@ -225,8 +195,8 @@ def test_predict_and_the_map_of_a_class(engine: ModelEngine) -> None:
 
 
 @pytest.mark.parametrize(("model", "fidelity"), [("first", 0.0), ("second", 0.0), ("second", 1.0)])
-def test_a_batch_is_painted_as_its_images_are(engine: ModelEngine, model: str, fidelity: float) -> None:
-    selection = engine.choose("colorcnn", model, 4, fidelity=fidelity)
+def test_a_batch_is_quantized_as_its_images_are(engine: ModelEngine, model: str, fidelity: float) -> None:
+    selection = engine.catalog.select("colorcnn", model, 4, fidelity=fidelity)
     images = [ramp(16, 16) // part for part in (1, 2, 3)]
 
     assert engine.native_size(selection) == 16
@@ -235,11 +205,11 @@ def test_a_batch_is_painted_as_its_images_are(engine: ModelEngine, model: str, f
         assert np.mean(quantized.render() != engine.quantize(image, 4, selection).render()) < 0.02
 
 
-def test_a_batch_is_read_as_its_images_are(engine: ModelEngine) -> None:
+def test_a_batch_is_classified_as_its_images_are(engine: ModelEngine) -> None:
     views = [ramp(16, 16) // part for part in (1, 2, 3)]
 
-    for view, ranking in zip(views, engine.predict(views, 3, None), strict=True):
-        (alone,) = engine.predict([view], 3, None)
+    for view, ranking in zip(views, engine.predict(views, 3, "teacher"), strict=True):
+        (alone,) = engine.predict([view], 3, "teacher")
         assert [one.index for one in ranking] == [one.index for one in alone]
         assert [one.probability for one in ranking] == pytest.approx([one.probability for one in alone])
 
@@ -277,35 +247,27 @@ def test_a_device_that_is_not_there_is_refused() -> None:
         pick_device("cuda:99")
 
 
-def test_published_networks_are_a_method_of_their_own(tmp_path: Path) -> None:
+def test_published_networks_are_loaded_too(tmp_path: Path) -> None:
     torch.manual_seed(0)
     colorcnn = ColorCNNConfig(encoder=CONFIG, widths=(2, 2, 2, 2), features=2, hidden=2)
     entries = [
         save(tmp_path, "teacher", ModelKind.CLASSIFIER, build_classifier(CONFIG)),
         save(tmp_path, "ours", ModelKind.COLORCNN, build_colorcnn(colorcnn)),
         save(tmp_path, "two", ModelKind.COLORCNN_PUBLISHED, PublishedColorCNN(PublishedConfig(colors=2, width=2))),
-        save(tmp_path, "other", ModelKind.CLASSIFIER, build_classifier(CONFIG)),
     ]
-    entries.append({**entries[2], "name": "two-other", "classifier": "other"})
     defaults = {"classifier": "teacher", "colorcnn": "ours", "colorcnn-published": "two"}
     (tmp_path / "manifest.json").write_text(json.dumps({"models": entries, "defaults": defaults}))
     engine = ModelEngine(tmp_path, device="cpu")
     engine.load()
-    assert engine.methods()[:4] == (*LEARNED_METHODS, "colorcnn_published")
-    selection = engine.choose("colorcnn_published", None, 2)
-    assert (
-        selection == engine.choose("colorcnn_published", "two", 2) == Selection("colorcnn_published", "two", "teacher")
+
+    selection = engine.catalog.select("colorcnn_published", None, 2)
+    quantized = engine.quantize(ramp(), 2, selection)
+    assert quantized.colors <= 2
+    assert (engine.native_size(selection), engine.native_size(engine.catalog.select("colorcnn", "ours", 2))) == (
+        None,
+        16,
     )
-    assert selection.on_device and engine.quantize(ramp(), 2, selection).colors <= 2
-    assert (engine.native_size(selection), engine.native_size(engine.choose("colorcnn", "ours", 2))) == (None, 16)
     with pytest.raises(ValueError, match="one image at a time"):
         engine.quantize_batch([ramp()], 2, selection)
-    with pytest.raises(BadOption, match="there is one for 2"):
-        engine.choose("colorcnn_published", None, 3)
-    with pytest.raises(BadOption, match="'colorcnn_published' heeds no `fidelity`"):
-        engine.choose("colorcnn_published", None, 2, fidelity=1.0)
-    assert engine.choose("colorcnn_published", None, 2, "other").model == "two-other"
-    with pytest.raises(UnknownModel, match="loaded are two, two-other"):
-        engine.choose("colorcnn_published", "ours", 2)
     quantizer = ModelLoader(tmp_path, "cpu").quantizer(Setting(selection.method, selection.model))
-    assert quantizer.quantize(ramp(), 2) == engine.quantize(ramp(), 2, selection)
+    assert quantizer.quantize(ramp(), 2) == quantized

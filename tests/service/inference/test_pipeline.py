@@ -33,7 +33,7 @@ async def start_quantizing(
 
     tasks.start_soon(post)
     with anyio.fail_after(PATIENCE):
-        await anyio.to_thread.run_sync(engine.painting.wait, PATIENCE)
+        await anyio.to_thread.run_sync(engine.busy.wait, PATIENCE)
 
 
 async def in_flight(app: FastAPI, requests: int) -> None:

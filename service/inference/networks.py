@@ -1,0 +1,81 @@
+"""Loading and warming of the networks behind a registry's models: one loader for each kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import numpy as np
+import torch
+
+from models.errors import ColorCNNError
+from models.names import ModelKind
+from models.quantizers.base import MAX_COLORS, MIN_COLORS
+from models.quantizers.learned.colorcnn import LearnedQuantizer, load_quantizer
+from models.quantizers.learned.published import PublishedQuantizer, load_published
+from models.recognizer import Recognizer, load_recognizer
+from models.rgb import Pixels
+from models.zoo.registry import ModelEntry, Registry
+
+Network = Recognizer | LearnedQuantizer | PublishedQuantizer
+
+_LOADERS: Mapping[ModelKind, Callable[[Registry, str, torch.device], Network]] = MappingProxyType(
+    {
+        ModelKind.CLASSIFIER: load_recognizer,
+        ModelKind.COLORCNN: load_quantizer,
+        ModelKind.COLORCNN_PUBLISHED: load_published,
+    }
+)
+
+# Batch sizes that networks are warmed with: one image, the two views of a request to /quantize, a full batch. Each
+# other size costs its first request some 10 ms on one core.
+_WARM_BATCHES = (1, 2, 64)
+_WARM_PHOTO = (256, 512)
+_WARM_THUMBNAIL = (64, 48)
+
+
+class NoSuchDevice(ColorCNNError):
+    """COLORCNN_DEVICE asks for a device that torch does not see."""
+
+
+def pick_device(name: str) -> torch.device:
+    """Return the torch device for a setting; "auto" is CUDA where there is one, else the CPU. Raises NoSuchDevice."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(name)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise NoSuchDevice(f"COLORCNN_DEVICE is {name}, but torch sees {torch.cuda.device_count()} CUDA devices.")
+    return device
+
+
+def load_network(registry: Registry, entry: ModelEntry, device: torch.device) -> Network:
+    """Load the network of `entry` on `device`. Raises CorruptCheckpoint."""
+    return _LOADERS[entry.kind](registry, entry.name, device)
+
+
+def warm(network: Network, entry: ModelEntry) -> None:
+    """Run a network once on the shapes of common requests: memory is allocated and kernels are selected now."""
+    if isinstance(network, Recognizer):
+        _warm_classifier(network)
+        return
+    for colors in sorted(set(entry.colors or (MIN_COLORS, MAX_COLORS))):
+        if isinstance(network, LearnedQuantizer):
+            _warm_quantizer(network, colors)
+        else:
+            network.quantize(_noise(*_WARM_THUMBNAIL), colors)
+
+
+def _warm_classifier(classifier: Recognizer) -> None:
+    for count in _WARM_BATCHES:
+        classifier.rank_batch(_noise(count, classifier.size, classifier.size), 1)
+    classifier.activation_map(_noise(*_WARM_THUMBNAIL), 0)
+
+
+def _warm_quantizer(quantizer: LearnedQuantizer, colors: int) -> None:
+    quantizer.quantize(_noise(*_WARM_PHOTO), colors)
+    for count in _WARM_BATCHES:
+        quantizer.quantize_batch(_noise(count, quantizer.size, quantizer.size), colors)
+
+
+def _noise(*shape: int) -> Pixels:
+    return np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)

@@ -1,0 +1,147 @@
+"""Selection of models and methods by the names that requests use. No network is needed to select one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from models.errors import BadOption, UnknownMethod, UnknownModel
+from models.names import LEARNED_METHOD, LEARNED_METHODS, PUBLISHED_METHOD, ModelKind
+from models.quantizers.classical.catalog import CLASSICAL
+from models.zoo.registry import ModelEntry
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A quantizer and the classifier that reads its images, with every default filled in.
+
+    method: name of the quantization method. model: name of the method's network; None for a classical method.
+    classifier: name of the classifier that reads the image before and after. fidelity: 0 for an image that the
+    classifier reads best, 1 for one that is closest to the original; 0 where the network does not support it.
+
+    Raises ValueError for a fidelity outside [0, 1].
+    """
+
+    method: str
+    model: str | None
+    classifier: str
+    fidelity: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.fidelity <= 1:
+            raise ValueError(f"fidelity must be from 0 to 1, not {self.fidelity}")
+
+    @property
+    def on_device(self) -> bool:
+        """Whether a network quantizes."""
+        return self.model is not None
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """The models that are loaded, the default ones, and what a request may select among them.
+
+    entries: models in the order of the manifest. defaults: for each kind, the name of the model that serves requests
+    without a model. supporting_fidelity: names of the networks that support a fidelity above 0.
+
+    Raises UnknownModel where a default names no model of its kind.
+    """
+
+    entries: tuple[ModelEntry, ...] = ()
+    defaults: Mapping[ModelKind, str] = field(default_factory=lambda: MappingProxyType({}))
+    supporting_fidelity: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        for kind, name in self.defaults.items():
+            self._entry(kind, name)
+
+    def methods(self) -> tuple[str, ...]:
+        """Return the names of the quantization methods, the default one first."""
+        published = [PUBLISHED_METHOD] if self._of_kind(ModelKind.COLORCNN_PUBLISHED) else []
+        return (*LEARNED_METHODS, *published, *CLASSICAL)
+
+    def classifier(self, name: str | None) -> ModelEntry:
+        """Return the classifier of that name, or for None the default one. Raises UnknownModel."""
+        return self._entry(ModelKind.CLASSIFIER, name)
+
+    def is_default(self, name: str) -> bool:
+        """Return whether requests without a model get this one."""
+        return name in self.defaults.values()
+
+    def select(
+        self, method: str, model: str | None, colors: int, classifier: str | None = None, *, fidelity: float = 0.0
+    ) -> Selection:
+        """Check the names of a request and fill in the defaults.
+
+        Args:
+            method: one of `methods`.
+            model: name of a network for the method; None for the default one.
+            colors: number of colors, which decides among the published networks.
+            classifier: name of the classifier that a published network was trained against; None for the classifier of
+                the default quantizer.
+            fidelity: 0 to 1.
+
+        Raises:
+            UnknownMethod, UnknownModel: nothing has that name.
+            BadOption: the method or the network does not support the model, the colors or the fidelity.
+        """
+        if method not in self.methods():
+            raise UnknownMethod(f"There is no method {method!r:.80}; the methods are {', '.join(self.methods())}.")
+        if fidelity and method != LEARNED_METHOD:
+            raise BadOption(
+                f"The method {method!r} does not support `fidelity`; leave it out, or ask for {LEARNED_METHOD!r}."
+            )
+        if method in LEARNED_METHODS:
+            return self._select_learned(method, model, fidelity)
+        if method == PUBLISHED_METHOD:
+            return self._select_published(model, colors, classifier)
+        return self._select_classical(method, model)
+
+    def _select_learned(self, method: str, model: str | None, fidelity: float) -> Selection:
+        entry = self._entry(ModelKind.COLORCNN, model)
+        if fidelity and entry.name not in self.supporting_fidelity:
+            known = _names(entry for entry in self.entries if entry.name in self.supporting_fidelity)
+            raise BadOption(
+                f"The model {entry.name!r} does not support `fidelity`; leave it out. Models that do: {known}."
+            )
+        return Selection(method, entry.name, self._classifier_of(entry), fidelity)
+
+    def _select_published(self, model: str | None, colors: int, classifier: str | None) -> Selection:
+        """Select the network of that name, or the one trained against `classifier`; either must be for `colors`."""
+        candidates = [self._entry(ModelKind.COLORCNN_PUBLISHED, model)] if model else self._trained_against(classifier)
+        for entry in candidates:
+            if entry.colors == (colors, colors):
+                return Selection(PUBLISHED_METHOD, entry.name, self._classifier_of(entry))
+        known = ", ".join(f"{entry.colors[0]}" for entry in candidates if entry.colors) or "none"
+        raise BadOption(f"{PUBLISHED_METHOD} needs a network for each number of colors; there is one for {known}.")
+
+    def _select_classical(self, method: str, model: str | None) -> Selection:
+        if model is not None:
+            self._entry(ModelKind.COLORCNN, model)
+            raise BadOption(f"The method {method!r} uses no model; leave out `model`, or ask for {LEARNED_METHOD!r}.")
+        return Selection(method, None, self.classifier(None).name)
+
+    def _trained_against(self, classifier: str | None) -> list[ModelEntry]:
+        classifier = classifier or self._entry(ModelKind.COLORCNN, None).classifier
+        return [entry for entry in self._of_kind(ModelKind.COLORCNN_PUBLISHED) if entry.classifier == classifier]
+
+    def _classifier_of(self, quantizer: ModelEntry) -> str:
+        return quantizer.classifier or self.classifier(None).name
+
+    def _of_kind(self, kind: ModelKind) -> list[ModelEntry]:
+        return [entry for entry in self.entries if entry.kind == kind]
+
+    def _entry(self, kind: ModelKind, name: str | None) -> ModelEntry:
+        if name is None and kind not in self.defaults:
+            raise UnknownModel(f"There is no default {kind} model.")
+        name = name or self.defaults[kind]
+        known = self._of_kind(kind)
+        for entry in known:
+            if entry.name == name:
+                return entry
+        raise UnknownModel(f"There is no {kind} model {name!r:.80}; loaded are {_names(known)}.")
+
+
+def _names(entries: Iterable[ModelEntry]) -> str:
+    return ", ".join(entry.name for entry in entries) or "none"

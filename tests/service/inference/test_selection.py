@@ -1,0 +1,137 @@
+"""Selection by name, without a network: defaults, unknown names, and what methods support."""
+
+from dataclasses import replace
+
+import pytest
+
+from models.errors import BadOption, UnknownMethod, UnknownModel
+from models.names import LEARNED_METHODS, ModelKind
+from models.quantizers.classical.catalog import CLASSICAL
+from models.zoo.registry import ModelEntry
+from service.inference.selection import Catalog, Selection
+
+
+def entry(name: str, kind: ModelKind, colors: int | None = None) -> ModelEntry:
+    """A classifier, a quantizer trained against the classifier "teacher", or a published one for so many colors."""
+    quantizes = kind is not ModelKind.CLASSIFIER
+    return ModelEntry(
+        name=name,
+        file=f"{name}.safetensors",
+        sha256="0" * 64,
+        kind=kind,
+        architecture="none",
+        dataset="none",
+        classes=() if quantizes else ("cat", "dog"),
+        size=16,
+        colors=((colors, colors) if colors else (2, 256)) if quantizes else None,
+        classifier="teacher" if quantizes else None,
+        accuracy={},
+        command="none",
+        card=f"{name}.md",
+        results=None,
+    )
+
+
+ENTRIES = (
+    entry("teacher", ModelKind.CLASSIFIER),
+    entry("outsider", ModelKind.CLASSIFIER),
+    entry("first", ModelKind.COLORCNN),
+    entry("second", ModelKind.COLORCNN),
+)
+DEFAULTS = {ModelKind.CLASSIFIER: "outsider", ModelKind.COLORCNN: "first"}
+CATALOG = Catalog(ENTRIES, DEFAULTS, frozenset({"second"}))
+
+_TWO = entry("two", ModelKind.COLORCNN_PUBLISHED, colors=2)
+_FOR_OUTSIDER = replace(entry("two-outsider", ModelKind.COLORCNN_PUBLISHED, colors=2), classifier="outsider")
+WITH_PUBLISHED = Catalog((*ENTRIES, _TWO, _FOR_OUTSIDER), DEFAULTS)
+
+
+def test_the_default_method_comes_first() -> None:
+    assert CATALOG.methods() == ("colorcnn", "colorcnn_one_pass", "colorcnn_refined", *CLASSICAL)
+
+
+def test_the_classifier_of_a_network_is_the_one_it_was_trained_against() -> None:
+    assert CATALOG.select("colorcnn", None, 4) == Selection("colorcnn", "first", "teacher")
+
+
+def test_the_classifier_of_a_classical_method_is_the_default_one() -> None:
+    assert CATALOG.classifier(None).name == "outsider"
+    assert CATALOG.select("octree", None, 4) == Selection("octree", None, "outsider")
+
+
+@pytest.mark.parametrize("method", LEARNED_METHODS)
+def test_every_learned_method_uses_the_same_networks(method: str) -> None:
+    assert CATALOG.select(method, "second", 3) == Selection(method, "second", "teacher")
+
+
+@pytest.mark.parametrize(("kind", "name"), [(ModelKind.CLASSIFIER, "first"), (ModelKind.COLORCNN, "nobody")])
+def test_a_default_must_be_a_model_of_its_kind(kind: ModelKind, name: str) -> None:
+    with pytest.raises(UnknownModel, match=name):
+        Catalog(ENTRIES, {kind: name})
+
+
+def test_a_model_is_the_default_or_not() -> None:
+    assert [entry.name for entry in ENTRIES if CATALOG.is_default(entry.name)] == ["outsider", "first"]
+
+
+def test_an_empty_catalog_has_no_default() -> None:
+    with pytest.raises(UnknownModel, match="no default colorcnn model"):
+        Catalog().select("colorcnn", None, 4)
+
+
+def test_unknown_names_list_the_known_ones() -> None:
+    with pytest.raises(UnknownMethod, match="colorcnn, colorcnn_one_pass, colorcnn_refined, median_cut"):
+        CATALOG.select("magic", None, 4)
+    with pytest.raises(UnknownModel, match="first, second"):
+        CATALOG.select("colorcnn", "teacher", 4)
+    with pytest.raises(UnknownModel, match="teacher, outsider"):
+        CATALOG.classifier("first")
+
+
+def test_a_classical_method_uses_no_model() -> None:
+    with pytest.raises(BadOption, match="leave out `model`"):
+        CATALOG.select("octree", "first", 4)
+    with pytest.raises(UnknownModel):
+        CATALOG.select("octree", "nobody", 4)
+
+
+def test_fidelity_is_for_networks_that_support_it() -> None:
+    assert CATALOG.select("colorcnn", "second", 4, fidelity=0.25) == Selection("colorcnn", "second", "teacher", 0.25)
+    assert CATALOG.select("colorcnn", "first", 4, fidelity=0.0) == Selection("colorcnn", "first", "teacher")
+    with pytest.raises(BadOption, match=r"'first' does not support `fidelity`; leave it out\. Models that do: second"):
+        CATALOG.select("colorcnn", None, 4, fidelity=0.25)
+
+
+@pytest.mark.parametrize("method", ["colorcnn_one_pass", "colorcnn_refined", "colorcnn_published", *CLASSICAL])
+def test_fidelity_is_for_the_method_with_a_search(method: str) -> None:
+    with pytest.raises(BadOption, match=f"{method}' does not support `fidelity`; leave it out, or ask for 'colorcnn'"):
+        WITH_PUBLISHED.select(method, None, 4, fidelity=0.25)
+
+
+def test_fidelity_is_a_fraction() -> None:
+    with pytest.raises(ValueError, match=r"not 1\.5"):
+        Selection("colorcnn", "second", "teacher", 1.5)
+
+
+def test_published_networks_are_a_method_of_their_own() -> None:
+    assert WITH_PUBLISHED.methods()[:4] == (*LEARNED_METHODS, "colorcnn_published")
+    selection = WITH_PUBLISHED.select("colorcnn_published", None, 2)
+    assert selection == WITH_PUBLISHED.select("colorcnn_published", "two", 2)
+    assert selection == Selection("colorcnn_published", "two", "teacher")
+    assert selection.on_device and not WITH_PUBLISHED.select("octree", None, 2).on_device
+
+
+def test_a_published_network_is_found_by_its_classifier() -> None:
+    assert WITH_PUBLISHED.select("colorcnn_published", None, 2, "outsider").model == "two-outsider"
+    with pytest.raises(BadOption, match="there is one for none"):
+        WITH_PUBLISHED.select("colorcnn_published", None, 2, "nobody")
+
+
+def test_a_published_network_serves_one_number_of_colors() -> None:
+    with pytest.raises(BadOption, match="there is one for 2"):
+        WITH_PUBLISHED.select("colorcnn_published", None, 3)
+
+
+def test_a_published_network_is_no_network_of_another_kind() -> None:
+    with pytest.raises(UnknownModel, match="loaded are two, two-outsider"):
+        WITH_PUBLISHED.select("colorcnn_published", "first", 2)
