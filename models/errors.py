@@ -1,8 +1,11 @@
-"""The one tree of errors. Every message is written for the person who made the request: what is wrong, what to do."""
+"""All errors that this project raises on purpose.
+
+Each message addresses the person who made the request: it states what is wrong and what to do.
+"""
 
 
 class ColorCNNError(Exception):
-    """Base of every error that this project raises on purpose."""
+    """Base class of the project's errors."""
 
 
 class BadImage(ColorCNNError):
@@ -18,24 +21,24 @@ class ImageTooLarge(ColorCNNError):
 
 
 class BadOption(ColorCNNError):
-    """An option is out of its range or not a number."""
+    """An option is out of range or not a number."""
 
 
 class UnknownModel(ColorCNNError):
-    """No checkpoint of that name is available."""
+    """No checkpoint of this name is available."""
 
 
 class UnknownMethod(ColorCNNError):
-    """No quantizer of that name is available."""
+    """No quantizer of this name is available."""
 
 
 class CodecError(ColorCNNError):
-    """The bytes are not a BPG file that is read correctly, or an image that no BPG can hold."""
+    """The bytes are not a BPG file that the codec decodes correctly, or the image does not fit a BPG file."""
 
 
 class NotFinite(ColorCNNError):
-    """A network gave values that are not finite: its weights or its device are damaged."""
+    """A network returned values that are not finite, so its weights or its device are damaged."""
 
 
 class CorruptCheckpoint(ColorCNNError):
-    """A checkpoint file does not hold what its manifest or its own metadata says."""
+    """The content of a checkpoint file contradicts the manifest or the metadata of the file."""

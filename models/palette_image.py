@@ -1,4 +1,4 @@
-"""The palette image: an index map and its palette. It travels between quantizers, metrics and codecs."""
+"""The palette image: an index map with its palette, which is exchanged between quantizers, metrics and codecs."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,30 +6,31 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from models.rgb import check_pixels, pack, unpack
+from models.rgb import Pixels, check_pixels, pack, unpack
 
 MAX_COLORS = 256
-"""An index is one byte, so no palette holds more colors than this."""
+"""Limit on the colors of a palette, because an index is one byte."""
 
 _BAND_PIXELS = 1 << 20
-"""NumPy widens index arrays to 8 bytes a pixel; working in bands of this many pixels keeps that small."""
+"""Pixels that are looked up at a time. NumPy widens indices to 8 bytes, so bands bound the memory of these copies."""
 
 _NEAREST_BAND = 1 << 16
-"""Pixels at a time where a distance to every color is kept for each."""
+"""Pixels whose distances to every color are computed at a time."""
 
 
 @dataclass(frozen=True, eq=False)
 class PaletteImage:
     """An image as an index map and a palette of sRGB colors.
 
-    Checked and copied when it is built, read-only from then on. Two are equal when their index maps and palettes are.
+    The constructor checks and copies both arrays, and makes the copies read-only. Two images are equal when both arrays
+    are equal.
 
     Attributes:
         indices: (H, W) uint8, H and W at least 1, every index below K.
-        palette: (K, 3) uint8 sRGB with 1 <= K <= 256. Entries may be unused or repeated; `compact` removes those.
+        palette: (K, 3) uint8 sRGB with 1 <= K <= 256. Entries may be unused or repeated; see `compact`.
 
     Raises:
-        ValueError: when an array has another shape, dtype or range.
+        ValueError: an array has another shape, dtype or range.
     """
 
     indices: npt.NDArray[np.uint8]
@@ -41,28 +42,28 @@ class PaletteImage:
         largest = int(self.indices.max())
         if largest >= len(self.palette):
             raise ValueError(f"index {largest} points outside a palette of {len(self.palette)} colors")
-        # Frozen fields can only be set this way; the rest of the class then works on copies nobody else can write to.
+        # The only way to set the fields of a frozen dataclass. No caller can write to the copies.
         object.__setattr__(self, "indices", _read_only(self.indices))
         object.__setattr__(self, "palette", _read_only(self.palette))
 
     @property
     def height(self) -> int:
-        """Rows of the image."""
+        """Number of rows."""
         return int(self.indices.shape[0])
 
     @property
     def width(self) -> int:
-        """Columns of the image."""
+        """Number of columns."""
         return int(self.indices.shape[1])
 
     @property
     def colors(self) -> int:
-        """Entries of the palette, K, used or not."""
+        """Number of palette entries, K, used or not."""
         return len(self.palette)
 
     @property
     def bit_depth(self) -> int:
-        """Bits an index takes in a PNG: the smallest of 1, 2, 4 and 8 that holds K entries."""
+        """Bits of an index in a PNG: the smallest of 1, 2, 4 and 8 that distinguishes K entries."""
         return next(bits for bits in (1, 2, 4, 8) if self.colors <= 1 << bits)
 
     def counts(self) -> npt.NDArray[np.int64]:
@@ -73,9 +74,9 @@ class PaletteImage:
         return total
 
     def compact(self) -> "PaletteImage":
-        """Return the same picture with unused entries dropped and equal ones merged; the order is kept."""
+        """Return the same picture without unused palette entries and with equal entries merged, in the same order."""
         packed = pack(self.palette)
-        position: dict[int, int] = {}  # of each distinct color that is used, in order of first appearance
+        position: dict[int, int] = {}  # of each distinct used color, in order of first appearance
         table = np.zeros(self.colors, dtype=np.uint8)
         for entry in np.flatnonzero(self.counts()):
             table[entry] = position.setdefault(int(packed[entry]), len(position))
@@ -83,12 +84,12 @@ class PaletteImage:
             return self
         return PaletteImage(_look_up(table, self.indices), unpack(np.array(list(position), dtype=np.uint32)))
 
-    def render(self) -> npt.NDArray[np.uint8]:
+    def render(self) -> Pixels:
         """Return the picture as (H, W, 3) uint8 sRGB."""
         return _look_up(self.palette, self.indices)
 
     def hex_palette(self) -> tuple[str, ...]:
-        """Return the palette as "#rrggbb" strings, in order."""
+        """Return the palette as "#rrggbb" strings, in palette order."""
         return tuple(f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in self.palette.tolist())
 
     def __eq__(self, other: object) -> bool:
@@ -97,17 +98,20 @@ class PaletteImage:
         return np.array_equal(self.indices, other.indices) and np.array_equal(self.palette, other.palette)
 
 
-def nearest(pixels: npt.NDArray[np.uint8], palette: npt.NDArray[np.uint8]) -> PaletteImage:
-    """Paint each pixel with the color of the palette at the least distance in sRGB; of equal distances the first.
+def nearest(pixels: Pixels, palette: npt.NDArray[np.uint8]) -> PaletteImage:
+    """Map each pixel to the nearest palette color by Euclidean distance in sRGB, the first of equally near colors.
 
     Args:
         pixels: (H, W, 3) uint8 sRGB.
         palette: (K, 3) uint8 sRGB.
 
-    Cost: O(K) for each pixel; memory for the distances of 65,536 pixels at a time.
+    Raises:
+        ValueError: `pixels` or `palette` have another shape or dtype.
+
+    Cost: O(K) a pixel, and memory for the distances of 65,536 pixels at a time.
     """
     check_pixels(pixels)
-    colors = palette.astype(np.float32)  # every number below is a whole one under 2^24, so exact
+    colors = palette.astype(np.float32)  # exact: every value below is an integer under 2^24
     squares = (colors**2).sum(axis=1)
     flat = pixels.reshape(-1, 3)
     indices = np.empty(len(flat), dtype=np.uint8)
@@ -151,9 +155,9 @@ def _bands(indices: npt.NDArray[np.uint8]) -> Iterator[slice]:
 
 
 def _look_up(table: npt.NDArray[np.uint8], indices: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Return `table[indices]` without NumPy's copy of all indices at 8 bytes each."""
-    found = np.empty(indices.shape + table.shape[1:], dtype=np.uint8)
+    """Return `table[indices]` without a copy of all indices at 8 bytes each, which NumPy would make."""
+    values = np.empty(indices.shape + table.shape[1:], dtype=np.uint8)
     for rows in _bands(indices):
-        # "clip" never clips, the indices were checked; it lets NumPy write into `out` without a buffer.
-        np.take(table, indices[rows], axis=0, out=found[rows], mode="clip")
-    return found
+        # Checked indices never need clipping; the mode "clip" lets NumPy write into `out` without a buffer.
+        np.take(table, indices[rows], axis=0, out=values[rows], mode="clip")
+    return values

@@ -1,11 +1,17 @@
-"""What a classifier says of an image."""
+"""The result of a classifier for one image."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """One class of an image: its label, its index among the classes and its probability in [0, 1]."""
+    """One class that a classifier assigns to an image.
+
+    Attributes:
+        label: name of the class.
+        index: position of the class among the classes of the classifier, from 0.
+        probability: in [0, 1].
+    """
 
     label: str
     index: int

@@ -1,4 +1,4 @@
-"""Arrays of sRGB colors: their type, their check, one number for each color, and scaling to a network's input size."""
+"""Arrays of sRGB colors: type, validation, packing of a color into one integer, and scaling to a square."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,26 +8,27 @@ Pixels = NDArray[np.uint8]
 """An image: (H, W, 3) uint8 sRGB, 0 to 255."""
 
 
-def check_pixels(pixels: NDArray[np.uint8]) -> None:
+def check_pixels(pixels: Pixels) -> None:
     """Raise ValueError unless `pixels` is (H, W, 3) uint8 with at least one pixel."""
     if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8 or pixels.size == 0:
         raise ValueError(f"pixels must be (H, W, 3) uint8 and not empty, not {pixels.shape} {pixels.dtype}")
 
 
 def pack(colors: NDArray[np.uint8]) -> NDArray[np.uint32]:
-    """(..., 3) uint8 -> (...) uint32, 0xRRGGBB."""
+    """Pack (..., 3) uint8 colors into (...) uint32 integers, 0xRRGGBB."""
     return np.asarray(colors @ np.array([1 << 16, 1 << 8, 1], dtype=np.uint32), dtype=np.uint32)
 
 
 def unpack(packed: NDArray[np.integer]) -> NDArray[np.uint8]:
-    """(K,) 0xRRGGBB -> (K, 3) uint8."""
+    """Unpack (K,) integers, 0xRRGGBB, into (K, 3) uint8 colors."""
     return np.stack([packed >> 16, packed >> 8 & 255, packed & 255], axis=-1).astype(np.uint8)
 
 
-def resize(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """(H, W, 3) uint8 sRGB -> (size, size, 3) uint8: the whole image, squeezed to a square.
+def resize(pixels: Pixels, size: int) -> Pixels:
+    """Scale a whole image, (H, W, 3) uint8, to a square, (size, size, 3) uint8, without keeping its aspect ratio.
 
-    Linear interpolation with a support that grows with the reduction, so every pixel of a large image counts.
+    The linear filter widens as the image shrinks, so every pixel of a large image contributes. An image of the right
+    size is returned as it is.
     """
     if pixels.shape[:2] == (size, size):
         return pixels

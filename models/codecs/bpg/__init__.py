@@ -1,4 +1,7 @@
-"""BPG, Fabrice Bellard's image format around HEVC: files that `bpgdec` reads to the very pixels that `decode` gives."""
+"""BPG, the image format of Fabrice Bellard around HEVC.
+
+The reference decoder `bpgdec` reads each file of `encode` to exactly the pixels that `decode` returns.
+"""
 
 from models.codecs.bpg.codec import MAX_PIXELS, Chroma, Coding, Space, decode, fixed_bytes
 from models.codecs.bpg.palette_modes import Encoded, Mode, encode, encode_as, read_index_plane

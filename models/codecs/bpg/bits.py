@@ -1,18 +1,18 @@
-"""The three kinds of integers that BPG and HEVC headers are made of, read and written.
+"""Reading and writing of the three integer codes in BPG and HEVC headers.
 
-"u(n)" is n bits, most significant first; "ue" is the 0-th order Exp-Golomb code of HEVC; "ue7" is seven bits a byte.
-Whatever does not follow its rules, or ends too early, is a CodecError.
+"u(n)" is n bits, most significant first. "ue" is the 0-th order Exp-Golomb code of HEVC. "ue7" has seven bits a byte.
+The readers raise CodecError for an invalid code and for data that end too early.
 """
 
 from models.errors import CodecError
 
-_UE_ZEROS = 31  # leading zeros of the longest ue: no field of a header is longer than 32 bits (H.265, clause 9.2)
-_UE7_BYTES = 5  # of a ue7(32), the longest there is (BPG, clause 2)
+_UE_ZEROS = 31  # leading zeros of the longest ue: no header field has more than 32 bits (H.265, clause 9.2)
+_UE7_BYTES = 5  # bytes of a ue7(32), the longest one (BPG, clause 2)
 _MAX = (1 << 32) - 1
 
 
 class BitReader:
-    """Reads bits from the front of `data`."""
+    """Reader of bits, from the front of `data`."""
 
     def __init__(self, data: bytes) -> None:
         self._bits = int.from_bytes(data)
@@ -20,7 +20,7 @@ class BitReader:
 
     @property
     def left(self) -> int:
-        """Bits that have not been read."""
+        """Number of bits that are still unread."""
         return self._left
 
     def u(self, count: int) -> int:
@@ -45,14 +45,14 @@ class BitReader:
 
 
 class BitWriter:
-    """Collects bits, the inverse of BitReader."""
+    """Collector of bits, the inverse of BitReader."""
 
     def __init__(self) -> None:
         self._bits = 0
         self._count = 0
 
     def u(self, count: int, value: int) -> None:
-        """Append `value` as `count` bits. Raises ValueError where it does not fit."""
+        """Append `value` as `count` bits. Raise ValueError where it does not fit."""
         if not 0 <= value < 1 << count:
             raise ValueError(f"{value} does not fit {count} bits")
         self._bits = self._bits << count | value
@@ -63,38 +63,39 @@ class BitWriter:
         self.u(1, int(value))
 
     def ue(self, value: int) -> None:
-        """Append an Exp-Golomb number (H.265, clause 9.2). Raises ValueError unless 0 <= value <= 2^32 - 2."""
+        """Append an Exp-Golomb number (H.265, clause 9.2). Raise ValueError unless 0 <= value <= 2^32 - 2."""
         if not 0 <= value < _MAX:
-            raise ValueError(f"{value} is outside an Exp-Golomb number of 32 bits")
+            raise ValueError(f"{value} is outside the range of an Exp-Golomb number of 32 bits")
         self.u(2 * (value + 1).bit_length() - 1, value + 1)
 
     def padded(self) -> bytes:
-        """Return what was written, with zeros up to a whole byte."""
+        """Return the bits, filled up with zeros to whole bytes."""
         padding = -self._count % 8
         return (self._bits << padding).to_bytes((self._count + padding) // 8)
 
 
 def read_ue7(data: bytes, at: int) -> tuple[int, int]:
-    """Read the ue7 that starts at byte `at` of `data` (BPG, clause 2): the value and the place behind it.
+    """Return the value of the ue7 at byte `at` of `data`, and the position behind it (BPG, clause 2).
 
-    Only the shortest form is accepted, so a first byte of 0x80 is not, nor more than 32 bits.
+    Raises:
+        CodecError: the code is cut short, has more than 32 bits, or is not in its shortest form (starts with 0x80).
     """
     value = 0
-    for place in range(at, min(len(data), at + _UE7_BYTES)):
-        value = value << 7 | data[place] & 0x7F
-        if value == 0 and data[place]:
+    for position in range(at, min(len(data), at + _UE7_BYTES)):
+        value = value << 7 | data[position] & 0x7F
+        if value == 0 and data[position]:
             raise CodecError("The BPG file is damaged: a number in its header starts with an empty byte.")
-        if data[place] < 0x80:
+        if data[position] < 0x80:
             if value > _MAX:
                 break
-            return value, place + 1
+            return value, position + 1
     if at + _UE7_BYTES > len(data):
         raise CodecError("The BPG file ends inside its header: send the whole file.")
     raise CodecError("The BPG file is damaged: a number in its header has more than 32 bits.")
 
 
 def write_ue7(value: int) -> bytes:
-    """Return the ue7 of `value` (BPG, clause 2). Raises ValueError unless it is from 0 to 2^32 - 1."""
+    """Return the ue7 of `value` (BPG, clause 2). Raise ValueError unless 0 <= value <= 2^32 - 1."""
     if not 0 <= value <= _MAX:
         raise ValueError(f"{value} does not fit a ue7 of 32 bits")
     digits = [value & 0x7F]

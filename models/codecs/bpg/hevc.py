@@ -1,10 +1,11 @@
-"""One HEVC picture to planes and back: FFmpeg's decoder and x265, both inside PyAV, all in memory.
+"""HEVC coding of one picture: planes to NAL units with x265, and back with FFmpeg, both through PyAV in memory.
 
-HEVC data from outside are hostile until shown otherwise. FFmpeg makes a picture of whatever it is given: it reads on
-behind a slice that is cut short, and leaves blocks that no slice covers as the memory was. So each picture is decoded
-twice: the second time into the inverse of the first, at the same place in memory, from slices that decode alike only
-if they are whole. Any difference means that samples would come from elsewhere than the data, which are then refused.
-Damage that leaves a whole picture goes unseen, as in most formats, unless there is a checksum.
+HEVC data from outside are not trusted. FFmpeg returns a picture for any data: it reads past the end of a truncated
+slice, and leaves blocks that no slice covers as uninitialized memory. So `decode_picture` decodes each picture twice.
+The second run starts from the inverse of the first result in the same memory, and reads slices that decode to the same
+samples only if they are whole. A difference proves that samples came from outside the data, and the picture is rejected.
+
+Damage that still leaves a whole picture is not detected, as in most formats, unless the file has a checksum.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,15 +24,15 @@ from models.codecs.bpg.parameter_sets import Shape, Tools
 from models.errors import CodecError
 
 DECODED_DEPTHS = (8, 9, 10, 12)
-"""Bits of a sample that FFmpeg's decoder knows."""
+"""Bits of a sample that the decoder of FFmpeg supports."""
 
-_LAYOUTS = ("gray", "yuv420p", "yuv422p", "yuv444p")  # by chroma_format_idc
+_LAYOUTS = ("gray", "yuv420p", "yuv422p", "yuv444p")  # indexed by chroma_format_idc
 _CUT = "The BPG file is damaged or cut short: its HEVC data do not make one whole picture. Send the whole file."
 
-_PRESET = "slow"  # a quarter faster than the slower ones, for the same bytes
+_PRESET = "slow"  # a quarter faster than the slower presets, for the same bytes
 _PARAMETERS = {
     "log-level": "none",
-    # A stream of one intra picture, with its parameter sets before it and nothing else.
+    # The stream holds one intra picture behind its parameter sets, and nothing else.
     "annexb": 1,
     "repeat-headers": 1,
     "info": 0,
@@ -47,37 +48,37 @@ _PARAMETERS = {
     "lookahead-slices": 0,
     "scenecut": 0,
     "cutree": 0,
-    # One thread: the caller encodes images side by side, and equal input gives equal bytes.
+    # One thread: the caller encodes several images at once, and equal input gives equal bytes.
     "pools": "none",
     "frame-threads": 1,
     "wpp": 0,
     "pmode": 0,
     "pme": 0,
-    # What a BPG reader assumes.
+    # Values that a BPG decoder assumes.
     "log2-max-poc-lsb": 8,
     "scaling-list": "off",
-    # As small as can be at a given error, since nobody watches palettes: psy-rd would also change chroma's QP in 4:4:4.
+    # The fewest bytes at a given error: psychovisual tuning is for video, and psy-rd would change the chroma QP in 4:4:4.
     "aq-mode": 0,
     "psy-rd": 0,
     "psy-rdoq": 0,
-    "ipratio": "1.0",  # or an intra picture would get a lower QP than asked for
-    # Small blocks in long narrow pictures break the rules of the levels; BPG's level has none.
+    "ipratio": "1.0",  # otherwise an intra picture gets a lower QP than requested
+    # Small blocks in long narrow pictures violate the limits of the levels; the level of BPG has no limits.
     "allow-non-conformance": 1,
 }
 
 
 def decode_picture(picture: Sequence[Nal], shape: Shape, tools: Tools) -> list[Plane]:
-    """Decode the units of one intra picture: its PPS and slices, and what goes with them, but no VPS or SPS.
+    """Decode one intra picture.
 
     Args:
-        picture: the units, of which one at least is a slice.
-        shape, tools: what its SPS says; FFmpeg allocates by it, so the caller limits the size.
+        picture: the units of the picture without VPS and SPS, at least one of them a slice.
+        shape, tools: the fields of the SPS. FFmpeg allocates memory by `shape`, so the caller limits the size.
 
     Returns:
-        One plane or three, (h, w) of the coded picture, uint8 or, where the bit depth is more than 8, uint16.
+        One plane or three, (h, w) of the coded picture, uint8, or uint16 where the bit depth is more than 8.
 
     Raises:
-        CodecError: the picture is damaged or incomplete, or needs more memory than there is.
+        CodecError: the picture is damaged or incomplete, or needs more memory than the machine has.
     """
     sets = [parameter_sets.write_vps(), parameter_sets.write_sps(shape, tools)]
     last = max(at for at, nal in enumerate(picture) if nal.is_slice)
@@ -85,17 +86,17 @@ def decode_picture(picture: Sequence[Nal], shape: Shape, tools: Tools) -> list[P
     with _errors_explained("The BPG file is damaged: its HEVC data cannot be decoded."):
         context = av.CodecContext.create("hevc", "r")
         context.thread_count = 1
-        context.options = {"err_detect": "explode+crccheck"}  # the latter compares checksums (SEI, clause D.3.19)
+        context.options = {"err_detect": "explode+crccheck"}  # crccheck compares checksums (SEI, clause D.3.19)
         frame = _decode(context, [*sets, *picture], shape)
-        planes, places = [plane.copy() for plane in _planes(frame)], [plane.buffer_ptr for plane in frame.planes]
+        planes, addresses = [plane.copy() for plane in _planes(frame)], [plane.buffer_ptr for plane in frame.planes]
         for plane in _planes(frame):
             np.bitwise_xor(plane, (1 << shape.bit_depth) - 1, out=plane)
-        # Given back, the memory is what the decoder takes for its next picture.
+        # The decoder reuses the memory that is released here for its next picture.
         del frame, plane
         context.flush_buffers()
         frame = _decode(context, [*sets, *probe], shape)
-        if places != [plane.buffer_ptr for plane in frame.planes]:
-            raise CodecError("The BPG file cannot be checked for being whole.")
+        if addresses != [plane.buffer_ptr for plane in frame.planes]:
+            raise CodecError("The BPG file cannot be checked for completeness.")
         if not all(map(np.array_equal, planes, _planes(frame))):
             raise CodecError(_CUT)
     return planes
@@ -120,15 +121,15 @@ def encode_picture(
     """Encode planes as one intra picture.
 
     Args:
-        planes: one plane or three, (h, w) uint8, or uint16 where the bit depth is more than 8; where they are smaller
-            than the coded picture, they go on at the right and below as they end.
-        shape: of the coded picture, whose sides are multiples of `block` and at least 16.
-        block: side of the smallest coding block, 8 or 16: one that the sides of the picture are multiples of.
+        planes: one plane or three, (h, w) uint8, or uint16 where the bit depth is more than 8. Where a plane is
+            smaller than the coded picture, its last column and row are repeated.
+        shape: shape of the coded picture, whose sides are multiples of `block` and at least 16.
+        block: side of the smallest coding block, 8 or 16.
         qp: quantization parameter, 0 to 51; None for lossless.
         transform_skip: whether small blocks may be coded without a transform (clause 7.4.9.11).
 
     Returns:
-        What the SPS of the picture says, and its other units: PPS and slices.
+        The fields of the SPS of the picture, and the units behind it: PPS and slice.
 
     Raises:
         CodecError: the picture is larger than x265 or memory allow.
@@ -142,7 +143,7 @@ def encode_picture(
         context.options = {"preset": _PRESET, "tune": "psnr", "x265-params": parameters}
         frame = av.VideoFrame(shape.width, shape.height, _format(shape))
         for plane, padded in zip(planes, _planes(frame), strict=True):
-            _pad(plane, padded)
+            _fill(padded, plane)
         frame.pts = 0
         stream = b"".join(map(bytes, [*context.encode(frame), *context.encode(None)]))
     return _dismantle(stream, shape, block)
@@ -155,8 +156,8 @@ def _x265_parameters(shape: Shape, block: int, qp: int | None, transform_skip: b
     return ":".join(f"{name}={value}" for name, value in options.items())
 
 
-def _pad(plane: Plane, padded: Plane) -> None:
-    """Copy a plane into a larger one, whose other samples become like the nearest."""
+def _fill(padded: Plane, plane: Plane) -> None:
+    """Copy a plane into a larger one, and repeat its last column and row there."""
     height, width = plane.shape
     padded[:height, :width] = plane
     padded[:height, width:] = plane[:, -1:]
@@ -164,9 +165,10 @@ def _pad(plane: Plane, padded: Plane) -> None:
 
 
 def _dismantle(stream: bytes, shape: Shape, block: int) -> tuple[Tools, list[Nal]]:
-    """Split an encoder's stream of one picture into the fields of its SPS and the units that a BPG file keeps.
+    """Split the stream of one encoded picture into the fields of its SPS and the units that a BPG file keeps.
 
-    Raises CodecError where there is anything that a BPG file cannot hold, so that nothing is lost unseen.
+    Raises:
+        CodecError: the stream holds anything that a BPG file would lose.
     """
     nals = list(nal_units.split(stream))
     kinds = [nal.type for nal in nals]
@@ -174,32 +176,32 @@ def _dismantle(stream: bytes, shape: Shape, block: int) -> tuple[Tools, list[Nal
         raise CodecError(f"The encoder's stream cannot become a BPG file: its units are of types {kinds}.")
     made, tools = parameter_sets.parse_sps(nals[1])
     if made != shape or 1 << tools.log2_min_block != block:
-        raise CodecError(f"The encoder's stream cannot become a BPG file: it is of {made}, not {shape}.")
+        raise CodecError(f"The encoder's stream cannot become a BPG file: it has {made}, not {shape}.")
     return tools, nals[2:]
 
 
 def _format(shape: Shape) -> str:
-    """FFmpeg's name of the format of a picture."""
+    """Return the name of a pixel format in FFmpeg."""
     return _LAYOUTS[shape.chroma_format] + (f"{shape.bit_depth}le" if shape.bit_depth > 8 else "")
 
 
 def _planes(frame: av.VideoFrame) -> list[Plane]:
-    """The planes of a frame, without copying: what is written to them is written to the frame."""
+    """Return the planes of a frame as views of its memory."""
     wide = frame.format.components[0].bits > 8
     return [_samples(plane, wide).reshape(plane.height, -1)[:, : plane.width] for plane in frame.planes]
 
 
 def _samples(plane: VideoPlane, wide: bool) -> Plane:
-    memory = memoryview(plane)  # with the padding of its lines
+    memory = memoryview(plane)  # includes the padding of the lines
     return np.frombuffer(memory, np.uint16) if wide else np.frombuffer(memory, np.uint8)
 
 
 @contextmanager
 def _errors_explained(message: str) -> Iterator[None]:
-    """Turn what PyAV raises on data that it cannot deal with into a CodecError, with the original as its cause."""
+    """Convert an exception of PyAV to a CodecError with `message`, with the original as its cause."""
     try:
         yield
     except MemoryError as error:
         raise CodecError("The BPG image needs more memory than there is.") from error
-    except (FFmpegError, ValueError, OSError) as error:  # PyAV's own are ValueError
+    except (FFmpegError, ValueError, OSError) as error:  # PyAV itself raises ValueError
         raise CodecError(message) from error

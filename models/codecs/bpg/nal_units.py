@@ -1,7 +1,7 @@
-"""The NAL units of HEVC, as a stream and one by one, and where the data of a slice ends.
+"""NAL units of HEVC: splitting and joining of byte streams, and probes for truncated slices.
 
-"High efficiency video coding", ITU-T H.265 (08/2021), also ISO/IEC 23008-2; clause numbers are of that text. Only intra
-pictures of one layer are dealt with, as in BPG.
+"High efficiency video coding", ITU-T H.265 (08/2021), also ISO/IEC 23008-2; clause numbers refer to that text. The
+module covers the intra pictures of one layer, as BPG does.
 """
 
 import re
@@ -13,7 +13,7 @@ from models.errors import CodecError
 
 
 class NalType(IntEnum):
-    """nal_unit_type (table 7-1), those that a still picture of BPG is made of or made from."""
+    """The values of nal_unit_type (table 7-1) that occur in a still picture of BPG or in the stream of its encoder."""
 
     IDR_W_RADL = 19
     IDR_N_LP = 20
@@ -25,12 +25,19 @@ class NalType(IntEnum):
 
 
 PICTURES = frozenset({NalType.IDR_W_RADL, NalType.IDR_N_LP})
-"""The types of the slices of a picture that stands by itself and starts a stream."""
+"""Types of the slices of a picture that starts a stream and depends on no other picture."""
 
 
 @dataclass(frozen=True)
 class Nal:
-    """A NAL unit (clause 7.3.1.1): `data` is its two bytes of header and its payload, without the start code."""
+    """A NAL unit (clause 7.3.1.1), checked when it is built.
+
+    Attributes:
+        data: two bytes of header and the payload, without the start code.
+
+    Raises:
+        CodecError: the unit is empty or its header is invalid.
+    """
 
     data: bytes
 
@@ -50,12 +57,12 @@ class Nal:
 
     @property
     def is_slice(self) -> bool:
-        """Whether it holds a part of a picture (VCL, clause 7.4.2.2)."""
+        """Whether the unit holds a part of a picture (VCL, clause 7.4.2.2)."""
         return self.type < NalType.VPS
 
     @property
     def starts_picture(self) -> bool:
-        """Whether it is the first slice of a picture: first_slice_segment_in_pic_flag (clause 7.3.6.1)."""
+        """Whether the unit is the first slice of a picture: first_slice_segment_in_pic_flag (clause 7.3.6.1)."""
         return self.is_slice and self.data[2] & 0x80 != 0
 
     def in_base_layer(self) -> "Nal":
@@ -73,8 +80,9 @@ START_CODE = b"\0\0\1"
 def split(stream: bytes) -> Iterator[Nal]:
     """Yield the units of a byte stream (annex B), each preceded by 00 00 01 or 00 00 00 01.
 
-    Raises CodecError where `stream` does not begin so, ends in a zero byte (no unit does, clause 7.4.2), or a unit is
-    empty or has a wrong header.
+    Raises:
+        CodecError: `stream` does not begin with a start code, it ends in a zero byte, which no unit does (clause
+            7.4.2), or a unit is empty or has an invalid header.
     """
     if not stream.startswith((START_CODE, b"\0" + START_CODE)) or stream.endswith(b"\0"):
         raise CodecError("The BPG file is damaged or cut short: its HEVC data do not begin or end as they should.")
@@ -92,7 +100,7 @@ def byte_stream(nals: Iterable[Nal]) -> bytes:
 
 
 def escape(payload: bytes) -> bytes:
-    """Keep a payload free of start codes: 03 between two zeros and a byte of 0 to 3 (clause 7.4.2)."""
+    """Return the payload without start codes: with a 03 between two zeros and a byte of 0 to 3 (clause 7.4.2)."""
     return re.sub(rb"\0\0(?=[\0-\3])", b"\0\0\3", payload)
 
 
@@ -102,14 +110,19 @@ def unescape(payload: bytes) -> bytes:
 
 
 def probe(nal: Nal) -> Nal:
-    """Return a slice that decodes to the same picture if, and as good as only if, `nal` is all of the slice.
+    """Return a slice that decodes to the same picture if `nal` is the whole slice, and otherwise almost never.
 
-    No decoder at hand tells that it ran over the end of its data. The arithmetic code itself does (clause 9.3.4.3.5,
-    and 9.3.5 for what an encoder writes). The last one bit of a slice has the weight 1 of the decoder's 9-bit offset,
-    and the offset lies in the uppermost 2 of a range of at least 256. So one that is 254 less decodes alike, but for
-    the flag that the slice ends, and so it does with any bytes behind it. Where the last byte is missing, the last one
-    bit of what is left weighs 2 or more, so that the offset leaves its range and samples change; where more is missing,
-    the bytes behind it, which are others than behind `nal`, are decoded as samples.
+    FFmpeg does not report that it read past the end of a slice. The arithmetic code shows it (clauses 9.3.4.3.5 and
+    9.3.5). At the end of a whole slice, the last one bit has weight 1 in the 9-bit offset of the decoder. The offset
+    lies in the uppermost 2 of a range of at least 256. An offset that is 254 less therefore decodes to the same samples,
+    whatever bytes follow; only the flag that ends the slice differs.
+
+    If the last byte of the slice is missing, the last remaining one bit weighs 2 or more. The offset then leaves its
+    range, and samples change. If more bytes are missing, the decoder reads the bytes that follow as samples, and they
+    differ from the bytes behind `nal`.
+
+    Raises:
+        CodecError: the payload is too short for a slice.
     """
     payload = _slice_payload(nal)
     code = int.from_bytes(payload)
@@ -121,9 +134,9 @@ def probe(nal: Nal) -> Nal:
 
 
 def with_filler(nal: Nal) -> Nal:
-    """Return a slice with other bytes behind it, which a decoder does not come to if `nal` is all of the slice.
+    """Return a slice with further bytes behind it, which a decoder does not reach if `nal` is the whole slice.
 
-    For slices before the last, where `probe` would let the decoder run on into the blocks of the next.
+    This is the probe for every slice but the last: `probe` would let the decoder run on into the blocks of the next.
     """
     return Nal(nal.data[:2] + escape(_slice_payload(nal) + _FILLER))
 
