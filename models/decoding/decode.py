@@ -32,8 +32,7 @@ from PIL import Image, ImageFile, _imaging
 from PIL import WebPImagePlugin as WebPImagePlugin  # registers WebP; otherwise Image.open imports every plugin
 
 from models.codecs import bpg
-from models.codecs.bpg import container
-from models.codecs.bpg.container import Alpha, BpgHeader, ExtensionTag, PixelFormat
+from models.codecs.bpg.header import Alpha, BpgHeader, ExtensionTag, PixelFormat, parse_header
 from models.decoding.alpha import Color, ColorKey, over_background, pop_color_key, split_alpha, with_intended_alpha
 from models.decoding.bands import row_bands
 from models.decoding.bit_depth import eight_bit
@@ -184,7 +183,7 @@ def _frame_notes(opened: ImageFile.ImageFile, kind: str) -> list[str]:
 
 def _load_bpg(data: bytes, max_pixels: int) -> _StoredImage:
     """Load a BPG file. Its decoder requires the whole picture and returns eight bits."""
-    header, _ = container.parse_header(data)
+    header, _ = parse_header(data)
     _check_size(header.width, header.height, max_pixels)
     image = Image.fromarray(bpg.decode(data, max_pixels=max_pixels))
     if header.pixel_format is PixelFormat.GRAY:  # an ICC profile of a gray file describes gray

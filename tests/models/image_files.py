@@ -10,7 +10,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from models.codecs.bpg.codec import Chroma, Coding, encode
-from models.codecs.bpg.container import Extension, ExtensionTag
+from models.codecs.bpg.header import Extension, ExtensionTag
 from models.decoding.decode import DecodedImage
 from models.rgb import Pixels
 

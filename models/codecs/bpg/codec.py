@@ -5,10 +5,13 @@ from typing import Literal
 
 import numpy as np
 
-from models.codecs.bpg import color, container, hevc, nal_units, parameter_sets
+from models.codecs.bpg import color, container, hevc, nal_units
+from models.codecs.bpg.coding_tools import Tools
 from models.codecs.bpg.color import Plane
-from models.codecs.bpg.container import Alpha, BpgFile, BpgHeader, ColorSpace, Extension, PixelFormat
+from models.codecs.bpg.container import BpgFile
+from models.codecs.bpg.header import Alpha, BpgHeader, ColorSpace, Extension, PixelFormat
 from models.codecs.bpg.nal_units import Nal, NalType
+from models.codecs.bpg.parameter_sets import Shape
 from models.errors import CodecError
 from models.rgb import Pixels
 
@@ -99,10 +102,10 @@ def _decode(file: BpgFile) -> Pixels:
     return pixels
 
 
-def _decode_layer(file: BpgFile, layer: int, layout: PixelFormat, tools: parameter_sets.Tools) -> list[Plane]:
+def _decode_layer(file: BpgFile, layer: int, layout: PixelFormat, tools: Tools) -> list[Plane]:
     """Decode the first picture of a layer to planes of the size of the image."""
     header, chroma = file.header, layout.chroma_format
-    shape = parameter_sets.Shape(chroma, *_coded_size(header, 1 << tools.log2_min_block), header.bit_depth)
+    shape = Shape(chroma, *_coded_size(header, 1 << tools.log2_min_block), header.bit_depth)
     picture = _first_picture(file, layer)
     if sum(nal.is_slice for nal in picture) * shape.width * shape.height > _MAX_WORK:
         raise CodecError("The BPG image is cut into more slices than are decoded at its size.")
@@ -183,7 +186,7 @@ def encode(pixels: Pixels, coding: Coding, extensions: tuple[Extension, ...] = (
     layout, space, depth = _FORMATS[coding.chroma], _SPACES[coding.color_space], coding.bit_depth
     header = BpgHeader(width, height, layout, space, depth, extensions=extensions)
     block = 8 if min(width, height) > 8 else 16  # x265 takes no side under 16, and blocks tell a reader the coded size
-    shape = parameter_sets.Shape(layout.chroma_format, *_coded_size(header, block), depth)
+    shape = Shape(layout.chroma_format, *_coded_size(header, block), depth)
     planes = color.from_rgb(pixels, layout, space, depth)
     qp = None if coding.lossless else coding.qp
     tools, nals = hevc.encode_picture(planes, shape, block, qp=qp, transform_skip=coding.transform_skip)

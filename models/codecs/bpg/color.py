@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from models.codecs.bpg.container import ColorSpace, PixelFormat
+from models.codecs.bpg.header import ColorSpace, PixelFormat
 from models.rgb import Pixels
 
 Plane = NDArray[np.uint8 | np.uint16]

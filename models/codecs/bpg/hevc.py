@@ -3,7 +3,7 @@
 HEVC data from outside are not trusted. FFmpeg returns a picture for any data: it reads past the end of a truncated
 slice, and leaves blocks that no slice covers as uninitialized memory. So `decode_picture` decodes each picture twice.
 The second run starts from the inverse of the first result in the same memory, and reads slices that decode to the same
-samples only if they are whole. A difference proves that samples came from outside the data, and the picture is rejected.
+samples only if they are whole. A difference proves that samples came from outside the data, so the data are rejected.
 
 Damage that still leaves a whole picture is not detected, as in most formats, unless the file has a checksum.
 """
@@ -18,9 +18,10 @@ from av.error import FFmpegError
 from av.video.plane import VideoPlane
 
 from models.codecs.bpg import nal_units, parameter_sets
+from models.codecs.bpg.coding_tools import Tools
 from models.codecs.bpg.color import Plane
 from models.codecs.bpg.nal_units import Nal, NalType
-from models.codecs.bpg.parameter_sets import Shape, Tools
+from models.codecs.bpg.parameter_sets import Shape
 from models.errors import CodecError
 
 DECODED_DEPTHS = (8, 9, 10, 12)
@@ -57,7 +58,7 @@ _PARAMETERS = {
     # Values that a BPG decoder assumes.
     "log2-max-poc-lsb": 8,
     "scaling-list": "off",
-    # The fewest bytes at a given error: psychovisual tuning is for video, and psy-rd would change the chroma QP in 4:4:4.
+    # The fewest bytes at a given error, without psychovisual tuning; psy-rd would also change the chroma QP in 4:4:4.
     "aq-mode": 0,
     "psy-rd": 0,
     "psy-rdoq": 0,
@@ -88,7 +89,8 @@ def decode_picture(picture: Sequence[Nal], shape: Shape, tools: Tools) -> list[P
         context.thread_count = 1
         context.options = {"err_detect": "explode+crccheck"}  # crccheck compares checksums (SEI, clause D.3.19)
         frame = _decode(context, [*sets, *picture], shape)
-        planes, addresses = [plane.copy() for plane in _planes(frame)], [plane.buffer_ptr for plane in frame.planes]
+        planes = [plane.copy() for plane in _planes(frame)]
+        addresses = [plane.buffer_ptr for plane in frame.planes]
         for plane in _planes(frame):
             np.bitwise_xor(plane, (1 << shape.bit_depth) - 1, out=plane)
         # The decoder reuses the memory that is released here for its next picture.

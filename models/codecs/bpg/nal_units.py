@@ -114,7 +114,7 @@ def probe(nal: Nal) -> Nal:
 
     FFmpeg does not report that it read past the end of a slice. The arithmetic code shows it (clauses 9.3.4.3.5 and
     9.3.5). At the end of a whole slice, the last one bit has weight 1 in the 9-bit offset of the decoder. The offset
-    lies in the uppermost 2 of a range of at least 256. An offset that is 254 less therefore decodes to the same samples,
+    lies in the uppermost 2 of a range of at least 256. An offset that is 254 less thus decodes to the same samples,
     whatever bytes follow; only the flag that ends the slice differs.
 
     If the last byte of the slice is missing, the last remaining one bit weighs 2 or more. The offset then leaves its

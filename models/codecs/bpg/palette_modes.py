@@ -18,9 +18,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.codecs.bpg import codec, container
+from models.codecs.bpg import codec
 from models.codecs.bpg.codec import Chroma, Coding, Space
-from models.codecs.bpg.container import Extension, ExtensionTag, PixelFormat
+from models.codecs.bpg.header import Extension, ExtensionTag, PixelFormat, parse_header
 from models.errors import CodecError
 from models.palette_image import PaletteImage, nearest
 from models.rgb import Pixels
@@ -183,7 +183,7 @@ def read_index_plane(data: bytes, *, max_pixels: int = codec.MAX_PIXELS) -> Pale
 
     Raises CodecError where `data` is not such a file, or not a whole one, or has more than `max_pixels`.
     """
-    header, _ = container.parse_header(data)
+    header, _ = parse_header(data)
     palette = None
     if header.pixel_format is PixelFormat.GRAY and [each.tag for each in header.extensions] == [ExtensionTag.EXIF]:
         palette = _read_color_map(header.extensions[0].data)

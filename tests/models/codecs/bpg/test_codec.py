@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from models.codecs import bpg
 from models.codecs.bpg import container, hevc
-from models.codecs.bpg.container import Alpha, BpgHeader, ColorSpace, PixelFormat
+from models.codecs.bpg.coding_tools import RangeExtension
+from models.codecs.bpg.header import Alpha, BpgHeader, ColorSpace, PixelFormat, parse_header
 from models.codecs.bpg.nal_units import Nal, NalType
-from models.codecs.bpg.parameter_sets import RangeExtension
 from models.errors import CodecError
 from tests.models.codecs.bpg.reference import MALFORMED, REFUSED, VALID, Vector, named
 from tests.models.codecs.bpg.slices import slice_qp
@@ -121,7 +121,7 @@ def test_every_coding_at_every_size(size: tuple[int, int], coding: dict[str, Any
 
 def check_that_it_keeps_to_the_specification(data: bytes, size: tuple[int, int], coding: dict[str, Any]) -> None:
     formats = {"gray": PixelFormat.GRAY, "420": PixelFormat.YUV420, "422": PixelFormat.YUV422}
-    header, start = container.parse_header(data)
+    header, start = parse_header(data)
     assert header == BpgHeader(
         size[1],
         size[0],

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from models.codecs.bpg import color
-from models.codecs.bpg.container import ColorSpace, PixelFormat
+from models.codecs.bpg.header import ColorSpace, PixelFormat
 
 LAYOUTS = [PixelFormat.YUV420, PixelFormat.YUV422, PixelFormat.YUV444]
 

@@ -13,7 +13,7 @@ from PIL import Image
 from models.codecs import bpg, png
 from models.codecs.bpg import codec, container
 from models.codecs.bpg.codec import Coding
-from models.codecs.bpg.container import ColorSpace, ExtensionTag, PixelFormat
+from models.codecs.bpg.header import ColorSpace, ExtensionTag, PixelFormat, parse_header
 from models.codecs.bpg.palette_modes import Mode
 from models.errors import CodecError
 from models.palette_image import PaletteImage, nearest
@@ -108,7 +108,7 @@ def test_auto_shows_gray_palettes_in_gray() -> None:
 
     data = bpg.encode(image, mode="auto")
 
-    assert container.parse_header(data)[0].pixel_format is PixelFormat.GRAY
+    assert parse_header(data)[0].pixel_format is PixelFormat.GRAY
     assert nearest(bpg.decode(data), image.palette) == image
 
 
@@ -125,7 +125,7 @@ def test_auto_of_pixels_is_the_best_at_the_qp() -> None:
 def test_auto_of_gray_pixels_has_no_chroma() -> None:
     gray = np.repeat(photo()[:, :, :1], 3, axis=2)
 
-    assert container.parse_header(bpg.encode(gray, mode="auto"))[0].pixel_format is PixelFormat.GRAY
+    assert parse_header(bpg.encode(gray, mode="auto"))[0].pixel_format is PixelFormat.GRAY
 
 
 @repeatable
@@ -154,7 +154,7 @@ def test_other_readers_show_an_index_plane_in_black_and_white(palette: list[tupl
 def test_the_colors_of_an_index_plane_are_a_tiff_color_map() -> None:
     image = painted(2)
 
-    [extension] = container.parse_header(bpg.encode(image, mode="index"))[0].extensions
+    [extension] = parse_header(bpg.encode(image, mode="index"))[0].extensions
 
     exif = Image.Exif()
     exif.load(b"Exif\0\0" + extension.data)

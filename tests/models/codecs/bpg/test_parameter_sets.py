@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 
 from models.codecs.bpg import parameter_sets
 from models.codecs.bpg.bits import BitWriter
+from models.codecs.bpg.coding_tools import Pcm, RangeExtension, Tools
 from models.codecs.bpg.nal_units import Nal, NalType
-from models.codecs.bpg.parameter_sets import Pcm, RangeExtension, Shape, Tools
+from models.codecs.bpg.parameter_sets import Shape
 from models.errors import CodecError
 
 repeatable = settings(derandomize=True, deadline=None, max_examples=150)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from models.codecs import bpg
 from models.codecs.bpg import container
 from models.codecs.bpg.bits import write_ue7
+from models.codecs.bpg.header import MAGIC, parse_header
 from models.codecs.bpg.nal_units import Nal, NalType
 from models.errors import CodecError
 from tests.models.codecs.bpg.reference import MALFORMED, REFUSED, VALID, Vector, named
@@ -37,7 +38,7 @@ def decode_or_refuse(data: bytes) -> NDArray[np.uint8] | None:
         pixels = bpg.decode(data, max_pixels=MAX_PIXELS)
     except CodecError:
         return None
-    header, _ = container.parse_header(data)
+    header, _ = parse_header(data)
     assert pixels.dtype == np.uint8 and pixels.shape[:2] == (header.height, header.width)
     np.testing.assert_array_equal(bpg.decode(data, max_pixels=MAX_PIXELS), pixels)
     return pixels
@@ -189,7 +190,7 @@ def test_nothing_is_allocated_for_what_a_header_claims() -> None:
 @given(st.binary(max_size=80))
 def test_any_bytes(data: bytes) -> None:
     decode_or_refuse(data)
-    decode_or_refuse(container.MAGIC + data)
+    decode_or_refuse(MAGIC + data)
     decode_or_refuse(b"BPG\xfb\x60\x00\x08\x08\x00\x03\x92\x47\x40\x44\x01\xc1\x71\x81\x12\0\0\1\x26\1" + data)
 
 

@@ -1,0 +1,109 @@
+"""The header of a BPG file: metadata, round trips, and every invalid header."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.codecs.bpg.header import (
+    Alpha,
+    BpgHeader,
+    ColorSpace,
+    Extension,
+    ExtensionTag,
+    PixelFormat,
+    parse_header,
+    serialize_header,
+)
+from models.errors import CodecError
+from tests.models.codecs.bpg.reference import named
+
+repeatable = settings(derandomize=True, deadline=None, max_examples=200)
+
+TIMING = Extension(ExtensionTag.ANIMATION, bytes([2, 1, 10]))
+
+
+def test_metadata_are_kept_as_they_are() -> None:
+    [exif] = parse_header(named("jpeg420_exif_x265").data)[0].extensions
+    [icc] = parse_header(named("png_icc_x265").data)[0].extensions
+
+    assert (exif.tag, exif.data[:4]) == (ExtensionTag.EXIF, b"MM\0*")
+    assert (icc.tag, icc.data[36:40]) == (ExtensionTag.ICC, b"acsp")
+
+
+headers = st.builds(
+    BpgHeader,
+    width=st.integers(1, 2**30 - 1),
+    height=st.integers(1, 2**30 - 1),
+    pixel_format=st.sampled_from(PixelFormat).filter(lambda kind: kind is not PixelFormat.GRAY),
+    color_space=st.sampled_from(ColorSpace),
+    bit_depth=st.integers(8, 14),
+    alpha=st.sampled_from(Alpha),
+    limited_range=st.booleans(),
+    animation=st.booleans(),
+    extensions=st.lists(st.builds(Extension, st.integers(6, 2**32 - 1), st.binary(max_size=200)), max_size=3).map(
+        lambda some: (*some, TIMING)
+    ),
+    data_length=st.integers(0, 2**32 - 1),
+)
+
+
+@repeatable
+@given(headers, st.binary(max_size=3))
+def test_headers_round_trip(header: BpgHeader, behind: bytes) -> None:
+    data = serialize_header(header)
+
+    read, size = parse_header(data + behind)
+
+    assert (read, read.data_length, size) == (header, header.data_length, len(data))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"width": 0},
+        {"height": 0},
+        {"width": 1 << 30},
+        {"bit_depth": 15},
+        {"bit_depth": 7},
+        {"pixel_format": PixelFormat.GRAY, "color_space": ColorSpace.RGB},
+        {"pixel_format": PixelFormat.GRAY, "alpha": Alpha.WHITE},
+        {"animation": True},
+        {"animation": True, "extensions": (replace(TIMING, data=b"\0\0\1"),)},
+        {"animation": True, "extensions": (replace(TIMING, data=b"\0\1"),)},
+        {"animation": True, "extensions": (replace(TIMING, data=b"\1\1\x84\x80\0"),)},
+    ],
+)
+def test_headers_that_no_bpg_file_may_have(changes: dict[str, Any]) -> None:
+    good = BpgHeader(4, 3, PixelFormat.YUV444)
+
+    with pytest.raises(CodecError):
+        replace(good, **changes)
+
+
+GOOD = b"BPG\xfb\x60\x00\x04\x03\x00"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"BPG",
+        b"RIFF" + GOOD[4:],
+        b"BPG\xfb\xc0" + GOOD[5:],
+        b"BPG\xfb\xe0" + GOOD[5:],
+        b"BPG\xfb\x67" + GOOD[5:],
+        b"BPG\xfb\x60\x50" + GOOD[6:],
+        b"BPG\xfb\x60\xf0" + GOOD[6:],
+        b"BPG\xfb\x60\x08\x04\x03\x00\x05\x01\x04" + b"x" * 3,
+        b"BPG\xfb\x60\x08\x04\x03\x00\x05\x01\x02" + b"x" * 3,
+        b"BPG\xfb\x60\x08\x04\x03\x00\x01\x01" + b"x" * 3,
+        b"BPG\xfb\x60\x08\x04\x03\x00\x81\x50" + b"\x06\x00" * 104,
+        *(GOOD[:length] for length in range(len(GOOD))),
+    ],
+)
+def test_bytes_that_are_no_header(data: bytes) -> None:
+    with pytest.raises(CodecError):
+        parse_header(data)
