@@ -1,10 +1,10 @@
-"""What batching gains: clients of one simulated device, batched and one at a time, as ratios measured in one run.
+"""Throughput gained by batching, measured on one simulated device with different numbers of clients.
 
     python -m tests.benchmarks.batching --out batching.json
 
-The device takes 4 ms for a batch and 0.25 ms more for each image, and gives the GIL away meanwhile, as a GPU does. The
-clients are tasks of this process and each asks again as soon as it is answered, so that nothing but the queue of the
-service and the threads it works in is measured. Both ways take turns.
+The device takes 4 ms for a batch plus 0.25 ms for each image, and releases the GIL as a GPU does. The clients are tasks
+of this process, and each sends its next request when it has a response. So the benchmark measures only the queue of the
+service and its threads. Batched and unbatched runs alternate.
 """
 
 import argparse
@@ -23,15 +23,15 @@ from service.inference.batching import Batcher, Limits, Ran
 
 BATCH_MS, IMAGE_MS = 4.0, 0.25
 CLIENTS = (1, 16, 64)
-WAYS = {"one_at_a_time": 1, "batched": 64}
-"""How many images go together."""
+MODES = {"one_at_a_time": 1, "batched": 64}
+"""Most images in a batch."""
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     """Parse flags, measure and write the JSON file."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.batching", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=3.0, help="of each turn (%(default)s)")
-    parser.add_argument("--turns", type=int, default=3, help="of each way (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=3.0, help="length of a turn in seconds (%(default)s)")
+    parser.add_argument("--turns", type=int, default=3, help="turns of each mode (%(default)s)")
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     args = parser.parse_args(argv)
     rows = [measure(clients, args.seconds, args.turns) for clients in CLIENTS]
@@ -48,19 +48,19 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
 
 
 def measure(clients: int, seconds: float, turns: int) -> dict[str, Any]:
-    """Both ways with so many clients, and the throughput of the one over that of the other."""
-    milliseconds: dict[str, list[float]] = {way: [] for way in WAYS}
-    sizes: dict[str, list[int]] = {way: [] for way in WAYS}
+    """Measure both modes with `clients` clients; `ratio` is batched over unbatched throughput."""
+    milliseconds: dict[str, list[float]] = {mode: [] for mode in MODES}
+    sizes: dict[str, list[int]] = {mode: [] for mode in MODES}
     for _ in range(turns):
-        for way, batch_items in WAYS.items():
-            anyio.run(_turn, clients, seconds, batch_items, milliseconds[way], sizes[way])
-    row: dict[str, Any] = {way: _summary(milliseconds[way], sizes[way], turns * seconds) for way in WAYS}
-    rates = [row[way]["images_per_second"] for way in WAYS]
+        for mode, batch_items in MODES.items():
+            anyio.run(_turn, clients, seconds, batch_items, milliseconds[mode], sizes[mode])
+    row: dict[str, Any] = {mode: _summary(milliseconds[mode], sizes[mode], turns * seconds) for mode in MODES}
+    rates = [row[mode]["images_per_second"] for mode in MODES]
     return {"clients": clients} | row | {"ratio": round(rates[1] / rates[0], 2)}
 
 
 async def _turn(clients: int, seconds: float, batch_items: int, milliseconds: list[float], sizes: list[int]) -> None:
-    """Add the milliseconds of each request that is answered in time, and the size of each batch."""
+    """Append the milliseconds of each request that completes within `seconds`, and the size of each batch."""
 
     def count(ran: Ran[str]) -> None:
         sizes.append(len(ran.waits))
@@ -69,10 +69,10 @@ async def _turn(clients: int, seconds: float, batch_items: int, milliseconds: li
         asked = time.perf_counter()
         while asked < end:
             await batcher.submit("image", asked)
-            answered = time.perf_counter()
-            if answered < end:
-                milliseconds.append(1000 * (answered - asked))
-            asked = answered
+            responded = time.perf_counter()
+            if responded < end:
+                milliseconds.append(1000 * (responded - asked))
+            asked = responded
 
     limits = Limits(queue_items=clients, queue_size=clients, batch_items=batch_items, batch_size=batch_items)
     batcher: Batcher[str, float, float] = Batcher(_device, limits, observe=count)
@@ -88,7 +88,7 @@ def _device(_: str, images: Sequence[float]) -> Sequence[float]:
 
 
 def _summary(milliseconds: Sequence[float], sizes: Sequence[int], seconds: float) -> dict[str, float]:
-    """seconds: of all turns together."""
+    """Summarize all turns of one mode, which together took `seconds`."""
     p50, p99 = np.percentile(milliseconds, (50, 99))
     return {
         "images_per_second": round(len(milliseconds) / seconds, 1),

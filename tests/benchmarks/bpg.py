@@ -1,10 +1,10 @@
-"""BPG at three sizes: bytes, milliseconds to encode and decode, and what a second thread brings, measured in one run.
+"""BPG at three sizes: bytes, milliseconds to encode and decode, and the gain of a second thread.
 
     python -m tests.benchmarks.bpg --out docs/results/data/bpg-speed.json
 
-The photo is scikit-learn's china.jpg: squares of it scaled down to 32x32 and 64x64, and all of it mirrored at its
-borders up to 1024x768, that once more from right to left. Each is coded as it is and painted by k-means. All cases take
-turns, with one thread and with two, so that a machine that slows down does so for all of them.
+The images come from scikit-learn's china.jpg: squares scaled down to 32x32 and 64x64, and the whole photo padded by
+reflection to 1024x768, plus its mirror image. Each image is encoded unchanged and after k-means. All cases alternate,
+with one thread and with two, so that a machine that slows down affects all of them.
 """
 
 import argparse
@@ -33,23 +33,25 @@ from training.report import markdown
 
 QP = 28
 WIDTH, HEIGHT = 1024, 768
-SQUARE = 160  # side of a square of the photo, before it is scaled down
-DECODED = 4  # times for each time that a file is made, which takes so much longer
+SQUARE = 160  # side of a square of the photo in pixels, before scaling
+DECODED = 4  # decodings for each encoding, which takes much longer
 
 CODINGS: tuple[tuple[int | None, bpg.Chroma | None], ...] = (
     (None, "444"),
     (None, "420"),
     *((colors, chroma) for colors in (2, 4) for chroma in ("444", None)),
 )
-"""Colors, None for the photo itself; chroma, None for mode "auto", which chooses it and the QP."""
+"""(colors, chroma): None colors for the unchanged photo, None chroma for mode "auto", which selects chroma and QP."""
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     """Parse flags, measure and write the JSON file."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.bpg", description=__doc__)
-    parser.add_argument("--repetitions", type=int, default=6, help='at 32x32 and 64x64, "auto" a third (%(default)s)')
-    parser.add_argument("--large", type=int, default=3, help="the same at 1024x768; 0 leaves it out (%(default)s)")
-    parser.add_argument("--squares", type=int, default=24, help="of the photo, at 32x32 and 64x64 (%(default)s)")
+    parser.add_argument(
+        "--repetitions", type=int, default=6, help='encodings at 32x32 and 64x64; "auto" gets a third (%(default)s)'
+    )
+    parser.add_argument("--large", type=int, default=3, help="encodings at 1024x768; 0 skips this size (%(default)s)")
+    parser.add_argument("--squares", type=int, default=24, help="squares of the photo at 32x32 and 64x64 (%(default)s)")
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     args = parser.parse_args(argv)
     flags = f"--repetitions {args.repetitions} --large {args.large} --squares {args.squares} --out {args.out}"
@@ -62,12 +64,12 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
 
 
 def measure(repetitions: int, large: int, squares: int) -> dict[str, Any]:
-    """A row for each size and coding; "auto", which encodes about ten times, has a third of the repetitions."""
+    """Measure each size and coding; "auto", which encodes about ten times, gets a third of the repetitions."""
     cases = []
     for (images, count), (colors, chroma) in product(photos(repetitions, large, squares), CODINGS):
         quantized = images if colors is None else [CLASSICAL["kmeans"].quantize(image, colors) for image in images]
         cases.append(Case(quantized, colors, chroma, count if chroma else -(-count // 3)))
-    # BLAS, with which "auto" looks for the nearest colors, would take the second core for the first thread.
+    # "auto" searches nearest colors with BLAS, which would use the second core during single-thread runs.
     with threadpool_limits(1), ThreadPoolExecutor(1) as one, ThreadPoolExecutor(2) as two:
         quick = [case for case in cases if case.chroma]
         for pool in (one, two):  # warm up
@@ -80,7 +82,7 @@ def measure(repetitions: int, large: int, squares: int) -> dict[str, Any]:
 
 
 def photos(repetitions: int, large: int, squares: int) -> Iterator[tuple[list[NDArray[np.uint8]], int]]:
-    """The images of each size, (H, W, 3) uint8 sRGB, and how often they are coded."""
+    """Yield the images of each size, (H, W, 3) uint8 sRGB, and their number of encodings."""
     photo = load_sample_image("china.jpg")
     height, width = photo.shape[:2]
     corners = product(np.linspace(0, height - SQUARE, 4), np.linspace(0, width - SQUARE, 6))
@@ -95,7 +97,7 @@ def photos(repetitions: int, large: int, squares: int) -> Iterator[tuple[list[ND
 
 @dataclass
 class Case:
-    """Images coded in one way: the files, and seconds for an image in each repetition, by work and threads."""
+    """Images in one coding: the files, and the seconds per image of each repetition, by work and number of threads."""
 
     images: Sequence[NDArray[np.uint8] | PaletteImage]
     colors: int | None
@@ -105,7 +107,7 @@ class Case:
     seconds: defaultdict[tuple[str, int], list[float]] = field(default_factory=lambda: defaultdict(list))
 
     def encode(self, image: NDArray[np.uint8] | PaletteImage) -> bytes:
-        """One of the images as BPG."""
+        """Encode one image as BPG."""
         return bpg.encode(image, qp=QP, chroma=self.chroma) if self.chroma else bpg.encode(image, mode="auto")
 
     def run(self, pools: Sequence[Executor]) -> None:
@@ -119,7 +121,7 @@ class Case:
             self.seconds["encode", threads].append((encoded - started) / len(self.files))
 
     def row(self) -> dict[str, Any]:
-        """Mean bytes of an image; the median repetition's milliseconds of an image, and images a second by threads."""
+        """Return mean bytes, median milliseconds, and images per second by number of threads."""
         height, width = bpg.decode(self.files[0]).shape[:2]
         size = sum(map(len, self.files)) / len(self.files)
         row = {"width": width, "height": height, "colors": self.colors, "mode": "plain" if self.chroma else "auto"}
@@ -133,7 +135,7 @@ class Case:
 
 
 def table(report: dict[str, Any]) -> str:
-    """A line for each row, in Markdown."""
+    """Return a Markdown table with a line for each row of the report."""
     heading = ["size", "image", "coded as", "bytes", "bits per pixel"]
     heading += ["encode ms", "2 threads", "decode ms", "2 threads"]
     return markdown.table(heading, [_line(row) for row in report["rows"]])

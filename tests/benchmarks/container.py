@@ -1,10 +1,10 @@
-"""What the Dockerfile builds, without Docker: its commands in an empty folder, the service in there, and its size.
+"""The Dockerfile without Docker: run its commands in an empty folder, start the service there, measure its size.
 
     python -m tests.benchmarks.container --out docs/results/data/container.json
 
-The service starts with the command and the variables of the image and nothing else, where it may not write, and as
-another user if this one is root; that user must be able to run this Python. The health check of the image must find the
-service well, and it must answer /quantize and /compress.
+The service starts with the command and the environment of the image alone, in a read-only folder. When this user is
+root, it runs as an unprivileged user, who must be able to run this Python. The health check of the image must succeed,
+and /quantize and /compress must respond.
 """
 
 import argparse
@@ -30,14 +30,14 @@ from tests.service.processes import ROOT, STARTED_WITHIN, STOPPED_WITHIN, free_p
 
 PHOTO = ROOT / "tests" / "photos" / "cat.jpg"
 _PLACES = re.compile(r"(?<![\w/.])/(opt/venv|app|requirements|source)\b")
-"""The folders of the image that get another root here."""
+"""Folders of the image, which move under another root here."""
 
 
 @dataclass
 class Image:
-    """What the instructions of a Dockerfile leave under `root`, and how its last stage is started.
+    """The result of a Dockerfile's instructions under `root`, and the start command of its last stage.
 
-    Folders keep their names from stage to stage, so what a stage copies from another lies there already.
+    All stages share the root, so COPY --from has nothing to do.
     """
 
     root: Path
@@ -48,7 +48,12 @@ class Image:
     health: list[str] = field(default_factory=list)
 
     def build(self, dockerfile: str) -> None:
-        """Raises subprocess.CalledProcessError for a command that fails, ValueError for an unknown instruction."""
+        """Follow every instruction.
+
+        Raises:
+            subprocess.CalledProcessError: a command failed.
+            ValueError: an instruction is unknown.
+        """
         lines = re.sub(r"\\\n\s*", "", re.sub(r"^#.*\n", "", dockerfile, flags=re.MULTILINE)).splitlines()
         for line in filter(None, lines):
             name, _, rest = line.partition(" ")
@@ -74,7 +79,7 @@ class Image:
             case "ARG" | "COPY" | "RUN" | "USER" | "EXPOSE":
                 pass
             case _:
-                raise ValueError(f"no instruction {name!r} is known here")
+                raise ValueError(f"instruction {name!r} is unknown")
 
     def _copy(self, *names: str) -> None:
         *sources, target = names
@@ -86,13 +91,13 @@ class Image:
                 shutil.copy(ROOT / source, self.folder / target)
 
     def _confined(self) -> dict[str, Any]:
-        """Arguments of a process: where it runs, as whom, and which of the programs in its own PATH."""
+        """Return the arguments of a process: its folder, its user, and its executable from the PATH of the image."""
         nobody = {"user": 10001, "group": 10001, "extra_groups": []} if os.getuid() == 0 else {}
         return {"cwd": self.folder, "executable": shutil.which(self.command[0], path=self.variables["PATH"])} | nobody
 
     @contextmanager
     def serving(self) -> Iterator[str]:
-        """The address of the service, once it is healthy."""
+        """Run the service and yield its address when it is healthy."""
         port = free_port()
         how = self._confined() | {"env": self.variables | {"COLORCNN_HOST": "127.0.0.1", "COLORCNN_PORT": str(port)}}
         subprocess.run(["chmod", "-R", "a+rX,a-w", str(self.root)], check=True)
@@ -101,7 +106,7 @@ class Image:
             deadline = time.monotonic() + STARTED_WITHIN
             while subprocess.run(self.health, **how, check=False).returncode:
                 if process.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError("the service did not get well, see above")
+                    raise RuntimeError("the service did not become healthy, see its log above")
             yield f"http://127.0.0.1:{port}"
         finally:
             process.terminate()
@@ -109,9 +114,9 @@ class Image:
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
-    """Parse flags, build, try and weigh, and write the JSON file."""
+    """Parse flags, build, start and measure, and write the JSON file."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.container", description=__doc__)
-    parser.add_argument("--torch-index", default="", help="the TORCH_INDEX of the Dockerfile")
+    parser.add_argument("--torch-index", default="", help="value of TORCH_INDEX, see the Dockerfile")
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     args = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as folder:
@@ -124,7 +129,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
             "hardware": f"{os.cpu_count()} CPU cores, {platform.machine()}",
             "torch": next((image.root / "opt" / "venv").glob("lib/*/site-packages/torch-*.dist-info")).name[6:-10],
             "statuses": responses,
-            "bytes": {name: weight(image.root / name) for name in ("opt/venv", "app")},
+            "bytes": {name: size_of(image.root / name) for name in ("opt/venv", "app")},
         }
     args.out.write_text(json.dumps(report, indent=1) + "\n")
     print(json.dumps(report, indent=1))
@@ -132,17 +137,17 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
 
 
 def ask(url: str, path: str) -> int:
-    """The status of the answer to the photo of a cat."""
+    """Return the status of the response to a photo."""
     return httpx.post(f"{url}{path}", content=PHOTO.read_bytes(), timeout=60, trust_env=False).status_code
 
 
-def weight(folder: Path) -> int:
-    """The bytes of all files and folders in it, as `du -sb` counts them but for hard links."""
+def size_of(folder: Path) -> int:
+    """Return the bytes of all files and folders below `folder`; unlike `du -sb`, count each hard link."""
     return sum(file.lstat().st_size for file in folder.rglob("*"))
 
 
 def _outside() -> dict[str, str]:
-    """The environment, with this very Python as `python`."""
+    """Return this environment with this Python as `python`."""
     return {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
 
 

@@ -1,4 +1,4 @@
-"""A client that costs little beside the server that it loads: HTTP/1.1, one request at a time on a kept connection."""
+"""HTTP/1.1 client for load tests; it takes little CPU time and sends one request at a time on each connection."""
 
 import asyncio
 import itertools
@@ -10,7 +10,7 @@ from typing import cast
 import httptools
 
 CONNECTIONS = 400
-"""Most connections at a time; who finds none free waits, and the wait counts."""
+"""Most connections at a time. A request that finds none free waits, and its wait counts."""
 
 
 @dataclass(frozen=True)
@@ -23,15 +23,15 @@ class Request:
     content_type: str = "application/octet-stream"
 
     def with_id(self, request_id: str) -> bytes:
-        """Its bytes, with an X-Request-ID of ASCII."""
+        """Return the bytes of the request with an X-Request-ID in ASCII."""
         head = f"{self.method} {self.path} HTTP/1.1\r\nHost: service\r\nX-Request-ID: {request_id}\r\n"
         head += f"Content-Type: {self.content_type}\r\n" if self.body else ""
         return f"{head}Content-Length: {len(self.body)}\r\n\r\n".encode() + self.body
 
 
 @dataclass
-class Answer:
-    """What came back; header names are in lower case."""
+class Response:
+    """Status and headers of a response; header names are in lower case."""
 
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
@@ -39,11 +39,11 @@ class Answer:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one request.
+    """Outcome of one request.
 
-    sent: when there was room for its connection, in seconds of time.monotonic. ended: when its whole answer had come,
-    or it was clear that none would. seconds: until then, from when it was to be sent. status: 0 where the connection
-    was refused or ended first.
+    sent: time.monotonic() when a connection was free. ended: time.monotonic() when the whole response had arrived or
+    the connection had failed. seconds: from the due time of the request to `ended`. status: 0 when the connection was
+    refused or ended early.
     """
 
     request_id: str
@@ -55,32 +55,32 @@ class Outcome:
 
 
 class Client:
-    """Sends requests to a port of loopback on at most `CONNECTIONS` connections, the one used last first."""
+    """Sends requests to a port of loopback on at most `CONNECTIONS` connections, the most recently used first."""
 
     def __init__(self, port: int) -> None:
         self._port = port
         self._idle: list[_Connection] = []
-        self._pixel_budget = asyncio.Semaphore(CONNECTIONS)
+        self._free = asyncio.Semaphore(CONNECTIONS)
         self._numbers = itertools.count()
 
     async def ask(self, request: Request, due: float) -> Outcome:
-        """Send a request that was due some time ago. Nothing is sent twice, whatever becomes of it."""
+        """Send a request that was due at `due`, a value of time.monotonic(). A failed request is not sent again."""
         request_id = f"load-{next(self._numbers)}"
-        async with self._pixel_budget:
+        async with self._free:
             sent = time.monotonic()
             try:
                 response = await self._exchange(request.with_id(request_id))
             except OSError:
-                response = Answer()
+                response = Response()
         ended = time.monotonic()
         return Outcome(request_id, sent, ended - due, ended, response.status, response.headers)
 
     def close(self) -> None:
-        """Close the connections that are kept."""
+        """Close the idle connections."""
         for connection in self._idle:
             connection.transport.close()
 
-    async def _exchange(self, data: bytes) -> Answer:
+    async def _exchange(self, data: bytes) -> Response:
         connection = await self._connected()
         response = await connection.exchange(data)
         if connection.kept:
@@ -102,46 +102,46 @@ class _Connection(asyncio.Protocol):
 
     def __init__(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
-        self._respond = Answer()
-        self._done: asyncio.Future[Answer] | None = None
+        self._response = Response()
+        self._done: asyncio.Future[Response] | None = None
 
     @property
     def kept(self) -> bool:
-        """Whether another request may be sent."""
-        return self._respond.headers.get("connection") != "close" and not self.transport.is_closing()
+        """Whether the connection can take another request."""
+        return self._response.headers.get("connection") != "close" and not self.transport.is_closing()
 
-    async def exchange(self, data: bytes) -> Answer:
-        """The answer to a request; raises ConnectionError when the connection ends before it."""
-        self._respond = Answer()
+    async def exchange(self, data: bytes) -> Response:
+        """Send a request and return its response; raises ConnectionError when the connection ends early."""
+        self._response = Response()
         self._done = asyncio.get_running_loop().create_future()
         self.transport.write(data)
         return await self._done
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)  # uvloop's is none by its class
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's transport is no subclass
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._done and not self._done.done():
-            self._done.set_exception(ConnectionError("ended before the answer"))
+            self._done.set_exception(ConnectionError("the connection ended before the response"))
 
     def data_received(self, data: bytes) -> None:
         self._parser.feed_data(data)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._respond.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+        self._response.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
-        self._respond.status = self._parser.get_status_code()
+        self._response.status = self._parser.get_status_code()
 
     def on_message_complete(self) -> None:
         if self._done and not self._done.done():
-            self._done.set_result(self._respond)
+            self._done.set_result(self._response)
 
 
 async def at_rate(client: Client, kinds: list[Request], rate: float, goes_on: Callable[[], bool]) -> list[Outcome]:
-    """Offer `rate` requests a second, in turns of all kinds, however the server is: open loop.
+    """Send `rate` requests a second in an open loop, cycling through all kinds, while `goes_on`.
 
-    What is still under way when it no longer `goes_on` is waited for.
+    Return when the last response has arrived.
     """
     turns = itertools.cycle(kinds)
     tasks: list[asyncio.Task[Outcome]] = []
@@ -154,7 +154,7 @@ async def at_rate(client: Client, kinds: list[Request], rate: float, goes_on: Ca
 
 
 async def one_after_another(client: Client, kinds: list[Request], goes_on: Callable[[], bool]) -> list[Outcome]:
-    """The requests of one client that waits for each answer before it asks again: closed loop."""
+    """Send requests in a closed loop: wait for each response before the next request, while `goes_on`."""
     outcomes: list[Outcome] = []
     for request in itertools.cycle(kinds):
         if not goes_on():

@@ -1,10 +1,11 @@
-"""How quick /quantize stays while a /benchmark runs, as a ratio measured in one run.
+"""Latency of /quantize beside a running /benchmark, as a ratio to its latency alone.
 
     python -m tests.benchmarks.isolation --out docs/results/data/isolation.json
 
-One client sends the photo of a cat to a real service again and again, in turns alone and beside benchmarks: one of an
-image of several megabytes that is answered as a page, then one of eight small images, every method and eight numbers of
-colors. Leaving the last ends the worker process, so that its start is part of the load in every turn.
+One client sends a photo to a real service again and again, alternately alone and beside benchmarks: first one that
+returns a page for an image of several megabytes, then one of eight small images, every method and eight numbers of
+colors. The client disconnects from the last benchmark, which ends the worker process, so that every turn includes its
+start.
 """
 
 import argparse
@@ -33,8 +34,8 @@ PATIENCE = 300.0  # seconds
 def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     """Parse flags, measure and write the JSON file."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.isolation", description=__doc__)
-    parser.add_argument("--requests", type=int, default=100, help="in each turn (%(default)s)")
-    parser.add_argument("--turns", type=int, default=3, help="alone and beside benchmarks (%(default)s)")
+    parser.add_argument("--requests", type=int, default=100, help="requests in a turn (%(default)s)")
+    parser.add_argument("--turns", type=int, default=3, help="turns alone and beside benchmarks (%(default)s)")
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     args = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as folder, serving("service", Path(folder) / "log", threads="") as server:
@@ -48,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
 
 
 def measure(url: str, requests: int, turns: int) -> dict[str, Any]:
-    """Milliseconds of /quantize alone and beside benchmarks, and the latter over the former."""
+    """Measure milliseconds of /quantize alone and beside benchmarks, and their ratio."""
     alone: list[float] = []
     beside: list[float] = []
     large = noise()
@@ -57,7 +58,7 @@ def measure(url: str, requests: int, turns: int) -> dict[str, Any]:
         for _ in range(turns):
             alone += send_many(client, requests)
             with Load(url, large) as load:
-                beside += send_many(client, requests, load.page_is_there)
+                beside += send_many(client, requests, load.page_arrived)
     times = {"alone": percentiles(alone), "beside": percentiles(beside)}
     ratios = {name: round(times["beside"][name] / times["alone"][name], 2) for name in times["alone"]}
     counts = {"requests_alone": len(alone), "requests_beside": len(beside), "large_upload_bytes": len(large)}
@@ -65,7 +66,7 @@ def measure(url: str, requests: int, turns: int) -> dict[str, Any]:
 
 
 def noise() -> bytes:
-    """A photo of noise, which no PNG makes smaller: 1.6 megapixels, 4.8 megabytes."""
+    """Return a PNG of noise, which does not compress: 1.6 megapixels, 4.8 megabytes."""
     pixels = np.random.default_rng(0).integers(0, 256, (1000, 1600, 3), dtype=np.uint8)
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG", compress_level=1)
@@ -73,7 +74,7 @@ def noise() -> bytes:
 
 
 def send_many(client: httpx.Client, count: int, enough: Callable[[], bool] = lambda: True) -> list[float]:
-    """Milliseconds of each of `count` requests, one after the other, or of more until it is `enough`."""
+    """Send at least `count` requests one after the other, until `enough`; return the milliseconds of each."""
     photo = PHOTO.read_bytes()
     times: list[float] = []
     while len(times) < count or not enough():
@@ -84,9 +85,9 @@ def send_many(client: httpx.Client, count: int, enough: Callable[[], bool] = lam
 
 
 class Load:
-    """Benchmarks, for the length of a block: first a page with the `large` image, then JSON lines that are left.
+    """Context manager that runs benchmarks: first a page of the `large` image, then JSON lines until the block ends.
 
-    Raises RuntimeError if they ended before the block did.
+    Raises RuntimeError at the end of the block when the benchmarks had ended earlier.
     """
 
     def __init__(self, url: str, large: bytes) -> None:
@@ -104,10 +105,10 @@ class Load:
         self._leave.set()
         self._thread.join(PATIENCE)
         if ended and kind is None:
-            raise RuntimeError("the benchmarks ended before the requests did; see above, or ask for fewer requests")
+            raise RuntimeError("the benchmarks ended before the requests; see the log above, or send fewer requests")
 
-    def page_is_there(self) -> bool:
-        """Whether the page was answered, so that all of it was part of the load; or nothing more will come."""
+    def page_arrived(self) -> bool:
+        """Whether the page has arrived, so that all of its work was part of the load, or the benchmarks have ended."""
         return self._paged.is_set() or self._ended.is_set()
 
     def _run(self) -> None:
@@ -137,7 +138,7 @@ class Load:
 
 
 def percentiles(times: Sequence[float]) -> dict[str, float]:
-    """p50 and p99 in milliseconds."""
+    """Return p50 and p99 in milliseconds."""
     return {f"p{q}": round(float(np.percentile(times, q)), 1) for q in (50, 99)}
 
 

@@ -1,14 +1,14 @@
-"""The served quantizer on its fast path against ColorCNN's U-Net as published, as ratios measured in one run.
+"""Speed of the served quantizer beside the paper's U-Net, as ratios.
 
     python -m tests.benchmarks.network --out docs/results/data/network.json
 
-Both paint the same images from uint8 pixels to palette images, at 32x32 in batches of 64 and one image at 512x512; the
-photo is scikit-learn's china.jpg. The U-Net runs as its authors run it, in float32, eager, its batch norm not folded,
-with fresh weights, which take as long as trained ones; what comes before and after it is the served quantizer's. All
-ways take turns, so that a machine that slows down does so for each of them.
+Both quantize the same images from uint8 pixels to palette images: a batch of 64 at 32x32 and one image at 512x512, from
+scikit-learn's china.jpg. The U-Net runs as its authors run it: float32, eager, batch norm unfolded. It has random
+weights, which take as long as trained ones. Pre- and postprocessing are the served quantizer's. All ways alternate, so
+that a machine that slows down affects each of them.
 
-The classifier and the decoder, where the served quantizer spends its time at 32x32, are also measured in other
-runtimes, where these are installed (pip install onnx onnxruntime openvino).
+At 32x32 the served quantizer spends its time in classifier and decoder. These two also run in other runtimes when they
+are installed (pip install onnx onnxruntime openvino).
 """
 
 import argparse
@@ -46,7 +46,7 @@ from training.report import markdown
 
 MODEL = "cifar10-resnet9-colorcnn"
 COLORS = (2, 4, 16)
-SQUARE = 120  # side of the squares of the photo that are scaled down to the quantizer's own size
+SQUARE = 120  # side in pixels of the squares of the photo, before scaling to the quantizer's native size
 
 Work = Callable[[], object]
 
@@ -54,9 +54,9 @@ Work = Callable[[], object]
 def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     """Parse flags, measure and write the JSON file."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.network", description=__doc__)
-    parser.add_argument("--turns", type=int, default=3, help="of each way, after one to warm up (%(default)s)")
-    parser.add_argument("--batch", type=int, default=64, help="images at 32x32 (%(default)s)")
-    parser.add_argument("--side", type=int, default=512, help="of the large image, in pixels (%(default)s)")
+    parser.add_argument("--turns", type=int, default=3, help="turns of each way, after one to warm up (%(default)s)")
+    parser.add_argument("--batch", type=int, default=64, help="images in a batch at 32x32 (%(default)s)")
+    parser.add_argument("--side", type=int, default=512, help="side of the large image in pixels (%(default)s)")
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     args = parser.parse_args(argv)
     devices = [torch.device(name) for name in ("cpu", "cuda") if name == "cpu" or torch.cuda.is_available()]
@@ -77,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
 
 
 def measure(device: torch.device, batch: int, side: int, turns: int) -> list[dict[str, Any]]:
-    """A row for each size and number of colors: both ways, and how many times as long the published one takes."""
+    """Measure each size and number of colors; `ratio` is the time of the published network over the served one."""
     quantizer = load_quantizer(Registry.open(), MODEL, device)
     rows = []
     for images, colors in product((small_images(quantizer.size, batch), large_image(side)), COLORS):
@@ -91,7 +91,7 @@ def measure(device: torch.device, batch: int, side: int, turns: int) -> list[dic
 
 
 def small_images(side: int, count: int) -> Pixels:
-    """(count, side, side, 3): squares of the photo, scaled down; no two are the same."""
+    """Return (count, side, side, 3) uint8: different squares of the photo, scaled down."""
     photo = load_sample_image("china.jpg")
     generator = np.random.default_rng(0)
     tops, lefts = (generator.integers(0, length - SQUARE, count) for length in photo.shape[:2])
@@ -100,19 +100,19 @@ def small_images(side: int, count: int) -> Pixels:
 
 
 def large_image(side: int) -> Pixels:
-    """(1, side, side, 3): the photo."""
+    """Return (1, side, side, 3) uint8: the whole photo."""
     return np.asarray(Image.fromarray(load_sample_image("china.jpg")).resize((side, side)))[np.newaxis]
 
 
 def served(quantizer: LearnedQuantizer, images: Pixels, colors: int) -> Work:
-    """As the service paints them."""
+    """Return work that quantizes the images as the service does."""
     if len(images) > 1 or images.shape[1] == quantizer.size:
         return lambda: quantizer.quantize_batch(images, colors)
     return lambda: quantizer.quantize(images[0], colors)
 
 
 def published(network: PublishedColorCNN, images: Pixels) -> Work:
-    """The U-Net on all of the images at once, with the served quantizer's way from pixels and to palette images."""
+    """Return work that runs the U-Net on all images at once, with the served quantizer's pre- and postprocessing."""
     colors = network.config.colors
     device = network.mean.device
 
@@ -127,14 +127,14 @@ def published(network: PublishedColorCNN, images: Pixels) -> Work:
 
 
 def multiply_adds(work: Work) -> int:
-    """Of the convolutions and matrix products; this is also each way's first turn, which does not count."""
+    """Count the multiply-adds of convolutions and matrix products; this run also warms up."""
     with FlopCounterMode(display=False) as counter:
         work()
     return int(counter.get_total_flops()) // 2
 
 
 def medians_of(ways: dict[str, Work], turns: int) -> dict[str, float]:
-    """Milliseconds of each way, which take turns."""
+    """Return the median milliseconds of each way; the ways alternate."""
     milliseconds: dict[str, list[float]] = {way: [] for way in ways}
     for _ in range(turns):
         for way, work in ways.items():
@@ -145,14 +145,14 @@ def medians_of(ways: dict[str, Work], turns: int) -> dict[str, float]:
 
 
 class Convolutions(nn.Module):
-    """The classifier and the decoder as one module of tensors in, tensors out."""
+    """Classifier and decoder as one module."""
 
     def __init__(self, network: ColorCNN) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, views: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, 3, s, s) -> the classifier's logits, the decoder's features."""
+        """Map (B, 3, s, s) float32 in [0, 1] to the classifier's logits and the decoder's features."""
         encoder = self.network.encoder
         maps = encoder.features(views)
         return encoder.head(maps[-1].mean((2, 3))), self.network.decoder(views, maps)
@@ -160,7 +160,7 @@ class Convolutions(nn.Module):
 
 @torch.inference_mode()
 def measure_runtimes(batch: int, turns: int) -> list[dict[str, Any]]:
-    """The convolutions on the CPU, a row for each runtime: the ratio says how many times as long torch takes, eager."""
+    """Measure classifier and decoder on the CPU in each runtime; `ratio` is eager torch's time over the runtime's."""
     quantizer = load_quantizer(Registry.open(), MODEL, torch.device("cpu"))
     views = torch.from_numpy(small_images(quantizer.size, batch)).permute(0, 3, 1, 2).float().div(255)
     module = Convolutions(quantizer.network).eval()
@@ -179,21 +179,21 @@ def measure_runtimes(batch: int, turns: int) -> list[dict[str, Any]]:
 
 
 def in_bfloat16(module: nn.Module, views: Tensor) -> object:
-    """One pass as the served quantizer does it where the processor has instructions for it."""
+    """Run one pass in bfloat16, which the service uses when the processor has instructions for it."""
     with torch.autocast("cpu", torch.bfloat16):
         return module(views)
 
 
 def as_onnx(module: nn.Module, views: Tensor) -> bytes:
-    """The module for inputs of the shape of `views`."""
+    """Export the module to ONNX for inputs of the shape of `views`."""
     with TemporaryDirectory() as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # this exporter is old, but needs nothing that is not named above
+        warnings.simplefilter("ignore")  # the deprecated exporter needs no further package
         torch.onnx.export(module, (views,), file := Path(folder) / "network.onnx", dynamo=False)
         return file.read_bytes()
 
 
 def onnxruntime(data: bytes, views: NDArray[np.float32]) -> Work:
-    """In float32, with as many threads as torch."""
+    """Return work that runs the model in onnxruntime, in float32, with torch's number of threads."""
     runtime = import_module("onnxruntime")
     options = runtime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
@@ -203,7 +203,7 @@ def onnxruntime(data: bytes, views: NDArray[np.float32]) -> Work:
 
 
 def openvino(data: bytes, views: NDArray[np.float32]) -> Work:
-    """In the precision that it takes by itself for this processor, with as many threads as torch."""
+    """Return work that runs the model in OpenVINO, at its default precision, with torch's number of threads."""
     core = import_module("openvino").Core()
     options = {"INFERENCE_NUM_THREADS": torch.get_num_threads(), "NUM_STREAMS": 1}
     request = core.compile_model(core.read_model(data, b""), "CPU", options).create_infer_request()
@@ -211,7 +211,7 @@ def openvino(data: bytes, views: NDArray[np.float32]) -> Work:
 
 
 def table(report: dict[str, Any]) -> str:
-    """A line for each row, in Markdown."""
+    """Return a Markdown table with a line for each row of the report."""
     heading = ["device", "size", "K", "U-Net as published, ms", "served, ms", "times as fast", "multiply-adds"]
     return markdown.table(heading, [_line(row) for row in report["rows"]])
 

@@ -1,4 +1,4 @@
-"""A route that takes an upload as /quantize does, and leaves it at that."""
+"""A route that reads and checks an upload as /quantize does, and does no work on it."""
 
 from starlette.responses import Response
 
@@ -8,5 +8,5 @@ from service.api.dependencies import AdmittedService, ImageUpload, PngOrJson, Qu
 async def no_op(
     media_type: PngOrJson, service: AdmittedService, upload: ImageUpload, options: QuantizeParameters
 ) -> Response:
-    """One word, after all that stands before the work of /quantize."""
+    """Return one word after the same dependencies as /quantize."""
     return Response(b"done", media_type="text/plain")

@@ -1,9 +1,9 @@
-"""Large photos through a running service: seconds, and how much memory they take beyond what it has when idle.
+"""Large photos through a running service: seconds, and memory above the idle service.
 
     python -m tests.benchmarks.photo --out photo.json
 
-The photo is tests/photos/cat.jpg, scaled up and saved as JPEG again, sent to /quantize by one client, one after the
-other. Memory is the peak of resident memory since the request began, above that of the service when it is ready.
+One client sends tests/photos/cat.jpg, scaled up and saved as JPEG, to /quantize, one request after the other. Memory is
+the peak of the resident memory during the request, minus the resident memory of the ready service.
 """
 
 import argparse
@@ -25,14 +25,16 @@ from tests.service.processes import ROOT, Server, serving
 PHOTO = ROOT / "tests" / "photos" / "cat.jpg"
 PATIENCE = 300.0  # seconds
 SIZES = ((2, 1.0), (2, 3.0), (2, 12.0), (2, 48.0), (256, 1.0), (256, 6.0))
-"""Colors and megapixels."""
+"""(colors, megapixels)."""
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     """Parse flags, measure and write the JSON file."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.photo", description=__doc__)
-    parser.add_argument("--turns", type=int, default=2, help="of each size; the mean counts (%(default)s)")
-    parser.add_argument("--scale", type=float, default=1.0, help="of all numbers of pixels (%(default)s)")
+    parser.add_argument(
+        "--turns", type=int, default=2, help="requests of each size, whose mean is reported (%(default)s)"
+    )
+    parser.add_argument("--scale", type=float, default=1.0, help="factor of all numbers of pixels (%(default)s)")
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     args = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as folder, serving("service", Path(folder) / "log", threads="") as server:
@@ -46,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
 
 
 def measure(server: Server, turns: int, scale: float) -> list[dict[str, Any]]:
-    """A row for each size; `ratio` is its time a pixel over that of the smallest with as many colors."""
+    """Measure each size; `ratio` is its time per pixel over the smallest size's with as many colors."""
     rows: list[dict[str, Any]] = []
     first: dict[int, float] = {}
     with httpx.Client(base_url=server.url, timeout=PATIENCE, trust_env=False) as client:
@@ -65,7 +67,7 @@ def measure(server: Server, turns: int, scale: float) -> list[dict[str, Any]]:
 
 
 def enlarged(pixels: float) -> tuple[bytes, int]:
-    """The photo scaled to about so many pixels, as JPEG, and how many it has."""
+    """Return the photo as JPEG, scaled to about `pixels` pixels, and its number of pixels."""
     with Image.open(PHOTO) as photo:
         factor = (pixels / (photo.width * photo.height)) ** 0.5
         large = photo.resize((round(factor * photo.width), round(factor * photo.height)), Image.Resampling.BICUBIC)
@@ -75,20 +77,20 @@ def enlarged(pixels: float) -> tuple[bytes, int]:
 
 
 def send(client: httpx.Client, file: bytes, colors: int) -> float:
-    """Seconds until `file` is answered."""
+    """Send `file` and return the seconds until the response."""
     started = time.perf_counter()
     client.post("/quantize", content=file, params={"colors": colors}).raise_for_status()
     return time.perf_counter() - started
 
 
 def memory(server: Server, field: str) -> int:
-    """Resident memory of the server in KiB: VmRSS now, VmHWM at its peak."""
+    """Return the resident memory of the server in KiB: VmRSS is the present value, VmHWM the peak."""
     status = Path(f"/proc/{server.process.pid}/status").read_text()
     return int(status.partition(f"{field}:")[2].split()[0])
 
 
 def restart_peak(server: Server) -> None:
-    """Have VmHWM begin anew (proc(5), clear_refs)."""
+    """Reset VmHWM (proc(5), clear_refs)."""
     Path(f"/proc/{server.process.pid}/clear_refs").write_text("5")
 
 

@@ -1,12 +1,12 @@
-"""The palette PNG writer beside other writers and optimizers: bytes and milliseconds on photos, in one run.
+"""Bytes and milliseconds of the palette PNG writer beside other writers and optimizers, on photos.
 
     python -m tests.benchmarks.png --out png.json
 
-The photos are those that scikit-image ships: Chelsea the cat and the coffee (CC0), the astronaut and the rocket (public
-domain). Each is painted by median cut at 1, 2, 4 and 8 bits, and by the learned quantizer with two colors. All writers
-take turns. What oxipng and zopfli start from is a PNG that Pillow wrote at its quickest, whose time is theirs as well;
-oxipng uses as many threads as there are cores, all others one, so the CPU's time is measured too: that of all threads.
-Every file is read back and compared. It needs pyoxipng and zopflipy, which are not made for every Python and processor.
+The photos ship with scikit-image: Chelsea the cat and the coffee (CC0), the astronaut and the rocket (public domain).
+Median cut quantizes each to 1, 2, 4 and 8 bits, and the learned quantizer to two colors. All writers alternate. oxipng
+and zopfli start from a PNG of Pillow's fastest level, and the time of Pillow counts. oxipng uses all cores and the
+others one, so the benchmark also measures CPU time over all threads. Every file is decoded and compared. The benchmark
+needs pyoxipng and zopflipy, which have no wheels for some versions of Python and some processors.
 """
 
 import argparse
@@ -36,7 +36,7 @@ from models.quantizers.learned.colorcnn import load_quantizer
 from models.zoo.registry import Registry
 
 PHOTOS = ("chelsea", "coffee", "astronaut", "rocket")
-SLOW = "zopfli"  # written once, however many turns there are
+SLOW = "zopfli"  # runs in the first turn only
 
 Writer = Callable[[PaletteImage], bytes]
 
@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
 
 
 def measure(turns: int, step: int) -> dict[str, Any]:
-    """A row for each quantizer and number of bits, all photos together."""
+    """Measure each quantizer and number of bits over all photos."""
     registry = Registry.open()
     learned = load_quantizer(registry, registry.default(ModelKind.COLORCNN).name, torch.device("cpu"))
     quantizers: list[tuple[Quantizer, int]] = [(CLASSICAL["median_cut"], bits) for bits in (1, 2, 4, 8)]
@@ -70,17 +70,17 @@ def measure(turns: int, step: int) -> dict[str, Any]:
 
 
 @dataclass
-class Tried:
-    """Bytes of the file that a writer made of an image, and the seconds of each time: the clock's and the CPU's."""
+class Trial:
+    """One writer on one image: bytes of the file, and wall-clock and CPU seconds of each turn."""
 
     size: int = 0
     seconds: list[float] = field(default_factory=list)
     cpu_seconds: list[float] = field(default_factory=list)
 
 
-def write_all(image: PaletteImage, turns: int) -> dict[str, Tried]:
-    """What each writer made of `image`; raises RuntimeError where a file shows anything else."""
-    tried = {name: Tried() for name in WRITERS}
+def write_all(image: PaletteImage, turns: int) -> dict[str, Trial]:
+    """Run each writer on `image`; raises RuntimeError when a file decodes to other pixels."""
+    tried = {name: Trial() for name in WRITERS}
     for turn in range(turns):
         for name, write in WRITERS.items():
             if name == SLOW and turn:
@@ -100,8 +100,8 @@ def _check(file: bytes, image: PaletteImage, name: str) -> None:
             raise RuntimeError(f"{name} changed the picture")
 
 
-def _row(tried: Sequence[Mapping[str, Tried]]) -> dict[str, Any]:
-    """Sums over all images, the milliseconds of medians, and the ratios that count."""
+def _row(tried: Sequence[Mapping[str, Trial]]) -> dict[str, Any]:
+    """Return sums over all images (of median milliseconds), and the ratios that we publish."""
     row = {name: _sums([each[name] for each in tried]) for name in WRITERS}
     pairs = (("default", "pillow"), ("max", "oxipng"), ("max", "zopfli"))
     ratios = {
@@ -113,7 +113,7 @@ def _row(tried: Sequence[Mapping[str, Tried]]) -> dict[str, Any]:
     }
 
 
-def _sums(tried: Sequence[Tried]) -> dict[str, float]:
+def _sums(tried: Sequence[Trial]) -> dict[str, float]:
     return {
         "bytes": sum(each.size for each in tried),
         "ms": 1000 * sum(float(np.median(each.seconds)) for each in tried),
@@ -148,7 +148,7 @@ WRITERS: Mapping[str, Writer] = {
     "oxipng": _oxipng,
     SLOW: _zopfli,
 }
-"""The first three are ours; oxipng at its level 2, the default of its command line, zopfli at its defaults."""
+"""The first three are ours. oxipng runs at level 2, the default of its command line; zopfli at its defaults."""
 
 
 if __name__ == "__main__":

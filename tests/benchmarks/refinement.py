@@ -1,10 +1,10 @@
-"""What it costs to refine each image for the classifier, beside the search alone, as ratios measured in one run.
+"""Cost of the refinement for the classifier beside the search alone, as ratios.
 
     python -m tests.benchmarks.refinement --out docs/results/data/refinement.json
 
-The same quantizer paints the same images by both methods, which take turns: 64 squares of scikit-learn's china.jpg at
-32x32, as the service paints them together, and the photo at 512x512. An image that is read well enough early is left
-alone, so what refinement costs depends on the images; these are of none of the classifier's classes.
+One quantizer applies both methods alternately to the same images: a batch of 64 squares of scikit-learn's china.jpg at
+32x32, and the photo at 512x512. The refinement of an image stops when the classifier reads it well enough, so its cost
+depends on the images; these show none of the classifier's classes.
 """
 
 import argparse
@@ -28,9 +28,9 @@ from training.report import markdown
 def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     """Parse flags, measure and write the JSON file."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.refinement", description=__doc__)
-    parser.add_argument("--turns", type=int, default=5, help="of each method, after one to warm up (%(default)s)")
-    parser.add_argument("--batch", type=int, default=64, help="images at 32x32 (%(default)s)")
-    parser.add_argument("--side", type=int, default=512, help="of the large image, in pixels (%(default)s)")
+    parser.add_argument("--turns", type=int, default=5, help="turns of each method, after one to warm up (%(default)s)")
+    parser.add_argument("--batch", type=int, default=64, help="images in a batch at 32x32 (%(default)s)")
+    parser.add_argument("--side", type=int, default=512, help="side of the large image in pixels (%(default)s)")
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     args = parser.parse_args(argv)
     flags = f"--turns {args.turns} --batch {args.batch} --side {args.side} --out {args.out}"
@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
 
 
 def measure(batch: int, side: int, turns: int) -> list[dict[str, Any]]:
-    """A row for each size and number of colors: how many times as long refinement takes."""
+    """Measure each size and number of colors; `ratio` is the time of the refinement over the search alone."""
     plain = load_quantizer(Registry.open(), MODEL, torch.device("cpu"))
     methods = {"search": plain, "refined": plain.for_method(REFINED)}
     rows = []
@@ -70,7 +70,7 @@ def measure(batch: int, side: int, turns: int) -> list[dict[str, Any]]:
 
 
 def table(report: dict[str, Any]) -> str:
-    """In Markdown."""
+    """Return a Markdown table with a line for each row of the report."""
     rows = [
         [
             f"{row['batch']} of {row['side']}x{row['side']}",

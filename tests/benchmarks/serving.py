@@ -1,9 +1,9 @@
-"""All that is claimed of the speed of the service, measured in one run: `make bench`.
+"""Every published number about the speed of the service, measured in one run: `make bench`.
 
     python -m tests.benchmarks.serving --out docs/results/data/serving.json
     python -m tests.benchmarks.serving --table docs/results/data/serving.json
 
-The second line prints README's table of the ratios. Each part is a benchmark of its own, with a command of its own.
+The second command prints the table of ratios. Each part is a benchmark with a command of its own.
 """
 
 import argparse
@@ -26,7 +26,7 @@ PARTS: Mapping[str, Callable[[Sequence[str]], Report]] = {
     "png": png.main,
     "photo": photo.main,
 }
-"""Each takes its flags, among them --out, and returns what it wrote there."""
+"""Each part takes its flags, including --out, and returns the report that it wrote."""
 
 _HEADING = ("what", "beside", "measured")
 
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> Report:
     """Parse flags; measure and write the JSON file, or read it; print the table."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.serving", description=__doc__)
     job = parser.add_mutually_exclusive_group(required=True)
-    job.add_argument("--out", type=Path, help="measure, and write this JSON file")
+    job.add_argument("--out", type=Path, help="measure and write this JSON file")
     job.add_argument("--table", type=Path, help="only print the table of this JSON file")
     args = parser.parse_args(argv)
     if args.out:
@@ -46,16 +46,16 @@ def main(argv: Sequence[str] | None = None) -> Report:
 
 
 def measure(flags: Mapping[str, Sequence[str]] | None = None) -> dict[str, Report]:
-    """The report of each part, by its name; `flags` are for the parts of those names."""
+    """Run each part and return its report by name. flags: additional flags by the name of the part."""
     found = {}
     for name, run in PARTS.items():
-        with tempfile.TemporaryDirectory() as folder, chdir(folder):  # so that its command names no folder of ours
+        with tempfile.TemporaryDirectory() as folder, chdir(folder):  # so that the recorded command names no folder
             found[name] = run([*(flags or {}).get(name, ()), "--out", f"{name}.json"])
     return found
 
 
 def table(report: Report) -> str:
-    """A line for each claim, in Markdown."""
+    """Return a Markdown table with a line for each ratio of the report."""
     lines = (_networks, _uploads, _batches, _files, _photos)
     return markdown.table(list(_HEADING), [list(line) for part in lines for line in part(report)])
 
@@ -65,9 +65,9 @@ def _networks(report: Report) -> Iterator[tuple[str, str, str]]:
     for device, side, batch in dict.fromkeys((row["device"], row["side"], row["batch"]) for row in rows):
         found = [row for row in rows if (row["device"], row["side"]) == (device, side)]
         colors = ", ".join(str(row["colors"]) for row in found)
-        what = f"painting {batch} of {side}x{side} with {colors} colors, {device.upper()}"
+        what = f"quantizing {batch} of {side}x{side} to {colors} colors, {device.upper()}"
         times = ", ".join(f"{row['ratio']:.1f}" for row in found)
-        yield what, "the paper's U-Net, float32, eager", f"{times} times the images a second"
+        yield what, "the paper's U-Net, float32, eager", f"{times} times the images per second"
 
 
 def _uploads(report: Report) -> Iterator[tuple[str, str, str]]:
@@ -75,13 +75,13 @@ def _uploads(report: Report) -> Iterator[tuple[str, str, str]]:
     for row in report["upload"]["rows"]:
         how = {"form": "as a form", "raw": "as the raw body"}[row["sent_as"]]
         what = f"`/quantize` of a {row['image']} {how}, {devices[row['device']]}, {report['upload']['clients']} clients"
-        yield what, "an upload that is only read", f"{100 * row['ratio']:.0f} % of its requests a second"
+        yield what, "a route that only reads the upload", f"{100 * row['ratio']:.0f} % of its requests per second"
 
 
 def _batches(report: Report) -> Iterator[tuple[str, str, str]]:
     for row in report["batching"]["rows"]:
         what = f"batches on the simulated device, {row['clients']} client{'s' * (row['clients'] > 1)}"
-        yield what, "one image at a time", f"{row['ratio']:.1f} times the images a second"
+        yield what, "one image at a time", f"{row['ratio']:.1f} times the images per second"
 
 
 def _files(report: Report) -> Iterator[tuple[str, str, str]]:
@@ -90,17 +90,17 @@ def _files(report: Report) -> Iterator[tuple[str, str, str]]:
     for name, other in beside.items():
         sizes, times = (", ".join(f"{100 * row['ratios'][name][of]:.0f}" for row in rows) for of in ("bytes", "cpu_ms"))
         what = f"photos as PNG of {', '.join(str(row['bits']) for row in rows)} bits, effort `{name.partition('_')[0]}`"
-        yield what, other, f"{sizes} % of the bytes in {times} % of the CPU's time"
+        yield what, other, f"{sizes} % of the bytes in {times} % of the CPU time"
 
 
 def _photos(report: Report) -> Iterator[tuple[str, str, str]]:
     rows = [row for row in report["photo"]["rows"] if row["colors"] == 2]
     [phone] = [row for row in rows if round(row["megapixels"]) == 12]
-    took = f"{phone['seconds']:.1f} s, at the peak {phone['peak_mib_over_idle']:.0f} MiB more memory"
+    took = f"{phone['seconds']:.1f} s, {phone['peak_mib_over_idle']:.0f} MiB more memory at the peak"
     yield "a photo of 12 megapixels, two colors", "the idle service", took
     first, last = rows[0], rows[-1]
     sizes = [f"{row['megapixels']:.0f} megapixel{'s' * (row['megapixels'] > 1.5)}" for row in (last, first)]
-    yield f"a pixel of a photo of {sizes[0]}", f"one of {sizes[1]}", f"{last['ratio']:.2f} of the time"
+    yield f"a pixel of a {sizes[0]} photo", f"a pixel of a {sizes[1]} photo", f"{last['ratio']:.2f} times as long"
 
 
 if __name__ == "__main__":

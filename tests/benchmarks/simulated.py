@@ -1,6 +1,6 @@
-"""A simulated device: it takes the time of one, and gives the GIL away meanwhile, as a GPU does.
+"""A simulated device: it takes the time of a small GPU and releases the GIL meanwhile.
 
-What it answers costs next to nothing, so that what is measured around it is the service.
+Its results cost almost nothing, so that a benchmark measures the service around it.
 """
 
 import time
@@ -20,7 +20,7 @@ _GRAYS = np.repeat(np.arange(256, dtype=np.uint8)[:, np.newaxis], 3, axis=1)
 
 
 class SimulatedEngine(FakeEngine):
-    """The fake engine, but that a network takes the device's time to paint, and nothing else takes any."""
+    """Fake engine in which quantizing takes the time of the device, and everything else takes none."""
 
     def quantize(self, pixels: Pixels, colors: int, selection: Selection) -> PaletteImage:
         return self.quantize_batch([pixels], colors, selection)[0]

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def main() -> int:
-    """Serve with the settings of the environment; imports are here because worker processes read this file too."""
+    """Serve with the settings of the environment. Worker processes import this file, so it imports late."""
     from tests.benchmarks import upload_server
 
     return upload_server.main(build)

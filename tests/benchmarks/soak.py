@@ -1,10 +1,10 @@
-"""Ten times what a service can do, for a minute, then SIGTERM in the middle of it: is every request answered?
+"""Ten times the capacity of a service for a minute, then SIGTERM: does every request get a response?
 
     python -m tests.benchmarks.soak --seconds 60 --out docs/results/data/soak.json
 
-A real service with the models that ship, on loopback. What it can do is measured first, with clients that wait for each
-answer; then ten times as many requests a second are offered, whatever it answers. Small images to paint and to classify
-come with a photo now and then, and a probe of its liveness all the time. The exit status is 1 where a check fails.
+The benchmark runs a real service with the shipped models on loopback. It first measures the capacity, with clients that
+wait for each response. Then it sends ten times as many requests per second in an open loop: small images to /quantize
+and /classify, a photo now and then, and a steady liveness probe. The exit status is 1 when a check fails.
 """
 
 import argparse
@@ -33,17 +33,17 @@ from tests.service.processes import ROOT, Server, serving
 from training.loop.provenance import commit
 
 TIMES = 10
-CLIENTS = 16  # half of what the queue holds
-GRACE = 30.0  # seconds, as docker-compose.yml has it
-SETTLED = 10.0  # seconds of load until memory is compared with that at the end
-MOST_GROWTH = 64  # MiB; each new size of a batch takes some, a leak of 2 KiB a request more
-SLOWEST_MS = 1000.0  # of a refusal or a probe; Kubernetes waits as long for a probe
+CLIENTS = 16  # half of the queue size
+GRACE = 30.0  # seconds, stop_grace_period of docker-compose.yml
+SETTLED = 10.0  # seconds of load before the first reading of memory
+MOST_GROWTH = 64  # MiB; each new batch size takes some memory, and a leak of 2 KiB per request would take more
+SLOWEST_MS = 1000.0  # of a rejection or a probe; Kubernetes waits as long for a probe
 PAUSE = 0.05  # seconds between probes
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How long and how hard: seconds of the load at `TIMES` the capacity, and of what comes before and after."""
+    """Seconds of the load at `TIMES` the capacity, and length and clients of the capacity measurement."""
 
     seconds: float
     capacity_seconds: float = 8.0
@@ -51,14 +51,14 @@ class Plan:
 
     @property
     def shutdown_seconds(self) -> float:
-        """Of the load before SIGTERM."""
+        """Seconds of load before SIGTERM."""
         return min(2.0, self.seconds)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse flags, measure and write the JSON file; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.soak", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=60.0, help="of the load (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=60.0, help="length of the load in seconds (%(default)s)")
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     args = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as folder, serving("service", Path(folder) / "log", threads="") as server:
@@ -75,14 +75,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def mixed() -> list[Request]:
-    """Ten requests: eight small images to paint, in two numbers of colors, one to classify, and one photo to paint."""
+    """Return ten requests: eight small images to /quantize at two numbers of colors, one to /classify, and a photo."""
     small, photo = ((ROOT / "tests" / "photos" / name).read_bytes() for name in ("cat-32.png", "cat.jpg"))
     quantize = [Request("POST", f"/quantize?colors={colors}", small) for colors in (4, 4, 16, 4)]
     return [*quantize, Request("POST", "/classify", small), *quantize, Request("POST", "/quantize", photo)]
 
 
 async def measure(server: Server, plan: Plan) -> dict[str, Any]:
-    """What it can do, what it does under too much, how it ends, and which checks hold."""
+    """Measure capacity, overload and shutdown, and evaluate the checks."""
     client = Client(server.port)
     capacity = await _capacity(client, plan)
     rate = TIMES * capacity["requests_per_second"]
@@ -94,19 +94,19 @@ async def measure(server: Server, plan: Plan) -> dict[str, Any]:
 
 
 async def _capacity(client: Client, plan: Plan) -> dict[str, Any]:
-    """Requests that are answered in a second to clients that wait for them; what comes first is not counted."""
+    """Measure the requests per second of clients that wait for each response, after a warm-up."""
     for seconds in (plan.capacity_seconds / 4, plan.capacity_seconds):
         started, goes_on = time.monotonic(), _for(seconds)
         asked = [one_after_another(client, mixed(), goes_on) for _ in range(plan.clients)]
         outcomes = [outcome for of_one in await asyncio.gather(*asked) for outcome in of_one]
         rate = len(outcomes) / (time.monotonic() - started)
     if any(outcome.status != 200 for outcome in outcomes):
-        raise RuntimeError("a service without too much load refused a request")
+        raise RuntimeError("the service rejected a request without overload")
     return {"clients": plan.clients, "requests_per_second": round(rate, 1)} | _milliseconds(outcomes)
 
 
 async def _overload(client: Client, server: Server, rate: float, seconds: float) -> dict[str, Any]:
-    """Offer `rate` requests a second; beside it, probe the liveness and read the memory, many times a second."""
+    """Send `rate` requests per second; meanwhile probe liveness and read the memory many times per second."""
     goes_on = _for(seconds)
     memory: list[int] = []
     load, probes = await asyncio.gather(
@@ -122,7 +122,7 @@ async def _overload(client: Client, server: Server, rate: float, seconds: float)
 
 
 async def _shutdown(client: Client, server: Server, rate: float, seconds: float) -> dict[str, Any]:
-    """Ask the service to end after so many seconds of the same load, which goes on until it has ended."""
+    """Send SIGTERM after `seconds` of the same load, which continues until the process ends."""
     ended = asyncio.Event()
     load, probes, (signalled, seconds_to_end, status) = await asyncio.gather(
         at_rate(client, mixed(), rate, lambda: not ended.is_set()),
@@ -143,7 +143,7 @@ async def _shutdown(client: Client, server: Server, rate: float, seconds: float)
 
 
 async def _end(server: Server, seconds: float, ended: asyncio.Event) -> tuple[float, float, int]:
-    """Send SIGTERM after some seconds: when that was, the seconds until the end, and the exit status."""
+    """Send SIGTERM after `seconds`; return its time, the seconds until the process ended, and the exit status."""
     await asyncio.sleep(seconds)
     signalled = time.monotonic()
     try:
@@ -154,7 +154,7 @@ async def _end(server: Server, seconds: float, ended: asyncio.Event) -> tuple[fl
 
 
 def _lost(load: Sequence[Outcome], server: Server) -> int:
-    """Requests that the service took, as its log says, and that got no answer."""
+    """Count requests that appear in the log of the service but got no response."""
     taken = set(re.findall(r"request_id=(\S+)", server.log.read_text()))
     return sum(outcome.request_id in taken for outcome in load if not outcome.status)
 
@@ -162,7 +162,7 @@ def _lost(load: Sequence[Outcome], server: Server) -> int:
 async def _probe(
     path: str, server: Server, goes_on: Callable[[], bool], beside: Callable[[], object] = lambda: None
 ) -> list[Outcome]:
-    """Ask for `path` again and again, as probes do: on a new connection each time."""
+    """Request `path` again and again, each time on a new connection, as probes do."""
     outcomes: list[Outcome] = []
     while goes_on():
         client = Client(server.port)
@@ -174,7 +174,7 @@ async def _probe(
 
 
 def resident_mib(pid: int) -> int:
-    """Memory that a process holds, in MiB, as Linux tells it."""
+    """Return the resident memory of a process in MiB; Linux only."""
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * resource.getpagesize() >> 20
 
@@ -185,7 +185,7 @@ def _for(seconds: float) -> Callable[[], bool]:
 
 
 def _responses(outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """How many got which answer, and how quickly; `others` are neither, or not as the interface has them."""
+    """Count accepted, rejected and unanswered requests with their latency; `others` fits none of these."""
     accepted = [outcome for outcome in outcomes if outcome.status == HTTPStatus.OK]
     refused = [outcome for outcome in outcomes if _is_refusal(outcome)]
     unanswered = [outcome for outcome in outcomes if not outcome.status]

@@ -1,15 +1,15 @@
-"""tests/benchmarks/container.py: it follows the instructions of a Dockerfile; the real one takes minutes."""
+"""tests/benchmarks/container.py: it follows the instructions of a small Dockerfile; the real one takes minutes."""
 
 import re
 from pathlib import Path
 
 import pytest
 
-from tests.benchmarks.container import Image, weight
+from tests.benchmarks.container import Image, size_of
 from tests.service.processes import ROOT
 
 DOCKERFILE = """
-# A remark
+# A comment
 ARG VERSION=1
 FROM python:${VERSION} AS first
 ARG WORD=""
@@ -52,13 +52,13 @@ def test_every_instruction_of_the_dockerfile_is_known(tmp_path: Path) -> None:
     assert image.variables == {"A": "1"}
 
 
-def test_an_instruction_that_is_not_known_is_no_silence(tmp_path: Path) -> None:
+def test_an_unknown_instruction_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="SHELL"):
         Image(tmp_path, {}).build("SHELL x\n")
 
 
-def test_the_weight_is_that_of_all_files(tmp_path: Path) -> None:
+def test_the_size_counts_every_file_and_link(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"x" * 1000)
     (tmp_path / "b").symlink_to("a")
 
-    assert weight(tmp_path) == 1000 + len("a")
+    assert size_of(tmp_path) == 1000 + len("a")

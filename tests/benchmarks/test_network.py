@@ -1,4 +1,4 @@
-"""tests/benchmarks/network.py: its rows, and the table of them; how quick anything is, is not tested."""
+"""tests/benchmarks/network.py: its rows and their table; speed is not tested."""
 
 import json
 from pathlib import Path
@@ -23,7 +23,7 @@ def test_every_size_and_number_of_colors_has_a_row_of_both_ways(
     assert places == [("cpu", side, batch, k) for side, batch in ((32, 2), (48, 1)) for k in network.COLORS]
     for row in report["rows"]:
         assert abs(row["ratio"] - row["published_ms"] / row["served_ms"]) < 0.01
-        # With the search, which reads each image nine times; that of the network alone is in tests/models/networks.
+        # The search runs the classifier nine times for each image; tests/models/networks counts the network alone.
         assert 0 < row["served_multiply_adds"] < 3 * row["published_multiply_adds"]
     measured = [(row["runtime"], row["batch"]) for row in report["runtimes"] if "skipped" not in row]
     assert measured == [(name, batch) for batch in (2, 1) for name in ("torch", "torch bfloat16")]

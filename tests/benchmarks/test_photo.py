@@ -1,4 +1,4 @@
-"""tests/benchmarks/photo.py: its rows; how quick anything is, is not tested."""
+"""tests/benchmarks/photo.py: its rows; speed is not tested."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""tests/benchmarks/png.py: its rows; how quick anything is, is not tested."""
+"""tests/benchmarks/png.py: its rows; speed is not tested."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ from models.palette_image import PaletteImage
 from tests.benchmarks import png
 
 
-def test_every_writer_has_its_place_in_every_row(tmp_path: Path) -> None:
+def test_every_row_has_every_writer(tmp_path: Path) -> None:
     for optimizer in ("oxipng", "zopfli"):
         pytest.importorskip(optimizer, reason=f"no {optimizer} for this Python and processor")
     out = tmp_path / "png.json"
@@ -26,7 +26,7 @@ def test_every_writer_has_its_place_in_every_row(tmp_path: Path) -> None:
         assert abs(row["ratios"]["max_to_oxipng"]["bytes"] - row["max"]["bytes"] / row["oxipng"]["bytes"]) < 1e-3
 
 
-def test_a_writer_that_changes_the_picture_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_writer_that_changes_the_picture_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def inverted(image: PaletteImage) -> bytes:
         return writer.encode(PaletteImage(image.indices, 255 - image.palette))
 

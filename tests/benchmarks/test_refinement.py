@@ -1,4 +1,4 @@
-"""tests/benchmarks/refinement.py: its rows, and the table of them; how quick anything is, is not tested."""
+"""tests/benchmarks/refinement.py: its rows and their table; speed is not tested."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""tests/benchmarks/serving.py: it runs all parts and files what they return; its table is README's."""
+"""tests/benchmarks/serving.py: it runs all parts and collects their reports by name."""
 
 import json
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from tests.benchmarks.serving import Report
 ROOT = Path(__file__).parents[2]
 
 
-def test_each_part_is_measured_with_its_flags_and_filed_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_part_runs_with_its_flags(monkeypatch: pytest.MonkeyPatch) -> None:
     def part(argv: Sequence[str]) -> Report:
         return {"flags": list(argv)}
 
@@ -23,7 +23,7 @@ def test_each_part_is_measured_with_its_flags_and_filed_by_its_name(monkeypatch:
     assert found == {"one": {"flags": ["--out", "one.json"]}, "two": {"flags": ["--turns", "1", "--out", "two.json"]}}
 
 
-def test_what_is_stored_has_every_part_with_its_command_and_hardware(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_stored_report_has_every_part_with_its_command_and_hardware(capsys: pytest.CaptureFixture[str]) -> None:
     report = serving.main(["--table", str(ROOT / "docs" / "results" / "data" / "serving.json")])
 
     assert json.loads((ROOT / "docs" / "results" / "data" / "serving.json").read_text()) == report

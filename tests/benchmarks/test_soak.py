@@ -1,4 +1,4 @@
-"""tests/benchmarks/soak.py: a short one, of a server that can do little; and that each of its checks can fail."""
+"""tests/benchmarks/soak.py: a short soak of a slow server, and each check failed once."""
 
 import asyncio
 from pathlib import Path
@@ -15,7 +15,7 @@ NONE: dict[str, Any] = {"accepted": {"requests": 0}, "refused": {"requests": 0},
 
 
 def test_a_short_soak_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """How quick anything is, and whether so many requests could be offered, depends on the machine."""
+    """Latency and the number of requests that can be sent depend on the machine, so their checks may fail."""
     monkeypatch.setenv("SLOW", "0.05")
     with serving("tests.service.fake_server", tmp_path / "log", queue_size="4", shutdown_delay="0.5") as server:
         server.wait_until_ready()
@@ -32,8 +32,8 @@ def outcome(status: int, **headers: str) -> Outcome:
     )
 
 
-def test_answers_are_told_apart() -> None:
-    """A 503 without Retry-After or problem details is none that was promised."""
+def test_responses_are_classified() -> None:
+    """A 503 without Retry-After or without problem details counts as neither accepted nor rejected."""
     responses = _responses(
         [
             outcome(200),
@@ -93,7 +93,7 @@ def test_a_load_that_went_wrong_fails_its_check(part: str, changed: dict[str, ob
     ],
 )
 def test_a_shutdown_that_went_wrong_fails_its_check(changed: dict[str, object], check: str) -> None:
-    """Connections that are refused once the port is closed are no failure."""
+    """Connections that are refused after the port has closed are no failure."""
     shutdown = {
         "exit_status": 0,
         "seconds": 30.0,

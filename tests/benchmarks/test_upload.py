@@ -1,4 +1,4 @@
-"""tests/benchmarks/upload.py and its client: rows and requests; how quick anything is, is not tested."""
+"""tests/benchmarks/upload.py and its client: rows and requests; speed is not tested."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from tests.benchmarks import upload
 from tests.benchmarks.http_load import Outcome
 
 
-def test_every_image_and_way_has_a_row_of_both_routes() -> None:
+def test_every_image_and_encoding_has_a_row_with_both_routes() -> None:
     rows = upload.measure("simulated", 0.05, 1)
 
     assert [(row["image"], row["sent_as"]) for row in rows] == [
@@ -22,9 +22,9 @@ def test_the_photo_has_20_kilobytes() -> None:
     assert 19_000 < len(upload.images()["20 kB JPEG"]) < 21_000
 
 
-def test_an_answer_that_is_no_200_ends_the_load() -> None:
+def test_a_status_other_than_200_ends_the_load() -> None:
     answered, refused = (Outcome("load-0", 0.0, 0.1, 0.1, status, {}) for status in (200, 503))
 
-    assert upload.all_answered([answered]) == [answered]
-    with pytest.raises(RuntimeError, match="answered 503"):
-        upload.all_answered([answered, refused])
+    assert upload.all_ok([answered]) == [answered]
+    with pytest.raises(RuntimeError, match="status 503"):
+        upload.all_ok([answered, refused])

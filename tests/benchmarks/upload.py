@@ -1,12 +1,12 @@
-"""What /quantize leaves of the uploads that the service could take: requests a second at saturation, as ratios.
+"""Requests per second of /quantize at saturation, beside a route that only reads the upload, as ratios.
 
     python -m tests.benchmarks.upload --out upload.json
 
-Beside /quantize stands a route that reads the same upload, as a form or as the raw body, behind the same middleware,
-checks the same options, and answers one word. Both take turns in one server with the settings it ships with, asked by
-as many keep-alive connections as it lets in, all of one other process that costs little (its share of a core is told).
-Once the shipped models paint on the CPU; once a simulated device takes 4 ms for a batch and 0.25 ms for each image and
-gives the GIL away meanwhile, as a GPU does, so that what is measured is the service around it.
+The other route sits behind the same middleware, reads the same upload as a form or as the raw body, checks the same
+options, and returns one word. Both routes alternate in one server with default settings. The clients are as many
+keep-alive connections as the server admits, all in one other process whose CPU share the report records. One run uses
+the shipped models on the CPU. The other uses a simulated device, which takes 4 ms for a batch plus 0.25 ms for each
+image and releases the GIL as a GPU does, so that it measures the service around the device.
 """
 
 import argparse
@@ -36,7 +36,7 @@ PHOTOS = ROOT / "tests" / "photos"
 SERVERS = {"simulated": "tests.benchmarks.simulated_server", "cpu": "tests.benchmarks.upload_server"}
 ROUTES = ("no-op", "quantize")
 JPEG_QUALITY = 71  # the photo of a cat in 20 kB
-CLIENTS = 32  # as many as COLORCNN_QUEUE_SIZE lets in
+CLIENTS = 32  # the default of COLORCNN_QUEUE_SIZE
 _WARM_UP = 0.5  # seconds
 _BOUNDARY = "boundary-of-this-form"
 
@@ -44,8 +44,8 @@ _BOUNDARY = "boundary-of-this-form"
 def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     """Parse flags, measure and write the JSON file."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.upload", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=1.5, help="of each turn (%(default)s)")
-    parser.add_argument("--turns", type=int, default=3, help="of each route (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=1.5, help="length of a turn in seconds (%(default)s)")
+    parser.add_argument("--turns", type=int, default=3, help="turns of each route (%(default)s)")
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     args = parser.parse_args(argv)
     rows = [row for device in SERVERS for row in measure(device, args.seconds, args.turns)]
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
 
 
 def measure(device: str, seconds: float, turns: int) -> list[dict[str, Any]]:
-    """A row for each image and way to send it, of a server of its own."""
+    """Start a server and measure each image and encoding of the request."""
     with (
         tempfile.TemporaryDirectory() as folder,
         serving(SERVERS[device], Path(folder) / "log", threads="") as server,
@@ -72,7 +72,7 @@ def measure(device: str, seconds: float, turns: int) -> list[dict[str, Any]]:
 
 
 def images() -> dict[str, bytes]:
-    """The uploads: a PNG of the network's own size, and a photo in 20 kB."""
+    """Return the uploads: a PNG of the network's native size, and a photo of 20 kB."""
     buffer = io.BytesIO()
     with Image.open(PHOTOS / "cat.jpg") as photo:
         photo.save(buffer, "JPEG", quality=JPEG_QUALITY)
@@ -81,7 +81,7 @@ def images() -> dict[str, bytes]:
 
 @dataclass
 class Load:
-    """What a route took: milliseconds of each answer, seconds of all turns, and CPU seconds of server and client."""
+    """Load of one route: milliseconds of each response, seconds of all turns, CPU seconds of server and client."""
 
     milliseconds: list[float] = field(default_factory=list)
     seconds: float = 0.0
@@ -89,7 +89,7 @@ class Load:
     client_cpu: float = 0.0
 
     def run(self, server: Server, request: Request, seconds: float) -> None:
-        """One turn more."""
+        """Run one more turn."""
         server_cpu, client_cpu = cpu_seconds(server.process.pid), _own_cpu_seconds()
         started = time.perf_counter()
         self.milliseconds += [1000 * outcome.seconds for outcome in saturate(server.port, request, seconds)]
@@ -109,7 +109,7 @@ class Load:
 
 
 def compare(server: Server, way: str, image: bytes, seconds: float, turns: int) -> dict[str, Any]:
-    """Both routes in turns, and the throughput of /quantize over that of the other."""
+    """Run both routes alternately; `ratio` is the throughput of /quantize over the other route's."""
     requests = {route: request(route, way, image) for route in ROUTES}
     loads = {route: Load() for route in ROUTES}
     for asked in requests.values():
@@ -123,14 +123,14 @@ def compare(server: Server, way: str, image: bytes, seconds: float, turns: int) 
 
 
 def saturate(port: int, request: Request, seconds: float) -> list[Outcome]:
-    """All that becomes of one request, sent again and again by each of the clients; see `all_answered`."""
-    return all_answered(uvloop.run(_saturate(port, request, seconds)))
+    """Send one request again and again from each client for `seconds`; see `all_ok`."""
+    return all_ok(uvloop.run(_saturate(port, request, seconds)))
 
 
-def all_answered(outcomes: list[Outcome]) -> list[Outcome]:
-    """The same outcomes; RuntimeError where one is no 200: how quick refusals are is not what is measured."""
+def all_ok(outcomes: list[Outcome]) -> list[Outcome]:
+    """Return the outcomes; raises RuntimeError when a status is not 200, because fast rejections would count."""
     if bad := {outcome.status for outcome in outcomes} - {HTTPStatus.OK}:
-        raise RuntimeError(f"answered {', '.join(map(str, bad))}")
+        raise RuntimeError(f"the service responded with status {', '.join(map(str, bad))}")
     return outcomes
 
 
@@ -143,7 +143,7 @@ async def _saturate(port: int, request: Request, seconds: float) -> list[Outcome
 
 
 def request(route: str, way: str, image: bytes) -> Request:
-    """A request for two colors."""
+    """Return a request for two colors, as a form or with the raw body."""
     if way == "raw":
         return Request("POST", f"/{route}?colors=2", image)
     parts = (
@@ -155,7 +155,7 @@ def request(route: str, way: str, image: bytes) -> Request:
 
 
 def cpu_seconds(pid: int) -> float:
-    """CPU time of all threads of a process (proc(5), stat: utime and stime)."""
+    """Return the CPU seconds of all threads of a process (proc(5), stat: utime and stime)."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 

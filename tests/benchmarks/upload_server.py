@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks.upload_server`: the real server process, with a route that does nothing but upload."""
+"""`python -m tests.benchmarks.upload_server`: the real server process with the additional route /no-op."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def main(build: Callable[[Settings], Service] | None = None) -> int:
-    """Serve with the settings of the environment; imports are here because worker processes read this file too.
+    """Serve with the settings of the environment. Worker processes import this file, so it imports late.
 
     build: None serves the models that the settings name.
     """
