@@ -208,7 +208,7 @@ class Compression:
         return [pixels, image.render(), shown, *others]
 
     async def _recognise(self, pictures: Sequence[Pixels], selection: Selection) -> list[Prediction]:
-        return [best for (best,) in await self._stages.predict(lambda: pictures, 1, selection.classifier)]
+        return [best for (best,) in await self._stages.predict(pictures, 1, selection.classifier)]
 
 
 def _check_options(options: CompressOptions) -> None:

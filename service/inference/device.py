@@ -1,4 +1,4 @@
-"""The device behind its queue: what requests ask of the networks, together where they ask for the same."""
+"""The device behind its queue: work of several requests runs in one batch where it goes together."""
 
 from __future__ import annotations
 
@@ -6,60 +6,43 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
-from models.palette_image import PaletteImage
-from models.prediction import Prediction
-from models.rgb import Pixels
 from service.errors import NotReady, QueueFull
 from service.inference.batching import Batcher, Closed, Expired, Full, Limits, Ran
 from service.inference.device_errors import is_broken, is_out_of_memory, out_of_memory
 from service.inference.engine import Engine
-from service.inference.selection import Selection
+from service.inference.work import BatchKey, Work, WorkName
 from service.runtime import timing
 from service.runtime.logs import request_id_here
 from service.runtime.timing import Timer
 from service.settings import Settings
 
-Ranking = tuple[Prediction, ...]
-"""Classes, the likeliest first."""
+Result = TypeVar("Result")
 
-_BATCH_PIXELS = 1 << 17  # structure takes 4 bytes a pixel and color: 128 MiB at 256 colors where it has not faded out
+# Structure takes 4 bytes for each pixel and color: 128 MiB at 256 colors, unless the structure cutoff is below that.
+_BATCH_PIXELS = 1 << 17
 
-Observer = Callable[[str, Ran[Any]], None]
-"""Told what was done, one of WORK, and how."""
-
-WORK = ("quantize", "predict", "map")
+Observer = Callable[[WorkName, Ran[BatchKey]], None]
+"""Called after each batch with the name of its work."""
 
 
 @dataclass(frozen=True, eq=False)
-class _Job:
-    """What one request wants: `run` takes the items of a batch; it means the same for all jobs of one key."""
+class _Submission:
+    """Work, and the request that it belongs to: batches run outside the context of their requests."""
 
-    run: Callable[[Sequence[Any]], Sequence[Any]]
-    item: Any
+    work: Work[Any]
     timer: Timer
-    asked: float
+    submitted: float
     request_id: str | None
 
 
 def _ignore(_: Exception) -> None:
-    """In place of someone who is told."""
+    """Do nothing, in place of a callback."""
 
 
 class Device:
     """Runs an engine's networks, one batch at a time, while `serving`.
-
-    Images of a quantizer's own size are painted together where model, fidelity and number of colors agree; others go
-    alone, as they are painted tile by tile. Images are classified together where the classifier is the same, whatever
-    their size.
-
-    All that is asked of it raises QueueFull where the queue has no room or the wait was too long, NotReady where it is
-    not served or broken, and what else the engine raises.
 
     Args:
         on_broken: called with each error after which the device cannot be trusted.
@@ -69,92 +52,36 @@ class Device:
         self._engine = engine
         self._on_broken = on_broken
         self._timeout = settings.queue_timeout
-        self._queue: Batcher[tuple[Any, ...], _Job, Any] = Batcher(_run, _limits(settings), observe=self._tell)
+        self._queue: Batcher[BatchKey, _Submission, Any] = Batcher(
+            self._run_batch, _limits(settings), observe=self._notify
+        )
         self._observers: list[Observer] = []
 
     @property
     def waiting(self) -> int:
-        """How many requests wait for their turn."""
+        """Number of submissions that wait for their turn."""
         return self._queue.waiting
 
     def subscribe(self, observer: Observer) -> None:
-        """Have `observer` called after each batch, in the event loop; it must not raise."""
+        """Call `observer` after each batch, in the event loop; it must not raise."""
         self._observers.append(observer)
 
     def serving(self) -> AbstractAsyncContextManager[None]:
-        """A block in which the device works; leaving it finishes what was taken."""
+        """Serve for the length of the block; leaving it finishes everything that is queued."""
         return self._queue.serving()
 
-    def is_batched(self, pixels: Pixels, selection: Selection) -> bool:
-        """Whether the image has the size of which a quantizer, one with a network, paints many at once."""
-        height, width = pixels.shape[:2]
-        return bool(height == width == self._engine.native_size(selection))
+    async def run(self, work: Work[Result]) -> Result:
+        """Queue `work`, wait for its batch, and return its result. The waiting counts as queue, the batch as model.
 
-    async def quantize(self, pixels: Pixels, colors: int, selection: Selection) -> PaletteImage:
-        """The image in at most `colors` colors; `choice` is of a method with a network."""
-        if self.is_batched(pixels, selection):
-
-            def run(images: Sequence[Pixels]) -> Sequence[PaletteImage]:
-                return self._engine.quantize_batch(images, colors, selection)
-
-            company: object = "painted"
-        else:
-
-            def run(images: Sequence[Pixels]) -> Sequence[PaletteImage]:
-                return [self._engine.quantize(image, colors, selection) for image in images]
-
-            company = object()  # equal to nothing else
-        quantized: PaletteImage = await self._submit(
-            ("quantize", selection, colors, company), run, pixels, _pixels_of(pixels)
-        )
-        return quantized
-
-    async def quantize_and_predict(
-        self, pixels: Pixels, colors: int, selection: Selection
-    ) -> tuple[PaletteImage, list[Ranking]]:
-        """An image that is painted together with others, and the likeliest class before and after, all at once."""
-
-        def run(images: Sequence[Pixels]) -> Sequence[tuple[PaletteImage, list[Ranking]]]:
-            quantized = self._engine.quantize_batch(images, colors, selection)
-            pairs = zip(images, (image.render() for image in quantized), strict=True)
-            views = [self._engine.view(image, selection.classifier) for pair in pairs for image in pair]
-            rankings = self._engine.predict(views, 1, selection.classifier)
-            return [(image, rankings[2 * i : 2 * i + 2]) for i, image in enumerate(quantized)]
-
-        found: tuple[PaletteImage, list[Ranking]] = await self._submit(
-            ("quantize", selection, colors, "read"), run, pixels, _pixels_of(pixels)
-        )
-        return found
-
-    async def predict(self, views: Sequence[Pixels], top_k: int, model: str) -> list[Ranking]:
-        """The `top_k` likeliest classes of each view of one request, all in one batch."""
-
-        def run(requests: Sequence[Sequence[Pixels]]) -> Sequence[list[Ranking]]:
-            rankings = iter(self._engine.predict([view for views in requests for view in views], top_k, model))
-            return [list(islice(rankings, len(views))) for views in requests]
-
-        rankings: list[Ranking] = await self._submit(("predict", model, top_k), run, views, sum(map(_pixels_of, views)))
-        return rankings
-
-    async def activation_map(self, view: Pixels, index: int, model: str) -> NDArray[np.float32]:
-        """Where the classifier sees the class `index`; see `Engine.activation_map`."""
-
-        def run(views: Sequence[Pixels]) -> Sequence[NDArray[np.float32]]:
-            return [self._engine.activation_map(view, index, model) for view in views]
-
-        heat: NDArray[np.float32] = await self._submit(("map", model, index, object()), run, view, _pixels_of(view))
-        return heat
-
-    async def _submit(
-        self,
-        key: tuple[Any, ...],
-        run: Callable[[Sequence[Any]], Sequence[Any]],
-        item: object,
-        size: int,
-    ) -> Any:
-        job = _Job(run, item, timing.current(), time.perf_counter(), request_id_here.get())
+        Raises:
+            QueueFull: the queue has no room, or the wait was too long.
+            NotReady: the device is not served, or it failed.
+            OutOfMemory: the device has too little memory.
+            Also every other error that the engine raises for this work.
+        """
+        submission = _Submission(work, timing.current(), time.perf_counter(), request_id_here.get())
         try:
-            return await self._queue.submit(key, job, size, timeout=self._timeout)
+            result: Result = await self._queue.submit(work.key, submission, work.size, timeout=self._timeout)
         except Full as error:
             raise QueueFull("The device has as much work as it can hold.") from error
         except Expired as error:
@@ -162,13 +89,14 @@ class Device:
         except Closed as error:
             raise NotReady("The service is shutting down.") from error
         except Exception as error:
-            told = self._of_device(error)
-            if told is error:
+            response = self._response_to(error)
+            if response is error:
                 raise
-            raise told from error
+            raise response from error
+        return result
 
-    def _of_device(self, error: Exception) -> Exception:
-        """What to answer to an error of a run: itself, unless the device is to blame."""
+    def _response_to(self, error: Exception) -> Exception:
+        """Return the error to raise for an error of the engine: the same, unless the device is to blame."""
         if is_broken(error):
             self._on_broken(error)
             return NotReady("The device failed; the service starts again.")
@@ -176,25 +104,26 @@ class Device:
             return out_of_memory()
         return error
 
-    def _tell(self, ran: Ran[tuple[Any, ...]]) -> None:
+    def _run_batch(self, _: BatchKey, batch: Sequence[_Submission]) -> Sequence[Any]:
+        """Run a batch, add its wait and its work to the timer of each request, and log under the ids of all."""
+        ids = ",".join(submission.request_id for submission in batch if submission.request_id)
+        request_id_here.set(ids)  # the batcher calls this in a context of its own
+        started = time.perf_counter()
+        work = [submission.work for submission in batch]
+        results = work[0].run(self._engine, work)
+        seconds = time.perf_counter() - started
+        for submission in batch:
+            submission.timer.add("queue", started - submission.submitted)
+            submission.timer.add("model", seconds)
+        return results
+
+    def _notify(self, ran: Ran[BatchKey]) -> None:
         for observer in self._observers:
-            observer(ran.key[0], ran)
-
-
-def _run(_: tuple[Any, ...], jobs: Sequence[_Job]) -> Sequence[Any]:
-    """One batch, each request's wait and work put down in its stopwatch; what it logs names all of the requests."""
-    request_id_here.set(",".join(filter(None, (job.request_id for job in jobs))))  # in this call's own context
-    started = time.perf_counter()
-    results = jobs[0].run([job.item for job in jobs])
-    seconds = time.perf_counter() - started
-    for job in jobs:
-        job.timer.add("queue", started - job.asked)
-        job.timer.add("model", seconds)
-    return results
+            observer(ran.key.work, ran)
 
 
 def _limits(settings: Settings) -> Limits:
-    """Room for what the requests that are inside may ask, each one thing at a time; more would be a mistake of ours."""
+    """Return limits with room for all requests in flight, each with one piece of work; more would be a bug of ours."""
     return Limits(
         queue_items=settings.queue_size + settings.compress_queue_size,
         queue_size=(settings.workers + 1) * settings.max_pixels
@@ -202,7 +131,3 @@ def _limits(settings: Settings) -> Limits:
         batch_items=settings.max_batch,
         batch_size=_BATCH_PIXELS,
     )
-
-
-def _pixels_of(image: Pixels) -> int:
-    return int(image.shape[0] * image.shape[1])

@@ -1,4 +1,4 @@
-"""What an error of a network's run says of the device."""
+"""Errors of networks that concern the device: too little memory, and failures after which nothing can be trusted."""
 
 from __future__ import annotations
 
@@ -7,29 +7,28 @@ import torch
 from models.errors import NotFinite
 from service.errors import OutOfMemory
 
-# How torch begins what a CUDA library reports; after an error in a kernel all that follows fails, until a new process.
-_SIGNS = ("CUDA error", "CUDA driver error", "cuDNN error")
-
-
-_SIGNS_OF_MEMORY = ("out of memory", "ALLOC_FAILED", "can't allocate memory")
+# Beginnings of the messages that torch raises for errors of CUDA libraries. After an error in a kernel, every call
+# fails until the process ends.
+_BROKEN_PREFIXES = ("CUDA error", "CUDA driver error", "cuDNN error")
+_MEMORY_MESSAGES = ("out of memory", "ALLOC_FAILED", "can't allocate memory")
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether there was only too little memory for this, on a GPU or beside it."""
+    """Return whether the error means only that memory was short, on the GPU or on the host."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _SIGNS_OF_MEMORY)
+    return isinstance(error, RuntimeError) and any(message in str(error) for message in _MEMORY_MESSAGES)
 
 
 def is_broken(error: Exception) -> bool:
-    """Whether the device can be trusted no more."""
+    """Return whether the device can no longer be trusted."""
     if is_out_of_memory(error):
         return False
     if isinstance(error, NotFinite | torch.AcceleratorError):
         return True
-    return isinstance(error, RuntimeError) and str(error).startswith(_SIGNS)
+    return isinstance(error, RuntimeError) and str(error).startswith(_BROKEN_PREFIXES)
 
 
 def out_of_memory() -> OutOfMemory:
-    """What to answer then."""
+    """Return the error for a request that the device has too little memory for."""
     return OutOfMemory("The device has too little memory left for the image; a smaller one may fit.")

@@ -125,7 +125,7 @@ class Pipeline:
         with timing.started() as timer:
             async with self._decoded(data, options) as decoded:
                 pixels, classes = decoded.pixels, len(entry.classes)
-                (ranking,) = await self._stages.predict(lambda: (pixels,), classes, entry.name, pixels.size // 3)
+                (ranking,) = await self._stages.predict((pixels,), classes, entry.name)
                 shown = None if options.cam is None else _prediction(ranking, index)
                 cam = None if shown is None else await self._draw(decoded.pixels, shown, entry.name)
         notes = decoded.notes + _cam_notes(decoded, cam)

@@ -1,9 +1,8 @@
-"""The steps that requests are made of, timed; what takes a while is in a worker thread, of which there are a few."""
+"""The stages that requests consist of, timed. Long steps run in worker threads, of which each stage has a few."""
 
 from __future__ import annotations
 
 import math
-import struct
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -14,14 +13,15 @@ import numpy as np
 from anyio import CapacityLimiter
 from numpy.typing import NDArray
 
-from models.codecs import png
 from models.decoding.decode import DecodedImage, decode
 from models.palette_image import PaletteImage
 from models.rgb import Pixels
-from service.inference.device import Device, Ranking
+from service.inference.device import Device
 from service.inference.device_errors import out_of_memory
 from service.inference.engine import Engine
 from service.inference.selection import Selection
+from service.inference.work import ActivationMap, Predict, Quantize, QuantizeAndPredict, Ranking
+from service.inference.workload import is_quick, pixels_to_decode
 from service.runtime import timing
 from service.runtime.timing import STAGES, Stage
 from service.schemas.options import ImageOptions
@@ -29,22 +29,12 @@ from service.settings import Settings
 
 Result = TypeVar("Result")
 
-_SMALL_PIXELS = 1 << 12
-"""Of pictures that are worked on in less time than it takes to hand them to a thread and back."""
-
-_PNG_SIZE = slice(16, 24)  # width and height in a PNG file
-_SMALL_BYTES = 1 << 12  # of a file that is decoded at once
-# Chunks of a picture and of a few numbers; others hold profiles and texts, and what those can hide may take a while.
-_PLAIN = frozenset(
-    (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"gAMA", b"cHRM", b"sRGB", b"sBIT", b"bKGD", b"pHYs", b"tIME")
-)
-
 
 class Stages:
-    """What can be done with an image. Of all requests at most `workers` are in the same stage at the same time.
+    """Decoding, quantizing, classifying and encoding of images. At most `workers` requests run one stage at a time.
 
-    Each stage has threads of its own, so that a slow one, such as the densest PNG of a large image, keeps nobody else's
-    image from being decoded for a device that waits.
+    Each stage has threads of its own. A slow stage, such as the densest PNG of a large image, therefore does not delay
+    the decoding of other images while the device waits.
     """
 
     def __init__(self, engine: Engine, device: Device, settings: Settings) -> None:
@@ -53,55 +43,51 @@ class Stages:
         self._threads = {stage: CapacityLimiter(settings.workers) for stage in STAGES}
 
     async def decode(self, data: bytes, options: ImageOptions, max_pixels: int) -> DecodedImage:
-        """The pixels of an upload; raises BadImage, UnsupportedFormat or ImageTooLarge."""
+        """Decode an upload. Raises BadImage, UnsupportedFormat or ImageTooLarge."""
         step = partial(decode, data, max_pixels=max_pixels, background=options.background_rgb())
-        return await self.run("decode", step, _pixels_of_small_png(data))
+        return await self.run("decode", step, pixels_to_decode(data))
 
     async def quantize(self, pixels: Pixels, colors: int, selection: Selection) -> PaletteImage:
-        """The image in at most `colors` colors."""
+        """Quantize an image to at most `colors` colors."""
         if selection.on_device:
-            return await self._device.quantize(pixels, colors, selection)
-        step = partial(self.engine.quantize, pixels, colors, selection)
-        return await self._run_in_thread("model", step)
+            return await self._device.run(Quantize(pixels, colors, selection, self._is_native(pixels, selection)))
+        return await self._run_in_thread("model", partial(self.engine.quantize, pixels, colors, selection))
 
     async def quantize_and_predict(
         self, pixels: Pixels, colors: int, selection: Selection
     ) -> tuple[PaletteImage, list[Ranking]]:
-        """The same, and the likeliest class before and after."""
-        if selection.on_device and self._device.is_batched(pixels, selection):
-            return await self._device.quantize_and_predict(pixels, colors, selection)
+        """Quantize an image, and return the most probable class before and after, too."""
+        if selection.on_device and self._is_native(pixels, selection):
+            return await self._device.run(QuantizeAndPredict(pixels, colors, selection))
         image = await self.quantize(pixels, colors, selection)
+        rendered = await self.run("model", image.render, image.indices.size)
+        return image, await self.predict((pixels, rendered), 1, selection.classifier)
 
-        def both() -> tuple[Pixels, Pixels]:
-            return pixels, image.render()
+    async def predict(self, pictures: Sequence[Pixels], top_k: int, classifier: str) -> list[Ranking]:
+        """Return the `top_k` most probable classes of each picture."""
 
-        return image, await self.predict(both, 1, selection.classifier, image.indices.size)
+        def scale() -> list[Pixels]:
+            return [self.engine.view(picture, classifier) for picture in pictures]
 
-    async def predict(
-        self,
-        pictures: Callable[[], Sequence[Pixels]],
-        top_k: int,
-        model: str,
-        pixels: float = math.inf,
-    ) -> list[Ranking]:
-        """The `top_k` likeliest classes of each picture of so many `pixels`; `pictures` may be called in a thread."""
-        views = await self.run("model", lambda: [self.engine.view(picture, model) for picture in pictures()], pixels)
-        return await self._device.predict(views, top_k, model)
+        views = await self.run("model", scale, max(picture.size // 3 for picture in pictures))
+        return await self._device.run(Predict(views, top_k, classifier))
 
-    async def activation_map(self, pixels: Pixels, index: int, model: str) -> NDArray[np.float32]:
-        """Where the classifier sees the class `index`: (h, w) float32 in [0, 1], over the whole image."""
-        view = await self.run("model", partial(self.engine.view, pixels, model), pixels.size // 3)
-        return await self._device.activation_map(view, index, model)
+    async def activation_map(self, pixels: Pixels, index: int, classifier: str) -> NDArray[np.float32]:
+        """Return the evidence for the class `index` across the whole image: (h, w) float32 in [0, 1]."""
+        view = await self.run("model", partial(self.engine.view, pixels, classifier), pixels.size // 3)
+        return await self._device.run(ActivationMap(view, index, classifier))
 
     async def run(self, stage: Stage, step: Callable[[], Result], pixels: float = math.inf) -> Result:
-        """Run `step` on so many `pixels` in a thread, or at once where they are few; a wait counts as queue."""
-        if pixels <= _SMALL_PIXELS:
+        """Run a step on so many pixels, in a thread of `stage` or, where they are few, at once.
+
+        The wait for the thread counts as queue. Raises OutOfMemory for a MemoryError in the thread.
+        """
+        if is_quick(pixels):
             with timing.measure(stage):
                 return step()
         return await self._run_in_thread(stage, step)
 
     async def _run_in_thread(self, stage: Stage, step: Callable[[], Result]) -> Result:
-        """Run `step` in a thread of `stage`, one of STAGES; the wait for the thread counts as queue."""
         asked = time.perf_counter()
 
         def timed() -> Result:
@@ -114,17 +100,7 @@ class Stages:
         except MemoryError as error:
             raise out_of_memory() from error
 
-
-def _pixels_of_small_png(data: bytes) -> float:
-    """Pixels of a small PNG that holds nothing but a picture; of other files, which may hide more: too many."""
-    if len(data) > _SMALL_BYTES or not data.startswith(png.SIGNATURE) or len(data) < _PNG_SIZE.stop:
-        return math.inf
-    at, kinds = len(png.SIGNATURE), []
-    while at + 8 <= len(data):
-        length, kind = struct.unpack_from(">I4s", data, at)
-        kinds.append(kind)
-        at += 12 + length
-    if kinds[0] != b"IHDR" or kinds.count(b"IHDR") > 1 or not _PLAIN.issuperset(kinds):
-        return math.inf
-    width, height = struct.unpack(">II", data[_PNG_SIZE])
-    return int(width * height)
+    def _is_native(self, pixels: Pixels, selection: Selection) -> bool:
+        """Return whether the image has the size that the selected network quantizes in batches."""
+        height, width = pixels.shape[:2]
+        return bool(height == width == self.engine.native_size(selection))

@@ -5,8 +5,8 @@ import pytest
 from fastapi import FastAPI
 from httpx import AsyncClient
 
-from service.inference.device import WORK
 from service.inference.model_engine import ModelEngine
+from service.inference.work import WORK_NAMES
 from service.runtime.timing import STAGES
 from service.settings import Settings
 from tests.service.clients import fake_app, loaded, running, samples, value
@@ -115,7 +115,7 @@ async def test_what_the_device_did_at_once_is_counted(client: AsyncClient, engin
     quantized = {name: value(found, f"batch_requests_{name}", work="quantize") for name in ("count", "sum")}
     assert quantized == {"count": 2, "sum": 3}
     assert value(found, "device_wait_seconds_count", work="quantize") == 3
-    assert {dict(labels)["work"] for name, labels in found if name == "device_wait_seconds_count"} == set(WORK)
+    assert {dict(labels)["work"] for name, labels in found if name == "device_wait_seconds_count"} == set(WORK_NAMES)
 
 
 async def test_queues_with_room_for_pixels_tell_who_waits_for_it(client: AsyncClient, app: FastAPI) -> None:

@@ -17,6 +17,7 @@ from service.errors import NotReady, QueueFull
 from service.inference.batching import Closed
 from service.inference.device import Device
 from service.inference.selection import Selection
+from service.inference.work import Predict, Quantize
 from service.runtime import timing
 from service.runtime.logs import request_id_here
 from service.runtime.timing import Timings
@@ -113,7 +114,7 @@ async def test_images_are_classified_together_whatever_their_size(engine: FakeEn
     found: dict[int, list[float]] = {}
 
     async def ask(first: int, last: int) -> None:
-        rankings = await device.predict(views[first:last], 1, "brightness")
+        rankings = await device.run(Predict(views[first:last], 1, "brightness"))
         found[first] = [best.probability for (best,) in rankings]
 
     async with device.serving(), anyio.create_task_group() as tasks:
@@ -142,13 +143,13 @@ async def test_a_line_in_the_log_names_every_request_of_the_batch(engine: FakeEn
 
     async def ask(request_id: str | None) -> None:
         request_id_here.set(request_id)
-        await device.predict([ramp()], 1, "brightness")
+        await device.run(Predict([ramp()], 1, "brightness"))
 
     async with device.serving():
         async with anyio.create_task_group() as tasks:  # all submit before the device's task has its turn
             for request_id in ("one", None, "two"):
                 tasks.start_soon(ask, request_id)
-        await device.predict([ramp()], 1, "brightness")
+        await device.run(Predict([ramp()], 1, "brightness"))
 
     assert named == ["one,two", ""]
 
@@ -239,18 +240,18 @@ async def test_a_full_queue_and_one_that_is_not_served_are_problems(engine: Fake
     settings = Settings(queue_size=1, compress_queue_size=1)
     device, views = Device(engine, settings), [ramp()]
     with pytest.raises(NotReady, match="shutting down") as caught:
-        await device.predict(views, 1, "brightness")
+        await device.run(Predict(views, 1, "brightness"))
     assert isinstance(caught.value.__cause__, Closed)
 
     selection = engine.catalog.select("colorcnn", None, 2)
     engine.may_quantize.clear()
     async with device.serving(), anyio.create_task_group() as tasks:
         for _ in range(3):
-            tasks.start_soon(device.quantize, ramp(), 2, selection)
+            tasks.start_soon(device.run, Quantize(ramp(), 2, selection, batched=False))
             await checkpoint()
         await queued(device, 2)
         with pytest.raises(QueueFull, match="as much work as it can hold"):
-            await device.predict(views, 1, "brightness")
+            await device.run(Predict(views, 1, "brightness"))
         engine.may_quantize.set()
 
 
@@ -273,7 +274,7 @@ async def test_waiting_and_working_are_timed_apart(engine: FakeEngine) -> None:
 
     async def quantize() -> None:
         with timing.started() as timer:
-            await device.quantize(ramp(), 2, selection)
+            await device.run(Quantize(ramp(), 2, selection, batched=False))
             measured.append(timer.timings())
 
     engine.may_quantize.clear()

@@ -1,0 +1,171 @@
+"""Work for the device: what a request asks of the networks, and which requests run in one batch."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import ClassVar, Generic, Literal, Self, TypeVar, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.palette_image import PaletteImage
+from models.prediction import Prediction
+from models.rgb import Pixels
+from service.inference.engine import Engine
+from service.inference.selection import Selection
+
+Result = TypeVar("Result")
+
+Ranking = tuple[Prediction, ...]
+"""Classes of one image, the most probable first."""
+
+WorkName = Literal["quantize", "predict", "map"]
+"""Name of a kind of work in the metrics."""
+
+WORK_NAMES: tuple[WorkName, ...] = get_args(WorkName)
+
+
+@dataclass(frozen=True)
+class BatchKey:
+    """What work must have in common to share a batch.
+
+    work: name of the work in the metrics. shared: equal for work that goes together; the work itself where it runs alone.
+    """
+
+    work: WorkName
+    shared: Hashable
+
+
+class Work(ABC, Generic[Result]):
+    """Work of one request. Work of equal keys may run in one batch."""
+
+    name: ClassVar[WorkName]
+
+    @property
+    def key(self) -> BatchKey:
+        """Key of the batch that this work can join."""
+        return BatchKey(self.name, self._shared())
+
+    @property
+    @abstractmethod
+    def size(self) -> int:
+        """Number of pixels, which batches and the queue limit."""
+
+    @abstractmethod
+    def _shared(self) -> Hashable:
+        """Return what work must have in common with this to share its batch."""
+
+    @classmethod
+    @abstractmethod
+    def run(cls, engine: Engine, batch: Sequence[Self]) -> Sequence[Result]:
+        """Run work of equal keys on the engine; return a result for each in order."""
+
+
+@dataclass(frozen=True, eq=False)
+class Quantize(Work[PaletteImage]):
+    """Quantize an image with a network.
+
+    pixels: (H, W, 3) uint8 sRGB. colors: 2 to 256. batched: whether the image has the native size of the network, which
+    then quantizes several images at once; images of other sizes run alone, tile by tile.
+    """
+
+    pixels: Pixels
+    colors: int
+    selection: Selection
+    batched: bool
+    name: ClassVar[WorkName] = "quantize"
+
+    @property
+    def size(self) -> int:
+        return _pixel_count(self.pixels)
+
+    def _shared(self) -> Hashable:
+        return (type(self), self.selection, self.colors) if self.batched else self
+
+    @classmethod
+    def run(cls, engine: Engine, batch: Sequence[Self]) -> Sequence[PaletteImage]:
+        colors, selection = batch[0].colors, batch[0].selection
+        if batch[0].batched:
+            return engine.quantize_batch([work.pixels for work in batch], colors, selection)
+        return [engine.quantize(work.pixels, colors, selection) for work in batch]
+
+
+@dataclass(frozen=True, eq=False)
+class QuantizeAndPredict(Work[tuple[PaletteImage, list[Ranking]]]):
+    """Quantize an image of the network's native size, and classify it before and after.
+
+    The result is the image, and the most probable class before and after.
+    """
+
+    pixels: Pixels
+    colors: int
+    selection: Selection
+    name: ClassVar[WorkName] = "quantize"
+
+    @property
+    def size(self) -> int:
+        return _pixel_count(self.pixels)
+
+    def _shared(self) -> Hashable:
+        return (type(self), self.selection, self.colors)
+
+    @classmethod
+    def run(cls, engine: Engine, batch: Sequence[Self]) -> Sequence[tuple[PaletteImage, list[Ranking]]]:
+        colors, selection = batch[0].colors, batch[0].selection
+        originals = [work.pixels for work in batch]
+        quantized = engine.quantize_batch(originals, colors, selection)
+        pairs = zip(originals, (image.render() for image in quantized), strict=True)
+        views = [engine.view(image, selection.classifier) for pair in pairs for image in pair]
+        rankings = iter(engine.predict(views, 1, selection.classifier))
+        return [(image, list(islice(rankings, 2))) for image in quantized]
+
+
+@dataclass(frozen=True, eq=False)
+class Predict(Work[list[Ranking]]):
+    """Classify the views of one request. The result has the `top_k` most probable classes of each view."""
+
+    views: Sequence[Pixels]
+    top_k: int
+    classifier: str
+    name: ClassVar[WorkName] = "predict"
+
+    @property
+    def size(self) -> int:
+        return sum(map(_pixel_count, self.views))
+
+    def _shared(self) -> Hashable:
+        return (type(self), self.classifier, self.top_k)
+
+    @classmethod
+    def run(cls, engine: Engine, batch: Sequence[Self]) -> Sequence[list[Ranking]]:
+        views = [view for work in batch for view in work.views]
+        rankings = iter(engine.predict(views, batch[0].top_k, batch[0].classifier))
+        return [list(islice(rankings, len(work.views))) for work in batch]
+
+
+@dataclass(frozen=True, eq=False)
+class ActivationMap(Work[NDArray[np.float32]]):
+    """Compute the activation map of the class `index` for one view; see `Engine.activation_map`."""
+
+    view: Pixels
+    index: int
+    classifier: str
+    name: ClassVar[WorkName] = "map"
+
+    @property
+    def size(self) -> int:
+        return _pixel_count(self.view)
+
+    def _shared(self) -> Hashable:
+        return self
+
+    @classmethod
+    def run(cls, engine: Engine, batch: Sequence[Self]) -> Sequence[NDArray[np.float32]]:
+        return [engine.activation_map(work.view, work.index, work.classifier) for work in batch]
+
+
+def _pixel_count(image: Pixels) -> int:
+    return int(image.shape[0] * image.shape[1])
