@@ -2,10 +2,10 @@
 
     python -m tests.fuzz --cases 100000 --seed 0 --out docs/results/data/fuzz.json
 
-Of each case: no answer of 500 or more but 503 with Retry-After, an answer within seconds (`client.LIMITS`), and problem
-details where it is refused. Of all: no error in the log, and no growth of memory from the first tenth to the end. The
-exit status is 1 where that does not hold. Mutations make images of any size, and a large one takes its time however it
-is made: so that the seconds tell of damage alone, the server takes images of up to 512 x 512 pixels.
+Each case must get a response within seconds (`client.LIMITS`). The status is below 500, or 503 with Retry-After, and a
+rejection carries problem details. The log must hold no error, and memory must not grow from the first tenth to the end.
+The exit status is 1 otherwise. Mutations make images of any size, and large images are slow without any damage. So the
+server accepts at most 512 x 512 pixels, and the seconds measure damage alone.
 """
 
 import argparse
@@ -32,10 +32,10 @@ SETTINGS = {"max_pixels": str(512 * 512), "upload_timeout": "4", "log_level": "w
 def main(argv: Sequence[str] | None = None, module: str = "service") -> int:
     """Parse flags, run the cases against `python -m module`, and write the JSON file; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
-    parser.add_argument("--cases", type=int, default=100_000, help="(%(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="another one makes other cases (%(default)s)")
-    parser.add_argument("--connections", type=int, default=4, help="at once (%(default)s)")
-    parser.add_argument("--keep", type=Path, help="folder for the requests of cases that fail and the server's log")
+    parser.add_argument("--cases", type=int, default=100_000, help="number of cases (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the cases (%(default)s)")
+    parser.add_argument("--connections", type=int, default=4, help="connections at once (%(default)s)")
+    parser.add_argument("--keep", type=Path, help="folder for failed requests and the log of the server")
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     args = parser.parse_args(argv)
     report = run(args, module)
@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None, module: str = "service") -> int:
 
 
 def run(args: argparse.Namespace, module: str) -> dict[str, Any]:
-    """What was run on what, and what came of it."""
+    """Run the campaign and return its report."""
     options = f"--cases {args.cases} --seed {args.seed} --connections {args.connections} --out {args.out}"
     head = {
         "command": f"python -m tests.fuzz {options}",
@@ -66,7 +66,7 @@ def run(args: argparse.Namespace, module: str) -> dict[str, Any]:
 
 
 def warm(server: Server) -> None:
-    """Start the worker processes, which takes seconds, so that no case pays for it."""
+    """Start the worker processes before the first case, because that takes seconds."""
     for path, headers in (("/compress", {"Accept": "image/bpg"}), ("/benchmark", {})):
         url = f"{server.url}{path}"
         httpx.post(url, content=DRAWING, headers=headers, timeout=120, trust_env=False).raise_for_status()

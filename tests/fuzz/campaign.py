@@ -1,4 +1,4 @@
-"""Many cases against one server: what was answered, how long it took, and how much memory the server had meanwhile."""
+"""Many cases against one server: statuses, latency, and the memory of the server."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from tests.fuzz.client import Client, Outcome
 from tests.service.processes import Server, workers_of
 
 MOST_GROWTH = 1.15
-"""Of the server's memory after all cases, to that after a tenth of them: images of ever new sizes leave gaps in it."""
+"""Most memory after all cases over the memory after a tenth of them; new image sizes leave gaps in the heap."""
 
 _TENTHS = 10
 _SHOWN = 50
@@ -21,9 +21,9 @@ _MEGABYTE = 1024  # of the kilobytes in /proc
 
 
 def run(server: Server, *, seed: int, count: int, connections: int, keep: Path | None) -> dict[str, Any]:
-    """Send `count` cases over `connections` at once; those that fail are written to the folder `keep`.
+    """Send `count` cases over `connections` connections, and write the failed ones to the folder `keep`.
 
-    Raises RuntimeError if the server ends, with the first case that it did not answer.
+    Raises RuntimeError when the server ends; the message names the first case without a response.
     """
     outcomes: list[Outcome] = []
     memory = [_memory(server)]
@@ -51,7 +51,7 @@ def run(server: Server, *, seed: int, count: int, connections: int, keep: Path |
 
 
 def passed(report: dict[str, Any]) -> bool:
-    """Whether every case was answered as it should be, the log is clean, and the memory did not grow."""
+    """Whether every case got a valid response, the log is clean, and the memory did not grow."""
     clean = not report["failures"]["cases"] and not report["log"]["errors"] and not report["log"]["tracebacks"]
     return clean and bool(report["memory_mb"]["growth"] <= MOST_GROWTH)
 
@@ -96,13 +96,13 @@ def _counts(values: Iterable[str]) -> dict[str, int]:
 
 
 def _memory(server: Server) -> tuple[float, float, float]:
-    """Megabytes that the server has now and had at most, and that its worker processes have."""
+    """Return megabytes: present and peak memory of the server, and present memory of its worker processes."""
     now, most = _resident(server.process.pid)
     return now, most, sum(_resident(pid)[0] for pid in workers_of(server.process.pid))
 
 
 def _resident(pid: int) -> tuple[float, float]:
-    """Of a process that runs; Linux only."""
+    """Return present and peak memory of a running process in megabytes; Linux only."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     sizes = dict(line.split(":", 1) for line in lines)
     now, most = (round(int(sizes[name].split()[0]) / _MEGABYTE, 1) for name in ("VmRSS", "VmHWM"))
@@ -123,7 +123,7 @@ def _memory_report(memory: list[tuple[float, float, float]]) -> dict[str, Any]:
 
 
 def _log(server: Server) -> dict[str, Any]:
-    """What the server's log complains of."""
+    """Count errors and tracebacks in the log of the server."""
     text = server.log.read_text(errors="replace")
     errors = [line for line in text.splitlines() if " ERROR " in line or " CRITICAL " in line]
     return {"errors": len(errors), "tracebacks": text.count("Traceback (most "), "first": errors[:_SHOWN]}

@@ -1,6 +1,6 @@
-"""One case: a request to an endpoint with a mutated upload, mutated options, mutated headers, or any of them whole.
+"""One case: a request to an endpoint whose upload, options and headers may each be mutated.
 
-A case is a function of the seed and its number alone, so that a single one can be made again.
+A case depends on the seed and its number alone, so that a single case can be repeated.
 """
 
 import random
@@ -14,14 +14,14 @@ from tests.fuzz.seeds import seed_names, seeds
 _BOUNDARY = b"fuzz0boundary0fuzz"
 _FORM = b"multipart/form-data; boundary=" + _BOUNDARY
 _METHODS = ("median_cut", "octree", "max_coverage", "median_cut_dither", "kmeans", "wu", "libimagequant", "colorcnn")
-_PAINTING: Mapping[str, Sequence[str]] = {
+_QUANTIZER_OPTIONS: Mapping[str, Sequence[str]] = {
     "colors": ("2", "3", "4", "16", "64", "256"),
     "method": _METHODS,
     "background": ("#ff00ff", "000000"),
     "recognise": ("true", "false"),
 }
 ENDPOINTS: Mapping[str, tuple[float, Mapping[str, Sequence[str]], Sequence[str]]] = {
-    "/quantize": (70, {**_PAINTING, "effort": ("fast", "default", "max")}, ("image/png", "application/json")),
+    "/quantize": (70, {**_QUANTIZER_OPTIONS, "effort": ("fast", "default", "max")}, ("image/png", "application/json")),
     "/classify": (
         27.5,
         {"top_k": ("1", "10"), "cam": ("top", "0", "cat"), "background": ("abcdef",)},
@@ -29,7 +29,7 @@ ENDPOINTS: Mapping[str, tuple[float, Mapping[str, Sequence[str]], Sequence[str]]
     ),
     "/compress": (
         2,
-        {**_PAINTING, "qp": ("0", "28", "51"), "chroma": ("420", "422", "444")},
+        {**_QUANTIZER_OPTIONS, "qp": ("0", "28", "51"), "chroma": ("420", "422", "444")},
         ("image/bpg", "image/png", "application/json"),
     ),
     "/benchmark": (
@@ -38,7 +38,7 @@ ENDPOINTS: Mapping[str, tuple[float, Mapping[str, Sequence[str]], Sequence[str]]
         ("application/json", "application/x-ndjson", "image/png", "text/html"),
     ),
 }
-"""Its share in %, values of its options that it takes, and what it answers with."""
+"""By path: share of the cases in %, valid values of the options, and media types of the responses."""
 
 _HOSTILE_VALUES = (
     *(b"", b" ", b"-1", b"0", b"257", b"1e9", b"NaN", b"inf", b"-inf", b"null", b"true", b"[]", b"{}", b"4\0", b"\0"),
@@ -80,11 +80,11 @@ _BROKEN_LENGTHS = (b"0", b"1", b"99999999", b"9" * 40, b"-1", b"x", b"1, 2", b"+
 
 @dataclass(frozen=True)
 class Case:
-    """A request in its bytes, head and body.
+    """A request as bytes, head and body.
 
     Attributes:
-        image: name of the file that its first upload was made from.
-        framed: whether its length is right and its head is HTTP, so that an answer must come.
+        image: name of the seed file of the first upload.
+        framed: whether head and length are valid HTTP, so that the server must respond.
     """
 
     number: int
@@ -95,7 +95,7 @@ class Case:
 
 
 def make(seed: int, number: int) -> Case:
-    """Case `number` of the campaign `seed`, counted from 0."""
+    """Return case `number`, counted from 0, of the campaign `seed`."""
     chance = random.Random(f"{seed}/{number}")
     [path] = chance.choices(list(ENDPOINTS), [share for share, _, _ in ENDPOINTS.values()])
     count = chance.choice((1, 1, 2, 3)) if path == "/benchmark" else chance.choice((1,) * 40 + (0, 2))
@@ -115,14 +115,14 @@ def make(seed: int, number: int) -> Case:
 
 
 def _image(chance: random.Random) -> tuple[str, bytes]:
-    """A name of a seed, each format as often, and the file: in one of ten cases as it is."""
+    """Return the name of a seed file and its bytes, mutated in nine of ten cases; formats are equally likely."""
     files, names = seeds(), seed_names()
     name, other = (chance.choice(names[format]) for format in chance.choices(list(names), k=2))
     return name, files[name] if chance.random() < 0.1 else mutate(files[name], files[other], chance)
 
 
 def _options(path: str, chance: random.Random) -> list[tuple[bytes, bytes]]:
-    """Mostly good ones; else one of them is hostile, strange or there twice."""
+    """Return options, most of them valid; some are hostile, unknown or repeated."""
     known = ENDPOINTS[path][1]
     names = [name for name in known if chance.random() < 0.7 or name == "method"]
     given = [(name.encode(), chance.choice(known[name]).encode()) for name in names]
@@ -167,7 +167,7 @@ def _framed(head: Sequence[bytes], body: bytes, chance: random.Random) -> bytes:
 
 
 def _broken(head: Sequence[bytes], body: bytes, chance: random.Random) -> bytes:
-    """A length that lies, chunks that are none, two ways to tell the length, or a damaged head."""
+    """Return a request with a wrong length, invalid chunks, two lengths, or a damaged head."""
     length = b"Content-Length: " + chance.choice(_BROKEN_LENGTHS)
     match chance.randrange(4):
         case 0:

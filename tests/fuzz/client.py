@@ -1,4 +1,4 @@
-"""A client that sends any bytes over a connection that it keeps, and judges what comes back."""
+"""A client that sends arbitrary bytes over a kept connection and checks the responses."""
 
 import json
 import socket
@@ -12,15 +12,15 @@ from typing import Any, Self
 from tests.fuzz.cases import Case
 
 LIMITS = {"/quantize": 5.0, "/classify": 5.0, "/compress": 60.0, "/benchmark": 60.0}
-"""Seconds that an answer may take. The last two work at low priority, in processes that may have to start first."""
+"""Seconds until a response. The last two endpoints work in processes of low priority, which may have to start first."""
 
 CLOSED = "closed"
-"""In place of a status, where the connection ended without an answer."""
+"""Takes the place of a status when the connection ended without a response."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a case: its status or `CLOSED`, how long that took, and what is wrong with it; empty for nothing."""
+    """Outcome of a case: status or `CLOSED`, latency, and a complaint, which is empty for a valid response."""
 
     number: int
     path: str
@@ -31,7 +31,7 @@ class Outcome:
 
 
 class Client:
-    """One connection to a port of loopback, opened when it is needed; an answer may take as long as `limits` say."""
+    """One connection to a port of loopback, opened on demand. limits: seconds until a response, by path."""
 
     def __init__(self, port: int, limits: Mapping[str, float] = LIMITS) -> None:
         self._port, self._limits = port, limits
@@ -44,7 +44,7 @@ class Client:
         self._hang_up()
 
     def send(self, case: Case) -> Outcome:
-        """Send a case and wait for its answer. One whose length may lie gets a connection of its own."""
+        """Send a case and wait for its response. A case that is not framed gets a connection of its own."""
         if not case.framed:
             self._hang_up()
         started = time.perf_counter()
@@ -52,7 +52,7 @@ class Client:
             status, complaint = self._exchange(case)
         except TimeoutError:
             self._hang_up()
-            status, complaint = CLOSED, f"no answer within {self._limits[case.path]:g} s"
+            status, complaint = CLOSED, f"no response within {self._limits[case.path]:g} s"
         milliseconds = 1000 * (time.perf_counter() - started)
         if not case.framed:
             self._hang_up()
@@ -60,18 +60,20 @@ class Client:
 
     def _exchange(self, case: Case) -> tuple[str, str]:
         kept = self._connection is not None
-        response, body = self._respond(case)
-        if response is None and kept:  # the server may have ended it meanwhile, as HTTP allows
-            response, body = self._respond(case)
+        response, body = self._exchange_once(case)
+        if response is None and kept:  # HTTP allows the server to close an idle connection
+            response, body = self._exchange_once(case)
         if response is None:
-            return CLOSED, "no answer" if case.framed else ""
+            return CLOSED, "no response" if case.framed else ""
         return str(response.status), complaint(response, body)
 
-    def _respond(self, case: Case) -> tuple[HTTPResponse | None, bytes]:
+    def _exchange_once(self, case: Case) -> tuple[HTTPResponse | None, bytes]:
         try:
             connection = self._connected()
             connection.settimeout(self._limits[case.path])
-            with suppress(BrokenPipeError, ConnectionResetError):  # it may have answered before it read all
+            with suppress(
+                BrokenPipeError, ConnectionResetError
+            ):  # the server may respond before it has read everything
                 connection.sendall(case.request)
                 if not case.framed:
                     connection.shutdown(socket.SHUT_WR)
@@ -98,16 +100,20 @@ class Client:
 
 
 def complaint(response: HTTPResponse, body: bytes) -> str:
-    """What is wrong with an answer to whatever a client may send; empty for nothing."""
+    """Return what is wrong with a response to an arbitrary request, or an empty text."""
     media_type = (response.headers["Content-Type"] or "").partition(";")[0]
     if response.status == 200:
-        return "" if _is_whole(media_type, body) else f"{media_type} that is none"
+        return "" if _is_whole(media_type, body) else f"invalid {media_type}"
     if response.status >= 500 and (response.status != 503 or "Retry-After" not in response.headers):
         return f"status {response.status}"
     if media_type != "application/problem+json":
         return f"status {response.status} without problem details"
     problem = _parsed(body)
-    return "" if problem.get("status") == response.status and problem.get("detail") else "a problem that says nothing"
+    return (
+        ""
+        if problem.get("status") == response.status and problem.get("detail")
+        else "problem details without status or detail"
+    )
 
 
 def _is_whole(media_type: str, body: bytes) -> bool:
@@ -121,7 +127,7 @@ def _is_whole(media_type: str, body: bytes) -> bool:
 
 
 def _parsed(body: bytes) -> dict[str, Any]:
-    """A JSON object; an empty one where it is none."""
+    """Return the JSON object in `body`, or an empty one."""
     try:
         parsed = json.loads(body)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Ways to damage a file so that a decoder gets some way into it."""
+"""Mutations that damage a file but let a decoder read a part of it."""
 
 import random
 import struct
@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 
 Mutation = Callable[[bytearray, random.Random, bytes], None]
-"""Changes a file that is not empty in place; the bytes are another file."""
+"""Changes a file in place. The file is not empty; the last argument is another file."""
 
 _EXTREMES = (0, 1, 0x7F, 0x80, 0xFF)
 _LENGTHS = (0, 1, 2, 12, 255, 256, 32768, 65535, 65536, 1 << 20, (1 << 31) - 1, 1 << 31, (1 << 32) - 1)
@@ -14,9 +14,9 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def mutate(data: bytes, other: bytes, chance: random.Random) -> bytes:
-    """One to four mutations of `data`, spliced with `other` where one says so.
+    """Apply one to four mutations to `data`; some splice it with `other`.
 
-    The checksums of a PNG are mostly put right again, or its reader would look no further than at them.
+    Most mutated PNG files get correct checksums again, because a decoder stops at a wrong one.
     """
     mutant = bytearray(data)
     for change in chance.choices(_MUTATIONS, k=chance.choice((1, 1, 2, 4))):
@@ -37,7 +37,7 @@ def _change_the_header(data: bytearray, chance: random.Random, _: bytes) -> None
 
 
 def _write_a_length(data: bytearray, chance: random.Random, _: bytes) -> None:
-    """A number of two or four bytes over what may have been a length, a size or an offset."""
+    """Overwrite two or four bytes, possibly a length, a size or an offset, with a number."""
     size, start = chance.choice((2, 4)), chance.randrange(min(len(data), chance.choice((64, 1 << 20))))
     number = chance.choice((*_LENGTHS, len(data), len(data) + 1)) % (1 << 8 * size)
     data[start : start + size] = number.to_bytes(size, chance.choice(("big", "little")))
@@ -58,7 +58,7 @@ def _put_noise_in(data: bytearray, chance: random.Random, _: bytes) -> None:
 
 
 def _splice(data: bytearray, chance: random.Random, other: bytes) -> None:
-    """The rest of another file, of any format, behind the beginning of this one."""
+    """Replace the rest of this file by the rest of another file."""
     data[chance.randrange(len(data)) :] = other[chance.randrange(len(other)) :]
 
 
@@ -67,13 +67,13 @@ def _append(data: bytearray, _: random.Random, other: bytes) -> None:
 
 
 def _repeat(data: bytearray, chance: random.Random, _: bytes) -> None:
-    """A stretch of any file, many times over."""
+    """Repeat a stretch of the file."""
     start = chance.randrange(len(data))
     data[start:start] = data[start : start + chance.choice((2, 16, 256))] * chance.choice((2, 16, 200))
 
 
 def _shuffle_chunks(data: bytearray, chance: random.Random, _: bytes) -> None:
-    """A chunk of a PNG, RIFF or segment of a JPEG twice, elsewhere, or not at all."""
+    """Repeat, move or delete a chunk of a PNG or RIFF file, or a segment of a JPEG file."""
     spans = list(_chunks(data))
     if not spans:
         return
@@ -87,7 +87,7 @@ def _shuffle_chunks(data: bytearray, chance: random.Random, _: bytes) -> None:
 
 
 def _change_packed_rows(data: bytearray, chance: random.Random, _: bytes) -> None:
-    """The rows of a PNG, unpacked, changed and packed again, so that filters and interlacing meet the change."""
+    """Unpack, change and pack the rows of a PNG, so that the change reaches filters and interlacing."""
     for start, end in _chunks(data):
         if data[start + 4 : start + 8] == b"IDAT" and data.startswith(_PNG):
             try:
@@ -121,7 +121,7 @@ _MUTATIONS: Sequence[Mutation] = (
 )
 
 
-# By what a file starts with: where its first chunk is, how a chunk begins, and the bytes that its length leaves out.
+# Magic bytes, offset of the first chunk, layout of a chunk's head, and bytes that its length does not count.
 _CHUNKED = (
     (_PNG, 8, struct.Struct(">I4x"), 12),
     (b"RIFF", 12, struct.Struct("<4xI"), 8),
@@ -130,7 +130,7 @@ _CHUNKED = (
 
 
 def _chunks(data: bytearray) -> Iterator[tuple[int, int]]:
-    """Start and end of each chunk of a PNG or a WebP, or segment of a JPEG, up to the first that is no such thing."""
+    """Yield start and end of each PNG chunk, RIFF chunk or JPEG segment, up to the first invalid one."""
     for mark, at, head, more in _CHUNKED:
         if data.startswith(mark):
             while at + head.size <= len(data):

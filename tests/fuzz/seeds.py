@@ -1,4 +1,4 @@
-"""Small valid files of every format and of every way in which it stores pixels: what the mutations start from."""
+"""Seed files of the mutations: small and valid, of every format and storage of pixels."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -21,14 +21,14 @@ _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), 
 
 @cache
 def seeds() -> Mapping[str, bytes]:
-    """Files by name; the first word of a name is the format."""
+    """Return the seed files by name; the first word of a name is the format."""
     photo = Image.fromarray(picture(SIDE, SIDE))
     return _pngs(photo) | _jpegs(photo) | _webps(photo) | _others(photo) | _tiffs(photo) | _bpgs()
 
 
 @cache
 def seed_names() -> Mapping[str, Sequence[str]]:
-    """The names of the files of each format."""
+    """Return the names of the seed files by format."""
     formats = dict.fromkeys(name.split()[0] for name in seeds())
     return {each: [name for name in seeds() if name.split()[0] == each] for each in formats}
 

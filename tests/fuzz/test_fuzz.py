@@ -1,4 +1,4 @@
-"""A short campaign passes, and what a long one looks for would be found."""
+"""A short campaign passes, and the client and the campaign detect each kind of failure."""
 
 import json
 import random
@@ -23,7 +23,7 @@ from tests.fuzz.seeds import seeds
 
 
 def test_a_short_campaign_finds_nothing(tmp_path: Path) -> None:
-    """With the fake engine. Whether memory grows, only a long one can tell."""
+    """With the fake engine. Only a long campaign can measure the growth of memory."""
     out = tmp_path / "fuzz.json"
     main(["--cases", "600", "--seed", "2", "--out", str(out)], module="tests.service.fake_server")
 
@@ -45,11 +45,11 @@ def test_a_case_is_a_function_of_seed_and_number() -> None:
 
 
 @pytest.mark.parametrize("name", seeds())
-def test_what_the_mutations_start_from_is_whole(name: str) -> None:
+def test_seed_files_are_valid(name: str) -> None:
     assert decode(seeds()[name]).format == name.split()[0]
 
 
-def test_mutants_are_neither_all_absurd_nor_all_harmless() -> None:
+def test_some_mutants_decode_and_some_do_not() -> None:
     chance, decoded = random.Random(0), 0
     for name, data in list(seeds().items()) * 5:
         other = chance.choice(list(seeds().values()))
@@ -62,16 +62,16 @@ def test_mutants_are_neither_all_absurd_nor_all_harmless() -> None:
 
 
 @contextmanager
-def answering(response: bytes) -> Iterator[int]:
-    """A server on loopback that answers any request with these bytes and closes, or never without any."""
+def server_that_sends(data: bytes) -> Iterator[int]:
+    """Run a server that sends `data` to any request and closes; without data it never responds. Yield its port."""
     given_up = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
         def handle(self) -> None:
             while self.rfile.readline().strip():
                 pass
-            self.wfile.write(response)
-            if not response:
+            self.wfile.write(data)
+            if not data:
                 given_up.wait(30)
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
@@ -98,34 +98,38 @@ REQUEST = Case(0, "/quantize", "PNG", b"POST /quantize HTTP/1.1\r\nHost: x\r\nCo
     ("given", "status", "complaint"),
     [
         (response("200 OK", b"x"), "200", ""),
-        (response("200 OK", b""), "200", " that is none"),
-        (response("200 OK", b"\x89PNG\r\n", "Content-Type: image/png"), "200", "image/png that is none"),
-        (response("200 OK", b"{", "Content-Type: application/json"), "200", "application/json that is none"),
+        (response("200 OK", b""), "200", "invalid "),
+        (response("200 OK", b"\x89PNG\r\n", "Content-Type: image/png"), "200", "invalid image/png"),
+        (response("200 OK", b"{", "Content-Type: application/json"), "200", "invalid application/json"),
         (response("422 No", b'{"status": 422, "detail": "why"}', PROBLEM), "422", ""),
-        (response("422 No", b'{"status": 400, "detail": "why"}', PROBLEM), "422", "a problem that says nothing"),
+        (
+            response("422 No", b'{"status": 400, "detail": "why"}', PROBLEM),
+            "422",
+            "problem details without status or detail",
+        ),
         (response("422 No", b"why"), "422", "status 422 without problem details"),
         (response("503 Later", b'{"status": 503, "detail": "why"}', PROBLEM, "Retry-After: 2"), "503", ""),
         (response("503 Later", b'{"status": 503, "detail": "why"}', PROBLEM), "503", "status 503"),
         (response("500 Oh", b'{"status": 500, "detail": "why"}', PROBLEM), "500", "status 500"),
-        (b"no HTTP\r\n\r\n", CLOSED, "no answer"),
-        (b"", CLOSED, "no answer within 0.3 s"),
+        (b"no HTTP\r\n\r\n", CLOSED, "no response"),
+        (b"", CLOSED, "no response within 0.3 s"),
     ],
 )
-def test_what_is_wrong_with_an_answer(given: bytes, status: str, complaint: str) -> None:
-    with answering(given) as port, Client(port, {"/quantize": 30 if given else 0.3}) as client:
+def test_complaints_about_responses(given: bytes, status: str, complaint: str) -> None:
+    with server_that_sends(given) as port, Client(port, {"/quantize": 30 if given else 0.3}) as client:
         outcome = client.send(REQUEST)
 
     assert (outcome.status, outcome.complaint) == (status, complaint)
 
 
-def test_a_request_without_an_end_need_not_be_answered() -> None:
-    with answering(b"no HTTP\r\n\r\n") as port, Client(port) as client:
+def test_an_incomplete_request_needs_no_response() -> None:
+    with server_that_sends(b"no HTTP\r\n\r\n") as port, Client(port) as client:
         outcome = client.send(replace(REQUEST, framed=False))
 
     assert (outcome.status, outcome.complaint) == (CLOSED, "")
 
 
-def test_any_fault_fails_a_campaign() -> None:
+def test_any_failure_fails_a_campaign() -> None:
     def report(failures: int = 0, errors: int = 0, tracebacks: int = 0, growth: float = 1.0) -> dict[str, Any]:
         log = {"errors": errors, "tracebacks": tracebacks, "first": []}
         return {"failures": {"cases": failures}, "log": log, "memory_mb": {"growth": growth}}

@@ -1,4 +1,4 @@
-"""A client of the service that COLORCNN_URL names, with the API key COLORCNN_KEY; without, of a process of its own."""
+"""A client of the service at COLORCNN_URL, with the API key COLORCNN_KEY; without COLORCNN_URL, of its own process."""
 
 import os
 from collections.abc import Iterator

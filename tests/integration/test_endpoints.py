@@ -1,4 +1,4 @@
-"""What every endpoint answers over HTTP, and what it refuses, whatever stands before the service."""
+"""Responses and rejections of every endpoint over HTTP, also behind a proxy."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ def test_a_probe(client: Client, path: str, status: str) -> None:
     assert (response.status_code, response.json()) == (200, {"status": status})
 
 
-def test_the_form_the_raw_body_and_the_chunked_one_are_painted_alike(client: Client) -> None:
+def test_form_raw_body_and_chunked_body_give_the_same_image(client: Client) -> None:
     form = client.post("/quantize", files={"file": ("photo.jpg", PHOTO)}, data={"colors": "2"})
     raw = client.post("/quantize", content=PHOTO, params={"colors": "2"})
     chunked = client.post("/quantize", content=iter([PHOTO[:99], PHOTO[99:]]), params={"colors": "2"})
@@ -33,7 +33,7 @@ def test_other_methods(client: Client, method: str) -> None:
 
 
 def test_an_upload_of_megabytes(client: Client) -> None:
-    """More than a proxy keeps in memory."""
+    """A proxy does not keep an upload of this size in memory."""
     image = encoded(ramp(1200, 1000), "BMP")
 
     response = client.post("/quantize", content=image, params={"method": "octree", "recognise": "false"})
@@ -45,7 +45,7 @@ def test_an_upload_of_megabytes(client: Client) -> None:
 def test_metrics(client: Client) -> None:
     response = client.get("/metrics")
     if response.status_code == 404:
-        pytest.skip("the proxy before this service keeps its metrics private")
+        pytest.skip("the proxy in front of this service hides its metrics")
 
     assert response.headers["content-type"].startswith("text/plain")
     assert "\ncolorcnn_requests_total{" in response.text
@@ -56,7 +56,7 @@ BAD: dict[str, tuple[str, str, dict[str, Any], int, str]] = {
     "no such method": ("GET", "/quantize", {}, 405, "method-not-allowed"),
     "nothing": ("POST", "/quantize", {"content": b""}, 400, "bad-image"),
     "cut off": ("POST", "/classify", {"content": PHOTO[:200]}, 400, "bad-image"),
-    "a form that is none": (
+    "not a form": (
         "POST",
         "/compress",
         {"content": b"x", "headers": {"Content-Type": "multipart/form-data; boundary=y"}},
@@ -73,7 +73,7 @@ BAD: dict[str, tuple[str, str, dict[str, Any], int, str]] = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_a_refusal_is_a_problem_that_says_why(client: Client, case: str) -> None:
+def test_a_rejection_is_a_problem_with_its_type(client: Client, case: str) -> None:
     method, path, request, status, name = BAD[case]
 
     response = client.request(method, path, **request)
@@ -83,7 +83,7 @@ def test_a_refusal_is_a_problem_that_says_why(client: Client, case: str) -> None
     assert response.json()["instance"] == f"urn:colorcnn:request:{response.headers['x-request-id']}"
 
 
-def test_an_answer_has_the_id_of_its_request_and_the_headers_of_safety(client: Client) -> None:
+def test_a_response_has_its_request_id_and_security_headers(client: Client) -> None:
     response = client.get("/models", headers={"X-Request-ID": "look-for-me"})
 
     assert response.headers["x-request-id"] == "look-for-me"
