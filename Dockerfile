@@ -1,16 +1,16 @@
-# The image holds the interpreter, the runtime dependencies, models/ with its checkpoints, and service/. No training, no
-# pip among the dependencies, no root.
+# The image holds the interpreter, the runtime dependencies, models/ with the checkpoints, and service/. It has no training
+# code and no pip among its packages, and it runs without root.
 #
 #   docker build -t colorcnn-service .
 #   docker build -t colorcnn-service --build-arg TORCH_INDEX=ADDRESS .
 #
-# On x86-64 pip's own torch is the CUDA build: it runs with and without a GPU, but is gigabytes large. TORCH_INDEX is the
-# address of another index of torch wheels, such as PyTorch's own for CPUs.
+# On x86-64 pip installs the CUDA build of torch, which also runs without a GPU but is gigabytes large. TORCH_INDEX is the
+# address of another index, such as https://download.pytorch.org/whl/cpu for the CPU build.
 
-# The Python that the checks run with.
+# The same version as in the tests.
 ARG PYTHON_VERSION=3.11
 
-# Only the runtime requirements leave this stage, so a change of any other line of pyproject.toml installs nothing anew.
+# Only the runtime requirements leave this stage, so no other change of pyproject.toml invalidates the next stage.
 FROM python:${PYTHON_VERSION}-slim AS requirements
 WORKDIR /requirements
 COPY pyproject.toml .
@@ -25,8 +25,8 @@ RUN python -m venv --without-pip /opt/venv \
         ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} --requirement /requirements/runtime.txt
 
 
-# The packages as a wheel lays them out, with the metadata that tells the service its version, and already compiled, since
-# the service may not write where it lies.
+# The installed packages, with the metadata from which the service reads its version. They are compiled here because the
+# service cannot write to its folder.
 FROM python:${PYTHON_VERSION}-slim AS code
 WORKDIR /source
 COPY pyproject.toml LICENSE ./
