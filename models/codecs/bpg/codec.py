@@ -1,4 +1,4 @@
-"""BPG files to pixels and back."""
+"""Decoding of BPG files to pixels, and encoding of pixels to BPG files."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -13,33 +13,33 @@ from models.codecs.bpg.header import Alpha, BpgHeader, ColorSpace, Extension, Pi
 from models.codecs.bpg.nal_units import Nal, NalType
 from models.codecs.bpg.parameter_sets import Shape
 from models.errors import CodecError
-from models.rgb import Pixels
+from models.rgb import Pixels, check_pixels
 
 MAX_PIXELS = 50_000_000
-"""Pixels of the largest image that is decoded unless the caller says otherwise."""
+"""Default limit on the pixels of an image."""
 
-_SMALL = 1 << 20  # samples of a coded plane that are always allowed: in blocks of 64x64 a small image may become large
+_SMALL = 1 << 20  # samples of a coded plane that are always allowed: blocks of 64x64 may enlarge a small image much
 
-_MAX_UNITS = 700  # of one picture: no level of HEVC has more than 600 slices (table A.8)
+_MAX_UNITS = 700  # of one picture: no level of HEVC allows more than 600 slices (table A.8)
 
-_MAX_WORK = 4 * MAX_PIXELS  # a slice of a few bytes may go over all of the picture, again and again
+_MAX_WORK = 4 * MAX_PIXELS  # slices times samples: each slice of a few bytes may visit the whole picture
 
 
 def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Pixels:
-    """Decode a BPG file to the pixels that Bellard's `bpgdec` gives, exactly.
+    """Decode a BPG file to exactly the pixels of the reference decoder, `bpgdec`.
 
-    An animation gives its first picture. CMYK is shown as RGB, and premultiplied alpha is divided out; EXIF orientation
-    and ICC profile are not applied. Safe to call from several threads.
+    An animation yields its first picture. CMYK is converted to RGB, and premultiplied alpha to straight alpha. EXIF
+    orientation and ICC profile are not applied. Safe to call from several threads.
 
     Args:
         data: the bytes of one BPG file; any bytes are safe.
-        max_pixels: width times height may not be more; checked from the header, before anything is allocated.
+        max_pixels: limit on width times height; checked from the header, before any memory is allocated.
 
     Returns:
         (H, W, 3) uint8 sRGB, or (H, W, 4) with straight alpha where the file has alpha.
 
     Raises:
-        CodecError: not a BPG file, damaged, cut short, too large, or of a kind that FFmpeg decodes wrongly.
+        CodecError: the file is not BPG, damaged, cut short, too large, or of a kind that FFmpeg decodes wrongly.
     """
     file = container.parse(data)
     _check_size(file, max_pixels)
@@ -64,13 +64,13 @@ def _check_size(file: BpgFile, max_pixels: int) -> None:
 
 
 def _check_kind(file: BpgFile) -> None:
-    """Raise CodecError for what FFmpeg cannot decode, or decodes to wrong pixels without an error of its own."""
+    """Raise CodecError for a file that FFmpeg cannot decode, or decodes to wrong pixels without an error."""
     if file.header.bit_depth not in hevc.DECODED_DEPTHS:
         raise CodecError(f"BPG images with {file.header.bit_depth} bits a sample are not supported.")
-    # What transform_skip_rotation does to lossless blocks is decoded as by `bpgdec`, which is not as H.265 has it; no
-    # encoder is known that sets it.
+    # With transform_skip_rotation, FFmpeg decodes lossless blocks as `bpgdec` does, although H.265 differs. No known
+    # encoder sets this flag.
     for extension in (tools.range_extension for tools in (file.color, file.alpha) if tools):
-        # FFmpeg smooths the borders of blocks where a lossless encoder with implicit RDPCM has not (clause 8.4.4.2.6).
+        # FFmpeg smooths block borders that a lossless encoder with implicit RDPCM does not smooth (clause 8.4.4.2.6).
         if extension and extension.implicit_rdpcm:
             raise CodecError(
                 "BPG images with implicit RDPCM, as `bpgenc -e jctvc -lossless` writes them, are not supported."
@@ -80,7 +80,7 @@ def _check_kind(file: BpgFile) -> None:
 
 
 def _coded_size(header: BpgHeader, block: int) -> tuple[int, int]:
-    """Width and height of the HEVC picture: those of the image, rounded up to whole blocks (BPG, clause 3.2)."""
+    """Return width and height of the HEVC picture: the image size, rounded up to whole blocks (BPG, clause 3.2)."""
     return -(-header.width // block) * block, -(-header.height // block) * block
 
 
@@ -103,12 +103,12 @@ def _decode(file: BpgFile) -> Pixels:
 
 
 def _decode_layer(file: BpgFile, layer: int, layout: PixelFormat, tools: Tools) -> list[Plane]:
-    """Decode the first picture of a layer to planes of the size of the image."""
+    """Decode the first picture of a layer to planes, cropped to the size of the image."""
     header, chroma = file.header, layout.chroma_format
     shape = Shape(chroma, *_coded_size(header, 1 << tools.log2_min_block), header.bit_depth)
     picture = _first_picture(file, layer)
     if sum(nal.is_slice for nal in picture) * shape.width * shape.height > _MAX_WORK:
-        raise CodecError("The BPG image is cut into more slices than are decoded at its size.")
+        raise CodecError("The BPG image has more slices than are accepted at its size.")
     first, *others = hevc.decode_picture(picture, shape, tools)
     rows = -(-header.height // 2) if chroma == 1 else header.height
     columns = -(-header.width // 2) if chroma in (1, 2) else header.width
@@ -116,18 +116,18 @@ def _decode_layer(file: BpgFile, layer: int, layout: PixelFormat, tools: Tools) 
 
 
 def _first_picture(file: BpgFile, layer: int) -> list[Nal]:
-    """The units of a layer up to its second picture, as if they were the only layer."""
+    """Return the units of the first picture of a layer, renumbered as the base layer."""
     if any(nal.layer > (file.alpha is not None) for nal in file.nals):
-        raise CodecError("The BPG file is damaged: it has more layers than its header says.")
+        raise CodecError("The BPG file is damaged: it has more layers than its header declares.")
     units = [nal.in_base_layer() for nal in file.nals if nal.layer == layer and nal.type != NalType.PREFIX_SEI]
     starts = [at for at, nal in enumerate(units) if nal.starts_picture]
     if not starts or (len(starts) > 1 and not file.header.animation):
-        raise CodecError("The BPG file is damaged or cut short: it has not as many pictures as it should.")
+        raise CodecError("The BPG file is damaged or cut short: the number of its pictures is wrong.")
     first = units[: starts[1]] if len(starts) > 1 else units
-    # A parameter set of the file's own could replace the one that was checked.
+    # A parameter set inside the data could replace the one that was checked.
     kinds = {nal.type for nal in first}
     if not kinds <= {*nal_units.PICTURES, NalType.PPS, NalType.SUFFIX_SEI} or len(first) > _MAX_UNITS:
-        raise CodecError("The BPG file is damaged: it has HEVC data that no still picture is made of.")
+        raise CodecError("The BPG file is damaged: it has HEVC data that do not belong in a still picture.")
     return first
 
 
@@ -140,19 +140,19 @@ _SPACES = {"ycbcr": ColorSpace.YCBCR, "rgb": ColorSpace.RGB}
 
 @dataclass(frozen=True)
 class Coding:
-    """How pixels are coded; checked when it is built.
+    """Parameters of the encoder; checked when it is built.
 
     Attributes:
-        qp: HEVC's quantization parameter, 0 to 51; six more double the step. Not used where `lossless`.
-        lossless: whether the planes are kept exactly. So are the pixels as "rgb" of 8 bits, and gray ones as "gray".
-        chroma: how much of the color is kept: "444", "422", "420", or "gray" for none.
-        color_space: "ycbcr" (BT.601, full range), or "rgb", which goes with "444" only.
+        qp: quantization parameter of HEVC, 0 to 51; six more double the step. Ignored where `lossless` is set.
+        lossless: whether planes are kept exactly. Pixels are then exact as "rgb" of 8 bits, and gray pixels as "gray".
+        chroma: resolution of the chroma planes: "444", "422", "420", or "gray" for none.
+        color_space: "ycbcr" (BT.601, full range), or "rgb", which requires chroma "444".
         bit_depth: bits of a sample, 8 or 10.
-        transform_skip: whether x265 may code small blocks without a transform, which few colors gain much from and
-            photos lose nothing by.
+        transform_skip: whether x265 may code small blocks without a transform. Images of few colors become much
+            smaller, and photos do not become larger.
 
     Raises:
-        ValueError: a value that is none of these.
+        ValueError: a value is out of range, or the values do not fit together.
     """
 
     qp: int = 28
@@ -166,26 +166,32 @@ class Coding:
         if not 0 <= self.qp <= 51:
             raise ValueError(f"qp must be 0 to 51, not {self.qp}")
         if self.chroma not in _FORMATS or self.color_space not in _SPACES or self.bit_depth not in (8, 10):
-            raise ValueError(f"there is no {self}")
+            raise ValueError(
+                f"chroma must be 444, 422, 420 or gray, color_space ycbcr or rgb, depth 8 or 10, not {self}"
+            )
         if self.color_space == "rgb" and self.chroma != "444":
-            raise ValueError(f"rgb goes with chroma 444 only, not {self.chroma}")
+            raise ValueError(f"color_space rgb requires chroma 444, not {self.chroma}")
 
 
 def encode(pixels: Pixels, coding: Coding, extensions: tuple[Extension, ...] = ()) -> bytes:
-    """(H, W, 3) uint8 sRGB as a BPG file; any reader shows the pixels that `decode` gives.
+    """Return `pixels` as a BPG file. Every conforming decoder shows the pixels that `decode` returns.
 
-    Safe to call from several threads, which then encode side by side; equal input gives equal bytes.
+    Equal input gives equal bytes. Safe to call from several threads, which encode in parallel.
+
+    Args:
+        pixels: (H, W, 3) uint8 sRGB.
+        coding: parameters of the encoder.
+        extensions: metadata to store in the header.
 
     Raises:
         CodecError: the image is larger than BPG, x265 or memory allow.
         ValueError: `pixels` have another shape or dtype.
     """
-    if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8 or pixels.size == 0:
-        raise ValueError(f"pixels must be (H, W, 3) uint8 and not empty, not {pixels.shape} {pixels.dtype}")
+    check_pixels(pixels)
     height, width = pixels.shape[:2]
     layout, space, depth = _FORMATS[coding.chroma], _SPACES[coding.color_space], coding.bit_depth
     header = BpgHeader(width, height, layout, space, depth, extensions=extensions)
-    block = 8 if min(width, height) > 8 else 16  # x265 takes no side under 16, and blocks tell a reader the coded size
+    block = 8 if min(width, height) > 8 else 16  # x265 requires sides of 16, and the block size implies the coded size
     shape = Shape(layout.chroma_format, *_coded_size(header, block), depth)
     planes = color.from_rgb(pixels, layout, space, depth)
     qp = None if coding.lossless else coding.qp
@@ -194,9 +200,11 @@ def encode(pixels: Pixels, coding: Coding, extensions: tuple[Extension, ...] = (
 
 
 def fixed_bytes(file: bytes) -> int:
-    """Bytes of a BPG file that do not depend on its pixels: all but the data of its slices.
+    """Return the number of bytes of a BPG file that do not depend on its pixels, about 25 for a file of `encode`.
 
-    The header, with extensions if there are any, the HEVC header, the picture parameter set, and two bytes of each
-    slice: 25 or so as `encode` writes it. Raises CodecError where `file` is not a whole BPG file.
+    They are the header with its extensions, the HEVC header, the picture parameter set, and two bytes of each slice.
+
+    Raises:
+        CodecError: `file` is not a whole BPG file.
     """
     return len(file) - sum(len(nal.data) - 2 for nal in container.parse(file).nals if nal.is_slice)

@@ -12,11 +12,11 @@ from models.errors import CodecError
 
 @dataclass(frozen=True)
 class Pcm:
-    """How blocks of plain samples are stored (clause 7.4.3.2.1), as in the SPS.
+    """Storage of blocks of plain samples (clause 7.4.3.2.1).
 
     Attributes:
         luma_bits, chroma_bits: bits of a sample, 1 to 16.
-        log2_min, log2_max: sides of the blocks that may be so, as powers of two.
+        log2_min, log2_max: smallest and largest side of such a block, as powers of two.
         loop_filter_off: whether such blocks stay unfiltered.
     """
 
@@ -29,7 +29,7 @@ class Pcm:
 
 @dataclass(frozen=True)
 class RangeExtension:
-    """The flags of sps_range_extension (clause 7.3.2.2.2), in their order."""
+    """The flags of sps_range_extension (clause 7.3.2.2.2), in the order of the syntax."""
 
     transform_skip_rotation: bool
     transform_skip_context: bool
@@ -44,18 +44,18 @@ class RangeExtension:
 
 @dataclass(frozen=True)
 class Tools:
-    """The fields of an SPS that differ between encoders and matter to an intra picture; checked when it is built.
+    """The SPS fields that differ between encoders and affect an intra picture; checked when it is built.
 
     Attributes:
         log2_min_block, log2_max_block: sides of the smallest and largest coding block, as powers of two.
         log2_min_transform, log2_max_transform: sides of the smallest and largest transform.
         transform_depth: max_transform_hierarchy_depth_intra.
         sample_adaptive_offset, strong_intra_smoothing: whether these filters may be used.
-        pcm: how blocks of plain samples are stored; None where there are none.
-        range_extension: None where the SPS ends without it.
+        pcm: storage of blocks of plain samples; None where there are none.
+        range_extension: None where the SPS has no extension.
 
     Raises:
-        CodecError: a value that H.265 does not allow (clause 7.4.3.2.1).
+        CodecError: H.265 does not allow the block sizes (clause 7.4.3.2.1).
     """
 
     log2_min_block: int
@@ -69,7 +69,7 @@ class Tools:
     range_extension: RangeExtension | None = None
 
     def __post_init__(self) -> None:
-        largest = min(self.log2_max_block, 5)  # of a transform, and of a block of plain samples
+        largest = min(self.log2_max_block, 5)  # limit on a transform and on a block of plain samples
         if not (
             3 <= self.log2_min_block <= self.log2_max_block <= 6
             and self.log2_max_block >= 4
@@ -82,7 +82,7 @@ class Tools:
 
 
 def read_block_sizes(bits: BitReader) -> tuple[int, int, int, int]:
-    """Read log2_min_luma_coding_block_size_minus3 and the three after it: the first four fields of Tools."""
+    """Read log2_min_luma_coding_block_size_minus3 and the next three; return the first four fields of Tools."""
     smallest = bits.ue() + 3
     largest = smallest + bits.ue()
     transform = bits.ue() + 2
@@ -90,7 +90,7 @@ def read_block_sizes(bits: BitReader) -> tuple[int, int, int, int]:
 
 
 def write_block_sizes(bits: BitWriter, tools: Tools) -> None:
-    """The inverse of `read_block_sizes`."""
+    """Write the first four fields of Tools, the inverse of `read_block_sizes`."""
     bits.ue(tools.log2_min_block - 3)
     bits.ue(tools.log2_max_block - tools.log2_min_block)
     bits.ue(tools.log2_min_transform - 2)
@@ -98,7 +98,7 @@ def write_block_sizes(bits: BitWriter, tools: Tools) -> None:
 
 
 def read_pcm(bits: BitReader) -> Pcm | None:
-    """Read pcm_enabled_flag and what depends on it."""
+    """Read pcm_enabled_flag and the fields that depend on it."""
     if not bits.flag():
         return None
     luma_bits, chroma_bits = bits.u(4) + 1, bits.u(4) + 1
@@ -107,7 +107,7 @@ def read_pcm(bits: BitReader) -> Pcm | None:
 
 
 def write_pcm(bits: BitWriter, pcm: Pcm | None) -> None:
-    """The inverse of `read_pcm`."""
+    """Write pcm_enabled_flag and its fields, the inverse of `read_pcm`."""
     bits.flag(pcm is not None)
     if pcm is not None:
         bits.u(4, pcm.luma_bits - 1)
@@ -118,7 +118,7 @@ def write_pcm(bits: BitWriter, pcm: Pcm | None) -> None:
 
 
 def read_extensions(bits: BitReader) -> RangeExtension | None:
-    """Read sps_extension_present_flag and what depends on it; extensions other than of range raise CodecError."""
+    """Read sps_extension_present_flag and its fields. Raise CodecError for any extension but the range extension."""
     if not bits.flag():
         return None
     present = bits.flag()
@@ -129,7 +129,7 @@ def read_extensions(bits: BitReader) -> RangeExtension | None:
 
 
 def write_extensions(bits: BitWriter, extension: RangeExtension | None) -> None:
-    """The inverse of `read_extensions`."""
+    """Write sps_extension_present_flag and its fields, the inverse of `read_extensions`."""
     bits.flag(extension is not None)
     if extension is not None:
         bits.u(8, 0x80)

@@ -1,11 +1,11 @@
-"""Planes of samples to sRGB pixels and back, in the very integers of the reference programs.
+"""Conversion between planes of samples and sRGB pixels, in the integer arithmetic of the reference programs.
 
-The specification says what the planes mean, not how to round. These are the sums of libbpg 0.9.8, found by comparison
-with it: reading gives the pixels that `bpgdec` gives, and writing the planes that `bpgenc` would encode. Images are
-worked through in bands of rows, so the wide integers of the sums stay small.
+The specification defines the planes, but no rounding. This arithmetic was derived by comparison with libbpg 0.9.8:
+`to_rgb` returns the pixels of `bpgdec`, and `from_rgb` the planes that `bpgenc` encodes. Images are converted in bands
+of rows, which bounds the memory of wide integers.
 
-Planes are (h, w) uint8, or uint16 where the bit depth is more than 8; luma has the size of the image, chroma half of
-it, rounded up, in each direction in which it is subsampled.
+Planes are (h, w) uint8, or uint16 where the bit depth is more than 8. Luma has the size of the image. Chroma has half
+the size, rounded up, in each direction in which it is subsampled.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ from models.rgb import Pixels
 Plane = NDArray[np.uint8 | np.uint16]
 _Ints = NDArray[np.int32]
 
-_BAND = 1 << 15  # pixels at a time: what is kept for them stays in a processor's cache
+_BAND = 1 << 15  # pixels at a time: their intermediate results fit the cache of a processor
 
 # Weights of red and blue in luma: BT.601, BT.709, BT.2020 (non-constant luminance).
 _WEIGHTS = {
@@ -28,23 +28,23 @@ _WEIGHTS = {
     ColorSpace.YCBCR_BT2020: (0.2627, 0.0593),
 }
 
-# Chroma to half size and back: windowed sinc filters, of gain 128 and 64. The first tap's offset is noted beside each.
-_HALVE = (2, -4, -8, 17, 57, 57, 17, -8, -4, 2)  # -4, of the left of two samples; the result lies between them
-_DOUBLE_EVEN = (2, -6, 18, 57, -10, 4, -1)  # -3, a quarter of a sample before
-_DOUBLE_ODD = _DOUBLE_EVEN[::-1]  # -3, a quarter behind
-_DOUBLE_MIDDLE = (0, -1, 4, -11, 40, 40, -11, 4, -1)  # -4, half a sample behind
+# Windowed sinc filters that halve and double chroma, with gain 128 and 64. Comments give the offset of the first tap.
+_HALVE = (2, -4, -8, 17, 57, 57, 17, -8, -4, 2)  # -4 from the left of two samples; the result lies between them
+_DOUBLE_EVEN = (2, -6, 18, 57, -10, 4, -1)  # -3; the result lies a quarter of a sample before
+_DOUBLE_ODD = _DOUBLE_EVEN[::-1]  # -3; a quarter behind
+_DOUBLE_MIDDLE = (0, -1, 4, -11, 40, 40, -11, 4, -1)  # -4; half a sample behind
 _COPY = (64,)  # 0
 
 
 def to_rgb(planes: Sequence[Plane], layout: PixelFormat, space: ColorSpace, depth: int, limited: bool) -> Pixels:
-    """Planes to (H, W, 3) uint8 sRGB.
+    """Convert planes to (H, W, 3) uint8 sRGB.
 
     Args:
-        planes: luma, or luma and two of chroma; for RGB green, blue and red.
-        layout: which of them are subsampled, and where their samples lie.
-        space: what they mean.
+        planes: luma, or luma and two chroma planes; for RGB green, blue and red.
+        layout: subsampling and position of the chroma samples.
+        space: meaning of the planes.
         depth: bits of a sample, 8 to 14.
-        limited: whether they have the limited range of video.
+        limited: whether samples have the limited range of video.
     """
     height, width = planes[0].shape
     pixels = np.empty((height, width, 3), dtype=np.uint8)
@@ -57,7 +57,7 @@ def to_rgb(planes: Sequence[Plane], layout: PixelFormat, space: ColorSpace, dept
 
 
 def _to_channels(planes: list[_Ints], space: ColorSpace, depth: int, limited: bool) -> list[_Ints]:
-    """Red, green and blue, not yet clipped. 32 bits as in the reference, which wrap far outside of the color space."""
+    """Return red, green and blue before clipping. As in the reference, 32 bits may wrap far outside the color space."""
     full = 255 * 2**22 / (2**depth - 1)
     one = round(255 * 2**22 / (219 << depth - 8) if limited else full)
     offset = 2**21 - ((16 << depth - 8) * one if limited else 0)
@@ -83,7 +83,7 @@ def _to_channels(planes: list[_Ints], space: ColorSpace, depth: int, limited: bo
 
 
 def _full_size(plane: Plane, rows: slice, width: int, layout: PixelFormat, depth: int) -> _Ints:
-    """Some rows of a chroma plane at the size of luma; `rows` begin at an even one."""
+    """Return rows of a chroma plane at the size of luma; `rows` starts at an even row."""
     if layout.chroma_format == 3:
         return plane[rows].astype(np.int32)
     shift = 6
@@ -100,8 +100,8 @@ def _full_size(plane: Plane, rows: slice, width: int, layout: PixelFormat, depth
     return np.clip(_round(wide[:, :width], shift), 0, 2**depth - 1)
 
 
-def to_eight_bits(plane: Plane, depth: int) -> Pixels:
-    """A full-range plane, as of alpha, to (H, W) uint8."""
+def to_eight_bits(plane: Plane, depth: int) -> NDArray[np.uint8]:
+    """Convert a full-range plane, such as alpha, to (H, W) uint8."""
     height, width = plane.shape
     result = np.empty((height, width), dtype=np.uint8)
     one = round(255 * 2**22 / (2**depth - 1))
@@ -111,14 +111,14 @@ def to_eight_bits(plane: Plane, depth: int) -> Pixels:
 
 
 def multiply_white(pixels: Pixels, white: Plane, depth: int) -> None:
-    """Darken (H, W, 3) uint8 in place by the white plane of a CMYK image, as `bpgdec` does to show it as RGB."""
+    """Darken (H, W, 3) uint8 in place by the white plane of a CMYK image, as `bpgdec` does."""
     for rows in _bands(*white.shape):
         product = pixels[rows].astype(np.int32) * white[rows, :, None].astype(np.int32)
         pixels[rows] = product + 2 ** (depth - 1) >> depth
 
 
 def divide_alpha(pixels: Pixels) -> None:
-    """Undo premultiplication in (H, W, 4) uint8, in place, as `bpgdec` does; transparent pixels become white."""
+    """Convert (H, W, 4) uint8 in place to straight alpha, as `bpgdec` does; transparent pixels become white."""
     alphas = np.arange(1, 256)
     inverses = np.concatenate([[0], ((255 << 16) + alphas // 2 + 128) // alphas])
     for rows in _bands(*pixels.shape[:2]):
@@ -128,15 +128,15 @@ def divide_alpha(pixels: Pixels) -> None:
 
 
 def from_rgb(pixels: Pixels, layout: PixelFormat, space: ColorSpace, depth: int) -> list[Plane]:
-    """(H, W, 3) uint8 sRGB to full-range planes, the inverse of `to_rgb` up to rounding.
+    """Convert (H, W, 3) uint8 sRGB to full-range planes, the inverse of `to_rgb` except for rounding.
 
     Args:
         pixels: (H, W, 3) uint8 sRGB.
-        layout: the planes to make; subsampled ones with their samples between those of luma.
+        layout: the planes to make; subsampled chroma samples lie between luma samples.
         space: YCBCR or RGB.
         depth: bits of a sample, 8 to 14.
     """
-    matrix = _matrix(layout, space, depth)
+    matrix = _matrix(layout, space)
     center = 2 ** (depth - 1) if space is ColorSpace.YCBCR else 0
     planes = [_weighted(pixels, matrix[0], 0, depth)]
     for row in matrix[1:]:
@@ -147,7 +147,8 @@ def from_rgb(pixels: Pixels, layout: PixelFormat, space: ColorSpace, depth: int)
     return planes
 
 
-def _matrix(layout: PixelFormat, space: ColorSpace, depth: int) -> list[tuple[float, float, float]]:
+def _matrix(layout: PixelFormat, space: ColorSpace) -> list[tuple[float, float, float]]:
+    """Return the weights of red, green and blue in each plane."""
     if space is ColorSpace.RGB:
         return [(0, 1, 0), (0, 0, 1), (1, 0, 0)]
     kr, kb = _WEIGHTS[space]
@@ -159,7 +160,7 @@ def _matrix(layout: PixelFormat, space: ColorSpace, depth: int) -> list[tuple[fl
 
 
 def _weighted(pixels: Pixels, weights: tuple[float, float, float], center: int, depth: int) -> Plane:
-    """One plane of the size of the image: a weighted sum of red, green and blue, clipped to `depth` bits."""
+    """Return a plane of the size of the image: a weighted sum of red, green and blue, clipped to `depth` bits."""
     shift = 31 - depth
     one = (2**depth - 1) * 2**shift / 255
     height, width = pixels.shape[:2]
@@ -172,7 +173,7 @@ def _weighted(pixels: Pixels, weights: tuple[float, float, float], center: int, 
 
 
 def _halve(plane: Plane, layout: PixelFormat, depth: int) -> Plane:
-    """A plane at half its width, and half its height for 4:2:0."""
+    """Return a plane at half its width, and at half its height for 4:2:0."""
     vertical = layout.chroma_format == 1
     height, width = plane.shape
     halved = np.empty((-(-height // 2) if vertical else height, -(-width // 2)), dtype=plane.dtype)
@@ -186,13 +187,13 @@ def _halve(plane: Plane, layout: PixelFormat, depth: int) -> Plane:
 
 
 def _bands(height: int, width: int) -> Iterator[slice]:
-    """Slices of an even number of rows that together cover an image, but for the last one's number."""
+    """Yield slices of rows that cover an image; only the last may have an odd number of rows."""
     step = 2 * max(1, _BAND // (2 * width))
     return (slice(top, min(top + step, height)) for top in range(0, height, step))
 
 
 def _rows(plane: Plane, first: int, end: int) -> _Ints:
-    """Rows first to end - 1 of a plane; those outside are like the nearest one."""
+    """Return rows `first` to `end - 1` of a plane; rows outside repeat the nearest row."""
     return plane[np.clip(np.arange(first, end), 0, len(plane) - 1)].astype(np.int32)
 
 
@@ -201,7 +202,7 @@ def _pad_columns(samples: _Ints, count: int) -> _Ints:
 
 
 def _fir(samples: _Ints, taps: tuple[int, ...], axis: int) -> _Ints:
-    """Weighted sums of neighbors along an axis, as many as there are whole windows."""
+    """Filter samples along an axis: one weighted sum for each whole window."""
     count = samples.shape[axis] - len(taps) + 1
     lines = samples.swapaxes(0, axis)
     total = taps[0] * lines[:count]
@@ -211,10 +212,12 @@ def _fir(samples: _Ints, taps: tuple[int, ...], axis: int) -> _Ints:
 
 
 def _interleave(even: _Ints, odd: _Ints, axis: int) -> _Ints:
+    """Return the elements of two arrays by turns along an axis."""
     shape = list(even.shape)
     shape[axis] *= 2
     return np.stack([even, odd], axis=axis + 1).reshape(shape)
 
 
 def _round(samples: _Ints, shift: int) -> _Ints:
+    """Divide by 2^shift, rounding half up."""
     return samples + (1 << shift >> 1) >> shift

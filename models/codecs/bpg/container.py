@@ -21,10 +21,10 @@ class BpgFile:
     """A whole BPG file.
 
     Attributes:
-        header: what it says of itself.
-        color: the fields of the SPS of its pictures.
-        alpha: the same of the second picture; None where `header.alpha` is NONE.
-        nals: its HEVC units without VPS and SPS; those of the second picture have nuh_layer_id 1.
+        header: everything in front of the HEVC data.
+        color: the SPS fields of the color pictures.
+        alpha: the SPS fields of the second picture; None where `header.alpha` is NONE.
+        nals: the HEVC units without VPS and SPS; units of the second picture have nuh_layer_id 1.
 
     Raises:
         ValueError: `alpha` and `header.alpha` do not agree.
@@ -37,13 +37,14 @@ class BpgFile:
 
     def __post_init__(self) -> None:
         if (self.alpha is None) != (self.header.alpha is Alpha.NONE):
-            raise ValueError("the header and the fields of the second picture do not agree that there is one")
+            raise ValueError("the header and the SPS fields do not agree on the second picture")
 
 
 def parse(data: bytes) -> BpgFile:
-    """Read a BPG file (heic_file, clause 3.1). What lies behind picture_data_length is not looked at.
+    """Parse a BPG file (heic_file, clause 3.1), without any bytes behind picture_data_length.
 
-    Raises CodecError where `data` is not a whole BPG file, as far as can be told without decoding its pictures.
+    Raises:
+        CodecError: `data` is not a whole BPG file. Damage inside the pictures is found only when they are decoded.
     """
     header, at = parse_header(data)
     if header.data_length > len(data) - at:
@@ -54,7 +55,7 @@ def parse(data: bytes) -> BpgFile:
     if header.alpha is not Alpha.NONE:
         alpha, at = parse_tools(data, at)
     color, at = parse_tools(data, at)
-    units = nal_units.split(nal_units.START_CODE + data[at:])  # hevc_data, which leaves out the first start code
+    units = nal_units.split(nal_units.START_CODE + data[at:])  # hevc_data, which omits the first start code
     nals = tuple(islice(units, _MAX_NALS + 1))
     if len(nals) > _MAX_NALS:
         raise CodecError("The BPG file has more HEVC units than any image needs.")
@@ -62,14 +63,14 @@ def parse(data: bytes) -> BpgFile:
 
 
 def serialize(file: BpgFile) -> bytes:
-    """The inverse of `parse`; picture_data_length is written, so that a reader sees where the file is cut short."""
+    """Return the bytes of a file, the inverse of `parse`, with picture_data_length, which reveals truncation."""
     tools = serialize_tools(file.alpha) if file.alpha else b""
     body = tools + serialize_tools(file.color) + nal_units.byte_stream(file.nals).removeprefix(nal_units.START_CODE)
     return serialize_header(replace(file.header, data_length=len(body))) + body
 
 
 def parse_tools(data: bytes, at: int) -> tuple[Tools, int]:
-    """Read the hevc_header at byte `at` (clause 3.1): the fields of the SPS, and the place behind it."""
+    """Return the SPS fields in the hevc_header at byte `at` (clause 3.1), and the position behind it."""
     length, at = read_ue7(data, at)  # hevc_header_length
     if not length <= min(_MAX_TOOLS, len(data) - at):
         raise CodecError("The BPG file is damaged or cut short: its HEVC header is longer than there is room for.")
@@ -81,12 +82,12 @@ def parse_tools(data: bytes, at: int) -> tuple[Tools, int]:
     smoothing = bits.flag()  # strong_intra_smoothing_enabled_flag
     extension = coding_tools.read_extensions(bits)  # sps_extension_present_flag and what follows
     if bits.left >= 8 or bits.u(bits.left):  # trailing_bits
-        raise CodecError("The BPG file is damaged: its HEVC header does not end where it says.")
+        raise CodecError("The BPG file is damaged: its HEVC header has another length than it declares.")
     return Tools(*blocks, depth, sample_adaptive_offset, smoothing, pcm, extension), at + length
 
 
 def serialize_tools(tools: Tools) -> bytes:
-    """The inverse of `parse_tools`."""
+    """Return the bytes of a hevc_header, the inverse of `parse_tools`."""
     bits = BitWriter()
     coding_tools.write_block_sizes(bits, tools)
     bits.ue(tools.transform_depth)

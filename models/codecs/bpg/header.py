@@ -19,7 +19,7 @@ _Kind = TypeVar("_Kind", bound=IntEnum)
 
 
 class PixelFormat(IntEnum):
-    """pixel_format (clause 3.2). Chroma lies between the luma samples as in JPEG, or on them as in MPEG-2."""
+    """pixel_format (clause 3.2). Chroma lies between luma samples, as in JPEG; with VIDEO, on them, as in MPEG-2."""
 
     GRAY = 0
     YUV420 = 1
@@ -30,12 +30,12 @@ class PixelFormat(IntEnum):
 
     @property
     def chroma_format(self) -> int:
-        """HEVC's chroma_format_idc."""
+        """chroma_format_idc of HEVC."""
         return (0, 1, 2, 3, 1, 2)[self]
 
     @property
     def cosited(self) -> bool:
-        """Whether every other luma sample of a row has a chroma sample right on it."""
+        """Whether chroma samples coincide with every other luma sample of a row."""
         return self >= PixelFormat.YUV420_VIDEO
 
 
@@ -50,7 +50,7 @@ class ColorSpace(IntEnum):
 
 
 class Alpha(Enum):
-    """The second picture of a file, as (alpha1_flag, alpha2_flag) (clause 3.2); WHITE makes CMYK of RGB."""
+    """Meaning of the second picture, as (alpha1_flag, alpha2_flag) (clause 3.2); WHITE makes RGB a CMYK image."""
 
     NONE = (False, False)
     STRAIGHT = (True, False)
@@ -59,7 +59,7 @@ class Alpha(Enum):
 
 
 class ExtensionTag(IntEnum):
-    """extension_tag (clause 3.2), those that are defined; readers skip others."""
+    """The defined values of extension_tag (clause 3.2). Decoders skip other values."""
 
     EXIF = 1
     ICC = 2
@@ -70,7 +70,7 @@ class ExtensionTag(IntEnum):
 
 @dataclass(frozen=True)
 class Extension:
-    """One entry of extension_data (clause 3.1), kept as bytes."""
+    """One entry of extension_data (clause 3.1) as raw bytes."""
 
     tag: int
     data: bytes
@@ -82,17 +82,17 @@ class BpgHeader:
 
     Attributes:
         width, height: picture_width and picture_height, at least 1.
-        pixel_format: what planes there are, and where chroma samples lie.
-        color_space: what the planes mean; YCBCR for gray.
+        pixel_format: the planes of the picture, and the positions of chroma samples.
+        color_space: the meaning of the planes; YCBCR for gray.
         bit_depth: bits of a sample, 8 to 14.
-        alpha: what the second picture is, if there is one.
+        alpha: the meaning of the second picture; NONE where there is none.
         limited_range: whether luma and chroma use only the range of video, 16 to 235 and 16 to 240 at 8 bits.
-        animation: whether more pictures follow; then an extension tells their timing.
-        extensions: EXIF and the like, in the order of the file.
-        data_length: picture_data_length: bytes behind the header; 0 for all there are.
+        animation: whether more pictures follow; an extension then holds their timing.
+        extensions: metadata such as EXIF, in the order of the file.
+        data_length: picture_data_length, the number of bytes behind the header; 0 means the rest of the file.
 
     Raises:
-        CodecError: a combination that no BPG file may have, or no BPG reader reads.
+        CodecError: the specification forbids this combination, or BPG decoders reject it.
     """
 
     width: int
@@ -107,7 +107,7 @@ class BpgHeader:
     data_length: int = field(default=0, compare=False)
 
     def __post_init__(self) -> None:
-        if not (0 < self.width < 1 << 30 and 0 < self.height < 1 << 30):  # the most that libbpg reads
+        if not (0 < self.width < 1 << 30 and 0 < self.height < 1 << 30):  # the limit of libbpg
             raise CodecError(f"A BPG image cannot have {self.width} x {self.height} pixels.")
         if not 8 <= self.bit_depth <= 14:
             raise CodecError(f"A BPG image cannot have {self.bit_depth} bits a sample, only 8 to 14.")
@@ -119,7 +119,7 @@ class BpgHeader:
 
 
 def _check_timing(controls: list[bytes]) -> None:
-    """Raise CodecError unless there is an animation control extension: loop count, frame duration (clause 3.2)."""
+    """Raise CodecError unless there is a valid animation control extension: loop count, frame duration (clause 3.2)."""
     if not controls:
         raise CodecError("The BPG file is damaged: it is an animation without timing.")
     at, numbers = 0, []
@@ -127,13 +127,14 @@ def _check_timing(controls: list[bytes]) -> None:
         number, at = read_ue7(controls[-1], at)
         numbers.append(number)
     if max(numbers) >= 1 << 16 or 0 in numbers[1:]:
-        raise CodecError("The BPG file is damaged: the timing of its animation makes no sense.")
+        raise CodecError("The BPG file is damaged: the timing of its animation is invalid.")
 
 
 def parse_header(data: bytes) -> tuple[BpgHeader, int]:
-    """Read the header at the front of `data`: the header, and the number of bytes it takes.
+    """Return the header at the front of `data`, and the number of its bytes.
 
-    Raises CodecError where `data` does not start with a whole and allowed header.
+    Raises:
+        CodecError: `data` does not start with a whole and valid header.
     """
     if not data.startswith(MAGIC):
         raise CodecError("This is not a BPG file.")
@@ -166,7 +167,7 @@ def parse_header(data: bytes) -> tuple[BpgHeader, int]:
 
 
 def serialize_header(header: BpgHeader) -> bytes:
-    """The inverse of `parse_header`."""
+    """Return the bytes of a header, the inverse of `parse_header`."""
     alpha1, alpha2 = header.alpha.value
     flags = BitWriter()
     flags.u(3, header.pixel_format)
@@ -189,7 +190,7 @@ def _defined(kind: type[_Kind], value: int) -> _Kind:
 
 
 def _parse_extensions(data: bytes, at: int) -> tuple[tuple[Extension, ...], int]:
-    """Read extension_data_length and extension_data at byte `at`: the extensions, and the place behind them."""
+    """Return the extensions at byte `at`, from extension_data_length on, and the position behind them."""
     length, at = read_ue7(data, at)  # extension_data_length
     end = at + length
     if end > len(data):
@@ -206,6 +207,6 @@ def _parse_extensions(data: bytes, at: int) -> tuple[tuple[Extension, ...], int]
 
 
 def _serialize_extensions(extensions: tuple[Extension, ...]) -> bytes:
-    """The inverse of `_parse_extensions`; nothing where there are none."""
+    """Return the bytes of the extensions, the inverse of `_parse_extensions`; no bytes for no extensions."""
     entries = b"".join(write_ue7(each.tag) + write_ue7(len(each.data)) + each.data for each in extensions)
     return write_ue7(len(entries)) + entries if entries else b""

@@ -1,13 +1,14 @@
-"""BPG files of few-color images, from which the index map can be read back exactly.
+"""BPG files of palette images, lossy in color but with an exact index map.
 
-A codec for photos blurs what it stores, but a few colors far apart stand much of that: every pixel still is nearest to
-the color it had. How far one can go is found by trying. On 32x32 images of two colors by k-means such a file is 15
-percent smaller than a PNG of one bit a pixel, and a sixth of what HEVC takes for the exact colors; where the index map
-is rougher, or with four colors, it is about as large as the PNG; with more, or on larger images, the PNG is the one to
-take.
+A codec for photos blurs an image, but a few distant colors tolerate this: each pixel remains nearest to its own color.
+A search finds the coarsest coding that keeps every index.
 
-Lossy RGB takes twice the bytes of YCbCr for the same index map, but where colors are so near each other that the
-rounding of YCbCr mixes them up.
+On 32x32 images of two colors from k-means, such a file is 15 percent smaller than a PNG of one bit a pixel. It has a
+sixth of the bytes of lossless HEVC. With four colors, or a rougher index map, it is about as large as the PNG. With
+more colors, or on larger images, the PNG is smaller.
+
+For the same index map, lossy RGB needs twice the bytes of lossy YCbCr. RGB is better only where colors are so close
+that the rounding of YCbCr merges them.
 """
 
 import struct
@@ -27,13 +28,13 @@ from models.rgb import Pixels
 
 Mode = Literal["plain", "auto", "index"]
 
-_QPS = range(52)  # HEVC's, finest first
-_FINE = 16  # a QP under which colors are so near each other that RGB, or no loss at all, may take fewer bytes
-_WHITE, _MIDDLE = 255, 128  # of an index plane
+_QPS = range(52)  # quantization parameters of HEVC, finest first
+_FINE = 16  # below this QP colors are so close that RGB or lossless coding may need fewer bytes
+_WHITE, _MIDDLE = 255, 128  # levels of an index plane
 
 
 class Encoded(NamedTuple):
-    """A BPG file, and how it was coded."""
+    """A BPG file and the coding that made it."""
 
     file: bytes
     coding: Coding
@@ -49,42 +50,42 @@ def encode(
     bit_depth: int = 8,
     mode: Mode = "plain",
 ) -> bytes:
-    """Pixels or a palette image as a BPG file: `encode_as` with the coding in words."""
+    """Return pixels or a palette image as a BPG file; see `Coding` and `encode_as` for the parameters."""
     return encode_as(image, Coding(qp, lossless, chroma, color_space, bit_depth), mode).file
 
 
 def encode_as(image: Pixels | PaletteImage, coding: Coding, mode: Mode = "plain") -> Encoded:
-    """Pixels or a palette image as a BPG file; any reader shows the pixels that `decode` gives.
+    """Return pixels or a palette image as a BPG file, and its coding.
 
-    Safe to call from several threads, which then encode side by side; equal input gives equal bytes.
+    Every conforming decoder shows the pixels that `decode` returns. Equal input gives equal bytes. Safe to call from
+    several threads, which encode in parallel.
 
     Args:
         image: (H, W, 3) uint8 sRGB, or a palette image.
-        coding: how to code it; other modes than "plain" choose that themselves: give them nothing but qp and chroma.
-        mode: "plain", or one that chooses:
-            "auto" makes, of a palette image, the smallest file in which each pixel is nearest to its own color of the
-            palette, at whatever QP and chroma that is, so that `models.palette_image.nearest` gives the index map back;
-            of pixels, the file of the highest PSNR at the QP. A palette image costs ten to fifteen times the time of
-            "plain".
-            "index" stores an image of two colors as black and white, at the highest QP at which the two can be told
-            apart, with the colors as metadata. Only `read_index_plane` puts them together: any other reader shows
-            black and white, which is why "auto" does not choose it. It is larger than "auto" on small images, and 4
-            percent smaller on a photo of 451x300.
+        coding: parameters of the encoder. Modes other than "plain" select them, and accept only `qp` and `chroma` here.
+        mode: "plain" uses `coding` as it is.
+            "auto" returns, for a palette image, the smallest file found in which each pixel is nearest to its own
+            palette color, at any QP and chroma. `models.palette_image.nearest` then recovers the index map. It needs
+            ten to fifteen times the time of "plain". For pixels it returns the file of the highest PSNR at the QP.
+            "index" stores an image of two colors in black and white, with its colors as metadata, at the highest QP
+            that keeps the index map. Only `read_index_plane` restores the colors, and any other decoder shows black
+            and white; so "auto" never selects it. It is larger than "auto" on small images, and 4 percent smaller on
+            a photo of 451x300.
 
     Raises:
         CodecError: the image is larger than BPG, x265 or memory allow.
-        ValueError: no such mode; "index" and an image that has not a palette of two colors; a coding that the mode
-            would not keep to.
+        ValueError: the mode does not exist, "index" gets an image without a palette of two colors, or `coding` sets a
+            field that the mode selects.
     """
     if mode == "plain":
         return _encoded(image.render() if isinstance(image, PaletteImage) else image, coding)
     if coding != Coding(coding.qp, chroma=coding.chroma):
-        raise ValueError(f"the mode {mode} chooses the coding itself, so not {coding}")
+        raise ValueError(f"mode {mode} selects the coding itself and accepts only qp and chroma, not {coding}")
     if mode == "index" and isinstance(image, PaletteImage):
         return _index_plane(image)
     if mode == "auto":
         return _smallest_exact(image) if isinstance(image, PaletteImage) else _best_at(image, coding.qp)
-    raise ValueError(f"no such mode, or not of these pixels: {mode}")
+    raise ValueError(f"no such mode, or not for these pixels: {mode}")
 
 
 def _encoded(pixels: Pixels, coding: Coding, extensions: tuple[Extension, ...] = ()) -> Encoded:
@@ -92,6 +93,7 @@ def _encoded(pixels: Pixels, coding: Coding, extensions: tuple[Extension, ...] =
 
 
 def _smallest_exact(image: PaletteImage) -> Encoded:
+    """Return the smallest file found that keeps the index map."""
     gray = _is_gray(image.compact().palette)
     first = coarsest_exact(image, Coding(chroma="gray" if gray else "444"))
     qp = first.coding.qp if first else 0
@@ -99,17 +101,22 @@ def _smallest_exact(image: PaletteImage) -> Encoded:
     searches = [] if gray else [(Coding(chroma="422"), near), (Coding(chroma="420"), near)]
     if qp < _FINE and not gray:
         searches.append((Coding(color_space="rgb"), _QPS))
-    found = [first, *(coarsest_exact(image, coding, qps) for coding, qps in searches)]
+    candidates = [first, *(coarsest_exact(image, coding, qps) for coding, qps in searches)]
     if qp < _FINE:
         lossless = Coding(lossless=True, chroma="gray") if gray else Coding(lossless=True, color_space="rgb")
-        found.append(_encoded(image.render(), lossless))
-    return min(filter(None, found), key=_size)
+        candidates.append(_encoded(image.render(), lossless))
+    return min(filter(None, candidates), key=_size)
 
 
 def coarsest_exact(image: PaletteImage, coding: Coding, qps: range = _QPS) -> Encoded | None:
-    """The file of the highest QP from which `models.palette_image.nearest` gives the index map back.
+    """Return the file of the highest QP found that keeps the index map, or None where no tried QP keeps it.
 
-    coding: everything but the QP. None where no QP that was tried keeps the index map.
+    The index map is kept where `models.palette_image.nearest` recovers it from the decoded pixels.
+
+    Args:
+        image: the palette image.
+        coding: all parameters of the encoder except the QP.
+        qps: the QPs to search, finest first.
     """
     pixels, palette = image.render(), image.compact().palette
 
@@ -122,23 +129,23 @@ def coarsest_exact(image: PaletteImage, coding: Coding, qps: range = _QPS) -> En
 def _coarsest(
     encode_at: Callable[[int], Encoded], is_exact: Callable[[bytes], bool], qps: range = _QPS
 ) -> Encoded | None:
-    """The exact file of the highest QP, found by halving the range; None where no tried one is exact.
+    """Return the exact file of the highest QP found by bisection, or None where no tried QP is exact.
 
-    Now and then a QP is exact and a lower one is not, so what is found may not be the very highest.
+    Sometimes a QP is exact and a lower one is not, so the result may not be the very highest.
     """
-    found = None
+    coarsest = None
     while qps:
         middle = len(qps) // 2
         encoded = encode_at(qps[middle])
         if is_exact(encoded.file):
-            found, qps = encoded, qps[middle + 1 :]
+            coarsest, qps = encoded, qps[middle + 1 :]
         else:
             qps = qps[:middle]
-    return found
+    return coarsest
 
 
 def _best_at(pixels: Pixels, qp: int) -> Encoded:
-    """The file of the least squared error at a QP, and of those the smallest."""
+    """Return the file of the least squared error at a QP, the smallest one among equals."""
     chromas: tuple[Chroma, ...] = ("gray",) if _is_gray(pixels) else ("444", "420")
 
     def error(encoded: Encoded) -> int:
@@ -157,31 +164,33 @@ def _is_gray(colors: NDArray[np.uint8]) -> bool:
     return bool((colors[..., 1:] == colors[..., :1]).all())
 
 
-# An index plane is a gray image in which the brighter of two colors is white, and the other black. The colors are the
-# ColorMap of a TIFF structure, as EXIF metadata are: the field that says what the indices of a palette image stand for
-# (TIFF 6.0, section 5), of one bit a pixel where nothing else is said.
+# An index plane is a gray image in which the brighter of two colors is white and the other black. EXIF metadata, which
+# are a TIFF structure, hold the colors as a ColorMap: the field for the palette of an image (TIFF 6.0, section 5), with
+# one bit a pixel by default.
 _TIFF = struct.Struct(">2sHIHHHIII6H")
-_COLOR_MAP = (b"MM", 42, 8, 1, 0x140, 3, 6, 26, 0)  # the first directory is at 8: one field, six SHORTs at 26; the last
+_COLOR_MAP = (b"MM", 42, 8, 1, 0x140, 3, 6, 26, 0)  # a single directory, at 8, with one field of six SHORTs at 26
 
 
 def _index_plane(image: PaletteImage) -> Encoded:
+    """Return a palette image of two colors as an index plane. Raise ValueError for another number of colors."""
     if image.colors != 2:
-        raise ValueError(f"an index plane is of two colors, not {image.colors}")
+        raise ValueError(f"an index plane has two colors, not {image.colors}")
     color_map = _TIFF.pack(*_COLOR_MAP, *(257 * image.palette.T.astype(int)).ravel())
     metadata = (Extension(ExtensionTag.EXIF, color_map),)
     levels = np.where(_is_white(image.palette), _WHITE, 0).astype(np.uint8)
     pixels = np.repeat(levels[image.indices][:, :, None], 3, axis=2)
-    found = _coarsest(
+    coarsest = _coarsest(
         lambda qp: _encoded(pixels, Coding(qp, chroma="gray"), metadata),
         lambda file: read_index_plane(file, max_pixels=pixels.size) == image,
     )
-    return found or _encoded(pixels, Coding(lossless=True, chroma="gray"), metadata)
+    return coarsest or _encoded(pixels, Coding(lossless=True, chroma="gray"), metadata)
 
 
 def read_index_plane(data: bytes, *, max_pixels: int = codec.MAX_PIXELS) -> PaletteImage:
-    """Return the palette image of a file that `encode` made in mode "index".
+    """Return the palette image in a file that `encode` made in mode "index".
 
-    Raises CodecError where `data` is not such a file, or not a whole one, or has more than `max_pixels`.
+    Raises:
+        CodecError: `data` is not such a file, is not whole, or has more than `max_pixels`.
     """
     header, _ = parse_header(data)
     palette = None
@@ -194,6 +203,7 @@ def read_index_plane(data: bytes, *, max_pixels: int = codec.MAX_PIXELS) -> Pale
 
 
 def _read_color_map(exif: bytes) -> NDArray[np.uint8] | None:
+    """Return the palette, (2, 3) uint8, in the EXIF metadata of an index plane; None for other metadata."""
     if len(exif) != _TIFF.size:
         return None
     (*fields,) = _TIFF.unpack(exif)
@@ -203,6 +213,6 @@ def _read_color_map(exif: bytes) -> NDArray[np.uint8] | None:
 
 
 def _is_white(palette: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Which one of two colors is white in an index plane: the brighter, of equals the second, (2,) bool."""
+    """Return which of two colors is white in an index plane, (2,) bool: the brighter one, of equals the second."""
     first, second = palette.astype(int) @ (299, 587, 114)
     return np.array([first > second, first <= second])

@@ -1,6 +1,6 @@
-"""The parameter sets of HEVC: what a BPG file keeps of them, and those that its reader assumes.
+"""The parameter sets of HEVC: parsing the SPS of an encoder, and writing the sets that a BPG decoder assumes.
 
-"High efficiency video coding", ITU-T H.265 (08/2021), also ISO/IEC 23008-2; clause numbers are of that text.
+"High efficiency video coding", ITU-T H.265 (08/2021), also ISO/IEC 23008-2; clause numbers refer to that text.
 """
 
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ from models.errors import CodecError
 
 @dataclass(frozen=True)
 class Shape:
-    """The shape of a coded picture.
+    """Size and sample format of a coded picture.
 
     Attributes:
-        chroma_format: chroma_format_idc: 0 gray, 1 for 4:2:0, 2 for 4:2:2, 3 for 4:4:4.
-        width, height: of luma, multiples of the smallest coding block.
-        bit_depth: of luma and chroma alike.
+        chroma_format: chroma_format_idc: 0 for gray, 1 for 4:2:0, 2 for 4:2:2, 3 for 4:4:4.
+        width, height: luma samples, multiples of the smallest coding block.
+        bit_depth: bits of a luma or chroma sample.
     """
 
     chroma_format: int
@@ -36,11 +36,14 @@ class Shape:
 
 
 def parse_sps(nal: Nal) -> tuple[Shape, Tools]:
-    """Read a sequence parameter set (clause 7.3.2.2) of which nothing may be lost in a BPG file.
+    """Parse a sequence parameter set (clause 7.3.2.2) that a BPG file can represent.
 
-    Raises CodecError where a field that BPG leaves out, and that matters to an intra picture, has another value than
-    a BPG reader assumes: see `write_sps` for those. Left out and of no matter are the profile, the size of the picture
-    buffer, and what only slices of P and B pictures use: reference pictures, their motion vectors and partitions.
+    BPG omits fields without effect on an intra picture: the profile, the size of the picture buffer, and everything
+    that only P and B slices use. These may have any value.
+
+    Raises:
+        CodecError: an omitted field that affects an intra picture differs from the value that a BPG decoder assumes,
+            which is the value in `write_sps`.
     """
     bits = BitReader(unescape(nal.data[2:]))
     _expect(bits.u(4), 0, "sps_video_parameter_set_id")
@@ -64,7 +67,7 @@ def parse_sps(nal: Nal) -> tuple[Shape, Tools]:
 
 
 def _parse_tools(bits: BitReader) -> Tools:
-    """Read the SPS from log2_min_luma_coding_block_size_minus3 to the end of its extensions."""
+    """Parse the SPS from log2_min_luma_coding_block_size_minus3 to the end of the extensions."""
     blocks = read_block_sizes(bits)
     bits.ue()  # max_transform_hierarchy_depth_inter
     depth = bits.ue()
@@ -82,7 +85,7 @@ def _parse_tools(bits: BitReader) -> Tools:
 
 
 def _skip_usability(bits: BitReader) -> None:
-    """Read vui_parameters (clause E.2.1) that tell kind and timing of the video, as x265's always do, and no more."""
+    """Skip vui_parameters (clause E.2.1) that hold only signal type and timing, as x265 writes them."""
     _expect(bits.u(2), 0, "aspect_ratio_info_present_flag or overscan_info_present_flag")
     if bits.flag():  # video_signal_type_present_flag
         bits.u(4)  # video_format, video_full_range_flag
@@ -101,7 +104,7 @@ def _expect(value: int, implied: int, field: str) -> None:
 
 
 def write_sps(shape: Shape, tools: Tools) -> Nal:
-    """Return the sequence parameter set (clause 7.3.2.2) that a BPG reader assumes, the inverse of `parse_sps`."""
+    """Return the sequence parameter set (clause 7.3.2.2) that a BPG decoder assumes, the inverse of `parse_sps`."""
     bits = BitWriter()
     bits.u(4, 0)  # sps_video_parameter_set_id
     bits.u(3, 0)  # sps_max_sub_layers_minus1
@@ -135,7 +138,7 @@ def write_sps(shape: Shape, tools: Tools) -> Nal:
 
 
 def write_vps() -> Nal:
-    """Return the video parameter set (clause 7.3.2.1) that a BPG reader assumes: one layer, one sub-layer."""
+    """Return the video parameter set (clause 7.3.2.1) that a BPG decoder assumes: one layer, one sub-layer."""
     bits = BitWriter()
     bits.u(4, 0)  # vps_video_parameter_set_id
     bits.u(2, 3)  # vps_base_layer_internal_flag, vps_base_layer_available_flag
@@ -158,13 +161,13 @@ def _parameter_set(kind: NalType, bits: BitWriter) -> Nal:
 
 
 def _write_profile(bits: BitWriter) -> None:
-    """profile_tier_level (clause 7.3.3): format range extensions (clause A.3.5) at level 8.5, which sets no limits."""
+    """Write profile_tier_level (clause 7.3.3): format range extensions (clause A.3.5) at level 8.5, without limits."""
     profile = 4
     bits.u(3, 0)  # general_profile_space, general_tier_flag
     bits.u(5, profile)
     bits.u(32, 1 << 31 - profile)  # general_profile_compatibility_flag
     bits.u(4, 0b1001)  # progressive source, not interlaced, packing not restricted, frames only
-    bits.u(44, 0)  # no constraint of the profile's narrower kin
+    bits.u(44, 0)  # no constraint of a narrower profile
     bits.u(8, 255)  # general_level_idc
 
 

@@ -1,4 +1,4 @@
-"""The PNG writer, read back by Pillow and chunk by chunk."""
+"""The PNG writer, checked with Pillow and chunk by chunk."""
 
 import struct
 import zlib
@@ -35,18 +35,18 @@ def random_image(colors: int, height: int = 13, width: int = 21) -> PaletteImage
 
 
 def chunks(data: bytes) -> list[tuple[bytes, bytes]]:
-    """Split a PNG into (type, data), checking the signature and every CRC on the way."""
+    """Split a PNG into (type, data) of each chunk, and check the signature and every CRC."""
     assert data.startswith(b"\x89PNG\r\n\x1a\n")
-    found, at = [], 8
+    split, at = [], 8
     while at < len(data):
         length, kind = struct.unpack_from(">I4s", data, at)
         body = data[at + 8 : at + 8 + length]
         (crc,) = struct.unpack_from(">I", data, at + 8 + length)
         assert crc == zlib.crc32(kind + body)
-        found.append((kind, body))
+        split.append((kind, body))
         at += 12 + length
     assert at == len(data)
-    return found
+    return split
 
 
 @repeatable
@@ -73,14 +73,14 @@ GRAYS = np.repeat(np.arange(256, dtype=np.uint8)[:, np.newaxis], 3, axis=1)
 
 
 def noisy_columns() -> PaletteImage:
-    """Columns of black and white noise in which each row differs from the one above in one pixel of twenty."""
+    """Columns of black and white noise; each row differs from the row above in one pixel of twenty."""
     rng = np.random.default_rng(0)
     changes = rng.random((60, 200)) < np.where(np.arange(60) == 0, 0.5, 0.05)[:, np.newaxis]
     return PaletteImage(np.bitwise_xor.accumulate(changes.astype(np.uint8)), np.array([[0] * 3, [255] * 3], np.uint8))
 
 
 def noisy_slope(starts: npt.NDArray[np.int64]) -> PaletteImage:
-    """256 grays that rise from left to right with a little noise, in rows with such grays at their left."""
+    """256 grays that rise from left to right with a little noise; `starts` are the grays at the left of each row."""
     noise = np.random.default_rng(0).integers(0, 2, (len(starts), 60))
     return PaletteImage(((starts[:, np.newaxis] + 3 * np.arange(60) + noise) % 256).astype(np.uint8), GRAYS)
 
@@ -98,7 +98,7 @@ def noisy_slope(starts: npt.NDArray[np.int64]) -> PaletteImage:
 def test_most_effort_filters_rows_where_that_helps(
     image: PaletteImage, kind: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(png, "_BAND_BYTES", 1000)  # so that bands meet
+    monkeypatch.setattr(png, "_BAND_BYTES", 1000)  # several bands
 
     file = png.encode(image, effort="max")
 
@@ -164,7 +164,7 @@ def test_all_but_palette_and_indices_is_fixed(colors: int) -> None:
     assert len(file) - 69 == 3 * colors + len(dict(chunks(file))[b"IDAT"])
 
 
-def test_further_chunks_are_fixed_but_for_their_image_data() -> None:
+def test_further_chunks_are_fixed_except_for_image_data() -> None:
     row = b"\0\1\2\3"
     file = png_file((1, 1), 8, 2, row, (b"tEXt", b"a\0bc"), (b"IDAT", b""))
 
@@ -172,6 +172,6 @@ def test_further_chunks_are_fixed_but_for_their_image_data() -> None:
 
 
 @pytest.mark.parametrize("file", [b"", b"GIF89a", png.encode(random_image(4))[:-12], png.encode(random_image(4))[:40]])
-def test_fixed_bytes_refuses_what_is_not_a_whole_png(file: bytes) -> None:
+def test_fixed_bytes_refuses_bytes_that_are_not_a_whole_png(file: bytes) -> None:
     with pytest.raises(ValueError, match="PNG"):
         png.fixed_bytes(file)

@@ -4,23 +4,17 @@ import struct
 import time
 import zlib
 from collections.abc import Callable
-from io import BytesIO
 
-import numpy as np
 import pytest
-from PIL import Image
 
-from models.codecs import bpg
 from models.decoding.preflight import ACCEPTED_FORMATS, check_jpeg, check_png, check_tiff, identify, png_stream_is_short
 from models.errors import BadImage, ColorCNNError, ImageTooLarge, UnsupportedFormat
+from tests.models.image_files import encoded, solid
 
 
-def encoded(kind: str, **options: object) -> bytes:
-    image, buffer = Image.new("RGB", (16, 16), (200, 100, 50)), BytesIO()
-    if kind == "BPG":
-        return bpg.encode(np.asarray(image))
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
+def sample(kind: str, **options: object) -> bytes:
+    """A small valid file of the format."""
+    return encoded(solid("RGB", (200, 100, 50)), kind, **options)
 
 
 def tiff_head(fields: list[tuple[int, int, int, int]], order: str = "<") -> bytes:
@@ -49,7 +43,7 @@ def refusal(check: Callable[..., None], *file: object) -> str | None:
 
 @pytest.mark.parametrize("kind", ACCEPTED_FORMATS)
 def test_identifies_what_encoders_write(kind: str) -> None:
-    assert identify(encoded(kind)) == kind
+    assert identify(sample(kind)) == kind
 
 
 @pytest.mark.parametrize("mark", [b"MM\0*", b"II*\0", b"MM*\0", b"II\0*", b"MM\0+", b"II+\0"])
@@ -108,14 +102,14 @@ def test_no_bytes_are_reported_as_empty() -> None:
 
 @pytest.mark.parametrize("progressive", [False, True])
 def test_ordinary_jpegs_pass(progressive: bool) -> None:
-    jpeg = encoded("JPEG", progressive=progressive, exif=b"Exif\0\0", icc_profile=bytes(200_000))
+    jpeg = sample("JPEG", progressive=progressive, exif=b"Exif\0\0", icc_profile=bytes(200_000))
 
     assert refusal(check_jpeg, jpeg) is None
 
 
 def test_refuses_a_jpeg_of_a_thousand_header_segments() -> None:
     # Pillow joins these in quadratic time: 20 MB of segments need minutes.
-    plain = encoded("JPEG")
+    plain = sample("JPEG")
     segment = b"\xff\xe1\0\x0aExif\0\0xx"
 
     check_jpeg(plain[:2] + segment * 900 + plain[2:])
@@ -128,7 +122,7 @@ def test_refuses_a_jpeg_of_a_thousand_header_segments() -> None:
 @pytest.mark.parametrize("padding", [b"\xff", b"\xff\xd8", b"\xff\xd9", b"\xff\0"])
 def test_refuses_a_jpeg_of_endless_padding(padding: bytes) -> None:
     # Pillow skips padding byte by byte, in Python: 20 MB need ten seconds.
-    plain = encoded("JPEG")
+    plain = sample("JPEG")
 
     check_jpeg(plain[:2] + padding * 1000 + plain[2:])
     with pytest.raises(BadImage, match="between them"):
@@ -136,7 +130,7 @@ def test_refuses_a_jpeg_of_endless_padding(padding: bytes) -> None:
 
 
 def test_refuses_a_png_of_tens_of_thousands_of_chunks() -> None:
-    plain = encoded("PNG")
+    plain = sample("PNG")
     empty = bytes(4) + b"tEXt" + bytes(4)
 
     check_png(plain[:33] + empty * 32_000 + plain[33:])
@@ -145,13 +139,13 @@ def test_refuses_a_png_of_tens_of_thousands_of_chunks() -> None:
 
 
 def test_what_follows_the_end_of_a_png_does_not_count() -> None:
-    assert refusal(check_png, encoded("PNG") + bytes(400_000)) is None
+    assert refusal(check_png, sample("PNG") + bytes(400_000)) is None
 
 
 @pytest.mark.parametrize("hidden", [b"", b"tEXt"])
 def test_refuses_a_png_of_two_headers(hidden: bytes) -> None:
     # Pillow reads the size and depth from the last header.
-    plain = encoded("PNG")
+    plain = sample("PNG")
     between = bytes(4) + hidden + bytes(4) if hidden else b""
 
     with pytest.raises(BadImage, match="IHDR"):
@@ -159,7 +153,7 @@ def test_refuses_a_png_of_two_headers(hidden: bytes) -> None:
 
 
 def test_refuses_a_png_that_does_not_start_with_a_whole_header() -> None:
-    plain = encoded("PNG")
+    plain = sample("PNG")
 
     for start in (bytes(4) + b"tEXt" + bytes(4) + plain[8:], b"", plain[8:20], b"\0\0\0\x0eIHDR" + bytes(18)):
         with pytest.raises(BadImage, match="IHDR"):
@@ -167,7 +161,7 @@ def test_refuses_a_png_that_does_not_start_with_a_whole_header() -> None:
 
 
 def test_refuses_a_jpeg_of_a_hundred_scans() -> None:
-    progressive = encoded("JPEG", progressive=True)
+    progressive = sample("JPEG", progressive=True)
     last = progressive.rindex(b"\xff\xda")
     scan = progressive[last:-2]
 
@@ -178,7 +172,7 @@ def test_refuses_a_jpeg_of_a_hundred_scans() -> None:
 
 def test_scans_hidden_behind_an_end_marker_in_a_table_are_still_counted() -> None:
     # A comment after the first scan contains the end marker, which must not end the walk.
-    progressive = encoded("JPEG", progressive=True)
+    progressive = sample("JPEG", progressive=True)
     first, last = progressive.index(b"\xff\xda"), progressive.rindex(b"\xff\xda")
     second = progressive.index(b"\xff\xda", first + 2)
     comment = b"\xff\xfe\0\4\xff\xd9"
@@ -189,7 +183,7 @@ def test_scans_hidden_behind_an_end_marker_in_a_table_are_still_counted() -> Non
 
 def test_what_follows_the_end_of_a_jpeg_does_not_count() -> None:
     # Phones append a video, whose bytes may look like any marker.
-    assert refusal(check_jpeg, encoded("JPEG") + b"\0\0" + b"\xff\xda\0\2" * 500) is None
+    assert refusal(check_jpeg, sample("JPEG") + b"\0\0" + b"\xff\xda\0\2" * 500) is None
 
 
 def test_the_jpeg_walk_is_linear_in_hostile_input() -> None:

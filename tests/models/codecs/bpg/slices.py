@@ -1,4 +1,4 @@
-"""The slices of our own files, bit by bit: what quantization they say, and pictures of more than one."""
+"""The slices of our own files, bit by bit: their quantization parameter, and pictures of several slices."""
 
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ _BLOCK = 64  # side of the largest coding block
 
 
 def slice_qp(file: bytes) -> int:
-    """SliceQpY (H.265, clause 7.4.7.1) of a file of color that `bpg.encode` made."""
+    """SliceQpY (H.265, clause 7.4.7.1) of a color file that `bpg.encode` made."""
     parameters, part = container.parse(file).nals
     bits = BitReader(_unescaped(parameters))
     bits.ue()  # pps_pic_parameter_set_id
@@ -26,9 +26,10 @@ def slice_qp(file: bytes) -> int:
 
 
 def in_three_slices() -> tuple[BpgFile, Nal, list[Nal]]:
-    """A picture of three blocks, one above the other, each with the same noise in a slice of its own.
+    """A picture of three blocks in a column, each with the same noise in a slice of its own.
 
-    Returns the file without units, its PPS and the slices.
+    Returns:
+        The file without units, its PPS, and the slices.
     """
     noise = np.random.default_rng(0).integers(0, 256, (_BLOCK, _BLOCK, 3), dtype=np.uint8)
     file = container.parse(bpg.encode(noise, qp=26))
@@ -38,7 +39,7 @@ def in_three_slices() -> tuple[BpgFile, Nal, list[Nal]]:
 
 
 def _moved_to(first: Nal, address: int) -> Nal:
-    """The same slice for another one of three blocks: slice_segment_address, two bits, comes into its header."""
+    """The same slice for another of the three blocks, with a slice_segment_address of two bits in its header."""
     payload = _unescaped(first)
     bits = BitReader(payload)
     _read_header(bits)
@@ -55,7 +56,7 @@ def _moved_to(first: Nal, address: int) -> Nal:
 
 
 def _read_header(bits: BitReader) -> int:
-    """Read slice_segment_header (clause 7.3.6.1) up to byte_alignment, as x265 writes it; returns slice_qp_delta."""
+    """Read slice_segment_header (clause 7.3.6.1) up to byte_alignment, as x265 writes it; return slice_qp_delta."""
     bits.u(2)  # first_slice_segment_in_pic_flag, no_output_of_prior_pics_flag
     assert (bits.ue(), bits.ue()) == (0, 2)  # slice_pic_parameter_set_id, slice_type I
     bits.u(2)  # slice_sao_luma_flag, slice_sao_chroma_flag
@@ -65,7 +66,7 @@ def _read_header(bits: BitReader) -> int:
 
 
 def _signed(bits: BitReader) -> int:
-    """se(v): clause 9.2.2."""
+    """Read a signed Exp-Golomb number, se(v) (clause 9.2.2)."""
     code = bits.ue()
     return (code + 1) // 2 * (1 if code % 2 else -1)
 

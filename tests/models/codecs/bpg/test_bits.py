@@ -1,4 +1,4 @@
-"""Integers of headers: the examples of both specifications, round trips, and everything that must be refused."""
+"""Integers of headers: the examples of both specifications, round trips, and every invalid code."""
 
 import pytest
 from hypothesis import given, settings
@@ -69,7 +69,7 @@ fields = st.lists(
 
 @repeatable
 @given(fields)
-def test_what_is_written_is_read_back_and_no_more(written: list[tuple[int | str, int]]) -> None:
+def test_written_values_are_read_back_and_nothing_more(written: list[tuple[int | str, int]]) -> None:
     writer = BitWriter()
     for kind, value in written:
         writer.ue(value) if isinstance(kind, str) else writer.u(kind, value)

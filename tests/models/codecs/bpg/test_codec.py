@@ -1,4 +1,4 @@
-"""Decoding against the reference decoder, and encoding to files that keep to the specification."""
+"""Decoding compared with the reference decoder, and encoding to files that conform to the specification."""
 
 import math
 from concurrent.futures import ThreadPoolExecutor
@@ -18,21 +18,22 @@ from models.codecs.bpg.coding_tools import RangeExtension
 from models.codecs.bpg.header import Alpha, BpgHeader, ColorSpace, PixelFormat, parse_header
 from models.codecs.bpg.nal_units import Nal, NalType
 from models.errors import CodecError
+from models.rgb import Pixels
 from tests.models.codecs.bpg.reference import MALFORMED, REFUSED, VALID, Vector, named
 from tests.models.codecs.bpg.slices import slice_qp
 
 repeatable = settings(derandomize=True, deadline=None, max_examples=40)
 
 
-def gradient(height: int, width: int) -> NDArray[np.uint8]:
-    """Smooth colors with an edge, what a codec for photos is made for."""
+def gradient(height: int, width: int) -> Pixels:
+    """Smooth colors with an edge, as in a photo."""
     rows, columns = np.mgrid[:height, :width]
     pixels = np.stack([4 * columns, 3 * rows, 200 - 2 * columns - rows], axis=2)
     pixels[height // 3 :, width // 2 :] += 40
     return np.asarray(np.clip(pixels, 0, 255), dtype=np.uint8)
 
 
-def psnr(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
+def psnr(first: Pixels, second: Pixels) -> float:
     error = float(np.mean((first.astype(float) - second) ** 2))
     return 10 * math.log10(255**2 / max(error, 1e-9))
 
@@ -78,14 +79,14 @@ def test_bit_depths_that_ffmpeg_does_not_have(depth: int) -> None:
 def test_the_limit_on_pixels_is_exact_and_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     data = named("text_31x17_x265_420").data
     assert bpg.decode(data, max_pixels=31 * 17).shape == (17, 31, 3)
-    monkeypatch.delattr(hevc, "decode_picture")  # nothing is decoded, or allocated for it
+    monkeypatch.delattr(hevc, "decode_picture")  # nothing is decoded or allocated
 
     with pytest.raises(CodecError, match="at most 526 pixels"):
         bpg.decode(data, max_pixels=31 * 17 - 1)
 
 
 def test_a_narrow_image_of_huge_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """40 million pixels in one column are 2.5 billion in blocks of 64x64."""
+    """40 million pixels in one column become 2.5 billion in blocks of 64x64."""
     file = container.parse(named("own_1x1_444").data)
     tools = replace(file.color, log2_min_block=6, log2_max_block=6)
     header = replace(file.header, width=1, height=40_000_000)
@@ -113,13 +114,13 @@ def test_every_coding_at_every_size(size: tuple[int, int], coding: dict[str, Any
 
     decoded = bpg.decode(data, max_pixels=size[0] * size[1])
     assert decoded.shape == pixels.shape
-    # Half the color of a few pixels may be most of it: a limit on the error would say nothing there.
+    # In a tiny image with subsampled chroma most of the color may be lost, so its error has no useful limit.
     if min(size) > 8 or gray or coding.get("chroma", "444") == "444":
         assert psnr(decoded, pixels) > 32
-    check_that_it_keeps_to_the_specification(data, size, coding)
+    check_conformance(data, size, coding)
 
 
-def check_that_it_keeps_to_the_specification(data: bytes, size: tuple[int, int], coding: dict[str, Any]) -> None:
+def check_conformance(data: bytes, size: tuple[int, int], coding: dict[str, Any]) -> None:
     formats = {"gray": PixelFormat.GRAY, "420": PixelFormat.YUV420, "422": PixelFormat.YUV422}
     header, start = parse_header(data)
     assert header == BpgHeader(
@@ -140,13 +141,13 @@ def check_that_it_keeps_to_the_specification(data: bytes, size: tuple[int, int],
 
 @repeatable
 @given(hnp.arrays(np.uint8, st.tuples(st.integers(1, 20), st.integers(1, 20), st.just(3))))
-def test_lossless_rgb_is_exact(pixels: NDArray[np.uint8]) -> None:
+def test_lossless_rgb_is_exact(pixels: Pixels) -> None:
     np.testing.assert_array_equal(bpg.decode(bpg.encode(pixels, lossless=True, color_space="rgb")), pixels)
 
 
 @repeatable
 @given(hnp.arrays(np.uint8, st.tuples(st.integers(1, 20), st.integers(1, 20), st.just(1))))
-def test_lossless_gray_is_exact(plane: NDArray[np.uint8]) -> None:
+def test_lossless_gray_is_exact(plane: Pixels) -> None:
     pixels = np.repeat(plane, 3, axis=2)
 
     np.testing.assert_array_equal(bpg.decode(bpg.encode(pixels, lossless=True, chroma="gray")), pixels)
@@ -191,10 +192,10 @@ def test_the_bytes_that_do_not_depend_on_the_pixels() -> None:
     [
         ({"qp": -1}, "qp must be 0 to 51"),
         ({"qp": 52}, "qp must be 0 to 51"),
-        ({"bit_depth": 12}, "there is no"),
-        ({"chroma": "411"}, "there is no"),
-        ({"color_space": "lab"}, "there is no"),
-        ({"color_space": "rgb", "chroma": "420"}, "444 only"),
+        ({"bit_depth": 12}, "must be 444"),
+        ({"chroma": "411"}, "must be 444"),
+        ({"color_space": "lab"}, "must be 444"),
+        ({"color_space": "rgb", "chroma": "420"}, "requires chroma 444"),
         ({"mode": "best"}, "no such mode"),
     ],
 )
@@ -207,7 +208,7 @@ def test_options_that_do_not_exist(options: dict[str, Any], reason: str) -> None
     "pixels",
     [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 4), np.uint8), np.zeros((4, 4, 3)), np.zeros((0, 4, 3), np.uint8)],
 )
-def test_arrays_that_are_no_pixels(pixels: NDArray[Any]) -> None:
+def test_arrays_that_are_not_pixels(pixels: NDArray[Any]) -> None:
     with pytest.raises(ValueError, match="pixels must be"):
         bpg.encode(pixels)
 
@@ -225,7 +226,7 @@ def test_arrays_that_are_no_pixels(pixels: NDArray[Any]) -> None:
 def test_a_stream_that_a_bpg_file_cannot_hold_is_refused(
     option: str, value: object, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The encoder is ours, but what it makes is not taken on trust."""
+    """The encoder is our own, but its stream is checked."""
     monkeypatch.setitem(hevc._PARAMETERS, option, value)
 
     with pytest.raises(CodecError, match=reason):
@@ -233,13 +234,13 @@ def test_a_stream_that_a_bpg_file_cannot_hold_is_refused(
 
 
 @pytest.mark.parametrize("qp", [0, 17, 28, 51])
-def test_the_qp_of_a_slice_is_the_one_asked_for(qp: int) -> None:
-    """x265 on its own gives intra pictures a lower one."""
+def test_the_qp_of_a_slice_is_the_requested_one(qp: int) -> None:
+    """By default x265 lowers the QP of intra pictures."""
     assert slice_qp(bpg.encode(gradient(40, 56), qp=qp)) == qp
 
 
-def test_messages_before_the_picture_are_left_out() -> None:
-    """Prefix SEI: BPG has one for the pictures of animations (clause 3.2), and none that changes a picture."""
+def test_messages_before_the_picture_are_ignored() -> None:
+    """BPG defines one prefix SEI, for the timing of animations (clause 3.2), and none that changes a picture."""
     file = container.parse(bpg.encode(gradient(40, 56)))
     parameters, picture = file.nals
     message = Nal(bytes([NalType.PREFIX_SEI << 1, 1, 5, 16, *bytes(range(1, 17)), 0x80]))

@@ -1,20 +1,20 @@
-"""The pixel arithmetic by itself. That it is the reference's own, the vectors show (test_codec.py)."""
+"""The pixel arithmetic alone. test_codec.py compares it with the reference decoder."""
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from models.codecs.bpg import color
 from models.codecs.bpg.header import ColorSpace, PixelFormat
+from models.rgb import Pixels
 
 LAYOUTS = [PixelFormat.YUV420, PixelFormat.YUV422, PixelFormat.YUV444]
 
 
-def random_pixels(height: int, width: int) -> NDArray[np.uint8]:
+def random_pixels(height: int, width: int) -> Pixels:
     return np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
-def round_trip(pixels: NDArray[np.uint8], layout: PixelFormat, space: ColorSpace, depth: int) -> NDArray[np.uint8]:
+def round_trip(pixels: Pixels, layout: PixelFormat, space: ColorSpace, depth: int) -> Pixels:
     return color.to_rgb(color.from_rgb(pixels, layout, space, depth), layout, space, depth, limited=False)
 
 
@@ -42,14 +42,14 @@ def test_rgb_is_stored_as_green_blue_red() -> None:
 
 
 @pytest.mark.parametrize(("depth", "space"), [(8, ColorSpace.RGB), (10, ColorSpace.RGB), (10, ColorSpace.YCBCR)])
-def test_what_has_room_enough_comes_back_exactly(depth: int, space: ColorSpace) -> None:
+def test_samples_with_enough_precision_come_back_exactly(depth: int, space: ColorSpace) -> None:
     pixels = random_pixels(60, 70)
 
     np.testing.assert_array_equal(round_trip(pixels, PixelFormat.YUV444, space, depth), pixels)
 
 
 def test_eight_bits_of_ycbcr_lose_one_level() -> None:
-    """Of blue the most: a step of Cb is 1.772 levels of it, so rounding Cb and luma costs up to 0.886 + 0.5."""
+    """Blue loses most: one step of Cb is 1.772 levels of blue, so rounding Cb and luma costs up to 0.886 + 0.5."""
     pixels = random_pixels(60, 70)
 
     lost = np.abs(round_trip(pixels, PixelFormat.YUV444, ColorSpace.YCBCR, 8).astype(int) - pixels)
@@ -75,7 +75,7 @@ def test_a_plain_color_stays_what_it_is_at_any_size(layout: PixelFormat, depth: 
 
 @pytest.mark.parametrize("layout", [PixelFormat.YUV420, PixelFormat.YUV422])
 def test_half_size_chroma_keeps_a_slope_where_it_is(layout: PixelFormat) -> None:
-    """A filter that is off by a fraction of a sample would shift a slope of 4 levels a pixel by a level or more."""
+    """A filter with an offset of a quarter sample would shift a slope of 4 levels a pixel by a level."""
     ramp = np.arange(0, 240, 4, dtype=np.uint8)
     pixels = np.zeros((30, 60, 3), dtype=np.uint8)
     pixels[:, :, 0] = ramp
@@ -87,7 +87,7 @@ def test_half_size_chroma_keeps_a_slope_where_it_is(layout: PixelFormat) -> None
 
 
 @pytest.mark.parametrize("layout", [*LAYOUTS, PixelFormat.YUV420_VIDEO, PixelFormat.YUV422_VIDEO])
-def test_bands_do_not_show(layout: PixelFormat, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bands_join_without_a_seam(layout: PixelFormat, monkeypatch: pytest.MonkeyPatch) -> None:
     pixels = random_pixels(41, 37)
     shrunk = layout if layout in LAYOUTS else PixelFormat(layout - 3)
     planes = color.from_rgb(pixels, shrunk, ColorSpace.YCBCR, 8)

@@ -1,4 +1,4 @@
-"""The header of a BPG file: the reference encoder's own, round trips, and everything that must be refused."""
+"""BPG files: those of the reference encoder, round trips, and every invalid file."""
 
 from dataclasses import replace
 
@@ -44,8 +44,8 @@ def test_headers_of_the_reference_encoder(vector: Vector) -> None:
 
 
 @pytest.mark.parametrize("vector", VALID, ids=str)
-def test_what_is_written_again_is_the_same_but_for_the_length(vector: Vector) -> None:
-    """bpgenc leaves picture_data_length 0, and starts some units with four bytes where three do."""
+def test_serializing_a_parsed_file_restores_everything_but_the_length(vector: Vector) -> None:
+    """bpgenc leaves picture_data_length 0, and starts some units with four bytes where three suffice."""
     header, size = parse_header(vector.data)
     file = container.parse(vector.data)
 
@@ -75,13 +75,13 @@ def test_the_usual_fields_of_the_sps() -> None:
         "92",
         "9247",
         "92474000",  # a byte too many
-        "924741",  # a one among the bits that fill it up
-        "92475fe0",  # an extension other than of range
+        "924741",  # a one among the padding bits
+        "92475fe0",  # an extension that is not the range extension
         "00000000" * 8 + "00",
         "00000000ff",
     ],
 )
-def test_fields_of_the_sps_that_are_not_read(tools: str) -> None:
+def test_invalid_fields_of_the_sps(tools: str) -> None:
     with pytest.raises(CodecError):
         container.parse(with_tools(bytes.fromhex(tools)))
 
@@ -100,7 +100,7 @@ def test_a_file_and_its_header_agree_on_the_second_picture() -> None:
         BpgFile(replace(file.header, alpha=Alpha.STRAIGHT), file.color, None, file.nals)
 
 
-def test_what_lies_behind_the_picture_is_not_read() -> None:
+def test_bytes_behind_the_picture_are_ignored() -> None:
     data = named("own_1x1_444").data
 
     assert container.parse(data + b"\0\0\1 anything") == container.parse(data)

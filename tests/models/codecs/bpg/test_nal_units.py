@@ -1,4 +1,4 @@
-"""The NAL units of HEVC: split where they were joined, whatever they hold."""
+"""NAL units are split where they were joined, whatever their payload."""
 
 from typing import Any
 
@@ -18,8 +18,8 @@ zeros_and_ones = st.lists(st.sampled_from([0, 0, 0, 1, 2, 3, 4]), max_size=40).m
 @repeatable
 @given(st.lists(zeros_and_ones, min_size=1, max_size=4), st.data())
 def test_units_are_split_where_they_were_joined(payloads: list[bytes], data: st.DataObject) -> None:
-    """Whatever they hold: no payload can look like a start code, nor end like the beginning of one."""
-    # The stop bit at the end, as every unit has, and the probe as the public way to escape.
+    """No payload can contain a start code or end like the beginning of one."""
+    # Each payload ends with a stop bit, as every unit does. `probe` is the public function that escapes.
     nals = [nal_units.probe(Nal(b"\x26\1" + b"\xff" * 40 + payload + b"\xff\xff\x80")) for payload in payloads]
     codes = data.draw(st.lists(st.sampled_from([b"\0\0\1", b"\0\0\0\1"]), min_size=len(nals), max_size=len(nals)))
 

@@ -1,4 +1,4 @@
-"""Modes that choose the coding: the index map comes back exactly, from as few bytes as can be found."""
+"""Modes that select the coding: they keep the index map exactly, in as few bytes as the search finds."""
 
 from pathlib import Path
 
@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from numpy.typing import NDArray
 from PIL import Image
 
 from models.codecs import bpg, png
@@ -18,6 +17,7 @@ from models.codecs.bpg.palette_modes import Mode
 from models.errors import CodecError
 from models.palette_image import PaletteImage, nearest
 from models.quantizers.classical.median_cut import MedianCut
+from models.rgb import Pixels
 from tests.models.codecs.bpg.reference import named
 
 repeatable = settings(derandomize=True, deadline=None, max_examples=25)
@@ -25,22 +25,22 @@ repeatable = settings(derandomize=True, deadline=None, max_examples=25)
 PHOTO = Path(__file__).resolve().parents[4] / "tests" / "photos" / "cat-32.png"
 
 
-def photo() -> NDArray[np.uint8]:
+def photo() -> Pixels:
     with Image.open(PHOTO) as image:
         return np.asarray(image.convert("RGB"))
 
 
-def painted(colors: int) -> PaletteImage:
+def quantized(colors: int) -> PaletteImage:
     return MedianCut().quantize(photo(), colors)
 
 
-def error(file: bytes, pixels: NDArray[np.uint8]) -> int:
+def error(file: bytes, pixels: Pixels) -> int:
     return int(((bpg.decode(file).astype(int) - pixels) ** 2).sum())
 
 
 @st.composite
 def palette_images(draw: st.DrawFn, colors: int | None = None) -> PaletteImage:
-    """Small and rough, with colors that may be near each other, equal or unused: the worst there is for a codec."""
+    """Small rough images, hard for a codec, with colors that may be close, equal or unused."""
     count = colors or draw(st.integers(1, 6))
     shape = draw(hnp.array_shapes(min_dims=2, max_dims=2, max_side=12))
     palette = draw(hnp.arrays(np.uint8, (count, 3)))
@@ -56,38 +56,38 @@ def test_auto_keeps_the_index_map(image: PaletteImage) -> None:
 
 
 @pytest.mark.parametrize("colors", [2, 4, 16])
-def test_auto_is_the_smallest_of_what_keeps_the_index_map(colors: int) -> None:
-    image = painted(colors)
+def test_auto_is_the_smallest_file_that_keeps_the_index_map(colors: int) -> None:
+    image = quantized(colors)
 
-    chosen = bpg.encode(image, mode="auto")
+    selected = bpg.encode(image, mode="auto")
 
-    assert len(chosen) < len(bpg.encode(image, lossless=True, color_space="rgb")) / 2
+    assert len(selected) < len(bpg.encode(image, lossless=True, color_space="rgb")) / 2
     for qp in range(0, 52, 3):
         for file in (bpg.encode(image, qp=qp), bpg.encode(image, qp=qp, chroma="420")):
-            # A QP may be exact though a lower one is not, and is not always found: hence the 5 percent.
-            assert len(chosen) < 1.05 * len(file) or nearest(bpg.decode(file), image.palette) != image
+            # The search may miss a QP that is exact although a lower one is not, hence the 5 percent.
+            assert len(selected) < 1.05 * len(file) or nearest(bpg.decode(file), image.palette) != image
 
 
 @pytest.mark.parametrize("colors", [2, 4, 16, 200])
-def test_the_coding_that_is_told_makes_the_file(colors: int) -> None:
-    image = painted(colors)
+def test_the_reported_coding_makes_the_same_file(colors: int) -> None:
+    image = quantized(colors)
 
     file, coding = bpg.encode_as(image, Coding(51), "auto")
 
     assert codec.encode(image.render(), coding) == file
 
 
-def test_a_mode_is_not_told_what_it_would_not_keep_to() -> None:
+def test_a_mode_refuses_fields_that_it_selects_itself() -> None:
     for coding in (Coding(lossless=True), Coding(bit_depth=10), Coding(color_space="rgb")):
-        with pytest.raises(ValueError, match="chooses"):
-            bpg.encode_as(painted(2), coding, "auto")
+        with pytest.raises(ValueError, match="selects"):
+            bpg.encode_as(quantized(2), coding, "auto")
 
 
 @pytest.mark.parametrize(("apart", "kept"), [(1, True), (4, False)])
 def test_near_colors_are_coded_as_rgb(apart: int, *, kept: bool) -> None:
-    """Those that are one in YCbCr without loss, those that it must code finely at a QP; whatever is smaller."""
+    """Colors one level apart are equal in lossless YCbCr; colors four levels apart would need a fine QP."""
     palette = np.array([[90, 9, 9], [90, 9, 9 + apart], [9, 90, 9], [9, 9, 90]], dtype=np.uint8)
-    image = PaletteImage(painted(4).indices, palette)
+    image = PaletteImage(quantized(4).indices, palette)
 
     data = bpg.encode(image, mode="auto")
 
@@ -97,14 +97,14 @@ def test_near_colors_are_coded_as_rgb(apart: int, *, kept: bool) -> None:
     assert data == lossless if kept else len(data) < len(lossless)
 
 
-def test_two_colors_of_a_small_photo_take_less_than_a_png() -> None:
-    image = painted(2)
+def test_two_colors_of_a_small_photo_need_fewer_bytes_than_a_png() -> None:
+    image = quantized(2)
 
     assert len(bpg.encode(image, mode="auto")) < len(png.encode(image, effort="max"))
 
 
 def test_auto_shows_gray_palettes_in_gray() -> None:
-    image = PaletteImage(painted(3).indices, np.array([[0] * 3, [130] * 3, [255] * 3], dtype=np.uint8))
+    image = PaletteImage(quantized(3).indices, np.array([[0] * 3, [130] * 3, [255] * 3], dtype=np.uint8))
 
     data = bpg.encode(image, mode="auto")
 
@@ -115,11 +115,11 @@ def test_auto_shows_gray_palettes_in_gray() -> None:
 def test_auto_of_pixels_is_the_best_at_the_qp() -> None:
     pixels = photo()
 
-    chosen = bpg.encode(pixels, mode="auto", qp=20)
+    selected = bpg.encode(pixels, mode="auto", qp=20)
 
     others = [bpg.encode(pixels, qp=20), bpg.encode(pixels, qp=20, chroma="420")]
-    assert chosen in others
-    assert error(chosen, pixels) == min(error(file, pixels) for file in others)
+    assert selected in others
+    assert error(selected, pixels) == min(error(file, pixels) for file in others)
 
 
 def test_auto_of_gray_pixels_has_no_chroma() -> None:
@@ -130,7 +130,7 @@ def test_auto_of_gray_pixels_has_no_chroma() -> None:
 
 @repeatable
 @given(palette_images(colors=2))
-def test_an_index_plane_brings_back_the_palette_image(image: PaletteImage) -> None:
+def test_an_index_plane_restores_the_palette_image(image: PaletteImage) -> None:
     assert bpg.read_index_plane(bpg.encode(image, mode="index")) == image
 
 
@@ -142,8 +142,8 @@ def test_an_index_plane_brings_back_the_palette_image(image: PaletteImage) -> No
         ([(7, 7, 7), (7, 7, 7)], 1),
     ],
 )
-def test_other_readers_show_an_index_plane_in_black_and_white(palette: list[tuple[int, ...]], white: int) -> None:
-    image = PaletteImage(painted(2).indices, np.array(palette, dtype=np.uint8))
+def test_other_decoders_show_an_index_plane_in_black_and_white(palette: list[tuple[int, ...]], white: int) -> None:
+    image = PaletteImage(quantized(2).indices, np.array(palette, dtype=np.uint8))
 
     pixels = bpg.decode(bpg.encode(image, mode="index"))
 
@@ -152,7 +152,7 @@ def test_other_readers_show_an_index_plane_in_black_and_white(palette: list[tupl
 
 
 def test_the_colors_of_an_index_plane_are_a_tiff_color_map() -> None:
-    image = painted(2)
+    image = quantized(2)
 
     [extension] = parse_header(bpg.encode(image, mode="index"))[0].extensions
 
@@ -163,23 +163,23 @@ def test_the_colors_of_an_index_plane_are_a_tiff_color_map() -> None:
 
 
 @pytest.mark.parametrize("name", ["gray_64x64_x265", "jpeg420_exif_x265", "own_1x1_444", "bad_magic"])
-def test_files_that_are_no_index_plane(name: str) -> None:
+def test_files_that_are_not_an_index_plane(name: str) -> None:
     with pytest.raises(CodecError):
         bpg.read_index_plane(named(name).data)
 
 
 def test_the_limit_on_pixels_is_that_of_decode() -> None:
     with pytest.raises(CodecError, match="at most 1,000 pixels"):
-        bpg.read_index_plane(bpg.encode(painted(2), mode="index"), max_pixels=1000)
+        bpg.read_index_plane(bpg.encode(quantized(2), mode="index"), max_pixels=1000)
 
 
 @pytest.mark.parametrize(
-    ("image", "mode"), [(painted(3), "index"), (photo(), "index"), (painted(2), "smallest"), (photo(), "smallest")]
+    ("image", "mode"), [(quantized(3), "index"), (photo(), "index"), (quantized(2), "smallest"), (photo(), "smallest")]
 )
 def test_modes_that_do_not_suit(image: PaletteImage, mode: Mode) -> None:
     with pytest.raises(ValueError, match=r"two colors|no such mode"):
         bpg.encode(image, mode=mode)
 
 
-def test_plain_takes_a_palette_image_as_its_pixels() -> None:
-    assert bpg.encode(painted(4), qp=20) == bpg.encode(painted(4).render(), qp=20)
+def test_plain_encodes_the_pixels_of_a_palette_image() -> None:
+    assert bpg.encode(quantized(4), qp=20) == bpg.encode(quantized(4).render(), qp=20)

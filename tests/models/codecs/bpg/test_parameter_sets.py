@@ -1,4 +1,4 @@
-"""The parameter sets of HEVC, against a second writer that knows the syntax by itself."""
+"""The parameter sets of HEVC, compared with a second, independent writer of the syntax."""
 
 import pytest
 from hypothesis import given, settings
@@ -16,7 +16,7 @@ repeatable = settings(derandomize=True, deadline=None, max_examples=150)
 SHAPE = Shape(chroma_format=3, width=64, height=32, bit_depth=10)
 TOOLS = Tools(3, 5, 2, 5, 1, sample_adaptive_offset=True, strong_intra_smoothing=True)
 
-# The fields of an SPS of this shape and these tools, in the order of clause 7.3.2.2: length, or "ue", and value.
+# The fields of an SPS with this shape and these tools, in the order of clause 7.3.2.2: length or "ue", and value.
 SPS: dict[str, tuple[int | str, int]] = {
     "sps_video_parameter_set_id": (4, 0),
     "sps_max_sub_layers_minus1": (3, 0),
@@ -105,7 +105,7 @@ def test_an_sps_that_a_bpg_file_would_lose_is_refused(field: str, value: int) ->
         ("sps_temporal_mvp_enabled_flag", 0),
     ],
 )
-def test_what_no_intra_picture_depends_on_may_differ(field: str, value: int) -> None:
+def test_fields_without_effect_on_an_intra_picture_may_differ(field: str, value: int) -> None:
     assert parameter_sets.parse_sps(sps(**{field: value})) == (SHAPE, TOOLS)
 
 

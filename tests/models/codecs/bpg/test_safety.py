@@ -1,6 +1,6 @@
-"""Whatever the bytes: pixels that are in the file, or a CodecError.
+"""Any bytes give the pixels of the file or a CodecError.
 
-The corpus is mutated 20,000 times, the same way every time. To look further than the suite has time for:
+The test mutates the corpus 20,000 times, always in the same way. To search further than the suite has time for:
 
     BPG_MUTANTS=200000 BPG_SEED=1 python -m pytest tests/models/codecs/bpg/test_safety.py
 """
@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from models.codecs import bpg
 from models.codecs.bpg import container
@@ -22,18 +21,19 @@ from models.codecs.bpg.bits import write_ue7
 from models.codecs.bpg.header import MAGIC, parse_header
 from models.codecs.bpg.nal_units import Nal, NalType
 from models.errors import CodecError
+from models.rgb import Pixels
 from tests.models.codecs.bpg.reference import MALFORMED, REFUSED, VALID, Vector, named
 from tests.models.codecs.bpg.slices import in_three_slices
 
 MUTANTS = int(os.environ.get("BPG_MUTANTS", "20000"))
 SEED = int(os.environ.get("BPG_SEED", "0"))
-MAX_PIXELS = 128 * 128  # mutants of the size may make an image of millions, which takes its time
+MAX_PIXELS = 128 * 128  # a mutant may claim millions of pixels, which would be slow
 
 repeatable = settings(derandomize=True, deadline=None, max_examples=300)
 
 
-def decode_or_refuse(data: bytes) -> NDArray[np.uint8] | None:
-    """The pixels, the same each time, or None where the bytes are refused; any other error is one of the test."""
+def decode_or_refuse(data: bytes) -> Pixels | None:
+    """The pixels, checked to be the same each time, or None where the bytes are refused."""
     try:
         pixels = bpg.decode(data, max_pixels=MAX_PIXELS)
     except CodecError:
@@ -47,8 +47,8 @@ def decode_or_refuse(data: bytes) -> NDArray[np.uint8] | None:
 def whole_without(vector: Vector) -> set[int]:
     """Lengths at which a prefix of a file is a whole file of the same picture.
 
-    Units behind the picture can be left out: the checksum of one file, and the other pictures of the animation, which
-    are not decoded. All other files end with their picture, or tell its length.
+    Units behind the picture are optional: the checksum of one file, and the further pictures of the animation, which
+    are not decoded. All other files end with their picture or store its length.
     """
     length = len(vector.data)
     if str(vector) == "text_96x40_jctvc_hash":
@@ -73,7 +73,7 @@ def test_every_strict_prefix_is_refused(vector: Vector) -> None:
 
 
 def test_a_slice_of_our_own_without_its_last_byte_is_refused() -> None:
-    """Of those about one in four decodes to the very same picture, with whatever bytes behind it."""
+    """About one in four such slices decodes to the same picture, whatever bytes follow."""
     for seed in range(60):
         pixels = np.random.default_rng(seed).integers(0, 256, (12, 12, 3), dtype=np.uint8)
         file = container.parse(bpg.encode(pixels, qp=20 + seed % 20))
@@ -87,7 +87,7 @@ def test_a_slice_of_our_own_without_its_last_byte_is_refused() -> None:
 
 @pytest.mark.parametrize("vector", VALID, ids=str)
 def test_a_picture_that_does_not_fill_its_frame_is_refused(vector: Vector) -> None:
-    """What no slice covers is uninitialized memory in FFmpeg: whatever this process decoded before, of anyone."""
+    """FFmpeg leaves blocks without a slice uninitialized: they could show an image of another user."""
     file = container.parse(vector.data)
 
     for width, height in [(1, 1), (1, 2), (2, 1), (3, 3)]:
@@ -97,8 +97,8 @@ def test_a_picture_that_does_not_fill_its_frame_is_refused(vector: Vector) -> No
 
 
 @pytest.mark.parametrize("kind", [NalType.VPS, NalType.SPS, 35, 36, 38, 41, 63, 0, 1, 21])
-def test_units_that_no_still_picture_is_made_of(kind: int) -> None:
-    """A parameter set of the file's own, say, could ask for a larger picture than the header, which was checked."""
+def test_units_that_do_not_belong_in_a_still_picture(kind: int) -> None:
+    """For example, a parameter set in the data could request a larger picture than the checked header."""
     file = container.parse(named("own_pal2_32x32_444").data)
     unit = Nal(bytes([kind << 1, 1]) + file.nals[0].data[2:])
 
@@ -125,7 +125,7 @@ def test_pictures_that_are_missing_or_too_many() -> None:
             bpg.decode(container.serialize(file))
 
 
-def decoded_from(*nals: Nal) -> NDArray[np.uint8]:
+def decoded_from(*nals: Nal) -> Pixels:
     file, parameters, _ = in_three_slices()
     return bpg.decode(container.serialize(replace(file, nals=(parameters, *nals))))
 
@@ -135,13 +135,13 @@ def test_a_picture_of_several_slices() -> None:
 
     pixels = decoded_from(above, middle, below)
 
-    thirds = pixels.reshape(3, 64, 64, 3)[:, 8:56]  # where no filter comes over the border of a slice
+    thirds = pixels.reshape(3, 64, 64, 3)[:, 8:56]  # rows that no filter changes across the border of a slice
     np.testing.assert_array_equal(thirds[0], thirds[1])
     np.testing.assert_array_equal(thirds[0], thirds[2])
 
 
 def test_a_slice_that_is_missing_or_out_of_place() -> None:
-    """Where no slice is, FFmpeg leaves the memory as it was."""
+    """FFmpeg leaves the memory of a missing slice uninitialized."""
     above, middle, below = in_three_slices()[2]
 
     for nals in [(above, below), (above, middle), (above,), (above, below, middle), (middle, below)]:
@@ -158,8 +158,8 @@ def test_a_slice_in_the_middle_that_is_cut_short() -> None:
             decoded_from(above, Nal(middle.data[:end].rstrip(b"\0")), below)
 
 
-def test_slices_that_go_over_a_large_picture_again_and_again() -> None:
-    """A few bytes each, and seconds of work."""
+def test_slices_that_visit_a_large_picture_again_and_again() -> None:
+    """Each slice has a few bytes and costs seconds."""
     file, parameters, (above, middle, _) = in_three_slices()
     large = replace(file.header, width=6000, height=6000)
 
@@ -167,8 +167,8 @@ def test_slices_that_go_over_a_large_picture_again_and_again() -> None:
         bpg.decode(container.serialize(replace(file, header=large, nals=(parameters, above, *[middle] * 5))))
 
 
-def test_nothing_is_allocated_for_what_a_header_claims() -> None:
-    """A gigabyte of extensions, of HEVC header, of picture; a number of pixels just under the limit is not believed."""
+def test_nothing_is_allocated_for_the_claims_of_a_header() -> None:
+    """The headers claim a gigabyte of extensions, of one extension, of HEVC header, and of picture data."""
     head = b"BPG\xfb\x60\x08\x04\x04"
     gigabyte = write_ue7(1 << 30)
     tracemalloc.start()
@@ -212,7 +212,7 @@ def cut_out(data: bytearray, chance: random.Random, _: bytes) -> None:
     del data[start : start + chance.choice([1, 2, 16, 1000])]
 
 
-def put_in(data: bytearray, chance: random.Random, other: bytes) -> None:
+def insert(data: bytearray, chance: random.Random, other: bytes) -> None:
     start, size = chance.randrange(len(data)), chance.choice([1, 4, 30])
     source = chance.choice([other, bytes(data), b"\0\0\1\x26\1" + chance.randbytes(30)])
     data[start:start] = source[chance.randrange(len(source)) :][:size]
@@ -222,7 +222,7 @@ def splice(data: bytearray, chance: random.Random, other: bytes) -> None:
     data[chance.randrange(len(data)) :] = other[chance.randrange(len(other)) :]
 
 
-MUTATIONS = [flip_bits, change_the_front, set_an_extreme, cut_out, put_in, splice]
+MUTATIONS = [flip_bits, change_the_front, set_an_extreme, cut_out, insert, splice]
 
 
 def test_mutants_of_the_corpus_are_decoded_or_refused() -> None:
