@@ -165,10 +165,12 @@ class Coding:
     def __post_init__(self) -> None:
         if not 0 <= self.qp <= 51:
             raise ValueError(f"qp must be 0 to 51, not {self.qp}")
-        if self.chroma not in _FORMATS or self.color_space not in _SPACES or self.bit_depth not in (8, 10):
-            raise ValueError(
-                f"chroma must be 444, 422, 420 or gray, color_space ycbcr or rgb, depth 8 or 10, not {self}"
-            )
+        if self.chroma not in _FORMATS:
+            raise ValueError(f"chroma must be one of {', '.join(_FORMATS)}, not {self.chroma}")
+        if self.color_space not in _SPACES:
+            raise ValueError(f"color_space must be one of {', '.join(_SPACES)}, not {self.color_space}")
+        if self.bit_depth not in (8, 10):
+            raise ValueError(f"bit_depth must be 8 or 10, not {self.bit_depth}")
         if self.color_space == "rgb" and self.chroma != "444":
             raise ValueError(f"color_space rgb requires chroma 444, not {self.chroma}")
 
