@@ -13,7 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 from service.api import openapi
 from service.api.routes import probes, router
 from service.benchmark.loader import ModelLoader
-from service.benchmark.runner import Benchmarks
+from service.benchmark.queue import Benchmarks
 from service.http import problems
 from service.http.auth import access_dependencies
 from service.http.load_shedding import LoadShedding

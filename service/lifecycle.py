@@ -11,8 +11,8 @@ from enum import Enum
 import anyio
 
 from models.errors import ColorCNNError
+from service.benchmark.queue import Benchmarks
 from service.benchmark.results import StoredResults
-from service.benchmark.runner import Benchmarks
 from service.errors import NotReady
 from service.inference.compression import Compression
 from service.inference.device import Device

@@ -1,4 +1,4 @@
-"""What handlers depend on, as annotated types, so that their signatures read as sentences."""
+"""Dependencies of the handlers, as annotated types."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 
 from service.benchmark.job import Job, SheetUse
-from service.benchmark.runner import Ticket
 from service.http.negotiation import select_media_type
 from service.http.uploads import parse_options, read_upload
+from service.inference.admission import Ticket
 from service.inference.compression import Compression
 from service.lifecycle import Service
 from service.metrics import Metrics
@@ -26,11 +26,15 @@ async def _service(request: Request) -> Service:
 
 
 AnyService = Annotated[Service, Depends(_service)]
+"""The service, in whatever phase."""
 
 
 async def _ready_service(service: AnyService) -> Service:
     service.require_ready()
     return service
+
+
+ReadyService = Annotated[Service, Depends(_ready_service)]
 
 
 async def _metrics(request: Request) -> Metrics:
@@ -45,9 +49,10 @@ async def _stage_observer(request: Request, metrics: ServiceMetrics) -> Callable
 
 
 StageObserver = Annotated[Callable[[Timings], None], Depends(_stage_observer)]
-"""Counts the stages of this request."""
+"""Counts the stages of the request in the metrics."""
 
-ReadyService = Annotated[Service, Depends(_ready_service)]
+
+# Admission: /quantize and /classify share one queue, /compress and /benchmark have one each.
 
 
 async def _admitted_service(service: ReadyService) -> AsyncIterator[Service]:
@@ -55,23 +60,19 @@ async def _admitted_service(service: ReadyService) -> AsyncIterator[Service]:
         yield service
 
 
-AdmittedService = Annotated[Service, Depends(_admitted_service, scope="function")]
-
-
 async def _compression(service: ReadyService) -> AsyncIterator[Compression]:
     with service.compression.admission.admit():
         yield service.compression
 
 
-AdmittedCompression = Annotated[Compression, Depends(_compression, scope="function")]
-
-
 async def _benchmark_ticket(service: ReadyService) -> AsyncIterator[Ticket]:
-    with service.benchmarks.admit() as ticket:
+    with service.benchmarks.admission.admit() as ticket:
         yield ticket
 
 
-# For the whole request: JSON lines are sent while the benchmark runs.
+AdmittedService = Annotated[Service, Depends(_admitted_service, scope="function")]
+AdmittedCompression = Annotated[Compression, Depends(_compression, scope="function")]
+# For the whole request, because JSON lines are sent while the benchmark runs.
 BenchmarkTicket = Annotated[Ticket, Depends(_benchmark_ticket, scope="request")]
 
 
@@ -85,9 +86,12 @@ def _negotiate(*offers: str) -> Callable[[Request], Awaitable[str]]:
 
 PngOrJson = Annotated[str, Depends(_negotiate(PNG, JSON))]
 JsonOrPng = Annotated[str, Depends(_negotiate(JSON, PNG))]
-CompressMediaType = Annotated[str, Depends(_negotiate(JSON, BPG, PNG))]
 JsonOrHtml = Annotated[str, Depends(_negotiate(JSON, HTML))]
+CompressMediaType = Annotated[str, Depends(_negotiate(JSON, BPG, PNG))]
 BenchmarkMediaType = Annotated[str, Depends(_negotiate(JSON, PNG, HTML, NDJSON))]
+
+
+# Uploads are read after admission, so that a rejected request is not read.
 
 
 async def _read_upload(request: Request, service: Service, max_images: int = 1) -> Upload:
@@ -139,7 +143,7 @@ async def _benchmark_job(
     upload = await _read_upload(request, service, MAX_IMAGES)
     options = parse_options(upload, BenchmarkOptions)
     sheet = _SHEET_USES.get(media_type, "none")
-    return service.benchmarks.plan(upload, options, sheet=sheet, request_id=request.state.request_id)
+    return service.benchmarks.planner.plan(upload, options, sheet=sheet, request_id=request.state.request_id)
 
 
 BenchmarkJob = Annotated[Job, Depends(_benchmark_job)]

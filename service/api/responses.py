@@ -1,4 +1,4 @@
-"""Results as HTTP answers: PNG, BPG or JSON, with the headers of the contract."""
+"""Results as HTTP responses: PNG, BPG or JSON, with their headers."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from models.codecs.bpg import Coding
 from models.evaluation import metrics
 from models.palette_image import PaletteImage
 from models.prediction import Prediction
+from models.zoo.registry import ModelEntry
 from service.http.headers import header_text, server_timing
 from service.inference.compression import Compressed, Version, Wanted
 from service.inference.engine import Engine
-from service.inference.pipeline import Classified, DrawnMap, Quantized
+from service.inference.pipeline import Classified, DrawnMap, Quantized, Recognition
 from service.inference.selection import Selection
 from service.runtime.timing import Timings
 from service.schemas.media_types import BPG, JSON, PNG
@@ -41,7 +42,7 @@ NO_MODEL = "none"  # X-Model of a classical method
 
 
 def quantize_response(result: Quantized, media_type: str) -> Response:
-    """The painted image as `image/png`, or everything known about it as JSON."""
+    """Return the quantized image as `image/png`, or the full report as JSON."""
     headers = _quantized_headers(result.selection, result.image, result.bits_per_pixel)
     headers |= _common_headers(result.timings, result.notes)
     if result.recognition:
@@ -52,7 +53,7 @@ def quantize_response(result: Quantized, media_type: str) -> Response:
 
 
 def classify_response(result: Classified, media_type: str) -> Response:
-    """The activation map as `image/png` (the result must have one), or the predictions as JSON."""
+    """Return the activation map as `image/png` if `result` has one, or the predictions as JSON."""
     headers = {"X-Model": header_text(result.model), **_common_headers(result.timings, result.notes)}
     if media_type == PNG and result.cam:
         return Response(result.cam.png, headers=headers | _map_headers(result.cam), media_type=PNG)
@@ -66,11 +67,11 @@ def classify_response(result: Classified, media_type: str) -> Response:
 
 
 COMPRESSED: Mapping[str, Wanted] = {JSON: "report", BPG: "file", PNG: "picture"}
-"""What is wanted of /compress in each media type."""
+"""Extent of the work of /compress for each media type."""
 
 
 def compress_response(result: Compressed) -> Response:
-    """What was wanted of the result: everything known about it as JSON, `image/bpg`, or what that shows as a PNG."""
+    """Return the wanted part of `result`: the report as JSON, the BPG file, or the decoded BPG file as `image/png`."""
     headers = _quantized_headers(result.selection, result.image, result.bits_per_pixel(len(result.quantized_bpg.file)))
     headers |= _common_headers(result.timings, result.notes)
     if result.original.seen and result.quantized_bpg.seen:
@@ -83,31 +84,31 @@ def compress_response(result: Compressed) -> Response:
 
 
 def models_report(engine: Engine) -> ModelsReport:
-    """What `engine` has loaded."""
-    catalog = engine.catalog
-    reports = [
-        ModelReport(
-            name=entry.name,
-            kind=entry.kind,
-            default=catalog.is_default(entry.name),
-            architecture=entry.architecture,
-            dataset=entry.dataset,
-            classes=list(entry.classes),
-            size=entry.size,
-            colors=entry.colors,
-            classifier=entry.classifier,
-            fidelity=entry.name in catalog.supporting_fidelity,
-            device=engine.device,
-            accuracy=dict(entry.accuracy),
-            sha256=entry.sha256,
-        )
-        for entry in catalog.entries
-    ]
-    return ModelsReport(models=reports, methods=list(catalog.methods()))
+    """Return the report on the models of `engine`."""
+    reports = [_model_report(engine, entry) for entry in engine.catalog.entries]
+    return ModelsReport(models=reports, methods=list(engine.catalog.methods()))
+
+
+def _model_report(engine: Engine, entry: ModelEntry) -> ModelReport:
+    return ModelReport(
+        name=entry.name,
+        kind=entry.kind,
+        default=engine.catalog.is_default(entry.name),
+        architecture=entry.architecture,
+        dataset=entry.dataset,
+        classes=list(entry.classes),
+        size=entry.size,
+        colors=entry.colors,
+        classifier=entry.classifier,
+        fidelity=entry.name in engine.catalog.supporting_fidelity,
+        device=engine.device,
+        accuracy=dict(entry.accuracy),
+        sha256=entry.sha256,
+    )
 
 
 def json_response(report: BaseModel, headers: dict[str, str]) -> Response:
-    """`report` as `application/json`."""
+    """Return `report` as `application/json`."""
     return Response(report.model_dump_json(), headers=headers, media_type=JSON)
 
 
@@ -140,7 +141,7 @@ def _map_headers(cam: DrawnMap) -> dict[str, str]:
 
 
 def _quantize_report(result: Quantized) -> QuantizeReport:
-    found = result.recognition
+    recognition = result.recognition
     return QuantizeReport(
         model=result.selection.model,
         method=result.selection.method,
@@ -151,14 +152,17 @@ def _quantize_report(result: Quantized) -> QuantizeReport:
         counts=result.image.counts().tolist(),
         bits_per_pixel=result.bits_per_pixel,
         png=_base64(result.png),
-        recognition=found
-        and RecognitionReport(
-            model=found.model,
-            before=_prediction_report(found.before),
-            after=_prediction_report(found.after),
-            kept=found.kept,
-        ),
+        recognition=recognition and _recognition_report(recognition),
         notes=list(result.notes),
+    )
+
+
+def _recognition_report(recognition: Recognition) -> RecognitionReport:
+    return RecognitionReport(
+        model=recognition.model,
+        before=_prediction_report(recognition.before),
+        after=_prediction_report(recognition.after),
+        kept=recognition.kept,
     )
 
 

@@ -1,4 +1,4 @@
-"""The endpoints: each handler takes what it depends on, calls one function, and shapes the answer."""
+"""The endpoints: each handler declares its dependencies, calls one function, and shapes the response."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from starlette.responses import Response
 
 from service import metrics
 from service.api import openapi
-from service.api.benchmark_responses import BenchmarkLines, benchmark_response, results_response
+from service.api.benchmark_lines import BenchmarkLines
+from service.api.benchmark_responses import benchmark_response, results_response
 from service.api.dependencies import (
     AdmittedCompression,
     AdmittedService,
@@ -43,16 +44,18 @@ from service.schemas.reports import ModelsReport, StatusReport
 Handler = TypeVar("Handler", bound=Callable[..., Awaitable[BaseModel | Response]])
 
 router = APIRouter()
+"""Endpoints behind the access checks."""
+
 probes = APIRouter()
-"""What is open to everybody, where all else may be guarded."""
+"""Endpoints that are open to everybody."""
 
 
 def _report(path: str, tag: str = "service", on: APIRouter = router, **described: Any) -> Callable[[Handler], Handler]:
     """Route GET and HEAD of `path` to a handler: HEAD must work wherever GET does (RFC 9110, section 9.1)."""
 
     def register(handler: Handler) -> Handler:
-        # FastAPI describes each method of a route under the same operation id, so the route that answers is not
-        # described, and the one that is described never answers: the first match wins, and its methods go into Allow.
+        # FastAPI gives all methods of a route one operation id, which must be unique. So one route handles GET and HEAD
+        # outside the schema. The other is only described: the first route that matches handles a request.
         on.add_api_route(path, handler, methods=["GET", "HEAD"], include_in_schema=False)
         on.add_api_route(path, handler, methods=["GET"], tags=[tag], **(openapi.NOT_READY | described))
         return handler
@@ -69,13 +72,13 @@ async def quantize(
     options: QuantizeParameters,
     observe: StageObserver,
 ) -> Response:
-    """Paint the image with at most `colors` colors so that a network still recognizes it, as an indexed PNG.
+    """Quantize the image to at most `colors` colors so that a network still recognizes it, as an indexed PNG.
 
-    The PNG has the width and height of the upright upload and the smallest bit depth that holds its palette.
+    The PNG has the width and height of the upright upload, and the smallest bit depth that holds its palette.
     """
     result = await cancel_on_disconnect(request.receive, partial(service.pipeline.quantize, upload.image, options))
     observe(result.timings)
-    if media_type == PNG:  # nothing but headers is left to do
+    if media_type == PNG:  # only the headers are left to make: not worth a thread
         return quantize_response(result, media_type)
     return await anyio.to_thread.run_sync(quantize_response, result, media_type)
 
@@ -89,7 +92,7 @@ async def classify(
     options: ClassifyParameters,
     observe: StageObserver,
 ) -> Response:
-    """Say what the image shows, best guess first; as a PNG, show where the classifier looks (class activation map)."""
+    """Classify the image, the most probable class first. As a PNG, the response is a class activation map."""
     if media_type == PNG and options.cam is None:
         options = options.model_copy(update={"cam": TOP})
     result = await cancel_on_disconnect(request.receive, partial(service.pipeline.classify, upload.image, options))
@@ -106,9 +109,9 @@ async def compress(
     options: CompressParameters,
     observe: StageObserver,
 ) -> Response:
-    """Paint the image, take it through BPG and back, and report what that costs and does; beside it, the upload itself.
+    """Quantize the image, encode it as BPG, and compare size, error and label with the BPG file of the upload.
 
-    `image/bpg` is the BPG file of the painted image, `image/png` what a viewer shows of it.
+    `image/bpg` is the BPG file of the quantized image, and `image/png` the decoded BPG file.
     """
     work = partial(compression.compress, upload.image, options, COMPRESSED[media_type])
     result = await cancel_on_disconnect(request.receive, work)
@@ -125,9 +128,9 @@ async def benchmark(
     job: BenchmarkJob,
     observe: StageObserver,
 ) -> Response:
-    """Compare methods and numbers of colors on up to 32 images: bytes, likeness, and what a classifier still sees.
+    """Compare methods and numbers of colors on up to 32 images: bytes, similarity to the original, and predictions.
 
-    An image that cannot be opened, and a row that cannot be made, carry an `error`; the others are answered.
+    An image or a row that fails has an `error`; the other images and rows are unaffected.
     """
     if media_type == NDJSON:
         return BenchmarkLines(service.benchmarks, ticket, job, observe)
@@ -137,31 +140,31 @@ async def benchmark(
 
 @_report("/benchmark", "benchmark", response_class=Response, **openapi.RESULTS)
 async def results(media_type: JsonOrHtml, service: ReadyService) -> Response:
-    """What was measured over whole test sets with the models that are loaded, by the methods of POST /benchmark."""
+    """Return the stored results of the loaded models over whole test sets, with the methods of POST /benchmark."""
     page = await service.results.page() if media_type == HTML else None
     return results_response(service.results.report, page)
 
 
 @_report("/models")
 async def models(service: ReadyService) -> ModelsReport:
-    """The networks that are loaded, with their measured accuracy, and the methods of `/quantize`."""
+    """List the loaded networks with their measured accuracy, and the methods of `/quantize`."""
     return models_report(service.engine)
 
 
 @_report("/metrics", response_class=Response, **openapi.METRICS)
-async def scrape(counted: ServiceMetrics) -> Response:
-    """What Prometheus reads: requests, seconds by stage, refusals, queues, models, memory."""
-    return Response(counted.render(), media_type=metrics.MEDIA_TYPE)
+async def scrape(service_metrics: ServiceMetrics) -> Response:
+    """Return metrics for Prometheus: requests, seconds by stage, rejections, queues, models, memory."""
+    return Response(service_metrics.render(), media_type=metrics.MEDIA_TYPE)
 
 
 @_report("/healthz", on=probes)
 async def healthz(service: AnyService) -> StatusReport:
-    """Liveness: answers at once, whatever work there is; fails only when a restart is needed."""
+    """Report liveness at once, whatever the load; fail only if the process must be restarted."""
     service.require_alive()
     return StatusReport(status="alive")
 
 
 @_report("/readyz", on=probes)
 async def readyz(service: ReadyService) -> StatusReport:
-    """Readiness: true from the end of warm-up until the service shuts down."""
+    """Report readiness, from the end of warm-up until the service shuts down."""
     return StatusReport(status="ready")

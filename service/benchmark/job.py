@@ -1,4 +1,6 @@
-"""A benchmark as it is planned, and the events of its run."""
+"""A benchmark as planned: its images, its settings, and the conditions that all rows share."""
+
+from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -7,16 +9,18 @@ from typing import Literal
 from uuid import uuid4
 
 from models.errors import BadOption
-from models.evaluation.compare import Setting, Summary
+from models.evaluation.compare import Setting
+from models.names import LEARNED_METHOD, LEARNED_METHODS
+from models.palette_image import MAX_COLORS
 from models.report.contact_sheet import MOST_TILES
-from service.benchmark.worker import Compared, Conditions, Opened
-from service.http.problems import Problem
-from service.schemas.options import class_index
-from service.schemas.upload import UploadedFile
+from service.benchmark.worker import Conditions, Loader
+from service.inference.engine import Engine
+from service.inference.selection import Selection
+from service.schemas.options import BenchmarkOptions, class_index
+from service.schemas.upload import Upload, UploadedFile
 
 SheetUse = Literal["none", "if it fits", "needed"]
-"""What a benchmark needs a contact sheet for."""
-
+"""Whether a benchmark draws a contact sheet."""
 
 _MAX_NAME = 100  # characters
 
@@ -25,7 +29,7 @@ _MAX_NAME = 100  # characters
 class Picture:
     """One image of a benchmark, not yet decoded.
 
-    truth: index of its true class, None where no labels were given. token: names it in the worker process.
+    truth: index of its true class, None without labels. token: its name in the worker process.
     """
 
     name: str
@@ -36,7 +40,7 @@ class Picture:
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """A benchmark that was asked for and checked. classes: labels of its classifier."""
+    """A validated benchmark. classes: labels of its classifier."""
 
     pictures: tuple[Picture, ...]
     settings: tuple[Setting, ...]
@@ -46,82 +50,80 @@ class Job:
 
     @property
     def model(self) -> str | None:
-        """The network that paints; None where only classical methods do."""
+        """Name of the quantizer network; None if all methods are classical."""
         return next((setting.model for setting in self.settings if setting.model), None)
 
     @property
     def rows(self) -> int:
-        """How many rows it will have."""
+        """Number of rows that the benchmark will have."""
         return len(self.pictures) * len(self.settings)
 
 
 @dataclass(frozen=True)
-class Failure:
-    """Why an image or a row is missing."""
+class Planner:
+    """Turns requests into jobs. max_pixels: of the largest image."""
 
-    problem: Problem
-    detail: str
+    engine: Engine
+    loader: Loader
+    max_pixels: int
 
+    def plan(self, upload: Upload, options: BenchmarkOptions, *, sheet: SheetUse, request_id: str) -> Job:
+        """Return the job of a request.
 
-@dataclass(frozen=True, eq=False)
-class ImageDone:
-    """An image was opened, or could not be."""
+        Raises UnknownMethod, UnknownModel, or BadOption for labels that do not fit and for too large a contact sheet.
+        """
+        learned = self.engine.catalog.select(LEARNED_METHOD, options.model, MAX_COLORS)
+        settings = [self._setting(method, learned, colors) for method in options.methods for colors in options.colors]
+        classes = self.engine.catalog.classifier(learned.classifier).classes
+        tiles = len(upload.files) * (len(settings) + len(options.methods))
+        conditions = Conditions(
+            loader=self.loader,
+            classifier=learned.classifier,
+            max_pixels=self.max_pixels,
+            background=options.background_rgb(),
+            tiles=_drawn_tiles(tiles, sheet),
+            cam=options.cam,
+        )
+        truths = _truths(options.labels, len(upload.files), classes)
+        return Job(_pictures(upload.files, truths), tuple(settings), conditions, classes, request_id)
 
-    picture: Picture
-    outcome: Opened | Failure
-
-
-@dataclass(frozen=True, eq=False)
-class RowDone:
-    """A row was made, or could not be."""
-
-    picture: Picture
-    setting: Setting
-    outcome: Compared | Failure
-
-
-@dataclass(frozen=True)
-class Finished:
-    """Nothing more will come. The means are over the rows that were made."""
-
-    summary: tuple[Summary, ...]
-
-
-Event = ImageDone | RowDone | Finished
+    def _setting(self, method: str, learned: Selection, colors: int) -> Setting:
+        model = learned.model if method in LEARNED_METHODS else None
+        return Setting(method, self.engine.catalog.select(method, model, colors, learned.classifier).model, colors)
 
 
 def image_names(files: Sequence[UploadedFile]) -> list[str]:
-    """A short printable name for each image: the last part of the file's name, a number after one that came before."""
+    """Return a short printable name for each image: the last part of the file name, numbered if it is repeated."""
     names: list[str] = []
     for position, file in enumerate(files, 1):
         last = PurePosixPath(file.name.replace("\\", "/")).name
         name = "".join(filter(str.isprintable, last)).strip()[:_MAX_NAME] or f"image-{position}"
-        again = (f"{name} ({count})" for count in range(2, len(files) + 2))
-        names.append(name if name not in names else next(other for other in again if other not in names))
+        numbered = (f"{name} ({count})" for count in range(2, len(files) + 2))
+        names.append(name if name not in names else next(other for other in numbered if other not in names))
     return names
 
 
-def _tiles(tiles: int, sheet: SheetUse) -> int:
-    """How many tiles will be drawn: all, or none."""
+def _drawn_tiles(tiles: int, sheet: SheetUse) -> int:
+    """Return how many tiles the contact sheet will have: all or none."""
     if sheet == "needed" and tiles > MOST_TILES:
         raise BadOption(
-            f"The contact sheet would have {tiles} tiles, and at most {MOST_TILES} have room; ask for fewer images, "
-            "methods or colors, or for JSON."
+            f"The contact sheet would have {tiles} tiles; at most {MOST_TILES} are possible. Request fewer images, "
+            "methods or colors, or JSON."
         )
     return tiles if sheet != "none" and tiles <= MOST_TILES else 0
 
 
-def _pictures(files: Sequence[UploadedFile], truths: Sequence[int | None]) -> list[Picture]:
+def _pictures(files: Sequence[UploadedFile], truths: Sequence[int | None]) -> tuple[Picture, ...]:
     named = zip(image_names(files), files, truths, strict=True)
-    return [Picture(name, file.data, truth) for name, file, truth in named]
+    return tuple(Picture(name, file.data, truth) for name, file, truth in named)
 
 
 def _truths(labels: Sequence[str], images: int, classes: tuple[str, ...]) -> list[int | None]:
-    """The class of each image. A field for each image is taken as it is, since labels may hold commas."""
+    """Return the true class of each image. With one field for each image, a comma is part of a label."""
     if not labels:
         return [None] * images
     if len(labels) != images:
         labels = [label.strip() for field in labels for label in field.split(",")]
     if len(labels) != images:
-        raise BadOption(f"There are {len(labels)} labels for {images} images; give one for each, in their order.")
+        raise BadOption(f"There are {len(labels)} labels for {images} images; give one for each image, in order.")
     return [class_index("labels", label, classes) for label in labels]

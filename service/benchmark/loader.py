@@ -1,4 +1,4 @@
-"""What the worker process of benchmarks loads its quantizers and classifiers with: the registry, once for each name."""
+"""Loader of the worker process: quantizers and classifiers of the registry, each loaded once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from service.benchmark.worker import Classifier
 
 @dataclass(frozen=True)
 class ModelLoader:
-    """The networks of the registry in `folder` (None: those that ship with the project), on a torch device."""
+    """Networks of the registry in `folder` (None: the shipped networks), on a torch device."""
 
     folder: Path | None
     device: str
@@ -41,7 +41,7 @@ def _classifier(loader: ModelLoader, name: str) -> Classifier:
 
 @cache
 def _quantizer(loader: ModelLoader, method: str, model: str | None) -> Quantizer:
-    """Its first image is this one, so that no row's milliseconds hold what only happens once."""
+    """Quantize a first image here, so that the milliseconds of no row include one-time work."""
     quantizer, colors = (CLASSICAL[method], MIN_COLORS) if model is None else _network(loader, model)
     if isinstance(quantizer, LearnedQuantizer):
         quantizer = quantizer.for_method(method)
@@ -50,7 +50,7 @@ def _quantizer(loader: ModelLoader, method: str, model: str | None) -> Quantizer
 
 
 def _network(loader: ModelLoader, name: str) -> tuple[Quantizer, int]:
-    """A quantizer with a network, and the fewest colors that it paints with."""
+    """Return a quantizer with a network, and its lowest number of colors."""
     registry, device = Registry.open(loader.folder), torch.device(loader.device)
     entry = registry.entry(name)
     load = load_published if entry.kind == ModelKind.COLORCNN_PUBLISHED else load_quantizer

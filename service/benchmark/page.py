@@ -1,4 +1,4 @@
-"""Benchmarks as HTML pages that need nothing else: tables, plots as inline SVG, the contact sheet as a data: URI."""
+"""Benchmarks as self-contained HTML pages: tables, plots as inline SVG, the contact sheet as a data: URI."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from service.schemas.reports import (
 
 @dataclass(frozen=True)
 class Table:
-    """A heading, the titles of the columns, and rows of as many cells; a row of fewer ends in one wide cell."""
+    """Table of a page. A row with fewer cells than columns ends in one wide cell."""
 
     heading: str
     columns: Sequence[str]
@@ -38,9 +38,9 @@ class Table:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a page.
+    """Section of a page.
 
-    facts: (name, value) of how it was measured. figures: SVG elements. sheet: a contact sheet as a data: URI, or empty.
+    facts: (name, value) of the measurement. figures: SVG elements. sheet: contact sheet as a data: URI, or empty.
     """
 
     heading: str
@@ -57,33 +57,33 @@ _SUMMARY = (
 )
 _DATASET = (*_SUMMARY[:5], "points to originals", *_SUMMARY[5:])
 _ROW = (
-    *("image", "method", "colors", "sees", "kept", "right", "bytes", "bits/pixel", "payload bits/pixel", "PSNR dB"),
+    *("image", "method", "colors", "label", "kept", "right", "bytes", "bits/pixel", "payload bits/pixel", "PSNR dB"),
     *("SSIM", "colors used", "ms"),
 )
-_IMAGE = ("image", "size", "bytes", "sees", "true label", "notes")
+_IMAGE = ("image", "size", "bytes", "label", "true label", "notes")
 _NO_SHEET = (
-    f"The contact sheet is left out: more than {MOST_TILES:,} tiles have no room; ask for fewer images, methods or "
+    f"The contact sheet is left out, because it has more than {MOST_TILES:,} tiles; request fewer images, methods or "
     "colors."
 )
 _PROTOCOL = (
-    "Protocol A: the classifier learned from originals and stays as it is; only the quantizer learns. Every image is "
-    "quantized, its palette rounded to 8 bits, written to a file, read back and classified."
+    "Protocol A: the classifier was trained on originals and stays fixed; only the quantizer is trained. "
+    "Every image is quantized, its palette rounded to 8 bits, written to a file, read back and classified."
 )
 _SHORT_HASH = 12  # hexadecimal digits
 
 
 def benchmark_page(report: BenchmarkReport, sheet: bytes) -> str:
-    """The page of one benchmark; `sheet` is its contact sheet, a PNG, or empty where it was too large."""
+    """Return the page of one benchmark. sheet: its contact sheet as a PNG, empty if it was too large."""
     images = [image for image in report.images if isinstance(image, BenchmarkImage)]
     known = [image.right for image in images if image.right is not None]
-    subject = f"{len(images)} image{'s' * (len(images) != 1)}, judged by {report.classifier}"
+    subject = f"{len(images)} image{'s' * (len(images) != 1)}, classified by {report.classifier}"
     rows = [Summary(**means.model_dump(), quality=None) for means in report.summary]
     figures = [comparison_plots.kept_over_colors(rows, subject), comparison_plots.bytes_over_psnr(rows, subject)]
     if known:
         original = sum(known) / len(known)
         figures.insert(0, comparison_plots.top1_over_colors(rows, subject, original))
     section = Section(
-        heading="Few colors, and what is still recognized",
+        heading="Few colors, and what a classifier still recognizes",
         lead=f"{subject}. Learned network: {report.model or 'none'}. {'' if sheet else _NO_SHEET}",
         facts=(),
         figures=_svgs(figures) if rows else (),
@@ -98,7 +98,7 @@ def benchmark_page(report: BenchmarkReport, sheet: bytes) -> str:
 
 
 def results_page(report: ResultsReport) -> str:
-    """The page of what was measured over whole test sets."""
+    """Return the page of results over whole test sets."""
     return _template().render(title="Results", sections=[_dataset(results) for results in report.results])
 
 
@@ -107,8 +107,8 @@ def _dataset(results: DatasetReport) -> Section:
     rows = [Summary(**means.model_dump()) for means in results.rows]
     return Section(
         heading=results.dataset,
-        lead=f"{subject}, judged by {results.classifier}, which recognizes {100 * results.top1_original:.2f} % of the "
-        f"originals. Learned network: {results.quantizer or 'none'}. {_PROTOCOL}",
+        lead=f"{subject}, classified by {results.classifier}, which recognizes {100 * results.top1_original:.2f} % of "
+        f"the originals. Learned network: {results.quantizer or 'none'}. {_PROTOCOL}",
         facts=_facts(results),
         figures=_svgs(
             [
@@ -140,7 +140,7 @@ def _svgs(figures: Sequence[Figure]) -> Sequence[str]:
 
 
 def _dataset_cells(means: DatasetSummary, original: float) -> list[str]:
-    """Those of a summary, with the distance to the top-1 of the originals."""
+    """Return the cells of a summary, with the distance to the top-1 accuracy on the originals."""
     points = "-" if means.top1 is None else f"{100 * (means.top1 - original):+.1f}"
     cells = _summary_cells(means)
     position = _DATASET.index("points to originals")

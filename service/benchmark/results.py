@@ -1,4 +1,4 @@
-"""What was measured over whole test sets with the models that are loaded: checked once, and drawn once."""
+"""Stored results of the loaded models over whole test sets: validated once, drawn once."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from models.errors import CorruptCheckpoint
 from service.inference.engine import Engine
 from service.schemas.reports import ResultsReport
 
-_MOST_ERRORS = 3  # that the log tells of one file
+_MOST_ERRORS = 3  # in one log message
 
 
 class StoredResults:
-    """The results of an engine, as `training.evaluate` stored them. Empty until `load`."""
+    """Results of an engine's models, as `training.evaluate` stored them. Empty until `load`."""
 
     def __init__(self, engine: Engine) -> None:
         self.report = ResultsReport(results=[])
@@ -22,7 +22,7 @@ class StoredResults:
         self._drawing = anyio.Lock()
 
     def load(self) -> None:
-        """Take them from the engine, which is loaded. Raises CorruptCheckpoint where they have another shape."""
+        """Validate the results of the loaded engine. Raises CorruptCheckpoint for results with another shape."""
         results = self._engine.results()
         try:
             self.report = ResultsReport.model_validate({"results": results})
@@ -32,13 +32,13 @@ class StoredResults:
             raise CorruptCheckpoint(f"the stored results of {names} are damaged ({'; '.join(wrong)})") from None
 
     async def page(self) -> str:
-        """Them as an HTML page. It is written at its first use, in a thread: benchmarks keep their worker process."""
+        """Return the results as an HTML page, drawn once, and in a thread: benchmarks need the worker process."""
         async with self._drawing:
             if self._page is None:
                 self._page = await anyio.to_thread.run_sync(self._write_page)
             return self._page
 
     def _write_page(self) -> str:
-        from service.benchmark import page  # here, so that the service starts without what draws plots
+        from service.benchmark import page  # here, because the service starts faster without plots
 
         return page.results_page(self.report)

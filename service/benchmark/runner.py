@@ -1,223 +1,119 @@
-"""A benchmark: images x methods x colors, row by row in a process of its own, one benchmark at a time."""
+"""The run of one job: row by row in the worker process, until a deadline or an interruption."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TypeVar, TypeVarTuple
+from typing import TypeVar
 
 import anyio
-from anyio import BrokenWorkerProcess
+from anyio import CancelScope
+from anyio.lowlevel import checkpoint
 
+from models.errors import BadImage, BadOption, ImageTooLarge, UnsupportedFormat
 from models.evaluation.compare import Row, Setting, summarize
-from models.names import LEARNED_METHOD, LEARNED_METHODS
-from models.palette_image import MAX_COLORS
 from models.prediction import Prediction
-from service.benchmark.job import (
-    Event,
-    Failure,
-    Finished,
-    ImageDone,
-    Job,
-    Picture,
-    RowDone,
-    SheetUse,
-    _pictures,
-    _tiles,
-    _truths,
-)
-from service.benchmark.worker import (
-    Compared,
-    Conditions,
-    ImageGone,
-    Loader,
-    Opened,
-    close_image,
-    compare_row,
-    open_image,
-)
-from service.errors import NotDrawn, NotReady, OutOfTime, QueueFull
-from service.http.problems import INTERNAL, problem_of
-from service.inference.engine import Engine
-from service.inference.selection import Selection
+from service.benchmark.events import Event, Failure, Finished, ImageDone, RowDone
+from service.benchmark.job import Job, Picture
+from service.benchmark.worker import Compared, ImageGone, Opened, close_image, compare_row, open_image
+from service.errors import NotReady, OutOfTime
 from service.runtime import timing
 from service.runtime.worker_process import Run
-from service.schemas.options import BenchmarkOptions
-from service.schemas.upload import Upload
-from service.settings import Settings
 
 Result = TypeVar("Result")
-Arguments = TypeVarTuple("Arguments")
 
-
-_DRAWING_TIME = 120.0  # seconds; the largest sheet takes a few on a free core, but this process is nice to the others
-_DRAWING_ATTEMPTS = 2
+EXPECTED = (BadImage, UnsupportedFormat, ImageTooLarge, BadOption, NotReady, OutOfTime)
+"""Errors that an image or a row may have; any other is a bug, or the death of the worker process."""
 
 log = logging.getLogger("colorcnn.benchmark")
 
 
-class Ticket:
-    """One of the places in the queue."""
+class Interruption:
+    """Switch that ends the work in progress and all later work."""
 
-    def __init__(self, in_flight: set[Ticket]) -> None:
-        self._in_flight = in_flight
-        in_flight.add(self)
+    def __init__(self) -> None:
+        self.requested = False
+        self._scope: CancelScope | None = None
 
-    def leave(self) -> None:
-        """Make room for another; again does nothing."""
-        self._in_flight.discard(self)
+    def request(self) -> None:
+        """Cancel the work in the current scope, and in every later one."""
+        self.requested = True
+        if self._scope:
+            self._scope.cancel()
+
+    def scope(self, deadline: float) -> CancelScope:
+        """Return a scope for work that ends at the deadline at the latest; one scope is in use at a time."""
+        self._scope = CancelScope(deadline=deadline)
+        if self.requested:
+            self._scope.cancel()
+        return self._scope
 
 
-class Benchmarks:
-    """Admits benchmarks, and runs them one after the other in the worker process.
+class JobRunner:
+    """Runs one job.
 
     Args:
-        loader: what the worker process loads its quantizers and classifiers with.
         work: runs a function in the worker process.
+        seconds: time for the whole job; the outcome of later images and rows is OutOfTime.
+        interruption: the outcome of later images and rows is NotReady.
     """
 
-    def __init__(self, engine: Engine, settings: Settings, loader: Loader, work: Run) -> None:
-        self.work = work
-        self._engine = engine
-        self._settings = settings
-        self._loader = loader
-        self._in_flight: set[Ticket] = set()
-        self._turn = anyio.Lock()
-        self._working: anyio.CancelScope | None = None
-        self._stopped = False
+    def __init__(self, job: Job, work: Run, seconds: float, interruption: Interruption) -> None:
+        self._job = job
+        self._work = work
+        self._seconds = seconds
+        self._deadline = anyio.current_time() + seconds
+        self._interruption = interruption
 
-    @property
-    def in_flight(self) -> int:
-        """How many benchmarks are admitted."""
-        return len(self._in_flight)
-
-    @property
-    def waiting(self) -> int:
-        """How many of them wait for their turn."""
-        return self._turn.statistics().tasks_waiting
-
-    @contextmanager
-    def admit(self) -> Iterator[Ticket]:
-        """Be inside for the length of the block, or until the place is left. Raises QueueFull when there is no room."""
-        if len(self._in_flight) >= self._settings.benchmark_queue_size:
-            raise QueueFull(f"{len(self._in_flight)} benchmarks are in flight already.")
-        ticket = Ticket(self._in_flight)
-        try:
-            yield ticket
-        finally:
-            ticket.leave()
-
-    def plan(self, upload: Upload, options: BenchmarkOptions, *, sheet: SheetUse, request_id: str) -> Job:
-        """Check names and labels, and whether a contact sheet that is needed has room for all tiles.
-
-        Raises UnknownMethod, UnknownModel or BadOption.
-        """
-        judged = self._engine.catalog.select(LEARNED_METHOD, options.model, MAX_COLORS)
-        settings = [self._setting(method, judged, k) for method in options.methods for k in options.colors]
-        classes = self._engine.catalog.classifier(judged.classifier).classes
-        pictures = _pictures(upload.files, _truths(options.labels, len(upload.files), classes))
-        conditions = Conditions(
-            loader=self._loader,
-            classifier=judged.classifier,
-            max_pixels=self._settings.benchmark_max_pixels,
-            background=options.background_rgb(),
-            tiles=_tiles(len(pictures) * (len(settings) + len(options.methods)), sheet),
-            cam=options.cam,
-        )
-        return Job(tuple(pictures), tuple(settings), conditions, classes, request_id)
-
-    def _setting(self, method: str, judged: Selection, colors: int) -> Setting:
-        model = judged.model if method in LEARNED_METHODS else None
-        return Setting(method, self._engine.catalog.select(method, model, colors, judged.classifier).model, colors)
-
-    @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Wait until no other benchmark works, then keep the others waiting for the length of the block."""
-        with timing.measure("queue"):
-            await self._turn.acquire()
-        try:
-            yield
-        finally:
-            self._turn.release()
-
-    async def run(self, job: Job, emit: Callable[[Event], None]) -> None:
-        """In a turn: hand each result to `emit` as soon as it is there. Being cancelled ends the work.
-
-        No image and no row raises: what goes wrong with it is its outcome.
-        """
-        deadline = anyio.current_time() + self._settings.benchmark_timeout
+    async def run(self, emit: Callable[[Event], None]) -> None:
+        """Pass each event to `emit` as it happens. An image or row that fails raises no error; it has a Failure."""
         rows: list[Row] = []
-        for picture in job.pictures:
+        for picture in self._job.pictures:
             with timing.measure("decode"):
-                opened = await self._attempt(job, deadline, partial(self._open, job, picture))
+                opened = await self._attempt(partial(self._open, picture))
             emit(ImageDone(picture, opened))
-            for setting in job.settings:
+            for setting in self._job.settings:
                 with timing.measure("model"):
-                    outcome = await self._outcome(job, deadline, picture, opened, setting)
+                    outcome = await self._outcome(picture, opened, setting)
                 emit(RowDone(picture, setting, outcome))
                 rows += [outcome.row] if isinstance(outcome, Compared) else []
-        await self._attempt(job, deadline, partial(self.work, close_image))
+        await self._attempt(partial(self._work, close_image))
         emit(Finished(tuple(summarize(rows))))
 
-    async def draw(self, job: Job, function: Callable[[*Arguments], Result], *args: *Arguments) -> Result:
-        """In a turn: run what draws, and once more in a fresh process if the one that does it is killed.
-
-        Raises NotDrawn when that does not help either, when it takes too long, or when the service shuts down.
-        """
-        with anyio.move_on_after(_DRAWING_TIME) as self._working:
-            for _ in range(0 if self._stopped else _DRAWING_ATTEMPTS):
-                try:
-                    return await self.work(function, *args)
-                except BrokenWorkerProcess:
-                    log.warning("the process that draws was killed request_id=%s", job.request_id)
-        raise NotDrawn("The rows were measured, but could not be drawn; ask for JSON to do without the drawing.")
-
-    def stop(self) -> None:
-        """End all benchmarks soon: the rows that they do not have yet say that the service is shutting down."""
-        self._stopped = True
-        if self._working:
-            self._working.cancel()
-
-    async def _open(self, job: Job, picture: Picture) -> Opened:
-        return await self.work(open_image, job.conditions, picture.token, picture.data)
-
-    async def _outcome(
-        self, job: Job, deadline: float, picture: Picture, opened: Opened | Failure, setting: Setting
-    ) -> Compared | Failure:
+    async def _outcome(self, picture: Picture, opened: Opened | Failure, setting: Setting) -> Compared | Failure:
         if isinstance(opened, Failure):
             return opened
-        return await self._attempt(job, deadline, partial(self._compare, job, picture, opened.seen, setting))
+        return await self._attempt(partial(self._compare, picture, opened.seen, setting))
 
-    async def _compare(self, job: Job, picture: Picture, seen: Prediction, setting: Setting) -> Compared:
+    async def _open(self, picture: Picture) -> Opened:
+        return await self._work(open_image, self._job.conditions, picture.token, picture.data)
+
+    async def _compare(self, picture: Picture, seen: Prediction, setting: Setting) -> Compared:
         details = (picture.token, picture.name, picture.truth, seen, setting)
         try:
-            return await self.work(compare_row, job.conditions, *details)
-        except ImageGone:  # the process that had it open was killed since
-            await self._open(job, picture)
-            return await self.work(compare_row, job.conditions, *details)
+            return await self._work(compare_row, self._job.conditions, *details)
+        except ImageGone:  # the process that had the image open was killed
+            await self._open(picture)
+            return await self._work(compare_row, self._job.conditions, *details)
 
-    async def _attempt(self, job: Job, deadline: float, attempt: Callable[[], Awaitable[Result]]) -> Result | Failure:
+    async def _attempt(self, attempt: Callable[[], Awaitable[Result]]) -> Result | Failure:
         try:
-            with anyio.move_on_after(max(0.0, deadline - anyio.current_time())) as self._working:
-                await anyio.lowlevel.checkpoint()  # without time, the worker process is not even asked
-                if not self._stopped:
-                    return await attempt()
-        except Exception as error:  # whatever it is, the other rows go on
-            return self._failure(job, error)
-        return self._failure(job, self._ended())
+            with self._interruption.scope(self._deadline):
+                await checkpoint()  # past the deadline, the worker process gets no call at all
+                return await attempt()
+        except Exception as error:  # whatever the error, the other rows go on
+            return _failure(error, self._job.request_id)
+        return _failure(self._end(), self._job.request_id)
 
-    def _ended(self) -> NotReady | OutOfTime:
-        if self._stopped:
+    def _end(self) -> NotReady | OutOfTime:
+        if self._interruption.requested:
             return NotReady("The service is shutting down; try again.")
-        seconds = self._settings.benchmark_timeout
-        return OutOfTime(f"The benchmark had {seconds:g} seconds; ask for fewer images, methods or colors.")
+        return OutOfTime(f"The benchmark had {self._seconds:g} seconds; request fewer images, methods or colors.")
 
-    def _failure(self, job: Job, error: Exception) -> Failure:
-        problem = problem_of(error)
-        if problem is not INTERNAL:
-            return Failure(problem, str(error))
-        # A bug, or the process was killed: for its memory, perhaps.
-        log.error("a part of a benchmark failed request_id=%s", job.request_id, exc_info=error)
-        return Failure(INTERNAL, f"Other rows are not concerned. Please report the request id {job.request_id}.")
+
+def _failure(error: Exception, request_id: str) -> Failure:
+    if isinstance(error, EXPECTED):
+        return Failure(error, str(error))
+    log.error("a part of a benchmark failed request_id=%s", request_id, exc_info=error)
+    return Failure(error, f"The other rows are not affected. Please report the request id {request_id}.")

@@ -20,7 +20,7 @@ def main() -> int:
 def build(settings: Settings) -> Service:
     """Return a service around the simulated device, with real worker processes."""
     from service.benchmark.loader import ModelLoader
-    from service.benchmark.runner import Benchmarks
+    from service.benchmark.queue import Benchmarks
     from service.lifecycle import Service
     from service.runtime.worker_process import WorkerProcess
     from tests.benchmarks.simulated import SimulatedEngine

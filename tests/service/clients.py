@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.types import Message
 
 from service.app import create_app
-from service.benchmark.runner import Benchmarks
+from service.benchmark.queue import Benchmarks
 from service.lifecycle import Phase, Service
 from service.runtime.worker_process import Run
 from service.settings import Settings

@@ -26,7 +26,7 @@ def main() -> int:
 
 def build(settings: Settings) -> Service:
     """Return a service around the fake engine, with real worker processes."""
-    from service.benchmark.runner import Benchmarks
+    from service.benchmark.queue import Benchmarks
     from service.lifecycle import Service
     from service.runtime.worker_process import WorkerProcess
     from tests.service.fake_loader import FakeLoader

@@ -14,7 +14,7 @@ from models.palette_image import PaletteImage
 from models.quantizers.classical.catalog import CLASSICAL
 from models.rgb import Pixels
 from service.app import create_app
-from service.benchmark.runner import Benchmarks
+from service.benchmark.queue import Benchmarks
 from service.inference.selection import Selection
 from service.lifecycle import Phase, Service
 from service.runtime.worker_process import WorkerProcess

@@ -16,8 +16,8 @@ from starlette.types import Message
 
 from models.evaluation.compare import Setting
 from models.evaluation.metrics import psnr
-from service.api import benchmark_responses
-from service.benchmark import job, page, runner, worker
+from service.api import benchmark_lines
+from service.benchmark import job, page, queue, worker
 from service.benchmark.job import image_names
 from service.schemas.reports import ResultsReport
 from service.schemas.upload import UploadedFile
@@ -430,7 +430,7 @@ async def test_a_full_queue_refuses_at_once_and_quantize_goes_on(app: FastAPI, c
         tasks.start_soon(benchmark, DRAWING)
         await gate.waiting.wait()
         tasks.start_soon(benchmark, LIGHT)
-        await until(lambda: len(app.state.service.benchmarks._in_flight) == 2)
+        await until(lambda: app.state.service.benchmarks.in_flight == 2)
         refused = await post(client, DRAWING, **SMALL)
         quantized = await client.post("/quantize", content=PHOTO)
         gate.opened.set()
@@ -441,7 +441,7 @@ async def test_a_full_queue_refuses_at_once_and_quantize_goes_on(app: FastAPI, c
     assert quantized.status_code == 200
     assert [response.status_code for response in (*responses, after)] == [200] * 3
     assert gate.images == [DRAWING, LIGHT, DRAWING]  # each one once, though it has four rows
-    assert not app.state.service.benchmarks._in_flight
+    assert not app.state.service.benchmarks.in_flight
 
 
 BENCHMARK = "/benchmark?colors=2,4&methods=octree"
@@ -461,11 +461,11 @@ async def test_a_client_that_leaves_frees_its_place(
                 await gate.waiting.wait()
             async with anyio.create_task_group() as leaving:
                 leaving.start_soon(lambda: exchange(app, BENCHMARK, accept, leave=leave, sent=sent))
-                await until(lambda: len(benchmarks._in_flight) == 1 + (not first))
-                await until(lambda: benchmarks._turn.statistics().tasks_waiting == (not first))
+                await until(lambda: benchmarks.in_flight == 1 + (not first))
+                await until(lambda: benchmarks.waiting == (not first))
                 await gate.waiting.wait()
                 leave.set()
-            in_flight = len(benchmarks._in_flight)
+            in_flight = benchmarks.in_flight
             gate.opened.set()
     after = await post(client, LIGHT, **SMALL)
 
@@ -480,7 +480,7 @@ async def test_a_client_that_does_not_read_holds_up_nobody(app: FastAPI, client:
     leave, sent = anyio.Event(), list[Message]()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(lambda: exchange(app, BENCHMARK, accept, leave=leave, sent=sent, stuck=True))
-        await until(lambda: bool(sent) and not app.state.service.benchmarks._in_flight)
+        await until(lambda: bool(sent) and not app.state.service.benchmarks.in_flight)
         with anyio.fail_after(PATIENCE):
             after = await post(client, LIGHT, **SMALL)
         tasks.cancel_scope.cancel()
@@ -504,7 +504,7 @@ async def test_a_client_that_leaves_while_the_sheet_is_drawn(app: FastAPI, clien
         await drawing.wait()
         leave.set()
 
-    assert not sent and not app.state.service.benchmarks._in_flight
+    assert not sent and not app.state.service.benchmarks.in_flight
 
 
 async def test_a_shutdown_does_not_wait_for_a_sheet(app: FastAPI, client: AsyncClient) -> None:
@@ -550,7 +550,7 @@ async def test_a_drawing_that_is_killed_is_drawn_again(app: FastAPI, client: Asy
 async def test_a_drawing_that_cannot_be_made_is_to_be_tried_later(
     app: FastAPI, client: AsyncClient, accept: str, hang: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner, "_DRAWING_TIME", 0.05 if hang else PATIENCE)
+    monkeypatch.setattr(queue, "_DRAWING_TIME", 0.05 if hang else PATIENCE)
     app.state.service.benchmarks.work = Drawing(2, hang=hang)
     with anyio.fail_after(PATIENCE):
         refused = await post(client, DRAWING, accept=accept, **SMALL)
@@ -584,7 +584,7 @@ async def test_a_page_says_that_its_sheet_has_no_room(client: AsyncClient, monke
 async def test_lines_tell_the_progress_while_nothing_happens(
     app: FastAPI, client: AsyncClient, gate: Gate, first: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(benchmark_responses, "SILENCE", 0.001)
+    monkeypatch.setattr(benchmark_lines, "SILENCE", 0.001)
     leave, sent = anyio.Event(), list[Message]()
     async with anyio.create_task_group() as tasks:
         if not first:

@@ -1,0 +1,77 @@
+"""Events of a benchmark as the models of its JSON responses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from models.evaluation.compare import Summary
+from service.benchmark.events import Event, Failure, Finished, ImageDone, RowDone
+from service.benchmark.job import Job
+from service.http.problems import problem_of
+from service.schemas.reports import (
+    BenchmarkFailedImage,
+    BenchmarkFailedRow,
+    BenchmarkImage,
+    BenchmarkLine,
+    BenchmarkReport,
+    BenchmarkRow,
+    BenchmarkSummary,
+    ErrorReport,
+)
+
+
+def benchmark_report(job: Job, events: Sequence[Event]) -> BenchmarkReport:
+    """Return the report of a finished benchmark."""
+    return BenchmarkReport(
+        model=job.model,
+        classifier=job.conditions.classifier,
+        images=[_image(job, event) for event in events if isinstance(event, ImageDone)],
+        rows=[_row(event) for event in events if isinstance(event, RowDone)],
+        summary=[_summary(means) for event in events if isinstance(event, Finished) for means in event.summary],
+    )
+
+
+def benchmark_line(job: Job, event: Event) -> BenchmarkLine:
+    """Return the line of one event."""
+    match event:
+        case ImageDone():
+            return BenchmarkLine(image=_image(job, event))
+        case RowDone():
+            return BenchmarkLine(row=_row(event))
+        case Finished():
+            return BenchmarkLine(summary=[_summary(means) for means in event.summary])
+
+
+def _image(job: Job, event: ImageDone) -> BenchmarkImage | BenchmarkFailedImage:
+    picture, opened = event.picture, event.outcome
+    if isinstance(opened, Failure):
+        return BenchmarkFailedImage(image=picture.name, error=_error(opened))
+    return BenchmarkImage(
+        image=picture.name,
+        width=opened.width,
+        height=opened.height,
+        bytes=len(picture.data),
+        label=opened.seen.label,
+        probability=opened.seen.probability,
+        truth=None if picture.truth is None else job.classes[picture.truth],
+        right=None if picture.truth is None else opened.seen.index == picture.truth,
+        notes=list(opened.notes),
+    )
+
+
+def _row(event: RowDone) -> BenchmarkRow | BenchmarkFailedRow:
+    setting, outcome = event.setting, event.outcome
+    if isinstance(outcome, Failure):
+        return BenchmarkFailedRow(
+            image=event.picture.name, method=setting.method, colors=setting.colors, error=_error(outcome)
+        )
+    return BenchmarkRow(**{name: getattr(outcome.row, name) for name in BenchmarkRow.model_fields})
+
+
+def _summary(means: Summary) -> BenchmarkSummary:
+    return BenchmarkSummary(**{name: getattr(means, name) for name in BenchmarkSummary.model_fields})
+
+
+def _error(failure: Failure) -> ErrorReport:
+    problem = problem_of(failure.error)
+    return ErrorReport(type=problem.type, title=problem.title, status=problem.status, detail=failure.detail)
