@@ -18,7 +18,7 @@ FORBIDDEN: Mapping[str, tuple[str, ...]] = {
     "training": ("fastapi", "starlette", "uvicorn"),
 }
 
-_GROUND = ("models.errors", "models.rgb", "models.names", "models.prediction", "models.palette_image")
+GROUND = ("models.errors", "models.rgb", "models.names", "models.prediction", "models.palette_image")
 _QUANTIZERS = ("models.quantizers.base", "models.quantizers.classical")
 _SERVICE_GROUND = ("service.errors", "service.runtime", "service.schemas", "service.settings")
 _INFERENCE = ("models", *_SERVICE_GROUND, "service.inference")
@@ -28,20 +28,20 @@ _VERBS = ("models", "training.data", "training.loop", "training.cli")
 # Folders and top modules, and what of the project each may import beside itself. The longest name that fits applies, so
 # "training" means the modules of training/ that lie in no folder below it; "models" and "service" mean all of either.
 MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
-    **dict.fromkeys(_GROUND, _GROUND),
+    **dict.fromkeys(GROUND, GROUND),
     "models.networks": (),
-    "models.zoo": (*_GROUND, "models.networks"),
-    "models.quantizers.base": _GROUND,
-    "models.quantizers.classical": (*_GROUND, "models.quantizers.base"),
-    "models.quantizers.learned": (*_GROUND, "models.quantizers.base", "models.networks", "models.zoo"),
-    "models.recognizer": (*_GROUND, "models.networks", "models.zoo"),
-    "models.codecs": _GROUND,
-    "models.decoding": (*_GROUND, "models.codecs"),
-    "models.evaluation": (*_GROUND, *_QUANTIZERS, "models.codecs", "models.decoding"),
-    "models.report": (*_GROUND, "models.codecs", "models.evaluation"),
+    "models.zoo": (*GROUND, "models.networks"),
+    "models.quantizers.base": GROUND,
+    "models.quantizers.classical": (*GROUND, "models.quantizers.base"),
+    "models.quantizers.learned": (*GROUND, "models.quantizers.base", "models.networks", "models.zoo"),
+    "models.recognizer": (*GROUND, "models.networks", "models.zoo"),
+    "models.codecs": GROUND,
+    "models.decoding": (*GROUND, "models.codecs"),
+    "models.evaluation": (*GROUND, *_QUANTIZERS, "models.codecs", "models.decoding"),
+    "models.report": (*GROUND, "models.codecs", "models.evaluation"),
     "service.errors": ("models.errors",),
     "service.runtime": ("models.errors",),
-    "service.schemas": (*_GROUND, "models.codecs", "models.quantizers.base"),
+    "service.schemas": (*GROUND, "models.codecs", "models.quantizers.base"),
     "service.settings": ("service.runtime",),
     "service.http": ("models.errors", *_SERVICE_GROUND),
     "service.inference": _INFERENCE,

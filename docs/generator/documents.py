@@ -7,6 +7,7 @@ from pathlib import Path
 
 from docs.generator import reference, result_tables, service_tables
 from docs.generator.figures import drawn, figure_file, is_fresh
+from docs.generator.import_table import imports
 from docs.generator.markers import Marker, MarkerError, fill, markers_of
 from docs.generator.quantities import value
 from docs.generator.reports import ROOT, benchmark_table
@@ -27,6 +28,7 @@ BLOCKS: Mapping[str, Callable[..., str]] = {
     "problems": reference.problems,
     "methods": reference.methods,
     "models": reference.models,
+    "imports": imports,
 }
 """What writes a block, by the first word of its marker; `figure` stands beside these."""
 
