@@ -1,14 +1,15 @@
-"""The comparison: an image painted by a quantizer, written to a file, read back, measured and classified, as one row.
+"""Compare images: quantize or encode one, write its file, read the file back, measure it, classify it, make a row.
 
-The service and the evaluation of whole datasets both make their rows here, so an image has the same row in both, but
-for a pixel now and then where a network that paints many images at once rounds otherwise.
-`compare` does all steps for one image; where images come by the thousands, `measure` runs in many processes (nothing
-here imports torch) and a classifier reads their views in batches.
+The service and the evaluation of whole datasets both make their rows here. An image has the same row in both, but for
+single pixels where a network rounds a large batch differently.
+
+`compare` runs every step for one image. Where images come by the thousands, `measure` runs in many processes (nothing
+here imports torch) and a classifier predicts the views in batches.
 """
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, asdict, dataclass
 from statistics import fmean
 from typing import Protocol
 
@@ -24,22 +25,22 @@ from models.quantizers.base import Quantizer
 from models.rgb import Pixels, resize
 
 
-class Judge(Protocol):
-    """The classifier of a comparison; `models.recognizer.Recognizer` is one."""
+class Classifier(Protocol):
+    """A classifier of square images; `models.recognizer.Recognizer` is one."""
 
     @property
     def size(self) -> int:
-        """Side of the square images that it looks at, in pixels."""
+        """Side of the images that it classifies, in pixels."""
 
     def predict_batch(self, images: NDArray[np.uint8]) -> list[Prediction]:
-        """The likeliest class of each image: (B, size, size, 3) uint8 sRGB."""
+        """Return the likeliest class of each image: (B, size, size, 3) uint8 sRGB."""
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
     """An image to compare on.
 
-    pixels: (H, W, 3) uint8 sRGB. before: what the classifier sees in it. truth: index of its true class, if known.
+    pixels: (H, W, 3) uint8 sRGB. before: the prediction for the original. truth: index of its true class, if known.
     """
 
     name: str
@@ -50,26 +51,57 @@ class Sample:
 
 @dataclass(frozen=True)
 class Setting:
-    """What an image went through: a quantizer with at most `colors` colors, a codec at a `quality`, or both.
+    """How an image was treated: a quantizer with at most `colors` colors, a codec, or one after the other.
 
-    model: name of the quantizer's checkpoint, None for one without. quality: that of JPEG and WebP, 1 to 100, or the QP
-    of BPG, 0 to 51.
+    Attributes:
+        method: name of the quantizer, or of the codec where nothing was quantized.
+        model: name of the quantizer's checkpoint.
+        colors: most palette entries, 1 to 256.
+        quality: of JPEG and WebP, 1 to 100.
+        qp: quantization parameter of BPG, 0 to 51.
+        fidelity: of a learned quantizer, 0 to 1.
+
+    Every attribute but `method` is None where it does not apply. Raises ValueError for a value out of its range.
     """
 
     method: str
     model: str | None = None
     colors: int | None = None
+    _: KW_ONLY
     quality: int | None = None
+    qp: int | None = None
+    fidelity: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, (least, most) in _RANGES.items():
+            value = getattr(self, name)
+            if value is not None and not least <= value <= most:
+                raise ValueError(f"{name} must be {least} to {most}, not {value}")
+
+    @property
+    def setting(self) -> "Setting":
+        """The setting alone, without the measurements that a subclass adds."""
+        return Setting(
+            self.method, self.model, self.colors, quality=self.quality, qp=self.qp, fidelity=self.fidelity
+        )
+
+
+_RANGES = {"quality": (1, 100), "qp": (0, 51), "fidelity": (0, 1)}
 
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """A file and what it did to its image.
+    """A file and how it differs from its image.
 
-    file: as a user gets it. pixels: (H, W, 3) uint8 sRGB, read back from the file. view: (s, s, 3) uint8, what the
-    classifier will look at. fixed_size: bytes of the file that do not depend on the picture. mse: mean squared error, 0
-    to 65025. ssim: None for images too small for it. colors_used: different colors. milliseconds: that the quantizer
-    or the encoder took.
+    Attributes:
+        file: bytes that a user gets.
+        pixels: (H, W, 3) uint8 sRGB, read back from the file.
+        view: (s, s, 3) uint8 sRGB, the classifier's input.
+        fixed_size: bytes of the file that do not depend on the picture.
+        mse: mean squared error to the original, 0 to 65025.
+        ssim: structural similarity to the original, -1 to 1; None for images too small for it.
+        colors_used: number of different colors.
+        milliseconds: run time of the quantizer or the encoder.
     """
 
     file: bytes
@@ -83,21 +115,26 @@ class Measured:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
-    """One image in one setting.
+class Row(Setting):
+    """Measurements of one image in one setting.
 
-    bytes: size of the file. bits_per_pixel: of the whole file. payload_bits_per_pixel: without the bytes that do not
-    depend on the picture (signature, headers, frames of chunks), which are a large part of a small file. mse: mean
-    squared error, 0 to 65025. psnr: in dB; None where the image is exact. ssim: None for images too small for it.
-    label, probability: the likeliest class of what was read back. kept: whether it is that of the original. right:
-    whether it is the true class, None where that is not known.
+    Attributes:
+        image: name of the image.
+        bytes: size of the file.
+        bits_per_pixel: bits of the whole file.
+        payload_bits_per_pixel: bits without the bytes that do not depend on the picture: signature, headers, frames of
+            chunks. They are a large part of a small file.
+        mse: mean squared error, 0 to 65025.
+        psnr: peak signal-to-noise ratio in dB; None where the image is exact.
+        ssim: structural similarity, -1 to 1; None for images too small for it.
+        colors_used: number of different colors.
+        milliseconds: run time of the quantizer or the encoder.
+        label, probability: likeliest class of the image that was read back.
+        kept: whether that class is the prediction for the original.
+        right: whether that class is the true one; None where the true class is unknown.
     """
 
     image: str
-    method: str
-    model: str | None
-    colors: int | None
-    quality: int | None
     bytes: int
     bits_per_pixel: float
     payload_bits_per_pixel: float
@@ -111,24 +148,20 @@ class Row:
     kept: bool
     right: bool | None
 
-    @property
-    def setting(self) -> Setting:
-        """What the image went through."""
-        return Setting(self.method, self.model, self.colors, self.quality)
-
 
 @dataclass(frozen=True, kw_only=True)
-class Summary:
+class Summary(Setting):
     """Means over the images of one setting.
 
-    kept, top1: shares of the images, the latter None where no image has a label. psnr: of the mean squared error over
-    all images, in dB; None where all are exact. The rest: means of what a Row holds.
+    Attributes:
+        images: number of images.
+        kept: share of images whose prediction is the same as for the original, 0 to 1.
+        top1: share of images with the true class, 0 to 1; None where no image has a true class.
+        psnr: PSNR in dB of the mean squared error over all images; None where all are exact.
+
+    Every other attribute is the mean of the attribute of the same name of `Row`.
     """
 
-    method: str
-    model: str | None
-    colors: int | None
-    quality: int | None
     images: int
     kept: float
     top1: float | None
@@ -140,60 +173,56 @@ class Summary:
     colors_used: float
     milliseconds: float
 
-    @property
-    def setting(self) -> Setting:
-        """What the images went through."""
-        return Setting(self.method, self.model, self.colors, self.quality)
 
+def compare(sample: Sample, setting: Setting, quantizer: Quantizer, classifier: Classifier) -> tuple[Row, Measured]:
+    """Quantize one image, write it as an indexed PNG, read it back, measure and classify it.
 
-def compare(sample: Sample, setting: Setting, quantizer: Quantizer, judge: Judge) -> tuple[Row, Measured]:
-    """Paint one image, write it as an indexed PNG, read it back, measure and classify it.
-
-    Raises BadOption where the quantizer refuses the number of colors.
+    Raises BadOption where the quantizer rejects the number of colors.
     """
     started = time.perf_counter()
-    painted = quantizer.quantize(sample.pixels, setting.colors or 0)
+    quantized = quantizer.quantize(sample.pixels, setting.colors or 0)
     milliseconds = 1000 * (time.perf_counter() - started)
-    measured = measure_palette(sample.pixels, painted, view=judge.size, milliseconds=milliseconds)
-    (after,) = judge.predict_batch(measured.view[np.newaxis])
+    measured = measure_palette(sample.pixels, quantized, view=classifier.size, milliseconds=milliseconds)
+    (after,) = classifier.predict_batch(measured.view[np.newaxis])
     return make_row(sample, setting, measured, after), measured
 
 
-def measure_palette(pixels: Pixels, painted: PaletteImage, *, view: int, milliseconds: float = 0.0) -> Measured:
-    """Write a palette image of `pixels` as a PNG file and measure that; see `measure`."""
-    file = png.encode(painted)
+def measure_palette(pixels: Pixels, quantized: PaletteImage, *, view: int, milliseconds: float = 0.0) -> Measured:
+    """Write the palette image of `pixels` as a PNG file and measure the file; see `measure`."""
+    file = png.encode(quantized)
     return measure(pixels, file, png.fixed_bytes(file), view=view, milliseconds=milliseconds)
 
 
 def measure(pixels: Pixels, file: bytes, fixed_size: int, *, view: int, milliseconds: float = 0.0) -> Measured:
-    """Read `file` back and compare it with the `pixels` that it was made from, (H, W, 3) uint8 sRGB.
+    """Read `file` back and compare it with its original.
 
-    fixed_size: bytes of the file that do not depend on the picture. view: side of what the classifier looks at.
-    milliseconds: that it took, where they were taken.
+    Args:
+        pixels: the original, (H, W, 3) uint8 sRGB.
+        file: an encoded image of the same size.
+        fixed_size: bytes of the file that do not depend on the picture.
+        view: side of the classifier's input, in pixels.
+        milliseconds: run time of the quantizer or the encoder, if it was measured.
     """
-    seen = decode(file, max_pixels=pixels.shape[0] * pixels.shape[1]).pixels
+    decoded = decode(file, max_pixels=pixels.shape[0] * pixels.shape[1]).pixels
     return Measured(
         file=file,
-        pixels=seen,
-        view=resize(seen, view),
+        pixels=decoded,
+        view=resize(decoded, view),
         fixed_size=fixed_size,
-        mse=metrics.mean_squared_error(pixels, seen),
-        ssim=metrics.ssim(pixels, seen),
-        colors_used=metrics.count_colors(seen),
+        mse=metrics.mean_squared_error(pixels, decoded),
+        ssim=metrics.ssim(pixels, decoded),
+        colors_used=metrics.count_colors(decoded),
         milliseconds=milliseconds,
     )
 
 
 def make_row(sample: Sample, setting: Setting, measured: Measured, after: Prediction) -> Row:
-    """Put together what was measured and what the classifier sees now."""
+    """Combine the measurements of a file with `after`, the prediction for it."""
     height, width = sample.pixels.shape[:2]
     size = len(measured.file)
     return Row(
+        **asdict(setting),
         image=sample.name,
-        method=setting.method,
-        model=setting.model,
-        colors=setting.colors,
-        quality=setting.quality,
         bytes=size,
         bits_per_pixel=metrics.bits_per_pixel(size, height, width),
         payload_bits_per_pixel=metrics.bits_per_pixel(size - measured.fixed_size, height, width),
@@ -210,7 +239,7 @@ def make_row(sample: Sample, setting: Setting, measured: Measured, after: Predic
 
 
 def summarize(rows: Iterable[Row]) -> list[Summary]:
-    """Means over the images of each setting, settings in the order of their first rows."""
+    """Return the means over the images of each setting, settings in the order of their first rows."""
     groups: dict[Setting, list[Row]] = {}
     for row in rows:
         groups.setdefault(row.setting, []).append(row)
@@ -219,10 +248,7 @@ def summarize(rows: Iterable[Row]) -> list[Summary]:
 
 def _summary(setting: Setting, rows: Sequence[Row]) -> Summary:
     return Summary(
-        method=setting.method,
-        model=setting.model,
-        colors=setting.colors,
-        quality=setting.quality,
+        **asdict(setting),
         images=len(rows),
         kept=fmean(row.kept for row in rows),
         top1=_mean_of_known([row.right for row in rows]),

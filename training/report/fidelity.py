@@ -1,44 +1,18 @@
-"""The figure and the tables of `training.evaluate.fidelity`: top-1 against likeness, a line for each K."""
+"""The tables and the figure of `training.evaluate.fidelity`: top-1 against PSNR, a line for each K."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from matplotlib.figure import Figure
 
 from models.evaluation.compare import Summary
+from models.evaluation.reports import FidelityReport
 from models.report.plots import Level, Series, line_plot
 from training.report.markdown import table
 
 
-def figures(rows: Sequence[Summary], subject: str, original: float) -> Mapping[str, Figure]:
-    """Every figure, by the ending of its file's name.
-
-    rows: whose `quality` is the fidelity in percent. original: top-1 on the originals, 0 to 1.
-    """
-    series = [
-        Series(
-            f"{colors} colors",
-            tuple(row.psnr or 0.0 for row in line),
-            tuple(100 * (row.top1 or 0.0) for row in line),
-            tuple(f"{(row.quality or 0) / 100:g}" for row in line),
-        )
-        for colors, line in _by_colors(rows).items()
-    ]
-    figure = line_plot(
-        series,
-        title="Top-1 over likeness to the original",
-        subtitle=f"{subject}; numbers: fidelity",
-        x_label="PSNR in dB",
-        y_label="top-1 in %",
-        percent=True,
-        level=Level(f"originals: {100 * original:.1f} %", 100 * original),
-    )
-    return {"likeness": figure}
-
-
-def tables(report: Mapping[str, Any]) -> dict[str, str]:
-    """Every table, by its title: a line for each fidelity, a column for each K."""
-    rows = [Summary(**row) for row in report["rows"]]
+def tables(report: FidelityReport) -> dict[str, str]:
+    """Return every table by its title: a line for each fidelity, a column for each K."""
+    rows = report.rows
     return {
         "Top-1 in % by fidelity": _table(rows, lambda row: f"{100 * (row.top1 or 0.0):.1f}"),
         "PSNR in dB by fidelity": _table(rows, lambda row: f"{row.psnr or 0.0:.1f}"),
@@ -47,17 +21,40 @@ def tables(report: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
+def figures(report: FidelityReport) -> Mapping[str, Figure]:
+    """Return the figure by the ending of its file name."""
+    series = [
+        Series(
+            f"{colors} colors",
+            tuple(row.psnr or 0.0 for row in line),
+            tuple(100 * (row.top1 or 0.0) for row in line),
+            tuple(f"{row.fidelity or 0:g}" for row in line),
+        )
+        for colors, line in _by_colors(report.rows).items()
+    ]
+    figure = line_plot(
+        series,
+        title="Top-1 over PSNR to the original",
+        subtitle=f"{report.subject}; numbers: fidelity",
+        x_label="PSNR in dB",
+        y_label="top-1 in %",
+        percent=True,
+        level=Level(f"originals: {100 * report.top1_original:.1f} %", 100 * report.top1_original),
+    )
+    return {"likeness": figure}
+
+
 def _table(rows: Sequence[Summary], cell: Callable[[Summary], str]) -> str:
     lines = _by_colors(rows)
-    percents = [row.quality or 0 for row in next(iter(lines.values()))]
+    fidelities = [row.fidelity or 0.0 for row in next(iter(lines.values()))]
     cells = zip(*([cell(row) for row in line] for line in lines.values()), strict=True)
-    body = [[f"{percent / 100:g}", *line] for percent, line in zip(percents, cells, strict=True)]
+    body = [[f"{fidelity:g}", *line] for fidelity, line in zip(fidelities, cells, strict=True)]
     return table(["fidelity", *(f"K = {colors}" for colors in lines)], body)
 
 
 def _by_colors(rows: Sequence[Summary]) -> dict[int, list[Summary]]:
-    """The rows of each K, from the lowest fidelity to the highest."""
+    """Group rows by K, each group by rising fidelity."""
     lines: dict[int, list[Summary]] = {}
-    for row in sorted(rows, key=lambda row: (row.colors or 0, row.quality or 0)):
+    for row in sorted(rows, key=lambda row: (row.colors or 0, row.fidelity or 0.0)):
         lines.setdefault(row.colors or 0, []).append(row)
     return lines

@@ -1,33 +1,66 @@
-"""Reports of evaluations that stand beside each other: the rows of several files on one test set, as one."""
+"""Read reports from their JSON files: one, all of a folder, or several of one test set as one."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from training.data.datasets import DatasetError
+from models.evaluation.compare import Setting, Summary
+from models.evaluation.reports import TYPED, BadReport, Report, SummaryReport, kind_of, parse
 
 _COMMON = ("dataset", "split", "images", "classifier", "top1_original")
-_SETTING = ("method", "model", "colors", "quality")
 
 
-def read_together(first: Path, others: Sequence[Path] = ()) -> Mapping[str, Any]:
-    """The report in a JSON file, with the rows of other ones of `training.evaluate` beside its own.
+def read(file: Path) -> Report:
+    """Return the report in a JSON file. Raises BadReport where the file holds no report."""
+    try:
+        return parse(_load(file))
+    except BadReport as error:
+        raise BadReport(f"{file}: {error}") from None
 
-    A setting that is in several is taken once, from the first of them. Methods with a network come first.
 
-    Raises DatasetError where one is of other images or another classifier; OSError, ValueError, KeyError or TypeError
-    where one is no report.
+def read_folder(folder: Path) -> Iterator[Report]:
+    """Yield the reports of a folder but for those of benchmarks, in the order of their file names."""
+    for file in sorted(folder.glob("*.json")):
+        if kind_of(_load(file)) in TYPED:
+            yield read(file)
+
+
+def read_together(first: Path, others: Sequence[Path] = ()) -> Report:
+    """Return the report in a JSON file, with the rows of other files added to its rows.
+
+    Of several rows with the same setting the first stays. Methods with a network come first.
+
+    Raises BadReport where a file holds no report, a report of other images or of another classifier, or where its rows
+    are no means over a test set.
     """
-    content: Mapping[str, Any] = json.loads(first.read_bytes())
+    report = read(first)
     if not others:
-        return content  # of any evaluation; the rows of some tell no such setting
-    rows: dict[tuple[Any, ...], Mapping[str, Any]] = {}
-    for file in (first, *others):
-        report = json.loads(file.read_bytes())
-        for name in _COMMON:
-            if report[name] != content[name]:
-                raise DatasetError(f"{name} of {file} is {report[name]!r}, not {content[name]!r}")
-        for row in report["rows"]:
-            rows.setdefault(tuple(row[name] for name in _SETTING), row)
-    return {**content, "rows": sorted(rows.values(), key=lambda row: row["model"] is None)}
+        return report
+    together = _of_summaries(report, first)
+    rows: dict[Setting, Summary] = {row.setting: row for row in together.rows}
+    for file in others:
+        other = _of_summaries(read(file), file)
+        _check_same_test(together, other, file)
+        for row in other.rows:
+            rows.setdefault(row.setting, row)
+    return replace(together, rows=tuple(sorted(rows.values(), key=lambda row: row.model is None)))
+
+
+def _load(file: Path) -> object:
+    try:
+        return json.loads(file.read_bytes())
+    except (OSError, ValueError) as error:
+        raise BadReport(f"{file} cannot be read ({error})") from None
+
+
+def _of_summaries(report: Report, file: Path) -> SummaryReport:
+    if not isinstance(report, SummaryReport):
+        raise BadReport(f"{file}: the rows of a report of kind {report.kind.value!r} cannot stand beside others")
+    return report
+
+
+def _check_same_test(report: SummaryReport, other: SummaryReport, file: Path) -> None:
+    for name in _COMMON:
+        if getattr(other, name) != getattr(report, name):
+            raise BadReport(f"{name} of {file} is {getattr(other, name)!r}, not {getattr(report, name)!r}")

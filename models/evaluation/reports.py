@@ -1,0 +1,275 @@
+"""JSON reports of measurements: their kinds, and a frozen dataclass for each kind that tables and figures are made of.
+
+Every report begins with its `kind` and the version of its schema; see `head`. `parse` turns the JSON object of a report
+into the dataclass of its kind, `to_json` does the reverse.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from models.errors import ColorCNNError
+from models.evaluation.compare import Setting, Summary
+
+SCHEMA_VERSION = 1
+
+
+class BadReport(ColorCNNError):
+    """A JSON object is no report, or a report of a kind that cannot be used here."""
+
+
+class Kind(StrEnum):
+    """What a report measured."""
+
+    # Written by training.evaluate and the scripts beside it.
+    EVALUATION = "evaluation"
+    BPG = "bpg"
+    PALETTE_MODES = "bpg-palette-modes"
+    FIDELITY = "fidelity"
+    FINETUNING = "finetuning"
+    FINETUNING_BPG = "finetuning-bpg"
+    # Collected by hand.
+    PUBLISHED = "published"
+    # Written by tests.benchmarks and tests.fuzz. A report of SERVING contains one report of each kind of its parts.
+    SERVING = "serving"
+    NETWORK = "network"
+    UPLOAD = "upload"
+    BATCHING = "batching"
+    PNG = "png"
+    PHOTO = "photo"
+    ISOLATION = "isolation"
+    SOAK = "soak"
+    FUZZ = "fuzz"
+    CONTAINER = "container"
+    REFINEMENT = "refinement"
+    BPG_SPEED = "bpg-speed"
+
+
+def head(kind: Kind) -> dict[str, Any]:
+    """Return the first entries of a report of that kind."""
+    return {"kind": kind.value, "schema_version": SCHEMA_VERSION}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaletteModeRow:
+    """One BPG coding of images in one number of colors.
+
+    source: name of the dataset or the photo. coding: name of the coding. bytes: mean size of a file. exact: share of
+    the images whose index map a decoder restores at some QP, 0 to 1.
+    """
+
+    source: str
+    method: str
+    colors: int
+    coding: str
+    images: int
+    bytes: float
+    exact: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuningRow(Setting):
+    """Top-1 in one setting before and after a classifier is fine-tuned on images of that setting.
+
+    Attributes:
+        name, sha256: the fine-tuned classifier and the hash of its checkpoint, as training.publish writes it.
+        images: images of the test set.
+        bits_per_pixel: mean over their files.
+        top1_before, top1_after: on the test set, of the published and of the fine-tuned classifier, 0 to 1.
+        held_out_before, held_out_after: the same on the held-out part of the training set.
+        quantization_minutes: run time of quantizing all images, or of encoding images that were quantized before.
+        minutes: run time of fine-tuning.
+    """
+
+    name: str
+    sha256: str
+    images: int
+    bits_per_pixel: float
+    top1_before: float
+    top1_after: float
+    held_out_before: float
+    held_out_after: float
+    quantization_minutes: float
+    minutes: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedRow:
+    """Top-1 that others published for a frozen classifier.
+
+    title: name of the network. epochs: of its training, if known. top1: 0 to 1, by number of colors.
+    """
+
+    dataset: str
+    title: str
+    classifier: str
+    epochs: int | None
+    top1: Mapping[int, float]
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """Base of the reports of every kind."""
+
+    kind: ClassVar[Kind]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedReport(Report):
+    """Results of others. about: one sentence on the protocol."""
+
+    kind: ClassVar[Kind] = Kind.PUBLISHED
+    about: str
+    rows: tuple[PublishedRow, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasuredReport(Report):
+    """Results of a script on a dataset.
+
+    command: the shell command. commit: last commit of the code that measured. split: part of the dataset. quantizer:
+    checkpoint of the learned quantizer, if one was measured.
+    """
+
+    command: str
+    commit: str
+    hardware: str
+    torch: str
+    dataset: str
+    split: str
+    quantizer: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaletteModesReport(MeasuredReport):
+    """Sizes of BPG files that preserve the index map, by training.evaluate.palette_modes."""
+
+    kind: ClassVar[Kind] = Kind.PALETTE_MODES
+    rows: tuple[PaletteModeRow, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifiedReport(MeasuredReport):
+    """Results that a classifier took part in.
+
+    images: images of the split. classifier: its checkpoint. sha256: hashes of all checkpoints, by name. top1_original:
+    share of the originals that the classifier recognizes, 0 to 1.
+    """
+
+    images: int
+    classifier: str
+    sha256: Mapping[str, str]
+    top1_original: float
+
+    @property
+    def subject(self) -> str:
+        """Name of the dataset, the images and the classifier, for the subtitle of a figure."""
+        return f"{self.dataset}, {self.images:,} images of {self.split}, {self.classifier}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SummaryReport(ClassifiedReport):
+    """Results whose rows are means over all images of a setting. seeds: of the trainings, by checkpoint."""
+
+    seeds: Mapping[str, int]
+    rows: tuple[Summary, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationReport(SummaryReport):
+    """Quantizers and codecs over a whole test set, by training.evaluate."""
+
+    kind: ClassVar[Kind] = Kind.EVALUATION
+
+
+@dataclass(frozen=True, kw_only=True)
+class BpgReport(SummaryReport):
+    """BPG of palettes and of originals at every QP, by training.evaluate.bpg. codec: such as "BPG 4:2:0"."""
+
+    kind: ClassVar[Kind] = Kind.BPG
+    codec: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class FidelityReport(SummaryReport):
+    """A learned quantizer at several fidelities, by training.evaluate.fidelity."""
+
+    kind: ClassVar[Kind] = Kind.FIDELITY
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuningReport(ClassifiedReport):
+    """A classifier before and after fine-tuning on indexed PNGs, by training.evaluate.finetuning.
+
+    trained_on: number of training images. tuning: options of the fine-tuning, by name. chroma: subsampling of BPG.
+    """
+
+    kind: ClassVar[Kind] = Kind.FINETUNING
+    trained_on: int
+    tuning: Mapping[str, float]
+    chroma: str
+    rows: tuple[FinetuningRow, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuningBpgReport(FinetuningReport):
+    """The same on BPG files; each setting has a row of the originals of about equal size beside it."""
+
+    kind: ClassVar[Kind] = Kind.FINETUNING_BPG
+
+
+TYPED: Mapping[Kind, type[Report]] = {
+    each.kind: each
+    for each in (
+        EvaluationReport,
+        BpgReport,
+        PaletteModesReport,
+        FidelityReport,
+        FinetuningReport,
+        FinetuningBpgReport,
+        PublishedReport,
+    )
+}
+"""The dataclass of each kind that has one; the reports of benchmarks have none."""
+
+
+def kind_of(content: object) -> Kind:
+    """Return the kind of a report.
+
+    content: what the JSON file of the report holds. Raises BadReport where it names no known kind, or another version
+    of the schema.
+    """
+    if not isinstance(content, Mapping) or "kind" not in content:
+        raise BadReport('this is no report: it has no "kind"; measure again with the present version')
+    if content["kind"] not in list(Kind):
+        raise BadReport(f"a report of kind {content['kind']!r} is unknown; known kinds are {', '.join(Kind)}")
+    if (version := content.get("schema_version")) != SCHEMA_VERSION:
+        raise BadReport(f"this report has schema version {version!r}, not {SCHEMA_VERSION}; measure again")
+    return Kind(content["kind"])
+
+
+def parse(content: object) -> Report:
+    """Return the report that a JSON object holds.
+
+    Raises BadReport where the object is no report, lacks a value, or is of a benchmark, which has no dataclass.
+    """
+    kind = kind_of(content)
+    if kind not in TYPED:
+        raise BadReport(f"a report of kind {kind.value!r} is of a benchmark: print it with its own command")
+    try:
+        return TypeAdapter(TYPED[kind]).validate_python(content)
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()[:_MOST_ERRORS])
+        raise BadReport(f"this report of kind {kind.value!r} is damaged ({wrong})") from None
+
+
+_MOST_ERRORS = 3  # that one message lists
+
+
+def to_json(report: Report) -> dict[str, Any]:
+    """Return the JSON object of a report."""
+    return head(report.kind) | asdict(report)
