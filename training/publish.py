@@ -14,6 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from models.evaluation import reports
+from models.evaluation.reports import BadReport, EvaluationReport, FinetuningReport, to_json
 from models.names import VARIANTS, ModelKind
 from models.networks.colorcnn import ColorCNNConfig
 from models.quantizers.base import MAX_COLORS, MIN_COLORS
@@ -25,12 +27,13 @@ from training.cli.arguments import add_models_flag, command
 from training.loop.finished_run import FinishedRun, as_checkpoint
 
 CHECKPOINTS = "checkpoints"
+Results = EvaluationReport | FinetuningReport
 
 
 def main(argv: Sequence[str] | None = None) -> ModelEntry:
     """Parse flags and publish; returns the manifest's entry."""
     args = _parser().parse_args(argv)
-    results = json.loads(args.results.read_text()) if args.results else {}
+    results = read_results(args.results) if args.results else None
     finished = FinishedRun.read(args.run)
     served = {
         name: getattr(args, name)
@@ -48,9 +51,7 @@ def main(argv: Sequence[str] | None = None) -> ModelEntry:
     return publish(finished, args.name, folder, results, limits=args.limits)
 
 
-def publish(
-    finished: FinishedRun, name: str, folder: Path, results: Mapping[str, Any], *, limits: str = ""
-) -> ModelEntry:
+def publish(finished: FinishedRun, name: str, folder: Path, results: Results | None, *, limits: str = "") -> ModelEntry:
     """Write checkpoint, card and manifest entry into `folder`, replacing a model of the same name.
 
     The first model of a kind becomes its default. Nothing is written where the manifest would refuse the entry, for
@@ -63,12 +64,10 @@ def publish(
     registry.with_model(entry)
     (folder / CHECKPOINTS).mkdir(parents=True, exist_ok=True)
     entry = replace(entry, sha256=checkpoint.save(folder / entry.file, stored, half=True))
-    if results.get("codec"):
-        raise SystemExit("--results: this is a study of BPG; give what training.evaluate wrote")
     if results and _measured_weights(name, results) != entry.sha256:
         raise SystemExit(f"--results: measured with other weights than those of {name}; evaluate it again")
-    if entry.results:
-        (folder / entry.results).write_text(json.dumps(results) + "\n")
+    if results and entry.results:
+        (folder / entry.results).write_text(json.dumps(to_json(results)) + "\n")
     (folder / entry.card).write_text(_card(entry, stored.provenance, finished, limits))
     registry.with_model(entry).write()
     return entry
@@ -89,7 +88,7 @@ def _served(config: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, 
         raise SystemExit(f"{flags}: {error}") from None
 
 
-def _entry(finished: FinishedRun, stored: Checkpoint, name: str, results: Mapping[str, Any]) -> ModelEntry:
+def _entry(finished: FinishedRun, stored: Checkpoint, name: str, results: Results | None) -> ModelEntry:
     """The manifest's entry, still without the hash of the file."""
     classifies = stored.kind is ModelKind.CLASSIFIER
     architecture, size, colors = _shape(finished)
@@ -104,7 +103,7 @@ def _entry(finished: FinishedRun, stored: Checkpoint, name: str, results: Mappin
         size=size,
         colors=colors,
         classifier=None if classifies else finished.config["training"]["classifier"],
-        accuracy=dict(finished.scores) | _measured(name, results),
+        accuracy=dict(finished.scores) | (_measured(name, results) if results else {}),
         command=stored.provenance.command,
         card=f"{CHECKPOINTS}/{name}.md",
         results=f"{CHECKPOINTS}/{name}.json" if results and not classifies else None,
@@ -124,22 +123,38 @@ def _shape(finished: FinishedRun) -> tuple[str, int, tuple[int, int] | None]:
             return "ColorCNN as published", finished.config["training"]["size"], (network["colors"], network["colors"])
 
 
-def _measured_weights(name: str, results: Mapping[str, Any]) -> str | None:
-    """SHA-256 of the checkpoint that was measured under that name; None where none was."""
-    tuned = {row["name"]: row["sha256"] for row in results["rows"]} if "tuning" in results else {}
-    return {**results["sha256"], **tuned}.get(name)
+def read_results(file: Path) -> Results:
+    """Return the report of an evaluation or of fine-tuning. Raises SystemExit for a file that holds neither."""
+    try:
+        report = reports.read(file)
+    except BadReport as error:
+        raise SystemExit(f"--results: {error}") from None
+    if not isinstance(report, EvaluationReport | FinetuningReport):
+        raise SystemExit(
+            f"--results: {file} is a report of kind {report.kind.value!r}; give a report of training.evaluate"
+        )
+    return report
 
 
-def _measured(name: str, results: Mapping[str, Any]) -> dict[str, float]:
-    """What `training.evaluate` measured of this model on the test set, or `training.evaluate.finetuning`, in which the
-    images are those that the classifier was fine-tuned for."""
-    if "tuning" in results:
-        after = [row["top1_after"] for row in results["rows"] if row["name"] == name]
-        return {"test_top1": after[0]} if after else {}
-    if results.get("classifier") == name:
-        return {"test_top1": results["top1_original"]}
-    rows = [row for row in results.get("rows", []) if row["model"] == name and row["method"] not in VARIANTS]
-    return {f"test_top1_{row['colors']}": row["top1"] for row in rows}
+def _measured_weights(name: str, results: Results) -> str | None:
+    """Return the SHA-256 of the checkpoint that was measured under that name; None where there was none."""
+    if isinstance(results, FinetuningReport):
+        return {**results.sha256, **{row.name: row.sha256 for row in results.rows}}.get(name)
+    return results.sha256.get(name)
+
+
+def _measured(name: str, results: Results) -> dict[str, float]:
+    """Return top-1 on the test set by measure, of this model.
+
+    In a report of fine-tuning the images of the test set are in the setting that the classifier was fine-tuned for.
+    """
+    if isinstance(results, FinetuningReport):
+        after = {row.name: row.top1_after for row in results.rows}
+        return {"test_top1": after[name]} if name in after else {}
+    if results.classifier == name:
+        return {"test_top1": results.top1_original}
+    rows = [row for row in results.rows if row.model == name and row.method not in VARIANTS]
+    return {f"test_top1_{row.colors}": row.top1 for row in rows if row.top1 is not None}
 
 
 def _card(entry: ModelEntry, provenance: Provenance, finished: FinishedRun, limits: str) -> str:

@@ -84,7 +84,7 @@ class Source:
 class Painting:
     """What is done to images.
 
-    setting: a quantizer and a number of colors; BPG, and `quality` is the QP; or TRUECOLOR, nothing at all. sha256: of
+    setting: a quantizer and a number of colors; BPG, at `qp`; or TRUECOLOR, nothing at all. sha256: of
     the quantizer's checkpoint, None for one without. chroma: of BPG.
     """
 
@@ -93,7 +93,7 @@ class Painting:
     chroma: Chroma = "420"
 
     def __post_init__(self) -> None:
-        if self.setting.method == BPG and self.setting.quality is None:
+        if self.setting.method == BPG and self.setting.qp is None:
             raise DatasetError("--qp is missing: neither painted nor coded these would be the originals")
         if self.setting.method not in (BPG, TRUECOLOR) and self.setting.colors is None:
             raise DatasetError(f"--colors is missing: how many shall {self.setting.method} paint with?")
@@ -105,7 +105,7 @@ def main(argv: Sequence[str] | None = None) -> Path:
     registry, folder = Registry.open(args.models), require_data(args)
     method = args.method or (LearnedQuantizer.name if args.quantizer else BPG)
     sha256 = registry.entry(args.quantizer).sha256 if args.quantizer else None
-    painting = Painting(Setting(method, args.quantizer, args.colors, args.qp), sha256, args.chroma)
+    painting = Painting(Setting(method, args.quantizer, args.colors, qp=args.qp), sha256, args.chroma)
     learned = load_quantizer(registry, args.quantizer, choose_device(args.device)) if args.quantizer else None
     is_painted = (folder / HEADER_FILE).exists()
     size = learned.size if learned else args.size
@@ -176,13 +176,13 @@ def _make(painting: Painting, images: Images) -> list[bytes]:
     if setting.method == TRUECOLOR:
         return [truecolor.encode(image) for image in images]
     if setting.method == BPG:
-        return [bpg.encode(image, qp=setting.quality or 0, chroma=painting.chroma) for image in images]
+        return [bpg.encode(image, qp=setting.qp or 0, chroma=painting.chroma) for image in images]
     quantizer: Quantizer = CLASSICAL[setting.method]
     return _encode(painting, (quantizer.quantize(image, setting.colors or 0) for image in images))
 
 
 def _encode(painting: Painting, painted: Iterable[PaletteImage]) -> list[bytes]:
-    if (qp := painting.setting.quality) is None:
+    if (qp := painting.setting.qp) is None:
         return [png.encode(image) for image in painted]
     return [bpg.encode(image.render(), qp=qp, chroma=painting.chroma) for image in painted]
 

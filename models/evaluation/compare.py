@@ -25,7 +25,7 @@ from models.quantizers.base import Quantizer
 from models.rgb import Pixels, resize
 
 
-class Classifier(Protocol):
+class BatchClassifier(Protocol):
     """A classifier of square images; `models.recognizer.Recognizer` is one."""
 
     @property
@@ -81,9 +81,7 @@ class Setting:
     @property
     def setting(self) -> "Setting":
         """The setting alone, without the measurements that a subclass adds."""
-        return Setting(
-            self.method, self.model, self.colors, quality=self.quality, qp=self.qp, fidelity=self.fidelity
-        )
+        return Setting(self.method, self.model, self.colors, quality=self.quality, qp=self.qp, fidelity=self.fidelity)
 
 
 _RANGES = {"quality": (1, 100), "qp": (0, 51), "fidelity": (0, 1)}
@@ -174,7 +172,9 @@ class Summary(Setting):
     milliseconds: float
 
 
-def compare(sample: Sample, setting: Setting, quantizer: Quantizer, classifier: Classifier) -> tuple[Row, Measured]:
+def compare(
+    sample: Sample, setting: Setting, quantizer: Quantizer, classifier: BatchClassifier
+) -> tuple[Row, Measured]:
     """Quantize one image, write it as an indexed PNG, read it back, measure and classify it.
 
     Raises BadOption where the quantizer rejects the number of colors.

@@ -1,12 +1,14 @@
 """JSON reports of measurements: their kinds, and a frozen dataclass for each kind that tables and figures are made of.
 
-Every report begins with its `kind` and the version of its schema; see `head`. `parse` turns the JSON object of a report
-into the dataclass of its kind, `to_json` does the reverse.
+Every report begins with its `kind` and the version of its schema; see `head`. `read` and `parse` return the dataclass
+of a report, `to_json` returns its JSON object.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -250,6 +252,22 @@ def kind_of(content: object) -> Kind:
     if (version := content.get("schema_version")) != SCHEMA_VERSION:
         raise BadReport(f"this report has schema version {version!r}, not {SCHEMA_VERSION}; measure again")
     return Kind(content["kind"])
+
+
+def read(file: Path) -> Report:
+    """Return the report in a JSON file. Raises BadReport where the file holds no report."""
+    try:
+        return parse(load(file))
+    except BadReport as error:
+        raise BadReport(f"{file}: {error}") from None
+
+
+def load(file: Path) -> object:
+    """Return the content of a JSON file. Raises BadReport where it cannot be read."""
+    try:
+        return json.loads(file.read_bytes())
+    except (OSError, ValueError) as error:
+        raise BadReport(f"{file} cannot be read ({error})") from None
 
 
 def parse(content: object) -> Report:

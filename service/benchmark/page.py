@@ -77,7 +77,7 @@ def benchmark_page(report: BenchmarkReport, sheet: bytes) -> str:
     images = [image for image in report.images if isinstance(image, BenchmarkImage)]
     known = [image.right for image in images if image.right is not None]
     subject = f"{len(images)} image{'s' * (len(images) != 1)}, classified by {report.classifier}"
-    rows = [Summary(**means.model_dump(), quality=None) for means in report.summary]
+    rows = [Summary(**means.model_dump()) for means in report.summary]
     figures = [comparison_plots.kept_over_colors(rows, subject), comparison_plots.bytes_over_psnr(rows, subject)]
     if known:
         original = sum(known) / len(known)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import anyio
 from pydantic import ValidationError
 
@@ -25,7 +28,7 @@ class StoredResults:
         """Validate the results of the loaded engine. Raises CorruptCheckpoint for results with another shape."""
         results = self._engine.results()
         try:
-            self.report = ResultsReport.model_validate({"results": results})
+            self.report = ResultsReport.model_validate({"results": [_public(report) for report in results]})
         except ValidationError as error:
             wrong = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()[:_MOST_ERRORS]]
             names = ", ".join(str(report.get("quantizer") or report.get("dataset")) for report in results)
@@ -42,3 +45,19 @@ class StoredResults:
         from service.benchmark import page  # here, because the service starts faster without plots
 
         return page.results_page(self.report)
+
+
+_OF_FILES = ("kind", "schema_version")  # keys of a stored report that the API does not have
+_OF_OTHER_KINDS = ("qp", "fidelity")  # keys of its rows that are null here
+
+
+def _public(report: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the stored report with the keys that GET /benchmark has."""
+    public = {name: value for name, value in report.items() if name not in _OF_FILES}
+    if isinstance(rows := public.get("rows"), list):
+        public["rows"] = [_without_nulls(row) if isinstance(row, dict) else row for row in rows]
+    return public
+
+
+def _without_nulls(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {name: value for name, value in row.items() if value is not None or name not in _OF_OTHER_KINDS}

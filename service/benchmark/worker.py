@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from models.decoding.decode import decode
 from models.errors import ColorCNNError
-from models.evaluation.compare import Judge, Row, Sample, Setting, compare
+from models.evaluation.compare import BatchClassifier, Row, Sample, Setting, compare
 from models.prediction import Prediction
 from models.quantizers.base import Quantizer
 from models.report import contact_sheet, heatmap
@@ -27,7 +27,7 @@ class ImageGone(ColorCNNError):
     """No image is open under the token: another process has opened it."""
 
 
-class Classifier(Judge, Protocol):
+class Classifier(BatchClassifier, Protocol):
     """Classifier of images of any size; `models.recognizer.Recognizer` is one."""
 
     def predict(self, pixels: Pixels, top_k: int = 1) -> tuple[Prediction, ...]:

@@ -110,6 +110,6 @@ def test_results_are_published_beside_the_weights_that_they_were_measured_with(
     other.write_text(json.dumps(workshop.report | {"sha256": {"painter": "0" * 64}}))
     with pytest.raises(SystemExit, match="other weights"):
         publish.main([*flags, "--results", str(other)])
-    other.write_text(json.dumps(workshop.report | {"codec": "BPG 4:2:0"}))
-    with pytest.raises(SystemExit, match="study of BPG"):
+    other.write_text(json.dumps(workshop.report | {"kind": "bpg", "codec": "BPG 4:2:0"}))
+    with pytest.raises(SystemExit, match="is a report of kind 'bpg'; give a report of training.evaluate"):
         publish.main([*flags, "--results", str(other)])

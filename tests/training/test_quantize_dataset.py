@@ -130,7 +130,7 @@ def test_what_is_whole_is_not_read_again(two_colors: Path, workshop: Workshop, t
     coded = call(workshop, tmp_path / "k2-qp40", "--qp", "40", data=two_colors)
     header = json.loads((two_colors / quantize_dataset.HEADER_FILE).read_text())
     read: list[str] = []
-    painting = quantize_dataset.Painting(Setting(quantize_dataset.BPG, quality=40))
+    painting = quantize_dataset.Painting(Setting(quantize_dataset.BPG, qp=40))
     (coded / "test-00000.parquet").unlink()
 
     def recorded(split: str) -> LabelledImages:

@@ -1,12 +1,12 @@
-"""Every quantizer over a whole test set, as a user gets it: painted, written as an indexed PNG, read back, classified.
+"""Every quantizer over a whole test set, measured on the files that a user gets.
 
     python -m training.evaluate --data DATA/cifar10 --classifier cifar10-resnet9 --quantizer cifar10-resnet9-colorcnn \\
         --out docs/results/data/cifar10.json
 
-Beside the palettes of each method at each K the same images go through JPEG and WebP at falling quality and through
-truecolor PNG. Nothing is selected here: everything that is asked for gets its row, a mean over all images. What is
-done is kept in a partial file beside --out, so a run that was killed goes on where it was. Milliseconds are taken at
-the end, one image after the other on one thread of this process, when the others are done.
+Each image is quantized, written as an indexed PNG, read back and classified. The same images go through JPEG and WebP
+at falling quality and through truecolor PNG. Nothing is selected here: every requested setting gets its row, a mean
+over all images. Finished rows are kept in a partial file beside --out, so a run that was killed continues. Milliseconds
+are measured last, one image after the other on one thread of this process, while the pool is idle.
 """
 
 import argparse
@@ -20,6 +20,7 @@ import torch
 
 from models.codecs import jpeg, truecolor, webp
 from models.evaluation.compare import Measured, Setting, Summary, measure, measure_palette
+from models.evaluation.reports import Kind
 from models.names import LEARNED_METHODS, ONE_PASS, TRUECOLOR
 from models.palette_image import PaletteImage
 from models.quantizers.base import Quantizer
@@ -38,15 +39,15 @@ from training.loop.distributed import choose_device
 COLORS = (2, 4, 8, 16, 32, 64, 128, 256)
 QUALITIES = (1, 5, 10, 20, 30, 50, 70, 85, 95)
 JPEG, WEBP = "jpeg", "webp"
-TIMED = 200  # images whose milliseconds are taken
+TIMED = 200  # images whose milliseconds are measured
 
 
 @dataclass(frozen=True)
 class Measurer:
-    """Puts all images of a test set through one setting, in the processes of the pool.
+    """Measures all images of a test set in one setting, in the processes of the pool.
 
-    networks: the quantizers with a checkpoint, by method and checkpoint; they paint in this process, on their device,
-    while the pool measures what they have painted.
+    networks: quantizers by method and checkpoint. They quantize in this process, on their device, while the pool
+    measures images that they have quantized.
     """
 
     images: Images
@@ -55,25 +56,24 @@ class Measurer:
     pool: ProcessPoolExecutor
 
     def __call__(self, setting: Setting) -> Iterable[list[Measured]]:
-        """The parts of the test set in their order."""
+        """Return the measurements of the parts of the test set in their order."""
         pieces = parts(self.images)
         if setting.model is None:
             return self.pool.map(partial(_without_network, setting, self.view), pieces)
         network = self.networks[setting.method, setting.model]
-        painted = (_paint(network, setting.colors or 0, piece) for piece in pieces)
-        return self.pool.map(partial(harness.measure_quantized, self.view), pieces, painted)
+        quantized = (_quantize(network, setting.colors or 0, piece) for piece in pieces)
+        return self.pool.map(partial(harness.measure_quantized, self.view), pieces, quantized)
 
     def milliseconds(self, setting: Setting) -> float:
-        """What one image takes to be painted or encoded: mean of the first TIMED ones, of which the very first is
-        made once before."""
+        """Return the mean run time of the quantizer or encoder over the first TIMED images, after one to warm up."""
         images = self.images[:TIMED]
-        self._make(setting, images[0])
+        self._run(setting, images[0])
         started = time.perf_counter()
         for image in images:
-            self._make(setting, image)
+            self._run(setting, image)
         return 1000 * (time.perf_counter() - started) / len(images)
 
-    def _make(self, setting: Setting, pixels: Images) -> None:
+    def _run(self, setting: Setting, pixels: Images) -> None:
         if setting.colors is None:
             _encode(setting, pixels)
         else:
@@ -91,23 +91,23 @@ def main(argv: Sequence[str] | None = None) -> list[Summary]:
     settings = _settings(args, registry, networks)
     with workers.worker_pool(args.workers) as pool:
         measurer = Measurer(tests.images, tests.recognizer.size, networks, pool)
-        return harness.evaluate(tests, settings, measurer, args, registry, clock=measurer.milliseconds)
+        return harness.evaluate(Kind.EVALUATION, tests, settings, measurer, args, registry, clock=measurer.milliseconds)
 
 
 def _networks(args: argparse.Namespace, registry: Registry, device: torch.device) -> dict[tuple[str, str], Quantizer]:
-    """Every quantizer of the flags that has a checkpoint, the learned one first, by method and checkpoint."""
+    """Return the quantizers of the flags that have a checkpoint, the learned one first, by method and checkpoint."""
     networks: dict[tuple[str, str], Quantizer] = {}
     if args.quantizer:
         learned = load_quantizer(registry, args.quantizer, device)
-        searched = len(learned.network.config.structure_scales) > 1
-        for method in args.ways or ((learned.name, ONE_PASS) if searched else (learned.name,)):
+        has_search = learned.supports_fidelity  # both take several structure scales
+        for method in args.ways or ((learned.name, ONE_PASS) if has_search else (learned.name,)):
             networks[method, args.quantizer] = learned.for_method(method)
     for name in args.published:
         networks[PublishedQuantizer.name, name] = load_published(registry, name, device)
     return networks
 
 
-def _paint(network: Quantizer, colors: int, images: Images) -> list[PaletteImage]:
+def _quantize(network: Quantizer, colors: int, images: Images) -> list[PaletteImage]:
     if isinstance(network, LearnedQuantizer):
         return network.quantize_batch(images, colors)
     return [network.quantize(image, colors) for image in images]
@@ -124,7 +124,7 @@ def _measure_one(setting: Setting, view: int, pixels: Images) -> Measured:
 
 
 def _encode(setting: Setting, pixels: Images) -> tuple[bytes, int]:
-    """The file of one of the codecs that palettes are compared with, and its fixed bytes."""
+    """Return the file of a codec without a palette, and the number of its fixed bytes."""
     if setting.method == TRUECOLOR:
         file = truecolor.encode(pixels)
         return file, truecolor.fixed_bytes(file)
@@ -147,21 +147,21 @@ def _settings(
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m training.evaluate",
-        description="Every quantizer over a whole test set: bytes, PSNR, SSIM and a frozen classifier's top-1.",
+        description="Every quantizer over a whole test set: bytes, PSNR, SSIM and top-1 of a frozen classifier.",
     )
     harness.add_flags(parser)
-    parser.add_argument("--quantizer", help="learned quantizer of the registry to measure (default: none)")
+    parser.add_argument("--quantizer", help="published learned quantizer to measure (default: none)")
     parser.add_argument(
         "--ways",
         nargs="+",
         choices=LEARNED_METHODS,
-        help="how it paints (default: with its search, and without where it has one)",
+        help="methods of the learned quantizer (default: with its search, and without it where it has one)",
     )
     parser.add_argument(
         "--published",
         nargs="*",
         default=[],
-        help="networks of ColorCNN as published to measure, of the registry (none)",
+        help="networks of ColorCNN as published to measure (none)",
     )
     parser.add_argument(
         "--methods",
@@ -174,7 +174,13 @@ def _parser() -> argparse.ArgumentParser:
         "--colors", type=numbers.COLORS, nargs="+", default=COLORS, help=f"numbers of colors ({words(COLORS)})"
     )
     parser.add_argument(
-        "--qualities", type=int, nargs="*", default=QUALITIES, help=f"of JPEG and WebP, 1 to 100 ({words(QUALITIES)})"
+        "--qualities",
+        type=int,
+        nargs="*",
+        choices=range(1, 101),
+        metavar="QUALITY",
+        default=QUALITIES,
+        help=f"qualities of JPEG and WebP, 1 to 100 ({words(QUALITIES)})",
     )
     return parser
 

@@ -1,11 +1,11 @@
-"""BPG of few-color images against BPG of the originals at the same QP: bits, PSNR and a frozen classifier's top-1.
+"""BPG of few-color images against BPG of the originals at the same QP: bits, PSNR and top-1 of a frozen classifier.
 
     python -m training.evaluate.bpg --data DATA/cifar10 --classifier cifar10-resnet9 \\
         --quantizer cifar10-resnet9-colorcnn --out docs/results/data/cifar10-bpg.json
 
-Figure 7 of the reproduction study. The first images of the test set are painted once for each K by the learned
-quantizer, then these and the originals go through BPG at every QP. PSNR is to the original, whatever was coded. What is
-done is kept in a partial file beside --out, so a run that was killed goes on where it was.
+This is figure 7 of the reproduction study. The learned quantizer quantizes the first images of the test set once for
+each K. The quantized images and the originals are encoded as BPG at every QP. PSNR is always to the original. Finished
+rows are kept in a partial file beside --out, so a run that was killed continues.
 """
 
 import argparse
@@ -20,6 +20,7 @@ import numpy as np
 from models.codecs import bpg
 from models.codecs.bpg.codec import Chroma
 from models.evaluation.compare import Measured, Setting, Summary, measure
+from models.evaluation.reports import Kind
 from models.quantizers.learned.colorcnn import LearnedQuantizer, load_quantizer
 from models.zoo.registry import Registry
 from training.cli import numbers
@@ -32,30 +33,33 @@ from training.loop.distributed import choose_device
 
 COLORS = (2, 4, 8, 16, 32)
 QPS = tuple(range(52))
-TIMED = 20  # images whose milliseconds are taken
-ORIGINAL = "bpg"  # the method of the rows whose images were not painted
+TIMED = 20  # images whose milliseconds are measured
+ORIGINAL = "bpg"  # the method of the rows of images that are not quantized
 
 
 @dataclass(frozen=True)
 class Measurer:
-    """Puts all images through BPG. painted: (N, s, s, 3) uint8 sRGB for each K, and for None the originals."""
+    """Encodes all images as BPG and measures the files in the processes of the pool.
 
-    painted: Mapping[int | None, Images]
+    sources: images to encode, (N, s, s, 3) uint8 sRGB, by number of colors; None is the key of the originals.
+    """
+
+    sources: Mapping[int | None, Images]
     view: int
     chroma: Chroma
     pool: ProcessPoolExecutor
 
     def __call__(self, setting: Setting) -> Iterable[list[Measured]]:
-        """The parts of the test set in their order; the setting's quality is the QP."""
-        work = partial(_through_bpg, self.view, self.chroma, setting.quality or 0)
-        return self.pool.map(work, parts(self.painted[None]), parts(self.painted[setting.colors]))
+        """Return the measurements of the parts of the test set in their order."""
+        work = partial(_measure_part, self.view, self.chroma, setting.qp or 0)
+        return self.pool.map(work, parts(self.sources[None]), parts(self.sources[setting.colors]))
 
     def milliseconds(self, setting: Setting) -> float:
-        """What one image takes to be encoded, mean of the first TIMED ones."""
-        images = self.painted[setting.colors][:TIMED]
+        """Return the mean run time of the encoder over the first TIMED images."""
+        images = self.sources[setting.colors][:TIMED]
         started = time.perf_counter()
         for image in images:
-            bpg.encode(image, qp=setting.quality or 0, chroma=self.chroma)
+            bpg.encode(image, qp=setting.qp or 0, chroma=self.chroma)
         return 1000 * (time.perf_counter() - started) / len(images)
 
 
@@ -65,30 +69,30 @@ def main(argv: Sequence[str] | None = None) -> list[Summary]:
     registry, device = Registry.open(args.models), choose_device(args.device)
     tests = harness.read_test_set(args, registry, device)
     learned = load_quantizer(registry, args.quantizer, device)
-    painted = {None: tests.images} | {colors: _paint(learned, tests.images, colors) for colors in args.colors}
+    sources = {None: tests.images} | {colors: _quantize(learned, tests.images, colors) for colors in args.colors}
     with workers.worker_pool(args.workers) as pool:
-        measurer = Measurer(painted, tests.recognizer.size, args.chroma, pool)
+        measurer = Measurer(sources, tests.recognizer.size, args.chroma, pool)
         codec = f"BPG {':'.join(args.chroma)}"
         settings, clock = _settings(args), measurer.milliseconds
-        return harness.evaluate(tests, settings, measurer, args, registry, clock=clock, codec=codec)
+        return harness.evaluate(Kind.BPG, tests, settings, measurer, args, registry, clock=clock, codec=codec)
 
 
-def _paint(learned: LearnedQuantizer, images: Images, colors: int) -> Images:
+def _quantize(learned: LearnedQuantizer, images: Images, colors: int) -> Images:
     return np.stack([image.render() for part in parts(images) for image in learned.quantize_batch(part, colors)])
 
 
-def _through_bpg(view: int, chroma: Chroma, qp: int, originals: Images, painted: Images) -> list[Measured]:
-    return [_measure(view, chroma, qp, *pair) for pair in zip(originals, painted, strict=True)]
+def _measure_part(view: int, chroma: Chroma, qp: int, originals: Images, sources: Images) -> list[Measured]:
+    return [_measure(view, chroma, qp, *pair) for pair in zip(originals, sources, strict=True)]
 
 
-def _measure(view: int, chroma: Chroma, qp: int, original: Images, painted: Images) -> Measured:
-    file = bpg.encode(painted, qp=qp, chroma=chroma)
+def _measure(view: int, chroma: Chroma, qp: int, original: Images, source: Images) -> Measured:
+    file = bpg.encode(source, qp=qp, chroma=chroma)
     return measure(original, file, bpg.fixed_bytes(file), view=view)
 
 
 def _settings(args: argparse.Namespace) -> list[Setting]:
     sources = [(ORIGINAL, None, None), *((LearnedQuantizer.name, args.quantizer, k) for k in args.colors)]
-    return [Setting(*source, quality=qp) for source in sources for qp in args.qps]
+    return [Setting(*source, qp=qp) for source in sources for qp in args.qps]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -97,18 +101,24 @@ def _parser() -> argparse.ArgumentParser:
         description="BPG of few-color images against BPG of the originals at the same QP.",
     )
     harness.add_flags(parser)
-    parser.add_argument("--quantizer", required=True, help="published learned quantizer that paints the images")
+    parser.add_argument("--quantizer", required=True, help="published learned quantizer")
     parser.add_argument(
-        "--images", type=numbers.COUNT, default=1000, help="the first so many of the test set (%(default)s)"
+        "--images", type=numbers.COUNT, default=1000, help="number of images, from the first on (%(default)s)"
     )
     parser.add_argument(
         "--colors", type=numbers.COLORS, nargs="+", default=COLORS, help=f"numbers of colors ({words(COLORS)})"
     )
     parser.add_argument(
-        "--qps", type=int, nargs="+", choices=QPS, metavar="QP", default=QPS, help="of HEVC's, 0 to 51 (all)"
+        "--qps",
+        type=int,
+        nargs="+",
+        choices=QPS,
+        metavar="QP",
+        default=QPS,
+        help="quantization parameters of HEVC, 0 to 51 (all)",
     )
     parser.add_argument(
-        "--chroma", choices=("444", "422", "420"), default="420", help="subsampling; bpgenc's default is %(default)s"
+        "--chroma", choices=("444", "422", "420"), default="420", help="subsampling (%(default)s, as of bpgenc)"
     )
     return parser
 

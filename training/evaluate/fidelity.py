@@ -1,11 +1,11 @@
-"""The option `fidelity` over a test set: what the classifier's eye gives up for the human's, K by K.
+"""The option `fidelity` over a test set: how much top-1 it gives up for similarity to the original, at each K.
 
     python -m training.evaluate.fidelity --data DATA/cifar10 --classifier cifar10-resnet9 \\
         --quantizer cifar10-resnet9-colorcnn --out docs/results/data/cifar10-fidelity.json
 
-The first images of the test set are painted at every fidelity by the learned quantizer, written as indexed PNG files,
-read back and classified. In the rows fidelity is the `quality`, in percent. What is done is kept in a partial file
-beside --out, so a run that was killed goes on where it was.
+The learned quantizer quantizes the first images of the test set at every fidelity. They are written as indexed PNG
+files, read back and classified. Finished rows are kept in a partial file beside --out, so a run that was killed
+continues.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from models.evaluation.compare import Measured, Setting, Summary
+from models.evaluation.reports import Kind
 from models.quantizers.learned.colorcnn import LearnedQuantizer, load_quantizer
 from models.zoo.registry import Registry
 from training.cli import numbers
@@ -28,12 +29,12 @@ from training.loop.distributed import choose_device
 
 COLORS = (2, 4, 8, 16)
 PERCENTS = (0, 5, 10, 20, 35, 50, 70, 100)
-TIMED = 20  # images whose milliseconds are taken
+TIMED = 20  # images whose milliseconds are measured
 
 
 @dataclass(frozen=True)
 class Measurer:
-    """Paints all images at one fidelity, and measures them in the processes of the pool."""
+    """Quantizes all images at one fidelity and measures them in the processes of the pool."""
 
     images: Images
     view: int
@@ -41,13 +42,13 @@ class Measurer:
     pool: ProcessPoolExecutor
 
     def __call__(self, setting: Setting) -> Iterable[list[Measured]]:
-        """The parts of the test set in their order."""
+        """Return the measurements of the parts of the test set in their order."""
         quantizer, pieces = self._at(setting), parts(self.images)
-        painted = (quantizer.quantize_batch(piece, setting.colors or 0) for piece in pieces)
-        return self.pool.map(partial(harness.measure_quantized, self.view), pieces, painted)
+        quantized = (quantizer.quantize_batch(piece, setting.colors or 0) for piece in pieces)
+        return self.pool.map(partial(harness.measure_quantized, self.view), pieces, quantized)
 
     def milliseconds(self, setting: Setting) -> float:
-        """What one image takes to be painted, mean of the first TIMED ones."""
+        """Return the mean run time of the quantizer over the first TIMED images."""
         quantizer, images = self._at(setting), self.images[:TIMED]
         started = time.perf_counter()
         for image in images:
@@ -55,7 +56,7 @@ class Measurer:
         return 1000 * (time.perf_counter() - started) / len(images)
 
     def _at(self, setting: Setting) -> LearnedQuantizer:
-        return replace(self.learned, fidelity=(setting.quality or 0) / 100)
+        return replace(self.learned, fidelity=setting.fidelity or 0.0)
 
 
 def main(argv: Sequence[str] | None = None) -> list[Summary]:
@@ -65,12 +66,16 @@ def main(argv: Sequence[str] | None = None) -> list[Summary]:
     tests = harness.read_test_set(args, registry, device)
     learned = load_quantizer(registry, args.quantizer, device)
     if not learned.supports_fidelity:
-        raise SystemExit(f"--quantizer: {args.quantizer} has a single strength, so that it heeds no fidelity")
-    settings = [Setting(learned.name, args.quantizer, k, percent) for k in args.colors for percent in args.percents]
+        raise SystemExit(f"--quantizer: {args.quantizer} has a single structure scale and supports no fidelity")
+    settings = [
+        Setting(learned.name, args.quantizer, k, fidelity=percent / 100)
+        for k in args.colors
+        for percent in args.percents
+    ]
     with workers.worker_pool(args.workers) as pool:
         measurer = Measurer(tests.images, tests.recognizer.size, learned, pool)
         clock = measurer.milliseconds
-        return harness.evaluate(tests, settings, measurer, args, registry, clock=clock, knob="fidelity in %")
+        return harness.evaluate(Kind.FIDELITY, tests, settings, measurer, args, registry, clock=clock)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -79,9 +84,9 @@ def _parser() -> argparse.ArgumentParser:
         description="Top-1, PSNR and bits of the learned quantizer from fidelity 0 to 1.",
     )
     harness.add_flags(parser)
-    parser.add_argument("--quantizer", required=True, help="published learned quantizer that has several strengths")
+    parser.add_argument("--quantizer", required=True, help="published learned quantizer with several structure scales")
     parser.add_argument(
-        "--images", type=numbers.COUNT, default=2000, help="the first so many of the test set (%(default)s)"
+        "--images", type=numbers.COUNT, default=2000, help="number of images, from the first on (%(default)s)"
     )
     parser.add_argument(
         "--colors", type=numbers.COLORS, nargs="+", default=COLORS, help=f"numbers of colors ({words(COLORS)})"
@@ -93,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
         choices=range(101),
         metavar="PERCENT",
         default=PERCENTS,
-        help=f"fidelities, 0 to 100 ({words(PERCENTS)})",
+        help=f"fidelities in percent, 0 to 100 ({words(PERCENTS)})",
     )
     return parser
 

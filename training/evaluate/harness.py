@@ -1,4 +1,4 @@
-"""What evaluations share: a test set that knows its labels, processes to work in, rows that outlive the process."""
+"""What all evaluations share: a classified test set, resumable rows, the head of a report, flags."""
 
 import argparse
 import json
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import repeat
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from rich.table import Table
 from threadpoolctl import threadpool_limits
 
 from models.evaluation.compare import Measured, Row, Sample, Setting, Summary, make_row, measure_palette, summarize
+from models.evaluation.reports import Kind, head
 from models.palette_image import PaletteImage
 from models.recognizer import Recognizer, load_recognizer
 from models.zoo.registry import Registry
@@ -26,16 +27,16 @@ from training.data.workers import Images, parts
 from training.loop.provenance import commit, describe
 
 Measure = Callable[[Setting], Iterable[list[Measured]]]
-"""Puts all images of a test set through one setting; gives the parts of `parts` in their order."""
+"""Measures all images of a test set in one setting; returns one list for each of `parts`, in their order."""
 Clock = Callable[[Setting], float]
-"""Milliseconds that one image takes in a setting."""
+"""Returns the milliseconds that one image takes in a setting."""
 
 
 @dataclass(frozen=True)
 class TestSet:
-    """The images, (N, s, s, 3) uint8, as samples that know what the classifier sees in them."""
+    """Images, (N, s, s, 3) uint8 sRGB, and the same as samples with the classifier's predictions."""
 
-    __test__ = False  # no class of tests, whatever pytest thinks of its name
+    __test__ = False  # pytest would collect a class of this name
 
     images: Images
     samples: Sequence[Sample]
@@ -43,7 +44,7 @@ class TestSet:
 
     @classmethod
     def prepare(cls, data: LabelledImages, recognizer: Recognizer) -> Self:
-        """Classify the originals; DatasetError if the classifier knows other classes."""
+        """Classify the originals. Raises DatasetError if the classifier knows other classes."""
         data.require_classes(recognizer.classes)
         images = data.images.permute(0, 2, 3, 1).numpy()
         seen = [prediction for part in parts(images) for prediction in recognizer.predict_batch(part)]
@@ -52,11 +53,11 @@ class TestSet:
 
     @property
     def top1(self) -> float:
-        """Share of the originals whose label the classifier gives."""
+        """Share of the originals that the classifier recognizes, 0 to 1."""
         return float(np.mean([sample.before.index == sample.truth for sample in self.samples]))
 
     def summary(self, setting: Setting, measured: Iterable[list[Measured]]) -> Summary:
-        """Classify what was read back, part by part, and average over all images."""
+        """Classify the images that were read back, part by part, and return the means over all images."""
         rows: list[Row] = []
         for part in track(measured, _title(setting), total=len(parts(self.images)), transient=True):
             seen = self.recognizer.predict_batch(np.stack([one.view for one in part]))
@@ -66,64 +67,54 @@ class TestSet:
         return summary
 
 
-class KeptRow(Protocol):
-    """A dataclass of JSON values that tells its setting."""
-
-    __dataclass_fields__: ClassVar[dict[str, Any]]
-
-    @property
-    def setting(self) -> Setting:
-        """What it is the row of."""
+RowOfSetting = TypeVar("RowOfSetting", bound=Setting)
 
 
-RowKind = TypeVar("RowKind", bound=KeptRow)
+class KeptRows(Generic[RowOfSetting]):
+    """Finished rows of an evaluation, kept in a file: its header, then one JSON object a line.
 
-
-class KeptRows(Generic[RowKind]):
-    """The rows that an evaluation has so far, of one kind, one JSON object a line after its header.
-
-    Raises DatasetError where it holds rows of an evaluation with another header, or no such rows.
+    Raises DatasetError where the file has another header or holds no such rows.
     """
 
-    def __init__(self, file: Path, header: Mapping[str, Any], kind: Callable[..., RowKind]) -> None:
+    def __init__(self, file: Path, header: Mapping[str, Any], row_type: Callable[..., RowOfSetting]) -> None:
         self.file, self._header = file, header
         file.parent.mkdir(parents=True, exist_ok=True)
         whole, _, _ = (file.read_text() if file.exists() else "").rpartition("\n")  # the last line may be cut off
         try:
             first, *rows = map(json.loads, whole.splitlines() or [json.dumps(header)])
-            self._rows = {row.setting: row for row in (kind(**values) for values in rows)}
+            self._rows = {row.setting: row for row in (row_type(**values) for values in rows)}
         except (ValueError, TypeError) as error:
             raise DatasetError(f"{file} holds no rows of an evaluation: delete it to begin anew") from error
         if first != header:
             raise DatasetError(f"{file} was begun with other data, models or code: delete it to begin anew")
         _write(file, "".join(json.dumps(values) + "\n" for values in (header, *rows)))
 
-    def find(self, setting: Setting) -> RowKind | None:
-        """The row of that setting, if it is there."""
+    def find(self, setting: Setting) -> RowOfSetting | None:
+        """Return the row of that setting; None where it is not finished."""
         return self._rows.get(setting)
 
-    def add(self, row: RowKind) -> RowKind:
-        """Keep a new row."""
+    def add(self, row: RowOfSetting) -> RowOfSetting:
+        """Keep a new row and return it."""
         self._rows[row.setting] = row
         with self.file.open("a") as file:
             file.write(json.dumps(asdict(row)) + "\n")
         return row
 
-    def finish(self, out: Path, rows: Sequence[RowKind]) -> None:
-        """Write the report of all rows, with the header and how it was made, in place of this file."""
-        report = {**describe(), **self._header, "rows": [asdict(row) for row in rows]}
-        _write(out, json.dumps(report, indent=1) + "\n")
+    def finish(self, out: Path, rows: Sequence[RowOfSetting]) -> None:
+        """Write the report, with the header, the provenance and `rows`, to `out`; delete the file of kept rows."""
+        write_report(out, {**self._header, **describe(), **self._header}, rows)
         self.file.unlink()
 
 
 def read_test_set(args: argparse.Namespace, registry: Registry, device: torch.device) -> TestSet:
-    """The test set and the classifier of the flags; its first `--images` images where the script has that flag."""
+    """Load and classify the test set of the flags; only the first `--images` images where the script has that flag."""
     recognizer = load_recognizer(registry, args.classifier, device)
     data = load(require_data(args), "test", size=recognizer.size)
     return TestSet.prepare(data.select(torch.arange(len(data))[: getattr(args, "images", None)]), recognizer)
 
 
 def evaluate(
+    kind: Kind,
     tests: TestSet,
     settings: Sequence[Setting],
     measure: Measure,
@@ -132,12 +123,12 @@ def evaluate(
     clock: Clock,
     **conditions: str,
 ) -> list[Summary]:
-    """Measure every setting that is not yet in the partial file beside `--out`, time all, and write the JSON file.
+    """Measure every setting that is not kept beside `--out`, time all settings, and write the JSON report.
 
-    conditions: what else all rows have in common, for the head of the file.
+    conditions: further entries of the report that all rows have in common.
     """
-    head = _header(tests, settings, args, registry) | conditions | {"commit": commit()}
-    kept = KeptRows(kept_file(args.out), head, Summary)
+    header = head(kind) | _header(tests, settings, args, registry) | conditions | {"commit": commit()}
+    kept = KeptRows(kept_file(args.out), header, Summary)
     rows = [kept.find(setting) or kept.add(tests.summary(setting, measure(setting))) for setting in settings]
     with threadpool_limits(1):
         rows = [replace(row, milliseconds=clock(row.setting)) for row in rows]
@@ -147,20 +138,25 @@ def evaluate(
 
 
 def kept_file(out: Path) -> Path:
-    """Where the rows of an unfinished report are."""
+    """Return the file that keeps the rows of an unfinished report."""
     return out.with_name(f"{out.name}.partial")
 
 
-def measure_quantized(view: int, images: Images, painted: list[PaletteImage]) -> list[Measured]:
-    """What came of a part of the test set that a network has painted; for the processes of a pool."""
-    return [measure_palette(pixels, image, view=view) for pixels, image in zip(images, painted, strict=True)]
+def write_report(out: Path, header: Mapping[str, Any], rows: Sequence[Any]) -> None:
+    """Write a JSON report of dataclass rows; `header` begins with `models.evaluation.reports.head`."""
+    _write(out, json.dumps({**header, "rows": [asdict(row) for row in rows]}, indent=1) + "\n")
+
+
+def measure_quantized(view: int, images: Images, quantized: list[PaletteImage]) -> list[Measured]:
+    """Measure a part of the test set that a network has quantized; runs in the processes of a pool."""
+    return [measure_palette(pixels, image, view=view) for pixels, image in zip(images, quantized, strict=True)]
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    """The flags of every evaluation."""
+    """Add the flags of every evaluation."""
     add_data_flags(parser)
     add_models_flag(parser)
-    parser.add_argument("--classifier", required=True, help="published classifier that looks at the images")
+    parser.add_argument("--classifier", required=True, help="published classifier of the images")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (%(default)s)")
     parser.add_argument(
         "--workers", type=numbers.COUNT, help="processes for all but the networks (default: one for each core)"
@@ -168,13 +164,13 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="JSON file for the results")
 
 
-def words(numbers: Sequence[int]) -> str:
-    """Numbers as they are given to a flag."""
+def words(numbers: Sequence[float]) -> str:
+    """Return numbers as a command line holds them."""
     return " ".join(map(str, numbers))
 
 
 def _write(file: Path, text: str) -> None:
-    """A reader sees the old file or the new one."""
+    """Replace a file at once, so that no process reads half of it."""
     partial = file.with_name(f"{file.name}.new.partial")
     partial.write_text(text)
     partial.replace(file)
@@ -183,7 +179,7 @@ def _write(file: Path, text: str) -> None:
 def _header(
     tests: TestSet, settings: Sequence[Setting], args: argparse.Namespace, registry: Registry
 ) -> dict[str, Any]:
-    """What an evaluation is of: rows of another one are not gone on with."""
+    """Return what identifies an evaluation: rows are kept only for the same header."""
     names = [args.classifier, *dict.fromkeys(setting.model for setting in settings if setting.model)]
     entries = [registry.entry(name) for name in names]
     return {
@@ -199,8 +195,13 @@ def _header(
 
 
 def _title(setting: Setting) -> str:
-    levels = [(setting.colors, "colors"), (setting.quality, "quality")]
-    return ", ".join([setting.method, *(f"{unit} {level}" for level, unit in levels if level is not None)])
+    levels = {
+        "colors": setting.colors,
+        "quality": setting.quality,
+        "QP": setting.qp,
+        "fidelity": setting.fidelity,
+    }
+    return ", ".join([setting.method, *(f"{name} {level}" for name, level in levels.items() if level is not None)])
 
 
 def _print(original: float, rows: Sequence[Summary]) -> None:

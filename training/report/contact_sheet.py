@@ -1,8 +1,9 @@
-"""The contact sheet of one photo: in few colors by several methods, with what the classifier sees in each.
+"""Draw the contact sheet of one photo: few colors by several methods, with the prediction for each.
 
     python -m training.report.contact_sheet --photo tests/photos/cat.jpg --out docs/results/figures/cat.png
 
-As figure 2 of the ColorCNN paper; with --cam each tile lies under the activation map of its label, as in figure 1.
+The sheet resembles figure 2 of the ColorCNN paper. With --cam the activation map of its label covers each tile, as in
+figure 1.
 """
 
 import argparse
@@ -29,15 +30,15 @@ from training.cli.arguments import add_models_flag, command, require_data
 from training.data.datasets import load
 from training.loop.distributed import choose_device
 
-_MAPPED = (16, 4, 2)  # colors: 4, 2 and 1 bits
+_MAPPED = (16, 4, 2)  # colors of the tiles with activation maps: 4, 2 and 1 bits
 
 
 @dataclass(frozen=True)
-class Painter:
-    """Makes tiles. side: longer side of a tile. cam: whether to draw activation maps over them.
+class TileMaker:
+    """Makes tiles. side: longer side of a tile in pixels. cam: whether to draw activation maps over them.
 
-    A tile tells what the classifier sees, green where that is its answer to the original; of an image whose class is
-    known the probability of that class, green where it is the likeliest, as figures 1 and 2 of the paper.
+    A tile shows the prediction, green where it is the prediction for the original. Where the true class is known, a
+    tile shows its probability, green where it is the likeliest class, as figures 1 and 2 of the paper.
     """
 
     recognizer: Recognizer
@@ -45,55 +46,56 @@ class Painter:
     cam: bool
 
     def original(self, sample: Sample, title: str) -> Tile:
-        """The tile of the image as it is."""
+        """Return the tile of the original."""
         return self._tile(sample, sample.pixels, title)
 
-    def painted(self, sample: Sample, quantizer: Quantizer, colors: int) -> Tile:
-        """The tile of the image as it comes back from its PNG file."""
+    def quantized(self, sample: Sample, quantizer: Quantizer, colors: int) -> Tile:
+        """Return the tile of the quantized image, read back from its PNG file."""
         row, measured = compare(sample, Setting(quantizer.name, colors=colors), quantizer, self.recognizer)
         return self._tile(sample, measured.pixels, f"{row.bytes:,} bytes")
 
     def _tile(self, sample: Sample, pixels: Pixels, title: str) -> Tile:
         ranked = self.recognizer.predict(pixels, len(self.recognizer.classes))
-        seen, green = ranked[0], ranked[0].index == sample.before.index
+        named, green = ranked[0], ranked[0].index == sample.before.index
         if sample.truth is not None:
-            seen = next(each for each in ranked if each.index == sample.truth)
-            green = seen is ranked[0]
-            title = title if green else f"{title}, seen as {ranked[0].label}"
+            named = next(each for each in ranked if each.index == sample.truth)
+            green = named is ranked[0]
+            title = title if green else f"{title}, predicted: {ranked[0].label}"
         shown = fit_tile(pixels, self.side)
         if self.cam:
-            shown = heatmap.draw(shown, self.recognizer.activation_map(pixels, seen.index))
-        return Tile(shown, title, seen.label, seen.probability, green)
+            shown = heatmap.draw(shown, self.recognizer.activation_map(pixels, named.index))
+        return Tile(shown, title, named.label, named.probability, green)
 
 
 def main(argv: Sequence[str] | None = None) -> Path:
-    """Parse flags and draw; returns the file written."""
+    """Parse flags and draw; return the file written."""
     args = _parser().parse_args(argv)
     registry, device = Registry.open(args.models), choose_device("auto")
     recognizer, learned = _networks(args, registry, device)
     quantizers = [learned, *(CLASSICAL[name] for name in args.methods)]
-    painter = Painter(recognizer, tile_side(len(quantizers) * (1 + len(args.colors))), args.cam)
+    maker = TileMaker(recognizer, tile_side(len(quantizers) * (1 + len(args.colors))), args.cam)
     photo = args.photo.read_bytes()
     pixels = decode(photo).pixels
     sample = Sample("photo", pixels, recognizer.predict(pixels)[0])
-    return save(rows(sample, f"{len(photo):,} bytes", quantizers, args.colors, painter), args.colors, args.out)
+    return save(rows(sample, f"{len(photo):,} bytes", quantizers, args.colors, maker), args.colors, args.out)
 
 
 def rows(
-    sample: Sample, title: str, quantizers: Sequence[Quantizer], colors: Sequence[int], painter: Painter
+    sample: Sample, title: str, quantizers: Sequence[Quantizer], colors: Sequence[int], maker: TileMaker
 ) -> list[Row]:
-    """A row for each quantizer: an image under its title, then in each number of colors."""
-    first = painter.original(sample, title)
+    """Return a row for each quantizer: the original under its title, then one tile for each number of colors."""
+    first = maker.original(sample, title)
     return [
-        Row(method_name(quantizer.name), [first, *(painter.painted(sample, quantizer, k) for k in colors)])
+        Row(method_name(quantizer.name), [first, *(maker.quantized(sample, quantizer, k) for k in colors)])
         for quantizer in quantizers
     ]
 
 
 def draw_maps(args: argparse.Namespace) -> Path:
-    """Chosen images of a test set in 16, 4 and 2 colors, under their activation maps, for `training.report.figures`.
+    """Draw images of a test set in 16, 4 and 2 colors under their activation maps; return the file written.
 
-    args: its flags; `maps` are the numbers of the images. Raises SystemExit where there is no such image.
+    args: flags of `training.report.figures`; `maps` are the numbers of the images. Raises SystemExit for a number that
+    the test set does not have.
     """
     data = require_data(args)
     registry, device = Registry.open(args.models), choose_device("auto")
@@ -102,26 +104,26 @@ def draw_maps(args: argparse.Namespace) -> Path:
     tests = load(data, "test", size=recognizer.size)
     tests.require_classes(recognizer.classes)
     if out := [number for number in args.maps if not 0 <= number < len(tests)]:
-        raise SystemExit(f"--maps: there is no image {out[0]}; the test set has those from 0 to {len(tests) - 1}")
-    painter = Painter(recognizer, tile_side(len(args.maps) * len(quantizers) * (1 + len(_MAPPED))), cam=True)
+        raise SystemExit(f"--maps: there is no image {out[0]}; the test set has images 0 to {len(tests) - 1}")
+    maker = TileMaker(recognizer, tile_side(len(args.maps) * len(quantizers) * (1 + len(_MAPPED))), cam=True)
     lines: list[Row] = []
     for number in args.maps:
         pixels, truth = tests.images[number].permute(1, 2, 0).numpy(), int(tests.labels[number])
         sample = Sample(f"image {number}", pixels, recognizer.predict(pixels)[0], truth)
-        lines += rows(sample, sample.name, quantizers, _MAPPED, painter)
+        lines += rows(sample, sample.name, quantizers, _MAPPED, maker)
     return save(lines, _MAPPED, args.out / f"{args.dataset}-maps.png")
 
 
 def _networks(
     args: argparse.Namespace, registry: Registry, device: torch.device
 ) -> tuple[Recognizer, LearnedQuantizer]:
-    """The classifier and the learned quantizer of the flags, or the manifest's."""
+    """Load the classifier and the learned quantizer of the flags, or the defaults of the manifest."""
     recognizer = load_recognizer(registry, args.classifier or registry.default(ModelKind.CLASSIFIER).name, device)
     return recognizer, load_quantizer(registry, args.quantizer or registry.default(ModelKind.COLORCNN).name, device)
 
 
 def save(lines: Sequence[Row], colors: Sequence[int], file: Path) -> Path:
-    """Draw rows of the original and these numbers of colors; returns the PNG file written."""
+    """Draw rows of the original and these numbers of colors; return the PNG file written."""
     file.parent.mkdir(parents=True, exist_ok=True)
     sheet = draw(["original", *(f"{k} colors" for k in colors)], lines)
     Image.fromarray(sheet).save(file, "PNG", optimize=True)
@@ -135,8 +137,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_models_flag(parser)
     parser.add_argument("--photo", type=Path, required=True, help="image file: PNG, JPEG, WebP, GIF, BMP, TIFF or BPG")
-    parser.add_argument("--classifier", help="published classifier that looks at the tiles (default: the manifest's)")
-    parser.add_argument("--quantizer", help="published learned quantizer (default: the manifest's)")
+    parser.add_argument("--classifier", help="published classifier of the tiles (default: the default of the manifest)")
+    parser.add_argument("--quantizer", help="published learned quantizer (default: the default of the manifest)")
     parser.add_argument(
         "--methods", nargs="*", choices=sorted(CLASSICAL), default=["median_cut"], help="other rows (median_cut)"
     )

@@ -66,7 +66,12 @@ def _parser() -> argparse.ArgumentParser:
     source.add_argument("--results", type=Path, nargs="+", metavar="FILE", help="JSON files of evaluations")
     source.add_argument("--maps", type=int, nargs="+", metavar="NUMBER", help="images of the test set, from 0")
     parser.add_argument(
-        "--beside", type=Path, nargs="+", default=[], metavar="FILE", help="JSON files whose rows are added to --results"
+        "--beside",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="JSON files whose rows are added to --results",
     )
     parser.add_argument("--out", type=Path, required=True, help="folder for the PNG files")
     maps = parser.add_argument_group("flags of --maps")

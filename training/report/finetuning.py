@@ -19,7 +19,7 @@ def tables(report: FinetuningReport) -> dict[str, str]:
 
 
 def bpg_tables(report: FinetuningBpgReport) -> dict[str, str]:
-    """Return the table of BPG files by its title: a line for each K and QP, beside the originals of about equal size."""
+    """Return the table of BPG files by its title: a line for each K and QP, beside originals of about equal size."""
     palettes, originals = _split(report.rows)
     heading = ["K", "QP", "bits per pixel", "before", "after", "gain", "minutes of encoding", "minutes of fine-tuning"]
     heading += ["originals: QP", "bits per pixel", "before", "after", "gain"]
@@ -53,7 +53,7 @@ def figures(report: FinetuningReport) -> Mapping[str, Figure]:
 
 
 def bpg_figures(report: FinetuningBpgReport) -> Mapping[str, Figure]:
-    """Return the figures of BPG files, figures 8 and 9 of the reproduction study, by the endings of their file names."""
+    """Return the figures of BPG files, figures 8 and 9 of the reproduction study, by the ending of its file name."""
     return {
         "before": _over_rate(report, lambda row: row.top1_before, "before fine-tuning"),
         "after": _over_rate(report, lambda row: row.top1_after, "after fine-tuning"),

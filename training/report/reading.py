@@ -1,28 +1,19 @@
-"""Read reports from their JSON files: one, all of a folder, or several of one test set as one."""
+"""Read several reports: all of a folder, or several of one test set as one."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from models.evaluation.compare import Setting, Summary
-from models.evaluation.reports import TYPED, BadReport, Report, SummaryReport, kind_of, parse
+from models.evaluation.reports import TYPED, BadReport, Report, SummaryReport, kind_of, load, read
 
 _COMMON = ("dataset", "split", "images", "classifier", "top1_original")
-
-
-def read(file: Path) -> Report:
-    """Return the report in a JSON file. Raises BadReport where the file holds no report."""
-    try:
-        return parse(_load(file))
-    except BadReport as error:
-        raise BadReport(f"{file}: {error}") from None
 
 
 def read_folder(folder: Path) -> Iterator[Report]:
     """Yield the reports of a folder but for those of benchmarks, in the order of their file names."""
     for file in sorted(folder.glob("*.json")):
-        if kind_of(_load(file)) in TYPED:
+        if kind_of(load(file)) in TYPED:
             yield read(file)
 
 
@@ -45,13 +36,6 @@ def read_together(first: Path, others: Sequence[Path] = ()) -> Report:
         for row in other.rows:
             rows.setdefault(row.setting, row)
     return replace(together, rows=tuple(sorted(rows.values(), key=lambda row: row.model is None)))
-
-
-def _load(file: Path) -> object:
-    try:
-        return json.loads(file.read_bytes())
-    except (OSError, ValueError) as error:
-        raise BadReport(f"{file} cannot be read ({error})") from None
 
 
 def _of_summaries(report: Report, file: Path) -> SummaryReport:

@@ -15,12 +15,12 @@ from statistics import fmean, stdev
 from typing import Self
 
 from models.evaluation.compare import Summary
-from models.evaluation.reports import BadReport, EvaluationReport, PublishedReport, PublishedRow
+from models.evaluation.reports import BadReport, EvaluationReport, PublishedReport, PublishedRow, read
 from models.names import REFINED, VARIANTS, method_name
 from training.cli.arguments import command
 from training.cli.recipe import SHIPPED, Recipe
 from training.report.markdown import NONE, table
-from training.report.reading import read, read_folder
+from training.report.reading import read_folder
 from training.reproduce import judge_name, row_name
 
 COLORS = (2, 4, 8, 16, 32, 64)
@@ -144,9 +144,7 @@ def _measured(reports: Sequence[EvaluationReport], results: Path, recipes: Itera
                 yield Trained(recipe, seeds, refined)
 
 
-def _seed(
-    reports: Sequence[EvaluationReport], results: Path, recipe: Recipe, name: str, refined: bool
-) -> Seed | None:
+def _seed(reports: Sequence[EvaluationReport], results: Path, recipe: Recipe, name: str, refined: bool) -> Seed | None:
     """Return the run of the model `name` of a recipe; None without a log or a report of that method."""
     classifier = judge_name(recipe, name)
     for report in reports if _log(results, name).exists() else ():

@@ -1,6 +1,5 @@
 """training/evaluate/bpg.py and the figures made of it."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,10 +8,12 @@ import torch
 
 from models.codecs import bpg
 from models.decoding.decode import decode
-from models.evaluation.compare import Setting, Summary
+from models.evaluation.compare import Setting
+from models.evaluation.reports import BpgReport
 from models.quantizers.learned.colorcnn import load_quantizer
 from models.zoo.registry import Registry
 from tests.training.conftest import Workshop
+from tests.training.evaluate.summaries import rows_of, summary_report
 from training.data.datasets import load
 from training.evaluate.bpg import main
 from training.report import figures
@@ -29,13 +30,9 @@ def results(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return out
 
 
-def rows_of(results: Path) -> dict[Setting, Summary]:
-    return {row.setting: row for row in figures.Report.of(json.loads(results.read_text())).rows}
-
-
 def test_originals_and_palettes_have_a_row_at_every_qp(results: Path) -> None:
     sources = [Setting("bpg"), Setting("colorcnn", "painter", 2)]
-    assert list(rows_of(results)) == [replace(source, quality=qp) for source in sources for qp in (10, 40)]
+    assert list(rows_of(results)) == [replace(source, qp=qp) for source in sources for qp in (10, 40)]
     assert {row.images for row in rows_of(results).values()} == {6}
 
 
@@ -44,7 +41,7 @@ def test_a_row_is_what_one_gets_image_by_image(workshop: Workshop, results: Path
     painter = load_quantizer(Registry.open(workshop.models), "painter", torch.device("cpu"))
     images = data.images[:6].permute(0, 2, 3, 1).numpy()
     files = [bpg.encode(painter.quantize(image, 2), qp=40, chroma="444") for image in images]
-    row = rows_of(results)[Setting("colorcnn", "painter", 2, 40)]
+    row = rows_of(results)[Setting("colorcnn", "painter", 2, qp=40)]
     assert row.bytes == pytest.approx(sum(map(len, files)) / 6)
     errors = [
         ((decode(file).pixels - image.astype(float)) ** 2).mean() for file, image in zip(files, images, strict=True)
@@ -54,7 +51,7 @@ def test_a_row_is_what_one_gets_image_by_image(workshop: Workshop, results: Path
 
 def test_a_higher_qp_takes_fewer_bits(results: Path) -> None:
     rows = rows_of(results)
-    assert rows[Setting("bpg", quality=40)].bits_per_pixel < rows[Setting("bpg", quality=10)].bits_per_pixel
+    assert rows[Setting("bpg", qp=40)].bits_per_pixel < rows[Setting("bpg", qp=10)].bits_per_pixel
 
 
 def test_the_figures_of_the_study(results: Path, tmp_path: Path) -> None:
@@ -62,11 +59,11 @@ def test_the_figures_of_the_study(results: Path, tmp_path: Path) -> None:
     assert [file.name for file in files] == [
         f"study-{name}.png" for name in ("bits", "bits-payload", "rate", "likeness")
     ]
-    report = figures.Report.of(json.loads(results.read_text()))
-    assert report.codec == "BPG 4:4:4"
-    shown = {line.get_label() for line in report.figures()["bits"].axes[0].get_lines()}
+    report, drawn = summary_report(results), figures.figures_of(results)
+    assert isinstance(report, BpgReport) and report.codec == "BPG 4:4:4"
+    shown = {line.get_label() for line in drawn["bits"].axes[0].get_lines()}
     assert shown == {"originals", "2 colors"}
-    titles = {figure.axes[0].get_title(loc="left") for figure in report.figures().values()}
+    titles = {figure.axes[0].get_title(loc="left") for figure in drawn.values()}
     assert {"Top-1 over size of BPG", "PSNR to the original over size of BPG"} <= titles
 
 

@@ -1,6 +1,5 @@
 """training/evaluate/fidelity.py, and the tables and the figure made of it."""
 
-import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -8,11 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.evaluation.compare import Setting, Summary
+from models.evaluation.compare import Setting
 from models.evaluation.metrics import mean_squared_error, psnr
 from models.quantizers.learned.colorcnn import load_quantizer
 from models.zoo.registry import Registry
 from tests.training.conftest import Workshop
+from tests.training.evaluate.summaries import rows_of, summary_report
 from training import publish
 from training.data.datasets import load
 from training.evaluate import fidelity
@@ -25,7 +25,7 @@ PERCENTS = (0, 50, 100)
 
 @pytest.fixture(scope="module")
 def models(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """With the painter searching."""
+    """Models whose quantizer has a search."""
     folder = Path(shutil.copytree(workshop.models, tmp_path_factory.mktemp("fidelity") / "models"))
     run = ["--models", str(folder), "--run", str(workshop.runs / "painter"), "--name", "painter"]
     publish.main([*run, "--strengths", "0", "0.5", "1"])
@@ -45,36 +45,33 @@ def results(workshop: Workshop, models: Path) -> Path:
     return out
 
 
-def rows_of(results: Path) -> dict[Setting, Summary]:
-    return {row.setting: row for row in figures.Report.of(json.loads(results.read_text())).rows}
-
-
 def test_every_k_has_a_row_at_every_fidelity(results: Path) -> None:
     assert list(rows_of(results)) == [
-        Setting("colorcnn", "painter", k, percent) for k in (2, 4) for percent in PERCENTS
+        Setting("colorcnn", "painter", k, fidelity=percent / 100) for k in (2, 4) for percent in PERCENTS
     ]
 
 
-def test_a_row_is_what_the_quantizer_paints_at_that_fidelity(workshop: Workshop, models: Path, results: Path) -> None:
+def test_a_row_is_what_the_quantizer_returns_at_that_fidelity(workshop: Workshop, models: Path, results: Path) -> None:
     learned = load_quantizer(Registry.open(models), "painter", torch.device("cpu"))
     images = load(workshop.data, "test", size=16).images.permute(0, 2, 3, 1).numpy()
     for percent in PERCENTS:
-        painted = replace(learned, fidelity=percent / 100).quantize_batch(images, 2)
-        errors = [mean_squared_error(image, each.render()) for image, each in zip(images, painted, strict=True)]
-        row = rows_of(results)[Setting("colorcnn", "painter", 2, percent)]
+        quantized = replace(learned, fidelity=percent / 100).quantize_batch(images, 2)
+        errors = [mean_squared_error(image, each.render()) for image, each in zip(images, quantized, strict=True)]
+        row = rows_of(results)[Setting("colorcnn", "painter", 2, fidelity=percent / 100)]
         assert row.psnr == pytest.approx(psnr(sum(errors) / len(errors)), abs=1e-4)
 
 
-def test_the_eye_of_the_classifier_gives_way_to_that_of_humans(results: Path) -> None:
-    machine, _, human = (rows_of(results)[Setting("colorcnn", "painter", 2, percent)] for percent in PERCENTS)
+def test_fidelity_trades_top1_for_psnr(results: Path) -> None:
+    machine, _, human = (
+        rows_of(results)[Setting("colorcnn", "painter", 2, fidelity=percent / 100)] for percent in PERCENTS
+    )
     assert (machine.top1 or 0) > (human.top1 or 0) + 0.2
     assert (human.psnr or 0) > (machine.psnr or 0)
 
 
 def test_tables_have_a_line_for_each_fidelity(results: Path) -> None:
-    content = json.loads(results.read_text())
-    shown = tables.tables(content)["Top-1 in % by fidelity"].splitlines()
-    row = rows_of(results)[Setting("colorcnn", "painter", 2, 50)]
+    shown = tables.tables(summary_report(results))["Top-1 in % by fidelity"].splitlines()
+    row = rows_of(results)[Setting("colorcnn", "painter", 2, fidelity=0.5)]
     assert shown[0] == "| fidelity | K = 2 | K = 4 |"
     assert shown[3].startswith(f"| 0.5 | {100 * (row.top1 or 0):.1f} |")
 
@@ -82,11 +79,11 @@ def test_tables_have_a_line_for_each_fidelity(results: Path) -> None:
 def test_the_figure_has_a_line_for_each_k(results: Path, tmp_path: Path) -> None:
     [file] = figures.main(["--results", str(results), "--out", str(tmp_path)])
     assert file.name == "study-likeness.png"
-    axes = figures.Report.of(json.loads(results.read_text())).figures()["likeness"].axes[0]
+    axes = figures.figures_of(results)["likeness"].axes[0]
     assert {line.get_label() for line in axes.get_lines()} >= {"2 colors", "4 colors"}
     assert {"0", "0.5", "1"} <= {text.get_text() for text in axes.texts}
 
 
-def test_a_network_of_a_single_strength_has_no_choice(workshop: Workshop, tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match="single strength"):
+def test_a_network_of_a_single_structure_scale_is_refused(workshop: Workshop, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="single structure scale"):
         fidelity.main(flags(workshop, workshop.models, tmp_path / "study.json"))

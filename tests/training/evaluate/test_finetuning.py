@@ -5,11 +5,11 @@ import os
 import shutil
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from models.evaluation.compare import Setting
+from models.evaluation.reports import FinetuningReport, FinetuningRow, read
 from models.names import TRUECOLOR
 from models.quantizers.learned.colorcnn import LearnedQuantizer
 from models.zoo.registry import Registry
@@ -20,7 +20,6 @@ from training.evaluate import finetuning
 from training.loop import fit
 from training.loop.scoring import evaluate, frozen_classifier
 from training.report import figures, tables
-from training.report.finetuning import Tuned
 
 pytestmark = pytest.mark.usefixtures("pool_in_this_process")
 
@@ -29,15 +28,15 @@ QPS = (20, 51)
 
 def flags(workshop: Workshop, folder: Path, out: str, *more: str) -> list[str]:
     common = ["--data", str(workshop.data), "--models", str(folder / "models"), "--device", "cpu", "--workers", "1"]
-    judged = ["--classifier", "stripes", "--quantizer", "painter", "--out", str(folder / out)]
+    classified = ["--classifier", "stripes", "--quantizer", "painter", "--out", str(folder / out)]
     places = ["--cache", str(folder / "cache"), "--runs", str(folder / "runs")]
     size = ["--train", "200", "--test", "100", "--held-out", "50", "--epochs", "3", "--batch", "25", "--lr", "0.02"]
-    return [*common, *judged, *places, *size, *more]
+    return [*common, *classified, *places, *size, *more]
 
 
 @pytest.fixture(scope="module")
 def folder(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """With a study of palettes and one of BPG, whose painter is without structure, so that there is much to learn."""
+    """A study of palettes and one of BPG. The quantizer has no structure, so that fine-tuning has much to learn."""
     folder = tmp_path_factory.mktemp("finetuning")
     shutil.copytree(workshop.models, folder / "models")
     run_flags = ["--run", str(workshop.runs / "painter"), "--name", "painter", "--strengths", "0"]
@@ -47,28 +46,32 @@ def folder(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Path
     return folder
 
 
-def report(folder: Path, name: str) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads((folder / name).read_text())
-    return content
+def report(folder: Path, name: str) -> FinetuningReport:
+    found = read(folder / name)
+    assert isinstance(found, FinetuningReport)
+    return found
 
 
-def rows(folder: Path, name: str) -> list[Tuned]:
-    return [Tuned(**row) for row in report(folder, name)["rows"]]
+def rows(folder: Path, name: str) -> list[FinetuningRow]:
+    return list(report(folder, name).rows)
 
 
-def test_a_row_is_what_both_classifiers_read_in_the_painted_test_set(workshop: Workshop, folder: Path) -> None:
+def test_a_row_is_top1_of_both_classifiers_on_the_quantized_test_set(workshop: Workshop, folder: Path) -> None:
     before = frozen_classifier(Registry.open(workshop.models), "stripes")
     found = rows(folder, "tuned.json")
     assert [row.setting for row in found] == [*(Setting("colorcnn", "painter", k) for k in (2, 4)), Setting(TRUECOLOR)]
     for row in found:
-        painted = folder / "cache" / (f"k{row.colors}" if row.colors else "originals")
-        test = load(painted, "test", size=16)
+        dataset = folder / "cache" / (f"k{row.colors}" if row.colors else "originals")
+        test = load(dataset, "test", size=16)
         assert row.images == len(test) == 100 and row.top1_before == evaluate(before, test)
-        assert row.bits_per_pixel == pytest.approx(8 * mean_file_size(painted, "test") / 256)
-        state = fit.read_state(folder / "runs" / f"stripes-{painted.name}")
+        assert row.bits_per_pixel == pytest.approx(8 * mean_file_size(dataset, "test") / 256)
+        state = fit.read_state(folder / "runs" / f"stripes-{dataset.name}")
         # One image of fifty may turn where weights are rounded to half precision.
         assert row.held_out_after == pytest.approx(state["scores"]["held_out_top1"], abs=0.021)
-        assert (row.minutes, row.painting_minutes) == (state["seconds"] / 60, quantize_dataset.seconds(painted) / 60)
+        assert (row.minutes, row.quantization_minutes) == (
+            state["seconds"] / 60,
+            quantize_dataset.seconds(dataset) / 60,
+        )
 
 
 def test_a_fine_tuned_classifier_ships_with_what_was_measured_of_it(folder: Path, tmp_path: Path) -> None:
@@ -81,16 +84,16 @@ def test_a_fine_tuned_classifier_ships_with_what_was_measured_of_it(folder: Path
 
 
 def test_tuning_finds_what_coding_hid(folder: Path) -> None:
-    coarsest = max((row for row in rows(folder, "tuned-bpg.json") if not row.colors), key=lambda row: row.quality or 0)
+    coarsest = max((row for row in rows(folder, "tuned-bpg.json") if not row.colors), key=lambda row: row.qp or 0)
     assert coarsest.top1_after > coarsest.top1_before + 0.1
-    assert coarsest.top1_before < report(folder, "tuned-bpg.json")["top1_original"]
+    assert coarsest.top1_before < report(folder, "tuned-bpg.json").top1_original
 
 
 def test_originals_of_about_equal_size_stand_beside_bpg_of_palettes(folder: Path) -> None:
-    painted = [row for row in rows(folder, "tuned-bpg.json") if row.colors]
+    palettes = [row for row in rows(folder, "tuned-bpg.json") if row.colors]
     originals = [row for row in rows(folder, "tuned-bpg.json") if not row.colors]
-    assert [row.setting for row in painted] == [Setting("colorcnn", "painter", 2, qp) for qp in QPS]
-    for row in painted:
+    assert [row.setting for row in palettes] == [Setting("colorcnn", "painter", 2, qp=qp) for qp in QPS]
+    for row in palettes:
         nearest = min(abs(other.bits_per_pixel - row.bits_per_pixel) for other in originals)
         assert nearest < 0.15 * row.bits_per_pixel
 
@@ -98,27 +101,27 @@ def test_originals_of_about_equal_size_stand_beside_bpg_of_palettes(folder: Path
 def test_equal_size_is_that_of_the_nearest_qp(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     sizes = {qp: 10.0 - qp / 10 for qp in range(52)}
     study = finetuning.Study(None, None, None, None, None, sizes)  # type: ignore[arg-type]
-    monkeypatch.setattr(finetuning.Study, "painted", lambda self, setting: tmp_path)
+    monkeypatch.setattr(finetuning.Study, "dataset", lambda self, setting: tmp_path)
     for wanted, qp in ((10.0, 0), (11.0, 0), (9.52, 5), (9.58, 4), (4.9, 51), (1.0, 51)):
         sampled = partial(lambda bits, *ignored: bits, wanted)
         monkeypatch.setattr(finetuning.Study, "_mean_bits", sampled)
-        assert study.equal_rate(Setting("colorcnn", "painter", 2, 30)) == Setting("bpg", quality=qp)
+        assert study.equal_rate(Setting("colorcnn", "painter", 2, qp=30)) == Setting("bpg", qp=qp)
 
 
 def test_a_quantizer_of_another_size_is_refused(
     workshop: Workshop, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(LearnedQuantizer, "size", 32)
-    with pytest.raises(SystemExit, match="stripes reads images of 16 pixels, painter paints 32"):
+    with pytest.raises(SystemExit, match="stripes classifies images of 16 pixels, painter quantizes images of 32"):
         finetuning.main(flags(workshop, folder, "other.json"))
 
 
-def test_the_images_behind_bpg_are_the_painted_ones(folder: Path) -> None:
+def test_the_images_behind_bpg_are_the_quantized_ones(folder: Path) -> None:
     header = json.loads((folder / "cache" / "k2-qp51" / "painted.json").read_text())
     assert header["setting"]["method"] == "bpg" and header["source"]["setting"]["colors"] == 2
 
 
-def test_tables_tell_before_and_after(folder: Path) -> None:
+def test_tables_show_before_and_after(folder: Path) -> None:
     [(title, palettes)] = tables.tables(report(folder, "tuned.json")).items()
     two = rows(folder, "tuned.json")[0]
     assert title == "Top-1 in % before and after fine-tuning on 200 images"
@@ -152,4 +155,4 @@ def test_a_call_without_time_makes_one_row_and_the_next_goes_on(
     with pytest.raises(SystemExit):
         finetuning.main(hurried)
     finetuning.main(hurried)
-    assert report(tmp_path, "tuned.json")["rows"] == report(folder, "tuned.json")["rows"]
+    assert rows(tmp_path, "tuned.json") == rows(folder, "tuned.json")

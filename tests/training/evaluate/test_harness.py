@@ -11,7 +11,7 @@ from training.data.workers import parts
 from training.evaluate.harness import KeptRows
 
 
-def test_rows_of_other_weights_are_not_gone_on_with(tmp_path: Path) -> None:
+def test_rows_of_other_weights_are_refused(tmp_path: Path) -> None:
     KeptRows(tmp_path / "x.partial", {"sha256": {"a": "1"}}, Summary)
     with pytest.raises(DatasetError, match="delete it"):
         KeptRows(tmp_path / "x.partial", {"sha256": {"a": "2"}}, Summary)

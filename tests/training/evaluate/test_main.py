@@ -1,4 +1,4 @@
-"""training/evaluate/__main__.py: rows come from files, for every setting; an evaluation goes on where it was."""
+"""training/evaluate/__main__.py: rows come from files, for every setting; a killed evaluation continues."""
 
 import json
 import shutil
@@ -31,30 +31,30 @@ def row_of(workshop: Workshop, setting: Setting) -> dict[str, Any]:
 
 
 def test_every_setting_has_its_row(workshop: Workshop) -> None:
-    palettes = [Setting(*painter, colors=k) for painter in PAINTERS for k in (2, 4)]
+    palettes = [Setting(*quantizer, colors=k) for quantizer in QUANTIZERS for k in (2, 4)]
     codecs = [Setting("jpeg", quality=20), Setting("webp", quality=20), Setting("truecolor_png")]
     assert [Summary(**row).setting for row in workshop.report["rows"]] == palettes + codecs
     assert {row["images"] for row in workshop.report["rows"]} == {200}
 
 
-PAINTERS = [("colorcnn", "painter"), ("median_cut", None), ("kmeans", None)]
+QUANTIZERS = [("colorcnn", "painter"), ("median_cut", None), ("kmeans", None)]
 
 
-def test_the_report_says_which_weights_were_measured(workshop: Workshop) -> None:
+def test_the_report_names_the_weights_that_were_measured(workshop: Workshop) -> None:
     registry = Registry.open(workshop.models)
     assert workshop.report["sha256"] == {name: registry.entry(name).sha256 for name in ("stripes", "painter")}
     assert workshop.report["seeds"] == {"stripes": 0, "painter": 0}
 
 
 def test_the_learned_quantizer_shows_at_two_colors_what_median_cut_hides(workshop: Workshop) -> None:
-    learned, classical = (row_of(workshop, Setting(*painter, colors=2)) for painter in PAINTERS[:2])
+    learned, classical = (row_of(workshop, Setting(*quantizer, colors=2)) for quantizer in QUANTIZERS[:2])
     assert learned["top1"] > classical["top1"] + 0.3
     assert workshop.report["top1_original"] > 0.9
 
 
-@pytest.mark.parametrize("painter", PAINTERS[:2])
-def test_a_row_is_what_one_gets_image_by_image(workshop: Workshop, painter: tuple[str, str | None]) -> None:
-    registry, setting = Registry.open(workshop.models), Setting(*painter, colors=4)
+@pytest.mark.parametrize("measured", QUANTIZERS[:2])
+def test_a_row_is_what_one_gets_image_by_image(workshop: Workshop, measured: tuple[str, str | None]) -> None:
+    registry, setting = Registry.open(workshop.models), Setting(*measured, colors=4)
     recognizer = load_recognizer(registry, "stripes", CPU)
     learned: Quantizer = load_quantizer(registry, "painter", CPU)
     quantizer = learned if setting.model else CLASSICAL[setting.method]
@@ -76,7 +76,7 @@ def test_truecolor_is_exact_and_jpeg_is_not(workshop: Workshop) -> None:
     assert 0 < exact["payload_bits_per_pixel"] < exact["bits_per_pixel"]
 
 
-def test_an_evaluation_goes_on_where_it_was(workshop: Workshop, tmp_path: Path) -> None:
+def test_an_evaluation_continues_after_it_was_killed(workshop: Workshop, tmp_path: Path) -> None:
     out = tmp_path / "again.json"
     header = {key: value for key, value in workshop.report.items() if key not in {"rows", *NOT_OF_THE_HEADER}}
     invented = row_of(workshop, Setting("median_cut", colors=2)) | {"kept": 0.125}

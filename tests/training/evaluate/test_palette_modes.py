@@ -1,6 +1,5 @@
 """training/evaluate/palette_modes.py."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -9,16 +8,17 @@ import torch
 from models.codecs import bpg, png
 from models.codecs.bpg.codec import Coding
 from models.codecs.bpg.palette_modes import coarsest_exact
+from models.evaluation.reports import PaletteModeRow, PaletteModesReport, read
 from models.quantizers.classical.catalog import CLASSICAL
 from tests.training.conftest import Workshop
 from training.data.datasets import load
 from training.evaluate import palette_modes
-from training.evaluate.palette_modes import CODINGS, Row
+from training.evaluate.palette_modes import CODINGS
 from training.report import tables
 
 pytestmark = pytest.mark.usefixtures("pool_in_this_process")
 
-PHOTO = Path(__file__).resolve().parents[1] / "photos" / "cat-32.png"
+PHOTO = Path(__file__).resolve().parents[2] / "photos" / "cat-32.png"
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +30,10 @@ def results(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return out
 
 
-def rows_of(results: Path) -> list[Row]:
-    return [Row(**row) for row in json.loads(results.read_text())["rows"]]
+def rows_of(results: Path) -> list[PaletteModeRow]:
+    report = read(results)
+    assert isinstance(report, PaletteModesReport)
+    return list(report.rows)
 
 
 def test_every_source_method_and_k_goes_through_every_coding(workshop: Workshop, results: Path) -> None:
@@ -46,28 +48,28 @@ def test_every_source_method_and_k_goes_through_every_coding(workshop: Workshop,
 
 def test_a_row_is_what_one_gets_image_by_image(workshop: Workshop, results: Path) -> None:
     _, held_out = load(workshop.data, "train", size=16).hold_out(400)
-    painted = [CLASSICAL["kmeans"].quantize(image, 2) for image in held_out.images[:2].permute(0, 2, 3, 1).numpy()]
+    quantized = [CLASSICAL["kmeans"].quantize(image, 2) for image in held_out.images[:2].permute(0, 2, 3, 1).numpy()]
     found = {
         row.coding: row
         for row in rows_of(results)
         if (row.source, row.method, row.colors) == (workshop.data.name, "kmeans", 2)
     }
-    assert found["PNG"].bytes == sum(len(png.encode(image, effort="max")) for image in painted) / 2
-    assert found["auto"].bytes == sum(len(bpg.encode(image, mode="auto")) for image in painted) / 2
-    best = [coarsest_exact(image, Coding(transform_skip=False)) for image in painted]
+    assert found["PNG"].bytes == sum(len(png.encode(image, effort="max")) for image in quantized) / 2
+    assert found["auto"].bytes == sum(len(bpg.encode(image, mode="auto")) for image in quantized) / 2
+    best = [coarsest_exact(image, Coding(transform_skip=False)) for image in quantized]
     sizes = [len(each.file) for each in best if each]
     assert found["4:4:4, all transformed"].exact == len(sizes) / 2
     assert torch.tensor(sizes, dtype=torch.float64).mean() == found["4:4:4, all transformed"].bytes
 
 
 def test_where_no_qp_is_exact_the_file_is_the_lossless_one(results: Path) -> None:
-    by_place = {(row.source, row.method, row.colors, row.coding): row for row in rows_of(results)}
-    lost = [row for row in by_place.values() if row.exact == 0]
+    by_case = {(row.source, row.method, row.colors, row.coding): row for row in rows_of(results)}
+    lost = [row for row in by_case.values() if row.exact == 0]
     assert lost
     for row in lost:
-        assert row.bytes == by_place[row.source, row.method, row.colors, "RGB without loss"].bytes
+        assert row.bytes == by_case[row.source, row.method, row.colors, "RGB without loss"].bytes
 
 
 def test_the_table_has_a_line_for_each_palette(results: Path) -> None:
-    [table] = tables.tables(json.loads(results.read_text())).values()
+    [table] = tables.tables(read(results)).values()
     assert len(table.splitlines()) == 2 + 2 * 2 * 2

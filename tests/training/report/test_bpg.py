@@ -1,25 +1,27 @@
-"""training/report/bpg.py: the studies of BPG in Markdown."""
+"""training/report/bpg.py and palette_modes.py: the studies of BPG in Markdown."""
 
-from tests.training.report.test_tables import row
+from models.evaluation.reports import Kind, parse
+from tests.training.report.reports import report, row
 from training.report import tables
 
 
-def coded(qp: int, bits: float, *, colors: int | None = None, top1: float = 0.5) -> dict[str, object]:
+def encoded(qp: int, bits: float, *, colors: int | None = None, top1: float = 0.5) -> dict[str, object]:
     method = "colorcnn" if colors else "bpg"
-    return row(method, colors=colors, quality=qp, bits_per_pixel=bits, payload_bits_per_pixel=bits - 0.2, top1=top1)
+    return row(method, colors=colors, qp=qp, bits_per_pixel=bits, payload_bits_per_pixel=bits - 0.2, top1=top1)
 
 
-STUDY = {
-    "codec": "BPG 4:2:0",
-    "top1_original": 0.9,
-    "rows": [
-        *(coded(qp, bits, colors=2) for qp, bits in [(30, 1.0), (10, 2.0), (11, 1.5), (31, 1.0)]),
+STUDY = parse(
+    report(
+        Kind.BPG,
+        *(encoded(qp, bits, colors=2) for qp, bits in [(30, 1.0), (10, 2.0), (11, 1.5), (31, 1.0)]),
         *(
-            coded(qp, bits, top1=top1)
+            encoded(qp, bits, top1=top1)
             for qp, bits, top1 in [(10, 3.0, 0.8), (11, 2.5, 0.7), (30, 1.0, 0.6), (31, 2.0, 0)]
         ),
-    ],
-}
+        codec="BPG 4:2:0",
+        top1_original=0.9,
+    )
+)
 
 
 def test_originals_come_before_palettes_and_only_some_qps_are_shown() -> None:
@@ -32,7 +34,7 @@ def test_originals_come_before_palettes_and_only_some_qps_are_shown() -> None:
 
 
 def test_equal_bits_are_not_fewer() -> None:
-    title = "QP at which BPG of a palette takes fewer bits than BPG of the original"
+    title = "QPs at which BPG of the quantized image is smaller than BPG of the original"
     assert tables.tables(STUDY)[title].splitlines()[2:] == ["| K = 2 | 10-11, 31 |"]
 
 
@@ -47,11 +49,11 @@ def test_between_two_qps_top1_is_linear_in_bits_and_beyond_them_there_is_none() 
 
 
 def test_a_coding_that_was_not_tried_has_no_bytes() -> None:
-    place = {"source": "cat.jpg", "method": "kmeans", "images": 1, "exact": 1.0}
+    common = {"source": "cat.jpg", "method": "kmeans", "images": 1, "exact": 1.0}
     rows = [
-        place | {"colors": k, "coding": coding, "bytes": 99.6} for k, coding in [(2, "PNG"), (2, "index"), (4, "PNG")]
+        common | {"colors": k, "coding": coding, "bytes": 99.6} for k, coding in [(2, "PNG"), (2, "index"), (4, "PNG")]
     ]
-    [(_, table)] = tables.tables({"rows": rows}).items()
+    [(_, table)] = tables.tables(parse(report(Kind.PALETTE_MODES, *rows))).items()
     assert table.splitlines() == [
         "| images | method | K | PNG | index |",
         "|---|---|---|---|---|",

@@ -34,17 +34,17 @@ def test_the_command_draws_the_photo_with_and_without_activation_maps(workshop: 
     assert np.ptp(mapped[top : top + 256], axis=2).max() > 100, "heat is not"
 
 
-def test_of_a_known_class_the_probability_is_told_and_green_is_right(workshop: Workshop) -> None:
+def test_a_tile_of_a_known_class_shows_its_probability_and_green_is_right(workshop: Workshop) -> None:
     recognizer = load_recognizer(Registry.open(workshop.models), "stripes", torch.device("cpu"))
     pixels = drawn(next((workshop.data / "test").rglob("*.png")))
     best, *others = recognizer.predict(pixels, len(recognizer.classes))
-    painter = contact_sheet.Painter(recognizer, 64, cam=False)
-    for true, title in ((best, "it"), (others[0], f"it, seen as {best.label}")):
+    maker = contact_sheet.TileMaker(recognizer, 64, cam=False)
+    for true, title in ((best, "it"), (others[0], f"it, predicted: {best.label}")):
         sample = Sample("it", pixels, best, true.index)
-        shown = painter.original(sample, "it")
+        shown = maker.original(sample, "it")
         assert (shown.label, shown.probability, shown.title) == (true.label, true.probability, title)
         assert shown.kept == (true is best)
-        in_few = painter.painted(sample, CLASSICAL["median_cut"], 64)
+        in_few = maker.quantized(sample, CLASSICAL["median_cut"], 64)
         assert in_few.label == true.label and in_few.kept == (true is best)
 
 

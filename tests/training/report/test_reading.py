@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from models.evaluation.reports import BadReport, EvaluationReport, Kind, parse, to_json
 from tests.training.conftest import Workshop
-from training.data.datasets import DatasetError
+from tests.training.report.reports import report
 from training.report import figures, tables
-from training.report.reading import read_together
+from training.report.reading import read_folder, read_together
 
 
 @pytest.fixture
@@ -24,11 +25,26 @@ def parts(workshop: Workshop, tmp_path: Path) -> tuple[Path, Path]:
 def test_each_setting_is_there_once_and_networks_come_first(workshop: Workshop, parts: tuple[Path, Path]) -> None:
     first, second = parts
     together = read_together(first, [second])
-    assert {**together, "rows": []} == {**workshop.report, "rows": []}
-    models = [row["model"] for row in together["rows"]]
+    assert isinstance(together, EvaluationReport)
+    assert to_json(together) | {"rows": []} == workshop.report | {"rows": []}
+    models = [row.model for row in together.rows]
     assert models[0] and models == sorted(models, key=lambda model: model is None)
-    assert sorted(map(str, together["rows"])) == sorted(map(str, workshop.report["rows"]))
-    assert read_together(workshop.results) == workshop.report
+    assert sorted(map(str, to_json(together)["rows"])) == sorted(map(str, workshop.report["rows"]))
+    assert read_together(workshop.results) == parse(workshop.report)
+
+
+def test_rows_that_are_no_means_over_a_test_set_stand_alone(workshop: Workshop, tmp_path: Path) -> None:
+    file = tmp_path / "modes.json"
+    file.write_text(json.dumps(report(Kind.PALETTE_MODES)))
+    assert read_together(file) == parse(report(Kind.PALETTE_MODES))
+    with pytest.raises(BadReport, match=r"modes\.json.*'bpg-palette-modes' cannot stand beside others"):
+        read_together(workshop.results, [file])
+
+
+def test_a_folder_is_read_but_for_benchmarks(workshop: Workshop, tmp_path: Path) -> None:
+    (tmp_path / "b.json").write_text(json.dumps(workshop.report))
+    (tmp_path / "a.json").write_text(json.dumps({"kind": "soak", "schema_version": 1}))
+    assert list(read_folder(tmp_path)) == [parse(workshop.report)]
 
 
 @pytest.mark.parametrize("other", [{"classifier": "another"}, {"top1_original": 0.5}, {"images": 1}])
@@ -38,9 +54,9 @@ def test_what_is_of_other_images_or_another_classifier_is_refused(
     [name] = other
     file = tmp_path / "other.json"
     file.write_text(json.dumps(workshop.report | other))
-    with pytest.raises(DatasetError, match=f"{name} of .*other.json is"):
+    with pytest.raises(BadReport, match=f"{name} of .*other.json is"):
         read_together(workshop.results, [file])
-    with pytest.raises(DatasetError, match=f"{name} of .*other.json is"):
+    with pytest.raises(BadReport, match=f"{name} of .*other.json is"):
         figures.main(["--results", str(workshop.results), "--beside", str(file), "--out", str(tmp_path)])
 
 

@@ -2,16 +2,19 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from models.evaluation.reports import Kind, head
+from tests.training.report import reports
 from training.report.rows import COLORS, main, tables
 
 RECIPE = 'title = "{0}"\nprotocol = "A: frozen"\ncost = "c"\nseeds = {2}\ntrainer = "{1}"\n{3}[train]\n{4}'
 
 
-def row(method: str, model: str | None, colors: int, top1: float) -> dict[str, object]:
-    return {"method": method, "model": model, "colors": colors, "top1": top1, "bits_per_pixel": 1.234, "psnr": 20.0}
+def row(method: str, model: str | None, colors: int, top1: float) -> dict[str, Any]:
+    return reports.row(method, model=model, colors=colors, top1=top1, bits_per_pixel=1.234)
 
 
 def logged(epochs: int, minutes: float, **scores: float) -> str:
@@ -35,20 +38,22 @@ def folder(tmp_path: Path) -> Path:
         scores = {f"held_out_top1_{colors}": share + colors / 1000 for colors in COLORS}
         (tmp_path / "logs" / f"{name}.jsonl").write_text(logged(1, 10 * share, **scores))
     theirs = {"dataset": "dots", "title": "Theirs", "classifier": "unnamed", "epochs": None, "top1": {"2": 0.821}}
-    head = {"dataset": "dots", "classifier": "seer", "top1_original": 0.9}
+    theirs["source"] = "a paper"
     rows = [
         row("colorcnn", "ours", 2, 0.85),
         row("colorcnn_one_pass", "ours", 2, 0.8),
         row("octree", None, 2, 0.3),
     ]
-    measured = head | {"sha256": {"seer": "a", "ours": "b"}, "rows": rows}
-    reports = {
+    weights = {"seer": "a", "ours": "b"}
+    measured = reports.report(Kind.EVALUATION, *rows, sha256=weights, top1_original=0.9)
+    contents = {
         "dots": measured,
-        "another-reader": measured | {"classifier": "other", "top1_original": 0.8, "rows": rows[::2]},
-        "tuned": head | {"sha256": {"seer": "a", "ours": "b"}, "tuning": {}, "rows": [{"model": "ours", "colors": 2}]},
-        "published": {"rows": [theirs, theirs | {"dataset": "lines"}]},
+        "another-classifier": measured | {"classifier": "other", "top1_original": 0.8, "rows": rows[::2]},
+        "fidelity": reports.report(Kind.FIDELITY, row("colorcnn", "ours", 2, 0.1), sha256=weights),
+        "published": head(Kind.PUBLISHED) | {"about": "others", "rows": [theirs, theirs | {"dataset": "lines"}]},
+        "soak": head(Kind.SOAK),
     }
-    for name, report in reports.items():
+    for name, report in contents.items():
         (tmp_path / "data" / f"{name}.json").write_text(json.dumps(report))
     return tmp_path
 
@@ -59,7 +64,7 @@ def lines(folder: Path, title: str) -> list[list[str]]:
 
 
 def test_networks_stand_beside_what_was_published_and_are_measured_with_their_search(folder: Path) -> None:
-    theirs, ours = lines(folder, "Side by side on dots, top-1 in %")
+    theirs, ours = lines(folder, "Networks on dots, top-1 in %")
     assert theirs == ["Theirs", "unnamed", "-", "-", "82.1", *["-"] * 5]
     assert ours == ["The ours", "seer", "90.0", "3", "85.0", *["-"] * 5]
 
@@ -69,10 +74,10 @@ def test_what_was_refined_has_a_line_of_its_own(folder: Path) -> None:
     report = json.loads((folder / "data" / "dots.json").read_text())
     rows = [row("colorcnn_refined", "ours", colors, top1) for colors, top1 in ((2, 0.88), (4, 0.89))]
     (folder / "data" / "dots-refined.json").write_text(json.dumps(report | {"rows": rows}))
-    _, ours, refined = lines(folder, "Side by side on dots, top-1 in %")
+    _, ours, refined = lines(folder, "Networks on dots, top-1 in %")
     assert ours == ["The ours", "seer", "90.0", "3", "85.0", *["-"] * 5]
     assert refined == ["The ours, refined for each image", "seer", "90.0", "3", "88.0", "89.0", *["-"] * 4]
-    assert [line[0] for line in lines(folder, "Every row")] == [
+    assert [line[0] for line in lines(folder, "All trained models")] == [
         "`ours`",
         "`ours`, refined",
         "`ours`, refined",
@@ -80,19 +85,19 @@ def test_what_was_refined_has_a_line_of_its_own(folder: Path) -> None:
     ]
 
 
-def test_ablations_tell_the_mean_and_the_spread_of_their_seeds_on_held_out_images(folder: Path) -> None:
-    [line] = lines(folder, "Ablations on dots, top-1 in % on the held-out part of train")
+def test_ablations_show_the_mean_and_the_spread_of_their_seeds_on_held_out_images(folder: Path) -> None:
+    [line] = lines(folder, "Ablations on dots, top-1 in % on the held-out part of the training set")
     assert line == ["Less", "`less`", "2", "1", "5.5", "55.2 ± 7.1", "55.4 ± 7.1", "55.8 ± 7.1", *line[8:]]
 
 
-def test_every_row_tells_how_it_was_made(folder: Path) -> None:
-    ours, classifier = lines(folder, "Every row")
+def test_every_row_shows_how_it_was_made(folder: Path) -> None:
+    ours, classifier = lines(folder, "All trained models")
     made = ["1", "2 cores", "2"]
     assert ours == ["`ours`", "dots", "seer", "A", "2", "85.0", "-5.0", "1.23", "20.0", *made]
     assert classifier == ["`seer`", "dots", "seer", "A", "-", "90.0", "-", "-", "-", *made]
 
 
-def test_seeds_are_told_as_mean_and_spread(folder: Path) -> None:
+def test_seeds_are_shown_as_mean_and_spread(folder: Path) -> None:
     file = folder / "ours.toml"
     file.write_text(file.read_text().replace("[0]", "[0, 7, 8]"))
     (folder / "logs" / "ours-seed8.jsonl").write_text(logged(3, 5.0))
@@ -100,32 +105,32 @@ def test_seeds_are_told_as_mean_and_spread(folder: Path) -> None:
     rows = [row("colorcnn", "ours-seed8", 2, 0.75) | {"bits_per_pixel": 1.434, "psnr": 21.0}]
     second = report | {"sha256": {"seer": "a", "ours-seed8": "c"}, "rows": rows}
     (folder / "data" / "ours-seed8.json").write_text(json.dumps(second))
-    assert lines(folder, "Side by side on dots, top-1 in %")[1][4] == "80.0 ± 7.1"
-    ours = lines(folder, "Every row")[0]
+    assert lines(folder, "Networks on dots, top-1 in %")[1][4] == "80.0 ± 7.1"
+    ours = lines(folder, "All trained models")[0]
     assert ours[4:] == ["2", "80.0 ± 7.1", "-10.0", "1.33", "20.5", "2", "2 cores", "4"]
 
 
-def test_a_classifier_that_had_no_part_in_it_has_a_table_of_its_own(folder: Path) -> None:
-    ours, octree = lines(folder, "Read by a classifier that had no part in it, top-1 in %")
+def test_a_classifier_that_took_no_part_in_training_has_a_table_of_its_own(folder: Path) -> None:
+    ours, octree = lines(folder, "Transfer to a classifier that took no part in training, top-1 in %")
     assert ours == ["ColorCNN", "`ours`", "seer", "other", "80.0", "85.0", *["-"] * 5]
     assert octree == ["octree", "-", "-", "other", "80.0", "30.0", *["-"] * 5]
 
 
-def test_without_such_a_reader_there_is_no_such_table(folder: Path) -> None:
-    (folder / "data" / "another-reader.json").unlink()
+def test_without_such_a_classifier_there_is_no_such_table(folder: Path) -> None:
+    (folder / "data" / "another-classifier.json").unlink()
     assert len(tables(folder, folder)) == 3
 
 
-def test_a_run_that_started_from_another_tells_what_both_took(folder: Path) -> None:
+def test_a_run_that_started_from_another_shows_what_both_took(folder: Path) -> None:
     file = folder / "ours.toml"
     file.write_text(file.read_text() + 'start = "less"\n')
-    assert lines(folder, "Side by side on dots, top-1 in %")[1][3] == "4"
-    assert {line[-1] for line in lines(folder, "Every row") if line[0] == "`ours`"} == {"7"}
+    assert lines(folder, "Networks on dots, top-1 in %")[1][3] == "4"
+    assert {line[-1] for line in lines(folder, "All trained models") if line[0] == "`ours`"} == {"7"}
 
 
 def test_what_was_not_measured_or_has_no_log_is_not_shown(folder: Path) -> None:
     (folder / "logs" / "ours.jsonl").unlink()
-    assert [line[0] for line in lines(folder, "Every row")] == ["`seer`"]
+    assert [line[0] for line in lines(folder, "All trained models")] == ["`seer`"]
 
 
 def test_the_command_prints_all_of_them(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

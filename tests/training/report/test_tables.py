@@ -1,22 +1,15 @@
 """training/report/tables.py: Markdown of what the JSON says."""
 
-from typing import Any
-
 import pytest
 
+from models.evaluation.reports import BadReport, Kind, parse
 from tests.training.conftest import Workshop
+from tests.training.report.reports import report, row
 from training.report import tables
 
-
-def row(method: str, **changes: Any) -> dict[str, Any]:
-    measured = {"images": 3, "kept": 0.5, "top1": 0.25, "bytes": 99.0, "bits_per_pixel": 1.5, "ssim": 0.5}
-    measured |= {"payload_bits_per_pixel": 1.0, "psnr": 20.0, "colors_used": 2.0, "milliseconds": 1.0}
-    return {"method": method, "model": None, "colors": None, "quality": None} | measured | changes
-
-
-REPORT = {
-    "top1_original": 0.5,
-    "rows": [
+REPORT = parse(
+    report(
+        Kind.EVALUATION,
         row("colorcnn", colors=2, top1=0.4),
         row("colorcnn", colors=4, psnr=None),
         row("median_cut", colors=2, top1=0.1),
@@ -24,12 +17,12 @@ REPORT = {
         row("colorcnn_published", colors=2),
         row("jpeg", quality=20, ssim=0.125),
         row("truecolor_png", psnr=None),
-    ],
-}
+    )
+)
 
 
 def test_a_line_for_each_method_and_a_column_for_each_k() -> None:
-    assert tables.tables(REPORT)["Points of top-1 to the originals"].splitlines() == [
+    assert tables.tables(REPORT)["Top-1 minus top-1 of the originals, in points"].splitlines() == [
         "| method | K = 2 | K = 4 |",
         "|---|---|---|",
         "| ColorCNN | -10.0 | -25.0 |",
@@ -43,7 +36,7 @@ def test_an_exact_image_has_no_psnr() -> None:
 
 
 def test_codecs_have_a_table_of_their_own() -> None:
-    assert tables.tables(REPORT)["Without a palette"].splitlines()[2:] == [
+    assert tables.tables(REPORT)["Codecs without a palette"].splitlines()[2:] == [
         "| JPEG | 20 | 25.0 | 1.50 | 1.00 | 20.0 | 0.125 |",
         "| 24-bit PNG | - | 25.0 | 1.50 | 1.00 | exact | 0.500 |",
     ]
@@ -52,4 +45,10 @@ def test_codecs_have_a_table_of_their_own() -> None:
 def test_the_command_prints_every_table(workshop: Workshop, capsys: pytest.CaptureFixture[str]) -> None:
     text = tables.main(["--results", str(workshop.results)])
     assert capsys.readouterr().out == text + "\n"
-    assert all(f"{title}:\n\n{table}" in text for title, table in tables.tables(workshop.report).items())
+    assert all(f"{title}:\n\n{table}" in text for title, table in tables.tables(parse(workshop.report)).items())
+
+
+def test_a_kind_without_tables_is_refused() -> None:
+    published = parse({"kind": "published", "schema_version": 1, "about": "others", "rows": []})
+    with pytest.raises(BadReport, match="'published' has no tables"):
+        tables.tables(published)
