@@ -17,6 +17,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
+from models.evaluation.reports import to_json
 from models.report.plots import png
 from models.zoo.registry import Registry
 from service.settings import environment_table
@@ -165,7 +166,7 @@ def test_what_is_said_of_tiny_imagenet_is_what_was_measured() -> None:
 
 
 def test_what_is_said_of_refining_on_tiny_imagenet_is_what_was_measured() -> None:
-    whole = read_together(ROOT / "docs/results/data" / "tiny-imagenet-200.json", beside("tiny-imagenet-200"))
+    whole = to_json(read_together(ROOT / "docs/results/data" / "tiny-imagenet-200.json", beside("tiny-imagenet-200")))
     rows = {(row["method"], row["colors"]): row for row in whole["rows"]}
     plain, refined = rows["colorcnn", 2], rows["colorcnn_refined", 2]
     share = {k: 100 * rows["colorcnn_refined", k]["top1"] for k in (2, 4, 8, 16, 32, 64)}
@@ -317,7 +318,7 @@ def test_what_another_classifier_reads_of_refined_images_is_told_as_it_was_measu
 
 
 def test_what_is_said_of_refining_is_what_was_measured() -> None:
-    whole = read_together(ROOT / "docs/results/data" / "cifar10.json", beside("cifar10"))
+    whole = to_json(read_together(ROOT / "docs/results/data" / "cifar10.json", beside("cifar10")))
     rows = {(row["method"], row["colors"]): row for row in whole["rows"]}
     gap = {k: 100 * (whole["top1_original"] - rows["colorcnn_refined", k]["top1"]) for k in (2, 4, 8, 16, 32, 64)}
     plain, refined = rows["colorcnn", 2], rows["colorcnn_refined", 2]

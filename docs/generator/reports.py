@@ -8,6 +8,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from models.evaluation.reports import to_json
 from tests.benchmarks import bpg, refinement, serving
 from training.report import figures, rows, tables
 from training.report.reading import read_together
@@ -31,13 +32,17 @@ def file_of(name: str) -> Path:
 def report_of(names: str) -> Report:
     """Return a report by its name, or several with `+` between their names, as one with the rows of all."""
     first, *others = map(file_of, names.split("+"))
-    return read_together(first, others)
+    if others:
+        return to_json(read_together(first, others))
+    content: Report = json.loads(first.read_bytes())
+    return content
 
 
 @cache
 def tables_of(names: str) -> Mapping[str, str]:
     """Return the tables of an evaluation by their titles; `names` as for `report_of`."""
-    return tables.tables(report_of(names))
+    first, *others = map(file_of, names.split("+"))
+    return tables.tables(read_together(first, others))
 
 
 @cache

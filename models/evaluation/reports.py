@@ -33,8 +33,9 @@ class Kind(StrEnum):
     FIDELITY = "fidelity"
     FINETUNING = "finetuning"
     FINETUNING_BPG = "finetuning-bpg"
-    # Collected by hand.
+    # Written by hand: results of others, goals of ours.
     PUBLISHED = "published"
+    TARGETS = "targets"
     # Written by tests.benchmarks and tests.fuzz. A report of SERVING contains one report of each kind of its parts.
     SERVING = "serving"
     NETWORK = "network"
@@ -236,7 +237,7 @@ TYPED: Mapping[Kind, type[Report]] = {
         PublishedReport,
     )
 }
-"""The dataclass of each kind that has one; the reports of benchmarks have none."""
+"""The dataclass of each kind that has tables of its own or stands beside them."""
 
 
 def kind_of(content: object) -> Kind:
@@ -273,11 +274,11 @@ def load(file: Path) -> object:
 def parse(content: object) -> Report:
     """Return the report that a JSON object holds.
 
-    Raises BadReport where the object is no report, lacks a value, or is of a benchmark, which has no dataclass.
+    Raises BadReport where the object is no report, lacks a value, or is of a kind without a dataclass.
     """
     kind = kind_of(content)
     if kind not in TYPED:
-        raise BadReport(f"a report of kind {kind.value!r} is of a benchmark: print it with its own command")
+        raise BadReport(f"a report of kind {kind.value!r} has no tables here; print it with the command that wrote it")
     try:
         return TypeAdapter(TYPED[kind]).validate_python(content)
     except ValidationError as error:

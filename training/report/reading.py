@@ -11,7 +11,7 @@ _COMMON = ("dataset", "split", "images", "classifier", "top1_original")
 
 
 def read_folder(folder: Path) -> Iterator[Report]:
-    """Yield the reports of a folder but for those of benchmarks, in the order of their file names."""
+    """Yield the reports of a folder that have a dataclass, in the order of their file names."""
     for file in sorted(folder.glob("*.json")):
         if kind_of(load(file)) in TYPED:
             yield read(file)
