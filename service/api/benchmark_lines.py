@@ -20,8 +20,8 @@ from service.http.disconnect import cancel_on_disconnect
 from service.inference.admission import Ticket
 from service.runtime import timing
 from service.runtime.timing import Timings
+from service.schemas.benchmark_reports import BenchmarkLine, BenchmarkProgress
 from service.schemas.media_types import NDJSON
-from service.schemas.reports import BenchmarkLine, BenchmarkProgress
 
 SILENCE = 5.0  # seconds
 

@@ -8,7 +8,7 @@ from models.evaluation.compare import Summary
 from service.benchmark.events import Event, Failure, Finished, ImageDone, RowDone
 from service.benchmark.job import Job
 from service.http.problems import problem_of
-from service.schemas.reports import (
+from service.schemas.benchmark_reports import (
     BenchmarkFailedImage,
     BenchmarkFailedRow,
     BenchmarkImage,
@@ -16,8 +16,8 @@ from service.schemas.reports import (
     BenchmarkReport,
     BenchmarkRow,
     BenchmarkSummary,
-    ErrorReport,
 )
+from service.schemas.reports import ErrorReport
 
 
 def benchmark_report(job: Job, events: Sequence[Event]) -> BenchmarkReport:

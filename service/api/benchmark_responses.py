@@ -17,8 +17,8 @@ from service.http.headers import header_text, server_timing
 from service.inference.admission import Ticket
 from service.runtime import timing
 from service.runtime.timing import Timings
+from service.schemas.benchmark_reports import ResultsReport
 from service.schemas.media_types import HTML, JSON, PNG
-from service.schemas.reports import ResultsReport
 
 # A page runs no script and loads nothing, whatever its tables hold.
 _PAGE_HEADERS = {

@@ -13,6 +13,7 @@ from models.decoding.decode import ACCEPTED_FORMATS
 from models.report.contact_sheet import MOST_TILES
 from service.http.problems import INTERNAL, MEDIA_TYPE, PROBLEMS, Problem
 from service.http.uploads import FILE_FIELD
+from service.schemas.benchmark_reports import BenchmarkLine, BenchmarkReport, ResultsReport
 from service.schemas.media_types import BPG, HTML, JSON, NDJSON, PNG
 from service.schemas.options import (
     MAX_IMAGES,
@@ -22,15 +23,7 @@ from service.schemas.options import (
     ImageOptions,
     QuantizeOptions,
 )
-from service.schemas.reports import (
-    BenchmarkLine,
-    BenchmarkReport,
-    ClassifyReport,
-    CompressReport,
-    ProblemReport,
-    QuantizeReport,
-    ResultsReport,
-)
+from service.schemas.reports import ClassifyReport, CompressReport, ProblemReport, QuantizeReport
 
 Json = dict[str, Any]
 

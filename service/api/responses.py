@@ -172,7 +172,7 @@ def _compress_report(result: Compressed, original_bpg: Version, index_map_kept: 
         model=result.selection.model,
         method=result.selection.method,
         fidelity=result.selection.fidelity,
-        classifier=result.selection.classifier if result.options.recognise else None,
+        classifier=result.selection.classifier if result.options.recognize else None,
         width=result.image.width,
         height=result.image.height,
         colors=result.image.colors,

@@ -14,7 +14,7 @@ from models.evaluation.compare import Summary
 from models.names import method_name
 from models.report import comparison_plots, plots
 from models.report.contact_sheet import MOST_TILES
-from service.schemas.reports import (
+from service.schemas.benchmark_reports import (
     BenchmarkFailedImage,
     BenchmarkFailedRow,
     BenchmarkImage,

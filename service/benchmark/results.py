@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from models.errors import CorruptCheckpoint
 from service.inference.engine import Engine
-from service.schemas.reports import ResultsReport
+from service.schemas.benchmark_reports import ResultsReport
 
 _MOST_ERRORS = 3  # in one log message
 

@@ -15,7 +15,7 @@ from service.benchmark.events import Event, Failure, ImageDone, RowDone
 from service.benchmark.job import Job
 
 if TYPE_CHECKING:
-    from service.schemas.reports import BenchmarkReport
+    from service.schemas.benchmark_reports import BenchmarkReport
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ from typing import TypeVar, get_origin
 
 import anyio
 from fastapi import Request
-from pydantic import BaseModel, ValidationError
+from pydantic import AliasChoices, BaseModel, ValidationError
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
@@ -71,12 +71,22 @@ def parse_options(upload: Upload, model: type[Options]) -> Options:
 
 
 def _given_options(pairs: Sequence[tuple[str, str]], model: type[BaseModel]) -> Mapping[str, str | list[str]]:
+    spellings = _spellings(model)
     given: dict[str, list[str]] = {}
     for name, value in pairs:
-        if name not in model.model_fields:
+        if name not in spellings:
             raise BadOption(f"There is no option {name!r:.80}; the options are {', '.join(model.model_fields)}.")
-        given.setdefault(name, []).append(value)
+        given.setdefault(spellings[name], []).append(value)
     return {name: values if _is_list(model, name) else _only(name, values) for name, values in given.items()}
+
+
+def _spellings(model: type[BaseModel]) -> Mapping[str, str]:
+    """Map the name of each field, and each former name among its validation aliases, to the name of the field."""
+    spellings = {name: name for name in model.model_fields}
+    for name, field in model.model_fields.items():
+        if isinstance(field.validation_alias, AliasChoices):
+            spellings |= {alias: name for alias in field.validation_alias.choices if isinstance(alias, str)}
+    return spellings
 
 
 def _is_list(model: type[BaseModel], name: str) -> bool:

@@ -147,7 +147,7 @@ class Compression:
             files = await self._encode(image, decoded.pixels if wanted == "report" else None, options)
             read_back = partial(self._read_back, decoded.pixels, image, files, options.mode)
             pictures = await self._stages.run("decode", read_back)
-            seen = await self._recognise(pictures, selection) if options.recognise else [None] * len(pictures)
+            seen = await self._recognize(pictures, selection) if options.recognize else [None] * len(pictures)
             versions = await self._stages.run("encode", partial(_measure, data, files, pictures, seen))
             shown = partial(truecolor.encode, pictures[2], effort="fast")
             kept = partial(_is_index_map_kept, image, pictures[2])
@@ -207,7 +207,7 @@ class Compression:
         others = [bpg.decode(files.original.file, max_pixels=self._max_pixels)] if files.original else []
         return [pixels, image.render(), shown, *others]
 
-    async def _recognise(self, pictures: Sequence[Pixels], selection: Selection) -> list[Prediction]:
+    async def _recognize(self, pictures: Sequence[Pixels], selection: Selection) -> list[Prediction]:
         return [best for (best,) in await self._stages.predict(pictures, 1, selection.classifier)]
 
 

@@ -148,7 +148,7 @@ class Pipeline:
     async def _quantize(
         self, pixels: Pixels, options: QuantizeOptions, selection: Selection
     ) -> tuple[PaletteImage, Recognition | None]:
-        if not options.recognise:
+        if not options.recognize:
             return await self._stages.quantize(pixels, options.colors, selection), None
         image, ((before,), (after,)) = await self._stages.quantize_and_predict(pixels, options.colors, selection)
         return image, Recognition(selection.classifier, before, after)

@@ -1,4 +1,4 @@
-"""The options of requests: what they may be, and what they are when they are left out."""
+"""Options of requests: allowed values and defaults."""
 
 from __future__ import annotations
 
@@ -6,7 +6,16 @@ import re
 from collections.abc import Sequence
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+)
 
 from models.codecs.bpg import Mode
 from models.errors import BadOption
@@ -18,14 +27,14 @@ Name = Annotated[str, StringConstraints(min_length=1)]
 
 
 def _plain_digits(value: object) -> object:
-    """Pydantic alone would take "1_0" for 10 and "+4" for 4."""
+    """Reject what pydantic alone accepts: "1_0" for 10 and "+4" for 4."""
     if isinstance(value, str) and not (value.isascii() and value.isdigit()):
         raise ValueError("Input should be a number in plain digits")
     return value
 
 
 def _plain_decimal(value: object) -> object:
-    """Pydantic alone would take "nan", "1e-1" and " .5"."""
+    """Reject what pydantic alone accepts: "nan", "1e-1" and " .5"."""
     if isinstance(value, str) and not re.fullmatch(r"[0-9]+(\.[0-9]+)?", value):
         raise ValueError("Input should be a number in plain digits, such as 0.25")
     return value
@@ -36,49 +45,51 @@ Decimal = Annotated[float, BeforeValidator(_plain_decimal)]
 
 
 class ImageOptions(BaseModel):
-    """Options of every endpoint that takes an image."""
+    """Options of every endpoint that accepts an image."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     background: Annotated[str, StringConstraints(pattern="^#?[0-9a-fA-F]{6}$")] = Field(
         "#ffffff",
-        description="Color under transparent pixels, as #rrggbb (in a URL the # is written %23, or left out).",
+        description="Color under transparent pixels, as #rrggbb (in a URL, write %23 for the #, or leave it out).",
     )
 
     def background_rgb(self) -> tuple[int, int, int]:
-        """The background as three numbers from 0 to 255."""
+        """Return red, green and blue of the background, 0 to 255."""
         red, green, blue = bytes.fromhex(self.background.removeprefix("#"))
         return red, green, blue
 
 
 class QuantizerOptions(ImageOptions):
-    """Options of the endpoints that paint one image."""
+    """Options of the endpoints that quantize one image."""
 
     colors: Number = Field(
         4,
         ge=MIN_COLORS,
         le=MAX_COLORS,
-        description=f"Most palette entries, from {MIN_COLORS} to {MAX_COLORS}.",
+        description=f"Largest number of palette entries, from {MIN_COLORS} to {MAX_COLORS}.",
     )
     method: Name = Field(
         LEARNED_METHOD,
-        description=f"Who paints: `{LEARNED_METHOD}` (the network), `{ONE_PASS}` (the same without "
-        f"its search for the best strength for each image, so quicker), `{REFINED}` (structure refined for each image "
-        "until the model's classifier reads it like the original: slower, and for that classifier alone) or a "
-        "classical quantizer; see GET /models.",
+        description=f"Quantization method: `{LEARNED_METHOD}` (the network), `{ONE_PASS}` (the network without the "
+        f"search for the best structure scale of each image, so faster), `{REFINED}` (the network, with the structure "
+        "of each image refined until the model's classifier recognizes the original class: slower, and of use to that "
+        "classifier alone), or a classical quantizer; see GET /models.",
     )
     model: Name | None = Field(
-        None, description="Network for the methods of networks; left out: the default of GET /models."
+        None, description="Network for the methods that use one. If left out: the default of GET /models."
     )
     fidelity: Decimal = Field(
         0.0,
         ge=0,
         le=1,
-        description="Whose eye the painted image serves, from 0, the classifier's, to 1, the human's. More than 0 is "
-        f"for the method `{LEARNED_METHOD}` with a model that heeds it: see GET /models.",
+        description="Trade-off between recognition and likeness: 0 serves the classifier, 1 the human eye. Values "
+        f"above 0 need the method `{LEARNED_METHOD}` and a model that supports fidelity; see GET /models.",
     )
-    recognise: bool = Field(
-        True, description="Whether a classifier reads the image before and after; false saves its time."
+    recognize: bool = Field(
+        True,
+        validation_alias=AliasChoices("recognize", "recognise"),  # the second one is the former name
+        description="Whether a classifier classifies the image before and after; `false` saves that time.",
     )
 
 
@@ -86,7 +97,7 @@ class QuantizeOptions(QuantizerOptions):
     """Options of POST /quantize."""
 
     effort: Literal["fast", "default", "max"] = Field(
-        "default", description="How hard the PNG writer tries to make the file small; the pixels are the same."
+        "default", description="Effort of the PNG writer to make the file small; the pixels are always the same."
     )
 
 
@@ -97,30 +108,31 @@ class CompressOptions(QuantizerOptions):
         28,
         ge=0,
         le=51,
-        description="HEVC's quantization parameter, from 0 to 51: six more double the step between levels.",
+        description="HEVC quantization parameter, from 0 to 51; adding 6 doubles the quantization step.",
     )
     chroma: Literal["420", "422", "444"] = Field(
         "444",
-        description="How much of the color is kept: all (444), half of the columns (422), and of the rows (420).",
+        description="Chroma subsampling: all color samples (444), half of the columns (422), or half of the columns "
+        "and of the rows (420).",
     )
     mode: Mode = Field(
         "plain",
-        description="`plain`: the painted image at `qp` and `chroma`. `auto`: the smallest file in which each pixel "
-        "still is nearest to its own color, whatever `qp` and `chroma`; it takes as long as a dozen plain ones, so "
-        "the image may have an eighth of the pixels. `index`, with two colors: the same as a black and white image "
-        "with the colors beside it, which only this service puts together.",
+        description="`plain` encodes the quantized image at `qp` and `chroma`. `auto` ignores both and finds the "
+        "smallest file in which each pixel is still nearest to its own palette color; it takes as long as a dozen "
+        "plain encodings, so the largest image has an eighth of the pixels. `index` needs two colors and stores a black "
+        "and white image with the two colors beside it; only this service restores the colors.",
     )
 
 
 class ClassifyOptions(ImageOptions):
     """Options of POST /classify."""
 
-    top_k: Number = Field(5, ge=1, le=1000, description="Most predictions in the answer, from 1 to 1000.")
-    model: Name | None = Field(None, description="Classifier; left out: the default of GET /models.")
+    top_k: Number = Field(5, ge=1, le=1000, description="Largest number of predictions, from 1 to 1000.")
+    model: Name | None = Field(None, description="Classifier. If left out: the default of GET /models.")
     cam: Name | None = Field(
         None,
-        description="Class whose activation map is drawn: its label, its index, or `top` for the best prediction. "
-        "A PNG answer draws `top` when it is left out.",
+        description="Class whose activation map is drawn: a label, an index, or `top` for the best prediction. If left "
+        "out: `top` for a PNG response, no map for JSON.",
     )
 
 
@@ -140,10 +152,10 @@ def _each_once(values: tuple[Value, ...]) -> tuple[Value, ...]:
 
 
 class BenchmarkOptions(ImageOptions):
-    """Options of POST /benchmark. Tuples are fields that are repeated, or values with commas between them, or both."""
+    """Options of POST /benchmark. A tuple is given as repeated fields, as values separated by commas, or as both."""
 
     colors: Annotated[
-        # The range stands before the check of digits, or the JSON schema would not have it.
+        # The range stands before the check of digits; otherwise the JSON schema would lack it.
         tuple[Annotated[int, Field(ge=MIN_COLORS, le=MAX_COLORS), BeforeValidator(_plain_digits)], ...],
         BeforeValidator(_split),
         AfterValidator(_each_once),
@@ -152,27 +164,28 @@ class BenchmarkOptions(ImageOptions):
         min_length=1,
         max_length=_MAX_COLORS_ASKED,
         json_schema_extra=_UNIQUE,
-        description=f"Most palette entries, from {MIN_COLORS} to {MAX_COLORS}: up to {_MAX_COLORS_ASKED} numbers.",
+        description=f"Largest numbers of palette entries, from {MIN_COLORS} to {MAX_COLORS}: up to "
+        f"{_MAX_COLORS_ASKED} different numbers.",
     )
     methods: Annotated[tuple[Name, ...], BeforeValidator(_split), AfterValidator(_each_once)] = Field(
         (LEARNED_METHOD, "median_cut", "octree", "kmeans"),
         min_length=1,
         json_schema_extra=_UNIQUE,
-        description=f"Who paints: `{LEARNED_METHOD}` (the network), `{ONE_PASS}` (the same without its search), "
-        f"`{REFINED}` (refined for the model's classifier) and classical quantizers; see GET /models.",
+        description=f"Quantization methods: `{LEARNED_METHOD}` (the network), `{ONE_PASS}` (the network without its "
+        f"search), `{REFINED}` (refined for the model's classifier) and classical quantizers; see GET /models.",
     )
     labels: tuple[Name, ...] = Field(
         (),
-        description="The true class of each image, in their order: a label or an index of the classifier's classes. "
-        "Commas are part of a label where there are as many fields as images.",
+        description="True class of each image, in the order of the images: a label or an index of the classifier's "
+        "classes. With as many fields as images, a comma is part of its label.",
     )
     model: Name | None = Field(
         None,
-        description="Network for the methods of networks; the classifier it was trained against judges every "
-        "method. Left out: the default of GET /models.",
+        description="Network for the methods that use one. The classifier that it was trained against classifies the "
+        "images of every method. If left out: the default of GET /models.",
     )
     cam: bool = Field(
-        False, description="Whether the contact sheet shows where the classifier looks (class activation maps)."
+        False, description="Whether the contact sheet shows class activation maps: where the classifier looks."
     )
 
 
@@ -180,19 +193,19 @@ TOP = "top"
 
 
 def find_class(cam: str | None, classes: tuple[str, ...]) -> int | None:
-    """The index that the option `cam` means: a label, an index, or `top` (and no option) for None.
+    """Return the index of the class that the option `cam` names by a label or an index; None for `top` or no option.
 
     Raises:
-        BadOption: it is none of them.
+        BadOption: the option names no class.
     """
     return None if cam is None or cam == TOP else class_index("cam", cam, classes, also=f"`{TOP}`, ")
 
 
 def class_index(option: str, text: str, classes: tuple[str, ...], also: str = "") -> int:
-    """The index of the class that `text`, given for `option`, names by its label or its index.
+    """Return the index of the class that `text`, the value of `option`, names by a label or an index.
 
     Raises:
-        BadOption: it names none; the message says what it may be, beginning with `also`.
+        BadOption: `text` names no class; the message lists the allowed values, beginning with `also`.
     """
     if text in classes:
         return classes.index(text)

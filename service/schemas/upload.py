@@ -1,11 +1,11 @@
-"""What a request carries: images and options."""
+"""Content of a request: images and options."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class UploadedFile:
-    """One image: its bytes, and the name that the client gave it, which may hold anything; empty where it gave none."""
+    """One image: bytes, and the file name from the client, which may contain anything; empty if there was none."""
 
     data: bytes
     name: str = ""
@@ -13,7 +13,7 @@ class UploadedFile:
 
 @dataclass(frozen=True)
 class Upload:
-    """What a request carried: its images, one or more, and its options as (name, value) in the order they came."""
+    """Images of a request, one or more, and options as (name, value) in the order of the request."""
 
     files: tuple[UploadedFile, ...]
     form_options: tuple[tuple[str, str], ...] = ()
@@ -21,5 +21,5 @@ class Upload:
 
     @property
     def image(self) -> bytes:
-        """The bytes of the first image, for endpoints that take one."""
+        """Bytes of the first image, for endpoints that accept one."""
         return self.files[0].data

@@ -95,7 +95,9 @@ async def test_bad_bytes(client: AsyncClient, path: str, form: bool, data: bytes
         ({"effort": "much"}, (422, "bad-option")),
         ({"background": "red"}, (422, "bad-option")),
         ({"background": "#fff"}, (422, "bad-option")),
+        ({"recognize": "perhaps"}, (422, "bad-option")),
         ({"recognise": "perhaps"}, (422, "bad-option")),
+        ({"recognize": "true", "recognise": "true"}, (422, "bad-option")),
         ({"method": ""}, (422, "bad-option")),
         ({"model": ""}, (422, "bad-option")),
         ({"method": "magic"}, (404, "unknown-method")),
@@ -138,7 +140,7 @@ async def test_an_option_error_names_the_option_the_value_and_the_range(client: 
 async def test_an_error_of_the_fidelity_says_what_it_means(client: AsyncClient) -> None:
     refused = [(await client.post("/quantize", content=PHOTO, params={"fidelity": each})) for each in ("1e-1", "1.1")]
 
-    assert all("from 0, the classifier's, to 1, the human's" in response.json()["detail"] for response in refused)
+    assert all("0 serves the classifier, 1 the human eye" in response.json()["detail"] for response in refused)
     assert "such as 0.25 for the option 'fidelity', got '1e-1'" in refused[0].json()["detail"]
 
 

@@ -19,7 +19,7 @@ from models.evaluation.metrics import psnr
 from service.api import benchmark_lines
 from service.benchmark import job, page, queue, worker
 from service.benchmark.job import image_names
-from service.schemas.reports import ResultsReport
+from service.schemas.benchmark_reports import ResultsReport
 from service.schemas.upload import UploadedFile
 from service.settings import Settings
 from tests.service.clients import exchange, fake_app, problem, ready

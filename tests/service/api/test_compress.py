@@ -140,7 +140,7 @@ async def test_json_comes_where_nothing_is_asked_for(client: AsyncClient) -> Non
 
 @pytest.mark.parametrize("accept", MEDIA_TYPES)
 async def test_recognition_can_be_switched_off(client: AsyncClient, accept: str) -> None:
-    response = await post(client, accept=accept, recognise="false")
+    response = await post(client, accept=accept, recognize="false")
 
     assert not any(name.startswith("x-label") for name in response.headers)
     if accept == "application/json":

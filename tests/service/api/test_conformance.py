@@ -81,7 +81,7 @@ def in_digits(_: HookContext, options: Any) -> bool:
 
 def harmless(failure: str) -> bool:
     """Whether it is the number 0, which is understood: as false, or as the first class."""
-    return failure.endswith(("recognise: Incorrect type", "cam: Incorrect type"))
+    return failure.endswith(("recognize: Incorrect type", "cam: Incorrect type"))
 
 
 def run(app: FastAPI, body: str) -> Iterator[tuple[str, int, str]]:

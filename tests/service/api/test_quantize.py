@@ -105,9 +105,10 @@ async def test_recognition_compares_before_and_after(client: AsyncClient) -> Non
     assert recognition["after"]["probability"] == pytest.approx(0.9)
 
 
-async def test_recognition_can_be_switched_off(client: AsyncClient) -> None:
-    picture = await quantize(client, recognise="false")
-    report = await client.post("/quantize", content=DRAWING, params={"recognise": "false"}, headers=AS_JSON)
+@pytest.mark.parametrize("option", ["recognize", "recognise"])
+async def test_recognition_can_be_switched_off_under_the_former_name_too(client: AsyncClient, option: str) -> None:
+    picture = await client.post("/quantize", content=DRAWING, params={option: "false"})
+    report = await client.post("/quantize", content=DRAWING, params={option: "false"}, headers=AS_JSON)
 
     assert not any(name.startswith("x-label") for name in picture.headers)
     assert report.json()["recognition"] is None

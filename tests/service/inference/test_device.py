@@ -208,7 +208,7 @@ async def test_shutting_down_finishes_what_is_on_the_device_and_in_the_queue(app
             await loaded(app)
 
             async def post() -> None:
-                responses.append(await client.post("/quantize?recognise=false", content=PHOTO))
+                responses.append(await client.post("/quantize?recognize=false", content=PHOTO))
 
             for _ in range(2):
                 tasks.start_soon(post)

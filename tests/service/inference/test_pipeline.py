@@ -82,7 +82,7 @@ async def test_others_are_decoded_and_encoded_while_the_device_works(client: Asy
     async with anyio.create_task_group() as tasks:
         await start_quantizing(client, engine, tasks, responses)
         for _ in range(2):
-            beside = await client.post("/quantize?method=median_cut&recognise=false", content=PHOTO)
+            beside = await client.post("/quantize?method=median_cut&recognize=false", content=PHOTO)
             assert beside.status_code == 200
         assert not responses
         engine.may_quantize.set()
