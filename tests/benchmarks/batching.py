@@ -9,17 +9,17 @@ service and its threads. Batched and unbatched runs alternate.
 
 import argparse
 import json
-import platform
 import time
 from collections.abc import Sequence
-from os import cpu_count
 from pathlib import Path
 from typing import Any
 
 import anyio
 import numpy as np
 
+from models.evaluation.reports import Kind
 from service.inference.batching import Batcher, Limits, Ran
+from tests.benchmarks.reporting import write_report
 
 BATCH_MS, IMAGE_MS = 4.0, 0.25
 CLIENTS = (1, 16, 64)
@@ -36,13 +36,8 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     args = parser.parse_args(argv)
     rows = [measure(clients, args.seconds, args.turns) for clients in CLIENTS]
     options = f"--seconds {args.seconds} --turns {args.turns} --out {args.out}"
-    report = {
-        "command": f"python -m tests.benchmarks.batching {options}",
-        "hardware": f"{cpu_count()} CPU cores, {platform.machine()}",
-        "device": {"batch_ms": BATCH_MS, "image_ms": IMAGE_MS},
-        "rows": rows,
-    }
-    args.out.write_text(json.dumps(report, indent=1) + "\n")
+    measured = {"device": {"batch_ms": BATCH_MS, "image_ms": IMAGE_MS}, "rows": rows}
+    report = write_report(args.out, Kind.BATCHING, f"tests.benchmarks.batching {options}", measured)
     print(json.dumps(report, indent=1))
     return report
 

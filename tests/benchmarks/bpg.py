@@ -8,15 +8,12 @@ with one thread and with two, so that a machine that slows down affects all of t
 """
 
 import argparse
-import json
-import platform
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import product
-from os import cpu_count
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +24,10 @@ from sklearn.datasets import load_sample_image
 from threadpoolctl import threadpool_limits
 
 from models.codecs import bpg
+from models.evaluation.reports import Kind
 from models.palette_image import PaletteImage
 from models.quantizers.classical.catalog import CLASSICAL
+from tests.benchmarks.reporting import write_report
 from training.report import markdown
 
 QP = 28
@@ -55,10 +54,8 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     args = parser.parse_args(argv)
     flags = f"--repetitions {args.repetitions} --large {args.large} --squares {args.squares} --out {args.out}"
-    report = {"command": f"python -m tests.benchmarks.bpg {flags}"}
-    report |= {"hardware": f"{cpu_count()} CPU cores, {platform.machine()}"}
-    report |= measure(args.repetitions, args.large, args.squares)
-    args.out.write_text(json.dumps(report, indent=1) + "\n")
+    measured = measure(args.repetitions, args.large, args.squares)
+    report = write_report(args.out, Kind.BPG_SPEED, f"tests.benchmarks.bpg {flags}", measured)
     print(table(report))
     return report
 

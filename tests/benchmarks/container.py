@@ -10,7 +10,6 @@ and /quantize and /compress must respond.
 import argparse
 import json
 import os
-import platform
 import re
 import shlex
 import shutil
@@ -26,6 +25,8 @@ from typing import Any
 
 import httpx
 
+from models.evaluation.reports import Kind
+from tests.benchmarks.reporting import write_report
 from tests.service.processes import ROOT, STARTED_WITHIN, STOPPED_WITHIN, free_port
 
 PHOTO = ROOT / "tests" / "photos" / "cat.jpg"
@@ -124,14 +125,12 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
         image.build((ROOT / "Dockerfile").read_text())
         with image.serving() as url:
             responses = {path: ask(url, path) for path in ("/quantize", "/compress")}
-        report = {
-            "command": f"python -m tests.benchmarks.container --out {args.out}",
-            "hardware": f"{os.cpu_count()} CPU cores, {platform.machine()}",
+        measured = {
             "torch": next((image.root / "opt" / "venv").glob("lib/*/site-packages/torch-*.dist-info")).name[6:-10],
             "statuses": responses,
             "bytes": {name: size_of(image.root / name) for name in ("opt/venv", "app")},
         }
-    args.out.write_text(json.dumps(report, indent=1) + "\n")
+    report = write_report(args.out, Kind.CONTAINER, f"tests.benchmarks.container --out {args.out}", measured)
     print(json.dumps(report, indent=1))
     return report
 

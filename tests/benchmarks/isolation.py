@@ -11,12 +11,10 @@ start.
 import argparse
 import io
 import json
-import platform
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
-from os import cpu_count
 from pathlib import Path
 from typing import Any, Self
 
@@ -24,6 +22,8 @@ import httpx
 import numpy as np
 from PIL import Image
 
+from models.evaluation.reports import Kind
+from tests.benchmarks.reporting import write_report
 from tests.service.processes import ROOT, serving
 
 PHOTO = ROOT / "tests" / "photos" / "cat.jpg"
@@ -40,10 +40,9 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     args = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as folder, serving("service", Path(folder) / "log", threads="") as server:
         server.wait_until_ready()
-        report = measure(server.url, args.requests, args.turns)
-    command = f"python -m tests.benchmarks.isolation --requests {args.requests} --turns {args.turns} --out {args.out}"
-    report = {"command": command, "hardware": f"{cpu_count()} CPU cores, {platform.machine()}"} | report
-    args.out.write_text(json.dumps(report, indent=1) + "\n")
+        measured = measure(server.url, args.requests, args.turns)
+    command = f"tests.benchmarks.isolation --requests {args.requests} --turns {args.turns} --out {args.out}"
+    report = write_report(args.out, Kind.ISOLATION, command, measured)
     print(json.dumps(report, indent=1))
     return report
 

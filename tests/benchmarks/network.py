@@ -12,15 +12,12 @@ are installed (pip install onnx onnxruntime openvino).
 """
 
 import argparse
-import json
-import platform
 import time
 import warnings
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from itertools import product
-from os import cpu_count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, cast
@@ -33,6 +30,7 @@ from sklearn.datasets import load_sample_image
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from models.evaluation.reports import Kind
 from models.networks.arg_max import arg_max_planes
 from models.networks.colorcnn import ColorCNN
 from models.networks.published import PublishedColorCNN, PublishedConfig
@@ -42,6 +40,7 @@ from models.quantizers.learned.colorcnn import LearnedQuantizer, load_quantizer
 from models.quantizers.learned.palette import color_sums, mean_palette
 from models.rgb import Pixels
 from models.zoo.registry import Registry
+from tests.benchmarks.reporting import write_report
 from training.report import markdown
 
 MODEL = "cifar10-resnet9-colorcnn"
@@ -61,9 +60,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     args = parser.parse_args(argv)
     devices = [torch.device(name) for name in ("cpu", "cuda") if name == "cpu" or torch.cuda.is_available()]
     flags = f"--turns {args.turns} --batch {args.batch} --side {args.side} --out {args.out}"
-    report = {
-        "command": f"python -m tests.benchmarks.network {flags}",
-        "hardware": f"{cpu_count()} CPU cores, {platform.machine()}",
+    measured = {
         "gpu": torch.cuda.get_device_name() if len(devices) > 1 else None,
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
@@ -71,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
         "rows": [row for device in devices for row in measure(device, args.batch, args.side, args.turns)],
         "runtimes": [row for batch in (args.batch, 1) for row in measure_runtimes(batch, args.turns)],
     }
-    args.out.write_text(json.dumps(report, indent=1) + "\n")
+    report = write_report(args.out, Kind.NETWORK, f"tests.benchmarks.network {flags}", measured)
     print(table(report))
     return report
 

@@ -9,17 +9,17 @@ the peak of the resident memory during the request, minus the resident memory of
 import argparse
 import io
 import json
-import platform
 import tempfile
 import time
 from collections.abc import Sequence
-from os import cpu_count
 from pathlib import Path
 from typing import Any
 
 import httpx
 from PIL import Image
 
+from models.evaluation.reports import Kind
+from tests.benchmarks.reporting import write_report
 from tests.service.processes import ROOT, Server, serving
 
 PHOTO = ROOT / "tests" / "photos" / "cat.jpg"
@@ -40,9 +40,8 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder, serving("service", Path(folder) / "log", threads="") as server:
         server.wait_until_ready()
         rows = measure(server, args.turns, args.scale)
-    command = f"python -m tests.benchmarks.photo --turns {args.turns} --scale {args.scale:g} --out {args.out}"
-    report = {"command": command, "hardware": f"{cpu_count()} CPU cores, {platform.machine()}", "rows": rows}
-    args.out.write_text(json.dumps(report, indent=1) + "\n")
+    command = f"tests.benchmarks.photo --turns {args.turns} --scale {args.scale:g} --out {args.out}"
+    report = write_report(args.out, Kind.PHOTO, command, {"rows": rows})
     print(json.dumps(report, indent=1))
     return report
 

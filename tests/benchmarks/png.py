@@ -12,13 +12,11 @@ needs pyoxipng and zopflipy, which have no wheels for some versions of Python an
 import argparse
 import io
 import json
-import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
-from os import cpu_count
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +26,14 @@ from PIL import Image
 from skimage import data
 
 from models.codecs import png
+from models.evaluation.reports import Kind
 from models.names import ModelKind
 from models.palette_image import PaletteImage
 from models.quantizers.base import Quantizer
 from models.quantizers.classical.catalog import CLASSICAL
 from models.quantizers.learned.colorcnn import load_quantizer
 from models.zoo.registry import Registry
+from tests.benchmarks.reporting import write_report
 
 PHOTOS = ("chelsea", "coffee", "astronaut", "rocket")
 SLOW = "zopfli"  # runs in the first turn only
@@ -48,10 +48,8 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--step", type=int, default=1, help="every so many rows and columns of a photo (%(default)s)")
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     args = parser.parse_args(argv)
-    command = f"python -m tests.benchmarks.png --turns {args.turns} --step {args.step} --out {args.out}"
-    report = {"command": command, "hardware": f"{cpu_count()} CPU cores, {platform.machine()}"}
-    report |= {"photos": PHOTOS} | measure(args.turns, args.step)
-    args.out.write_text(json.dumps(report, indent=1) + "\n")
+    command = f"tests.benchmarks.png --turns {args.turns} --step {args.step} --out {args.out}"
+    report = write_report(args.out, Kind.PNG, command, {"photos": PHOTOS} | measure(args.turns, args.step))
     print(json.dumps(report, indent=1))
     return report
 

@@ -8,20 +8,19 @@ depends on the images; these show none of the classifier's classes.
 """
 
 import argparse
-import json
-import platform
 from collections.abc import Sequence
 from itertools import product
-from os import cpu_count
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from models.evaluation.reports import Kind
 from models.names import REFINED
 from models.quantizers.learned.colorcnn import load_quantizer
 from models.zoo.registry import Registry
 from tests.benchmarks.network import COLORS, MODEL, large_image, medians_of, served, small_images
+from tests.benchmarks.reporting import write_report
 from training.report import markdown
 
 
@@ -34,15 +33,13 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     args = parser.parse_args(argv)
     flags = f"--turns {args.turns} --batch {args.batch} --side {args.side} --out {args.out}"
-    report = {
-        "command": f"python -m tests.benchmarks.refinement {flags}",
-        "hardware": f"{cpu_count()} CPU cores, {platform.machine()}",
+    measured = {
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
         "model": MODEL,
         "rows": measure(args.batch, args.side, args.turns),
     }
-    args.out.write_text(json.dumps(report, indent=1) + "\n")
+    report = write_report(args.out, Kind.REFINEMENT, f"tests.benchmarks.refinement {flags}", measured)
     print(table(report))
     return report
 

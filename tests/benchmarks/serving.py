@@ -14,6 +14,7 @@ from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
+from models.evaluation.reports import Kind, head
 from tests.benchmarks import batching, network, photo, png, upload
 from training.report import markdown
 
@@ -39,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> Report:
     job.add_argument("--table", type=Path, help="only print the table of this JSON file")
     args = parser.parse_args(argv)
     if args.out:
-        args.out.write_text(json.dumps(measure(), indent=1) + "\n")
+        args.out.write_text(json.dumps(head(Kind.SERVING) | measure(), indent=1) + "\n")
     report: Report = json.loads((args.out or args.table).read_text())
     print(table(report))
     return report

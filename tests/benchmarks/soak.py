@@ -11,7 +11,6 @@ import argparse
 import asyncio
 import json
 import math
-import platform
 import re
 import resource
 import sys
@@ -21,14 +20,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from itertools import groupby
-from os import cpu_count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from models.evaluation.reports import Kind
 from service.http.problems import MEDIA_TYPE
 from tests.benchmarks.http_load import Client, Outcome, Request, at_rate, one_after_another
+from tests.benchmarks.reporting import write_report
 from tests.service.processes import ROOT, Server, serving
 from training.loop.provenance import commit
 
@@ -63,13 +63,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as folder, serving("service", Path(folder) / "log", threads="") as server:
         server.wait_until_ready()
-        report = asyncio.run(measure(server, Plan(args.seconds)))
-    report = {
-        "command": f"python -m tests.benchmarks.soak --seconds {args.seconds:g} --out {args.out}",
-        "hardware": f"{cpu_count()} CPU cores, {platform.machine()}",
-        "commit": commit(),
-    } | report
-    args.out.write_text(json.dumps(report, indent=1) + "\n")
+        measured = asyncio.run(measure(server, Plan(args.seconds)))
+    command = f"tests.benchmarks.soak --seconds {args.seconds:g} --out {args.out}"
+    report = write_report(args.out, Kind.SOAK, command, {"commit": commit()} | measured)
     print(json.dumps(report, indent=1))
     return 0 if all(report["checks"].values()) else 1
 

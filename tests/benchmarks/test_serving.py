@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from models.evaluation.reports import Kind, head
 from tests.benchmarks import serving
 from tests.benchmarks.serving import Report
 
@@ -28,5 +29,7 @@ def test_the_stored_report_has_every_part_with_its_command_and_hardware(capsys: 
 
     assert json.loads((ROOT / "docs" / "results" / "data" / "serving.json").read_text()) == report
     assert capsys.readouterr().out == f"{serving.table(report)}\n"
-    assert report.keys() == serving.PARTS.keys()
-    assert all(part["command"].startswith("python -m ") and part["hardware"] for part in report.values())
+    assert report.keys() == head(Kind.SERVING).keys() | serving.PARTS.keys()
+    for name in serving.PARTS:
+        assert report[name]["kind"] == name and report[name]["command"].startswith("python -m ")
+        assert report[name]["hardware"]

@@ -14,14 +14,12 @@ import asyncio
 import io
 import json
 import os
-import platform
 import resource
 import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from os import cpu_count
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +27,9 @@ import numpy as np
 import uvloop
 from PIL import Image
 
+from models.evaluation.reports import Kind
 from tests.benchmarks.http_load import Client, Outcome, Request, one_after_another
+from tests.benchmarks.reporting import write_report
 from tests.service.processes import ROOT, Server, serving
 
 PHOTOS = ROOT / "tests" / "photos"
@@ -49,10 +49,8 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     args = parser.parse_args(argv)
     rows = [row for device in SERVERS for row in measure(device, args.seconds, args.turns)]
-    command = f"python -m tests.benchmarks.upload --seconds {args.seconds} --turns {args.turns} --out {args.out}"
-    report: dict[str, Any] = {"command": command, "hardware": f"{cpu_count()} CPU cores, {platform.machine()}"}
-    report |= {"clients": CLIENTS, "rows": rows}
-    args.out.write_text(json.dumps(report, indent=1) + "\n")
+    command = f"tests.benchmarks.upload --seconds {args.seconds} --turns {args.turns} --out {args.out}"
+    report = write_report(args.out, Kind.UPLOAD, command, {"clients": CLIENTS, "rows": rows})
     print(json.dumps(report, indent=1))
     return report
 

@@ -10,17 +10,17 @@ server accepts at most 512 x 512 pixels, and the seconds measure damage alone.
 
 import argparse
 import json
-import platform
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from os import cpu_count
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from models.evaluation.reports import Kind
+from tests.benchmarks.reporting import write_report
 from tests.fuzz import campaign
 from tests.service.images import DRAWING
 from tests.service.processes import Server, serving
@@ -38,21 +38,14 @@ def main(argv: Sequence[str] | None = None, module: str = "service") -> int:
     parser.add_argument("--keep", type=Path, help="folder for failed requests and the log of the server")
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     args = parser.parse_args(argv)
-    report = run(args, module)
-    args.out.write_text(json.dumps(report, indent=1) + "\n")
+    options = f"--cases {args.cases} --seed {args.seed} --connections {args.connections} --out {args.out}"
+    report = write_report(args.out, Kind.FUZZ, f"tests.fuzz {options}", run(args, module))
     print(json.dumps(report, indent=1))
     return 0 if campaign.passed(report) else 1
 
 
 def run(args: argparse.Namespace, module: str) -> dict[str, Any]:
-    """Run the campaign and return its report."""
-    options = f"--cases {args.cases} --seed {args.seed} --connections {args.connections} --out {args.out}"
-    head = {
-        "command": f"python -m tests.fuzz {options}",
-        "hardware": f"{cpu_count()} CPU cores, {platform.machine()}",
-        "commit": commit(),
-        "settings": SETTINGS,
-    }
+    """Run the campaign and return its measurements."""
     with tempfile.TemporaryDirectory() as folder, serving(module, Path(folder) / "log", **SETTINGS) as server:
         server.wait_until_ready()
         warm(server)
@@ -62,6 +55,7 @@ def run(args: argparse.Namespace, module: str) -> dict[str, Any]:
         if args.keep:
             args.keep.mkdir(parents=True, exist_ok=True)
             (args.keep / "log").write_bytes(server.log.read_bytes())
+    head = {"commit": commit(), "settings": SETTINGS}
     return head | {"seconds": round(seconds, 1), "cases_per_second": round(args.cases / seconds, 1)} | report
 
 

@@ -1,0 +1,21 @@
+"""JSON reports of benchmarks: kind, schema version, command and hardware stand before the measurements."""
+
+import json
+import platform
+from collections.abc import Mapping
+from os import cpu_count
+from pathlib import Path
+from typing import Any
+
+from models.evaluation.reports import Kind, head
+
+
+def write_report(file: Path, kind: Kind, command: str, measured: Mapping[str, Any]) -> dict[str, Any]:
+    """Write the report of a benchmark to `file` and return it.
+
+    command: arguments of `python -m` that repeat the benchmark.
+    """
+    hardware = f"{cpu_count()} CPU cores, {platform.machine()}"
+    report = head(kind) | {"command": f"python -m {command}", "hardware": hardware} | dict(measured)
+    file.write_text(json.dumps(report, indent=1) + "\n")
+    return report
