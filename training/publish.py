@@ -21,7 +21,9 @@ from models.networks.colorcnn import ColorCNNConfig
 from models.quantizers.base import MAX_COLORS, MIN_COLORS
 from models.zoo import checkpoint
 from models.zoo.checkpoint import Checkpoint, Provenance
-from models.zoo.registry import MANIFEST_FILE, SHIPPED, ModelEntry, Registry
+from models.zoo.manifest import ModelEntry
+from models.zoo.registry import SHIPPED, Registry
+from models.zoo.validation import reported_as_corrupt
 from training.cli import numbers
 from training.cli.arguments import add_models_flag, command
 from training.loop.finished_run import FinishedRun, as_checkpoint
@@ -59,8 +61,9 @@ def publish(finished: FinishedRun, name: str, folder: Path, results: Results | N
     weights of a run that diverged.
     """
     stored = as_checkpoint(name, finished)
-    registry = Registry.open(folder) if (folder / MANIFEST_FILE).exists() else Registry(folder, (), {})
-    entry = _entry(finished, stored, name, results)
+    registry = Registry.open_or_create(folder)
+    with reported_as_corrupt("the manifest's entry"):
+        entry = _entry(finished, stored, name, results)
     registry.with_model(entry)
     (folder / CHECKPOINTS).mkdir(parents=True, exist_ok=True)
     entry = replace(entry, sha256=checkpoint.save(folder / entry.file, stored, half=True))

@@ -22,7 +22,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from models.zoo.registry import MANIFEST_FILE, ModelEntry, Registry
+from models.zoo.manifest import MANIFEST_FILE, ModelEntry
+from models.zoo.registry import Registry
 from training.cli import arguments
 from training.cli.arguments import command
 from training.cli.recipe import Recipe

@@ -1,13 +1,13 @@
-"""One checkpoint is one .safetensors file: weights, and in its metadata the configuration and where it comes from.
+"""Checkpoints: one .safetensors file holds the weights and, in its metadata, their configuration and provenance.
 
-Nothing is unpickled. The SHA-256 of the file is compared on the very bytes that are parsed, and whatever is wrong with
-a file is a CorruptCheckpoint that says what to do.
+Nothing is unpickled. The SHA-256 is compared on the bytes that are then parsed. Any defect of a file raises a
+CorruptCheckpoint with advice.
 
     file = 8 bytes: length of the header | header: JSON | tensors
-    header = {"__metadata__": {"colorcnn": DOCUMENT}, tensor name: {dtype, shape, place}, ...}
+    header = {"__metadata__": {"colorcnn": DOCUMENT}, tensor name: {dtype, shape, data_offsets}, ...}
     DOCUMENT = JSON as a string: {"version": 1, "kind": ..., "config": {...}, "provenance": {...}}
 
-The metadata is a single entry because the library writes several in random order, and equal checkpoints should have
+The metadata is a single entry: the library writes several entries in random order, but equal checkpoints must have
 equal hashes.
 """
 
@@ -18,32 +18,39 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import torch
+from pydantic import AfterValidator, BaseModel, Field, JsonValue, TypeAdapter
+from pydantic.dataclasses import dataclass as pydantic_dataclass
+from pydantic_core import PydanticCustomError
 from safetensors import SafetensorError
 from safetensors import torch as safetensors
 from torch import Tensor, nn
 
 from models.errors import CorruptCheckpoint
 from models.names import ModelKind
-from models.zoo.json_fields import Fields, parse_object
+from models.zoo.validation import STRICT, read_json
 
 FORMAT_VERSION = 1
 
 _METADATA_KEY = "colorcnn"
 _LENGTH_BYTES = 8  # of the header's length, little endian; the safetensors format
-# What the library raises beside its own error when a header is hostile: unknown dtypes, sizes that overflow, ...
+# Errors that the library raises beside its own for hostile headers: unknown dtypes, sizes that overflow, ...
 _PARSER_ERRORS = (ArithmeticError, AssertionError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
 _ADVICE = "Fetch the file again, or make it again with the command in its model card."
 
 
-@dataclass(frozen=True)
+@pydantic_dataclass(frozen=True, config=STRICT)
 class Provenance:
-    """Where weights come from: enough to make them again.
+    """Where weights come from: enough to make them again. ValidationError rejects a field of another type.
 
-    dataset: name. command: the command line that made them. commit: of this repository. seed: of that run.
-    accuracy: what was measured, as fractions, for instance {"top1": 0.91}. notes: hardware, minutes, anything else.
+    dataset: name of the training set.
+    command: command line that made the weights.
+    commit: commit of this repository.
+    seed: seed of the run.
+    accuracy: measured fractions in [0, 1] by name, for instance {"top1": 0.91}.
+    notes: hardware, minutes and other remarks.
     """
 
     dataset: str
@@ -56,10 +63,12 @@ class Provenance:
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """Everything a checkpoint file holds.
+    """Content of a checkpoint file.
 
-    kind: what the weights are of. config: JSON values, what the network of
-    that kind is built from. tensors: name -> tensor as in `nn.Module.state_dict`.
+    kind: kind of the model.
+    config: JSON values that the network of that kind is built from.
+    provenance: where the weights come from.
+    tensors: name -> tensor, as in `nn.Module.state_dict`.
     """
 
     kind: ModelKind
@@ -68,13 +77,47 @@ class Checkpoint:
     tensors: Mapping[str, Tensor]
 
 
+def _check_version(version: int) -> int:
+    if version != FORMAT_VERSION:
+        raise PydanticCustomError("version", f"must be {FORMAT_VERSION} in this release")
+    return version
+
+
+def _check_numbers(config: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    try:
+        json.dumps(config, allow_nan=False)  # pydantic accepts NaN in a JSON value
+    except ValueError as error:
+        raise PydanticCustomError("finite", "must hold finite numbers") from error
+    return config
+
+
+@pydantic_dataclass(frozen=True, kw_only=True, config=STRICT)
+class _Document:
+    """Metadata of a checkpoint file."""
+
+    version: Annotated[int, AfterValidator(_check_version)]
+    kind: ModelKind
+    config: Annotated[dict[str, JsonValue], AfterValidator(_check_numbers)]
+    provenance: Provenance
+
+
+class _Header(BaseModel):
+    """Header of a safetensors file; the rest describes the tensors."""
+
+    metadata: dict[str, str] = Field({}, alias="__metadata__")
+
+
+_DOCUMENT = TypeAdapter(_Document)
+_HEADER = TypeAdapter(_Header)
+
+
 def save(path: Path, checkpoint: Checkpoint, *, half: bool = False) -> str:
-    """Write a checkpoint; a reader of `path` sees the old file or the new one, never a part.
+    """Write a checkpoint; another process reads the old file or the new one, never a part.
 
     Args:
         path: the file to write or replace; its folder must exist.
-        checkpoint: what to write. A config that is not JSON raises TypeError or ValueError.
-        half: store floating point tensors as float16; a value that does not fit raises ValueError.
+        checkpoint: content to write; a config that is not JSON raises TypeError or ValueError.
+        half: whether to store floating point tensors as float16; a value beyond its range raises ValueError.
 
     Returns:
         SHA-256 of the file in hexadecimal. Equal checkpoints give equal files.
@@ -86,11 +129,11 @@ def save(path: Path, checkpoint: Checkpoint, *, half: bool = False) -> str:
 
 
 def load(path: Path, *, sha256: str | None = None) -> Checkpoint:
-    """Read a checkpoint onto the CPU; float16 tensors come back as float32.
+    """Read a checkpoint to the CPU; float16 tensors are converted to float32.
 
     Args:
         path: the file.
-        sha256: what the hash of the file must be, in hexadecimal; None accepts any.
+        sha256: expected hash of the file, in hexadecimal; None accepts any.
 
     Raises:
         CorruptCheckpoint: the file is missing or unreadable, has another hash, is not safetensors, or is not a
@@ -99,18 +142,18 @@ def load(path: Path, *, sha256: str | None = None) -> Checkpoint:
     try:
         data = path.read_bytes()
     except OSError as error:
-        _refuse(path, f"cannot be read ({error.strerror or error})", error)
-    found = hashlib.sha256(data).hexdigest()
-    if sha256 is not None and found != sha256.lower():
-        _refuse(path, f"has the SHA-256 {found}, not {sha256.lower()}: it is damaged, or it is a different version")
+        _reject(path, f"cannot be read ({error.strerror or error})", error)
+    actual = hashlib.sha256(data).hexdigest()
+    if sha256 is not None and actual != sha256.lower():
+        _reject(path, f"has the SHA-256 {actual}, not {sha256.lower()}: it is damaged, or it is a different version")
     return _parse(path, data)
 
 
 def restore(network: nn.Module, checkpoint: Checkpoint) -> None:
-    """Put the weights of a checkpoint into a network that was built from its config.
+    """Load the weights of a checkpoint into a network that was built from its config.
 
-    Raises CorruptCheckpoint that lists every missing name, unexpected name and differing shape or kind of number; the
-    network is then as it was.
+    Raises CorruptCheckpoint, which lists every missing name, unexpected name and differing shape or dtype; the network
+    is then unchanged.
     """
     problems = _differences(network.state_dict(), checkpoint.tensors)
     if problems:
@@ -124,40 +167,22 @@ def _parse(path: Path, data: bytes) -> Checkpoint:
     try:
         tensors = safetensors.load(data)
     except (SafetensorError, *_PARSER_ERRORS) as error:
-        _refuse(path, f"is not a readable safetensors file ({error})", error)
+        _reject(path, f"is not a readable safetensors file ({error})", error)
     header = data[_LENGTH_BYTES : _LENGTH_BYTES + int.from_bytes(data[:_LENGTH_BYTES], "little")]
     try:
-        kind, config, provenance = _read_document(header)
+        document = _read_document(header)
     except CorruptCheckpoint as error:
-        _refuse(path, str(error), error)
-    return Checkpoint(kind, config, provenance, {name: _full(tensor) for name, tensor in tensors.items()})
-
-
-def _read_document(header: bytes) -> tuple[ModelKind, Mapping[str, Any], Provenance]:
-    metadata = parse_object(header, "the header").get("__metadata__")
-    if not isinstance(metadata, dict) or _METADATA_KEY not in metadata:
-        raise CorruptCheckpoint(f"has no {_METADATA_KEY!r} metadata, so it was not written by this project")
-    document = Fields(parse_object(metadata[_METADATA_KEY], "the metadata"), "metadata")
-    version = document.integer("version")
-    if version != FORMAT_VERSION:
-        raise CorruptCheckpoint(f"has format version {version}; this release reads version {FORMAT_VERSION}")
-    kind, config = document.kind("kind"), document.mapping("config")
-    provenance = _read_provenance(Fields(document.mapping("provenance"), "metadata.provenance"))
-    document.finish()
-    return kind, config, provenance
-
-
-def _read_provenance(fields: Fields) -> Provenance:
-    provenance = Provenance(
-        dataset=fields.text("dataset"),
-        command=fields.text("command"),
-        commit=fields.text("commit"),
-        seed=fields.integer("seed"),
-        accuracy=fields.numbers("accuracy"),
-        notes=fields.text("notes"),
+        _reject(path, f"is not a readable checkpoint: {error}", error)
+    return Checkpoint(
+        document.kind, document.config, document.provenance, {name: _full(tensor) for name, tensor in tensors.items()}
     )
-    fields.finish()
-    return provenance
+
+
+def _read_document(header: bytes) -> _Document:
+    metadata = read_json(_HEADER, header, "the header").metadata
+    if _METADATA_KEY not in metadata:
+        raise CorruptCheckpoint(f"there is no {_METADATA_KEY!r} metadata, so this project did not write the file")
+    return read_json(_DOCUMENT, metadata[_METADATA_KEY], "the metadata")
 
 
 def _document(checkpoint: Checkpoint) -> str:
@@ -171,7 +196,7 @@ def _document(checkpoint: Checkpoint) -> str:
 
 
 def _storable(name: str, tensor: Tensor, half: bool) -> Tensor:
-    """A contiguous copy on the CPU that shares memory with no other tensor, as the format demands."""
+    """Return a contiguous copy on the CPU that shares no memory with another tensor, as the format demands."""
     plain = tensor.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
     if not half or not plain.is_floating_point():
         return plain
@@ -199,7 +224,7 @@ def _write_atomically(path: Path, data: bytes) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the new name itself survive a power cut."""
+    """Flush the folder: the new name of the file must survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -219,5 +244,5 @@ def _differences(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> l
     return sorted(problems)
 
 
-def _refuse(path: Path, reason: str, cause: Exception | None = None) -> NoReturn:
+def _reject(path: Path, reason: str, cause: Exception | None = None) -> NoReturn:
     raise CorruptCheckpoint(f"{path} {reason}. {_ADVICE}") from cause

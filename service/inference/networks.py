@@ -15,7 +15,8 @@ from models.quantizers.learned.colorcnn import LearnedQuantizer, load_quantizer
 from models.quantizers.learned.published import PublishedQuantizer, load_published
 from models.recognizer import Recognizer, load_recognizer
 from models.rgb import Pixels
-from models.zoo.registry import ModelEntry, Registry
+from models.zoo.manifest import ModelEntry
+from models.zoo.registry import Registry
 
 Network = Recognizer | LearnedQuantizer | PublishedQuantizer
 

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from models.errors import BadOption, UnknownMethod, UnknownModel
 from models.names import LEARNED_METHOD, LEARNED_METHODS, PUBLISHED_METHOD, ModelKind
 from models.quantizers.classical.catalog import CLASSICAL
-from models.zoo.registry import ModelEntry
+from models.zoo.manifest import ModelEntry
 
 
 @dataclass(frozen=True)

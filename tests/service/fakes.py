@@ -14,7 +14,7 @@ from models.palette_image import PaletteImage
 from models.prediction import Prediction
 from models.quantizers.classical.catalog import CLASSICAL
 from models.rgb import Pixels
-from models.zoo.registry import ModelEntry
+from models.zoo.manifest import ModelEntry
 from service.inference.selection import Catalog, Selection
 from tests.service.fake_loader import CLASSES, FakeClassifier, gray_steps
 

@@ -89,7 +89,7 @@ def test_a_name_that_the_manifest_refuses_writes_nothing(workshop: Workshop, tmp
 
 
 def test_a_quantizer_needs_its_classifier_beside_it(workshop: Workshop, tmp_path: Path) -> None:
-    with pytest.raises(CorruptCheckpoint, match="names no classifier"):
+    with pytest.raises(CorruptCheckpoint, match="must name a classifier"):
         publish.main(["--models", str(tmp_path / "m"), "--run", str(workshop.runs / "painter"), "--name", "alone"])
     assert list(tmp_path.rglob("*")) == []
 

@@ -32,7 +32,7 @@ def make(**changes: Any) -> Checkpoint:
 
 
 def document(**changes: Any) -> str:
-    """A valid metadata document but for some fields; `...` leaves one out."""
+    """Return a valid metadata document with some fields changed; `...` leaves a field out."""
     whole = {"version": 1, "kind": "classifier", "config": {}, "provenance": provenance()}
     return json.dumps({name: value for name, value in (whole | changes).items() if value is not ...})
 
@@ -45,7 +45,7 @@ def write_document(path: Path, text: str, key: str = "colorcnn") -> None:
     path.write_bytes(safetensors.torch.save({"weight": torch.zeros(1)}, metadata={key: text}))
 
 
-def test_everything_comes_back(tmp_path: Path) -> None:
+def test_a_checkpoint_survives_its_file(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     sha256 = save(path, make())
     loaded = load(path, sha256=sha256.upper())
@@ -67,14 +67,14 @@ def test_half_is_stored_in_two_bytes_and_read_as_float32(tmp_path: Path) -> None
     assert loaded["steps"] == 70_000  # beyond float16: whole numbers are never halved
 
 
-def test_a_value_beyond_float16_is_refused_and_writes_nothing(tmp_path: Path) -> None:
+def test_a_value_beyond_float16_is_rejected_before_anything_is_written(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"'weight'.*float16"):
         save(tmp_path / "a", make(tensors={"weight": torch.tensor([7e4])}), half=True)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_equal_checkpoints_are_equal_files_and_the_hash_is_that_of_the_file(tmp_path: Path) -> None:
-    configs = ({"a": 1, "b": 2}, {"b": 2, "a": 1})  # equal for Python, so equal for us
+    configs = ({"a": 1, "b": 2}, {"b": 2, "a": 1})  # equal dictionaries in another order
     hashes = {save(tmp_path / "a", make(config=config)) for config in configs}
     assert hashes == {hashlib.sha256((tmp_path / "a").read_bytes()).hexdigest()}
 
@@ -87,19 +87,19 @@ def test_tensors_that_share_memory_or_are_not_contiguous_are_stored(tmp_path: Pa
     assert all(torch.equal(loaded[name], tensor) for name, tensor in tensors.items())
 
 
-def test_another_hash_is_refused(tmp_path: Path) -> None:
+def test_another_hash_is_rejected(tmp_path: Path) -> None:
     save(tmp_path / "a", make())
     with pytest.raises(CorruptCheckpoint, match=r"SHA-256.*Fetch the file again"):
         load(tmp_path / "a", sha256="0" * 64)
 
 
-def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
+def test_a_missing_file_and_a_folder_are_rejected(tmp_path: Path) -> None:
     for path in (tmp_path / "none", tmp_path):
         with pytest.raises(CorruptCheckpoint, match="cannot be read"):
             load(path)
 
 
-def test_a_pickle_is_refused_and_not_run(tmp_path: Path) -> None:
+def test_a_pickle_is_rejected_and_not_executed(tmp_path: Path) -> None:
     class Trap:
         def __reduce__(self) -> tuple[Any, ...]:
             return os.mkdir, (str(tmp_path / "trapped"),)
@@ -121,7 +121,7 @@ def test_a_pickle_is_refused_and_not_run(tmp_path: Path) -> None:
         (2).to_bytes(8, "little") + b"{}",
     ],
 )
-def test_hostile_headers_are_refused(tmp_path: Path, data: bytes) -> None:
+def test_hostile_headers_are_rejected(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "a").write_bytes(data)
     with pytest.raises(CorruptCheckpoint):
         load(tmp_path / "a")
@@ -136,14 +136,14 @@ def test_hostile_headers_are_refused(tmp_path: Path, data: bytes) -> None:
         {"dtype": "F32", "shape": [2], "data_offsets": [4, 0]},
     ],
 )
-def test_hostile_tensors_are_refused(tmp_path: Path, tensor: dict[str, Any]) -> None:
+def test_hostile_tensors_are_rejected(tmp_path: Path, tensor: dict[str, Any]) -> None:
     header = json.dumps({"__metadata__": {"colorcnn": document()}, "weight": tensor}).encode()
     (tmp_path / "a").write_bytes(len(header).to_bytes(8, "little") + header + bytes(tensor["data_offsets"][1]))
     with pytest.raises(CorruptCheckpoint, match="not a readable safetensors file"):
         load(tmp_path / "a")
 
 
-def test_every_truncation_is_refused(tmp_path: Path) -> None:
+def test_every_truncation_is_rejected(tmp_path: Path) -> None:
     save(tmp_path / "whole", make())
     data = (tmp_path / "whole").read_bytes()
     for length in range(len(data)):
@@ -170,33 +170,33 @@ def test_a_changed_byte_raises_nothing_else(tmp_path: Path, place: int, value: i
     ("text", "message"),
     [
         ("{", "not valid JSON"),
-        ("[]", "not a JSON object"),
+        ("[]", "the metadata must be an object, not []"),
         ("[" * 200_000, "not valid JSON"),
-        (document(config={"x": float("nan")}), "NaN"),
-        (document(version=2), "format version 2; this release reads version 1"),
-        (document(version=...), "metadata.version is missing"),
-        (document(kind=5), "metadata.kind must be a string, not 5"),
-        (document(config=[]), "metadata.config must be an object"),
-        (document(extra=1), "metadata has unknown fields: extra"),
-        (document(provenance={}), "metadata.provenance.dataset is missing"),
-        (document(provenance=provenance(seed=True)), "seed must be a whole number"),
-        (document(provenance=provenance(accuracy={"a": "1"})), "accuracy.a must be"),
+        (document(config={"x": float("nan")}), "config must hold finite numbers"),
+        (document(version=2), "version must be 1 in this release, not 2"),
+        (document(version=...), "version is missing"),
+        (document(kind=5), "kind must be 'classifier', 'colorcnn' or 'colorcnn-published', not 5"),
+        (document(config=[]), "config must be an object, not []"),
+        (document(extra=1), "extra is unknown"),
+        (document(provenance={}), "provenance.dataset is missing; provenance.command is missing"),
+        (document(provenance=provenance(seed=True)), "provenance.seed must be a valid integer, not True"),
+        (document(provenance=provenance(accuracy={"a": "1"})), "provenance.accuracy.a must be a valid number, not '1'"),
     ],
 )
-def test_wrong_metadata_is_refused_by_name(tmp_path: Path, text: str, message: str) -> None:
+def test_wrong_metadata_is_rejected_by_name(tmp_path: Path, text: str, message: str) -> None:
     write_document(tmp_path / "a", text)
     with pytest.raises(CorruptCheckpoint) as caught:
         load(tmp_path / "a")
     assert message in str(caught.value)
 
 
-def test_a_safetensors_file_of_someone_else_is_refused(tmp_path: Path) -> None:
+def test_a_safetensors_file_of_someone_else_is_rejected(tmp_path: Path) -> None:
     write_document(tmp_path / "a", document(), key="format")
-    with pytest.raises(CorruptCheckpoint, match="not written by this project"):
+    with pytest.raises(CorruptCheckpoint, match="this project did not write"):
         load(tmp_path / "a")
 
 
-def test_a_config_that_is_not_json_is_refused(tmp_path: Path) -> None:
+def test_a_config_that_is_not_json_is_rejected(tmp_path: Path) -> None:
     for config in ({"x": float("inf")}, {"x": torch.zeros(1)}):
         with pytest.raises((TypeError, ValueError)):
             save(tmp_path / "a", make(config=config))

@@ -7,7 +7,7 @@ import pytest
 from models.errors import BadOption, UnknownMethod, UnknownModel
 from models.names import LEARNED_METHODS, ModelKind
 from models.quantizers.classical.catalog import CLASSICAL
-from models.zoo.registry import ModelEntry
+from models.zoo.manifest import ModelEntry
 from service.inference.selection import Catalog, Selection
 
 

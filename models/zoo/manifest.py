@@ -1,0 +1,164 @@
+"""The manifest of a folder of models, manifest.json: which models there are, and the default of each kind.
+
+{"models": [{"name": ..., "file": "checkpoints/NAME.safetensors", "sha256": ..., ...}, ...],
+ "defaults": {"classifier": NAME, "colorcnn": NAME}}
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import PurePosixPath
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, Field, TypeAdapter, model_validator
+from pydantic.dataclasses import dataclass
+from pydantic_core import PydanticCustomError
+
+from models.names import ModelKind
+from models.zoo.validation import STRICT, field_error, read_json, reported_as_corrupt, require
+
+MANIFEST_FILE = "manifest.json"
+
+
+def _matching(pattern: str, rule: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise PydanticCustomError("pattern", rule)
+        return value
+
+    return AfterValidator(check)
+
+
+def _check_inside(value: str) -> str:
+    path = PurePosixPath(value)
+    if not path.name or ".." in path.parts or path.is_absolute():
+        raise PydanticCustomError("outside", "must be a path inside the folder of the manifest")
+    return value
+
+
+def _check_rising(value: tuple[int, int]) -> tuple[int, int]:
+    if value[0] > value[1]:
+        raise PydanticCustomError("falling", "must be [first, last] with first <= last")
+    return value
+
+
+Name = Annotated[
+    str,
+    _matching(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", "must be letters, digits, '.', '_' or '-', a letter or digit first"),
+]
+Sha256 = Annotated[str, _matching("[0-9a-f]{64}", "must be 64 lower-case hexadecimal digits")]
+File = Annotated[str, AfterValidator(_check_inside)]
+Range = Annotated[tuple[int, int], AfterValidator(_check_rising)]
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class ModelEntry:
+    """One model of the manifest; pydantic's ValidationError, a ValueError, rejects a field that is out of range.
+
+    name: name in requests and commands.
+    file: path of the checkpoint, relative to the manifest's folder, with "/".
+    sha256: SHA-256 of that file, 64 lower-case hexadecimal digits.
+    kind: kind of the model.
+    architecture: description of the network for people.
+    dataset: name of the training set.
+    classes: labels in the order of the logits; empty for a quantizer.
+    size: side of the training images, in pixels.
+    colors: (fewest, most) colors of a quantizer; None for a classifier.
+    classifier: name of the model that a quantizer was trained against; None for a classifier.
+    accuracy: measured fractions in [0, 1], by name.
+    command: command line that made the model.
+    card: path of the model card, relative like `file`.
+    results: path of measurements over a whole test set, relative like `file`; None where there are none.
+    """
+
+    name: Name
+    file: File
+    sha256: Sha256
+    kind: ModelKind
+    architecture: str
+    dataset: str
+    classes: tuple[str, ...]
+    size: Annotated[int, Field(ge=1)]
+    colors: Range | None
+    classifier: str | None
+    accuracy: Mapping[str, float]
+    command: str
+    card: File
+    results: File | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values, in the order of the manifest."""
+        return asdict(self)
+
+    @model_validator(mode="after")
+    def _check_kind(self) -> Self:
+        if self.kind is not ModelKind.CLASSIFIER:
+            needed = {"colors": self.colors, "classifier": self.classifier}
+            rule = f"must be given for a {self.kind}"
+            require([field_error((name,), rule, value) for name, value in needed.items() if value is None])
+            return self
+        null = {"colors": self.colors, "classifier": self.classifier}
+        errors = [
+            field_error((name,), "must be null for a classifier", value)
+            for name, value in null.items()
+            if value is not None
+        ]
+        if not self.classes:
+            errors.append(field_error(("classes",), "must not be empty for a classifier", []))
+        require(errors)
+        return self
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Manifest:
+    """Models of a folder, and the name of the default of each kind.
+
+    Names are unique, and every reference names a model of the right kind; ValidationError otherwise.
+    """
+
+    models: tuple[ModelEntry, ...]
+    defaults: dict[ModelKind, str]
+
+    @model_validator(mode="after")
+    def _check_references(self) -> Self:
+        counts = Counter(entry.name for entry in self.models)
+        kinds = {entry.name: entry.kind for entry in self.models}
+        errors = [
+            field_error(("models", i, "name"), "must be given to one model only", entry.name)
+            for i, entry in enumerate(self.models)
+            if counts[entry.name] > 1
+        ]
+        errors += [
+            field_error(("models", i, "classifier"), "must name a classifier of the manifest", entry.classifier)
+            for i, entry in enumerate(self.models)
+            if entry.classifier is not None and kinds.get(entry.classifier) is not ModelKind.CLASSIFIER
+        ]
+        errors += [
+            field_error(("defaults", kind.value), f"must name a {kind} of the manifest", name)
+            for kind, name in self.defaults.items()
+            if kinds.get(name) is not kind
+        ]
+        require(errors)
+        return self
+
+    @classmethod
+    def read(cls, data: bytes) -> Self:
+        """Read manifest.json; raises CorruptCheckpoint that lists every error, as in "models.3.sha256 is missing"."""
+        return read_json(TypeAdapter(cls), data, "the manifest")
+
+    def to_bytes(self) -> bytes:
+        """Return the content of manifest.json."""
+        content = {"models": [entry.to_json() for entry in self.models], "defaults": dict(self.defaults)}
+        return json.dumps(content, indent=2).encode() + b"\n"
+
+    def with_model(self, entry: ModelEntry) -> Self:
+        """Return a manifest in which `entry` replaces the model of its name, or comes last.
+
+        The first model of a kind becomes its default. Raises CorruptCheckpoint for a reference that does not resolve.
+        """
+        models = {model.name: model for model in self.models} | {entry.name: entry}
+        defaults = {entry.kind: entry.name} | self.defaults
+        with reported_as_corrupt("the manifest"):
+            return type(self)(models=tuple(models.values()), defaults=defaults)

@@ -1,0 +1,152 @@
+"""models/zoo/manifest.py: every error of a manifest is reported with its path, and the format of the file is kept."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from models.errors import CorruptCheckpoint
+from models.names import ModelKind
+from models.zoo.manifest import MANIFEST_FILE, Manifest, ModelEntry
+from models.zoo.registry import SHIPPED
+
+CLASSIFIER = ModelEntry(
+    name="my-classifier",
+    file="checkpoints/classifier.safetensors",
+    sha256="0" * 64,
+    kind=ModelKind.CLASSIFIER,
+    architecture="tiny",
+    dataset="none",
+    classes=("cat", "dog"),
+    size=16,
+    colors=None,
+    classifier=None,
+    accuracy={"top1": 0.5},
+    command="python -m training.x",
+    card="checkpoints/classifier.md",
+    results=None,
+)
+QUANTIZER = replace(
+    CLASSIFIER,
+    name="my-quantizer",
+    kind=ModelKind.COLORCNN,
+    classes=(),
+    colors=(2, 256),
+    classifier="my-classifier",
+    results="checkpoints/quantizer.json",
+)
+MANIFEST = Manifest(
+    models=(CLASSIFIER, QUANTIZER),
+    defaults={ModelKind.CLASSIFIER: "my-classifier", ModelKind.COLORCNN: "my-quantizer"},
+)
+
+
+def edited(edit: Callable[[dict[str, Any]], object]) -> bytes:
+    """Return the content of a valid manifest file after an edit of its JSON."""
+    content = json.loads(MANIFEST.to_bytes())
+    edit(content)
+    return json.dumps(content).encode()
+
+
+def change(**values: Any) -> Callable[[dict[str, Any]], None]:
+    """Return an edit of the fields of the quantizer, models.1."""
+    return lambda manifest: manifest["models"][1].update(values)
+
+
+def test_the_shipped_manifest_is_rewritten_byte_for_byte() -> None:
+    data = (SHIPPED / MANIFEST_FILE).read_bytes()
+    assert Manifest.read(data).to_bytes() == data
+
+
+def test_a_manifest_survives_its_file() -> None:
+    assert Manifest.read(MANIFEST.to_bytes()) == MANIFEST
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda m: m.pop("defaults"), "defaults is missing"),
+        (lambda m: m.update(models={}), "models must be a valid array, not {}"),
+        (lambda m: m.update(more=1), "more is unknown"),
+        (lambda m: m["models"].insert(0, 5), "models.0 must be an object, not 5"),
+        (lambda m: m["models"][1].pop("command"), "models.1.command is missing"),
+        (lambda m: m["models"].append(m["models"][0]), "models.2.name must be given to one model only"),
+        (lambda m: m["defaults"].update(classifier="x"), "defaults.classifier must name a classifier of the manifest"),
+        (lambda m: m["defaults"].update(colorcnn="my-classifier"), "defaults.colorcnn must name a colorcnn"),
+        (lambda m: m["defaults"].update(colorcnn=["x"]), "defaults.colorcnn must be a valid string, not ['x']"),
+        (lambda m: m["defaults"].update(other="x"), "defaults.other.[key] must be 'classifier', 'colorcnn' or"),
+        (lambda m: m["models"][0].update(classes=[]), "models.0.classes must not be empty for a classifier, not []"),
+        (lambda m: m["models"][0].update(colors=[2, 4]), "models.0.colors must be null for a classifier, not (2, 4)"),
+        (change(name=""), "models.1.name must be letters, digits"),
+        (change(name="../outside"), "models.1.name must be letters, digits"),
+        (change(kind="other"), "models.1.kind must be 'classifier', 'colorcnn' or 'colorcnn-published', not 'other'"),
+        (change(sha256="AB" * 32), "models.1.sha256 must be 64 lower-case hexadecimal digits"),
+        (change(file="../elsewhere"), "models.1.file must be a path inside"),
+        (change(file="/etc/passwd"), "models.1.file must be a path inside"),
+        (change(card=""), "models.1.card must be a path inside"),
+        (change(results="/etc/passwd"), "models.1.results must be a path inside"),
+        (change(results=1), "models.1.results must be a valid string"),
+        (change(size=0), "models.1.size must be greater than or equal to 1, not 0"),
+        (change(size="32"), "models.1.size must be a valid integer, not '32'"),
+        (change(size=True), "models.1.size must be a valid integer, not True"),
+        (change(classes=[1]), "models.1.classes.0 must be a valid string, not 1"),
+        (change(colors=[256, 2]), "models.1.colors must be [first, last] with first <= last, not"),
+        (change(colors=[2]), "models.1.colors.1 is missing"),
+        (change(colors=None), "models.1.colors must be given for a colorcnn"),
+        (change(classifier=None), "models.1.classifier must be given for a colorcnn"),
+        (change(classifier="my-quantizer"), "models.1.classifier must name a classifier of the manifest"),
+        (change(accuracy={"top1": None}), "models.1.accuracy.top1 must be a valid number, not None"),
+        (change(accuracy={"top1": float("nan")}), "models.1.accuracy.top1 must be a finite number"),
+        (change(parameters=5), "models.1.parameters is unknown"),
+    ],
+)
+def test_a_wrong_manifest_is_rejected_by_field(edit: Callable[[dict[str, Any]], object], message: str) -> None:
+    with pytest.raises(CorruptCheckpoint) as caught:
+        Manifest.read(edited(edit))
+    assert message in str(caught.value)
+
+
+def test_all_errors_are_reported_at_once() -> None:
+    def edit(manifest: dict[str, Any]) -> None:
+        manifest["models"][0]["sha256"] = "none"
+        manifest["models"][1].update(size=0, more=1)
+
+    with pytest.raises(CorruptCheckpoint) as caught:
+        Manifest.read(edited(edit))
+    paths = [sentence.partition(" ")[0] for sentence in str(caught.value).split("; ")]
+    assert paths == ["models.0.sha256", "models.1.size", "models.1.more"]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"), [(b"{", "the manifest is not valid JSON"), (b"[]", "the manifest must be an object, not []")]
+)
+def test_a_manifest_that_is_no_json_object_is_rejected(data: bytes, message: str) -> None:
+    with pytest.raises(CorruptCheckpoint) as caught:
+        Manifest.read(data)
+    assert message in str(caught.value)
+
+
+def test_an_entry_is_validated_at_construction() -> None:
+    with pytest.raises(ValidationError, match="must be a path inside the folder"):
+        replace(CLASSIFIER, file="../elsewhere")
+
+
+def test_a_new_model_replaces_that_of_its_name_or_comes_last() -> None:
+    better = replace(CLASSIFIER, accuracy={"top1": 0.9})
+    other = replace(better, name="other")
+    changed = MANIFEST.with_model(better).with_model(other)
+    assert changed.models == (better, QUANTIZER, other)
+    assert changed.defaults == MANIFEST.defaults
+
+
+def test_the_first_model_of_a_kind_becomes_its_default() -> None:
+    empty = Manifest(models=(), defaults={})
+    assert empty.with_model(CLASSIFIER).defaults == {ModelKind.CLASSIFIER: "my-classifier"}
+
+
+def test_a_model_without_its_classifier_is_not_added() -> None:
+    with pytest.raises(CorruptCheckpoint, match=r"models\.0\.classifier must name a classifier"):
+        Manifest(models=(), defaults={}).with_model(QUANTIZER)
