@@ -14,7 +14,7 @@ from models.codecs.bpg import Coding
 from models.evaluation import metrics
 from models.palette_image import PaletteImage
 from models.prediction import Prediction
-from models.zoo.registry import ModelEntry
+from models.zoo.manifest import ModelEntry
 from service.http.headers import header_text, server_timing
 from service.inference.compression import Compressed, Version, Wanted
 from service.inference.engine import Engine
