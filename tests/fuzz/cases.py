@@ -18,7 +18,7 @@ _QUANTIZER_OPTIONS: Mapping[str, Sequence[str]] = {
     "colors": ("2", "3", "4", "16", "64", "256"),
     "method": _METHODS,
     "background": ("#ff00ff", "000000"),
-    "recognise": ("true", "false"),
+    "recognize": ("true", "false"),
 }
 ENDPOINTS: Mapping[str, tuple[float, Mapping[str, Sequence[str]], Sequence[str]]] = {
     "/quantize": (70, {**_QUANTIZER_OPTIONS, "effort": ("fast", "default", "max")}, ("image/png", "application/json")),

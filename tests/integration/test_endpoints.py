@@ -36,7 +36,7 @@ def test_an_upload_of_megabytes(client: Client) -> None:
     """A proxy does not keep an upload of this size in memory."""
     image = encoded(ramp(1200, 1000), "BMP")
 
-    response = client.post("/quantize", content=image, params={"method": "octree", "recognise": "false"})
+    response = client.post("/quantize", content=image, params={"method": "octree", "recognize": "false"})
 
     assert len(image) > 3_000_000
     assert opened(response.content).size == (1200, 1000)
