@@ -1,4 +1,4 @@
-"""What OpenAPI must say about requests and answers that FastAPI cannot see in a signature."""
+"""OpenAPI descriptions of requests and responses that FastAPI cannot derive from a signature."""
 
 from __future__ import annotations
 
@@ -28,13 +28,15 @@ from service.schemas.reports import ClassifyReport, CompressReport, ProblemRepor
 Json = dict[str, Any]
 
 DESCRIPTION = """
-Paints an image with very few colors so that a neural network still recognizes it (ColorCNN, Hou, Zheng and Gould,
+Quantizes an image to very few colors so that a neural network still recognizes it (ColorCNN, Hou, Zheng and Gould,
 CVPR 2020).
 
-An image comes as the multipart field `file` or as the raw request body; options come as form fields or as query
-parameters, each one once. `/benchmark` takes the field `file` several times, and lists as repeated options or with
-commas. Transparency is composited over `background`, an animation gives its first frame, and the
-orientation of the camera is applied: the header `X-Image-Notes` says which of these happened.
+Send an image as the multipart field `file` or as the raw request body. Send options as form fields or as query
+parameters, each option once. `/benchmark` accepts several fields `file`, and lists as repeated options or separated by
+commas.
+
+Transparent pixels are composited over `background`. Of an animation, the first frame is used. The orientation of the
+camera is applied. The header `X-Image-Notes` lists these changes.
 
 ```
 curl -F file=@photo.jpg -F colors=2 localhost:8000/quantize -o out.png
@@ -44,12 +46,12 @@ curl -F file=@a.jpg -F file=@b.jpg -F methods=colorcnn,octree -F colors=2,4 -H '
     localhost:8000/benchmark -o page.html
 ```
 
-Every error is `application/problem+json` (RFC 9457) with a stable `type`.
+Every error response is `application/problem+json` (RFC 9457) with a stable `type`.
 """
 
 _REF = "#/components/schemas/"
 _BINARY: Json = {"type": "string", "format": "binary"}
-_FORMATS = f"{', '.join(ACCEPTED_FORMATS)}. The bytes decide, not the name or the type."
+_FORMATS = f"{', '.join(ACCEPTED_FORMATS)}. The content decides, not the file name or the media type."
 _ONE_FILE: Json = _BINARY | {"description": f"The image: {_FORMATS}"}
 _FILES: Json = {
     "type": "array",
@@ -60,13 +62,13 @@ _FILES: Json = {
 }
 _TEXT: Json = {"type": "string"}
 _SHEET: Json = _BINARY | {"description": f"The contact sheet, of at most {MOST_TILES:,} tiles."}
-_PAGE: Json = _TEXT | {"description": "Tables, plots, and the contact sheet where it has room for all tiles."}
+_PAGE: Json = _TEXT | {"description": "Tables, plots, and the contact sheet if it has room for all tiles."}
 _UPLOAD_STATUSES = (400, 404, 406, 408, 413, 415, 422, 500, 503)
-_IMAGE_STATUSES = (*_UPLOAD_STATUSES, 504)  # of a benchmark, rows may be out of time
+_IMAGE_STATUSES = (*_UPLOAD_STATUSES, 504)  # in a benchmark, each row has its own error
 
 
 def components() -> Json:
-    """The schemas that the operations below refer to, by name."""
+    """Return the schemas that the operations below refer to, by name."""
     shown: list[tuple[type[BaseModel], Any]] = [
         (report, "serialization")
         for report in (
@@ -88,33 +90,33 @@ def _header(description: str, example: str) -> Json:
     return {"description": description, "schema": {"type": "string"}, "example": example}
 
 
-_REQUEST_ID = {"X-Request-ID": _header("The id that came in, or a new one; also in the log.", "5f2c0d1e")}
+_REQUEST_ID = {"X-Request-ID": _header("The id of the request, or a new id; also in the log.", "5f2c0d1e")}
 _COMMON_HEADERS: Json = {
     **_REQUEST_ID,
-    "X-Model": _header("The network that worked; `none` for a classical method.", "cifar10-resnet9-colorcnn"),
+    "X-Model": _header("The network of the method; `none` for a classical method.", "cifar10-resnet9-colorcnn"),
     "Server-Timing": _header(
         "Milliseconds in each stage.", "decode;dur=2.1, queue;dur=0.0, model;dur=9.4, encode;dur=1.2"
     ),
-    "X-Image-Notes": _header("What decoding did to the upload, if anything.", "EXIF orientation applied"),
+    "X-Image-Notes": _header("Changes that decoding made to the upload, if any.", "EXIF orientation applied"),
 }
 _IMAGE_HEADERS: Json = {
     **_COMMON_HEADERS,
-    "X-Colors": _header("Different colors in the image.", "2"),
-    "X-Bits-Per-Pixel": _header("Bits of the file over pixels.", "0.4127"),
+    "X-Colors": _header("Number of different colors in the image.", "2"),
+    "X-Bits-Per-Pixel": _header("Bits of the file per pixel.", "0.4127"),
 }
 _LABEL_HEADERS: Json = {
-    "X-Label-Before": _header("What the classifier sees in the upload (percent-encoded outside ASCII).", "frog"),
-    "X-Label-After": _header("What it sees in the painted image, read back from its file.", "frog"),
+    "X-Label-Before": _header("Label of the upload (percent-encoded outside ASCII).", "frog"),
+    "X-Label-After": _header("Label of the quantized image, decoded from its file.", "frog"),
 }
 _COMPRESS_HEADERS: Json = {
     **_COMMON_HEADERS,
     **_LABEL_HEADERS,
-    "X-Colors": _header("Colors of the painted image, before BPG.", "2"),
-    "X-Bits-Per-Pixel": _header("Bits of the BPG file of the painted image over pixels.", "0.3127"),
+    "X-Colors": _header("Number of colors of the quantized image, before BPG.", "2"),
+    "X-Bits-Per-Pixel": _header("Bits of the BPG file of the quantized image per pixel.", "0.3127"),
 }
 _MAP_HEADERS: Json = {
-    "X-Label": _header("The class whose map is drawn; PNG only.", "frog"),
-    "X-Probability": _header("Its probability; PNG only.", "0.9300"),
+    "X-Label": _header("The class of the activation map; PNG only.", "frog"),
+    "X-Probability": _header("The probability of that class; PNG only.", "0.9300"),
 }
 
 
@@ -125,18 +127,18 @@ _BENCHMARK_HEADERS: Json = {
         "Milliseconds in each stage; not with JSON lines.",
         "decode;dur=9.0, queue;dur=0.0, model;dur=180.1, encode;dur=7.2",
     ),
-    "X-Colors": _header("Different colors in the contact sheet; PNG only.", "5120"),
-    "X-Bits-Per-Pixel": _header("Bits of its file over its pixels; PNG only.", "9.8120"),
+    "X-Colors": _header("Number of different colors in the contact sheet; PNG only.", "5120"),
+    "X-Bits-Per-Pixel": _header("Bits of the contact sheet per pixel; PNG only.", "9.8120"),
 }
 _PAGE_HEADERS: Json = {
     **_REQUEST_ID,
-    "Content-Security-Policy": _header("What a page may load: nothing. HTML only.", "default-src 'none'"),
+    "Content-Security-Policy": _header("Forbids a page to load anything; HTML only.", "default-src 'none'"),
 }
 
 
 _RETRY_AFTER = {"Retry-After": _header("Seconds to wait.", "2")}
 _PROBLEM_HEADERS: Mapping[int, Json] = {
-    401: {"WWW-Authenticate": _header("How to say who you are.", "Bearer")},
+    401: {"WWW-Authenticate": _header("The authentication scheme.", "Bearer")},
     429: _RETRY_AFTER,
     503: _RETRY_AFTER,
 }
@@ -161,13 +163,13 @@ def _problem_example(problem: Problem) -> Json:
         "type": problem.type,
         "title": problem.title,
         "status": problem.status,
-        "detail": "What is wrong with this request, and what to do.",
+        "detail": "What is wrong with the request, and how to correct it.",
         "instance": "urn:colorcnn:request:5f2c0d1e",
     }
 
 
 def problem_responses(statuses: Sequence[int]) -> dict[int | str, Json]:
-    """The `responses` of a route that answers with the problems of these statuses."""
+    """Return the `responses` of a route with the problems of these statuses."""
     known = (*PROBLEMS.values(), INTERNAL)
     return {
         status: _problem_response([problem for problem in known if problem.status == status]) for status in statuses
@@ -189,7 +191,7 @@ def _request_body(options: type[ImageOptions], files: Json) -> Json:
 
 
 def _option_schemas(options: type[ImageOptions]) -> Json:
-    """What each option may be; where it may be left out, no null: neither a form nor a query can say that."""
+    """Return the schema of each option, without null: neither a form nor a query can express it."""
     properties: Json = options.model_json_schema()["properties"]
     for schema in properties.values():
         present = [kind for kind in schema.pop("anyOf", ()) if kind != {"type": "null"}]
@@ -198,19 +200,22 @@ def _option_schemas(options: type[ImageOptions]) -> Json:
 
 
 def _query_parameters(options: type[ImageOptions]) -> list[Json]:
-    """The options as query parameters. Their defaults are told in words only: /docs would send them beside the form."""
+    """Return the options as query parameters.
+
+    The description has the default, not the schema: /docs would send a default of the schema beside the form.
+    """
     parameters = []
     for name, schema in _option_schemas(options).items():
         default, description = schema.pop("default", None), schema.pop("description")
-        told = description if default in (None, []) else f"{description} Default: {json.dumps(default)}."
-        parameters.append({"name": name, "in": "query", "required": False, "description": told, "schema": schema})
+        text = description if default in (None, []) else f"{description} Default: {json.dumps(default)}."
+        parameters.append({"name": name, "in": "query", "required": False, "description": text, "schema": schema})
     return parameters
 
 
 def _success(schemas: Mapping[str, Json], headers: Mapping[str, Json]) -> Json:
-    """An answer in the media types of `schemas`."""
+    """Return a successful response in the media types of `schemas`."""
     return {
-        "description": "The result, in the media type that Accept prefers.",
+        "description": "The result, in the media type that `Accept` prefers.",
         "headers": dict(headers),
         "content": {media_type: {"schema": schema} for media_type, schema in schemas.items()},
     }
@@ -223,7 +228,7 @@ def _operation(
     files: Json = _ONE_FILE,
     statuses: Sequence[int] = _IMAGE_STATUSES,
 ) -> Json:
-    """Arguments of a route that takes images and answers in the media types of `schemas`, the preferred one first."""
+    """Return arguments of a route that accepts images. schemas: by media type of the response, the default first."""
     return {
         "responses": {200: _success(schemas, headers), **problem_responses(statuses)},
         "openapi_extra": {"parameters": _query_parameters(options), "requestBody": _request_body(options, files)},
@@ -257,7 +262,7 @@ RESULTS: Json = {
 METRICS: Json = {
     "responses": {
         200: {
-            "description": "The text format 0.0.4.",
+            "description": "Metrics in the Prometheus text format 0.0.4.",
             "headers": _REQUEST_ID,
             "content": {"text/plain": {"schema": _TEXT}},
         }
