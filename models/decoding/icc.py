@@ -1,6 +1,6 @@
 """Conversion of colors to sRGB, through the ICC profile of the file where it has a usable one.
 
-"Image technology colour management", ICC.1:2010 (profile version 4.3); clause numbers refer to that text.
+Specification ICC.1:2010 of the International Color Consortium (profile version 4.3); clause numbers refer to that text.
 """
 
 import struct
