@@ -9,7 +9,7 @@ from httpx import AsyncClient
 
 from service.settings import Settings
 from tests.service.clients import fake_app, ready
-from tests.service.fakes import FakeEngine
+from tests.service.fakes import FakeEngine, Gate
 
 
 @pytest.fixture(autouse=True)
@@ -38,3 +38,11 @@ async def client(app: FastAPI) -> AsyncIterator[AsyncClient]:
     """A client of an application that is ready."""
     async with ready(app) as client:
         yield client
+
+
+@pytest.fixture
+def gate(app: FastAPI, client: AsyncClient, monkeypatch: pytest.MonkeyPatch) -> Gate:
+    """A gate in front of the worker process of benchmarks."""
+    gate = Gate()
+    monkeypatch.setattr(app.state.service.benchmarks, "work", gate)
+    return gate

@@ -1,0 +1,53 @@
+"""The response of /benchmark as lines of JSON."""
+
+import json
+
+import anyio
+import pytest
+from fastapi import FastAPI
+from httpx import AsyncClient
+from starlette.types import Message
+
+from service.api import benchmark_lines
+from tests.service.benchmark_client import BENCHMARK, LIGHT, SMALL, post, report
+from tests.service.clients import exchange
+from tests.service.fakes import Gate
+from tests.service.images import DRAWING
+from tests.service.waiting import until
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_lines_hold_what_json_holds(client: AsyncClient) -> None:
+    whole = await report(client, DRAWING, b"", **SMALL)
+    streamed = await post(client, DRAWING, b"", accept="application/x-ndjson", **SMALL)
+
+    lines = [json.loads(line) for line in streamed.text.splitlines()]
+    assert streamed.headers["content-type"] == "application/x-ndjson"
+    assert "content-length" not in streamed.headers
+    rows = ["row", "progress"] * 4
+    assert [next(iter(line)) for line in lines] == ["progress", "image", *rows, "image", *rows, "summary"]
+    assert {len(line) for line in lines} == {1}
+    assert [line["progress"] for line in lines if "progress" in line] == [{"done": n, "total": 8} for n in range(9)]
+    assert [line["image"] for line in lines if "image" in line] == whole["images"]
+    timeless = [{**line["row"], "milliseconds": 0} for line in lines if "row" in line and "error" not in line["row"]]
+    assert timeless == [{**row, "milliseconds": 0} for row in whole["rows"] if "error" not in row]
+    assert lines[-1]["summary"][0]["bytes"] == whole["summary"][0]["bytes"]
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["working", "waiting"])
+async def test_lines_tell_the_progress_while_nothing_happens(
+    app: FastAPI, client: AsyncClient, gate: Gate, first: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(benchmark_lines, "SILENCE", 0.001)
+    leave, sent = anyio.Event(), list[Message]()
+    async with anyio.create_task_group() as tasks:
+        if not first:
+            tasks.start_soon(post, client, LIGHT)
+            await gate.waiting.wait()
+        tasks.start_soon(lambda: exchange(app, BENCHMARK, "application/x-ndjson", leave=leave, sent=sent))
+        await until(lambda: len(sent) > 4)
+        leave.set()
+        gate.opened.set()
+
+    assert {message["body"] for message in sent[1:5]} == {b'{"progress":{"done":0,"total":2}}\n'}

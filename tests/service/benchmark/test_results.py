@@ -1,0 +1,129 @@
+"""GET /benchmark: the stored results of the loaded models."""
+
+import threading
+from typing import Any
+
+import anyio
+import pytest
+from fastapi import FastAPI
+from httpx import AsyncClient, Response
+from starlette.types import Message
+
+from service.benchmark import page
+from service.schemas.benchmark_reports import ResultsReport
+from tests.service.benchmark_client import BENCHMARK, Page
+from tests.service.clients import exchange
+from tests.service.fakes import FakeEngine, Gate
+from tests.service.waiting import PATIENCE, until
+
+pytestmark = pytest.mark.anyio
+
+
+def summary(method: str, colors: int | None, quality: int | None, **values: float | None) -> dict[str, Any]:
+    return {
+        "method": method,
+        "model": "gray-steps" if method == "colorcnn" else None,
+        "colors": colors,
+        "quality": quality,
+        "images": 10000,
+        "kept": 0.75,
+        "top1": 0.7125,
+        "bytes": 150.5,
+        "bits_per_pixel": 1.176,
+        "payload_bits_per_pixel": 0.637,
+        "psnr": 21.25,
+        "ssim": 0.8,
+        "colors_used": 2.0,
+        "milliseconds": 1.5,
+    } | values
+
+
+MEASURED = {
+    "dataset": "<b>toys</b>",
+    "split": "test",
+    "images": 10000,
+    "classifier": "brightness",
+    "quantizer": "gray-steps",
+    "sha256": {"brightness": "0" * 64, "gray-steps": "0" * 64},
+    "top1_original": 0.9045,
+    "seeds": {"brightness": 7, "gray-steps": 8},
+    "command": "python -m training.evaluate --out results/toys.json",
+    "commit": "c0ffee",
+    "hardware": "2 CPU cores",
+    "torch": "2.13.0+cpu",
+    "rows": [
+        summary("colorcnn", 2, None),
+        summary("colorcnn", 4, None, top1=0.8, psnr=23.0),
+        summary("jpeg", None, 5),
+        summary("png", None, None, psnr=None),
+    ],
+}
+
+
+@pytest.fixture
+def measured(engine: FakeEngine) -> None:
+    """Before `client`, whose application takes the results as it starts."""
+    engine.measured = (MEASURED,)
+
+
+async def test_nothing_was_measured(client: AsyncClient) -> None:
+    page = await client.get("/benchmark", headers={"Accept": "text/html"})
+
+    assert (await client.get("/benchmark")).json() == {"results": []}
+    assert "Nothing was measured" in page.text
+
+
+@pytest.mark.usefixtures("measured")
+async def test_stored_results(client: AsyncClient) -> None:
+    assert (await client.get("/benchmark")).json() == {"results": [MEASURED]}
+
+
+@pytest.mark.usefixtures("measured")
+async def test_the_page_of_stored_results(client: AsyncClient) -> None:
+    response = await client.get("/benchmark", headers={"Accept": "text/html"})
+
+    page = Page(response.text)
+    assert response.headers["content-security-policy"].startswith("default-src 'none'")
+    assert all(address.startswith("#") for address in page.addresses)
+    assert (page.tags.count("svg"), page.tags.count("b")) == (4, 0)
+    assert {"71.2", "-19.2", "-10.4", "quality 5", "exact"} < {*page.cells}
+    facts = (
+        "Protocol A",
+        "10,000",
+        MEASURED["command"],
+        "c0ffee",
+        "2 CPU cores",
+        "2.13.0+cpu",
+        "brightness 7, gray-steps 8",
+    )
+    assert all(str(fact) in response.text for fact in facts)
+    assert "gray-steps 000000000000<" in response.text  # twelve digits of its hash
+
+
+@pytest.mark.usefixtures("measured")
+async def test_the_page_of_stored_results_is_drawn_once_and_does_not_wait_for_a_benchmark(
+    app: FastAPI, client: AsyncClient, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn, go_on, responses = list[ResultsReport](), threading.Event(), list[Response]()
+
+    def draw(report: ResultsReport) -> str:
+        drawn.append(report)
+        go_on.wait(PATIENCE)
+        return "the page"
+
+    async def get() -> None:
+        responses.append(await client.get("/benchmark", headers={"Accept": "text/html"}))
+
+    monkeypatch.setattr(page, "results_page", draw)
+    leave, sent = anyio.Event(), list[Message]()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(lambda: exchange(app, BENCHMARK, "application/json", leave=leave, sent=sent))
+        await gate.waiting.wait()
+        async with anyio.create_task_group() as readers:
+            readers.start_soon(get)
+            readers.start_soon(get)
+            await until(lambda: app.state.service.results._drawing.statistics().tasks_waiting == 1)
+            go_on.set()
+        leave.set()
+
+    assert ([response.text for response in responses], len(drawn)) == (["the page"] * 2, 1)
