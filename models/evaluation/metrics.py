@@ -1,6 +1,6 @@
-"""How far a painted image is from its original, and how many bits and colors it takes.
+"""Distance of an image to its original, bits per pixel, and number of colors.
 
-Pixels are (H, W, 3) uint8 sRGB. Large images are worked through in parts, so memory does not grow with them.
+Pixels are (H, W, 3) uint8 sRGB. Large images are processed in parts of bounded memory.
 """
 
 import math
@@ -12,20 +12,22 @@ import skimage.metrics
 from models.rgb import Pixels, check_pixels, pack
 
 _PEAK = 255
-_BAND = 1 << 20  # samples or pixels at a time, where a few numbers of 4 bytes are kept for each
+_BAND = 1 << 20  # samples or pixels at a time, each of which takes a few numbers of 4 bytes
 _WINDOW = 7  # scikit-image's default
 _SMALLEST_WINDOW = 3  # a window of one pixel has no variance
-_TILE = 1 << 14  # windows of SSIM at a time, for which scikit-image takes 7 MB
-_FEW = 1 << 16  # pixels that are sorted sooner than a table of 2^24 colors is cleared and counted
+_TILE = 1 << 14  # windows of SSIM at a time; scikit-image takes 7 MB for them
+_FEW = 1 << 16  # up to so many pixels sorting is faster than clearing and counting a table of 2^24 colors
 
 
-def mean_squared_error(original: Pixels, painted: Pixels) -> float:
-    """Mean over pixels and channels of the squared difference, 0 to 65025, summed in integers, so exact.
+def mean_squared_error(original: Pixels, other: Pixels) -> float:
+    """Return the mean over pixels and channels of the squared difference, 0 to 65025.
+
+    The sum is one of integers, so the mean is exact up to the division.
 
     Raises ValueError unless both are (H, W, 3) uint8 of one shape, not empty.
     """
-    _check(original, painted)
-    first, second = original.reshape(-1), painted.reshape(-1)
+    _check(original, other)
+    first, second = original.reshape(-1), other.reshape(-1)
     total = 0
     for start in range(0, first.size, _BAND):
         band = slice(start, start + _BAND)
@@ -35,21 +37,21 @@ def mean_squared_error(original: Pixels, painted: Pixels) -> float:
 
 
 def psnr(mse: float) -> float | None:
-    """Peak signal-to-noise ratio in dB, 10 log10(255^2 / mse); None where `mse` is 0 and the ratio infinite."""
+    """Return the peak signal-to-noise ratio in dB, 10 log10(255^2 / mse); None for an `mse` of 0."""
     return 10 * math.log10(_PEAK**2 / mse) if mse else None
 
 
-def ssim(original: Pixels, painted: Pixels) -> float | None:
-    """Structural similarity, -1 to 1, 1 for equal images: scikit-image's, mean over the three channels.
+def ssim(original: Pixels, other: Pixels) -> float | None:
+    """Return the structural similarity, -1 to 1, mean over the three channels; 1 for equal images.
 
     Zhou Wang et al., "Image Quality Assessment: From Error Visibility to Structural Similarity", IEEE Transactions on
-    Image Processing 13(4), 2004, with scikit-image's defaults: uniform windows of 7x7 pixels, sample covariance. The
-    windows of a large image are shared out over tiles, each to one tile, which gives the value of all at once.
+    Image Processing 13(4), 2004, with the defaults of scikit-image: uniform windows of 7x7 pixels, sample covariance.
+    Each window of a large image belongs to exactly one tile, so the value does not depend on the tiles.
 
-    Images with a side of 3 to 6 pixels have the largest odd window that fits; None where a side is under 3.
-    Raises ValueError unless both are (H, W, 3) uint8 of one shape, not empty. Linear in the pixels.
+    An image with a side of 3 to 6 pixels gets the largest odd window that fits; an image with a shorter side gets None.
+    Run time is linear in the pixels. Raises ValueError unless both are (H, W, 3) uint8 of one shape, not empty.
     """
-    _check(original, painted)
+    _check(original, other)
     height, width = original.shape[:2]
     side = min(height, width)
     window = min(_WINDOW, side - 1 + side % 2)  # odd
@@ -57,16 +59,16 @@ def ssim(original: Pixels, painted: Pixels) -> float | None:
         return None
     windows: int = (height - window + 1) * (width - window + 1)
     tiles = _tiles(height, width, window)
-    return math.fsum(_ssim_sum(original[tile], painted[tile], window) for tile in tiles) / (3 * windows)
+    return math.fsum(_ssim_sum(original[tile], other[tile], window) for tile in tiles) / (3 * windows)
 
 
 def bits_per_pixel(size: int, height: int, width: int) -> float:
-    """Bits for each of height x width pixels in `size` bytes."""
+    """Return the bits of `size` bytes for each of height x width pixels."""
     return 8 * size / (height * width)
 
 
 def count_colors(pixels: Pixels) -> int:
-    """Number of different colors of (H, W, 3) uint8, in time linear in the pixels."""
+    """Return the number of different colors of (H, W, 3) uint8, in time linear in the pixels."""
     flat = pixels.reshape(-1, 3)
     if len(flat) <= _FEW:
         ordered = np.sort(pack(flat))
@@ -78,7 +80,7 @@ def count_colors(pixels: Pixels) -> int:
 
 
 def _tiles(height: int, width: int, window: int) -> Iterator[tuple[slice, slice]]:
-    """Parts of an image that overlap so far that each window of window x window pixels lies in exactly one."""
+    """Yield parts of an image that overlap so that each window of window x window pixels lies in exactly one part."""
     below, right = height - window + 1, width - window + 1  # windows in a column and in a row
     rows = min(below, max(math.isqrt(_TILE), _TILE // right))
     columns = max(1, _TILE // rows)
@@ -87,15 +89,15 @@ def _tiles(height: int, width: int, window: int) -> Iterator[tuple[slice, slice]
             yield slice(top, top + rows + window - 1), slice(left, left + columns + window - 1)
 
 
-def _ssim_sum(original: Pixels, painted: Pixels, window: int) -> float:
-    """Sum over channels of the similarities of all windows that lie inside.
+def _ssim_sum(original: Pixels, other: Pixels, window: int) -> float:
+    """Return the sum over channels of the similarities of all windows that lie inside the image.
 
-    The channels are laid side by side: one call for all costs half of one for each where images are small. Windows
-    that reach into a neighbor are not counted.
+    The channels lie side by side, since one call for all three takes half the time of three calls where images are
+    small. Windows that reach into a neighboring channel do not count.
     """
     height, width = original.shape[:2]
     _, similarity = skimage.metrics.structural_similarity(
-        _side_by_side(original), _side_by_side(painted), win_size=window, data_range=_PEAK, full=True
+        _side_by_side(original), _side_by_side(other), win_size=window, data_range=_PEAK, full=True
     )
     edge = window // 2
     inside = similarity.reshape(height, 3, width)[edge : height - edge, :, edge : width - edge]
@@ -103,12 +105,12 @@ def _ssim_sum(original: Pixels, painted: Pixels, window: int) -> float:
 
 
 def _side_by_side(pixels: Pixels) -> Pixels:
-    """(H, W, 3) -> (H, 3 W), one channel after the other."""
+    """Return (H, W, 3) as (H, 3 W), one channel after the other."""
     return pixels.swapaxes(1, 2).reshape(len(pixels), -1)
 
 
-def _check(original: Pixels, painted: Pixels) -> None:
-    for pixels in (original, painted):
+def _check(original: Pixels, other: Pixels) -> None:
+    for pixels in (original, other):
         check_pixels(pixels)
-    if original.shape != painted.shape:
-        raise ValueError(f"images must be of one size, not {original.shape} and {painted.shape}")
+    if original.shape != other.shape:
+        raise ValueError(f"images must be of one size, not {original.shape} and {other.shape}")

@@ -1,7 +1,7 @@
-"""The plots of a comparison: how well an image is still recognized, and how large it is, over what it costs.
+"""The plots of a comparison: recognition over colors and file size, file size over PSNR.
 
-subject: of a plot's subtitle, what was compared on. original: top-1 on the images as they are, 0 to 1; None draws no
-line for it. Values that a row does not have (no label, an exact image) leave their point out.
+In every function `subject` names the compared images in the subtitle, and `original` is top-1 on the originals, 0 to 1;
+None draws no line for it. A row without the plotted value (no label, an exact image) has no point.
 """
 
 import math
@@ -17,22 +17,22 @@ Value = Callable[[Summary], float | None]
 
 
 def top1_over_colors(rows: Sequence[Summary], subject: str, original: float | None) -> Figure:
-    """Top-1 of each palette method over log2 K, as figure 5 of the ColorCNN paper."""
+    """Plot top-1 of each palette method over log2 K, as figure 5 of the ColorCNN paper."""
     return _over_colors(rows, _top1, "top-1", subject, original)
 
 
 def kept_over_colors(rows: Sequence[Summary], subject: str) -> Figure:
-    """Share of the images in which the classifier sees what it sees in the originals, over log2 K."""
-    return _over_colors(rows, lambda row: 100 * row.kept, "answers kept", subject, None)
+    """Plot the share of the images whose prediction is the one for the original, over log2 K."""
+    return _over_colors(rows, lambda row: 100 * row.kept, "predictions kept", subject, None)
 
 
 def top1_over_rate(rows: Sequence[Summary], subject: str, original: float | None, *, payload: bool) -> Figure:
-    """Top-1 over bits per pixel of the files; `payload`: without the bytes that do not depend on the picture."""
+    """Plot top-1 over bits per pixel of the files; `payload`: without the bytes that do not depend on the picture."""
     return line_plot(
         _series(rows, lambda row: row.payload_bits_per_pixel if payload else row.bits_per_pixel, _top1),
         title="Top-1 over size" + (" without headers" if payload else ""),
         subtitle=f"{subject}; {_meaning(rows)}",
-        x_label="bits per pixel" + (" of what depends on the picture" if payload else " of the whole file"),
+        x_label="bits per pixel" + (" that depend on the picture" if payload else " of the whole file"),
         y_label="top-1 in %",
         log_x=True,
         percent=True,
@@ -41,10 +41,10 @@ def top1_over_rate(rows: Sequence[Summary], subject: str, original: float | None
 
 
 def bytes_over_psnr(rows: Sequence[Summary], subject: str) -> Figure:
-    """Mean bytes of the files over PSNR."""
+    """Plot the mean bytes of the files over PSNR."""
     return line_plot(
         _series(rows, lambda row: row.psnr, lambda row: row.bytes),
-        title="Size over likeness to the original",
+        title="Size over PSNR to the original",
         subtitle=f"{subject}; {_meaning(rows)}",
         x_label="PSNR in dB",
         y_label="mean bytes of a file",
@@ -53,11 +53,11 @@ def bytes_over_psnr(rows: Sequence[Summary], subject: str) -> Figure:
 
 
 def _over_colors(rows: Sequence[Summary], y: Value, what: str, subject: str, original: float | None) -> Figure:
-    painted = [row for row in rows if row.colors]
-    bits = [_bits(row) or 0 for row in painted]
+    palettes = [row for row in rows if row.colors]
+    bits = [_bits(row) or 0 for row in palettes]
     whole = range(math.floor(min(bits, default=1)), math.ceil(max(bits, default=8)) + 1)
     return line_plot(
-        _series(painted, _bits, y, marked=False),
+        _series(palettes, _bits, y, marked=False),
         title=f"{what.capitalize()} in few colors",
         subtitle=subject,
         x_label="colors, and bits of an index",
@@ -69,7 +69,7 @@ def _over_colors(rows: Sequence[Summary], y: Value, what: str, subject: str, ori
 
 
 def _series(rows: Iterable[Summary], x: Value, y: Value, *, marked: bool = True) -> list[Series]:
-    """A line for each method from left to right, marked with the number of colors or the quality."""
+    """Return a line for each method from left to right, marked with the number of colors or the quality."""
     lines: dict[str, list[tuple[float, float, str]]] = {}
     for row in rows:
         across, up = x(row), y(row)

@@ -1,7 +1,7 @@
-"""The contact sheet: images painted by several methods in several numbers of colors, with what a classifier sees.
+"""Draw a contact sheet: images quantized by several methods in several numbers of colors, with their predictions.
 
-As figure 2 of the ColorCNN paper: a row for each method, a column for each number of colors, and under each tile its
-label, green where the classifier keeps its answer to the original, or is right where that is known, else red.
+A sheet resembles figure 2 of the ColorCNN paper: a row for each method, a column for each number of colors, and a label
+under each tile. The label is green where the prediction is kept, or right where the true class is known, else red.
 """
 
 import math
@@ -19,16 +19,16 @@ from models.rgb import Pixels
 _MARGIN, _GAP = 12, 8  # around the sheet and between its columns
 _ROW_GAP = 16  # between rows
 _TEXT, _LINE = 13, 18  # size of the letters and distance of their lines
-_CAPTION = 2 * _LINE  # under each tile: what the classifier sees, then the title
-_CELL = 132  # least width of a cell, so that a caption can be read under a small tile; most of the row headings
-_FAILURE = 2 * _LINE  # least height of the box of a failure, which also has the place of the caption
+_CAPTION = 2 * _LINE  # under each tile: the prediction, then the title
+_CELL = 132  # least width of a cell, for a readable caption under a small tile; most width of a row heading
+_FAILURE = 2 * _LINE  # least height of the box of a failure, which covers the caption too
 _LEAST_SIDE, _LARGEST_SIDE = 48, 256  # of a tile
 _BUDGET = 16_000_000  # for the cells of a sheet
 
-_LETTERS = 300  # of a text are looked at; more would not fit anyway
+_LETTERS = 300  # of a text at most; more would not fit anyway
 _BLACK, _GRAY, _GREEN, _RED, _PALE = "#202020", "#666666", "#0a7d26", "#b3201b", "#eeeeee"
 
-# Matplotlib brings a font of Latin, Greek, Cyrillic and more, which file names are written in; Pillow's has ASCII.
+# File names hold Latin, Greek, Cyrillic and more. The font of Matplotlib has them, the font of Pillow only ASCII.
 _FONTS = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
 _PLAIN = ImageFont.truetype(_FONTS / "DejaVuSans.ttf", _TEXT)
 _BOLD = ImageFont.truetype(_FONTS / "DejaVuSans-Bold.ttf", _TEXT)
@@ -36,10 +36,13 @@ _BOLD = ImageFont.truetype(_FONTS / "DejaVuSans-Bold.ttf", _TEXT)
 
 @dataclass(frozen=True, eq=False)
 class Tile:
-    """One painted image.
+    """One image with its caption.
 
-    pixels: (h, w, 3) uint8 sRGB, drawn as they are; see `fit_tile`. title: what to say of them, such as their bytes.
-    label, probability: a class, and how sure the classifier is of it. kept: whether its answer is the one hoped for.
+    Attributes:
+        pixels: (h, w, 3) uint8 sRGB, drawn without scaling; see `fit_tile`.
+        title: last line of the caption, such as the size of the file.
+        label, probability: a class and its probability, 0 to 1.
+        kept: whether the caption is green: the prediction is kept, or right where the true class is known.
     """
 
     pixels: Pixels
@@ -51,14 +54,14 @@ class Tile:
 
 @dataclass(frozen=True)
 class Failure:
-    """In place of a tile that could not be made: why."""
+    """The reason why a tile could not be made, drawn in its place."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Row:
-    """heading: what the row shows, such as a method. cells: from the first column on."""
+    """One row of the sheet. heading: such as the name of a method. cells: from the first column on."""
 
     heading: str
     cells: Sequence[Tile | Failure]
@@ -67,8 +70,8 @@ class Row:
 def fit_tile(pixels: Pixels, side: int) -> Pixels:
     """Scale (H, W, 3) uint8 so that its longer side is at most `side` pixels.
 
-    Larger images are averaged. Smaller ones grow by the largest whole factor that fits, so that every pixel stays a
-    square of one color.
+    A larger image is averaged. A smaller image grows by the largest whole factor that fits, so that every pixel stays
+    a square of one color.
     """
     height, width = pixels.shape[:2]
     longer = max(height, width)
@@ -79,19 +82,19 @@ def fit_tile(pixels: Pixels, side: int) -> Pixels:
 
 
 def tile_side(tiles: int) -> int:
-    """The longer side, 48 to 256 pixels, at which so many tiles with their captions take at most 16 megapixels.
+    """Return the longer side, 48 to 256 pixels, at which so many tiles with captions take at most 16 megapixels.
 
-    Beyond MOST_TILES it is 48 pixels, and the sheet grows with their number.
+    Beyond MOST_TILES the side stays 48 pixels, and the sheet grows with the number of tiles.
     """
     sides = range(_LARGEST_SIDE, _LEAST_SIDE, -1)
     return next((side for side in sides if tiles * _cell_area(side) <= _BUDGET), _LEAST_SIDE)
 
 
 def draw(columns: Sequence[str], rows: Sequence[Row]) -> Pixels:
-    """Draw the sheet: (H, W, 3) uint8 sRGB, dark on white, a heading over each column and beside each row.
+    """Draw the sheet, dark on white, with a heading over each column and beside each row.
 
-    Texts of any length and any characters are taken; what does not fit is cut with an ellipsis. Raises ValueError for
-    a row with more cells than there are columns.
+    Texts may have any length and any characters; an ellipsis replaces the part that does not fit. Returns (H, W, 3)
+    uint8 sRGB. Raises ValueError for a row with more cells than there are columns.
     """
     if any(len(row.cells) > len(columns) for row in rows):
         raise ValueError(f"a row has more cells than the {len(columns)} columns")
@@ -116,7 +119,7 @@ def _cell_area(side: int) -> int:
 
 
 MOST_TILES = _BUDGET // _cell_area(_LEAST_SIDE)
-"""So many tiles take at most 16 megapixels, at 48 pixels a side: 1,142."""
+"""Number of tiles of 48 pixels a side that fit into 16 megapixels: 1,142."""
 
 
 def _heading_width(row: Row) -> int:
@@ -124,13 +127,13 @@ def _heading_width(row: Row) -> int:
 
 
 def _row_height(row: Row) -> int:
-    """Height of a row's tiles, without captions."""
+    """Return the height of the tiles of a row, without captions."""
     heights = [cell.pixels.shape[0] if isinstance(cell, Tile) else _FAILURE for cell in row.cells]
     return max(heights, default=_FAILURE)
 
 
 def _draw_row(image: Image.Image, row: Row, top: int, lefts: Sequence[int], size: tuple[int, int]) -> None:
-    """size: (width, height) of the place of a tile."""
+    """Draw the cells of a row. size: (width, height) of the box of a tile."""
     width, height = size[0], size[1] + _CAPTION
     _write(image, (_MARGIN, top), _wrap(row.heading, _CELL, height // _LINE, _BOLD), _BLACK, _BOLD)
     for left, cell in zip(lefts, row.cells, strict=False):
@@ -153,7 +156,7 @@ def _draw_tile(image: Image.Image, tile: Tile, corner: tuple[int, int], size: tu
 
 
 def _shorten(text: str, width: float, font: ImageFont.FreeTypeFont = _PLAIN) -> str:
-    """`text` on one line, its end replaced by an ellipsis where it would be wider than `width` pixels."""
+    """Return `text` on one line; an ellipsis replaces the end of a text wider than `width` pixels."""
     text = " ".join(text[:_LETTERS].split())
     if font.getlength(text) <= width:
         return text
@@ -163,7 +166,7 @@ def _shorten(text: str, width: float, font: ImageFont.FreeTypeFont = _PLAIN) -> 
 
 
 def _wrap(text: str, width: float, most: int, font: ImageFont.FreeTypeFont) -> list[str]:
-    """At most `most` lines of whole words; the last one takes, cut with an ellipsis, what is left."""
+    """Return at most `most` lines of whole words; the last line holds the rest, cut with an ellipsis."""
     words = text[:_LETTERS].split()
     lines: list[str] = []
     while words and len(lines) < most - 1:

@@ -1,4 +1,4 @@
-"""Drawing a class activation map over its image, as in figures 1 and 2 of the ColorCNN paper."""
+"""Draw a class activation map over its image, as figures 1 and 2 of the ColorCNN paper do."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _HEAT_ANCHORS = ((0, 0, 128), (0, 64, 255), (0, 255, 255), (255, 255, 0), (255, 
 
 
 def _heat_table() -> Pixels:
-    """(256, 3) uint8: the color of each of 256 levels of heat."""
+    """Return the color of each of 256 levels of heat, (256, 3) uint8."""
     levels = np.linspace(0, len(_HEAT_ANCHORS) - 1, 256)
     channels = [np.interp(levels, range(len(_HEAT_ANCHORS)), channel) for channel in zip(*_HEAT_ANCHORS, strict=True)]
     return np.stack(channels, axis=-1).round().astype(np.uint8)
@@ -25,7 +25,7 @@ _HEAT = _heat_table()
 
 
 def fit(pixels: Pixels, max_pixels: int) -> Pixels:
-    """`pixels`, (H, W, 3) uint8, scaled down to at most `max_pixels` pixels in the same aspect; as it is if it fits."""
+    """Scale (H, W, 3) uint8 down to at most `max_pixels` pixels in the same aspect; return a smaller image as it is."""
     height, width = pixels.shape[:2]
     if height * width <= max_pixels:
         return pixels
@@ -37,11 +37,11 @@ def fit(pixels: Pixels, max_pixels: int) -> Pixels:
 
 
 def draw(pixels: Pixels, heat: NDArray[np.float32]) -> Pixels:
-    """Half image, half heat.
+    """Blend an image with the colors of its heat, half and half.
 
     Args:
         pixels: (H, W, 3) uint8 sRGB.
-        heat: (h, w) float32 in [0, 1] over the same view; it is scaled smoothly to the size of the image.
+        heat: (h, w) float32 in [0, 1] over the same view; scaled smoothly to the size of the image.
 
     Returns:
         (H, W, 3) uint8 sRGB.

@@ -1,4 +1,4 @@
-"""Line plots of results, by Matplotlib's objects alone: no pyplot, no windows, and equal data give equal bytes."""
+"""Line plots of results: Matplotlib without pyplot and windows; equal data give equal bytes."""
 
 import io
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +20,7 @@ from PIL import Image
 _SIZE = (8.0, 4.5)  # inches
 _FRAME = (0.1, 0.13, 0.655, 0.74)  # left, bottom, width, height of the axes in the figure; the legend is right of them
 _DPI = 200  # of a PNG: 1600 x 900 pixels
-_COLORS = 128  # of a PNG; median cut keeps those of lines and markers exactly
+_COLORS = 128  # of a PNG; median cut preserves the colors of lines and markers exactly
 _MARK = 6.5  # points, size of the letters of a mark
 _INK, _SOFT, _GRID = "#333333", "#777777", "#e6e6e6"
 _RC: dict[Any, Any] = {
@@ -28,11 +28,11 @@ _RC: dict[Any, Any] = {
     "axes.edgecolor": _SOFT,
     "axes.labelcolor": _INK,
     "text.color": _INK,
-    "text.parse_math": False,  # a "$" in a label is a "$"
+    "text.parse_math": False,  # a dollar sign in a label is no formula
     "xtick.color": _INK,
     "ytick.color": _INK,
     "svg.fonttype": "none",  # text stays text
-    "svg.hashsalt": "colorcnn",  # names inside the file are otherwise random
+    "svg.hashsalt": "colorcnn",  # makes the names inside the file reproducible
 }
 
 
@@ -43,8 +43,8 @@ class _Style(NamedTuple):
     width: float = 1.6
 
 
-# Colors that stay apart for the color-blind: Okabe and Ito, "Color Universal Design", 2008. Their yellow is too light
-# for lines on white. A variant of a method has its color, dashed and hollow; what paints without a palette is gray.
+# Colors that color-blind readers can tell apart: Okabe and Ito, "Color Universal Design", 2008. Their yellow is too
+# light for lines on white. A variant of a method has its color, dashed and hollow; codecs without a palette are gray.
 _VERMILION, _BLUE, _GREEN, _PURPLE, _ORANGE, _SKY = "#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"
 _STYLES: Mapping[str, _Style] = {
     "ColorCNN": _Style(_VERMILION, "o", width=2.8),
@@ -75,10 +75,14 @@ _OTHERS = tuple(_Style(color, "h", dashed=True) for color in (_VERMILION, _BLUE,
 
 @dataclass(frozen=True)
 class Series:
-    """One line: `label` in the legend, points (x, y) in the order in which they are joined.
+    """One line of a plot.
 
-    marks: a short text beside each point, where there is room for it; "" for none. Raises ValueError if the three do
-    not have the same length. A label has the same color and marker in every plot.
+    Attributes:
+        label: text in the legend; it has the same color and marker in every plot.
+        x, y: points in the order in which the line joins them.
+        marks: short text beside each point, drawn where there is room; "" for none.
+
+    Raises ValueError if `x`, `y` and `marks` differ in length.
     """
 
     label: str
@@ -93,7 +97,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Level:
-    """A level line across the plot at `y`, with its `label` on it."""
+    """A horizontal line across the plot at `y`, with its `label` on it."""
 
     label: str
     y: float
@@ -114,8 +118,8 @@ def line_plot(
 ) -> Figure:
     """Draw `series`; the legend stands right of the axes, from the highest line to the lowest.
 
-    percent: y is a percentage, so the axis ends near 0 and 100 at the latest. x_ticks: where ticks are, and what they
-    say, instead of round numbers.
+    percent: whether y is a percentage, so that the axis does not exceed 0 and 100. level: a horizontal line. x_ticks:
+    texts of ticks by their positions, instead of round numbers.
     """
     with matplotlib.rc_context(_RC):
         figure = Figure(figsize=_SIZE, facecolor="white")
@@ -131,7 +135,7 @@ def line_plot(
         _dress(axes, log_x=log_x, log_y=log_y)
         low, high = axes.get_ylim()
         ylim = (max(low, -1), min(high, 101)) if percent else (low, high)
-        axes.set(xlim=axes.get_xlim(), ylim=ylim)  # else Matplotlib would choose them when it draws
+        axes.set(xlim=axes.get_xlim(), ylim=ylim)  # else Matplotlib sets the limits when it draws
         if x_ticks:
             axes.set_xticks(list(x_ticks), list(x_ticks.values()))
         _write_marks(axes, series)
@@ -140,7 +144,7 @@ def line_plot(
 
 
 def svg(figure: Figure) -> str:
-    """The figure as an <svg> element for an HTML page, without XML prolog; its text is text."""
+    """Return the figure as an <svg> element for an HTML page, without XML prolog; its text stays text."""
     buffer = io.BytesIO()
     with matplotlib.rc_context(_RC):
         figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
@@ -149,7 +153,7 @@ def svg(figure: Figure) -> str:
 
 
 def png(figure: Figure) -> bytes:
-    """The figure as an indexed PNG file of 1600 x 900 pixels, a third of the size of a 24-bit one."""
+    """Return the figure as an indexed PNG file of 1600 x 900 pixels, a third of the size of a 24-bit PNG."""
     drawn, small = io.BytesIO(), io.BytesIO()
     with matplotlib.rc_context(_RC):
         figure.savefig(drawn, format="png", dpi=_DPI)
@@ -182,12 +186,12 @@ def _draw_line(axes: Axes, line: Series) -> Line2D:
 
 def _draw_level(axes: Axes, level: Level) -> None:
     axes.axhline(level.y, color=_INK, linewidth=1, linestyle=(0, (1, 2)), zorder=1)
-    place = axes.get_yaxis_transform()
-    axes.text(0.012, level.y, level.label, transform=place, fontsize=8, verticalalignment="bottom")
+    position = axes.get_yaxis_transform()
+    axes.text(0.012, level.y, level.label, transform=position, fontsize=8, verticalalignment="bottom")
 
 
 def _dress(axes: Axes, *, log_x: bool, log_y: bool) -> None:
-    """Scales, round numbers at the ticks, a light grid, and no more frame than the two axes."""
+    """Set scales, round numbers at the ticks, a light grid, and no frame but the two axes."""
     axes.set_xscale("log" if log_x else "linear")
     axes.set_yscale("log" if log_y else "linear")
     for axis, logarithmic in ((axes.xaxis, log_x), (axes.yaxis, log_y)):
@@ -206,7 +210,7 @@ def _number_ticks(axis: Axis, *, logarithmic: bool) -> None:
 
 
 def _number(value: float) -> str:
-    """Without zeros that say nothing; thousands as "k" from 10,000 on, which would not fit beside the axis."""
+    """Return a number without trailing zeros; from 10,000 on in thousands, "k", to fit beside the axis."""
     return f"{value / 1000:,.10g}k" if abs(value) >= 10_000 else f"{value:,.10g}"
 
 
@@ -224,32 +228,32 @@ def _add_legend(axes: Axes, series: Sequence[Series], drawn: Sequence[Line2D]) -
 
 
 def _write_marks(axes: Axes, series: Sequence[Series]) -> None:
-    """Write each mark beside its point; where it would cover a line or another mark in every place, leave it out."""
-    scale = 72 / axes.figure.dpi  # places are in typographic points, which no resolution changes
+    """Write each mark beside its point, unless it would cover a line or another mark in every position."""
+    scale = 72 / axes.figure.dpi  # positions in typographic points do not depend on the resolution
     lines = [scale * axes.transData.transform(np.column_stack([line.x, line.y])) for line in series]
-    taken = [Bbox.from_bounds(x - 3, y - 3, 6, 6) for places in lines for x, y in places]
-    taken += [Bbox.from_bounds(x - 1, y - 1, 2, 2) for places in lines for x, y in _between(places)]
-    for line, places in zip(series, lines, strict=True):
+    taken = [Bbox.from_bounds(x - 3, y - 3, 6, 6) for positions in lines for x, y in positions]
+    taken += [Bbox.from_bounds(x - 1, y - 1, 2, 2) for positions in lines for x, y in _between(positions)]
+    for line, positions in zip(series, lines, strict=True):
         look: dict[str, Any] = {"color": _style(line.label).color, "fontsize": _MARK, "ha": "center", "va": "center"}
-        for mark, x, y, place in zip(line.marks, line.x, line.y, places, strict=True):
-            free = (box for box in _boxes(mark, place) if box.count_overlaps(taken) == 0)
+        for mark, x, y, position in zip(line.marks, line.x, line.y, positions, strict=True):
+            free = (box for box in _boxes(mark, position) if box.count_overlaps(taken) == 0)
             box = next(free, None) if mark else None
             if box:
                 taken.append(box)
-                shift = box.get_points().mean(axis=0) - place
+                shift = box.get_points().mean(axis=0) - position
                 axes.annotate(mark, (x, y), tuple(shift), textcoords="offset points", **look)
 
 
-def _boxes(mark: str, place: NDArray[np.float64]) -> Iterator[Bbox]:
-    """Where a mark may stand beside its point: over, under, right, left, and across the corners of a rising line."""
+def _boxes(mark: str, position: NDArray[np.float64]) -> Iterator[Bbox]:
+    """Yield the boxes of a mark beside its point: over, under, right, left, and at the corners of a rising line."""
     half = np.array([1 + 0.3 * _MARK * len(mark), 0.4 * _MARK])
     side = 4 + half[0]
     for shift in ((0, 8), (0, -8), (side, 0), (-side, 0), (1 - side, 6), (side - 1, -6)):
-        yield Bbox([place + shift - half, place + shift + half])
+        yield Bbox([position + shift - half, position + shift + half])
 
 
-def _between(places: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Points along the line through `places`, (N, 2)."""
-    whole = np.arange(len(places))
-    parts = np.linspace(0, max(0, len(places) - 1), 24 * len(places))
-    return np.column_stack([np.interp(parts, whole, column) for column in places.T]) if len(places) else places
+def _between(positions: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return points along the line through `positions`, (N, 2)."""
+    whole = np.arange(len(positions))
+    parts = np.linspace(0, max(0, len(positions) - 1), 24 * len(positions))
+    return np.column_stack([np.interp(parts, whole, column) for column in positions.T]) if len(positions) else positions

@@ -1,7 +1,8 @@
-"""A row says what its very file is, and what the classifier sees in it."""
+"""A row describes its very file and the prediction for it."""
 
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ BLACK_AND_BEIGE = np.array([[0, 0, 0], [250, 240, 230]], dtype=np.uint8)
 
 @dataclass(frozen=True)
 class Threshold:
-    """Paints what is brighter than `level` beige and the rest black."""
+    """Makes pixels brighter than `level` beige and the rest black."""
 
     level: int = 128
     name: str = "threshold"
@@ -35,7 +36,7 @@ class Threshold:
 
 @dataclass(frozen=True)
 class Brightness:
-    """Says whether an image is dark or bright, and remembers what it was shown."""
+    """Classifies images as dark or bright, and records the batches."""
 
     size: int = 6
     shown: list[Pixels] = field(default_factory=list)
@@ -55,28 +56,28 @@ def some_row(**changes: object) -> Row:
 
 
 def test_a_row_is_of_the_very_file() -> None:
-    original, painted = picture(30, 20), Threshold().quantize(picture(30, 20), 2)
+    original, quantized = picture(30, 20), Threshold().quantize(picture(30, 20), 2)
 
     row, measured = compare(sample(), Setting("threshold", "a model", colors=2), Threshold(), Brightness())
 
-    assert measured.file == png.encode(painted)
-    np.testing.assert_array_equal(measured.pixels, painted.render())
+    assert measured.file == png.encode(quantized)
+    np.testing.assert_array_equal(measured.pixels, quantized.render())
     assert (row.image, row.method, row.model, row.colors, row.quality) == ("a.png", "threshold", "a model", 2, None)
     assert row.setting == Setting("threshold", "a model", colors=2)
     assert row.bytes == len(measured.file)
     assert row.bits_per_pixel == 8 * len(measured.file) / 600
     assert row.payload_bits_per_pixel == 8 * (len(measured.file) - 69) / 600
-    assert row.mse == metrics.mean_squared_error(original, painted.render()) > 0
-    assert (row.psnr, row.ssim) == (metrics.psnr(row.mse), metrics.ssim(original, painted.render()))
+    assert row.mse == metrics.mean_squared_error(original, quantized.render()) > 0
+    assert (row.psnr, row.ssim) == (metrics.psnr(row.mse), metrics.ssim(original, quantized.render()))
     assert row.colors_used == 2
 
 
-def test_the_classifier_looks_at_what_was_read_back() -> None:
-    judge = Brightness()
+def test_the_classifier_gets_the_image_that_was_read_back() -> None:
+    classifier = Brightness()
 
-    row, measured = compare(sample(), Setting("threshold", colors=2), Threshold(), judge)
+    row, measured = compare(sample(), Setting("threshold", colors=2), Threshold(), classifier)
 
-    (shown,) = judge.shown
+    (shown,) = classifier.shown
     np.testing.assert_array_equal(shown, resize(Threshold().quantize(picture(30, 20), 2).render(), 6)[np.newaxis])
     np.testing.assert_array_equal(measured.view, shown[0])
     assert (row.label, row.probability) == ("dark", 0.75)
@@ -116,17 +117,30 @@ def test_the_time_is_that_of_the_quantizer(monkeypatch: pytest.MonkeyPatch) -> N
     assert row.milliseconds == 250
 
 
-def test_what_the_quantizer_refuses_is_refused() -> None:
+def test_an_error_of_the_quantizer_is_passed_on() -> None:
     with pytest.raises(BadOption, match="colors must be 2"):
         compare(sample(), Setting("threshold", colors=3), Threshold(), Brightness())
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"quality": 0}, "quality must be 1 to 100, not 0"),
+        ({"qp": 52}, "qp must be 0 to 51, not 52"),
+        ({"fidelity": 1.5}, "fidelity must be 0 to 1, not 1.5"),
+    ],
+)
+def test_a_setting_out_of_range_is_refused(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Setting("some codec", **values)
 
 
 def test_an_image_has_the_same_row_in_a_batch() -> None:
     setting, given = Setting("threshold", colors=2), sample(truth=1)
     alone, _ = compare(given, setting, Threshold(), Brightness())
 
-    painted = Threshold().quantize(given.pixels, 2)
-    measured = measure_palette(given.pixels, painted, view=6, milliseconds=alone.milliseconds)
+    quantized = Threshold().quantize(given.pixels, 2)
+    measured = measure_palette(given.pixels, quantized, view=6, milliseconds=alone.milliseconds)
     (after, _) = Brightness().predict_batch(np.stack([measured.view, measured.view]))
 
     assert make_row(given, setting, measured, after) == alone

@@ -1,4 +1,4 @@
-"""Each plot of a comparison shows the values that its name says."""
+"""Each plot of a comparison shows the values of its name."""
 
 from dataclasses import replace
 
@@ -13,7 +13,6 @@ FOUR = Summary(
     method="median_cut_dither",
     model=None,
     colors=4,
-    quality=None,
     images=10,
     kept=0.5,
     top1=0.25,
@@ -32,7 +31,7 @@ ROWS = (FOUR, TWO, JPEG, PNG)
 
 
 def lines(figure: Figure) -> dict[str, list[tuple[float, float]]]:
-    """The points of each line by its label."""
+    """Return the points of each line by its label."""
     found: dict[str, list[tuple[float, float]]] = {}
     for line in figure.axes[0].get_lines():
         points: NDArray[np.float64] = np.column_stack([line.get_xdata(), line.get_ydata()])
@@ -52,14 +51,14 @@ def test_kept_over_bits() -> None:
     assert lines(kept_over_colors(ROWS, "10 images")) == {"median cut + dither": [(1, 40), (2, 50)]}
 
 
-def test_top1_over_rate_of_files_and_of_what_depends_on_the_picture() -> None:
+def test_top1_over_rate_of_files_and_of_their_payload() -> None:
     whole, payload = (lines(top1_over_rate(ROWS, "10 images", None, payload=part)) for part in (False, True))
 
     assert whole == {"median cut + dither": [(1.5, 12.5), (2.5, 25)], "JPEG": [(2.5, 25)], "24-bit PNG": [(2.5, 25)]}
     assert payload["median cut + dither"] == [(1, 12.5), (2, 25)]
 
 
-def test_bytes_over_psnr_leaves_out_what_is_exact() -> None:
+def test_bytes_over_psnr_leaves_out_exact_files() -> None:
     found = lines(bytes_over_psnr(ROWS, "10 images"))
 
     assert found == {"median cut + dither": [(10, 200), (20, 300)], "JPEG": [(20, 300)]}

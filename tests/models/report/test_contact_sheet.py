@@ -1,4 +1,4 @@
-"""The contact sheet shows its tiles as they are, says kept or lost by color, and takes any text."""
+"""The contact sheet shows its tiles unchanged, marks kept predictions by color, and accepts any text."""
 
 import numpy as np
 import pytest
@@ -14,11 +14,11 @@ def tile(pixels: Pixels, *, title: str = "99 bytes", label: str = "cat", kept: b
     return Tile(pixels, title, label, 0.9, kept)
 
 
-def places(sheet: Pixels, pixels: Pixels) -> list[tuple[int, int]]:
-    """(top, left) of every place in the sheet where `pixels` are."""
+def corners(sheet: Pixels, pixels: Pixels) -> list[tuple[int, int]]:
+    """Return (top, left) of every copy of `pixels` in the sheet."""
     height, width = pixels.shape[:2]
-    corners = np.argwhere((sheet == pixels[0, 0]).all(axis=2))
-    return [(y, x) for y, x in corners.tolist() if np.array_equal(sheet[y : y + height, x : x + width], pixels)]
+    candidates = np.argwhere((sheet == pixels[0, 0]).all(axis=2))
+    return [(y, x) for y, x in candidates.tolist() if np.array_equal(sheet[y : y + height, x : x + width], pixels)]
 
 
 def has_green(sheet: Pixels) -> bool:
@@ -34,7 +34,7 @@ def test_rows_and_columns_hold_the_tiles_as_they_are() -> None:
     rows = [Row("one", [tile(tiles[0]), tile(tiles[1])]), Row("two", [tile(tiles[2]), Failure(""), tile(tiles[3])])]
     sheet = draw(["a", "b", "c"], rows)
 
-    [(top, left)], [(top_1, left_1)], [(top_2, left_2)], [(top_3, left_3)] = (places(sheet, one) for one in tiles)
+    [(top, left)], [(top_1, left_1)], [(top_2, left_2)], [(top_3, left_3)] = (corners(sheet, one) for one in tiles)
     assert (top, left) == (top_1, left_2) and top_2 == top_3 > top + 60
     assert left_1 - left == left_3 - left_1 >= 200
 
@@ -61,7 +61,7 @@ def test_a_file_name_is_written_in_its_own_letters() -> None:
 
 
 @given(st.text(), st.text(max_size=60), st.integers(1, 3))
-def test_any_text_is_taken_and_none_widens_the_sheet(text: str, label: str, columns: int) -> None:
+def test_any_text_is_accepted_and_none_widens_the_sheet(text: str, label: str, columns: int) -> None:
     shown = tile(np.zeros((8, 8, 3), np.uint8), title=text, label=label)
     cells: list[Tile | Failure] = [shown, Failure(text)]
     sheet = draw([text] * columns, [Row(text, cells[:columns])])

@@ -1,4 +1,4 @@
-"""Plots hold what they were given, as text and as points, and the same data give the same bytes."""
+"""Plots contain their data as text and as points, and the same data give the same bytes."""
 
 import io
 import re
