@@ -9,15 +9,17 @@ from httpx import ASGITransport, AsyncClient, Response
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.types import Message
 
+from models.rgb import Pixels
 from service.app import create_app
 from service.benchmark.queue import Benchmarks
+from service.inference.device import Device
 from service.lifecycle import Phase, Service
 from service.runtime.worker_process import Run
 from service.settings import Settings
 from tests.service.fake_loader import FakeLoader
 from tests.service.fakes import FakeEngine, in_thread
-from tests.service.images import DRAWING
-from tests.service.waiting import until
+from tests.service.images import DRAWING, PHOTO, encoded
+from tests.service.waiting import PATIENCE, until
 
 Samples = Mapping[tuple[str, frozenset[tuple[str, str]]], float]
 """Samples of /metrics, by name without the prefix and by labels."""
@@ -91,6 +93,36 @@ async def exchange(
     headers = [(b"accept", accept.encode())]
     scope = {"type": "http", "method": "POST", "path": path, "query_string": query.encode(), "headers": headers}
     await app(scope, receive, send)
+
+
+async def queued(device: Device, items: int) -> None:
+    """Wait until so many items wait for the device."""
+    await until(lambda: device.waiting >= items)
+
+
+QuantizeRequest = tuple[Pixels, int, str]
+"""An image, its number of colors, and its fidelity."""
+
+
+async def responses_of(app: FastAPI, engine: FakeEngine, requests: Sequence[QuantizeRequest]) -> list[Response]:
+    """Return the responses to requests that queue up while the device is busy with a large image."""
+    responses: dict[int, Response] = {}
+
+    async def post(number: int, image: bytes, colors: int, fidelity: str) -> None:
+        options = {"colors": str(colors), "fidelity": fidelity}
+        responses[number] = await client.post("/quantize", content=image, params=options)
+
+    device = app.state.service.device
+    engine.may_quantize.clear()
+    async with ready(app) as client, anyio.create_task_group() as tasks:
+        tasks.start_soon(post, -1, PHOTO, 2, "0")
+        assert await anyio.to_thread.run_sync(engine.busy.wait, PATIENCE)
+        for number, (pixels, colors, fidelity) in enumerate(requests):
+            tasks.start_soon(post, number, encoded(pixels), colors, fidelity)
+            await queued(device, number + 1)
+        engine.may_quantize.set()
+    assert responses.pop(-1).status_code == 200
+    return [responses[number] for number in range(len(requests))]
 
 
 async def samples(client: AsyncClient) -> Samples:

@@ -19,11 +19,10 @@ from service.inference.selection import Selection
 from service.lifecycle import Phase, Service
 from service.runtime.worker_process import WorkerProcess
 from service.settings import Settings
-from tests.service.clients import fake_app, fake_service, loaded, problem, ready, running, samples, value
+from tests.service.clients import fake_app, fake_service, loaded, problem, ready, responses_of, running, samples, value
 from tests.service.fake_loader import FakeLoader
 from tests.service.fakes import MODELS, NATIVE_SIZE, FakeEngine, in_thread
 from tests.service.images import PHOTO, ramp
-from tests.service.inference.test_device import responses_of
 from tests.service.processes import workers_of
 
 pytestmark = pytest.mark.anyio

@@ -22,47 +22,14 @@ from service.runtime import timing
 from service.runtime.logs import request_id_here
 from service.runtime.timing import Timings
 from service.settings import Settings
-from tests.service.clients import exchange, fake_app, loaded, problem, running
+from tests.service.clients import exchange, fake_app, loaded, problem, queued, responses_of, running
 from tests.service.fakes import NATIVE_SIZE, FakeEngine
 from tests.service.images import PHOTO, encoded, ramp
-from tests.service.inference.test_pipeline import in_flight
-from tests.service.waiting import PATIENCE
+from tests.service.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.anyio
 
 OWN = [ramp(NATIVE_SIZE, NATIVE_SIZE) // part for part in (1, 2, 3, 4)]
-
-
-async def queued(device: Device, items: int) -> None:
-    with anyio.fail_after(PATIENCE):
-        while device.waiting < items:
-            await anyio.sleep(0.001)
-
-
-Request = tuple[Pixels, int, str]
-"""An image, its number of colors, and its fidelity."""
-
-
-async def responses_of(app: FastAPI, engine: FakeEngine, requests: Sequence[Request]) -> list[Response]:
-    """The answers to requests that wait together, while a large image is on the device."""
-    responses: dict[int, Response] = {}
-
-    async def post(number: int, image: bytes, colors: int, fidelity: str) -> None:
-        options = {"colors": str(colors), "fidelity": fidelity}
-        responses[number] = await client.post("/quantize", content=image, params=options)
-
-    engine.may_quantize.clear()
-    async with running(app) as client:
-        await loaded(app)
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(post, -1, PHOTO, 2, "0")
-            assert await anyio.to_thread.run_sync(engine.busy.wait, PATIENCE)
-            for number, (pixels, colors, fidelity) in enumerate(requests):
-                tasks.start_soon(post, number, encoded(pixels), colors, fidelity)
-                await queued(app.state.service.device, number + 1)
-            engine.may_quantize.set()
-    assert responses.pop(-1).status_code == 200
-    return [responses[number] for number in range(len(requests))]
 
 
 REQUESTS = [
@@ -194,7 +161,7 @@ async def test_a_client_that_leaves_takes_its_image_out_of_the_queue(app: FastAP
                 while app.state.service.device.waiting:
                     await anyio.sleep(0.001)
             engine.may_quantize.set()
-        await in_flight(app, 0)
+        await until(lambda: app.state.service.pipeline.in_flight == 0)
 
     assert ([response.status_code for response in responses], sent) == ([200], [])
     assert len(engine.quantized) == 1

@@ -17,7 +17,7 @@ from service.schemas.options import find_class
 from service.settings import Settings
 from tests.service.clients import fake_app, loaded, problem, running
 from tests.service.fakes import FakeEngine
-from tests.service.images import PHOTO
+from tests.service.images import PHOTO, encoded, ramp
 from tests.service.waiting import PATIENCE
 
 pytestmark = pytest.mark.anyio
@@ -104,7 +104,7 @@ async def test_a_slow_stage_keeps_no_other_from_working(engine: FakeEngine, monk
     app = fake_app(Settings(workers=1), engine)
     async with running(app) as client, anyio.create_task_group() as tasks:
         await loaded(app)
-        tasks.start_soon(lambda: client.post("/quantize", content=PHOTO))
+        tasks.start_soon(lambda: client.post("/quantize", content=encoded(ramp(80, 60))))
         assert await anyio.to_thread.run_sync(encoding.wait, PATIENCE)
         with anyio.fail_after(PATIENCE):
             beside = await client.post("/classify", content=PHOTO)
