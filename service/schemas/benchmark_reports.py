@@ -137,8 +137,6 @@ class DatasetSummary(_Summary[int | None]):
     """
 
     quality: int | None = Field(description="Quality of JPEG or WebP, 1 to 100; null for palettes.", examples=[None])
-    qp: int | None = Field(None, description="Quantization parameter of BPG, 0 to 51; null without BPG.")
-    fidelity: float | None = Field(None, description="Value of the option; null where it was not measured.")
 
 
 class DatasetReport(BaseModel):

@@ -9,7 +9,10 @@ from fastapi import FastAPI
 from httpx import AsyncClient, Response
 from starlette.types import Message
 
+from models.evaluation.reports import Kind, head
+from models.zoo.registry import Registry
 from service.benchmark import page
+from service.benchmark.results import StoredResults
 from service.schemas.benchmark_reports import ResultsReport
 from tests.service.benchmark_client import BENCHMARK, Page
 from tests.service.clients import exchange
@@ -38,7 +41,7 @@ def summary(method: str, colors: int | None, quality: int | None, **values: floa
     } | values
 
 
-MEASURED = {
+MEASURED: dict[str, Any] = {
     "dataset": "<b>toys</b>",
     "split": "test",
     "images": 10000,
@@ -60,10 +63,29 @@ MEASURED = {
 }
 
 
+STORED = head(Kind.EVALUATION) | MEASURED | {"rows": [row | {"qp": None, "fidelity": None} for row in MEASURED["rows"]]}
+"""The same as a checkpoint holds it; clients do not see the keys that only files have."""
+
+
 @pytest.fixture
 def measured(engine: FakeEngine) -> None:
     """Before `client`, whose application takes the results as it starts."""
-    engine.measured = (MEASURED,)
+    engine.measured = (STORED,)
+
+
+def test_the_shipped_reports_are_served_without_the_keys_that_only_files_have() -> None:
+    registry = Registry.open()
+    reports = [report for entry in registry.available() if (report := registry.results(entry.name)) is not None]
+    engine = FakeEngine()
+    engine.measured = tuple(reports)
+    results = StoredResults(engine)
+
+    results.load()
+
+    served = results.report.model_dump()["results"]
+    assert served and [len(report["rows"]) for report in served] == [len(report["rows"]) for report in reports]
+    assert all({"kind", "schema_version"}.isdisjoint(report) for report in served)
+    assert all({"qp", "fidelity"}.isdisjoint(row) for report in served for row in report["rows"])
 
 
 async def test_nothing_was_measured(client: AsyncClient) -> None:
