@@ -8,23 +8,26 @@ class MalformedUpload(ColorCNNError):
 
 
 class BadUpload(ColorCNNError):
-    """The form is well made, but does not hold one image, or as many as are taken, in the field `file`."""
+    """The form is well formed, but the field `file` holds no image, or too many."""
 
 
 class NotAcceptable(ColorCNNError):
-    """The Accept header rules out every media type that the endpoint can answer with."""
+    """The Accept header rules out every media type of the endpoint."""
 
 
 class UploadTimeout(ColorCNNError):
-    """The client took longer than the limit to send its request body."""
+    """The client took too long to send its request body."""
 
 
 class OutOfTime(ColorCNNError):
-    """A request was not worked off in time, or a benchmark had to end before this row of it."""
+    """A request took too long, or a benchmark ended before it measured this row."""
 
 
 class Unauthorized(ColorCNNError):
-    """The request carries no API key, or one that is not accepted (`error` as in RFC 6750, section 3.1)."""
+    """The request carries no API key, or one that is not accepted.
+
+    error: code of RFC 6750, section 3.1; None without a key.
+    """
 
     def __init__(self, detail: str, *, error: str | None = None) -> None:
         super().__init__(detail)
@@ -34,7 +37,7 @@ class Unauthorized(ColorCNNError):
 class RetryLater(ColorCNNError):
     """The service cannot take the request now.
 
-    retry_after: seconds that the client should wait; None for the time that the settings name.
+    retry_after: seconds that the client should wait; None for the time in the settings.
     """
 
     def __init__(self, detail: str, *, retry_after: int | None = None) -> None:
@@ -43,7 +46,7 @@ class RetryLater(ColorCNNError):
 
 
 class QueueFull(RetryLater):
-    """As many requests as the queue holds are inside already."""
+    """As many requests are in flight as the queue admits."""
 
 
 class OutOfMemory(RetryLater):
@@ -51,12 +54,12 @@ class OutOfMemory(RetryLater):
 
 
 class RateLimited(RetryLater):
-    """The client asks more often than the rate limit allows."""
+    """The client exceeds the rate limit."""
 
 
 class NotDrawn(RetryLater):
-    """The process that draws contact sheets and pages was killed again and again, or was too slow."""
+    """The process that draws contact sheets and pages died repeatedly, or was too slow."""
 
 
 class NotReady(RetryLater):
-    """The models are not loaded yet or could not be, the device failed, or the service is shutting down."""
+    """The models are not loaded yet or cannot be, the device failed, or the service is shutting down."""

@@ -16,7 +16,7 @@ from models.palette_image import PaletteImage
 from models.prediction import Prediction
 from models.zoo.manifest import ModelEntry
 from service.http.headers import header_text, server_timing
-from service.inference.compression import Compressed, Version, Wanted
+from service.inference.compression import Compressed, Output, Version
 from service.inference.engine import Engine
 from service.inference.pipeline import Classified, DrawnMap, Quantized, Recognition
 from service.inference.selection import Selection
@@ -66,7 +66,7 @@ def classify_response(result: Classified, media_type: str) -> Response:
     return json_response(report, headers)
 
 
-COMPRESSED: Mapping[str, Wanted] = {JSON: "report", BPG: "file", PNG: "picture"}
+COMPRESSED: Mapping[str, Output] = {JSON: "report", BPG: "file", PNG: "picture"}
 """Extent of the work of /compress for each media type."""
 
 
@@ -74,8 +74,8 @@ def compress_response(result: Compressed) -> Response:
     """Return the wanted part of `result`: the report as JSON, the BPG file, or the decoded BPG file as `image/png`."""
     headers = _quantized_headers(result.selection, result.image, result.bits_per_pixel(len(result.quantized_bpg.file)))
     headers |= _common_headers(result.timings, result.notes)
-    if result.original.seen and result.quantized_bpg.seen:
-        headers |= _label_headers(result.original.seen, result.quantized_bpg.seen)
+    if result.original.prediction and result.quantized_bpg.prediction:
+        headers |= _label_headers(result.original.prediction, result.quantized_bpg.prediction)
     if result.picture is not None:
         return Response(result.picture, headers=headers, media_type=PNG)
     if result.original_bpg is None or result.index_map_kept is None:
@@ -193,7 +193,8 @@ def _compress_report(result: Compressed, original_bpg: Version, index_map_kept: 
 
 
 def _version_fields(result: Compressed, version: Version) -> dict[str, Any]:
-    size, fixed_size, before, seen = len(version.file), version.fixed_size, result.original.seen, version.seen
+    size, fixed_size = len(version.file), version.fixed_size
+    before, seen = result.original.prediction, version.prediction
     fields = {"coding": _coding_report(version.coding)} if version.coding else {}
     return fields | {
         "bytes": size,

@@ -56,7 +56,10 @@ class Admission:
 
 @contextmanager
 def in_time(seconds: float) -> Iterator[None]:
-    """A block that may take so long, waiting included; then OutOfTime, but not before a step in a thread has ended."""
+    """Limit the time of a block, waiting included.
+
+    Raises OutOfTime when the time is over; a step in a worker thread ends first.
+    """
     try:
         with anyio.fail_after(seconds):
             yield
@@ -67,35 +70,35 @@ def in_time(seconds: float) -> Iterator[None]:
 
 
 class DecodeSlot:
-    """One of the places for decoded pixels; the wait for it counts as queue."""
+    """Right to hold the decoded pixels of one request, for the length of a block. The wait counts as queue."""
 
     def __init__(self, slots: CapacityLimiter) -> None:
-        self._decode_slots = slots
+        self._slots = slots
 
     async def __aenter__(self) -> None:
         with timing.measure("queue"):
-            await self._decode_slots.acquire_on_behalf_of(self)
+            await self._slots.acquire_on_behalf_of(self)
 
     async def __aexit__(self, *_: object) -> None:
-        self._decode_slots.release_on_behalf_of(self)
+        self._slots.release_on_behalf_of(self)
 
 
 @dataclass
 class Reservation:
-    """The pixels that one request holds."""
+    """Pixels of the budget that one request has reserved."""
 
     pixels: int
-    _give_back: Callable[[int], None]
+    _release: Callable[[int], None]
 
     def shrink(self, pixels: int) -> None:
-        """Hold no more than `pixels`, and give the rest back."""
+        """Keep at most `pixels`, and release the rest."""
         if pixels < self.pixels:
-            self._give_back(self.pixels - pixels)
+            self._release(self.pixels - pixels)
             self.pixels = pixels
 
 
 class PixelBudget:
-    """Memory for decoded pixels. Who comes first is served first, so that a large image is not passed for ever."""
+    """Decoded pixels that fit into memory. Requests get reservations in order, so that no large image starves."""
 
     def __init__(self, pixels: int) -> None:
         self._free = pixels
@@ -103,21 +106,21 @@ class PixelBudget:
 
     @property
     def waiting(self) -> int:
-        """How many wait for room."""
+        """Number of requests that wait for a reservation."""
         return len(self._waiting)
 
     @asynccontextmanager
     async def reserve(self, pixels: int) -> AsyncIterator[Reservation]:
-        """Hold room for `pixels` in the block, at most as many as there are; the wait for it counts as queue."""
+        """Reserve `pixels`, at most the whole budget, for the length of the block. The wait counts as queue."""
         with timing.measure("queue"):
-            await self._take(pixels)
-        reservation = Reservation(pixels, self._give_back)
+            await self._acquire(pixels)
+        reservation = Reservation(pixels, self._release)
         try:
             yield reservation
         finally:
             reservation.shrink(0)
 
-    async def _take(self, pixels: int) -> None:
+    async def _acquire(self, pixels: int) -> None:
         granted = Event()
         self._waiting.append((pixels, granted))
         self._grant()
@@ -125,13 +128,13 @@ class PixelBudget:
             await granted.wait()
         except anyio.get_cancelled_exc_class():
             if granted.is_set():
-                self._give_back(pixels)
+                self._release(pixels)
             else:
                 self._waiting.remove((pixels, granted))
                 self._grant()
             raise
 
-    def _give_back(self, pixels: int) -> None:
+    def _release(self, pixels: int) -> None:
         self._free += pixels
         self._grant()
 

@@ -1,4 +1,4 @@
-"""A request to /compress: decode -> queue -> model -> encode as BPG, and read back what came of it."""
+"""Requests to /compress: decode -> queue -> model -> encode as BPG -> decode and measure the BPG file."""
 
 from __future__ import annotations
 
@@ -28,40 +28,39 @@ from service.runtime.worker_process import Run
 from service.schemas.options import CompressOptions
 from service.settings import Settings
 
-_NARROWEST = 16  # side of a picture that x265 encodes: a narrow image costs as much as one of this width
+_NARROWEST = 16  # shortest side that x265 encodes; it pads narrower images
 _INDEX_COLORS = 2
-_AUTO_SHARE = 8  # of the largest image: mode "auto" takes a dozen encodings
+_AUTO_SHARE = 8  # fraction of the largest image for the mode "auto", which takes a dozen encodings
 
 log = logging.getLogger("colorcnn.compression")
 
-
-Wanted = Literal["report", "file", "picture"]
-"""What is asked for: everything with a comparison, the BPG file alone, or what a viewer shows of it."""
+Output = Literal["report", "file", "picture"]
+"""Product of /compress: the comparison of all versions, the BPG file alone, or the decoded BPG file as a PNG."""
 
 
 @dataclass(frozen=True, eq=False)
 class Version:
-    """One form of an image, as a file.
+    """One version of an image, as a file.
 
-    file: its bytes. fixed_size: those of them that do not depend on the picture; None for the upload, which may be of
-    any format. coding: of a BPG file. mse: mean squared error to the upload. seen: the likeliest class; None where the
-    classifier was not asked.
+    file: bytes of the file. fixed_size: number of bytes that do not depend on the picture; None for the upload, which
+    may be of any format. coding: coding of a BPG file. mse: mean squared error against the upload. prediction: most
+    probable class; None where the classifier did not run.
     """
 
     file: bytes
     fixed_size: int | None
     coding: bpg.Coding | None
     mse: float
-    seen: Prediction | None
+    prediction: Prediction | None
 
 
 @dataclass(frozen=True, eq=False)
 class Compressed:
-    """The answer to /compress.
+    """Result of /compress.
 
-    image: what was painted. quantized: as an indexed PNG. original_bpg: the upload as BPG, only for a report.
-    index_map_kept: whether the index map can be read back from the BPG file, only for a report. picture: what the BPG
-    file shows as a 24-bit PNG, only where that is wanted.
+    image: the quantized image. quantized: the image as an indexed PNG. original_bpg: the upload as BPG, only for a
+    report. index_map_kept: whether the index map can be restored from the BPG file, only for a report. picture: the
+    decoded BPG file as a 24-bit PNG, only for the output "picture".
     """
 
     selection: Selection
@@ -77,17 +76,18 @@ class Compressed:
     timings: Timings
 
     def bits_per_pixel(self, size: int) -> float:
-        """Of a file of `size` bytes."""
+        """Return the bits per pixel of a file of `size` bytes."""
         return metrics.bits_per_pixel(size, self.image.height, self.image.width)
 
 
 class Compression:
-    """Runs requests to /compress beside the others, which take a fraction of their time.
+    """Runs requests to /compress apart from other requests, which take a fraction of the time.
 
-    At most `compress_queue_size` are inside. Of those, as many hold decoded pixels as there are encoders.
+    At most `compress_queue_size` requests are in flight. As many of them hold decoded pixels as there are encoders.
 
     Args:
-        encoders: each encodes for one request at a time. Being cancelled must end the work, which x265 itself cannot.
+        encoders: each encodes for one request at a time. Cancelling an encoder must end its work, which x265 itself
+            cannot.
     """
 
     def __init__(self, stages: Stages, settings: Settings, encoders: Sequence[Run]) -> None:
@@ -100,16 +100,16 @@ class Compression:
 
     @property
     def in_flight(self) -> int:
-        """How many requests are admitted."""
+        """Number of admitted requests."""
         return self.admission.in_flight
 
     @property
     def waiting(self) -> int:
-        """How many of them wait for a place for their pixels."""
+        """Number of admitted requests that wait for a decode slot."""
         return self._decode_slots.statistics().tasks_waiting
 
     async def warm(self) -> int:
-        """Start the encoders; how many have done a first work. Failures are logged; the next work starts anew."""
+        """Start the encoders, and return how many finished a first encoding. Failures are logged."""
         warm: list[Run] = []
 
         async def start(encoder: Run) -> None:
@@ -124,8 +124,8 @@ class Compression:
                 tasks.start_soon(start, encoder)
         return len(warm)
 
-    async def compress(self, data: bytes, options: CompressOptions, wanted: Wanted) -> Compressed:
-        """Paint the image in `data` and encode it as BPG; for a report the upload too, to be compared with.
+    async def compress(self, data: bytes, options: CompressOptions, output: Output) -> Compressed:
+        """Quantize the image in `data` and encode it as BPG; for a report, encode the upload as BPG, too.
 
         Raises the errors of `models.errors` for names, bytes and options, and OutOfTime.
         """
@@ -134,25 +134,22 @@ class Compression:
         )
         _check_options(options)
         with in_time(self._timeout), timing.started():
-            return await self._compress(data, options, selection, wanted)
+            return await self._compress(data, options, selection, output)
 
     async def _compress(
-        self, data: bytes, options: CompressOptions, selection: Selection, wanted: Wanted
+        self, data: bytes, options: CompressOptions, selection: Selection, output: Output
     ) -> Compressed:
         async with DecodeSlot(self._decode_slots):
             decoded = await self._stages.decode(data, options, self._max_pixels)
             self._check_size(decoded.pixels, options.mode)
             image = await self._stages.quantize(decoded.pixels, options.colors, selection)
             _check_quantized(image, options)
-            files = await self._encode(image, decoded.pixels if wanted == "report" else None, options)
-            read_back = partial(self._read_back, decoded.pixels, image, files, options.mode)
-            pictures = await self._stages.run("decode", read_back)
-            seen = await self._recognize(pictures, selection) if options.recognize else [None] * len(pictures)
-            versions = await self._stages.run("encode", partial(_measure, data, files, pictures, seen))
-            shown = partial(truecolor.encode, pictures[2], effort="fast")
-            kept = partial(_is_index_map_kept, image, pictures[2])
-            picture = await self._stages.run("encode", shown) if wanted == "picture" else None
-            index_map_kept = await self._stages.run("encode", kept) if wanted == "report" else None
+            files = await self._encode(image, decoded.pixels if output == "report" else None, options)
+            decode = partial(self._decode_all, decoded.pixels, image, files, options.mode)
+            pictures = await self._stages.run("decode", decode)
+            predictions = await self._predict(pictures, selection) if options.recognize else [None] * len(pictures)
+            versions = await self._stages.run("encode", partial(_versions, data, files, pictures, predictions))
+            index_map_kept, picture = await self._output(output, image, pictures[2])
         original, quantized, quantized_bpg, *others = versions
         return Compressed(
             selection=selection,
@@ -169,7 +166,7 @@ class Compression:
         )
 
     def _check_size(self, pixels: Pixels, mode: bpg.Mode) -> None:
-        """Raise ImageTooLarge for a narrow image that `decode` lets pass and x265 would fill up, and for `auto`."""
+        """Raise ImageTooLarge for a narrow image that is too large once x265 pads it, and for `auto`."""
         height, width = (max(side, _NARROWEST) for side in pixels.shape[:2])
         if mode == "auto" and height * width > self._max_pixels // _AUTO_SHARE:
             raise ImageTooLarge(
@@ -183,8 +180,8 @@ class Compression:
             )
 
     async def _encode(self, image: PaletteImage, original: Pixels | None, options: CompressOptions) -> Files:
-        """Raises ImageTooLarge for what no BPG file holds."""
-        encoder = self._idle.pop()  # there is one for each slot
+        """Encode in an idle worker. Raises ImageTooLarge for an image that no BPG file holds."""
+        encoder = self._idle.pop()  # there is one for each decode slot
         coding = bpg.Coding(options.qp, chroma=options.chroma)
         try:
             with timing.measure("encode"):
@@ -193,22 +190,30 @@ class Compression:
             raise ImageTooLarge(str(error)) from error
         except BrokenWorkerProcess as error:
             log.exception("an encoder died")
-            raise ImageTooLarge("The encoder died, probably of the memory it took. Send a smaller image.") from error
+            raise ImageTooLarge("The encoder died, probably for lack of memory. Send a smaller image.") from error
         finally:
             self._idle.append(encoder)
 
-    def _read_back(self, pixels: Pixels, image: PaletteImage, files: Files, mode: bpg.Mode) -> list[Pixels]:
-        """What each version shows: the upload, the indexed PNG, and one or two BPG files."""
+    def _decode_all(self, original: Pixels, image: PaletteImage, files: Files, mode: bpg.Mode) -> list[Pixels]:
+        """Return the pixels of each version: the upload, the indexed PNG, and one or two BPG files."""
         quantized = files.quantized.file
         if mode == "index":
-            shown = bpg.read_index_plane(quantized, max_pixels=self._max_pixels).render()
+            decoded = bpg.read_index_plane(quantized, max_pixels=self._max_pixels).render()
         else:
-            shown = bpg.decode(quantized, max_pixels=self._max_pixels)
+            decoded = bpg.decode(quantized, max_pixels=self._max_pixels)
         others = [bpg.decode(files.original.file, max_pixels=self._max_pixels)] if files.original else []
-        return [pixels, image.render(), shown, *others]
+        return [original, image.render(), decoded, *others]
 
-    async def _recognize(self, pictures: Sequence[Pixels], selection: Selection) -> list[Prediction]:
+    async def _predict(self, pictures: Sequence[Pixels], selection: Selection) -> list[Prediction]:
         return [best for (best,) in await self._stages.predict(pictures, 1, selection.classifier)]
+
+    async def _output(self, output: Output, image: PaletteImage, decoded: Pixels) -> tuple[bool | None, bytes | None]:
+        """Return whether the index map is kept, for a report, and the decoded BPG file as a PNG, for a picture."""
+        if output == "report":
+            return await self._stages.run("encode", partial(_is_index_map_kept, image, decoded)), None
+        if output == "picture":
+            return None, await self._stages.run("encode", partial(truecolor.encode, decoded, effort="fast"))
+        return None, None
 
 
 def _check_options(options: CompressOptions) -> None:
@@ -218,23 +223,22 @@ def _check_options(options: CompressOptions) -> None:
 
 def _check_quantized(image: PaletteImage, options: CompressOptions) -> None:
     if options.mode == "index" and image.colors != _INDEX_COLORS:
-        raise BadOption("The mode 'index' stores two colors, but the painted image has only one; leave out `mode`.")
+        raise BadOption("The mode 'index' stores two colors, but the quantized image has only one; leave out `mode`.")
 
 
-def _measure(
-    upload: bytes, files: Files, pictures: Sequence[Pixels], seen: Sequence[Prediction | None]
+def _versions(
+    upload: bytes, files: Files, pictures: Sequence[Pixels], predictions: Sequence[Prediction | None]
 ) -> list[Version]:
-    """The versions of `_read_back`, with what they show and what is seen in that."""
-    errors = [metrics.mean_squared_error(pictures[0], picture) for picture in pictures]
-    first, second, *others = zip(errors, seen, strict=True)
-    coded = zip(filter(None, (files.quantized, files.original)), others, strict=True)
-    return [
-        Version(upload, None, None, *first),
-        Version(files.png, png.fixed_bytes(files.png), None, *second),
-        *(Version(each.file, bpg.fixed_bytes(each.file), each.coding, *found) for each, found in coded),
+    """Return the version of each picture; the pictures are in the order of `_decode_all`."""
+    encoded: list[tuple[bytes, int | None, bpg.Coding | None]] = [
+        (upload, None, None),
+        (files.png, png.fixed_bytes(files.png), None),
+        *((each.file, bpg.fixed_bytes(each.file), each.coding) for each in (files.quantized, files.original) if each),
     ]
+    errors = [metrics.mean_squared_error(pictures[0], picture) for picture in pictures]
+    return [Version(*file, mse, best) for file, mse, best in zip(encoded, errors, predictions, strict=True)]
 
 
-def _is_index_map_kept(image: PaletteImage, shown: Pixels) -> bool:
-    """Whether each pixel is still nearest to its own color of the palette."""
-    return np.array_equal(nearest(shown, image.compact().palette).render(), image.render())
+def _is_index_map_kept(image: PaletteImage, decoded: Pixels) -> bool:
+    """Return whether each decoded pixel is still nearest to its own palette color."""
+    return np.array_equal(nearest(decoded, image.compact().palette).render(), image.render())

@@ -1,4 +1,4 @@
-"""What /compress does in a worker process, which for this imports no network."""
+"""Encoding in the worker processes of /compress, which import no network."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from models.rgb import Pixels
 
 
 class Files(NamedTuple):
-    """The files of one image: painted as indexed PNG and as BPG, and as it was as BPG, where that is wanted."""
+    """Files of one image: the quantized image as indexed PNG and as BPG, and the original as BPG or None."""
 
     png: bytes
     quantized: Encoded
@@ -22,15 +22,19 @@ class Files(NamedTuple):
 
 
 def warm_up() -> None:
-    """Do what a process has to do once, before the first image is sent to it: its modules are read with this one."""
+    """Encode a tiny image, so that the first request does not wait for imports and set-up."""
     encode_all(PaletteImage(np.zeros((16, 16), np.uint8), np.zeros((1, 3), np.uint8)), None, Coding(), "plain")
 
 
 def encode_all(image: PaletteImage, original: Pixels | None, coding: Coding, mode: Mode) -> Files:
-    """All files at the same time, each in a thread of its own: x265 leaves Python to others meanwhile.
+    """Encode all files at once, each in a thread of its own: x265 releases the GIL.
 
-    image: what was painted. original: (H, W, 3) uint8 sRGB, what it was painted from; None where its file is not
-    wanted. coding, mode: of the painted image; the original is coded plainly.
+    Args:
+        image: the quantized image.
+        original: (H, W, 3) uint8 sRGB; None where no BPG file of the original is needed.
+        coding, mode: for the quantized image; the original is always encoded in the mode "plain".
+
+    Raises CodecError for an image that no BPG file holds.
     """
     with ThreadPoolExecutor(3) as threads:
         indexed = threads.submit(png.encode, image)

@@ -54,4 +54,4 @@ class Engine(Protocol):
         """Return the `top_k` most probable classes of each of the classifier's views, best first."""
 
     def activation_map(self, view: Pixels, index: int, classifier: str) -> NDArray[np.float32]:
-        """Return the evidence for the class `index` across the view: (h, w) float32 in [0, 1], coarser than the view."""
+        """Return the evidence for the class `index` across the view: (h, w) float32 in [0, 1], h and w small."""

@@ -1,4 +1,4 @@
-"""A request to /quantize or /classify: decode -> queue -> model -> encode."""
+"""Requests to /quantize and /classify: decode -> queue -> model -> encode."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from service.settings import Settings
 
 @dataclass(frozen=True)
 class Recognition:
-    """What the classifier `model` sees before and after quantization."""
+    """Predictions of the classifier `model` before and after quantization."""
 
     model: str
     before: Prediction
@@ -33,12 +33,13 @@ class Recognition:
 
     @property
     def kept(self) -> bool:
+        """Whether the most probable class is the same."""
         return self.before.index == self.after.index
 
 
 @dataclass(frozen=True, eq=False)
 class Quantized:
-    """The answer to /quantize: `png` holds `image`; `recognition` is None when it was switched off."""
+    """Result of /quantize: `png` is the file of `image`; `recognition` is None if it is switched off."""
 
     selection: Selection
     image: PaletteImage
@@ -69,7 +70,7 @@ class DrawnMap:
 
 @dataclass(frozen=True, eq=False)
 class Classified:
-    """The answer to /classify: predictions best first; `cam` is None when no map was asked for."""
+    """Result of /classify: predictions, the most probable first; `cam` is None without the option."""
 
     model: str
     predictions: tuple[Prediction, ...]
@@ -79,11 +80,10 @@ class Classified:
 
 
 class Pipeline:
-    """Runs requests with bounded memory; what takes longer than a thread is worth is kept out of the event loop.
+    """Runs requests with bounded memory, and keeps long steps out of the event loop.
 
-    At most `queue_size` requests are inside; the next one is refused at once. Of those as many hold decoded pixels as
-    there is room for: one more than `workers` of the largest images, or more of smaller ones. The others wait with the
-    bytes they came with.
+    At most `queue_size` requests are in flight; the next request is rejected at once. The pixel budget fits `workers` + 1
+    of the largest images, or more of smaller ones. Until a request has its reservation, it keeps only the uploaded file.
     """
 
     def __init__(self, stages: Stages, settings: Settings) -> None:
@@ -94,16 +94,19 @@ class Pipeline:
 
     @property
     def in_flight(self) -> int:
-        """How many requests are admitted."""
+        """Number of admitted requests."""
         return self.admission.in_flight
 
     @property
     def waiting(self) -> int:
-        """How many of them wait for room for their pixels."""
+        """Number of admitted requests that wait for the pixel budget."""
         return self._pixel_budget.waiting
 
     async def quantize(self, data: bytes, options: QuantizeOptions) -> Quantized:
-        """Paint the image in `data`; raises the errors of `models.errors` for names, bytes, options, and OutOfTime."""
+        """Quantize the image in `data`.
+
+        Raises the errors of `models.errors` for names, bytes and options, and OutOfTime.
+        """
         selection = self._stages.engine.catalog.select(
             options.method, options.model, options.colors, fidelity=options.fidelity
         )
@@ -116,7 +119,7 @@ class Pipeline:
         return Quantized(selection, image, data_out, recognition, decoded.notes, timer.timings())
 
     async def classify(self, data: bytes, options: ClassifyOptions) -> Classified:
-        """Predict the class of the image in `data`, and draw the activation map of `options.cam` if it names one.
+        """Classify the image in `data`, and draw the activation map of the class that `options.cam` names.
 
         Raises as `quantize` does.
         """
@@ -133,7 +136,7 @@ class Pipeline:
 
     @asynccontextmanager
     async def _decoded(self, data: bytes, options: ImageOptions) -> AsyncIterator[DecodedImage]:
-        """The image in `data`, with room for its pixels; until they are counted, for as many as there may be.
+        """Decode `data` and reserve its pixels for the block; before decoding, reserve the largest image.
 
         The block raises OutOfTime when the time of the request is over.
         """

@@ -32,7 +32,7 @@ WORK_NAMES: tuple[WorkName, ...] = get_args(WorkName)
 class BatchKey:
     """What work must have in common to share a batch.
 
-    work: name of the work in the metrics. shared: equal for work that goes together; the work itself where it runs alone.
+    work: name of the work in the metrics. shared: equal for work that shares a batch; the work itself if it runs alone.
     """
 
     work: WorkName

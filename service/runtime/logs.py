@@ -1,6 +1,6 @@
-"""The log on stderr: lines for people, or one JSON object a line for a collector.
+"""Log on stderr: text lines for people, or one JSON object per line for a collector.
 
-Whatever clients send is escaped in either form, so that nobody can forge a line. No form holds any of an image.
+Both forms escape everything that clients send, so that no client can forge a line. Neither contains image data.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Literal
 LogFormat = Literal["text", "json"]
 
 request_id_here: ContextVar[str | None] = ContextVar("request_id_here", default=None)
-"""The id of the request that the running code works for; threads and tasks that it starts inherit it."""
+"""Id of the request that the running code works for; threads and tasks that the request starts inherit the id."""
 
 _TEXT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 _CHATTY = ("python_multipart",)  # writes lines about each upload
@@ -24,7 +24,7 @@ _CHATTY = ("python_multipart",)  # writes lines about each upload
 
 @dataclass(frozen=True)
 class Event:
-    """A log message with values, `name=value` after another as text; strings must be printable and without blanks."""
+    """Log message with values, in text form `name=value name=value`. Strings must be printable, without blanks."""
 
     message: str
     fields: Mapping[str, str | int | float]
@@ -34,9 +34,9 @@ class Event:
 
 
 class JsonFormatter(logging.Formatter):
-    """A record as one line of JSON: time (UTC), level, logger, message, the request's id, and the fields of an Event.
+    """Formats a record as one line of JSON: time (UTC), level, logger, message, request id, and fields of an Event.
 
-    Everything but ASCII is escaped, line ends of all kinds too.
+    Everything but ASCII is escaped, every kind of line end included.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -56,7 +56,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure(level: str, log_format: LogFormat) -> None:
-    """One line for each event, to stderr; warnings of Python are such lines too."""
+    """Log to stderr, one line for each event; Python warnings are logged, too."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter() if log_format == "json" else logging.Formatter(_TEXT))
     logging.basicConfig(level=level.upper(), handlers=[handler])

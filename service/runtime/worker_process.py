@@ -1,4 +1,4 @@
-"""Processes beside the service for long work, so that it takes no time from other requests and can be ended."""
+"""Worker processes for long work, which then delays no other request and can be killed."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ _EARLIER_KILL = 500
 
 
 class WorkFailed(Exception):
-    """A function raised what nobody foresaw; the message is the traceback in the worker."""
+    """A function raised an unexpected error; the message is the traceback in the worker."""
 
 
 class Run(Protocol):
-    """Runs `function(*args)` somewhere else and returns its result, or raises its error."""
+    """Runs `function(*args)` elsewhere, and returns its result or raises its error."""
 
     async def __call__(self, function: Callable[[*Arguments], Result], *args: *Arguments) -> Result:
-        """`function` and everything that goes in and out can be pickled."""
+        """Run a function; the function, its arguments and its result must be picklable."""
 
 
 class WorkerProcess:
-    """Runs one function at a time, all in one process that starts with the first and ends with `end` or the service.
+    """Runs functions one at a time in one process, which the first call starts and `end` kills.
 
-    A caller that is cancelled kills the process in the middle of its work, and the next call starts another: memory,
-    time and crashes (anyio.BrokenWorkerProcess) stay the affair of one call.
+    Cancelling a call kills the process in the middle of its work; the next call starts another process. Memory, time
+    and crashes (anyio.BrokenWorkerProcess) therefore affect one call only.
     """
 
     def __init__(self) -> None:
@@ -50,9 +50,12 @@ class WorkerProcess:
         self._worker: _Worker | None = None
 
     async def __call__(self, function: Callable[[*Arguments], Result], *args: *Arguments) -> Result:
-        """Run `function(*args)` there. Raises its ColorCNNError, WorkFailed for others, or BrokenWorkerProcess."""
+        """Run `function(*args)` in the process.
+
+        Raises the ColorCNNError of the function, WorkFailed for any other error, or BrokenWorkerProcess.
+        """
         async with self._free:
-            with suppress(BrokenWorkerProcess):  # it died since its last work, which is nobody's fault now
+            with suppress(BrokenWorkerProcess):  # it died since its last call, which this call cannot be blamed for
                 await self._ask(os.getpid)
             outcome = await self._ask(function, *args)
         if isinstance(outcome, _Failure):
@@ -60,11 +63,11 @@ class WorkerProcess:
         return outcome
 
     async def end(self) -> None:
-        """End the process, if there is one; a later call starts another."""
+        """Kill the process, if there is one; a later call starts another."""
         await self._kill()
 
     async def _ask(self, function: Callable[[*Arguments], Result], *args: *Arguments) -> Result | _Failure:
-        """Have the process call a function. It survives nothing but an outcome."""
+        """Call a function in the process; kill the process unless the call has an outcome."""
         try:
             worker = await self._started()
             return await to_thread.run_sync(worker.ask, function, *args, abandon_on_cancel=True, limiter=self._thread)
@@ -76,7 +79,7 @@ class WorkerProcess:
             raise
 
     async def _started(self) -> _Worker:
-        """The process, which is not lost sight of when its start is cancelled."""
+        """Return the process, started if necessary; a cancelled start still registers the process."""
         if self._worker:
             return self._worker
         with anyio.CancelScope(shield=True):
@@ -87,13 +90,13 @@ class WorkerProcess:
     async def _kill(self) -> None:
         worker, self._worker = self._worker, None
         if worker:
-            worker.kill()  # before anything is awaited: at the end of the service, nobody may come back here
+            worker.kill()  # before the first await: at shutdown, control may never return here
             with anyio.CancelScope(shield=True):
                 await to_thread.run_sync(worker.join)
 
 
 class _Failure:
-    """In place of a result: the error that a function raised."""
+    """Outcome of a function that raised an error."""
 
     def __init__(self, error: Exception) -> None:
         self.error = error
@@ -107,29 +110,29 @@ class _Worker:
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
         self._process.start()
-        theirs.close()  # so that there is an end to read when the process has died
+        theirs.close()  # otherwise the pipe would not end when the process dies
 
     def ask(self, function: Callable[[*Arguments], Result], *args: *Arguments) -> Result | _Failure:
-        """The outcome of `function(*args)`; raises EOFError or OSError when the process dies."""
+        """Return the outcome of `function(*args)`. Raises EOFError or OSError when the process dies."""
         self._pipe.send((function, args))
         return cast("Result | _Failure", self._pipe.recv())
 
     def kill(self) -> None:
-        """End it; who waits for an outcome meets the end of the pipe. Does not block."""
+        """Kill the process without blocking; a pending `ask` raises EOFError or OSError."""
         self._process.kill()
 
     def join(self) -> None:
-        """Wait until it has ended."""
+        """Wait until the process has ended."""
         self._process.join()
 
 
 def _serve(pipe: Connection[Any, tuple[Callable[..., object], tuple[object, ...]]]) -> None:
-    """Call functions until the service closes its end of the pipe, be it by its death."""
+    """Call functions until the service closes its end of the pipe or dies."""
     limit_arenas()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches both; the service ends this one when it is done
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches both processes; the service ends this one later
     os.nice(_NICENESS)
     os.environ["OMP_NUM_THREADS"] = "1"
-    with suppress(OSError):  # not Linux; else a machine without memory shall take this process and not the service
+    with suppress(OSError):  # not Linux; on Linux, the kernel then kills this process before the service
         _OOM_SCORE.write_text(str(min(1000, int(_OOM_SCORE.read_text()) + _EARLIER_KILL)))
     with suppress(EOFError, BrokenPipeError):
         while True:
@@ -138,7 +141,7 @@ def _serve(pipe: Connection[Any, tuple[Callable[..., object], tuple[object, ...]
 
 
 def _respond(pipe: Connection[Any, Any], function: Callable[..., object], args: tuple[object, ...]) -> None:
-    """Errors of ours cross the border as they are; of others it is not known whether they can."""
+    """Send the outcome of a call. Only our own errors are known to be picklable; others are sent as a traceback."""
     try:
         pipe.send(function(*args))
     except ColorCNNError as error:

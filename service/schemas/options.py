@@ -119,8 +119,8 @@ class CompressOptions(QuantizerOptions):
         "plain",
         description="`plain` encodes the quantized image at `qp` and `chroma`. `auto` ignores both and finds the "
         "smallest file in which each pixel is still nearest to its own palette color; it takes as long as a dozen "
-        "plain encodings, so the largest image has an eighth of the pixels. `index` needs two colors and stores a black "
-        "and white image with the two colors beside it; only this service restores the colors.",
+        "plain encodings, so the largest image has an eighth of the pixels. `index` needs two colors and stores a "
+        "black and white image with the two colors beside it; only this service restores the colors.",
     )
 
 

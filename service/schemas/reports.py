@@ -145,7 +145,8 @@ class ModelReport(Report):
 
     name: str = Field(examples=["cifar10-resnet9-colorcnn"])
     kind: str = Field(
-        description=f"`{ModelKind.COLORCNN}` and `{ModelKind.COLORCNN_PUBLISHED}` quantize, `{ModelKind.CLASSIFIER}` predicts."
+        description=f"`{ModelKind.COLORCNN}` and `{ModelKind.COLORCNN_PUBLISHED}` quantize, "
+        f"`{ModelKind.CLASSIFIER}` predicts."
     )
     default: bool = Field(description="Whether the model serves requests that name no model.")
     architecture: str

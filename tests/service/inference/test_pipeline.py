@@ -182,7 +182,7 @@ async def test_who_leaves_while_waiting_for_room_takes_none() -> None:
             tasks.start_soon(_hold, room, scope)
             await checkpoint()
             if granted:
-                room._give_back(1)
+                room._release(1)
             scope.cancel()
             await checkpoint()
             assert not room._waiting
