@@ -1,1 +1,0 @@
-"""The tests; their folders mirror models/, service/ and training/."""

@@ -1,4 +1,4 @@
-"""What holds for every test: no network but loopback, no time limit on properties, asyncio, CUDA only where it is."""
+"""Rules for every test: no network but loopback, no deadline for properties, asyncio, CUDA only where it exists."""
 
 import contextlib
 import ipaddress
@@ -11,20 +11,20 @@ from urllib.parse import urlsplit
 import pytest
 from hypothesis import settings
 
-# A property's first example may import torch, and machines differ: a limit of milliseconds would only measure them.
-# All else stays as hypothesis chooses, which is the same examples each time where the variable CI is set.
+# The first example of a property may import torch, so a deadline of milliseconds would measure the machine. Everything
+# else keeps hypothesis' defaults, which repeat the same examples when the variable CI is set.
 settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
 
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
-    """Tests marked `anyio` run on asyncio, which is what uvicorn serves with."""
+    """Run tests marked `anyio` on asyncio, as uvicorn does."""
     return "asyncio"
 
 
 def _named_service() -> set[str]:
-    """The addresses of the one machine that the tests are told to reach, see tests/integration/conftest.py."""
+    """Return the addresses of COLORCNN_URL, the only other machine that tests may reach; see tests/integration."""
     url = urlsplit(os.environ.get("COLORCNN_URL", ""))
     return {str(found[4][0]) for found in socket.getaddrinfo(url.hostname, None)} if url.hostname else set()
 
@@ -37,7 +37,7 @@ def _is_loopback(host: str) -> bool:
 
 @pytest.fixture(autouse=True, scope="session")
 def _loopback_only() -> Iterator[None]:
-    """A test that would reach for another machine fails, here as well as where there is no network."""
+    """Fail each connection to another machine, so that tests behave the same without a network."""
     connect = socket.socket.connect
     named = _named_service()
 
