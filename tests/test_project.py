@@ -124,6 +124,12 @@ def test_make_serve_starts_the_service_and_make_test_ends_with_pytest() -> None:
     assert make("--dry-run", "test").splitlines()[-1].endswith("-m pytest")
 
 
+def test_the_hook_before_a_commit_runs_what_make_lint_runs() -> None:
+    [repository] = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+
+    assert [(hook["entry"], hook["language"]) for hook in repository["hooks"]] == [("make lint", "system")]
+
+
 def test_make_reproduces_the_row_that_it_is_asked_for() -> None:
     command = make("--dry-run", "reproduce-cifar10-resnet9", "ARGS=--minutes 9").splitlines()[-1]
 
@@ -253,6 +259,13 @@ def test_the_proxy_waits_as_long_as_the_service() -> None:
 
 def test_haproxy_accepts_its_configuration() -> None:
     subprocess.run([program("haproxy"), "-c", "-f", str(HAPROXY)], cwd=ROOT, check=True)
+
+
+def test_every_mounted_file_exists() -> None:
+    """Compose resolves the paths of all files against the folder of the first one, the root."""
+    mounts = [mount for name in OVERRIDES for each in services(name).values() for mount in each.get("volumes", ())]
+
+    assert mounts and all((ROOT / mount.partition(":")[0]).is_file() for mount in mounts)
 
 
 @pytest.mark.parametrize("override", OVERRIDES)
