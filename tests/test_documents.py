@@ -232,7 +232,7 @@ def test_what_is_said_of_fine_tuning_on_bpg_is_what_was_measured() -> None:
     lost = [
         100 * (row["top1_before"] - row["top1_after"]) for (colors, qp), row in rows.items() if not colors and qp < 20
     ]
-    seconds = [60 * row["painting_minutes"] for row in rows.values()]
+    seconds = [60 * row["quantization_minutes"] for row in rows.values()]
     assert all(2 < row["top1_after"] / row["top1_before"] < 3 for row in (*coarse, rows[None, 51]))
     assert_told(
         f"two colors take {two['bits_per_pixel']:.2f} bits per pixel and keep {100 * two['top1_before']:.1f} %, "

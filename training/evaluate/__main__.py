@@ -91,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> list[Summary]:
     settings = _settings(args, registry, networks)
     with workers.worker_pool(args.workers) as pool:
         measurer = Measurer(tests.images, tests.recognizer.size, networks, pool)
-        return harness.evaluate(Kind.EVALUATION, tests, settings, measurer, args, registry, clock=measurer.milliseconds)
+        return harness.evaluate(Kind.EVALUATION, tests, settings, measurer, args, registry)
 
 
 def _networks(args: argparse.Namespace, registry: Registry, device: torch.device) -> dict[tuple[str, str], Quantizer]:

@@ -73,8 +73,7 @@ def main(argv: Sequence[str] | None = None) -> list[Summary]:
     with workers.worker_pool(args.workers) as pool:
         measurer = Measurer(sources, tests.recognizer.size, args.chroma, pool)
         codec = f"BPG {':'.join(args.chroma)}"
-        settings, clock = _settings(args), measurer.milliseconds
-        return harness.evaluate(Kind.BPG, tests, settings, measurer, args, registry, clock=clock, codec=codec)
+        return harness.evaluate(Kind.BPG, tests, _settings(args), measurer, args, registry, codec=codec)
 
 
 def _quantize(learned: LearnedQuantizer, images: Images, colors: int) -> Images:

@@ -74,8 +74,7 @@ def main(argv: Sequence[str] | None = None) -> list[Summary]:
     ]
     with workers.worker_pool(args.workers) as pool:
         measurer = Measurer(tests.images, tests.recognizer.size, learned, pool)
-        clock = measurer.milliseconds
-        return harness.evaluate(Kind.FIDELITY, tests, settings, measurer, args, registry, clock=clock)
+        return harness.evaluate(Kind.FIDELITY, tests, settings, measurer, args, registry)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import repeat
 from pathlib import Path
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 import numpy as np
 import torch
@@ -26,10 +26,15 @@ from training.data.datasets import DatasetError, LabelledImages, load
 from training.data.workers import Images, parts
 from training.loop.provenance import commit, describe
 
-Measure = Callable[[Setting], Iterable[list[Measured]]]
-"""Measures all images of a test set in one setting; returns one list for each of `parts`, in their order."""
-Clock = Callable[[Setting], float]
-"""Returns the milliseconds that one image takes in a setting."""
+
+class Measurer(Protocol):
+    """Measures the images of a test set in one setting."""
+
+    def __call__(self, setting: Setting) -> Iterable[list[Measured]]:
+        """Return the measurements of all images, one list for each of `parts`, in their order."""
+
+    def milliseconds(self, setting: Setting) -> float:
+        """Return the mean run time for one image."""
 
 
 @dataclass(frozen=True)
@@ -117,10 +122,9 @@ def evaluate(
     kind: Kind,
     tests: TestSet,
     settings: Sequence[Setting],
-    measure: Measure,
+    measurer: Measurer,
     args: argparse.Namespace,
     registry: Registry,
-    clock: Clock,
     **conditions: str,
 ) -> list[Summary]:
     """Measure every setting that is not kept beside `--out`, time all settings, and write the JSON report.
@@ -129,9 +133,9 @@ def evaluate(
     """
     header = head(kind) | _header(tests, settings, args, registry) | conditions | {"commit": commit()}
     kept = KeptRows(kept_file(args.out), header, Summary)
-    rows = [kept.find(setting) or kept.add(tests.summary(setting, measure(setting))) for setting in settings]
+    rows = [kept.find(setting) or kept.add(tests.summary(setting, measurer(setting))) for setting in settings]
     with threadpool_limits(1):
-        rows = [replace(row, milliseconds=clock(row.setting)) for row in rows]
+        rows = [replace(row, milliseconds=measurer.milliseconds(row.setting)) for row in rows]
     kept.finish(args.out, rows)
     _print(tests.top1, rows)
     return rows
