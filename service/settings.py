@@ -1,4 +1,4 @@
-"""Settings of the service, read from `COLORCNN_*` environment variables and checked before anything starts."""
+"""Settings of the service, read from `COLORCNN_*` environment variables and validated before anything starts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ModelName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
 class Settings(BaseSettings):
-    """Everything that an operator can set. Each field is the environment variable `COLORCNN_<NAME>` in capitals.
+    """Settings of an operator. The environment variable `COLORCNN_<NAME>`, in capitals, sets each field.
 
     Raises:
         pydantic.ValidationError: a value is out of range, or a folder does not exist.
@@ -32,129 +32,152 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True)
 
-    host: str = Field("127.0.0.1", min_length=1, description="Address to listen on; 0.0.0.0 for every interface.")
-    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
-    log_level: LogLevel = Field("info", description="Least severe line logged: debug, info, warning or error.")
+    host: str = Field(
+        "127.0.0.1", min_length=1, description="Address to listen on; 0.0.0.0 listens on every interface."
+    )
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
+    log_level: LogLevel = Field("info", description="Lowest level that is logged: debug, info, warning or error.")
     log_format: LogFormatName = Field(
-        "text", description="Log lines as `text` for people, or as `json` for a collector, which the image sets."
+        "text",
+        description="Form of the log: `text` for people, or `json` for a collector. The container image sets `json`.",
     )
 
-    device: Device = Field("auto", description="`cpu`, `cuda`, `cuda:1`, or `auto`: CUDA when there is one, else CPU.")
+    device: Device = Field("auto", description="`cpu`, `cuda`, `cuda:1`, or `auto`: CUDA if available, else the CPU.")
     models_folder: DirectoryPath | None = Field(
-        None, description="Folder with a manifest.json and its checkpoints; unset: the models that ship here."
+        None,
+        description="Folder with a manifest.json and its checkpoints. Unset: the models that ship with the project.",
     )
     default_classifier: ModelName | None = Field(
-        None, description="Classifier for requests that name no model; unset: the manifest's default."
+        None, description="Classifier for requests that name no model. Unset: the default of the manifest."
     )
     default_colorcnn: ModelName | None = Field(
-        None, description="Quantizer network for requests that name no model; unset: the manifest's default."
+        None, description="Quantizer network for requests that name no model. Unset: the default of the manifest."
     )
 
     api_keys: SecretStr | None = Field(
         None,
-        description="Keys of 16 or more characters, with commas between; a request must carry one. Unset: none.",
+        description="API keys of 16 to 200 characters, separated by commas; a request must carry one. Unset: no key "
+        "is needed.",
     )
     rate_limit: int | None = Field(
         None,
         ge=1,
         le=1_000_000,
-        description="Requests a minute of one key, or of one address without keys; more are answered 429. Unset: any.",
+        description="Requests per minute of one key or, without keys, of one address; more get 429. Unset: no limit.",
     )
     rate_burst: int = Field(
-        20, ge=1, le=1_000_000, description="Requests that a client may make at once before the rate limit counts."
+        20, ge=1, le=1_000_000, description="Requests that a client may send at once before the rate limit applies."
     )
     trusted_proxies: str | None = Field(
         None,
-        description="Addresses and networks of proxies whose X-Forwarded-For names the client, with commas between, or "
-        "`*`. Unset: none.",
+        description="Addresses and networks of proxies whose X-Forwarded-For names the client, separated by commas, "
+        "or `*` for all. Unset: none.",
     )
     cors_origins: str | None = Field(
         None,
         pattern=r"^(\*|https?://[^/,\s]+(,https?://[^/,\s]+)*)$",
-        description="Origins of web pages whose scripts may ask, with commas between, or `*`. Unset: none.",
+        description="Origins of web pages whose scripts may send requests, separated by commas, or `*` for all. "
+        "Unset: none.",
     )
     header_timeout: float = Field(
-        10.0, gt=0, le=3600, description="Seconds a client has to send the head of a request; then it is cut off."
+        10.0,
+        gt=0,
+        le=3600,
+        description="Seconds that a client has to send the head of a request before its connection is closed.",
     )
     max_header_bytes: int = Field(
-        32 * 1024, ge=1024, le=2**20, description="Largest head of a request, in bytes; more is answered 431."
+        32 * 1024, ge=1024, le=2**20, description="Largest head of a request, in bytes; a larger one gets 431."
     )
 
     max_upload_bytes: int = Field(
-        32 * 1024 * 1024, ge=1024, le=2**31, description="Largest request body, in bytes; more is answered 413."
+        32 * 1024 * 1024, ge=1024, le=2**31, description="Largest request body, in bytes; a larger one gets 413."
     )
     max_form_parts: int = Field(
-        64, ge=1, le=10_000, description="Most files, and most other fields, of one form; more are answered 400."
+        64, ge=1, le=10_000, description="Largest number of files, and of other fields, in one form; more get 400."
     )
-    # One number for every K: what quantizers need beside the image and its index map does not grow with K, as they work
-    # on tiles and bands of bounded size. How many images are in memory at once, `workers` says.
+    # One limit for every number of colors: beside the image and its index map, quantizers need memory for tiles and
+    # bands of bounded size only. `workers` limits how many images are in memory at once.
     max_pixels: int = Field(
-        50_000_000, ge=1, le=250_000_000, description="Largest image, in pixels (width x height); more is answered 413."
+        50_000_000,
+        ge=1,
+        le=250_000_000,
+        description="Largest image, in pixels (width x height); a larger one gets 413.",
     )
     max_cam_pixels: int = Field(
         4_000_000,
         ge=1024,
         le=50_000_000,
-        description="Pixels of a drawn activation map; larger images are scaled down.",
+        description="Largest drawn activation map, in pixels; larger images are scaled down.",
     )
-    upload_timeout: float = Field(60.0, gt=0, le=3600, description="Seconds a client has to send its request body.")
+    upload_timeout: float = Field(
+        60.0, gt=0, le=3600, description="Seconds that a client has to send the request body; after that, 408."
+    )
 
     queue_size: int = Field(
         32,
         ge=1,
         le=10_000,
-        description="Requests inside at once (uploading, waiting or working); more are answered 503.",
+        description="Requests in flight at once (uploading, waiting or working); more get 503.",
     )
     queue_timeout: float = Field(
-        120.0, gt=0, le=3600, description="Seconds that an image may wait for the device; more is answered 503."
+        120.0, gt=0, le=3600, description="Seconds that an image may wait for the device; after that, 503."
     )
     request_timeout: float = Field(
         150.0,
         gt=0,
         le=3600,
-        description="Seconds that /quantize and /classify may take after the upload, waiting included; more is "
-        "answered 504.",
+        description="Seconds that /quantize and /classify may take after the upload, waiting included; after that, "
+        "504.",
     )
     workers: int = Field(
-        4, ge=1, le=256, description="Images decoded at once, and encoded; one more of the largest fit into memory."
+        4,
+        ge=1,
+        le=256,
+        description="Images decoded at once, and encoded at once. Memory must fit one more image of the largest size.",
     )
     max_batch: int = Field(
-        64, ge=1, le=4096, description="Most requests that the device serves at once, where they ask for the same."
+        64, ge=1, le=4096, description="Largest batch: requests with equal options that the device serves at once."
     )
     compress_queue_size: int = Field(
-        8, ge=1, le=1000, description="Requests to /compress inside at once; more are answered 503."
+        8, ge=1, le=1000, description="Requests to /compress in flight at once; more get 503."
     )
     compress_workers: int = Field(
-        2, ge=1, le=64, description="Images compressed at once, each in a process that uses two cores."
+        2, ge=1, le=64, description="Images compressed at once, each in a process of its own that uses two cores."
     )
     compress_max_pixels: int = Field(
         16_000_000,
         ge=1,
         le=250_000_000,
-        description="Largest image that is compressed, in pixels, with `mode=auto` an eighth; more is answered 413.",
+        description="Largest image for /compress, in pixels (an eighth with `mode=auto`); a larger one gets 413.",
     )
     compress_timeout: float = Field(
-        60.0, gt=0, le=3600, description="Seconds that compressing may take, waiting included; more is answered 504."
+        60.0,
+        gt=0,
+        le=3600,
+        description="Seconds that /compress may take after the upload, waiting included; after that, 504.",
     )
     benchmark_queue_size: int = Field(
-        4, ge=1, le=1000, description="Benchmarks inside at once, one of them working; more are answered 503."
+        4, ge=1, le=1000, description="Benchmarks in flight at once, of which one is running; more get 503."
     )
     benchmark_max_pixels: int = Field(
-        12_000_000, ge=1, le=250_000_000, description="Largest image of a benchmark, in pixels; its rows say so."
+        12_000_000,
+        ge=1,
+        le=250_000_000,
+        description="Largest image of a benchmark, in pixels; the rows of a larger one carry an error.",
     )
     benchmark_timeout: float = Field(
-        300.0, gt=0, le=86400, description="Seconds of work that a benchmark gets; its other rows say `out-of-time`."
+        300.0, gt=0, le=86400, description="Seconds that a benchmark may run; later rows carry the error `out-of-time`."
     )
-    retry_after: int = Field(2, ge=1, le=3600, description="Seconds that a 503 answer asks the client to wait.")
-    keep_alive_timeout: int = Field(5, ge=1, le=3600, description="Seconds an idle connection stays open.")
+    retry_after: int = Field(2, ge=1, le=3600, description="Seconds that a 503 response asks the client to wait.")
+    keep_alive_timeout: int = Field(5, ge=1, le=3600, description="Seconds that an idle connection stays open.")
     shutdown_delay: float = Field(
-        1.0, ge=0, le=3600, description="Seconds that the port stays open after SIGTERM, new requests answered 503."
+        1.0, ge=0, le=3600, description="Seconds that the port stays open after SIGTERM; new requests get 503."
     )
-    shutdown_timeout: int = Field(25, ge=1, le=3600, description="Seconds that running requests then get to end.")
+    shutdown_timeout: int = Field(25, ge=1, le=3600, description="Seconds that running requests then have to finish.")
 
     @property
     def accepted_keys(self) -> tuple[str, ...]:
-        """The API keys; none where any client may ask."""
+        """API keys; empty if the service needs no key."""
         return tuple(self.api_keys.get_secret_value().split(",")) if self.api_keys else ()
 
     @field_validator("api_keys")
@@ -168,7 +191,7 @@ class Settings(BaseSettings):
     @classmethod
     def _are_addresses(cls, proxies: str | None) -> str | None:
         for proxy in proxies.split(",") if proxies and proxies != "*" else ():
-            ipaddress.ip_network(proxy)  # uvicorn takes what it does not understand for the name of a socket
+            ipaddress.ip_network(proxy)  # uvicorn accepts anything else as the name of a socket
         return proxies
 
     @field_validator("models_folder")
@@ -180,21 +203,21 @@ class Settings(BaseSettings):
 
 
 def variable(field: str) -> str:
-    """The environment variable that sets `field`."""
+    """Return the environment variable that sets `field`."""
     return PREFIX + field.upper()
 
 
 def unknown_variables(names: Iterable[str]) -> tuple[str, ...]:
-    """The `COLORCNN_*` variables among `names` that nothing in this project reads, such as a misspelt setting.
+    """Return the `COLORCNN_*` variables among `names` that nothing in this project reads, such as a misspelled setting.
 
-    Case does not matter, as when settings are read.
+    Case is ignored, as for the settings themselves.
     """
     known = _VARIABLES_OF_TRAINING.union(map(variable, Settings.model_fields))
     return tuple(sorted(name for name in names if name.upper().startswith(PREFIX) and name.upper() not in known))
 
 
 def environment_table() -> tuple[tuple[str, str, str], ...]:
-    """Rows (variable, default, description) of every setting, in the order in which they are declared."""
+    """Return a row (variable, default, description) for every setting, in the order of declaration."""
     return tuple(
         (variable(name), "" if field.default is None else str(field.default), field.description or "")
         for name, field in Settings.model_fields.items()

@@ -1,7 +1,7 @@
-"""A queue in front of one device: what gathers while the device is busy goes next, in batches of one kind.
+"""Queue in front of one device: items that arrive while the device is busy run next, in batches of equal keys.
 
-The semantics are those of NVIDIA Triton's dynamic batcher without its optional delay: an item waits for the device and
-never for company. What the items are, and what is done with them, is the caller's.
+The semantics are those of NVIDIA Triton's dynamic batcher without the optional delay: an item waits for the device, but
+never for other items to join its batch. The caller defines the items and how they run.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ Result = TypeVar("Result")
 
 
 class Full(Exception):
-    """The queue holds as much as it may; nothing was queued."""
+    """The queue has no room for the item; the item was not queued."""
 
 
 class Expired(Exception):
-    """The item waited for the device as long as it was allowed to; it was not started."""
+    """The item waited for the device until its timeout; it was not started."""
 
 
 class Closed(Exception):
-    """Nothing serves the queue, or it ended before the item's turn; the item was not started, or not finished."""
+    """Nothing serves the queue, or the queue closed early; the item was not started, or not finished."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How much may wait, and how much goes together; each at least 1, or ValueError.
+    """Limits of the queue and of one batch, each in items and in the sum of the item sizes.
 
-    queue_items, queue_size: of all that waits, in items and as the sum of their sizes. batch_items, batch_size: of one
-    batch. An item that is larger than a size allows is taken where nothing else is: alone in the queue or in a batch.
+    An item that is larger than a limit is still accepted alone, in an empty queue or in a batch of its own. Raises
+    ValueError for a limit below 1.
     """
 
     queue_items: int
@@ -55,10 +55,10 @@ class Limits:
 
 @dataclass(frozen=True)
 class Ran(Generic[Key]):
-    """One call of the device, for whoever counts them.
+    """Record of one call of the device, for observers.
 
-    key: of the batch. waits: seconds that each item had waited, oldest first. size: the sum of the items' sizes.
-    seconds: that the call took. failed: whether it raised; a batch that did is followed by a call for each item.
+    key: key of the batch. waits: seconds that each item waited, oldest first. size: sum of the item sizes. seconds:
+    duration of the call. failed: whether the call raised an error; after a failed batch, each of its items runs alone.
     """
 
     key: Key
@@ -70,7 +70,7 @@ class Ran(Generic[Key]):
 
 @dataclass(eq=False)
 class _Waiter(Generic[Key, Item, Result]):
-    """An item and what became of it; exactly one of `results` and `error` is set once it is settled."""
+    """An item and its outcome. Once the item is settled, exactly one of `results` and `error` is set."""
 
     key: Key
     item: Item
@@ -98,21 +98,21 @@ class _Waiter(Generic[Key, Item, Result]):
 
 
 def _ignore(_: Ran[Key]) -> None:
-    """In place of an observer."""
+    """Do nothing, in place of an observer."""
 
 
 class Batcher(Generic[Key, Item, Result]):
-    """Runs items on one device, those of equal keys together, oldest first.
+    """Runs items on one device, in batches of equal keys.
 
-    Each batch is of the key of the oldest item, so no key starves, and holds the items of that key in their order, as
-    many as the limits allow.
+    A batch has the key of the oldest item, so that no key starves. It contains items of that key in the order of their
+    arrival, as many as the limits allow.
 
     Args:
-        run: does one batch, given its key and items, and returns a result for each in their order. It blocks, in a
-            worker thread, and is never called twice at a time.
-        limits: of the queue and of a batch.
+        run: runs one batch, given its key and items, and returns a result for each item in order. It blocks a worker
+            thread. Calls never overlap.
+        limits: limits of the queue and of a batch.
         observe: called in the event loop after each call of `run`; it must not raise.
-        clock: seconds, monotonic.
+        clock: returns seconds, monotonic.
     """
 
     def __init__(
@@ -137,19 +137,20 @@ class Batcher(Generic[Key, Item, Result]):
 
     @property
     def waiting(self) -> int:
-        """Items that are queued and not started."""
+        """Number of queued items that have not started."""
         return len(self._waiting)
 
     @property
     def waiting_size(self) -> int:
-        """The sum of the sizes of the items that are queued and not started."""
+        """Sum of the sizes of the queued items that have not started."""
         return self._waiting_size
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
-        """Serve for the length of the block; leaving it refuses new items and finishes all that were taken.
+        """Serve the queue for the length of the block; leaving the block rejects new items and finishes queued ones.
 
-        Where that is cancelled, the batch on the device is still finished and answered, and the rest gets Closed.
+        If leaving is cancelled, the batch on the device still finishes, and every other item raises Closed. Raises
+        RuntimeError if the queue is served already.
         """
         if self._open:
             raise RuntimeError("the queue is served already")
@@ -163,16 +164,19 @@ class Batcher(Generic[Key, Item, Result]):
                 self._changed.set()
 
     async def submit(self, key: Key, item: Item, size: int = 1, *, timeout: float = math.inf) -> Result:
-        """The result of `run` for `item`. Being cancelled takes it out of the queue, or leaves its result unread.
+        """Queue `item` and return its result. Cancellation removes the item, or drops the result of a started one.
 
         Args:
-            key: what it takes to go together; only compared with others.
-            size: 0 or more, in the unit of the limits; ValueError otherwise.
-            timeout: seconds that it may wait for its start; what has started is finished.
+            key: items of equal keys may share a batch.
+            size: 0 or more, in the unit of the limits.
+            timeout: seconds that the item may wait for its start; a started item always finishes.
 
         Raises:
-            Full: at once, the queue has no room for it. Expired: it did not start in time. Closed: nothing serves the
-            queue, or it ended before the item did. Also whatever `run` raises for this item alone.
+            Full: the queue has no room for the item; raised at once.
+            Expired: the item did not start in time.
+            Closed: nothing serves the queue, or the queue closed before the item finished.
+            ValueError: the size is negative.
+            Also every error that `run` raises for this item alone.
         """
         self._check(size)
         waiter: _Waiter[Key, Item, Result] = _Waiter(key, item, size, self._clock())
@@ -192,13 +196,13 @@ class Batcher(Generic[Key, Item, Result]):
         if not self._waiting:
             return
         if self.waiting >= self._limits.queue_items:
-            raise Full(f"{self.waiting} items wait already")
+            raise Full(f"{self.waiting} items are waiting already")
         if self._waiting_size + size > self._limits.queue_size:
-            raise Full(f"items of size {self._waiting_size} wait already, and {size} more are too much")
+            raise Full(f"items of size {self._waiting_size} are waiting already; there is no room for {size} more")
 
     @contextmanager
     def _queued(self, waiter: _Waiter[Key, Item, Result]) -> Iterator[None]:
-        """Have `waiter` in the queue until it is started or its task leaves the block, for whatever reason."""
+        """Keep `waiter` in the queue until it starts or its task leaves the block."""
         number = next(self._numbers)
         self._waiting[number] = waiter
         self._waiting_size += waiter.size
@@ -216,7 +220,7 @@ class Batcher(Generic[Key, Item, Result]):
         return waiter
 
     async def _serve(self) -> None:
-        """Run batches until the block of `serving` has ended and nothing waits. Whatever ends it, nobody hangs."""
+        """Run batches until the block of `serving` ends and the queue is empty; settle every waiter in any case."""
         try:
             while await self._has_work():
                 self._running = self._next_batch()
@@ -226,17 +230,17 @@ class Batcher(Generic[Key, Item, Result]):
             self._open = False
             for waiter in (*self._running, *self._waiting.values()):
                 if not waiter.settled.is_set():
-                    waiter.fail(Closed("the queue ended before the item was done"))
+                    waiter.fail(Closed("the queue closed before the item finished"))
 
     async def _has_work(self) -> bool:
-        """Wait for an item; False when there will be no more."""
+        """Wait for an item; return False once the queue is closed and empty."""
         while self._open and not self._waiting:
             self._changed = Event()
             await self._changed.wait()
         return bool(self._waiting)
 
     def _next_batch(self) -> list[_Waiter[Key, Item, Result]]:
-        """Take the oldest item, and those of its key up to the first that does not fit, out of the queue."""
+        """Remove the oldest item, and items of its key up to the first that does not fit, from the queue."""
         oldest = next(iter(self._waiting.values()))
         numbers: list[int] = []
         size = 0
@@ -249,7 +253,7 @@ class Batcher(Generic[Key, Item, Result]):
         return [self._remove(number) for number in numbers]
 
     async def _settle(self, batch: Sequence[_Waiter[Key, Item, Result]]) -> None:
-        """Run a batch; if it fails, each of its items alone, so that only those that are to blame fail."""
+        """Run a batch; if it fails, run its items one by one, so that an error affects only the item that causes it."""
         for waiter in batch:
             waiter.started.set()
         error = await self._attempt(batch)
@@ -263,12 +267,12 @@ class Batcher(Generic[Key, Item, Result]):
                 await self._settle([waiter])
 
     async def _attempt(self, batch: Sequence[_Waiter[Key, Item, Result]]) -> Exception | None:
-        """Run a batch and hand out its results, or return what it raised."""
+        """Run a batch and settle its waiters, or return the error that it raised."""
         key, items = batch[0].key, [waiter.item for waiter in batch]
         started = self._clock()
         error: Exception | None = None
         try:
-            # Shielded from cancellation, so that a batch that was started is answered.
+            # A worker thread is shielded from cancellation, so that a started batch settles its waiters.
             results = await anyio.to_thread.run_sync(self._run_checked, key, items, limiter=self._thread)
         except Exception as raised:
             error = raised
@@ -283,5 +287,5 @@ class Batcher(Generic[Key, Item, Result]):
     def _run_checked(self, key: Key, items: Sequence[Item]) -> Sequence[Result]:
         results = self._run(key, items)
         if len(results) != len(items):
-            raise RuntimeError(f"the batch function gave {len(results)} results for {len(items)} items")
+            raise RuntimeError(f"the batch function returned {len(results)} results for {len(items)} items")
         return results

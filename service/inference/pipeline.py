@@ -82,8 +82,9 @@ class Classified:
 class Pipeline:
     """Runs requests with bounded memory, and keeps long steps out of the event loop.
 
-    At most `queue_size` requests are in flight; the next request is rejected at once. The pixel budget fits `workers` + 1
-    of the largest images, or more of smaller ones. Until a request has its reservation, it keeps only the uploaded file.
+    At most `queue_size` requests are in flight; the next request is rejected at once. The pixel budget has room for
+    `workers` + 1 of the largest images, or for more of smaller ones. A request without a reservation keeps only the
+    uploaded file in memory.
     """
 
     def __init__(self, stages: Stages, settings: Settings) -> None:

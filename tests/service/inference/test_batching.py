@@ -1,4 +1,4 @@
-"""service/inference/batching.py: what goes together, what is bounded, and that nobody waits for ever."""
+"""service/inference/batching.py: which items share a batch, the limits, and that every caller gets an outcome."""
 
 import threading
 from collections import Counter
@@ -23,9 +23,9 @@ WIDE = Limits(queue_items=100, queue_size=1000, batch_items=100, batch_size=1000
 
 
 class Device:
-    """Answers an item with its key and itself, and remembers what it did.
+    """A device that returns the key and the item itself for each item, and records the batches.
 
-    held: batches wait on the device until they are passed one by one, or all released. bad: items that fail.
+    blocked: batches wait on the device until a test lets one go or releases all. bad: items that fail.
     """
 
     def __init__(self) -> None:
@@ -59,22 +59,22 @@ class Device:
 
 
 async def turns() -> None:
-    """Let every task get as far as it gets: nothing here takes as many turns of the event loop."""
+    """Let every task run until it waits: no test here needs as many turns of the event loop."""
     for _ in range(10):
         await checkpoint()
 
 
 class Callers:
-    """Tasks that submit: `answers` holds what each item got, a result or an exception."""
+    """Tasks that submit items: `outcomes` holds the result or the exception of each item."""
 
     def __init__(self, batcher: Batcher[str, Item, object], tasks: TaskGroup) -> None:
         self.batcher = batcher
         self.tasks = tasks
-        self.responses: dict[Item, object] = {}
+        self.outcomes: dict[Item, object] = {}
         self.scopes: dict[Item, anyio.CancelScope] = {}
 
     async def start(self, *items: Item, key: str = "a", size: int = 1, timeout: float = PATIENCE) -> None:
-        """Submit each item from a task of its own, in this order; return when all are as far as they get."""
+        """Submit each item from a task of its own, in this order; return when all tasks wait."""
         for item in items:
             self.scopes[item] = anyio.CancelScope()
             self.tasks.start_soon(self._submit, key, item, size, timeout)
@@ -88,9 +88,9 @@ class Callers:
     async def _submit(self, key: str, item: Item, size: int, timeout: float) -> None:
         with self.scopes[item]:
             try:
-                self.responses[item] = await self.batcher.submit(key, item, size, timeout=timeout)
+                self.outcomes[item] = await self.batcher.submit(key, item, size, timeout=timeout)
             except Exception as error:
-                self.responses[item] = error
+                self.outcomes[item] = error
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def device() -> Device:
 async def calling(
     device: Device, limits: Limits = WIDE, observe: Callable[[Ran[str]], None] = lambda _: None
 ) -> AsyncIterator[Callers]:
-    """A batcher that serves, and callers; the block ends when all are answered, or the test fails."""
+    """A serving batcher, and callers; the block ends when all have an outcome, or the test fails."""
     batcher: Batcher[str, Item, object] = Batcher(device, limits, observe=observe)
     with anyio.fail_after(PATIENCE):
         async with batcher.serving(), anyio.create_task_group() as tasks:
@@ -111,7 +111,7 @@ async def calling(
 
 @asynccontextmanager
 async def busy(device: Device, limits: Limits = WIDE) -> AsyncIterator[Callers]:
-    """As `calling`, with the item "first" on the device, which is held until the block has ended."""
+    """As `calling`, with the item "first" on the device, which is blocked until the end of the block."""
     device.blocked = True
     async with calling(device, limits) as callers:
         await callers.start("first")
@@ -120,25 +120,25 @@ async def busy(device: Device, limits: Limits = WIDE) -> AsyncIterator[Callers]:
         device.release()
 
 
-async def test_an_item_does_not_wait_for_company(device: Device) -> None:
+async def test_an_item_does_not_wait_for_others(device: Device) -> None:
     async with calling(device) as callers:
         assert await callers.batcher.submit("a", 1) == ("a", 1)
 
     assert device.batches == [("a", [1])]
 
 
-async def test_what_queued_while_the_device_was_busy_goes_together(device: Device) -> None:
+async def test_items_that_queue_while_the_device_is_busy_share_a_batch(device: Device) -> None:
     async with busy(device) as callers:
         await callers.start(1, 2, 3)
         assert callers.batcher.waiting == callers.batcher.waiting_size == 3
 
     assert device.batches == [("a", ["first"]), ("a", [1, 2, 3])]
-    assert callers.responses == {item: ("a", item) for item in ("first", 1, 2, 3)}
+    assert callers.outcomes == {item: ("a", item) for item in ("first", 1, 2, 3)}
     assert callers.batcher.waiting == callers.batcher.waiting_size == 0
 
 
 async def test_keys_do_not_mix_and_the_oldest_item_is_always_next(device: Device) -> None:
-    """A crowd of one key neither joins another's batch nor makes it wait for all of the crowd."""
+    """Many items of one key neither join the batch of another key nor delay it until all of them have run."""
     async with busy(device, Limits(100, 1000, batch_items=2, batch_size=1000)) as callers:
         await callers.start(1, 2, 3, key="crowd")
         await callers.start(4, key="lonely")
@@ -148,7 +148,7 @@ async def test_keys_do_not_mix_and_the_oldest_item_is_always_next(device: Device
 
 
 async def test_a_batch_is_bounded_by_size_and_keeps_the_order(device: Device) -> None:
-    """The small item behind the one that does not fit does not overtake it; one above the limit goes alone."""
+    """A small item does not overtake a large one that does not fit; an item above the limit runs alone."""
     async with busy(device, Limits(100, 1000, batch_items=100, batch_size=10)) as callers:
         for item, size in enumerate([6, 5, 4, 11, 1]):
             await callers.start(item, size=size)
@@ -157,18 +157,18 @@ async def test_a_batch_is_bounded_by_size_and_keeps_the_order(device: Device) ->
 
 
 @pytest.mark.parametrize(("limits", "room"), [(Limits(3, 100, 9, 9), 3), (Limits(100, 10, 9, 9), 2)])
-async def test_a_full_queue_refuses_at_once_and_recovers(device: Device, limits: Limits, room: int) -> None:
+async def test_a_full_queue_rejects_at_once_and_recovers(device: Device, limits: Limits, room: int) -> None:
     async with busy(device, limits) as callers:
         await callers.start(*range(room), size=4)
-        with pytest.raises(Full, match="wait already"):
+        with pytest.raises(Full, match="waiting already"):
             await callers.batcher.submit("a", "too much", 4)
         await callers.cancel(0)
         await callers.start("again", size=4)
 
-    assert callers.responses["again"] == ("a", "again") and "too much" not in str(device.batches)
+    assert callers.outcomes["again"] == ("a", "again") and "too much" not in str(device.batches)
 
 
-async def test_an_item_larger_than_the_queue_is_taken_when_nothing_waits(device: Device) -> None:
+async def test_an_item_larger_than_the_queue_is_accepted_when_nothing_waits(device: Device) -> None:
     async with calling(device, Limits(1, 1, 1, 1)) as callers:
         assert await callers.batcher.submit("a", "giant", 50) == ("a", "giant")
 
@@ -180,10 +180,10 @@ async def test_a_cancelled_item_is_never_run(device: Device) -> None:
         assert callers.batcher.waiting_size == 4
 
     assert device.batches[1:] == [("a", [1, 3])]
-    assert 2 not in callers.responses
+    assert 2 not in callers.outcomes
 
 
-async def test_one_of_four_cancelled_in_mid_batch_leaves_the_others_their_answers(device: Device) -> None:
+async def test_one_of_four_cancelled_in_mid_batch_leaves_the_others_their_results(device: Device) -> None:
     """async-batcher 0.2.2 sets the result of a future that is cancelled: its worker dies and the other three hang."""
     async with busy(device) as callers:
         await callers.start(1, 2, 3, 4)
@@ -193,7 +193,7 @@ async def test_one_of_four_cancelled_in_mid_batch_leaves_the_others_their_answer
         await callers.start("after")
 
     assert device.batches[1:] == [("a", [1, 2, 3, 4]), ("a", ["after"])]
-    assert callers.responses == {item: ("a", item) for item in ("first", 1, 3, 4, "after")}
+    assert callers.outcomes == {item: ("a", item) for item in ("first", 1, 3, 4, "after")}
 
 
 async def test_an_item_cancelled_in_a_batch_that_fails_is_not_tried_again(device: Device) -> None:
@@ -212,8 +212,8 @@ async def test_a_bad_item_fails_alone(device: Device) -> None:
     async with busy(device) as callers:
         await callers.start(1, 2, 3)
 
-    assert isinstance(callers.responses.pop(2), ArithmeticError)
-    assert callers.responses == {item: ("a", item) for item in ("first", 1, 3)}
+    assert isinstance(callers.outcomes.pop(2), ArithmeticError)
+    assert callers.outcomes == {item: ("a", item) for item in ("first", 1, 3)}
     assert device.batches[1:] == [("a", [1, 2, 3]), ("a", [1]), ("a", [2]), ("a", [3])]
 
 
@@ -224,7 +224,7 @@ async def test_results_that_do_not_match_the_items_are_an_error_that_says_so() -
             await batcher.submit("a", 1)
 
 
-async def test_an_item_that_waits_too_long_is_given_up_while_the_device_is_still_busy(device: Device) -> None:
+async def test_an_item_expires_while_the_device_is_still_busy(device: Device) -> None:
     async with busy(device) as callers:
         with pytest.raises(Expired, match=r"within 0\.01 seconds"):
             await callers.batcher.submit("a", "late", timeout=0.01)
@@ -233,8 +233,8 @@ async def test_an_item_that_waits_too_long_is_given_up_while_the_device_is_still
     assert device.batches == [("a", ["first"])]
 
 
-async def test_what_has_started_is_finished_however_long_it_takes(device: Device) -> None:
-    """The item's time is up while it is on the device, which is held for longer than that by another's time."""
+async def test_a_started_item_finishes_however_long_it_takes(device: Device) -> None:
+    """The item expires while it is on the device, which stays blocked until a later item has expired, too."""
     device.blocked = True
     async with calling(device) as callers:
         await callers.start(1, timeout=0.05)
@@ -243,10 +243,10 @@ async def test_what_has_started_is_finished_however_long_it_takes(device: Device
             await callers.batcher.submit("a", 2, timeout=0.1)
         device.release()
 
-    assert callers.responses == {1: ("a", 1)}
+    assert callers.outcomes == {1: ("a", 1)}
 
 
-async def test_closing_finishes_what_runs_and_what_waits_and_takes_nothing_more(device: Device) -> None:
+async def test_closing_finishes_queued_items_and_accepts_no_more(device: Device) -> None:
     device.blocked = True
     batcher: Batcher[str, Item, object] = Batcher(device, WIDE)
     async with anyio.create_task_group() as tasks, AsyncExitStack() as stack:
@@ -257,7 +257,7 @@ async def test_closing_finishes_what_runs_and_what_waits_and_takes_nothing_more(
         await callers.start("waiting")
         tasks.start_soon(_release_once_closed, batcher, device)
 
-    assert callers.responses == {item: ("a", item) for item in ("running", "waiting")}
+    assert callers.outcomes == {item: ("a", item) for item in ("running", "waiting")}
 
 
 async def _release_once_closed(batcher: Batcher[str, Item, object], device: Device) -> None:
@@ -276,8 +276,8 @@ async def test_closing_while_idle_ends_at_once_and_it_can_be_served_again(device
         await batcher.submit("a", 1)
 
 
-async def test_a_close_that_is_cancelled_answers_what_runs_and_refuses_the_rest(device: Device) -> None:
-    """The grace period is over: nobody may hang, whatever state they are in."""
+async def test_a_cancelled_close_finishes_the_running_batch_and_closes_the_rest(device: Device) -> None:
+    """The grace period is over: no caller may hang, whatever its state."""
     device.blocked = True
     batcher: Batcher[str, Item, object] = Batcher(device, WIDE)
     with anyio.fail_after(PATIENCE):
@@ -291,8 +291,8 @@ async def test_a_close_that_is_cancelled_answers_what_runs_and_refuses_the_rest(
                     tasks.start_soon(anyio.to_thread.run_sync, device.release)
                     scope.cancel()
 
-    assert callers.responses["running"] == ("a", "running")
-    assert isinstance(callers.responses["waiting"], Closed)
+    assert callers.outcomes["running"] == ("a", "running")
+    assert isinstance(callers.outcomes["waiting"], Closed)
 
 
 async def test_an_observer_sees_each_call(device: Device) -> None:
@@ -310,12 +310,12 @@ async def test_an_observer_sees_each_call(device: Device) -> None:
 
 
 @pytest.mark.parametrize("limit", ["queue_items", "queue_size", "batch_items", "batch_size"])
-async def test_limits_of_nothing_are_refused(limit: str) -> None:
+async def test_limits_of_zero_are_rejected(limit: str) -> None:
     with pytest.raises(ValueError, match=f"{limit} must be 1 or more, not 0"):
         Limits(**(dict.fromkeys(("queue_items", "queue_size", "batch_items", "batch_size"), 1) | {limit: 0}))
 
 
-async def test_a_negative_size_is_refused(device: Device) -> None:
+async def test_a_negative_size_is_rejected(device: Device) -> None:
     async with calling(device) as callers:
         with pytest.raises(ValueError, match="0 or more, not -1"):
             await callers.batcher.submit("a", 1, -1)
@@ -328,8 +328,8 @@ async def test_it_is_served_once_at_a_time(device: Device) -> None:
                 pass
 
 
-async def test_a_server_that_dies_leaves_nobody_waiting(device: Device) -> None:
-    """An observer may not raise; this one does, while the next item waits."""
+async def test_a_server_that_dies_leaves_no_caller_waiting(device: Device) -> None:
+    """An observer must not raise; this one does, while the next item waits."""
 
     def break_down(_: Ran[str]) -> None:
         raise ZeroDivisionError
@@ -345,8 +345,8 @@ async def test_a_server_that_dies_leaves_nobody_waiting(device: Device) -> None:
                 device.release()
                 await anyio.sleep_forever()
 
-    assert callers.responses["running"] == ("a", "running")
-    assert isinstance(callers.responses["waiting"], Closed)
+    assert callers.outcomes["running"] == ("a", "running")
+    assert isinstance(callers.outcomes["waiting"], Closed)
 
 
 Step = tuple[str, str, int, bool]
@@ -359,8 +359,8 @@ STEPS = st.one_of(
 
 @settings(max_examples=100)
 @given(st.lists(STEPS, min_size=1, max_size=30))
-def test_whatever_happens_each_item_gets_its_own_answer_in_batches_within_the_limits(script: list[Step]) -> None:
-    """Items arrive, are cancelled and fail in any order, while the device does one batch at each "pass"."""
+def test_each_item_gets_its_own_outcome_in_batches_within_the_limits(script: list[Step]) -> None:
+    """Items arrive, are cancelled and fail in any order, while the device runs one batch at each "pass"."""
     anyio.run(_play, script)
 
 
@@ -376,7 +376,7 @@ async def _play(script: Sequence[Step]) -> None:
                 device.bad |= {step} if bad else set()
                 submitted[step] = script[step]
                 await callers.start(step, key=key, size=number)
-            elif action == "cancel" and number in submitted and number not in callers.responses:
+            elif action == "cancel" and number in submitted and number not in callers.outcomes:
                 cancelled.add(number)
                 await callers.cancel(number)
             elif callers.batcher._running:
@@ -389,10 +389,8 @@ async def _play(script: Sequence[Step]) -> None:
 
     for item, (_, key, _, bad) in submitted.items():
         if item not in cancelled:
-            assert (
-                isinstance(callers.responses[item], ArithmeticError) if bad else callers.responses[item] == (key, item)
-            )
-    assert callers.responses.keys() == submitted.keys() - cancelled
+            assert isinstance(callers.outcomes[item], ArithmeticError) if bad else callers.outcomes[item] == (key, item)
+    assert callers.outcomes.keys() == submitted.keys() - cancelled
     for (key, items), call in zip(device.batches, calls, strict=True):
         assert {submitted[item][1] for item in items} == {key} and items == sorted(items)
         assert len(items) == 1 or (len(items) <= limits.batch_items and call.size <= limits.batch_size)

@@ -1,4 +1,4 @@
-"""The networks behind their queue: what goes together, and that an answer is the same as alone."""
+"""The networks behind their queue: which requests share a batch, and that batches change no response."""
 
 from collections.abc import Sequence
 
@@ -46,14 +46,14 @@ def create(max_batch: int, engine: FakeEngine) -> FastAPI:
     return fake_app(Settings(max_batch=max_batch), engine)
 
 
-async def test_images_of_the_network_s_size_are_painted_together_where_the_options_agree(engine: FakeEngine) -> None:
+async def test_images_of_the_native_size_are_quantized_together_where_the_options_agree(engine: FakeEngine) -> None:
     responses = await responses_of(create(64, engine), engine, REQUESTS)
 
     assert {response.status_code for response in responses} == {200}
     assert sorted(engine.batches) == [(1, 2), (1, 4), (3, 2)]
 
 
-async def test_answers_are_the_same_as_one_at_a_time(engine: FakeEngine) -> None:
+async def test_responses_are_the_same_as_one_at_a_time(engine: FakeEngine) -> None:
     alone = FakeEngine()
 
     together = await responses_of(create(64, engine), engine, REQUESTS)
@@ -122,7 +122,7 @@ async def test_a_line_in_the_log_names_every_request_of_the_batch(engine: FakeEn
 
 
 class Picky(FakeEngine):
-    """Refuses black images, and every batch that holds one."""
+    """An engine that rejects black images, and every batch that contains one."""
 
     def quantize_batch(self, images: Sequence[Pixels], colors: int, selection: Selection) -> list[PaletteImage]:
         quantized = super().quantize_batch(images, colors, selection)
@@ -188,7 +188,7 @@ async def test_shutting_down_finishes_what_is_on_the_device_and_in_the_queue(app
     assert [response.status_code for response in responses] == [200, 200]
 
 
-async def test_a_wait_that_is_too_long_is_answered_503(engine: FakeEngine) -> None:
+async def test_a_wait_that_is_too_long_gets_503(engine: FakeEngine) -> None:
     app = fake_app(Settings(queue_timeout=0.02), engine)
     engine.may_quantize.clear()
     async with running(app) as client:
@@ -223,7 +223,7 @@ async def test_a_full_queue_and_one_that_is_not_served_are_problems(engine: Fake
 
 
 @pytest.mark.parametrize(("pixels", "work"), [(OWN[0], ["quantize"]), (ramp(), ["quantize", "predict"])])
-async def test_an_image_that_is_painted_with_others_is_read_in_the_same_go(
+async def test_an_image_of_the_native_size_is_quantized_and_classified_in_one_batch(
     app: FastAPI, pixels: Pixels, work: list[str]
 ) -> None:
     done: list[str] = []
@@ -235,7 +235,7 @@ async def test_an_image_that_is_painted_with_others_is_read_in_the_same_go(
     assert response.headers["x-label-before"] and done == work
 
 
-async def test_waiting_and_working_are_timed_apart(engine: FakeEngine) -> None:
+async def test_waiting_and_working_are_measured_apart(engine: FakeEngine) -> None:
     device, selection = Device(engine, Settings()), engine.catalog.select("colorcnn", None, 2)
     measured: list[Timings] = []
 

@@ -1,4 +1,4 @@
-"""Bounded work: the queue refuses at once, the device does one thing at a time, slow clients are cut off."""
+"""Bounded work: the queue rejects at once, the device runs one batch at a time, slow uploads are ended."""
 
 import threading
 from collections.abc import AsyncIterator
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.anyio
 async def start_quantizing(
     client: AsyncClient, engine: FakeEngine, tasks: TaskGroup, responses: list[Response]
 ) -> None:
-    """Start a request, and return when it is inside `quantize` or at least inside the service."""
+    """Start a request, and return when the engine quantizes it or another request."""
 
     async def post() -> None:
         responses.append(await client.post("/quantize", content=PHOTO))
@@ -42,8 +42,8 @@ async def in_flight(app: FastAPI, requests: int) -> None:
             await anyio.sleep(0.002)
 
 
-async def test_a_full_queue_refuses_at_once_and_recovers(app: FastAPI, client: AsyncClient, engine: FakeEngine) -> None:
-    """The engine waits until the refusal has come, so a service that let the fourth request wait would never answer."""
+async def test_a_full_queue_rejects_at_once_and_recovers(app: FastAPI, client: AsyncClient, engine: FakeEngine) -> None:
+    """The engine waits for the rejection; a service that let the fourth request wait would never respond."""
     engine.may_quantize.clear()
     responses: list[Response] = []
     async with anyio.create_task_group() as tasks:
@@ -61,7 +61,7 @@ async def test_a_full_queue_refuses_at_once_and_recovers(app: FastAPI, client: A
     assert [response.status_code for response in (*responses, after)] == [200] * 4
 
 
-async def test_the_device_does_one_thing_at_a_time(app: FastAPI, client: AsyncClient, engine: FakeEngine) -> None:
+async def test_the_device_runs_one_batch_at_a_time(app: FastAPI, client: AsyncClient, engine: FakeEngine) -> None:
     engine.may_quantize.clear()
     responses: list[Response] = []
     async with anyio.create_task_group() as tasks:
@@ -76,7 +76,7 @@ async def test_the_device_does_one_thing_at_a_time(app: FastAPI, client: AsyncCl
 
 
 async def test_others_are_decoded_and_encoded_while_the_device_works(client: AsyncClient, engine: FakeEngine) -> None:
-    """The device is held until both answers are there."""
+    """The device is blocked until both responses are there."""
     engine.may_quantize.clear()
     responses: list[Response] = []
     async with anyio.create_task_group() as tasks:
@@ -90,8 +90,8 @@ async def test_others_are_decoded_and_encoded_while_the_device_works(client: Asy
     assert responses[0].status_code == 200
 
 
-async def test_a_slow_stage_keeps_no_other_from_working(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The only thread that encodes is held until an image that came later is decoded, and its answer is there."""
+async def test_a_slow_stage_delays_no_other_stage(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The only encoding thread is blocked until a later request has its response."""
     encoding, may_encode = threading.Event(), threading.Event()
     encode = png.encode
 
@@ -135,7 +135,7 @@ async def test_an_upload_that_stalls_is_ended(engine: FakeEngine) -> None:
 
 
 async def test_a_request_that_takes_too_long_is_ended(engine: FakeEngine) -> None:
-    """One whose image is being painted, and one that waits behind it."""
+    """One request whose image is being quantized, and one that waits behind it."""
     engine.may_quantize.clear()
     app = fake_app(Settings(request_timeout=0.1), engine)
     async with running(app) as client:
@@ -149,19 +149,19 @@ async def test_a_request_that_takes_too_long_is_ended(engine: FakeEngine) -> Non
     assert after.status_code == 200
 
 
-async def test_room_is_held_in_the_order_of_coming_and_given_back() -> None:
-    """The small one comes after the large one, for which there is no room: it does not pass, nor go twice."""
-    room, order = PixelBudget(10), list[str]()
+async def test_reservations_are_granted_in_order_and_released() -> None:
+    """A small request behind a large one that does not fit waits for its turn, and is granted once."""
+    budget, order = PixelBudget(10), list[str]()
 
     async def reserve(name: str, pixels: int) -> None:
-        async with room.reserve(pixels):
+        async with budget.reserve(pixels):
             order.append(name)
 
     async with anyio.create_task_group() as tasks:
-        async with room.reserve(10) as reservation:
+        async with budget.reserve(10) as reservation:
             reservation.shrink(4)
             reservation.shrink(8)  # does not grow again
-            async with room.reserve(6):
+            async with budget.reserve(6):
                 tasks.start_soon(reserve, "large", 7)
                 await checkpoint()
                 tasks.start_soon(reserve, "small", 1)
@@ -171,28 +171,28 @@ async def test_room_is_held_in_the_order_of_coming_and_given_back() -> None:
         await checkpoint()
 
     assert order == ["large", "small"]
-    assert room._free == 10
+    assert budget._free == 10
 
 
-async def test_who_leaves_while_waiting_for_room_takes_none() -> None:
-    room = PixelBudget(1)
-    async with anyio.create_task_group() as tasks, room.reserve(1):
+async def test_a_request_that_leaves_while_waiting_reserves_nothing() -> None:
+    budget = PixelBudget(1)
+    async with anyio.create_task_group() as tasks, budget.reserve(1):
         for granted in (False, True):
             scope = anyio.CancelScope()
-            tasks.start_soon(_hold, room, scope)
+            tasks.start_soon(_hold, budget, scope)
             await checkpoint()
             if granted:
-                room._release(1)
+                budget._release(1)
             scope.cancel()
             await checkpoint()
-            assert not room._waiting
+            assert not budget._waiting
 
-    assert room._free == 2  # one was given on top, and came back from who left with it
+    assert budget._free == 2  # one pixel was released on top, and the request that left returned it
 
 
-async def _hold(room: PixelBudget, scope: anyio.CancelScope) -> None:
+async def _hold(budget: PixelBudget, scope: anyio.CancelScope) -> None:
     with scope:
-        async with room.reserve(1):
+        async with budget.reserve(1):
             await anyio.sleep_forever()
 
 

@@ -1,4 +1,4 @@
-"""What is done in a worker thread, and what is too small for one."""
+"""Steps run in worker threads, unless they are too small for one."""
 
 import threading
 
@@ -20,7 +20,7 @@ SMALL = encoded(ramp(32, 32))
 
 
 def with_chunk(file: bytes, kind: bytes, data: bytes) -> bytes:
-    """A PNG with one chunk more after its first; nobody looks at the CRC."""
+    """Return the PNG with one more chunk after the first; the CRC is wrong, but the estimate ignores it."""
     return file[:33] + len(data).to_bytes(4, "big") + kind + data + bytes(4) + file[33:]
 
 
@@ -30,7 +30,7 @@ def made(engine: FakeEngine, settings: Settings) -> Stages:
 
 
 @pytest.mark.parametrize(("pixels", "here"), [(64 * 64, True), (64 * 64 + 1, False)])
-async def test_few_pixels_are_worked_on_where_they_are(made: Stages, pixels: int, here: bool) -> None:
+async def test_a_step_on_few_pixels_runs_in_the_event_loop(made: Stages, pixels: int, here: bool) -> None:
     with timing.started() as timer:
         thread = await made.run("encode", threading.current_thread, pixels)
 
@@ -47,13 +47,13 @@ async def test_few_pixels_are_worked_on_where_they_are(made: Stages, pixels: int
         (SMALL + bytes(4096), False),
         (SMALL[:20], False),
         (with_chunk(SMALL, b"gAMA", bytes(4)), True),
-        (with_chunk(SMALL, b"iCCP", b"may hold what takes minutes"), False),
+        (with_chunk(SMALL, b"iCCP", b"may take minutes to inflate"), False),
         (with_chunk(SMALL, b"IHDR", SMALL[16:29]), False),
         (PHOTO, False),
         (b"", False),
     ],
 )
-async def test_only_a_small_png_is_decoded_where_it_is(
+async def test_only_a_small_png_is_decoded_in_the_event_loop(
     made: Stages, monkeypatch: pytest.MonkeyPatch, file: bytes, here: bool
 ) -> None:
     threads: list[threading.Thread] = []
@@ -68,7 +68,7 @@ async def test_only_a_small_png_is_decoded_where_it_is(
     assert [thread is threading.current_thread() for thread in threads] == [here]
 
 
-async def test_too_little_memory_for_a_step_is_a_problem_of_its_own(made: Stages) -> None:
+async def test_too_little_memory_for_a_step_is_its_own_problem(made: Stages) -> None:
     def hungry() -> None:
         raise MemoryError
 

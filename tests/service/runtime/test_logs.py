@@ -1,4 +1,4 @@
-"""The JSON form of the log: one object a line, whatever is in it."""
+"""The JSON form of the log: one object per line, whatever it contains."""
 
 import io
 import json
@@ -30,7 +30,7 @@ def formatted(record: logging.LogRecord) -> dict[str, Any]:
     return parsed
 
 
-def test_a_line_says_when_how_severe_who_and_what() -> None:
+def test_a_line_has_time_level_logger_and_message() -> None:
     found = record("%d models", 3)
     found.created = 0.25
 
@@ -51,7 +51,7 @@ def test_an_event_has_its_values_as_fields() -> None:
     assert record(event).getMessage() == "status=200 seconds=0.25 path=/models"
 
 
-def test_the_request_is_named_in_every_line_that_is_written_for_it() -> None:
+def test_every_line_written_for_a_request_has_its_id() -> None:
     token = request_id_here.set("the-id")
     try:
         assert formatted(record("inside"))["request_id"] == "the-id"
@@ -124,11 +124,9 @@ async def test_a_request_is_one_object(client: AsyncClient, caplog: pytest.LogCa
 
 
 @pytest.mark.anyio
-async def test_whatever_a_request_makes_the_code_write_names_it(
+async def test_a_line_from_a_thread_of_the_engine_has_the_id_of_the_request(
     client: AsyncClient, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In the thread of the engine, too."""
-
     def predict(*_: object) -> list[tuple[Prediction, ...]]:
         logging.getLogger("colorcnn.test").error("from a thread")
         return [(Prediction("dark", 0, 1.0),)]

@@ -1,4 +1,4 @@
-"""Freed memory goes back to the machine."""
+"""Freed memory is returned to the system."""
 
 import subprocess
 import sys
@@ -25,8 +25,8 @@ print(resident_mib(os.getpid()) - before)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the resident memory is read as Linux tells it")
-def test_large_arrays_are_given_back() -> None:
-    """128 MiB were freed; 8 are still held."""
+def test_the_memory_of_large_arrays_is_returned() -> None:
+    """128 MiB are freed; 8 MiB stay in use."""
     done = subprocess.run([sys.executable, "-c", CODE], cwd=ROOT, capture_output=True, text=True, check=True)
 
     assert int(done.stdout) < 64

@@ -1,4 +1,4 @@
-"""One process beside the service: its errors, its deaths and its noise are the affair of one call."""
+"""A worker process: errors, crashes and output of a function affect one call only."""
 
 import os
 import signal
@@ -23,7 +23,7 @@ OOM_SCORE = Path("/proc/self/oom_score_adj")
 
 @pytest.fixture(scope="module")
 async def work(anyio_backend: str) -> AsyncIterator[WorkerProcess]:
-    """One for all tests here, so that each test also shows that the ones before did no harm."""
+    """One process for all tests here, so that each test also shows that earlier ones did no harm."""
     process = WorkerProcess()
     yield process
     await process.end()
@@ -35,7 +35,7 @@ async def test_calls_share_a_process_that_is_not_this_one(work: WorkerProcess) -
     assert first == second != os.getpid()
 
 
-async def test_the_process_is_a_good_neighbor(work: WorkerProcess) -> None:
+async def test_the_process_has_low_priority_and_one_thread(work: WorkerProcess) -> None:
     assert await work(os.getpriority, os.PRIO_PROCESS, 0) >= min(19, os.getpriority(os.PRIO_PROCESS, 0) + 10)
     assert await work(os.getenv, "OMP_NUM_THREADS") == "1"
     assert await work(signal.getsignal, signal.SIGINT) == signal.SIG_IGN
@@ -58,8 +58,8 @@ async def test_other_errors_come_back_with_their_traceback(work: WorkerProcess) 
         await work(int, "seven")
 
 
-async def test_noise_does_no_harm(work: WorkerProcess) -> None:
-    """A pipe holds 64 KiB and asyncio reads about as much again: with a megabyte, a pipe that nobody reads is full."""
+async def test_output_does_no_harm(work: WorkerProcess) -> None:
+    """A pipe buffers 64 KiB and asyncio reads about as much ahead; a megabyte fills a pipe that nobody reads."""
     with anyio.fail_after(PATIENCE):
         await work(print, "to Python's stdout")
         assert await work(os.write, 2, b"x" * 1_000_000) == 1_000_000
@@ -75,7 +75,7 @@ async def test_a_cancelled_call_kills_the_process(work: WorkerProcess) -> None:
 
 
 async def test_a_call_that_is_cancelled_while_the_process_starts_leaves_none_behind(work: WorkerProcess) -> None:
-    """anyio forgets a process that was cancelled before it is ready."""
+    """anyio loses track of a process whose start is cancelled."""
     os.kill(await work(os.getpid), signal.SIGKILL)
     with anyio.move_on_after(0.02):  # a start takes five times as long, or more
         await work(os.getpid)
