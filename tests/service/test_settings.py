@@ -1,4 +1,4 @@
-"""Settings are read from the environment and refuse nonsense."""
+"""Settings are read from the environment, and nonsense is rejected."""
 
 from pathlib import Path
 
@@ -60,7 +60,7 @@ def test_an_empty_variable_means_the_default(monkeypatch: pytest.MonkeyPatch) ->
         ("COLORCNN_MODELS_FOLDER", "no/such/folder"),
     ],
 )
-def test_nonsense_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+def test_nonsense_is_rejected(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(name, value)
 
     with pytest.raises(ValidationError, match=name.removeprefix("COLORCNN_").lower()):

@@ -196,11 +196,11 @@ async def test_a_wait_that_is_too_long_gets_503(engine: FakeEngine) -> None:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(lambda: client.post("/quantize", content=PHOTO))
             assert await anyio.to_thread.run_sync(engine.busy.wait, PATIENCE)
-            refused = await client.post("/classify", content=PHOTO)
+            rejected = await client.post("/classify", content=PHOTO)
             engine.may_quantize.set()
 
-    assert problem(refused) == (503, "queue-full")
-    assert refused.headers["retry-after"] == "2" and "waited 0.02 seconds" in refused.json()["detail"]
+    assert problem(rejected) == (503, "queue-full")
+    assert rejected.headers["retry-after"] == "2" and "waited 0.02 seconds" in rejected.json()["detail"]
 
 
 async def test_a_full_queue_and_one_that_is_not_served_are_problems(engine: FakeEngine) -> None:

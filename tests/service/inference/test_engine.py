@@ -242,7 +242,7 @@ def test_auto_is_cuda_where_there_is_cuda() -> None:
     assert pick_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def test_a_device_that_is_not_there_is_refused() -> None:
+def test_a_device_that_is_not_there_is_rejected() -> None:
     with pytest.raises(NoSuchDevice, match=r"cuda:99, but torch sees \d+"):
         pick_device("cuda:99")
 

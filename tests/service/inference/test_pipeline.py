@@ -50,13 +50,13 @@ async def test_a_full_queue_rejects_at_once_and_recovers(app: FastAPI, client: A
         for _ in range(3):
             await start_quantizing(client, engine, tasks, responses)
         await in_flight(app, 3)
-        refused = await client.post("/quantize", content=PHOTO)
+        rejected = await client.post("/quantize", content=PHOTO)
         alive = await client.get("/healthz")
         engine.may_quantize.set()
     after = await client.post("/quantize", content=PHOTO)
 
-    assert problem(refused) == (503, "queue-full")
-    assert refused.headers["retry-after"] == "2"
+    assert problem(rejected) == (503, "queue-full")
+    assert rejected.headers["retry-after"] == "2"
     assert alive.status_code == 200
     assert [response.status_code for response in (*responses, after)] == [200] * 4
 

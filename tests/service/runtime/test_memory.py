@@ -24,7 +24,7 @@ print(resident_mib(os.getpid()) - before)
 """
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the resident memory is read as Linux tells it")
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux alone reports the resident memory this way")
 def test_the_memory_of_large_arrays_is_returned() -> None:
     """128 MiB are freed; 8 MiB stay in use."""
     done = subprocess.run([sys.executable, "-c", CODE], cwd=ROOT, capture_output=True, text=True, check=True)

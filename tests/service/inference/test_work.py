@@ -1,0 +1,56 @@
+"""Work for the device: which requests share a batch, and the size that they count with."""
+
+import numpy as np
+
+from service.inference.selection import Selection
+from service.inference.work import WORK_NAMES, ActivationMap, Predict, Quantize, QuantizeAndPredict
+from tests.service.fakes import NATIVE_SIZE, FakeEngine
+from tests.service.images import ramp
+
+NATIVE = ramp(NATIVE_SIZE, NATIVE_SIZE)
+SELECTION = Selection("colorcnn", "gray-steps", "brightness")
+OTHER = Selection("colorcnn", "gray-steps", "brightness", fidelity=0.5)
+
+
+def test_images_of_the_native_size_share_a_batch_with_equal_options() -> None:
+    key = Quantize(NATIVE, 4, SELECTION, batched=True).key
+
+    assert key == Quantize(NATIVE // 2, 4, SELECTION, batched=True).key
+    assert key != Quantize(NATIVE, 2, SELECTION, batched=True).key
+    assert key != Quantize(NATIVE, 4, OTHER, batched=True).key
+    assert key != QuantizeAndPredict(NATIVE, 4, SELECTION).key
+
+
+def test_other_images_and_activation_maps_run_alone() -> None:
+    for work, again in (
+        (Quantize(NATIVE, 4, SELECTION, batched=False), Quantize(NATIVE, 4, SELECTION, batched=False)),
+        (ActivationMap(NATIVE, 0, "brightness"), ActivationMap(NATIVE, 0, "brightness")),
+    ):
+        assert work.key == work.key != again.key
+
+
+def test_predictions_share_a_batch_for_one_classifier_and_number_of_classes() -> None:
+    key = Predict([NATIVE], 1, "brightness").key
+
+    assert key == Predict([NATIVE, NATIVE], 1, "brightness").key
+    assert key != Predict([NATIVE], 2, "brightness").key
+    assert key != Predict([NATIVE], 1, "second").key
+
+
+def test_the_size_is_the_number_of_pixels() -> None:
+    assert Quantize(ramp(5, 3), 2, SELECTION, batched=False).size == 15
+    assert Predict([ramp(5, 3), ramp(2, 2)], 1, "brightness").size == 19
+
+
+def test_a_batch_gives_each_request_its_own_result() -> None:
+    dark, light = np.zeros_like(NATIVE), np.full_like(NATIVE, 255)
+    batch = [QuantizeAndPredict(dark, 2, SELECTION), QuantizeAndPredict(light, 2, SELECTION)]
+
+    results = QuantizeAndPredict.run(FakeEngine(), batch)
+
+    assert [image.render().max() for image, _ in results] == [0, 255]
+    assert [[best.label for (best,) in rankings] for _, rankings in results] == [["dark"] * 2, ["light"] * 2]
+
+
+def test_every_kind_of_work_has_a_name_in_the_metrics() -> None:
+    assert {work.name for work in (Quantize, QuantizeAndPredict, Predict, ActivationMap)} == set(WORK_NAMES)
