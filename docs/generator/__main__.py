@@ -17,12 +17,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m docs.generator", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; fail when something is stale")
     if not parser.parse_args(argv).check:
-        for file in write():
-            print(f"wrote {file.relative_to(ROOT)}")
+        try:
+            print("\n".join(f"wrote {file.relative_to(ROOT)}" for file in write()))
+        except ValueError as error:
+            return _failed([str(error)])
         return 0
-    found = stale()
-    print("\n".join([*found, "run `make docs`"]) if found else "the documents are fresh")
-    return 1 if found else 0
+    if found := stale():
+        return _failed([*found, "run `make docs`"])
+    print("the documents are fresh")
+    return 0
+
+
+def _failed(lines: Sequence[str]) -> int:
+    print("\n".join(lines), file=sys.stderr)
+    return 1
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ _FORMS: Mapping[str, Callable[[float], str]] = {
     "gigabytes": lambda size: f"{size / 1e9:.2f} GB",
 }
 _PAIRS: Mapping[str, Callable[[float, float], str]] = {
-    "points": lambda left, right: f"{100 * (left - right):.1f}",
+    "points": lambda left, right: f"{round(100 * left - 100 * right, 9):.1f}",  # 7.65 as 7.7, not 7.649...
     "less": lambda left, right: f"{left - right:.1f}",
     "times": lambda left, right: f"{left / right:.1f}",
 }

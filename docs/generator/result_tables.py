@@ -1,6 +1,7 @@
 """Tables of measured results, whole or in part, as Markdown."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from docs.generator.quantities import quantity
 from docs.generator.reports import epochs_of, report_of, row_tables, tables_of
@@ -31,15 +32,27 @@ def learning_curve(*rounds: str) -> str:
 
 
 def targets(study: str) -> str:
-    """Return the targets of a study beside what was measured, from targets.json."""
+    """Return the goals of a study beside what was measured, from targets.json."""
     rows = [row for row in report_of("targets")["rows"] if row["study"] == study]
-    lines = []
-    for row in rows:
-        measured = row["scale"] * (quantity(row["quantity"]) - (quantity(row["minus"]) if "minus" in row else 0))
-        reached = measured >= row["at_least"] if "at_least" in row else measured <= row["at_most"]
-        bound = f"at least {row['at_least']}" if "at_least" in row else f"at most {row['at_most']}"
-        lines.append([row["target"], bound, f"{measured:.{row['decimals']}f}", "yes" if reached else "no"])
-    return table(["target", "goal", "measured", "reached"], lines)
+    if not rows:
+        raise ValueError(f"there are no targets of {study!r}")
+    return table(["target", "goal", "measured", "reached"], [_target(row) for row in rows])
+
+
+def _target(row: Mapping[str, Any]) -> list[str]:
+    """Return one goal; of several quantities the worst counts, and of a pair the difference."""
+    measured = [row["scale"] * _difference(*pair) for pair in row["quantities"]]
+    if "at_least" in row:
+        goal, worst = f"at least {row['at_least']}", min(measured)
+        reached = worst >= row["at_least"]
+    else:
+        goal, worst = f"at most {row['at_most']}", max(measured)
+        reached = worst <= row["at_most"]
+    return [row["target"], goal, f"{worst:.{row['decimals']}f}", "yes" if reached else "no"]
+
+
+def _difference(left: str, right: str | None = None) -> float:
+    return quantity(left) - (quantity(right) if right else 0.0)
 
 
 def _titled(tables: Mapping[str, str], title: str) -> str:
