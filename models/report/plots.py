@@ -13,7 +13,6 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
-from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -231,25 +230,33 @@ def _write_marks(axes: Axes, series: Sequence[Series]) -> None:
     """Write each mark beside its point, unless it would cover a line or another mark in every position."""
     scale = 72 / axes.figure.dpi  # positions in typographic points do not depend on the resolution
     lines = [scale * axes.transData.transform(np.column_stack([line.x, line.y])) for line in series]
-    taken = [Bbox.from_bounds(x - 3, y - 3, 6, 6) for positions in lines for x, y in positions]
-    taken += [Bbox.from_bounds(x - 1, y - 1, 2, 2) for positions in lines for x, y in _between(positions)]
+    boxes = [*(_around(positions, 3) for positions in lines), *(_around(_between(each), 1) for each in lines)]
+    taken = np.concatenate([np.empty((0, 2, 2)), *boxes])
     for line, positions in zip(series, lines, strict=True):
         look: dict[str, Any] = {"color": _style(line.label).color, "fontsize": _MARK, "ha": "center", "va": "center"}
         for mark, x, y, position in zip(line.marks, line.x, line.y, positions, strict=True):
-            free = (box for box in _boxes(mark, position) if box.count_overlaps(taken) == 0)
-            box = next(free, None) if mark else None
-            if box:
-                taken.append(box)
-                shift = box.get_points().mean(axis=0) - position
-                axes.annotate(mark, (x, y), tuple(shift), textcoords="offset points", **look)
+            box = next((box for box in _boxes(mark, position) if not _overlaps(box, taken)), None) if mark else None
+            if box is not None:
+                taken = np.concatenate([taken, box[None]])
+                axes.annotate(mark, (x, y), tuple(box.mean(axis=0) - position), textcoords="offset points", **look)
 
 
-def _boxes(mark: str, position: NDArray[np.float64]) -> Iterator[Bbox]:
+def _around(positions: NDArray[np.float64], half: float) -> NDArray[np.float64]:
+    """Return boxes around these centers as (N, 2, 2): the lower left and the upper right corner of each."""
+    return np.stack([positions - half, positions + half], axis=1)
+
+
+def _overlaps(box: NDArray[np.float64], boxes: NDArray[np.float64]) -> bool:
+    """Return whether a box, (2, 2), covers a part of any of the boxes, (N, 2, 2)."""
+    return bool(((boxes[:, 0] < box[1]) & (boxes[:, 1] > box[0])).all(axis=1).any())
+
+
+def _boxes(mark: str, position: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
     """Yield the boxes of a mark beside its point: over, under, right, left, and at the corners of a rising line."""
     half = np.array([1 + 0.3 * _MARK * len(mark), 0.4 * _MARK])
     side = 4 + half[0]
     for shift in ((0, 8), (0, -8), (side, 0), (-side, 0), (1 - side, 6), (side - 1, -6)):
-        yield Bbox([position + shift - half, position + shift + half])
+        yield np.array([position + shift - half, position + shift + half])
 
 
 def _between(positions: NDArray[np.float64]) -> NDArray[np.float64]:

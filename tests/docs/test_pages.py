@@ -14,7 +14,8 @@ from service.settings import environment_table
 
 PAGES = {file.relative_to(ROOT).as_posix(): file for file in documents()}
 MEASURED = [name for name in PAGES if name == "README.md" or name.startswith("docs/results/")]
-FIGURE = re.compile(r"\d[\d.,]* ?(%|points?\b|dB\b|ms\b|MiB\b|GB\b|minutes\b|seconds\b|requests\b|times\b)|\d+\.\d+ bits")
+UNITS = r"%|(points?|dB|ms|MiB|GB|minutes|seconds|requests|times)\b"
+FIGURE = re.compile(rf"\d[\d.,]* ?({UNITS})|\d+\.\d+ bits")
 FOLDERS = "models|service|training|tests|docs|deploy"
 API = ROOT / "docs" / "api.md"
 

@@ -42,6 +42,6 @@ def top1_on_originals(name: str, reports: Sequence[dict[str, Any]]) -> float:
 def accuracy_of_quantizer(entry: ModelEntry, reports: Sequence[dict[str, Any]]) -> dict[str, float]:
     """Return the accuracy in the report that is stored beside the checkpoint and in docs/results/data."""
     report = REGISTRY.results(entry.name)
-    assert report in reports and report["sha256"][entry.name] == entry.sha256
+    assert report is not None and report in reports and report["sha256"][entry.name] == entry.sha256
     rows = [row for row in report["rows"] if (row["model"], row["method"]) == (entry.name, "colorcnn")]
     return {f"test_top1_{row['colors']}": row["top1"] for row in rows}
