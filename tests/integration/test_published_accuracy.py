@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from docs.generator.reports import DATA
-from models.zoo.registry import ModelEntry, Registry
+from models.zoo.manifest import ModelEntry
+from models.zoo.registry import Registry
 
 TEST_IMAGES = 10_000
 REGISTRY = Registry.open()
