@@ -1,4 +1,4 @@
-"""Requests to /benchmark, and a reader of the pages that come back."""
+"""Requests to /benchmark, and a parser of its pages."""
 
 from html.parser import HTMLParser
 from typing import Any
@@ -14,7 +14,7 @@ BENCHMARK = "/benchmark?colors=2,4&methods=octree"
 
 
 def form(*images: bytes) -> list[tuple[str, tuple[str, bytes]]]:
-    """The images as files a.png, b.png, ..."""
+    """Return the images as files a.png, b.png, ..."""
     return [("file", (f"{chr(ord('a') + position)}.png", image)) for position, image in enumerate(images)]
 
 
@@ -30,7 +30,7 @@ async def report(client: AsyncClient, *images: bytes, **options: Any) -> dict[st
 
 
 class Page(HTMLParser):
-    """What a page shows, and what it would load."""
+    """Tags, table cells and addresses of a page."""
 
     def __init__(self, text: str) -> None:
         super().__init__()

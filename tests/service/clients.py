@@ -1,4 +1,4 @@
-"""Applications around the fake engine, clients that talk to them over ASGI, and readers of what comes back."""
+"""Applications around the fake engine, clients that talk to them over ASGI, and checks of the responses."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""The fake engine's networks, for the worker process of benchmarks too, which starts faster without the real ones."""
+"""Networks of the fake engine, without torch, so that the worker process of benchmarks starts fast."""
 
 import os
 import signal
@@ -22,7 +22,7 @@ CLASSES = ("dark", "light", "déjà vu")
 
 
 class FakeClassifier:
-    """Says dark or light; sees light on the right and dark on the left."""
+    """Classifier that returns dark or light; its map shows light on the right and dark on the left."""
 
     size = 8
 
@@ -42,9 +42,9 @@ class FakeClassifier:
 
 @dataclass(frozen=True)
 class FakeLoader:
-    """The quantizers and the classifier of the fake engine, for the worker process of benchmarks.
+    """Quantizers and classifier of the fake engine, for the worker process of benchmarks.
 
-    Where the folder `traps` holds a file of a number of colors, painting with so many does what the file says.
+    A file in the folder `traps`, named after a number of colors, contains how quantizing to that number fails.
     """
 
     traps: Path | None = None
@@ -73,7 +73,7 @@ class _FakeQuantizer:
 
 
 def _spring(what: str, trap: Path) -> None:
-    """After the file `<colors>.sprung` was written: hang for ever, die as if out of memory, or die drawing, later."""
+    """Write the file `<colors>.sprung`, then hang for ever, die as if out of memory, or die at the next drawing."""
     trap.with_suffix(".sprung").write_text(str(os.getpid()))
     if what == "hang":
         threading.Event().wait()
@@ -87,7 +87,7 @@ def _die(*_: Any, **__: Any) -> Any:
 
 
 def gray_steps(pixels: Pixels, colors: int) -> PaletteImage:
-    """`colors` equal steps of gray, unused ones dropped."""
+    """Quantize to `colors` equal steps of gray, without the unused ones."""
     brightness = pixels.mean(axis=2)
     indices = np.minimum(brightness * colors / 256, colors - 1).astype(np.uint8)
     stages = np.linspace(0, 255, colors).round().astype(np.uint8)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def main() -> int:
-    """Serve with the settings of the environment; imports are here because worker processes read this file too."""
+    """Serve with the settings of the environment; worker processes import this file, so it imports late."""
     from service.__main__ import serve
     from service.settings import Settings
 

@@ -12,7 +12,7 @@ from models.rgb import Pixels
 
 
 def ramp(width: int = 40, height: int = 24) -> Pixels:
-    """(height, width, 3) uint8, dark on the left and light on the right, going yellow downwards."""
+    """Return (height, width, 3) uint8 pixels: dark on the left, light on the right, more yellow towards the bottom."""
     x = np.linspace(0, 255, width)[None, :]
     y = np.linspace(0, 1, height)[:, None]
     channels = [x + 0 * y, x * (1 - y / 4), x * (1 - y / 2)]
@@ -20,7 +20,7 @@ def ramp(width: int = 40, height: int = 24) -> Pixels:
 
 
 def encoded(pixels: Pixels, image_format: str = "PNG") -> bytes:
-    """`pixels` as a file of one of ACCEPTED_FORMATS, or another one of Pillow's."""
+    """Encode `pixels` in one of ACCEPTED_FORMATS, or in another format of Pillow."""
     buffer = io.BytesIO()
     if image_format == "BPG":
         return bpg.encode(pixels)
@@ -34,7 +34,7 @@ BPG = encoded(ramp(), "BPG")
 
 
 def bomb(side: int = 13_000) -> bytes:
-    """A valid 1-bit PNG of side x side white pixels in some kilobytes."""
+    """Return a valid 1-bit PNG of side x side white pixels in some kilobytes."""
     row = b"\0" + b"\xff" * -(-side // 8)
     chunks = (
         (b"IHDR", struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)),
@@ -49,12 +49,12 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def pixels_of(data: bytes) -> Pixels:
-    """(H, W, 3) uint8: the image in `data` as Pillow reads it."""
+    """Decode `data` with Pillow to (H, W, 3) uint8."""
     return np.asarray(opened(data).convert("RGB"))
 
 
 def opened(data: bytes) -> Image.Image:
-    """The image in `data`, fully read."""
+    """Decode `data` with Pillow."""
     image = Image.open(io.BytesIO(data))
     image.load()
     return image

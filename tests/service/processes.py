@@ -1,4 +1,4 @@
-"""A server in a process of its own, on a free port of loopback."""
+"""Servers in processes of their own, each on a free port of loopback."""
 
 import os
 import signal
@@ -22,7 +22,7 @@ STOPPED_WITHIN = 30.0
 
 @dataclass
 class Server:
-    """A process that was asked to serve on `port`; its log goes to `log`."""
+    """Server process on `port`, with its log in the file `log`."""
 
     process: subprocess.Popen[bytes]
     port: int
@@ -33,16 +33,16 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
     def wait_until_ready(self) -> None:
-        """Poll /readyz; fails with the log when the process ends or the deadline passes."""
+        """Poll /readyz; raise an error with the log when the process ends or the deadline passes."""
         deadline = time.monotonic() + STARTED_WITHIN
         while time.monotonic() < deadline and self.process.poll() is None:
             if self._ready():
                 return
             time.sleep(0.05)
-        raise RuntimeError(f"no answer within {STARTED_WITHIN} s:\n{self.log.read_text()}")
+        raise RuntimeError(f"not ready within {STARTED_WITHIN} s:\n{self.log.read_text()}")
 
     def stop(self, patience: float = STOPPED_WITHIN) -> int:
-        """Ask it to end, as a container engine would, and wait for so many seconds; returns the exit status."""
+        """End the process as a container engine does, within `patience` seconds; return the exit status."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(patience)
 
@@ -74,7 +74,7 @@ def serving(module: str, log: Path, *, threads: str = "1", **settings: str) -> I
 
 
 def until(condition: Callable[[], object]) -> None:
-    """Wait for something that happens soon."""
+    """Wait for a condition that other processes bring about soon."""
     deadline = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < deadline
@@ -82,7 +82,7 @@ def until(condition: Callable[[], object]) -> None:
 
 
 def workers_of(pid: int) -> list[int]:
-    """The worker processes that a process has started and that still run."""
+    """Return the ids of the running worker processes that a process has started."""
     return [int(folder.name) for folder in Path("/proc").glob("[0-9]*") if _is_worker_of(pid, folder)]
 
 
@@ -90,12 +90,12 @@ def _is_worker_of(pid: int, folder: Path) -> bool:
     try:
         status = (folder / "status").read_text()
         return f"\nPPid:\t{pid}\n" in status and b"multiprocessing.spawn" in (folder / "cmdline").read_bytes()
-    except OSError:  # it has ended meanwhile
+    except OSError:  # the process has ended meanwhile
         return False
 
 
 def outside() -> dict[str, str]:
-    """The environment without settings of the service."""
+    """Return the environment without settings of the service."""
     return {name: value for name, value in os.environ.items() if not name.startswith("COLORCNN_")}
 
 

@@ -1,4 +1,4 @@
-"""Liveness never waits; readiness is true from the end of warm-up to the shutdown; /models says what is loaded."""
+"""Liveness never waits; readiness lasts from the end of warm-up to the shutdown; /models lists the loaded models."""
 
 import logging
 import os
@@ -65,7 +65,7 @@ async def test_models_that_cannot_be_loaded_end_the_service(
     assert "the hash differs" in caplog.text
 
 
-async def test_the_end_of_the_service_is_that_of_its_processes(engine: FakeEngine) -> None:
+async def test_the_service_ends_its_processes(engine: FakeEngine) -> None:
     processes = [WorkerProcess()]
     settings = Settings(compress_workers=1)
     benchmarks = Benchmarks(engine, settings, FakeLoader(), in_thread)
@@ -88,7 +88,7 @@ FAULTS = [
 
 
 class Small(FakeEngine):
-    """Has memory for one image."""
+    """Engine with memory for one image."""
 
     def quantize_batch(self, images: Sequence[Pixels], colors: int, selection: Selection) -> list[PaletteImage]:
         quantized = super().quantize_batch(images, colors, selection)
@@ -101,7 +101,7 @@ class Small(FakeEngine):
 async def test_a_device_that_fails_ends_the_service(
     settings: Settings, engine: FakeEngine, fault: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """No request gets an answer of a device that is broken, and whoever starts processes again hears of it."""
+    """No request gets a result of a broken device, and the process ends, so that it is started again."""
     calls: list[str] = []
     app = fake_app(settings, engine)
     app.state.service.on_broken = lambda: calls.append("broken")
@@ -137,7 +137,7 @@ async def test_a_device_that_fails_ends_the_service(
         (RuntimeError("CUDA was never mentioned"), (500, "internal")),
     ],
 )
-async def test_an_error_that_is_of_one_image_ends_nothing(
+async def test_an_error_of_one_image_ends_nothing(
     client: AsyncClient, engine: FakeEngine, bug: Exception, expected: tuple[int, str]
 ) -> None:
     engine.bug = bug
@@ -182,7 +182,7 @@ async def test_not_ready_once_draining(app: FastAPI, client: AsyncClient) -> Non
 
 
 @pytest.mark.parametrize("broken", [None, CorruptCheckpoint("the hash differs")])
-async def test_who_is_asked_to_end_while_loading_does_not_get_ready(
+async def test_a_service_that_drains_while_loading_does_not_get_ready(
     settings: Settings, engine: FakeEngine, broken: Exception | None
 ) -> None:
     calls: list[str] = []
@@ -195,8 +195,8 @@ async def test_who_is_asked_to_end_while_loading_does_not_get_ready(
     assert service.phase is Phase.DRAINING and calls == []
 
 
-async def test_connections_are_kept_until_it_drains(app: FastAPI, client: AsyncClient) -> None:
-    """Else a client would send its next request on one that is being closed, and never hear of it."""
+async def test_connections_stay_open_until_the_service_drains(app: FastAPI, client: AsyncClient) -> None:
+    """Else a client could send its next request on a connection that closes, and lose it."""
     before = await client.get("/models")
     app.state.service.drain()
     after = [await client.get("/healthz"), await client.get("/models")]
@@ -212,7 +212,7 @@ async def test_the_end_of_the_lifespan_drains(app: FastAPI) -> None:
     assert "shutting down" in app.state.service.phase.value
 
 
-async def test_models_says_what_is_loaded(client: AsyncClient) -> None:
+async def test_models_lists_the_loaded_models(client: AsyncClient) -> None:
     report = (await client.get("/models")).json()
 
     assert [model["name"] for model in report["models"]] == list(MODELS)

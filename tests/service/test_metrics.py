@@ -1,4 +1,4 @@
-"""/metrics: what is counted, and that no label holds what a client wrote."""
+"""/metrics: all counts, and no text of a client in any label."""
 
 import anyio
 import pytest
@@ -24,24 +24,24 @@ async def test_requests_are_counted_by_path_method_and_status(client: AsyncClien
     await client.post("/quantize", content=PHOTO)
     await client.post("/quantize", content=b"no image")
     await client.delete("/models")
-    found = await samples(client)
+    scraped = await samples(client)
 
-    assert value(found, "requests_total", path="/quantize", method="POST", status="200") == 2
-    assert value(found, "requests_total", path="/quantize", method="POST", status="400") == 1
-    assert value(found, "requests_total", path="/models", method="DELETE", status="405") == 1
-    assert value(found, "request_seconds_count", path="/quantize") == 3
-    assert value(found, "upload_bytes_total", path="/quantize") == 2 * len(PHOTO) + len(b"no image")
+    assert value(scraped, "requests_total", path="/quantize", method="POST", status="200") == 2
+    assert value(scraped, "requests_total", path="/quantize", method="POST", status="400") == 1
+    assert value(scraped, "requests_total", path="/models", method="DELETE", status="405") == 1
+    assert value(scraped, "request_seconds_count", path="/quantize") == 3
+    assert value(scraped, "upload_bytes_total", path="/quantize") == 2 * len(PHOTO) + len(b"no image")
 
 
-async def test_refusals_are_counted_by_reason(client: AsyncClient, engine: FakeEngine) -> None:
+async def test_rejections_are_counted_by_reason(client: AsyncClient, engine: FakeEngine) -> None:
     await client.post("/quantize?colors=1", content=PHOTO)
     await client.post("/classify?model=nobody", content=PHOTO)
     await client.get("/nothing")
     engine.bug = ZeroDivisionError()
     await client.post("/quantize", content=PHOTO)
-    found = await samples(client)
+    scraped = await samples(client)
 
-    reasons = {dict(labels)["reason"]: number for (name, labels), number in found.items() if name == "rejects_total"}
+    reasons = {dict(labels)["reason"]: number for (name, labels), number in scraped.items() if name == "rejects_total"}
     assert reasons == {"bad-option": 1, "unknown-model": 1, "not-found": 1, "internal": 1}
 
 
@@ -57,26 +57,28 @@ async def test_refusals_are_counted_by_reason(client: AsyncClient, engine: FakeE
 )
 async def test_the_stages_of_work_are_counted(client: AsyncClient, path: str, accept: str) -> None:
     await client.post(path, content=PHOTO, headers={"Accept": accept})
-    found = await samples(client)
+    scraped = await samples(client)
 
-    assert [value(found, "stage_seconds_count", path=path, stage=stage) for stage in STAGES] == [1] * len(STAGES)
-    model = value(found, "stage_seconds_sum", path=path, stage="model")
+    assert [value(scraped, "stage_seconds_count", path=path, stage=stage) for stage in STAGES] == [1] * len(STAGES)
+    model = value(scraped, "stage_seconds_sum", path=path, stage="model")
     assert model and model > 0
 
 
-async def test_nothing_that_a_client_writes_becomes_a_label(client: AsyncClient) -> None:
+async def test_no_text_of_a_client_becomes_a_label(client: AsyncClient) -> None:
     await client.get("/marker-path/%0A", headers={"X-Request-ID": "marker-id"})
     await client.request("MARKER", "/models")
     await client.post("/quantize?marker=1&model=marker", content=PHOTO, headers={"User-Agent": "marker"})
-    found = await samples(client)
+    scraped = await samples(client)
 
-    assert value(found, "requests_total", path="other", method="GET", status="404") == 1
-    assert value(found, "requests_total", path="/models", method="other", status="405") == 1
-    assert not [labels for _, labels in found if "marker" in str(labels).lower()]
+    assert value(scraped, "requests_total", path="other", method="GET", status="404") == 1
+    assert value(scraped, "requests_total", path="/models", method="other", status="405") == 1
+    assert not [labels for _, labels in scraped if "marker" in str(labels).lower()]
 
 
-async def test_queues_tell_who_is_inside_and_who_waits(client: AsyncClient, engine: FakeEngine, app: FastAPI) -> None:
-    """Of three requests for the same device one has it, and two wait."""
+async def test_queues_report_requests_in_flight_and_waiting(
+    client: AsyncClient, engine: FakeEngine, app: FastAPI
+) -> None:
+    """Of three requests, one uses the device, and two wait."""
     engine.may_quantize.clear()
     async with anyio.create_task_group() as tasks:
         for _ in range(3):
@@ -89,7 +91,7 @@ async def test_queues_tell_who_is_inside_and_who_waits(client: AsyncClient, engi
     idle = await samples(client)
 
     assert [value(busy, name, queue="images") for name in ("requests_inside", "requests_waiting")] == [3, 0]
-    assert [value(found, "requests_waiting", queue="device") for found in (busy, idle)] == [2, 0]
+    assert [value(each, "requests_waiting", queue="device") for each in (busy, idle)] == [2, 0]
     assert [value(idle, name, queue="images") for name in ("requests_inside", "requests_waiting")] == [0, 0]
     assert {dict(labels)["queue"] for name, labels in idle if name == "requests_inside"} == {
         "images",
@@ -98,8 +100,8 @@ async def test_queues_tell_who_is_inside_and_who_waits(client: AsyncClient, engi
     }
 
 
-async def test_what_the_device_did_at_once_is_counted(client: AsyncClient, engine: FakeEngine, app: FastAPI) -> None:
-    """While it paints a large image, two of the network's own size come, which go together."""
+async def test_batches_of_the_device_are_counted(client: AsyncClient, engine: FakeEngine, app: FastAPI) -> None:
+    """While the device quantizes a large image, two images of the network's native size queue up for one batch."""
     engine.may_quantize.clear()
     async with anyio.create_task_group() as tasks:
         for content in (PHOTO, NATIVE_SIZED, NATIVE_SIZED):
@@ -110,15 +112,15 @@ async def test_what_the_device_did_at_once_is_counted(client: AsyncClient, engin
                 await anyio.sleep(0.002)
         engine.may_quantize.set()
     await client.post("/classify?cam=top", content=PHOTO)
-    found = await samples(client)
+    scraped = await samples(client)
 
-    quantized = {name: value(found, f"batch_requests_{name}", work="quantize") for name in ("count", "sum")}
+    quantized = {name: value(scraped, f"batch_requests_{name}", work="quantize") for name in ("count", "sum")}
     assert quantized == {"count": 2, "sum": 3}
-    assert value(found, "device_wait_seconds_count", work="quantize") == 3
-    assert {dict(labels)["work"] for name, labels in found if name == "device_wait_seconds_count"} == set(WORK_NAMES)
+    assert value(scraped, "device_wait_seconds_count", work="quantize") == 3
+    assert {dict(labels)["work"] for name, labels in scraped if name == "device_wait_seconds_count"} == set(WORK_NAMES)
 
 
-async def test_queues_with_room_for_pixels_tell_who_waits_for_it(client: AsyncClient, app: FastAPI) -> None:
+async def test_requests_that_wait_for_the_pixel_budget_are_counted(client: AsyncClient, app: FastAPI) -> None:
     pipeline = app.state.service.pipeline
     async with pipeline._pixel_budget.reserve(pipeline._pixel_budget._free), anyio.create_task_group() as tasks:
         tasks.start_soon(lambda: client.post("/quantize", content=PHOTO))
@@ -131,7 +133,7 @@ async def test_queues_with_room_for_pixels_tell_who_waits_for_it(client: AsyncCl
     assert value(busy, "requests_waiting", queue="images") == 1
 
 
-async def test_models_are_told_once_they_are_loaded(app: FastAPI, engine: FakeEngine) -> None:
+async def test_models_are_listed_once_they_are_loaded(app: FastAPI, engine: FakeEngine) -> None:
     engine.may_load.clear()
     async with running(app) as client:
         loading = await samples(client)
@@ -139,11 +141,11 @@ async def test_models_are_told_once_they_are_loaded(app: FastAPI, engine: FakeEn
         await loaded(app)
         ready = await samples(client)
 
-    told = [dict(labels) for name, labels in ready if name == "model_info"]
+    infos = [dict(labels) for name, labels in ready if name == "model_info"]
     assert value(loading, "ready") == 0 and value(ready, "ready") == 1
     assert not [name for name, _ in loading if name == "model_info"]
-    assert [label["name"] for label in told] == list(MODELS)
-    assert told[2] == {
+    assert [label["name"] for label in infos] == list(MODELS)
+    assert infos[2] == {
         "name": "gray-steps",
         "kind": "colorcnn",
         "dataset": "nothing",
@@ -152,7 +154,7 @@ async def test_models_are_told_once_they_are_loaded(app: FastAPI, engine: FakeEn
     }
 
 
-async def test_gpu_memory_is_told_where_there_is_a_gpu(client: AsyncClient, engine: FakeEngine) -> None:
+async def test_gpu_memory_is_reported_with_a_gpu(client: AsyncClient, engine: FakeEngine) -> None:
     without = await samples(client)
     engine.gpu_bytes = 1 << 30
     beside = await samples(client)
@@ -176,15 +178,15 @@ def test_an_engine_on_a_gpu_counts_its_tensors() -> None:
     assert before is not None and engine.device_memory() == before + tensor.nbytes
 
 
-async def test_the_process_is_told(client: AsyncClient) -> None:
-    found = await samples(client)
+async def test_the_process_is_measured(client: AsyncClient) -> None:
+    scraped = await samples(client)
 
-    assert (value(found, "process_resident_memory_bytes") or 0) > 10_000_000
+    assert (value(scraped, "process_resident_memory_bytes") or 0) > 10_000_000
 
 
 async def test_applications_do_not_share_their_counts(client: AsyncClient, settings: Settings) -> None:
     await client.get("/models")
     async with running(fake_app(settings, FakeEngine())) as other:
-        found = await samples(other)
+        scraped = await samples(other)
 
-    assert value(found, "requests_total", path="/models", method="GET", status="200") is None
+    assert value(scraped, "requests_total", path="/models", method="GET", status="200") is None

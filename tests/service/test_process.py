@@ -1,4 +1,4 @@
-"""A real uvicorn process on loopback: what ASGI alone cannot show."""
+"""A real uvicorn process on loopback: behavior that ASGI alone cannot show."""
 
 import hashlib
 import json
@@ -57,8 +57,8 @@ def test_a_chunked_raw_body(client: Client) -> None:
 
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["announced", "chunked"])
-def test_a_client_that_sends_too_much_still_reads_the_answer(client: Client, chunked: bool) -> None:
-    """Twenty times the limit is more than the socket buffers hold, so the service answers while the client sends."""
+def test_a_client_that_sends_too_much_still_reads_the_response(client: Client, chunked: bool) -> None:
+    """Twenty times the limit is more than the socket buffers hold, so the service responds while the client sends."""
     pieces = [b"x" * 50_000] * (20 * LIMIT // 50_000)
 
     response = client.post("/quantize", content=iter(pieces) if chunked else b"".join(pieces))
@@ -75,8 +75,8 @@ def test_one_connection_serves_good_and_bad_requests(client: Client) -> None:
     assert statuses == [200, 400, 400, 200]
 
 
-def test_clients_that_hang_up_do_no_harm(server: Server, client: Client) -> None:
-    """One promises more than it sends, one sends half a form, one does not wait for its answer."""
+def test_clients_that_disconnect_do_no_harm(server: Server, client: Client) -> None:
+    """One announces more than it sends, one sends half a form, one does not wait for its response."""
     head = "POST /quantize HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\nContent-Type: {}\r\nX-Request-ID: {}\r\n\r\n"
     half_form = b'--X\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\nabc'
     for request in (
@@ -94,19 +94,19 @@ def test_clients_that_hang_up_do_no_harm(server: Server, client: Client) -> None
 
 
 def ticks(pid: int) -> int:
-    """Processor time that a process took, in hundredths of a second."""
+    """Return the processor time of a process, in hundredths of a second."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return int(fields[11]) + int(fields[12])
 
 
-def test_the_encoders_are_started_before_they_are_asked_for(server: Server) -> None:
+def test_the_encoders_start_before_their_first_request(server: Server) -> None:
     until(lambda: WARM in server.log.read_text())
 
     assert len(workers_of(server.process.pid)) == Settings.model_fields["compress_workers"].default
 
 
-def test_a_client_that_leaves_ends_the_encoding_of_its_image(server: Server, client: Client) -> None:
-    """An encoding of nine megapixels takes seconds; a process that nobody ended would stay for more of them."""
+def test_a_disconnect_ends_the_encoding(server: Server, client: Client) -> None:
+    """An encoding of nine megapixels takes many seconds, for which a process that nobody ends would stay."""
     image = encoded(ramp(3000, 3000), "JPEG")
     head = f"POST /compress HTTP/1.1\r\nHost: x\r\nContent-Length: {len(image)}\r\n\r\n".encode()
     until(lambda: WARM in server.log.read_text())
@@ -132,7 +132,7 @@ def test_many_clients_at_once(client: Client) -> None:
 
 def test_the_log_has_one_line_for_each_request(server: Server, client: Client) -> None:
     client.get("/models", headers={"X-Request-ID": "look-for-me"})
-    until(lambda: "look-for-me" in server.log.read_text())  # it is written after the answer
+    until(lambda: "look-for-me" in server.log.read_text())  # it is written after the response
 
     [line] = [line for line in server.log.read_text().splitlines() if "look-for-me" in line]
     assert "colorcnn.access method=GET path=/models status=200" in line
@@ -150,7 +150,7 @@ def test_head_is_get_without_the_body(client: Client, path: str) -> None:
 @pytest.mark.parametrize(
     ("proxies", "client"), [({}, "127.0.0.1"), ({"trusted_proxies": "127.0.0.0/8"}, "192.0.2.7")], ids=["none", "ours"]
 )
-def test_only_a_trusted_proxy_says_who_asks(tmp_path: Path, proxies: dict[str, str], client: str) -> None:
+def test_only_a_trusted_proxy_names_the_client(tmp_path: Path, proxies: dict[str, str], client: str) -> None:
     with serving("tests.service.fake_server", tmp_path / "log", **proxies) as server:
         server.wait_until_ready()
         httpx.get(f"{server.url}/models", headers={"X-Forwarded-For": "192.0.2.7"}, trust_env=False)
@@ -175,7 +175,7 @@ def test_sigterm_ends_the_process_in_order(tmp_path: Path) -> None:
     assert all({"time", "level", "logger"} <= line.keys() for line in lines)
 
 
-def test_a_client_that_does_not_ask_is_cut_off(tmp_path: Path) -> None:
+def test_a_client_without_a_request_is_cut_off(tmp_path: Path) -> None:
     with serving("tests.service.fake_server", tmp_path / "log", header_timeout="0.2") as server:
         server.wait_until_ready()
         for start in (b"", b"GET /healthz HTTP/1.1\r\nHost:"):
@@ -188,7 +188,7 @@ def test_a_client_that_does_not_ask_is_cut_off(tmp_path: Path) -> None:
     ("sent", "status", "name"),
     [(b"no HTTP\r\n\r\n", 400, "malformed-request"), (b"GET /" + b"x" * 40_000, 431, "head-too-large")],
 )
-def test_what_is_no_request_is_a_problem(server: Server, sent: bytes, status: int, name: str) -> None:
+def test_bytes_that_are_no_request_are_a_problem(server: Server, sent: bytes, status: int, name: str) -> None:
     with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
         connection.sendall(sent)
         response = HTTPResponse(connection)
@@ -236,8 +236,8 @@ def test_a_checkpoint_with_another_hash_ends_the_process_with_one_line(tmp_path:
 
     assert done.returncode == 1
     [line] = [line for line in done.stderr.splitlines() if "CRITICAL" in line]
-    for told in (str(folder / entry.file), entry.sha256, hashlib.sha256(damaged).hexdigest()):
-        assert told in line
+    for fact in (str(folder / entry.file), entry.sha256, hashlib.sha256(damaged).hexdigest()):
+        assert fact in line
     assert "Traceback" not in done.stderr
 
 

@@ -15,7 +15,7 @@ from tests.service.processes import serving
 
 @contextmanager
 def collecting(received: dict[str, bytes]) -> Iterator[str]:
-    """A collector on loopback that keeps what it got by path; yields its address."""
+    """Run a collector on loopback that stores received bodies by path; yield its address."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -25,7 +25,7 @@ def collecting(received: dict[str, bytes]) -> Iterator[str]:
             self.end_headers()
 
         def log_message(self, format: str, *arguments: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)

@@ -1,4 +1,4 @@
-"""Bad input: each kind is the documented problem, at once, and never a 500."""
+"""Bad input: each kind gets the documented problem at once, and never a 500."""
 
 import io
 import time
@@ -110,7 +110,7 @@ async def test_bad_options(client: AsyncClient, form: bool, options: dict[str, s
     body: Mapping[str, Any] = (
         {"files": {"file": ("photo.jpg", PHOTO)}, "data": options} if form else {"content": PHOTO, "params": options}
     )
-    # a form field of 5000 characters is longer than any option: refused as a form already
+    # the parser of forms rejects a field of 5000 characters, which is longer than any option
     too_long = form and any(len(value) > 4096 for value in options.values())
 
     assert problem(await client.post("/quantize", **body)) == ((400, "malformed-upload") if too_long else expected)
@@ -137,7 +137,7 @@ async def test_an_option_error_names_the_option_the_value_and_the_range(client: 
     assert "colors" in detail and "257" in detail and "from 2 to 256" in detail
 
 
-async def test_an_error_of_the_fidelity_says_what_it_means(client: AsyncClient) -> None:
+async def test_an_error_of_the_fidelity_explains_the_option(client: AsyncClient) -> None:
     refused = [(await client.post("/quantize", content=PHOTO, params={"fidelity": each})) for each in ("1e-1", "1.1")]
 
     assert all("0 serves the classifier, 1 the human eye" in response.json()["detail"] for response in refused)
@@ -217,7 +217,7 @@ async def test_a_form_without_a_usable_boundary(client: AsyncClient, content_typ
 
 
 async def endless() -> AsyncIterator[bytes]:
-    """A chunked body that would never end; a service that does not count its bytes never answers."""
+    """Yield a chunked body without end; a service that does not count its bytes never responds."""
     while True:
         yield b"x" * 65536
 
@@ -239,13 +239,13 @@ async def test_a_chunked_form_is_cut_off_at_the_limit(client: AsyncClient) -> No
 
 
 @pytest.mark.parametrize(("announced", "body"), [("5", b"x" * 1_000_001), ("x", b"x" * 1_000_001), ("9" * 99, b"x")])
-async def test_a_content_length_that_lies(client: AsyncClient, announced: str, body: bytes) -> None:
+async def test_a_wrong_content_length(client: AsyncClient, announced: str, body: bytes) -> None:
     response = await client.post("/quantize", content=body, headers={"Content-Length": announced})
 
     assert problem(response) == (413, "too-large")
 
 
-async def test_an_announced_size_is_refused_before_the_body_is_read(client: AsyncClient) -> None:
+async def test_an_announced_size_is_rejected_before_the_body_is_read(client: AsyncClient) -> None:
     read = []
 
     async def body() -> AsyncIterator[bytes]:
@@ -259,7 +259,7 @@ async def test_an_announced_size_is_refused_before_the_body_is_read(client: Asyn
 
 @pytest.mark.parametrize("accept", ["text/html", "image/jpeg", "image/png;q=0, application/json;q=0"])
 @pytest.mark.parametrize("path", ["/quantize", "/classify", "/compress"])
-async def test_an_answer_that_nobody_wants(client: AsyncClient, path: str, accept: str) -> None:
+async def test_no_acceptable_media_type(client: AsyncClient, path: str, accept: str) -> None:
     response = await client.post(path, content=PHOTO, headers={"Accept": accept})
 
     assert problem(response) == (406, "not-acceptable")
@@ -274,7 +274,7 @@ async def test_an_answer_that_nobody_wants(client: AsyncClient, path: str, accep
         max_size=4,
     )
 )
-def test_any_options_are_accepted_or_refused_as_bad_options(pairs: list[tuple[str, str]]) -> None:
+def test_any_options_are_accepted_or_rejected_as_bad_options(pairs: list[tuple[str, str]]) -> None:
     try:
         options = parse_options(Upload((), tuple(pairs)), QuantizeOptions)
     except BadOption as error:
@@ -288,12 +288,12 @@ def test_any_options_are_accepted_or_refused_as_bad_options(pairs: list[tuple[st
 @pytest.mark.parametrize(("given", "value"), [("", 0.0), ("0", 0.0), ("1", 1.0), ("0.25", 0.25), ("1.000", 1.0)])
 @pytest.mark.parametrize("options", [QuantizeOptions, CompressOptions])
 def test_fidelity_is_a_number_from_0_to_1(options: type[QuantizerOptions], given: str, value: float) -> None:
-    """And 0 where it is left out."""
+    """The default is 0."""
     pairs = (("fidelity", given),) if given else ()
 
     assert parse_options(Upload((), pairs), options).fidelity == value
 
 
-def test_no_error_of_ours_lacks_words() -> None:
+def test_errors_have_messages() -> None:
     with pytest.raises(ColorCNNError, match="more than once"):
         parse_options(Upload((), (("colors", "2"),), (("colors", "2"),)), QuantizeOptions)

@@ -23,7 +23,7 @@ async def test_rows_go_through_images_then_methods_then_colors(client: AsyncClie
     assert {row["model"] for row in response["rows"] if row["method"] == "octree"} == {None}
 
 
-async def test_both_ways_of_the_network_are_of_the_model_that_is_asked_for(client: AsyncClient) -> None:
+async def test_all_learned_methods_use_the_requested_model(client: AsyncClient) -> None:
     rows = (await report(client, DRAWING, methods="colorcnn,colorcnn_one_pass,octree", colors="3"))["rows"]
     assert [row["model"] for row in rows] == ["gray-steps", "gray-steps", None]
 
@@ -154,7 +154,7 @@ async def test_bad_options(
     assert hint in response.json()["detail"]
 
 
-async def test_an_error_in_a_list_is_told_once(client: AsyncClient) -> None:
+async def test_an_error_in_a_list_is_reported_once(client: AsyncClient) -> None:
     detail = (await client.post("/benchmark", content=DRAWING, params={"colors": "0"})).json()["detail"]
 
     assert "greater than or equal to 2" in detail and "at least 1 item" not in detail

@@ -18,7 +18,7 @@ from tests.service.waiting import until
 pytestmark = pytest.mark.anyio
 
 
-async def test_lines_hold_what_json_holds(client: AsyncClient) -> None:
+async def test_lines_hold_the_content_of_the_json_report(client: AsyncClient) -> None:
     whole = await report(client, DRAWING, b"", **SMALL)
     streamed = await post(client, DRAWING, b"", accept="application/x-ndjson", **SMALL)
 
@@ -36,7 +36,7 @@ async def test_lines_hold_what_json_holds(client: AsyncClient) -> None:
 
 
 @pytest.mark.parametrize("first", [True, False], ids=["working", "waiting"])
-async def test_lines_tell_the_progress_while_nothing_happens(
+async def test_lines_repeat_the_progress_while_nothing_happens(
     app: FastAPI, client: AsyncClient, gate: Gate, first: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(benchmark_lines, "SILENCE", 0.001)

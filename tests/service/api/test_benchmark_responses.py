@@ -42,7 +42,7 @@ async def test_cam_draws_heat_over_the_tiles(client: AsyncClient) -> None:
     assert plain.tobytes() != heated.tobytes()
 
 
-async def test_the_page_holds_the_numbers_of_json_and_loads_nothing(client: AsyncClient) -> None:
+async def test_the_page_holds_the_numbers_of_the_json_report_and_loads_nothing(client: AsyncClient) -> None:
     body = await report(client, DRAWING, LIGHT, labels="0,1", **SMALL)
     response = await post(client, DRAWING, LIGHT, accept="text/html", labels="0,1", **SMALL)
 
@@ -59,7 +59,7 @@ async def test_the_page_holds_the_numbers_of_json_and_loads_nothing(client: Asyn
 EVIL = '<img src=x onerror="alert(1)">&amp;.png'
 
 
-async def test_names_are_text_wherever_they_are_shown(client: AsyncClient) -> None:
+async def test_names_are_escaped_everywhere(client: AsyncClient) -> None:
     files = [("file", (EVIL, DRAWING)), ("file", (EVIL, b""))]
     responses = {
         accept: await client.post("/benchmark", files=files, data=SMALL, headers={"Accept": accept})
@@ -74,7 +74,7 @@ async def test_names_are_text_wherever_they_are_shown(client: AsyncClient) -> No
     assert page.tags.count("img") == 1
 
 
-async def test_a_page_says_that_its_sheet_has_no_room(client: AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_page_reports_that_its_sheet_has_no_room(client: AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
     pages = []
     for most in (6, 5):
         monkeypatch.setattr(job, "MOST_TILES", most)
@@ -85,7 +85,7 @@ async def test_a_page_says_that_its_sheet_has_no_room(client: AsyncClient, monke
 
 
 @pytest.mark.parametrize("accept", ["image/jpeg", "text/plain", "application/json;q=0, image/*;q=0"])
-async def test_an_answer_that_nobody_wants(client: AsyncClient, accept: str) -> None:
+async def test_no_acceptable_media_type(client: AsyncClient, accept: str) -> None:
     assert problem(await post(client, DRAWING, accept=accept)) == (406, "not-acceptable")
     assert problem(await client.get("/benchmark", headers={"Accept": "image/png"})) == (406, "not-acceptable")
 

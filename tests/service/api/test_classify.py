@@ -85,7 +85,7 @@ async def test_the_map_of_a_class_outside_the_top_k_has_its_own_probability(clie
 
 
 @pytest.mark.parametrize("cam", ["3", "-1", "cat", "0" * 5000, "1e0"])
-async def test_a_class_that_is_not_there(client: AsyncClient, cam: str) -> None:
+async def test_an_unknown_class(client: AsyncClient, cam: str) -> None:
     response = await client.post("/classify", content=DRAWING, params={"cam": cam})
 
     assert response.status_code == 422

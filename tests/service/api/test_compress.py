@@ -61,7 +61,7 @@ async def test_the_files_are_those_of_the_codecs(client: AsyncClient) -> None:
     }
 
 
-async def test_a_report_measures_what_its_files_show(client: AsyncClient) -> None:
+async def test_a_report_measures_its_decoded_files(client: AsyncClient) -> None:
     response = await report(client, colors="3")
     files = files_of(response)
 
@@ -113,7 +113,7 @@ async def test_a_bpg_is_the_file_of_the_report(client: AsyncClient) -> None:
     assert response.content == files_of(await report(client, PHOTO, colors="2"))["bpg"]
 
 
-async def test_a_png_is_what_a_viewer_shows(client: AsyncClient) -> None:
+async def test_a_png_is_the_decoded_bpg(client: AsyncClient) -> None:
     file = (await post(client, colors="4", qp="40")).content
     response = await post(client, accept="image/png", colors="4", qp="40")
 
@@ -132,7 +132,7 @@ async def test_the_headers_are_the_same_in_all_media_types(client: AsyncClient, 
     assert headers["server-timing"].startswith("decode;dur=")
 
 
-async def test_json_comes_where_nothing_is_asked_for(client: AsyncClient) -> None:
+async def test_json_is_the_default(client: AsyncClient) -> None:
     response = await client.post("/compress", content=DRAWING)
 
     assert response.headers["content-type"] == "application/json"
@@ -149,14 +149,14 @@ async def test_recognition_can_be_switched_off(client: AsyncClient, accept: str)
         assert {response[name][field] for name in VERSIONS for field in ("label", "probability", "kept")} == {None}
 
 
-async def test_qp_costs_bytes_for_likeness(client: AsyncClient) -> None:
+async def test_a_lower_qp_costs_bytes_and_is_closer_to_the_image(client: AsyncClient) -> None:
     fine, coarse = [(await report(client, qp=qp))["original_bpg"] for qp in ("10", "45")]
 
     assert fine["bytes"] > coarse["bytes"] and fine["psnr"] > coarse["psnr"]
 
 
 @pytest.mark.parametrize("accept", MEDIA_TYPES)
-async def test_the_engine_paints_with_the_fidelity(client: AsyncClient, engine: FakeEngine, accept: str) -> None:
+async def test_the_engine_quantizes_with_the_fidelity(client: AsyncClient, engine: FakeEngine, accept: str) -> None:
     response = await post(client, accept=accept, fidelity="0.25")
 
     assert [selection.fidelity for selection in engine.quantized] == [0.25]
@@ -192,7 +192,7 @@ async def test_a_picture_of_the_index_mode_has_its_colors(client: AsyncClient) -
 
 
 @pytest.mark.parametrize("path", ["/quantize", "/classify", "/compress", "/benchmark"])
-async def test_a_bpg_comes_back_in_at_every_endpoint(client: AsyncClient, path: str) -> None:
+async def test_every_endpoint_accepts_a_bpg(client: AsyncClient, path: str) -> None:
     shown = encoded(bpg.decode(BPG))
 
     responses = [(await client.post(path, content=data, headers={"Accept": "image/png"})) for data in (BPG, shown)]
@@ -266,7 +266,7 @@ async def test_the_limit_counts_what_is_encoded(
         assert problem(response) == (413, "too-large")
 
 
-async def test_the_mode_auto_takes_smaller_images(engine: FakeEngine) -> None:
+async def test_the_mode_auto_has_a_lower_size_limit(engine: FakeEngine) -> None:
     app = fake_app(Settings(compress_max_pixels=8 * 40 * 24 - 1), engine, encoders=[in_thread])
     async with ready(app) as client:
         refused, plain = await post(client, mode="auto"), await post(client)
@@ -291,7 +291,7 @@ async def test_an_image_that_takes_too_long(engine: FakeEngine, accept: str) -> 
 
 
 @pytest.mark.parametrize("error", [CodecError("The image is too large."), BrokenWorkerProcess()])
-async def test_an_image_that_the_encoder_does_not_take(
+async def test_an_image_that_the_encoder_rejects(
     engine: FakeEngine, error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     errors = [error]
@@ -311,7 +311,7 @@ async def test_an_image_that_the_encoder_does_not_take(
     )
 
 
-async def test_a_bug_is_a_problem_and_frees_its_place(client: AsyncClient, engine: FakeEngine) -> None:
+async def test_a_bug_is_a_problem_and_releases_its_ticket(client: AsyncClient, engine: FakeEngine) -> None:
     engine.bug = ZeroDivisionError("secret")
     bugs = [await post(client) for _ in range(4)]
     engine.bug = None
@@ -333,7 +333,7 @@ async def in_flight(app: FastAPI, requests: int) -> None:
     await until(lambda: app.state.service.compression.in_flight == requests)
 
 
-async def test_a_full_queue_refuses_at_once_and_quantize_goes_on(app: FastAPI, client: AsyncClient, gate: Gate) -> None:
+async def test_a_full_queue_rejects_at_once_and_quantize_goes_on(app: FastAPI, client: AsyncClient, gate: Gate) -> None:
     responses: list[Response] = []
 
     async def compress() -> None:
@@ -358,7 +358,7 @@ async def test_a_full_queue_refuses_at_once_and_quantize_goes_on(app: FastAPI, c
 
 @pytest.mark.parametrize("accept", MEDIA_TYPES)
 @pytest.mark.parametrize("first", [True, False], ids=["working", "waiting"])
-async def test_a_client_that_leaves_frees_its_place(
+async def test_a_client_that_disconnects_releases_its_ticket(
     app: FastAPI, client: AsyncClient, gate: Gate, accept: str, first: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     leave, sent = anyio.Event(), list[Message]()
@@ -383,8 +383,8 @@ async def test_a_client_that_leaves_frees_its_place(
 
 
 @pytest.mark.parametrize("failure", [BrokenWorkerProcess(), CodecError("another x265")])
-async def test_every_encoder_is_warm_before_it_is_asked_for(engine: FakeEngine, failure: Exception) -> None:
-    """One that cannot be started delays nobody, and is logged."""
+async def test_every_encoder_is_warm_before_its_first_request(engine: FakeEngine, failure: Exception) -> None:
+    """An encoder that cannot be started is logged, and delays no request."""
     warmed: list[str] = []
 
     async def first(function: Callable[[*Arguments], Result], *args: *Arguments) -> Result:

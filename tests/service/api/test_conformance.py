@@ -1,4 +1,4 @@
-"""What OpenAPI promises, schemathesis tries: each operation with what its schema allows and with what it does not."""
+"""Schemathesis checks the OpenAPI document: each operation with input that its schema allows, and with other input."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -22,12 +22,12 @@ CONFIG: Mapping[str, Any] = {
     "seed": 0,
     "continue-on-failure": True,
     "generation": {"deterministic": True, "database": "none", "max-examples": 5},
-    "phases": {"stateful": {"enabled": False}},  # no operation makes anything that another one finds
+    "phases": {"stateful": {"enabled": False}},  # no operation creates anything that another one reads
     "checks": {"positive_data_acceptance": {"expected-statuses": ["2xx"]}},
 }
 FORM = "multipart/form-data"
 CHOICES = {"model": ["gray-steps"], "method": ["colorcnn"], "cam": ["top", *CLASSES], "mode": ["plain", "auto"]}
-"""What goes with any other option, of the names that GET /models has."""
+"""Values that fit any other option, among the names that GET /models lists."""
 
 images = st.sampled_from([encoded(ramp(9, 6), kind) for kind in ("PNG", "JPEG", "BPG")])
 schemathesis.openapi.format("binary", images.map(Binary))
@@ -38,13 +38,13 @@ turns = count()
 
 @schemathesis.hook
 def before_call(_: HookContext, case: Case[Any], __: dict[str, Any]) -> None:
-    """Ask for each documented media type in turn."""
+    """Request each documented media type in turn."""
     offers = list(case.operation.definition.raw["responses"]["200"]["content"])
     case.headers["Accept"] = offers[next(turns) % len(offers)]
 
 
 def narrowed(document: dict[str, Any], body: str) -> dict[str, Any]:
-    """The document for one kind of body: options in the form, or in the query beside a raw body, as each counts once.
+    """Return the document for one kind of body: options in the form, or in the query beside a raw body.
 
     What depends on another option, or on what is loaded, is narrowed to what is right.
     """
@@ -65,7 +65,7 @@ def _narrow(path: str, options: dict[str, Any]) -> None:
     options.pop("labels", None)  # as many as there are images
     for name, schema in options.items():
         if name in ("colors", "methods"):
-            schema.pop("minItems", None)  # a list of nothing is not sent at all
+            schema.pop("minItems", None)  # an empty list is not sent at all
         if name == "methods":
             schema["items"]["enum"] = ["octree", "median_cut"]
         elif (path, name) == ("/classify", "model"):
@@ -75,17 +75,17 @@ def _narrow(path: str, options: dict[str, Any]) -> None:
 
 
 def in_digits(_: HookContext, options: Any) -> bool:
-    """Whether no number is written as 1e-05, which is refused and no schema can say."""
+    """Whether no number is written as 1e-05, which is rejected, though no schema can express that."""
     return not isinstance(options, dict) or "e" not in str(options.get("fidelity", ""))
 
 
 def harmless(failure: str) -> bool:
-    """Whether it is the number 0, which is understood: as false, or as the first class."""
+    """Whether it is the number 0, which is valid as false or as the first class."""
     return failure.endswith(("recognize: Incorrect type", "cam: Incorrect type"))
 
 
 def run(app: FastAPI, body: str) -> Iterator[tuple[str, int, str]]:
-    """Operation and status of each request, and again with each complaint about its answer."""
+    """Yield the operation and the status of each request, and again with each complaint about its response."""
     schema = schemathesis.openapi.from_asgi("/openapi.json", app, config=SchemathesisConfig.from_dict(dict(CONFIG)))
     narrowed(schema.raw_schema, body)
     schema.hooks.register_hook_with_name(in_digits, "filter_body")
@@ -101,14 +101,14 @@ def _checks(recorder: ScenarioRecorder) -> Iterator[tuple[str, int, str]]:
     for case_id, checks in recorder.checks.items():
         case, response = recorder.cases[case_id].value, recorder.interactions[case_id].response
         if response is None:
-            raise RuntimeError(f"no answer to {case}")
+            raise RuntimeError(f"no response to {case}")
         yield case.operation.label, response.status_code, ""
         for check in checks:
             found = check.failure_info
             if found and not harmless(found.failure.message):
                 asked = f"{case.operation.label} {case.query} {case.body!r:.500}"
-                told = f"{check.name} {found.failure.message}: {asked} {response.content!r:.500}"
-                yield case.operation.label, response.status_code, told
+                complaint = f"{check.name} {found.failure.message}: {asked} {response.content!r:.500}"
+                yield case.operation.label, response.status_code, complaint
 
 
 @pytest.mark.parametrize("body", [FORM, "application/octet-stream"])
@@ -116,5 +116,5 @@ def test_every_operation_does_what_the_document_says(app: FastAPI, body: str) ->
     results = list(run(app, body))
 
     assert [complaint for _, _, complaint in results if complaint] == []
-    answered = Counter(operation for operation, status, _ in results if status == 200)
-    assert len(answered) == 9 and min(answered.values()) >= 3  # or all that was checked were refusals
+    succeeded = Counter(operation for operation, status, _ in results if status == 200)
+    assert len(succeeded) == 9 and min(succeeded.values()) >= 3  # or the checks saw rejections only

@@ -1,4 +1,4 @@
-"""Files that are built to do harm, over HTTP: each is the picture that it holds, or the documented problem."""
+"""Files that are built to do harm, over HTTP: each gets its image, or the documented problem."""
 
 import io
 import struct
@@ -35,7 +35,7 @@ def archive() -> bytes:
 
 
 def deflated(megabytes: int = 100) -> bytes:
-    """A thousandth of what it inflates to."""
+    """Compress bytes to a thousandth of their size."""
     packer = zlib.compressobj(9)
     return b"".join(packer.compress(bytes(1 << 20)) for _ in range(megabytes)) + packer.flush()
 
@@ -45,7 +45,7 @@ def png_chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def png_rows(data: bytes) -> bytes:
-    """A PNG of two pixels whose image data are packed already."""
+    """Return a PNG of two pixels around compressed image data."""
     whole = png_file((2, 1), 8, 0, b"")
     start = whole.index(b"IDAT") - 4
     chunk = b"IDAT" + data
@@ -74,7 +74,7 @@ def webp_canvas() -> bytes:
 
 
 def pages_in_a_circle() -> bytes:
-    """A TIFF whose first page is its own next page."""
+    """Return a TIFF whose first page is its own next page."""
     tiff = photo("TIFF")
     (start,) = struct.unpack_from("<I", tiff, 4)
     (tags,) = struct.unpack_from("<H", tiff, start)
@@ -112,7 +112,7 @@ FILES: Mapping[str, tuple[Callable[[], bytes], tuple[int, int] | tuple[int, str]
     "1 x 50000": (lambda: encoded(Image.new("L", (1, 50_000)), "PNG"), (1, 50_000)),
     "50000 x 1": (lambda: encoded(Image.new("L", (50_000, 1)), "PNG"), (50_000, 1)),
 }
-"""What makes it, and the size of its picture or the problem."""
+"""Function that makes each file, and the size of its image or the problem."""
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -129,14 +129,14 @@ async def test_a_hostile_file(client: AsyncClient, path: str, name: str) -> None
 
 
 async def test_every_way_to_store_pixels(client: AsyncClient) -> None:
-    """Gray, 16 bits, CMYK, a palette with transparent entries, animations and all else that the fuzz starts from."""
+    """Gray, 16 bits, CMYK, a transparent palette, animations and all other files that the fuzz test starts from."""
     statuses = {name: (await client.post("/quantize", content=data)).status_code for name, data in seeds().items()}
 
     assert len(statuses) > 60 and set(statuses.values()) == {200}
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "C:\\windows\\win.ini", "a\0b", "\u202egnp.exe", "x" * 4000, "."])
-async def test_a_file_name_means_nothing(client: AsyncClient, name: str) -> None:
+async def test_a_file_name_is_ignored(client: AsyncClient, name: str) -> None:
     response = await client.post("/quantize", files={"file": (name, photo("PNG"), "text/html")})
 
     assert (response.status_code, response.headers["content-type"]) == (200, "image/png")
@@ -144,7 +144,7 @@ async def test_a_file_name_means_nothing(client: AsyncClient, name: str) -> None
 
 @pytest.mark.parametrize("name", ["a\0b", "\u202e", "__class__", "colors[]", "Colors", "x" * 300])
 @pytest.mark.parametrize("form", [False, True], ids=["query", "form"])
-async def test_a_name_of_an_option_that_is_none(client: AsyncClient, form: bool, name: str) -> None:
+async def test_an_unknown_option(client: AsyncClient, form: bool, name: str) -> None:
     query, fields = ({}, {name: "4"}) if form else ({name: "4"}, {})
 
     response = await client.post("/quantize", params=query, data=fields, files={"file": ("a.png", photo("PNG"))})

@@ -1,4 +1,4 @@
-"""The OpenAPI document describes what the service does, and is whole."""
+"""The OpenAPI document is complete and matches the service."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -28,7 +28,7 @@ def references(node: object) -> Iterator[str]:
             yield from references(child)
 
 
-async def test_the_page_is_there(client: AsyncClient) -> None:
+async def test_the_docs_page(client: AsyncClient) -> None:
     response = await client.get("/docs")
 
     assert response.status_code == 200
@@ -49,11 +49,11 @@ async def test_the_endpoints_are_those_of_the_contract(document: dict[str, Any])
     }
 
 
-async def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
-    found = set(references(document))
+async def test_every_reference_resolves(document: dict[str, Any]) -> None:
+    names = set(references(document))
 
-    assert found
-    assert all(name.removeprefix("#/components/schemas/") in document["components"]["schemas"] for name in found)
+    assert names
+    assert all(name.removeprefix("#/components/schemas/") in document["components"]["schemas"] for name in names)
 
 
 OPTIONS: dict[str, type[ImageOptions]] = {
@@ -73,7 +73,7 @@ async def test_both_bodies_and_every_option(document: dict[str, Any], path: str,
     assert bodies["multipart/form-data"]["schema"]["properties"].keys() == {"file", *options.model_fields}
     assert [parameter["name"] for parameter in operation["parameters"]] == list(options.model_fields)
     assert all(parameter["description"] for parameter in operation["parameters"])
-    # /docs fills in defaults and sends them: in the form and in the query they would be options given twice
+    # /docs sends defaults, so an option would be given twice, in the form and in the query
     assert not any("default" in parameter["schema"] for parameter in operation["parameters"])
 
 
@@ -86,7 +86,7 @@ async def test_fidelity_is_a_number_in_a_range(document: dict[str, Any], path: s
     assert "Default: 0.0." in fidelity["description"]
 
 
-async def test_benchmark_takes_several_images_and_lists(document: dict[str, Any]) -> None:
+async def test_benchmark_accepts_several_images_and_lists(document: dict[str, Any]) -> None:
     form = document["paths"]["/benchmark"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
 
     file = form["properties"]["file"]
@@ -99,7 +99,7 @@ async def test_benchmark_takes_several_images_and_lists(document: dict[str, Any]
     }
 
 
-async def test_a_list_says_what_its_items_are_and_that_each_comes_once(document: dict[str, Any]) -> None:
+async def test_a_list_describes_its_items_and_that_they_are_unique(document: dict[str, Any]) -> None:
     parameters = {each["name"]: each["schema"] for each in document["paths"]["/benchmark"]["post"]["parameters"]}
 
     assert parameters["colors"]["items"] == {"type": "integer", "minimum": 2, "maximum": 256}
@@ -107,7 +107,7 @@ async def test_a_list_says_what_its_items_are_and_that_each_comes_once(document:
 
 
 @pytest.mark.parametrize("path", OPTIONS)
-async def test_no_option_is_null_which_neither_form_nor_query_can_say(document: dict[str, Any], path: str) -> None:
+async def test_no_option_is_null_which_neither_form_nor_query_can_express(document: dict[str, Any], path: str) -> None:
     operation = document["paths"][path]["post"]
 
     form = operation["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
@@ -116,7 +116,7 @@ async def test_no_option_is_null_which_neither_form_nor_query_can_say(document: 
 
 
 @pytest.mark.parametrize("path", OPTIONS)
-async def test_every_answer_is_described(document: dict[str, Any], path: str) -> None:
+async def test_every_response_is_described(document: dict[str, Any], path: str) -> None:
     responses = document["paths"][path]["post"]["responses"]
 
     statuses = {"200", "400", "404", "406", "408", "413", "415", "422", "500", "503"}
@@ -142,14 +142,12 @@ async def test_every_answer_is_described(document: dict[str, Any], path: str) ->
         ("/benchmark", "application/x-ndjson"),
     ],
 )
-async def test_no_header_is_sent_that_is_not_described(
-    client: AsyncClient, document: dict[str, Any], path: str, accept: str
-) -> None:
+async def test_every_header_is_described(client: AsyncClient, document: dict[str, Any], path: str, accept: str) -> None:
     response = await client.post(path, content=DRAWING, headers={"Accept": accept})
 
     described = {name.lower() for name in document["paths"][path]["post"]["responses"]["200"]["headers"]}
-    of_every_answer = {"content-type", "content-length", "vary", *map(str.lower, SECURITY_HEADERS)}
-    assert set(response.headers) - described <= of_every_answer
+    of_every_response = {"content-type", "content-length", "vary", *map(str.lower, SECURITY_HEADERS)}
+    assert set(response.headers) - described <= of_every_response
 
 
 @pytest.mark.parametrize(

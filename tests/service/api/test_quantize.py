@@ -1,4 +1,4 @@
-"""POST /quantize: what comes in, what goes out."""
+"""POST /quantize: uploads, options, images, headers and reports."""
 
 import base64
 import io
@@ -58,7 +58,7 @@ async def test_defaults_are_four_colors_of_the_network(client: AsyncClient) -> N
     assert response.content[24] == 2
 
 
-async def test_the_headers_of_an_image_answer(client: AsyncClient) -> None:
+async def test_the_headers_of_an_image(client: AsyncClient) -> None:
     response = await quantize(client, colors="2")
 
     assert float(response.headers["x-bits-per-pixel"]) == pytest.approx(8 * len(response.content) / (40 * 24), abs=1e-4)
@@ -70,7 +70,7 @@ async def test_the_headers_of_an_image_answer(client: AsyncClient) -> None:
     assert "x-image-notes" not in response.headers
 
 
-async def test_json_says_everything(client: AsyncClient) -> None:
+async def test_the_json_report(client: AsyncClient) -> None:
     response = await client.post("/quantize", content=DRAWING, params={"colors": "3"}, headers=AS_JSON)
 
     report = response.json()
@@ -95,7 +95,7 @@ async def test_json_says_everything(client: AsyncClient) -> None:
 
 
 async def test_recognition_compares_before_and_after(client: AsyncClient) -> None:
-    """Equal steps push a gray just below the middle down to black, and one just above it up to white."""
+    """Equal steps turn a gray just below the middle into black, and one just above it into white."""
     just_light = encoded(np.full((4, 4, 3), 129, dtype=np.uint8))
 
     response = await client.post("/quantize", content=just_light, params={"colors": "2"}, headers=AS_JSON)
@@ -128,7 +128,7 @@ async def test_a_model_can_be_named(client: AsyncClient) -> None:
 
 
 @pytest.mark.parametrize(("fidelity", "value"), [("0", 0.0), ("0.25", 0.25), ("1", 1.0)])
-async def test_the_engine_paints_with_the_fidelity_that_json_repeats(
+async def test_the_engine_quantizes_with_the_fidelity_of_the_report(
     client: AsyncClient, engine: FakeEngine, fidelity: str, value: float
 ) -> None:
     response = await client.post("/quantize", content=DRAWING, params={"fidelity": fidelity}, headers=AS_JSON)
@@ -190,7 +190,7 @@ async def test_json_repeats_the_notes(client: AsyncClient) -> None:
     "content_type",
     ["image/png", "image/jpeg", "application/octet-stream", "application/x-www-form-urlencoded", "text/plain", ""],
 )
-async def test_bytes_are_trusted_and_types_are_not(client: AsyncClient, content_type: str) -> None:
+async def test_the_bytes_decide_and_not_the_content_type(client: AsyncClient, content_type: str) -> None:
     response = await client.post("/quantize", content=DRAWING, headers={"Content-Type": content_type})
 
     assert response.status_code == 200

@@ -27,7 +27,7 @@ Result = TypeVar("Result")
 Arguments = TypeVarTuple("Arguments")
 
 
-async def test_a_full_queue_refuses_at_once_and_quantize_goes_on(app: FastAPI, client: AsyncClient, gate: Gate) -> None:
+async def test_a_full_queue_rejects_at_once_and_quantize_goes_on(app: FastAPI, client: AsyncClient, gate: Gate) -> None:
     responses: list[Response] = []
 
     async def benchmark(image: bytes) -> None:
@@ -47,13 +47,13 @@ async def test_a_full_queue_refuses_at_once_and_quantize_goes_on(app: FastAPI, c
     assert refused.headers["retry-after"] == "2"
     assert quantized.status_code == 200
     assert [response.status_code for response in (*responses, after)] == [200] * 3
-    assert gate.images == [DRAWING, LIGHT, DRAWING]  # each one once, though it has four rows
+    assert gate.images == [DRAWING, LIGHT, DRAWING]  # each image is sent once, though it has four rows
     assert not app.state.service.benchmarks.in_flight
 
 
 @pytest.mark.parametrize("accept", MEDIA_TYPES)
 @pytest.mark.parametrize("first", [True, False], ids=["working", "waiting"])
-async def test_a_client_that_leaves_frees_its_place(
+async def test_a_client_that_disconnects_releases_its_ticket(
     app: FastAPI, client: AsyncClient, gate: Gate, accept: str, first: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     leave, sent = anyio.Event(), list[Message]()
@@ -80,7 +80,7 @@ async def test_a_client_that_leaves_frees_its_place(
 
 
 @pytest.mark.parametrize("accept", MEDIA_TYPES)
-async def test_a_client_that_does_not_read_holds_up_nobody(app: FastAPI, client: AsyncClient, accept: str) -> None:
+async def test_a_client_that_does_not_read_blocks_nobody(app: FastAPI, client: AsyncClient, accept: str) -> None:
     leave, sent = anyio.Event(), list[Message]()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(lambda: exchange(app, BENCHMARK, accept, leave=leave, sent=sent, stuck=True))
@@ -92,7 +92,9 @@ async def test_a_client_that_does_not_read_holds_up_nobody(app: FastAPI, client:
     assert after.status_code == 200
 
 
-async def test_a_client_that_leaves_while_the_sheet_is_drawn(app: FastAPI, client: AsyncClient, gate: Gate) -> None:
+async def test_a_client_that_disconnects_while_the_sheet_is_drawn(
+    app: FastAPI, client: AsyncClient, gate: Gate
+) -> None:
     leave, sent = anyio.Event(), list[Message]()
     drawing = anyio.Event()
 
@@ -126,7 +128,7 @@ async def test_a_shutdown_does_not_wait_for_a_sheet(app: FastAPI, client: AsyncC
 
 
 class Drawing:
-    """A worker that is killed, or hangs, the first times that it draws."""
+    """Worker that is killed, or hangs, at its first drawings."""
 
     def __init__(self, failures: int, *, hang: bool = False) -> None:
         self.failures = failures
@@ -151,7 +153,7 @@ async def test_a_drawing_that_is_killed_is_drawn_again(app: FastAPI, client: Asy
 
 @pytest.mark.parametrize("accept", ["image/png", "text/html"])
 @pytest.mark.parametrize("hang", [False, True], ids=["killed", "slow"])
-async def test_a_drawing_that_cannot_be_made_is_to_be_tried_later(
+async def test_a_drawing_that_fails_again_can_be_retried_later(
     app: FastAPI, client: AsyncClient, accept: str, hang: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(queue, "_DRAWING_TIME", 0.05 if hang else PATIENCE)

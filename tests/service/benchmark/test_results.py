@@ -69,7 +69,7 @@ STORED = head(Kind.EVALUATION) | MEASURED | {"rows": [row | {"qp": None, "fideli
 
 @pytest.fixture
 def measured(engine: FakeEngine) -> None:
-    """Before `client`, whose application takes the results as it starts."""
+    """Store results before `client` starts its application."""
     engine.measured = (STORED,)
 
 
@@ -141,9 +141,9 @@ async def test_the_page_of_stored_results_is_drawn_once_and_does_not_wait_for_a_
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(lambda: exchange(app, BENCHMARK, "application/json", leave=leave, sent=sent))
         await gate.waiting.wait()
-        async with anyio.create_task_group() as readers:
-            readers.start_soon(get)
-            readers.start_soon(get)
+        async with anyio.create_task_group() as requests:
+            requests.start_soon(get)
+            requests.start_soon(get)
             await until(lambda: app.state.service.results._drawing.statistics().tasks_waiting == 1)
             go_on.set()
         leave.set()

@@ -1,4 +1,4 @@
-"""The run of one job: what fails is an error of its image or its row, and of no other."""
+"""The run of one job: a failure is an error of its image or its row, and of no other."""
 
 from collections.abc import Callable
 from typing import TypeVar, TypeVarTuple
@@ -43,7 +43,7 @@ async def test_one_broken_image_among_good_ones(client: AsyncClient) -> None:
 
 
 @pytest.mark.parametrize("accept", MEDIA_TYPES)
-async def test_nothing_but_broken_images_is_answered_too(client: AsyncClient, accept: str) -> None:
+async def test_a_benchmark_of_broken_images_alone_has_a_response(client: AsyncClient, accept: str) -> None:
     response = await post(client, b"", b"x", accept=accept, **SMALL)
 
     assert response.status_code == 200

@@ -1,4 +1,4 @@
-"""Benchmarks in a real server with its real worker process: crashes, clients that leave, and the end of the service."""
+"""Benchmarks in a real server with its real worker process: crashes, disconnects, and the end of the service."""
 
 import signal
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ def server(traps: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Se
 
 @pytest.fixture(scope="module", autouse=True)
 def encoders(server: Server) -> set[int]:
-    """Worker processes that are not of benchmarks."""
+    """Process ids of the worker processes of /compress."""
     until(lambda: "encoders of /compress are warm" in server.log.read_text())
     return set(workers_of(server.process.pid))
 
@@ -64,9 +64,7 @@ def test_a_worker_that_dies_while_it_draws_is_replaced(
     assert worker != int((traps / "4.sprung").read_text())
 
 
-def test_a_client_that_leaves_takes_the_worker_with_it_and_others_do_not_wait(
-    server: Server, encoders: set[int], traps: Path
-) -> None:
+def test_a_disconnect_kills_the_worker_and_others_do_not_wait(server: Server, encoders: set[int], traps: Path) -> None:
     (traps / "5").write_text("hang")
     with (
         ThreadPoolExecutor(1) as pool,
@@ -90,7 +88,7 @@ def test_a_client_that_leaves_takes_the_worker_with_it_and_others_do_not_wait(
 
 
 def test_the_end_of_the_service_is_the_end_of_its_benchmark_and_of_the_worker(server: Server, traps: Path) -> None:
-    """Last, for it stops the server that the others share. Half a second of its time is uvicorn's."""
+    """The last test, because it stops the server that the tests share."""
     (traps / "7").write_text("hang")
     with ThreadPoolExecutor(1) as pool, Client(base_url=server.url, timeout=PATIENCE, trust_env=False) as client:
         running = pool.submit(client.post, "/benchmark", content=DRAWING, params=OPTIONS | {"colors": "2,7,8"})

@@ -1,4 +1,4 @@
-"""API keys and the rate limit: what is guarded, what is open, and what a refusal says."""
+"""API keys and the rate limit: protected paths, open paths, and the details of a rejection."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -24,7 +24,7 @@ Client = Callable[..., AbstractAsyncContextManager[AsyncClient]]
 
 @pytest.fixture
 def serve(engine: FakeEngine) -> Client:
-    """A client at an address of an application with settings."""
+    """Return a function that yields a client at an address, of an application with the given settings."""
 
     @asynccontextmanager
     async def client(address: str = "192.0.2.1", **changes: Any) -> AsyncIterator[AsyncClient]:
@@ -38,7 +38,7 @@ async def test_without_keys_everything_is_open(client: AsyncClient) -> None:
     assert {(await client.get(path)).status_code for path in OPEN + PROTECTED} == {200}
 
 
-async def test_with_keys_all_but_the_probes_and_the_description_is_guarded(serve: Client) -> None:
+async def test_keys_protect_all_but_the_probes_and_the_api_description(serve: Client) -> None:
     async with serve(api_keys=NEW) as client:
         opened = [await client.get(path) for path in OPEN]
         refused = [await client.get(path) for path in PROTECTED]
@@ -57,7 +57,7 @@ async def test_with_keys_all_but_the_probes_and_the_description_is_guarded(serve
 
 @pytest.mark.parametrize("key", [OLD, NEW])
 @pytest.mark.parametrize("name", ["Authorization", "X-API-Key"])
-async def test_each_key_opens_in_each_header(serve: Client, name: str, key: str) -> None:
+async def test_each_key_is_accepted_in_each_header(serve: Client, name: str, key: str) -> None:
     async with serve(api_keys=f"{OLD},{NEW}") as client:
         headers = {name: f"bearer {key}" if name == "Authorization" else key}
         responses = [
@@ -69,7 +69,7 @@ async def test_each_key_opens_in_each_header(serve: Client, name: str, key: str)
 
 
 @pytest.mark.parametrize("key", [OLD[:-1], OLD + "x", f"{OLD},{NEW}", "", " ", "é" * 20, "x" * 5000])
-async def test_another_key_does_not(serve: Client, key: str) -> None:
+async def test_another_key_is_rejected(serve: Client, key: str) -> None:
     async with serve(api_keys=f"{OLD},{NEW}") as client:
         responses = [
             await client.get("/models", headers={b"Authorization": f"Bearer {key}".encode()}),
@@ -83,7 +83,7 @@ async def test_another_key_does_not(serve: Client, key: str) -> None:
     assert not any(part in response.text for response in responses for part in (OLD, NEW))
 
 
-async def test_the_upload_of_a_stranger_is_not_read(serve: Client) -> None:
+async def test_an_unauthorized_upload_is_not_read(serve: Client) -> None:
     read: list[bytes] = []
 
     async def body() -> AsyncIterator[bytes]:
@@ -98,7 +98,7 @@ async def test_the_upload_of_a_stranger_is_not_read(serve: Client) -> None:
     assert 'colorcnn_upload_bytes_total{path="/quantize"} 0.0' in counted
 
 
-async def test_the_document_says_how_to_send_a_key(serve: Client) -> None:
+async def test_openapi_describes_how_to_send_a_key(serve: Client) -> None:
     async with serve(api_keys=NEW, rate_limit=60) as client:
         document = (await client.get("/openapi.json")).json()
 
@@ -110,14 +110,14 @@ async def test_the_document_says_how_to_send_a_key(serve: Client) -> None:
     assert "security" not in document["paths"]["/healthz"]["get"]
 
 
-async def test_without_keys_and_limit_the_document_is_silent(client: AsyncClient) -> None:
+async def test_openapi_has_no_security_without_keys_and_limit(client: AsyncClient) -> None:
     document = (await client.get("/openapi.json")).json()
 
     assert "securitySchemes" not in document["components"]
     assert not {"401", "429"} & document["paths"]["/quantize"]["post"]["responses"].keys()
 
 
-async def test_who_asks_too_often_is_told_when_to_come_back(serve: Client) -> None:
+async def test_a_client_over_the_limit_gets_the_time_to_wait(serve: Client) -> None:
     async with serve(rate_limit=1, rate_burst=2) as client:
         statuses = [(await client.get("/models")).status_code for _ in range(2)]
         refused = await client.post("/quantize", content=PHOTO)
@@ -125,11 +125,11 @@ async def test_who_asks_too_often_is_told_when_to_come_back(serve: Client) -> No
 
     assert statuses == [200, 200]
     assert problem(refused) == (429, "rate-limited")
-    assert 50 <= int(refused.headers["retry-after"]) <= 60  # it asked seconds ago at most
+    assert 50 <= int(refused.headers["retry-after"]) <= 60  # its last request was seconds ago at most
     assert probe.status_code == 200
 
 
-async def test_the_limit_is_of_a_key_and_strangers_do_not_use_it_up(serve: Client) -> None:
+async def test_each_key_has_a_limit_that_unauthorized_requests_do_not_use_up(serve: Client) -> None:
     async with serve(api_keys=f"{OLD},{NEW}", rate_limit=1, rate_burst=1) as client:
         statuses = [
             (await client.get("/models", headers={"X-API-Key": key})).status_code
@@ -139,22 +139,22 @@ async def test_the_limit_is_of_a_key_and_strangers_do_not_use_it_up(serve: Clien
     assert statuses == [401, 401, 200, 429, 200, 429]
 
 
-@pytest.mark.parametrize(("origin", "let_in"), [("https://ours.example", True), ("https://other.example", False)])
-async def test_only_pages_of_the_origins_that_are_set_may_ask(serve: Client, origin: str, let_in: bool) -> None:
+@pytest.mark.parametrize(("origin", "allowed"), [("https://ours.example", True), ("https://other.example", False)])
+async def test_only_pages_of_allowed_origins_may_send_requests(serve: Client, origin: str, allowed: bool) -> None:
     """The preflight of a browser has no key; the request after it needs one."""
     asked = {"Origin": origin, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "x-api-key"}
     async with serve(api_keys=NEW, cors_origins="https://ours.example,http://localhost:3000") as client:
         preflight = await client.options("/quantize", headers=asked)
         response = await client.post("/quantize", content=PHOTO, headers={"Origin": origin, "X-API-Key": NEW})
-        stranger = await client.post("/quantize", content=PHOTO, headers={"Origin": origin})
+        unauthorized = await client.post("/quantize", content=PHOTO, headers={"Origin": origin})
 
-    assert preflight.is_success is let_in
-    for found in (preflight, response, stranger):
-        assert found.headers.get("access-control-allow-origin") == (origin if let_in else None)
-    assert (response.status_code, stranger.status_code) == (200, 401)
+    assert preflight.is_success is allowed
+    for each in (preflight, response, unauthorized):
+        assert each.headers.get("access-control-allow-origin") == (origin if allowed else None)
+    assert (response.status_code, unauthorized.status_code) == (200, 401)
 
 
-def test_a_client_of_ipv6_is_its_network() -> None:
+def test_an_ipv6_client_counts_by_its_network() -> None:
     assert address_group("2001:db8:1:2:3:4:5:6") == address_group("2001:db8:1:2::9") == "2001:db8:1:2::/64"
     assert address_group("2001:db8:1:3::9") != address_group("2001:db8:1:2::9")
     assert address_group("::ffff:192.0.2.1") != address_group("::ffff:192.0.2.2")

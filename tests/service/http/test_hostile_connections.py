@@ -1,4 +1,4 @@
-"""Clients that break the rules of HTTP or leave, at a real server process with room for one request."""
+"""Clients that break the rules of HTTP or disconnect, against a real server process that admits one request."""
 
 import json
 import socket
@@ -31,7 +31,7 @@ def client(server: Server) -> Iterator[Client]:
 
 
 def response(server: Server, sent: bytes) -> tuple[int, str]:
-    """Status and name of the problem that come back."""
+    """Return the status and the name of the problem in the response."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
         connection.sendall(sent)
         response = HTTPResponse(connection, method="POST")
@@ -52,7 +52,9 @@ def status(client: Client) -> int:
     ],
     ids=["raw", "chunked", "form"],
 )
-def test_a_client_that_leaves_in_mid_upload_gives_its_place_back(server: Server, client: Client, start: bytes) -> None:
+def test_a_client_that_disconnects_during_its_upload_releases_its_ticket(
+    server: Server, client: Client, start: bytes
+) -> None:
     with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
         connection.sendall(start)
         until(lambda: status(client) == 503)
@@ -74,11 +76,11 @@ def test_a_client_that_leaves_in_mid_upload_gives_its_place_back(server: Server,
     ],
     ids=lambda value: value.decode()[:40] if isinstance(value, bytes) else "",
 )
-def test_a_head_that_lies_or_has_no_end(server: Server, lines: bytes, expected: tuple[int, str]) -> None:
+def test_a_head_that_is_wrong_or_endless(server: Server, lines: bytes, expected: tuple[int, str]) -> None:
     assert response(server, HEAD + lines) == expected
 
 
-def test_a_form_of_a_hundred_thousand_fields_is_refused_as_it_comes(client: Client) -> None:
+def test_a_form_of_a_hundred_thousand_fields_is_rejected_while_it_arrives(client: Client) -> None:
     body = b'--X\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n' * 100_000
 
     refused = client.post("/quantize", content=body, headers={"Content-Type": "multipart/form-data; boundary=X"})

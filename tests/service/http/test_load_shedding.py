@@ -1,4 +1,4 @@
-"""What cannot be taken is refused before anything else is done for it, and is counted like any other answer."""
+"""Load shedding: an early rejection costs no other work, and is counted like any other response."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -29,18 +29,18 @@ def full(app: FastAPI, settings: Settings) -> Iterator[None]:
 
 @pytest.mark.usefixtures("full")
 @pytest.mark.parametrize("path", PATHS)
-async def test_a_refusal_at_the_door_is_counted_for_its_path(client: AsyncClient, path: str) -> None:
+async def test_an_early_rejection_is_counted_for_its_path(client: AsyncClient, path: str) -> None:
     refused = await client.post(path, content=PHOTO)
-    found = await samples(client)
+    scraped = await samples(client)
 
     assert problem(refused) == (503, "queue-full")
     assert refused.headers["retry-after"] == "2" and refused.headers["x-request-id"] in refused.json()["instance"]
-    assert value(found, "requests_total", path=path, method="POST", status="503") == 1
-    assert value(found, "rejects_total", reason="queue-full") == 1
+    assert value(scraped, "requests_total", path=path, method="POST", status="503") == 1
+    assert value(scraped, "rejects_total", reason="queue-full") == 1
 
 
 @pytest.mark.usefixtures("full")
-async def test_all_else_passes(client: AsyncClient) -> None:
+async def test_other_requests_pass(client: AsyncClient) -> None:
     responses = [
         await client.get("/quantize"),
         await client.post("/nothing"),
@@ -51,8 +51,7 @@ async def test_all_else_passes(client: AsyncClient) -> None:
     assert [response.status_code for response in responses] == [405, 404, 400, 200]
 
 
-async def test_nothing_is_done_for_who_is_refused(engine: FakeEngine) -> None:
-    """Not even the API key is looked at."""
+async def test_an_early_rejection_comes_before_the_access_checks(engine: FakeEngine) -> None:
     app = fake_app(Settings.model_validate({"api_keys": "long-enough-01234"}), engine)
     async with ready(app) as client:
         before = await client.post("/quantize", content=PHOTO)

@@ -1,4 +1,4 @@
-"""Request ids and the access log."""
+"""The outermost middleware: request ids, access log, and the headers of every response."""
 
 import logging
 import re
@@ -11,7 +11,7 @@ from tests.service.images import DRAWING
 pytestmark = pytest.mark.anyio
 
 
-async def test_the_id_that_came_in_goes_out(client: AsyncClient) -> None:
+async def test_the_response_has_the_id_of_the_request(client: AsyncClient) -> None:
     response = await client.get("/models", headers={"X-Request-ID": "Abc-1.2_3~"})
 
     assert response.headers["x-request-id"] == "Abc-1.2_3~"
@@ -65,7 +65,7 @@ async def test_a_path_cannot_forge_a_line(client: AsyncClient, caplog: pytest.Lo
     ("method", "path"),
     [("GET", "/models"), ("POST", "/quantize"), ("GET", "/nothing"), ("DELETE", "/models"), ("GET", "/docs")],
 )
-async def test_every_answer_tells_browsers_to_be_careful(client: AsyncClient, method: str, path: str) -> None:
+async def test_every_response_has_security_headers(client: AsyncClient, method: str, path: str) -> None:
     headers = (await client.request(method, path)).headers
 
     assert headers["x-content-type-options"] == "nosniff"
@@ -77,7 +77,7 @@ async def test_every_answer_tells_browsers_to_be_careful(client: AsyncClient, me
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/healthz"), ("GET", "/nothing"), ("POST", "/quantize")])
-async def test_every_answer_tells_how_long_it_took(client: AsyncClient, method: str, path: str) -> None:
+async def test_every_response_has_its_total_time(client: AsyncClient, method: str, path: str) -> None:
     response = await client.request(method, path, content=b"no image" if method == "POST" else None)
 
     assert re.fullmatch(r"total;dur=\d+\.\d", response.headers["server-timing"])
@@ -95,8 +95,8 @@ async def test_pages_keep_their_own_policy(client: AsyncClient) -> None:
     assert len(hosts) == 3 and all(host in policy for host in hosts)  # else the page would stay empty
 
 
-async def test_no_other_site_is_let_in(client: AsyncClient) -> None:
-    """CORS is off: a script of another origin gets no answer to its preflight, and no permission to read."""
+async def test_no_other_origin_is_allowed_by_default(client: AsyncClient) -> None:
+    """CORS is off: the preflight of another origin gets no permission, and neither does its request."""
     asked = {"Origin": "https://elsewhere.example", "Access-Control-Request-Method": "POST"}
     responses = [await client.options("/quantize", headers=asked), await client.get("/models", headers=asked)]
 

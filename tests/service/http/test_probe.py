@@ -1,4 +1,4 @@
-"""`python -m service health`: the exit status that container engines go by."""
+"""`python -m service health`: the exit status that container engines use."""
 
 import http.client
 import socket
@@ -19,8 +19,8 @@ BUSY = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
 
 
 @contextmanager
-def answering(response: bytes, heads: list[bytes] | None = None) -> Iterator[int]:
-    """A server on loopback with one answer to one request; yields its port."""
+def responding(response: bytes, heads: list[bytes] | None = None) -> Iterator[int]:
+    """Serve one response to one request on loopback; yield the port."""
 
     def serve() -> None:
         connection, _ = listener.accept()
@@ -43,41 +43,43 @@ def answering(response: bytes, heads: list[bytes] | None = None) -> Iterator[int
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
 def test_ready_is_200_from_readyz(host: str, response: bytes, ready: bool) -> None:
     heads: list[bytes] = []
-    with answering(response, heads) as port:
+    with responding(response, heads) as port:
         assert is_ready(host, port, 30) is ready
 
     assert heads[0].startswith(b"GET /readyz HTTP/1.1\r\n")
 
 
-def test_nobody_there_is_not_ready() -> None:
+def test_no_server_is_not_ready() -> None:
     assert not is_ready("127.0.0.1", free_port(), 30)
 
 
-def test_one_that_never_answers_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_never_responds_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
     def never(self: http.client.HTTPConnection) -> None:
         raise TimeoutError
 
-    with answering(READY) as port, monkeypatch.context() as patch:
+    with responding(READY) as port, monkeypatch.context() as patch:
         patch.setattr(http.client.HTTPConnection, "getresponse", never)
         assert not is_ready("127.0.0.1", port, 30)
 
 
 @pytest.mark.parametrize(("response", "status"), [(READY, 0), (BUSY, 1)])
-def test_the_command_asks_where_the_settings_say(monkeypatch: pytest.MonkeyPatch, response: bytes, status: int) -> None:
+def test_the_command_probes_the_port_of_the_settings(
+    monkeypatch: pytest.MonkeyPatch, response: bytes, status: int
+) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
-    with answering(response) as port:
+    with responding(response) as port:
         monkeypatch.setenv("COLORCNN_PORT", str(port))
         assert main(["health"]) == status
 
 
-def test_bad_settings_are_no_health_either(monkeypatch: pytest.MonkeyPatch) -> None:
-    """2, the status of a start with bad settings, is reserved in a health check."""
+def test_bad_settings_are_not_healthy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Health checks reserve 2, the exit status of a start with bad settings."""
     monkeypatch.setenv("COLORCNN_PORT", "http")
 
     assert main(["health"]) == 1
 
 
-def test_the_command_does_not_wait_for_torch() -> None:
+def test_the_command_does_not_import_torch() -> None:
     code = "import sys; from service.__main__ import main; main(['health']); sys.exit('torch' in sys.modules)"
     environment = {"COLORCNN_PORT": str(free_port()), "PYTHONPATH": str(ROOT)}
 

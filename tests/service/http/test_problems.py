@@ -1,4 +1,4 @@
-"""Every error is problem details, the framework's own and the unforeseen ones too."""
+"""Every error is problem details, including the framework's errors and unexpected ones."""
 
 import logging
 
@@ -17,9 +17,9 @@ from tests.service.images import PHOTO
 def test_the_table_covers_every_error_that_a_request_can_cause() -> None:
     ours = {kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, ColorCNNError)}
     not_of_requests = {ColorCNNError, errors.CorruptCheckpoint, errors.NotFinite}
-    become_others = {errors.CodecError}  # BadImage where an upload is read, ImageTooLarge where one is encoded
+    converted = {errors.CodecError}  # to BadImage when an upload is decoded, to ImageTooLarge when one is encoded
 
-    assert ours - not_of_requests - become_others == PROBLEMS.keys() & ours
+    assert ours - not_of_requests - converted == PROBLEMS.keys() & ours
 
 
 def test_types_and_titles_are_unique() -> None:
@@ -27,7 +27,7 @@ def test_types_and_titles_are_unique() -> None:
     assert len({problem.title for problem in PROBLEMS.values()}) == len(PROBLEMS)
 
 
-def test_a_subclass_is_its_base_and_the_rest_is_internal() -> None:
+def test_a_subclass_has_the_problem_of_its_base_and_the_rest_is_internal() -> None:
     class Blurred(BadImage):
         pass
 
@@ -38,7 +38,7 @@ def test_a_subclass_is_its_base_and_the_rest_is_internal() -> None:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("path", ["/", "/nothing", "/quantize/", "/quantize/x", "/%00", "/docs/oauth2-redirect"])
-async def test_a_path_that_is_not_there(client: AsyncClient, path: str) -> None:
+async def test_an_unknown_path(client: AsyncClient, path: str) -> None:
     assert problem(await client.get(path)) == (404, "not-found")
 
 
@@ -53,7 +53,7 @@ async def test_a_path_that_is_not_there(client: AsyncClient, path: str) -> None:
         ("POST", "/healthz", ["GET", "HEAD"]),
     ],
 )
-async def test_a_method_that_is_not_there_is_told_which_are(
+async def test_an_unsupported_method_gets_the_supported_ones(
     client: AsyncClient, method: str, path: str, allow: list[str]
 ) -> None:
     response = await client.request(method, path)
@@ -65,7 +65,7 @@ async def test_a_method_that_is_not_there_is_told_which_are(
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("bug", [ZeroDivisionError("secret"), CorruptCheckpoint("secret"), KeyError("secret")])
-async def test_a_bug_is_a_problem_that_says_nothing_of_the_inside(
+async def test_a_bug_is_a_problem_that_reveals_no_internals(
     app: FastAPI, engine: FakeEngine, bug: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     engine.bug = bug

@@ -1,4 +1,4 @@
-"""Limits of the head of a request, at the protocol that uvicorn runs for each connection."""
+"""Limits of the head of a request, in the protocol that uvicorn runs for each connection."""
 
 import json
 from collections.abc import Callable, Coroutine
@@ -22,7 +22,7 @@ POST = b"POST /quantize HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\
 
 
 class Connection:
-    """A protocol with a transport and a loop that only take notes. started: requests that reached the application."""
+    """Protocol with a transport and a loop that record their calls. started: requests that reached the application."""
 
     def __init__(self) -> None:
         self.started = 0
@@ -47,17 +47,17 @@ class Connection:
 
     @property
     def clocks(self) -> list[float]:
-        """Seconds of the timers that run."""
+        """Seconds of the running timers."""
         return [seconds for seconds, _, handle in self.timers if not handle.cancel.called]
 
     def let_time_pass(self) -> None:
-        """Until every timer that runs has rung."""
+        """Fire every running timer."""
         for _, ring, handle in self.timers:
             if not handle.cancel.called:
                 ring()
 
     def response(self) -> tuple[bytes, dict[str, str], dict[str, Any]]:
-        """Status line, headers and problem that were written."""
+        """Return the status line, the headers and the problem of the response."""
         [call] = self.transport.write.call_args_list
         head, _, body = call.args[0].partition(b"\r\n\r\n")
         status, *lines = head.split(b"\r\n")
@@ -87,7 +87,7 @@ def test_a_head_stops_the_clock() -> None:
 
 @pytest.mark.parametrize("sent", [[], [b"\r\n"], [GET[:9]], [GET[index : index + 1] for index in range(20)]])
 def test_a_head_that_does_not_end_closes_the_connection(sent: list[bytes]) -> None:
-    """However often a byte comes, the clock is the first one."""
+    """A further byte does not restart the clock."""
     connection = Connection()
     connection.send(*sent)
     running = len(connection.timers)
@@ -106,14 +106,14 @@ def test_the_clock_runs_again_from_the_first_byte_of_the_next_head() -> None:
     assert (between, connection.clocks) == ([], [TIMEOUT])
 
 
-def test_a_body_takes_the_time_that_the_application_gives_it() -> None:
+def test_the_application_limits_the_time_of_a_body() -> None:
     connection = Connection()
     connection.send(POST, b"5\r\nhello\r\n")
 
     assert connection.clocks == []
 
 
-def test_what_still_comes_after_the_answer_is_cut_off() -> None:
+def test_a_body_that_continues_after_the_response_is_cut_off() -> None:
     connection = Connection()
     connection.send(POST)
     connection.protocol.cycle.response_complete = True
@@ -123,7 +123,7 @@ def test_what_still_comes_after_the_answer_is_cut_off() -> None:
     assert TIMEOUT in connection.clocks
 
 
-def test_the_answer_to_a_request_cuts_off_no_pipelined_upload() -> None:
+def test_a_response_cuts_off_no_pipelined_upload() -> None:
     connection = Connection()
     connection.send(GET)
     first = connection.protocol.cycle
@@ -135,7 +135,7 @@ def test_the_answer_to_a_request_cuts_off_no_pipelined_upload() -> None:
 
 
 def header(size: int) -> bytes:
-    """A line of that many bytes."""
+    """Return a header line of so many bytes."""
     return b"X-Filler: " + b"x" * (size - 12) + b"\r\n"
 
 
@@ -166,7 +166,7 @@ def test_the_largest_head_and_one_byte_more() -> None:
     ],
     ids=["lines", "one line", "path", "trailer", "one line of trailer", "extension of a chunk", "third request"],
 )
-def test_nothing_grows_without_end(pieces: list[bytes]) -> None:
+def test_memory_is_bounded(pieces: list[bytes]) -> None:
     connection = Connection()
     connection.send(*pieces)
 
@@ -177,14 +177,14 @@ def test_nothing_grows_without_end(pieces: list[bytes]) -> None:
     assert headers["content-type"] == "application/problem+json"
 
 
-def test_requests_do_not_add_up() -> None:
+def test_each_request_has_the_whole_limit() -> None:
     connection = Connection()
     connection.send(*[GET] * (2 * MOST // FILLED))
 
     assert not connection.closed
 
 
-def test_what_is_not_http_is_a_problem_too() -> None:
+def test_bytes_that_are_not_http_are_a_problem() -> None:
     connection = Connection()
     connection.send(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
 
@@ -197,7 +197,7 @@ def test_what_is_not_http_is_a_problem_too() -> None:
 
 
 @given(st.lists(st.integers(1, 4000), max_size=20))
-def test_a_body_of_any_pieces_is_no_head(sizes: list[int]) -> None:
+def test_the_pieces_of_a_body_do_not_count(sizes: list[int]) -> None:
     connection = Connection()
     body = b"".join(b"%x\r\n%s\r\n" % (size, b"x" * size) for size in sizes)
     connection.send(POST, *(body[at : at + 700] for at in range(0, len(body), 700)), b"0\r\n\r\n")

@@ -1,4 +1,4 @@
-"""Token buckets: a burst at once, then the rate, for each client alone."""
+"""Token buckets: a burst at once, then the rate, for each client on its own."""
 
 import pytest
 from hypothesis import given
@@ -9,7 +9,7 @@ from service.http.rate_limit import RateLimiter
 
 
 class Clock:
-    """Stands still until it is set."""
+    """Clock that stands still until it is set."""
 
     now = 0.0
 
@@ -22,7 +22,7 @@ def clock() -> Clock:
     return Clock()
 
 
-def test_a_burst_passes_and_the_next_waits_for_one_more(clock: Clock) -> None:
+def test_a_burst_passes_and_the_next_request_waits(clock: Clock) -> None:
     limiter = RateLimiter(60, 3, clock)
 
     assert [limiter.take("a") for _ in range(4)] == [0, 0, 0, 1]
@@ -46,7 +46,9 @@ def test_clients_do_not_share(clock: Clock) -> None:
     assert [limiter.take("a"), limiter.take("b"), limiter.take("a")] == [0, 0, 1]
 
 
-def test_memory_is_bounded_and_the_silent_are_forgotten_first(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_is_bounded_and_silent_clients_are_forgotten_first(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(rate_limit, "MOST_CLIENTS", 2)
     limiter = RateLimiter(60, 1, clock)
     for client in ("a", "b", "a", "c"):  # c is one too many, and b has been silent longest
@@ -56,7 +58,7 @@ def test_memory_is_bounded_and_the_silent_are_forgotten_first(clock: Clock, monk
 
 
 @given(st.lists(st.floats(0, 5), max_size=60), st.integers(1, 600), st.integers(1, 9))
-def test_never_more_than_the_burst_and_the_rate(pauses: list[float], per_minute: int, burst: int) -> None:
+def test_a_client_never_exceeds_the_burst_and_the_rate(pauses: list[float], per_minute: int, burst: int) -> None:
     clock = Clock()
     limiter = RateLimiter(per_minute, burst, clock)
     passed = 0

@@ -1,4 +1,4 @@
-"""Reading a body: whatever comes, it is an upload or one of our errors, however it is cut into chunks."""
+"""Any body is an upload or one of our errors, in any chunks."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -36,7 +36,7 @@ FRAGMENTS = (
 
 
 def read(chunks: Sequence[bytes], content_type: str, query: str = "", max_images: int = 1) -> Upload:
-    """`read_upload` of a request whose body comes in these chunks."""
+    """Read the upload of a request whose body arrives in these chunks."""
     messages: list[Message] = [{"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks]
     messages.append({"type": "http.request", "body": b"", "more_body": False})
 
@@ -55,7 +55,7 @@ def read(chunks: Sequence[bytes], content_type: str, query: str = "", max_images
 
 
 @given(st.lists(st.sampled_from(FRAGMENTS) | st.binary(max_size=20), max_size=12))
-def test_any_form_is_an_upload_or_refused(fragments: list[bytes]) -> None:
+def test_any_form_is_an_upload_or_rejected(fragments: list[bytes]) -> None:
     try:
         upload = read(fragments, FORM)
     except ColorCNNError as error:
@@ -65,7 +65,7 @@ def test_any_form_is_an_upload_or_refused(fragments: list[bytes]) -> None:
 
 
 @given(st.text(st.characters(max_codepoint=255), max_size=60))
-def test_any_content_type_is_read_or_refused(parameters: str) -> None:
+def test_any_content_type_is_read_or_rejected(parameters: str) -> None:
     try:
         read([FILE_HEAD, END], f"multipart/form-data;{parameters}")
     except ColorCNNError as error:
@@ -73,7 +73,7 @@ def test_any_content_type_is_read_or_refused(parameters: str) -> None:
 
 
 @given(st.binary(max_size=200).filter(lambda image: b"--X" not in image), st.lists(st.integers(0, 400), max_size=8))
-def test_chunks_do_not_matter(image: bytes, cuts: list[int]) -> None:
+def test_chunks_make_no_difference(image: bytes, cuts: list[int]) -> None:
     body = OPTION + FILE_HEAD + image + END
     edges = [0, *sorted(min(cut, len(body)) for cut in cuts), len(body)]
     chunks = [body[start:end] for start, end in pairwise(edges)]
@@ -103,7 +103,7 @@ def test_a_raw_body_is_the_image(image: bytes) -> None:
 
 
 @pytest.mark.parametrize("part", [OPTION, FILE_HEAD + b"x\r\n"], ids=["fields", "files"])
-def test_a_form_of_too_many_parts_is_refused_as_it_is_read(part: bytes) -> None:
+def test_a_form_of_too_many_parts_is_rejected_while_it_is_read(part: bytes) -> None:
     last = [FILE_HEAD, END] if part == OPTION else [b"--X--\r\n"]
     read([part * 12, *last], FORM, max_images=12)
 
