@@ -12,13 +12,13 @@ from models.networks.cam import class_activation_maps
 from models.networks.classifiers import Classifier
 from models.networks.folding import fold_batch_norm
 from models.prediction import Prediction
-from models.rgb import resize
+from models.rgb import Pixels, resize
 from models.zoo.registry import Registry
 
 
 @dataclass(frozen=True, eq=False)
 class Recognizer:
-    """Says what a frozen classifier sees in an image, which is scaled to the classifier's input size first.
+    """Classifies images with a frozen network; an image is first scaled to the network's input size.
 
     network: in eval mode, on `device`. classes: labels in the order of the logits.
     """
@@ -29,57 +29,60 @@ class Recognizer:
 
     @property
     def size(self) -> int:
-        """Side of the square images that the classifier looks at, in pixels."""
+        """Side of the square images that the network takes, in pixels."""
         return self.network.config.size
 
-    def view(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """What the classifier looks at: (H, W, 3) uint8 sRGB -> (size, size, 3), the whole image."""
+    def view(self, pixels: Pixels) -> Pixels:
+        """Scale the whole image to the input of the network: (H, W, 3) uint8 sRGB -> (size, size, 3)."""
         return resize(pixels, self.size)
 
-    def predict(self, pixels: NDArray[np.uint8], top_k: int = 1) -> tuple[Prediction, ...]:
-        """The `top_k` likeliest classes of (H, W, 3) uint8 sRGB pixels, best first; fewer where there are fewer."""
+    def predict(self, pixels: Pixels, top_k: int = 1) -> tuple[Prediction, ...]:
+        """Return the `top_k` most probable classes of an image, best first, or all classes if there are fewer.
+
+        pixels: (H, W, 3) uint8 sRGB. Raises NotFinite for probabilities that are not finite.
+        """
         return self.rank_batch(self.view(pixels)[np.newaxis], top_k)[0]
 
     @torch.inference_mode()
-    def rank_batch(self, views: NDArray[np.uint8], top_k: int) -> list[tuple[Prediction, ...]]:
-        """As `predict` for each of many views: (B, size, size, 3) uint8 sRGB. Raises NotFinite."""
+    def rank_batch(self, views: Pixels, top_k: int) -> list[tuple[Prediction, ...]]:
+        """Return what `predict` returns for each of many views: (B, size, size, 3) uint8 sRGB."""
         probabilities = self.network(self._tensor(views)).softmax(1).cpu()
         if not bool(probabilities.isfinite().all()):
-            raise NotFinite("the classifier gave probabilities that are not finite")
+            raise NotFinite("the classifier computed probabilities that are not finite")
         return [self._ranking(each, top_k) for each in probabilities]
 
     @torch.inference_mode()
-    def activation_map(self, pixels: NDArray[np.uint8], index: int) -> NDArray[np.float32]:
-        """Where the classifier sees a class: (h, w) float32 in [0, 1], h and w those of its last stage.
+    def activation_map(self, pixels: Pixels, index: int) -> NDArray[np.float32]:
+        """Compute where the network finds a class, (h, w) float32 in [0, 1] at the resolution of its last stage.
 
-        pixels: (H, W, 3) uint8 sRGB; the map spans the whole image at a lower resolution. index: of the class;
-        ValueError where there is no such class.
+        pixels: (H, W, 3) uint8 sRGB; the map spans the whole image. index: index of the class; ValueError if there is
+        no such class.
         """
         if not 0 <= index < len(self.classes):
             raise ValueError(f"class index {index} is not from 0 to {len(self.classes) - 1}")
-        chosen = torch.tensor([index], device=self.device)
+        classes = torch.tensor([index], device=self.device)
         view = self._tensor(self.view(pixels)[np.newaxis])
-        return np.asarray(class_activation_maps(self.network, view, chosen)[0].cpu(), np.float32)
+        return np.asarray(class_activation_maps(self.network, view, classes)[0].cpu(), np.float32)
 
     @torch.inference_mode()
-    def predict_batch(self, images: NDArray[np.uint8]) -> list[Prediction]:
-        """The likeliest class of each of many images of the network's own size: (B, size, size, 3) uint8 sRGB."""
+    def predict_batch(self, images: Pixels) -> list[Prediction]:
+        """Return the most probable class of each of many images of (B, size, size, 3) uint8 sRGB."""
         probabilities, indices = self.network(self._tensor(images)).softmax(1).cpu().max(1)
-        found = zip(indices.tolist(), probabilities.tolist(), strict=True)
-        return [Prediction(self.classes[index], index, probability) for index, probability in found]
+        best = zip(indices.tolist(), probabilities.tolist(), strict=True)
+        return [Prediction(self.classes[index], index, probability) for index, probability in best]
 
     def _ranking(self, probabilities: Tensor, top_k: int) -> tuple[Prediction, ...]:
         best = probabilities.argsort(descending=True, stable=True)[:top_k].tolist()
         return tuple(Prediction(self.classes[i], i, float(probabilities[i])) for i in best)
 
-    def _tensor(self, images: NDArray[np.uint8]) -> Tensor:
+    def _tensor(self, images: Pixels) -> Tensor:
         return torch.from_numpy(images.copy()).to(self.device).permute(0, 3, 1, 2).float().div(255)
 
 
 def load_recognizer(registry: Registry, name: str, device: torch.device) -> Recognizer:
-    """The classifier of that name, ready to classify on `device`.
+    """Load the classifier of that name, ready to classify on `device`.
 
-    Raises UnknownModel, also for a model that is no classifier, or CorruptCheckpoint.
+    Raises UnknownModel, also for a model of another kind, or CorruptCheckpoint.
     """
     network = registry.load(name, device)
     if not isinstance(network, Classifier):

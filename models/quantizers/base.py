@@ -1,4 +1,4 @@
-"""What all quantizers share: the interface, the range of `colors`, and the rule for images that need no quantizing."""
+"""Parts that all quantizers share: the interface, the range of `colors`, and the rule for images of few colors."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -10,26 +10,26 @@ from PIL import Image
 from models.errors import BadOption
 from models.palette_image import MAX_COLORS as MAX_COLORS
 from models.palette_image import PaletteImage
-from models.rgb import check_pixels, pack, unpack
+from models.rgb import Pixels, check_pixels, pack, unpack
 
 MIN_COLORS = 2
 
-_SAMPLE = 4096  # pixels looked at before all of them are
-_BAND = 1 << 18  # pixels looked at together: NumPy takes 8 bytes for an index, and 24 for a color in floats
+_SAMPLE = 4096  # pixels whose colors are counted before all pixels are
+_BAND = 1 << 18  # pixels processed together: NumPy takes 8 bytes for an index, and 24 for a color in float64
 
 
 class Quantizer(Protocol):
-    """Paints an image with few colors. Deterministic: equal arguments give equal results."""
+    """Reduces an image to few colors. Deterministic: equal arguments give equal results."""
 
     @property
     def name(self) -> str:
-        """The name that requests and result tables use."""
+        """Name of the method in requests and result tables."""
 
-    def quantize(self, pixels: NDArray[np.uint8], colors: int) -> PaletteImage:
-        """Paint `pixels`, (H, W, 3) uint8 sRGB, with at most `colors` colors.
+    def quantize(self, pixels: Pixels, colors: int) -> PaletteImage:
+        """Quantize (H, W, 3) uint8 sRGB pixels to at most `colors` colors.
 
-        Returns a compact image: every palette entry is used and no two are equal. An image that has no more than
-        `colors` colors comes back exactly. Raises BadOption if `colors` is not 2 to 256.
+        Return a compact image: every palette entry is used and no two entries are equal. An image that already has no
+        more than `colors` colors is returned exactly. Raises BadOption unless `colors` is 2 to 256.
         """
 
 
@@ -39,12 +39,12 @@ def check_colors(colors: int) -> None:
         raise BadOption(f"colors must be {MIN_COLORS} to {MAX_COLORS}, not {colors}")
 
 
-def exact(pixels: NDArray[np.uint8], colors: int) -> PaletteImage | None:
-    """The image itself, in palette form, if it has at most `colors` distinct colors; None if it has more.
+def exact(pixels: Pixels, colors: int) -> PaletteImage | None:
+    """Return the image itself in palette form if it has at most `colors` distinct colors, else None.
 
-    Every quantizer asks this first: nothing can be better than the image, and not every algorithm finds it (octrees
-    merge neighbors, means round). A photo is turned down after a sample of its pixels; the rest is linear in the
-    pixels, with a table of all 2^24 colors.
+    Every quantizer calls this first: the image itself is the best result, and not every algorithm finds it (octrees
+    merge neighbors, means round). A sample of the pixels is enough to reject a photo. Otherwise the cost is linear in
+    the pixels, with a table of all 2^24 colors.
 
     Args:
         pixels: (H, W, 3) uint8 sRGB.
@@ -66,19 +66,20 @@ def exact(pixels: NDArray[np.uint8], colors: int) -> PaletteImage | None:
     return PaletteImage(indices.reshape(pixels.shape[:2]), unpack(distinct))
 
 
-def checked_exact(pixels: NDArray[np.uint8], colors: int) -> PaletteImage | None:
-    """`exact`, after BadOption unless `colors` is 2 to 256, and ValueError unless `pixels` is (H, W, 3) uint8."""
+def checked_exact(pixels: Pixels, colors: int) -> PaletteImage | None:
+    """Check both arguments, then return `exact`.
+
+    Raises BadOption unless `colors` is 2 to 256, ValueError unless `pixels` is (H, W, 3) uint8 and not empty.
+    """
     check_colors(colors)
     check_pixels(pixels)
     return exact(pixels, colors)
 
 
-def through_pillow(
-    pixels: NDArray[np.uint8], colors: int, algorithm: Callable[[Image.Image], Image.Image]
-) -> PaletteImage:
-    """Quantize with an algorithm that makes a Pillow image of mode P, unless the image is exact as it is.
+def through_pillow(pixels: Pixels, colors: int, algorithm: Callable[[Image.Image], Image.Image]) -> PaletteImage:
+    """Quantize with an algorithm on Pillow images, unless the image already has few colors.
 
-    Pillow may give fewer entries than it was asked for, equal entries, and (octree) unused ones of zeros; the result
+    Pillow may return fewer entries than requested, equal entries and, for octree, unused entries of zeros. The result
     is compact.
 
     Args:
@@ -89,12 +90,12 @@ def through_pillow(
     unchanged = checked_exact(pixels, colors)
     if unchanged is not None:
         return unchanged
-    painted = algorithm(Image.fromarray(pixels))
-    palette = np.asarray(painted.getpalette("RGB"), dtype=np.uint8).reshape(-1, 3)
-    return PaletteImage(np.array(painted), palette).compact()
+    quantized = algorithm(Image.fromarray(pixels))
+    palette = np.asarray(quantized.getpalette("RGB"), dtype=np.uint8).reshape(-1, 3)
+    return PaletteImage(np.array(quantized), palette).compact()
 
 
 def bands(image: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
-    """(H, W, ...) as flat pieces, (N, ...), of a bounded number of pixels, views of an image that is C-contiguous."""
+    """Split (H, W, ...) into flat pieces (N, ...) of a bounded number of pixels; views where it is C-contiguous."""
     flat = image.reshape(-1, *image.shape[2:])
     return np.array_split(flat, -(-len(flat) // _BAND))

@@ -13,13 +13,13 @@ from tests.service.processes import ROOT
 AS_JSON = {"Accept": "application/json"}
 
 
-def test_a_classifier_and_a_quantizer_are_there(client: Client) -> None:
+def test_a_classifier_and_a_quantizer_have_defaults(client: Client) -> None:
     report = client.get("/models").json()
 
     assert {model["kind"] for model in report["models"] if model["default"]} == {"classifier", "colorcnn"}
 
 
-def test_a_model_heeds_fidelity_where_it_says_so(client: Client) -> None:
+def test_a_model_supports_fidelity_where_it_reports_so(client: Client) -> None:
     quantizers = [model for model in client.get("/models").json()["models"] if model["kind"] == "colorcnn"]
 
     options = [{"model": model["name"], "fidelity": "1"} for model in quantizers]
@@ -48,16 +48,17 @@ def test_a_real_photo_in_two_colors(client: Client) -> None:
 
 
 @pytest.mark.parametrize("photo", ["cat-32.png", "cat.jpg"])
-def test_a_refined_image_is_read_like_the_original(client: Client, photo: str) -> None:
-    """Both at the classifier's own size, where requests go together, and at another."""
+def test_a_refined_image_is_recognized_like_the_original(client: Client, photo: str) -> None:
+    """Images of the classifier's size share a batch; images of another size do not."""
     cat = (ROOT / "tests" / "photos" / photo).read_bytes()
     options = {"colors": "2", "method": "colorcnn_refined"}
 
     report = client.post("/quantize", content=cat, params=options, headers=AS_JSON).json()
 
-    seen = report["recognition"]
+    recognition = report["recognition"]
     assert report["method"] == "colorcnn_refined" and len(report["palette"]) == 2
-    assert seen["kept"] and abs(seen["before"]["probability"] - seen["after"]["probability"]) < 0.1
+    assert recognition["kept"]
+    assert abs(recognition["before"]["probability"] - recognition["after"]["probability"]) < 0.1
 
 
 def test_recognition_names_classes_of_the_classifier(client: Client) -> None:
@@ -89,7 +90,7 @@ def test_the_activation_map_has_the_size_of_the_image(client: Client) -> None:
 
 
 def test_a_photo_through_bpg_and_back(client: Client) -> None:
-    """The files of JSON are those of the other media types, and another endpoint reads what this one wrote."""
+    """JSON holds the files of the other media types, and /classify accepts the file."""
     cat = (ROOT / "tests" / "photos" / "cat.jpg").read_bytes()
     whole, file, picture = [
         client.post("/compress", content=cat, params={"colors": "4"}, headers={"Accept": accept})
@@ -111,7 +112,7 @@ def test_a_photo_through_bpg_and_back(client: Client) -> None:
 
 
 def test_a_benchmark_in_its_worker_process(client: Client) -> None:
-    """The row of an image is what /quantize and /classify say of it, in each media type."""
+    """The row of an image agrees with /quantize and /classify, in each media type."""
     cat = (ROOT / "tests" / "photos" / "cat.jpg").read_bytes()
     files = [("file", ("cat.jpg", cat)), ("file", ("ramp.jpg", PHOTO))]
     options = {"methods": "colorcnn,median_cut", "colors": "2,4", "labels": "cat,0", "cam": "true"}

@@ -1,4 +1,4 @@
-"""models/recognizer.py."""
+"""models/recognizer.py: predictions, batches and activation maps of images of any size."""
 
 import numpy as np
 import pytest
@@ -34,24 +34,24 @@ def test_predictions_come_best_first_with_their_labels(recognizer: Recognizer) -
 
 def test_a_batch_is_classified_as_its_images_are(recognizer: Recognizer) -> None:
     images = np.stack([make_pixels(16, 16), 255 - make_pixels(16, 16)])
-    seen = recognizer.predict_batch(images)
+    predictions = recognizer.predict_batch(images)
     alone = [recognizer.predict(image)[0] for image in images]
-    assert [(one.label, one.index) for one in seen] == [(one.label, one.index) for one in alone]
-    assert [one.probability for one in seen] == pytest.approx([one.probability for one in alone])
+    assert [(one.label, one.index) for one in predictions] == [(one.label, one.index) for one in alone]
+    assert [one.probability for one in predictions] == pytest.approx([one.probability for one in alone])
     ranked = recognizer.rank_batch(images, 3)
     assert [[one.index for one in ranking] for ranking in ranked] == [
         [one.index for one in recognizer.predict(image, 3)] for image in images
     ]
 
 
-def test_an_answer_that_is_no_number_is_none() -> None:
+def test_probabilities_that_are_not_finite_are_rejected() -> None:
     network = build_classifier(ClassifierConfig(architecture="resnet9", classes=4, width=4, size=16)).eval()
     network.head.weight.data[1] = torch.nan
     with pytest.raises(NotFinite, match="classifier"):
         Recognizer(network, CLASSES, torch.device("cpu")).predict(make_pixels(40, 70))
 
 
-def test_activation_map_spans_the_image_and_refuses_a_class_that_is_not_there(recognizer: Recognizer) -> None:
+def test_an_activation_map_spans_the_image_and_needs_a_class_that_exists(recognizer: Recognizer) -> None:
     heat = recognizer.activation_map(make_pixels(50, 30), 2)
     assert heat.dtype == np.float32 and heat.shape == (2, 2)
     assert (heat.min(), heat.max()) == (0, 1)

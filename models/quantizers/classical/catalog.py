@@ -1,4 +1,4 @@
-"""The quantizers that need no training, by name."""
+"""Catalog of the quantizers that need no training, by name."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

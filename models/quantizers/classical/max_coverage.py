@@ -3,35 +3,33 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from models.palette_image import PaletteImage
 from models.quantizers.base import through_pillow
-from models.quantizers.classical.median_cut import sampled, spread
+from models.quantizers.classical.median_cut import apply_palette, subsample
+from models.rgb import Pixels
 
 
 @dataclass(frozen=True)
 class MaxCoverage:
     """Farthest-first traversal: Teofilo Gonzalez, "Clustering to Minimize the Maximum Intercluster Distance", 1985.
 
-    The first entry is the color farthest from the mean of all, each next one the color farthest from the entries so
-    far; a pixel takes the nearest. So the palette for K colors begins that for K + 1, rare colors are found first,
-    and no error is large, at the cost of the mean one. Pillow's implementation (method 1), without dither; an image of
-    more than 512 x 512 pixels is covered by a regular sample of no more.
+    The first entry is the color farthest from the mean of all. Each next entry is the color farthest from all entries
+    before. A pixel takes the nearest entry. The palette for K colors is thus the beginning of that for K + 1. Rare
+    colors enter first: the largest error is small, the mean error large. The implementation is Pillow's (method 1),
+    without dither. The palette of an image of more than 512 x 512 pixels comes from a regular sample.
 
-    Cost: O(K d) for d distinct colors of the sample, and O(n) to paint n pixels, O(K n) where the
-    palette is that of a sample.
+    Cost: O(K d) for d distinct colors of the sample, and O(n) to quantize n pixels; O(K n) where there is a sample.
     """
 
     name: ClassVar[str] = "max_coverage"
 
-    def quantize(self, pixels: NDArray[np.uint8], colors: int) -> PaletteImage:
+    def quantize(self, pixels: Pixels, colors: int) -> PaletteImage:
         """See `Quantizer.quantize`."""
-        return through_pillow(pixels, colors, lambda image: _painted(image, colors))
+        return through_pillow(pixels, colors, lambda image: _quantize(image, colors))
 
 
-def _painted(image: Image.Image, colors: int) -> Image.Image:
-    covered = sampled(image).quantize(colors, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-    return spread(image, covered)
+def _quantize(image: Image.Image, colors: int) -> Image.Image:
+    covered = subsample(image).quantize(colors, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    return apply_palette(image, covered)

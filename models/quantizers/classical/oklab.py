@@ -1,7 +1,7 @@
-"""OKLab: a color space in which equal distances look about equally different.
+"""OKLab, a color space in which equal distances look about equally different.
 
-Björn Ottosson, "A perceptual color space for image processing", 2020 (https://bottosson.github.io/posts/oklab/), which
-both matrices are from; the transfer function is that of sRGB, IEC 61966-2-1.
+Both matrices are from Björn Ottosson, "A perceptual color space for image processing", 2020
+(https://bottosson.github.io/posts/oklab/). The transfer function is that of sRGB, IEC 61966-2-1.
 """
 
 import numpy as np
@@ -29,13 +29,13 @@ _LINEAR = np.where(_LEVELS <= 0.04045, _LEVELS / 12.92, ((_LEVELS + 0.055) / 1.0
 
 
 def from_srgb(colors: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """(N, 3) uint8 sRGB -> (N, 3) float64 OKLab: L from 0 to 1, a and b about -0.4 to 0.4."""
+    """Convert (N, 3) uint8 sRGB to (N, 3) float64 OKLab: L is 0 to 1, a and b are about -0.4 to 0.4."""
     lab: NDArray[np.float64] = np.cbrt(_LINEAR[colors] @ _LMS_OF_RGB.T) @ _LAB_OF_LMS.T
     return lab
 
 
 def to_srgb(colors: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """(N, 3) float64 OKLab -> (N, 3) uint8 sRGB, rounded; what sRGB cannot show is clipped."""
+    """Convert (N, 3) float64 OKLab to (N, 3) uint8 sRGB, rounded; colors outside sRGB are clipped."""
     linear = np.clip((colors @ _LMS_OF_LAB.T) ** 3 @ _RGB_OF_LMS.T, 0, 1)
     encoded = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
     srgb: NDArray[np.uint8] = np.rint(encoded * 255).astype(np.uint8)

@@ -10,17 +10,19 @@ from numpy.typing import NDArray
 
 from models.palette_image import PaletteImage
 from models.quantizers.base import bands, checked_exact
+from models.rgb import Pixels
 
 _CELLS = 32  # along each side of the color cube
 _OTHERS = (1, 2), (0, 2), (0, 1)  # axes
 _STRIDES = np.array([[_CELLS * _CELLS], [_CELLS], [1]])
 
 Moments = NDArray[np.float64]
-"""(..., 5): number of pixels, their red, green and blue sums, and the sum of their squared lengths. All are whole
-numbers under 2^53 for any image that fits into memory, so they are exact."""
+"""(..., 5): number of pixels, their red, green and blue sums, and the sum of their squared lengths.
+
+All are whole numbers under 2^53 for any image that fits into memory, so float64 holds them exactly."""
 
 Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
-"""First cell and the one after the last, along red, green and blue."""
+"""First cell, and the cell after the last, along red, green and blue."""
 
 
 @dataclass(frozen=True)
@@ -28,18 +30,18 @@ class Wu:
     """Wu's quantizer: Xiaolin Wu, "Efficient Statistical Computations for Optimal Color Quantization", Graphics Gems
     II, 1991.
 
-    Splits the box of all colors K - 1 times, each time the box with the largest squared error, by the plane that
-    leaves the least; an entry is the mean of its box. Boxes are of 32 x 32 x 32 cells, whose moments are added up from
-    the dark corner, so that those of any box take eight look-ups. The cells span the colors of the image, not all
-    colors, so that an image of little contrast has cells to part. The boxes of K + 1 colors split one of those of K:
-    but for the rounding of the palette, the error does not grow with K.
+    The box of all colors is split K - 1 times, each time the box with the largest squared error, by the plane that
+    leaves the least error. An entry is the mean of its box. Boxes consist of cells, 32 along each side of the color
+    cube. The moments of the cells are summed up from the dark corner, so the moments of any box take eight look-ups.
+    The cells span the colors of the image, not all colors, so an image of little contrast still has many cells. The
+    boxes for K + 1 colors split one box of those for K, so the error does not grow with K but for rounding.
 
     Cost: O(n) for n pixels, O(32^3) for the moments and O(32 K) for the cuts.
     """
 
     name: ClassVar[str] = "wu"
 
-    def quantize(self, pixels: NDArray[np.uint8], colors: int) -> PaletteImage:
+    def quantize(self, pixels: Pixels, colors: int) -> PaletteImage:
         """See `Quantizer.quantize`."""
         unchanged = checked_exact(pixels, colors)
         if unchanged is not None:
@@ -52,8 +54,8 @@ class Wu:
         return PaletteImage(_indices(pixels, cell_of_level, boxes), palette).compact()
 
 
-def _cell_of_level(pixels: NDArray[np.uint8]) -> NDArray[np.intp]:
-    """(3, 256): for each level of each channel its share of the number of a cell; the three add up to the number."""
+def _cell_of_level(pixels: Pixels) -> NDArray[np.intp]:
+    """Return the part of each channel's levels in the number of a cell, (3, 256); the number sums three parts."""
     low = pixels.min((0, 1))[:, np.newaxis].astype(np.intp)
     high = pixels.max((0, 1))[:, np.newaxis].astype(np.intp)
     cell = ((np.arange(256) - low) * _CELLS // (high - low + 1)).clip(0, _CELLS - 1)
@@ -61,13 +63,13 @@ def _cell_of_level(pixels: NDArray[np.uint8]) -> NDArray[np.intp]:
 
 
 def _cells(band: NDArray[np.uint8], cell_of_level: NDArray[np.intp]) -> NDArray[np.intp]:
-    """(N, 3) uint8 -> (N,) number of the cell of each color."""
+    """Return the number of the cell of each color: (N, 3) uint8 -> (N,)."""
     red, green, blue = (levels[channel] for levels, channel in zip(cell_of_level, band.T, strict=True))
     return np.asarray(red + green + blue)
 
 
-def _cube(pixels: NDArray[np.uint8], cell_of_level: NDArray[np.intp]) -> Moments:
-    """(33, 33, 33, 5): at [r, g, b] the moments of all cells below r, g and b."""
+def _cube(pixels: Pixels, cell_of_level: NDArray[np.intp]) -> Moments:
+    """Return, at [r, g, b], the moments of all cells below r, g and b, (33, 33, 33, 5)."""
     histogram = np.zeros((5, _CELLS**3))
     for band in bands(pixels):
         cells, colors = _cells(band, cell_of_level), band.T.astype(np.float64)
@@ -81,7 +83,7 @@ def _cube(pixels: NDArray[np.uint8], cell_of_level: NDArray[np.intp]) -> Moments
 
 
 def _split(cube: Moments, colors: int) -> list[Box]:
-    """At most `colors` boxes, none of them empty, that hold all pixels."""
+    """Return at most `colors` boxes, none of them empty, that contain all pixels."""
     everything: Box = ((0, _CELLS), (0, _CELLS), (0, _CELLS))
     whole: list[Box] = []  # boxes of one color or one cell
     waiting = [(0.0, everything)]  # a heap, largest error first
@@ -96,7 +98,7 @@ def _split(cube: Moments, colors: int) -> list[Box]:
 
 
 def _halves(cube: Moments, box: Box) -> tuple[Box, ...]:
-    """The two parts of the box with the least error together; none if no plane has pixels on both sides."""
+    """Return the two parts of the box with the least total error; none if no plane has pixels on both sides."""
     best = 0.0
     halves: tuple[Box, ...] = ()
     for axis, (low, high) in enumerate(box):
@@ -110,30 +112,30 @@ def _halves(cube: Moments, box: Box) -> tuple[Box, ...]:
 
 
 def _with(box: Box, axis: int, side: tuple[int, int]) -> Box:
-    red, green, blue = (side if place == axis else old for place, old in enumerate(box))
+    red, green, blue = (side if position == axis else old for position, old in enumerate(box))
     return red, green, blue
 
 
 def _slabs(cube: Moments, box: Box, axis: int) -> Moments:
-    """(C, 5): moments of the first cell of the box along `axis`, of the first two, ... of all C."""
-    (low, high), (left, right), (near, far) = (box[place] for place in (axis, *_OTHERS[axis]))
+    """Return the moments of the first cell of the box along `axis`, of the first two, ... of all C, (C, 5)."""
+    (low, high), (left, right), (near, far) = (box[position] for position in (axis, *_OTHERS[axis]))
     along = cube.transpose(axis, *_OTHERS[axis], 3)[low : high + 1]
     sums = along[:, right, far] - along[:, left, far] - along[:, right, near] + along[:, left, near]
     return np.asarray(sums[1:] - sums[0])
 
 
 def _explained(moments: Moments) -> NDArray[np.float64]:
-    """(...): what putting the mean in place of the pixels takes off their squared lengths; 0 where there are none."""
+    """Return the part of the squared lengths that the mean of the pixels explains, (...); 0 for no pixels."""
     sums = moments[..., 1:4]
     return np.asarray((sums * sums).sum(-1) / np.maximum(moments[..., 0], 1))
 
 
 def _error(moments: Moments) -> float:
-    """Squared error of the mean of a box, summed over its pixels."""
+    """Return the squared error of the mean of a box, summed over its pixels."""
     return float(moments[4] - _explained(moments))
 
 
-def _indices(pixels: NDArray[np.uint8], cell_of_level: NDArray[np.intp], boxes: Sequence[Box]) -> NDArray[np.uint8]:
+def _indices(pixels: Pixels, cell_of_level: NDArray[np.intp], boxes: Sequence[Box]) -> NDArray[np.uint8]:
     box_of_cell = np.empty((_CELLS, _CELLS, _CELLS), np.uint8)
     for index, sides in enumerate(boxes):
         box_of_cell[tuple(slice(*side) for side in sides)] = index

@@ -1,4 +1,4 @@
-"""models/networks/arg_max.py: what torch.argmax says, ties included."""
+"""models/networks/arg_max.py: the results of torch.argmax, ties included."""
 
 import pytest
 import torch
@@ -9,16 +9,16 @@ from models.networks.arg_max import arg_max_affine, arg_max_planes
 
 
 def whole_numbers(*shape: int) -> Tensor:
-    """Few different values, so that there are ties and no rounding."""
+    """Return few different values, so that there are ties and no rounding."""
     return torch.randint(-3, 4, shape, generator=torch.Generator().manual_seed(0)).float()
 
 
 @pytest.mark.parametrize("colors", [1, 2, 9, 256])
 def test_the_first_of_the_largest_planes(colors: int) -> None:
     logits = whole_numbers(3, colors, 4, 50)
-    found = arg_max_planes(logits)
-    assert found.dtype == torch.uint8
-    assert torch.equal(found, logits.argmax(1).to(torch.uint8))
+    indices = arg_max_planes(logits)
+    assert indices.dtype == torch.uint8
+    assert torch.equal(indices, logits.argmax(1).to(torch.uint8))
 
 
 @pytest.mark.parametrize("size", [1, 1000, 1 << 18])
@@ -32,7 +32,7 @@ def test_the_first_of_the_largest_products(colors: int, size: int, monkeypatch: 
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("colors", [2, 256])
-def test_cuda_says_the_same(colors: int) -> None:
+def test_cuda_gives_the_same(colors: int) -> None:
     vectors, weights, offsets = whole_numbers(2, 77, 3), whole_numbers(2, colors, 3), whole_numbers(2, colors, 1)
-    found = arg_max_affine(vectors.cuda(), weights.cuda(), offsets.cuda())
-    assert torch.equal(found.cpu(), arg_max_affine(vectors, weights, offsets))
+    indices = arg_max_affine(vectors.cuda(), weights.cuda(), offsets.cuda())
+    assert torch.equal(indices.cpu(), arg_max_affine(vectors, weights, offsets))

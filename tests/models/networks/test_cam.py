@@ -1,4 +1,4 @@
-"""models/networks/cam.py."""
+"""models/networks/cam.py: maps against a plain sum."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""models/networks/centers.py: k-means that starts and ends the same for the same pixels."""
+"""models/networks/centers.py: k-means is exact for separate colors, deterministic, and finite for flat images."""
 
 import pytest
 import torch
@@ -15,13 +15,13 @@ def error_of(pixels: Tensor, colors: int) -> Tensor:
     return kmeans_centers(pixels, colors).spread
 
 
-def test_well_separated_colors_are_found_exactly() -> None:
-    wanted = torch.tensor([[0.0, 0.1, 0.0], [0.9, 0.1, 0.1], [0.2, 0.8, 1.0], [1.0, 1.0, 0.9]])
-    pixels = wanted.repeat(25, 1)[torch.randperm(100, generator=torch.Generator().manual_seed(0))].unsqueeze(0)
-    found = kmeans_centers(pixels, 4)
+def test_well_separated_colors_are_exact() -> None:
+    expected = torch.tensor([[0.0, 0.1, 0.0], [0.9, 0.1, 0.1], [0.2, 0.8, 1.0], [1.0, 1.0, 0.9]])
+    pixels = expected.repeat(25, 1)[torch.randperm(100, generator=torch.Generator().manual_seed(0))].unsqueeze(0)
+    centers = kmeans_centers(pixels, 4)
     # Sums of 25 float32 values: exact to a few units of 6e-8.
-    torch.testing.assert_close(found.colors[0], wanted, rtol=0, atol=1e-5)
-    torch.testing.assert_close(found.shares[0], torch.full((4,), 0.25), rtol=0, atol=1e-6)
+    torch.testing.assert_close(centers.colors[0], expected, rtol=0, atol=1e-5)
+    torch.testing.assert_close(centers.shares[0], torch.full((4,), 0.25), rtol=0, atol=1e-6)
 
 
 def test_centers_are_sorted_by_brightness_and_lie_among_the_pixels() -> None:
@@ -43,13 +43,13 @@ def test_more_centers_fit_better_and_the_order_of_the_pixels_does_not_matter() -
 @pytest.mark.parametrize("count", [1, 3, 5])
 def test_fewer_pixels_than_centers_give_the_pixels_themselves(count: int) -> None:
     pixels = make_pixels(count)
-    found = kmeans_centers(pixels, 6)
-    assert found.colors.shape == (2, 6, 3)
-    distances = torch.cdist(pixels, found.colors).amin(2)
+    centers = kmeans_centers(pixels, 6)
+    assert centers.colors.shape == (2, 6, 3)
+    distances = torch.cdist(pixels, centers.colors).amin(2)
     assert float(distances.max()) < 1e-3  # cdist in float32 leaves about 3e-4 of two equal colors
 
 
-def test_an_image_of_one_color_divides_by_nothing() -> None:
-    found = kmeans_centers(torch.full((1, 10, 3), 0.5), 3)
-    assert bool(found.colors.isfinite().all()) and float(found.spread) > 0
-    torch.testing.assert_close(found.colors, torch.full((1, 3, 3), 0.5))
+def test_an_image_of_one_color_has_finite_centers() -> None:
+    centers = kmeans_centers(torch.full((1, 10, 3), 0.5), 3)
+    assert bool(centers.colors.isfinite().all()) and float(centers.spread) > 0
+    torch.testing.assert_close(centers.colors, torch.full((1, 3, 3), 0.5))

@@ -1,4 +1,4 @@
-"""models/networks/classifiers.py."""
+"""models/networks/classifiers.py: sizes, stages, normalization and configurations."""
 
 import json
 from typing import Literal
@@ -23,7 +23,7 @@ def test_number_of_parameters(architecture: Architecture, width: int, parameters
 
 
 @pytest.mark.parametrize("architecture", ["resnet9", "resnet18", "alexnet"])
-def test_stages_have_the_channels_and_strides_that_are_promised(architecture: Architecture) -> None:
+def test_stages_have_the_channels_and_strides_of_the_documentation(architecture: Architecture) -> None:
     network = build_classifier(ClassifierConfig(architecture=architecture, classes=5, width=8)).eval()
     images = torch.rand(2, 3, 32, 32)
     maps = network.features(images)
@@ -32,7 +32,7 @@ def test_stages_have_the_channels_and_strides_that_are_promised(architecture: Ar
     assert network(images).shape == (2, 5)
 
 
-def test_normalization_happens_inside() -> None:
+def test_the_network_normalizes_its_input() -> None:
     torch.manual_seed(0)
     config = ClassifierConfig(architecture="resnet9", classes=5, width=4, mean=(0.1, 0.2, 0.3), std=(0.5, 0.6, 0.7))
     network = build_classifier(config).eval()
@@ -43,7 +43,7 @@ def test_normalization_happens_inside() -> None:
     torch.testing.assert_close(network(images), plain.eval()(normalized))
 
 
-def test_the_configuration_survives_json_and_refuses_nonsense() -> None:
+def test_the_configuration_survives_json_and_rejects_nonsense() -> None:
     config = ClassifierConfig(architecture="alexnet", classes=200, size=64)
     assert ClassifierConfig.from_json(json.loads(json.dumps(config.to_json()))) == config
     with pytest.raises(ValueError, match=r"lenet.*resnet9"):

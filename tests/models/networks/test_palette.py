@@ -73,7 +73,7 @@ def test_hard_palette_does_not_drift_on_large_images() -> None:
     torch.testing.assert_close(palette[0, 0], torch.full((3,), 0.1), rtol=0, atol=1e-7)
 
 
-def test_shapes_that_do_not_fit_are_refused() -> None:
+def test_shapes_that_do_not_fit_are_rejected() -> None:
     with pytest.raises(ValueError, match="differ in B, H or W"):
         soft_palette(torch.rand(1, 3, 4, 4), torch.rand(1, 2, 4, 5))
     with pytest.raises(ValueError, match="differ in B, H or W"):

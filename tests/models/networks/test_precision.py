@@ -1,4 +1,4 @@
-"""Where bfloat16 pays."""
+"""models/networks/precision.py: bfloat16 counts only in hardware."""
 
 import pytest
 import torch
@@ -6,13 +6,13 @@ import torch
 from models.networks.precision import has_bfloat16
 
 
-@pytest.mark.parametrize("told", [True, False])
-def test_a_processor_has_what_torch_says_of_it(told: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "avx512_bf16": told})
-    assert has_bfloat16(torch.device("cpu")) is told
+@pytest.mark.parametrize("capable", [True, False])
+def test_a_processor_has_what_torch_reports(capable: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "avx512_bf16": capable})
+    assert has_bfloat16(torch.device("cpu")) is capable
 
 
-def test_a_processor_that_torch_knows_nothing_of_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_processor_unknown_to_torch_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", dict)
     assert not has_bfloat16(torch.device("cpu"))
 

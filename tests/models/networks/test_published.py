@@ -12,7 +12,7 @@ from models.networks.published import PublishedColorCNN, PublishedConfig
 
 
 def make_network(colors: int = 3, **options: float) -> PublishedColorCNN:
-    """A narrow network whose batch norm has seen images; without that, fresh weights give every pixel one index."""
+    """Build a narrow network whose batch norm has seen images: otherwise every pixel gets the same index."""
     torch.manual_seed(0)
     network = PublishedColorCNN(PublishedConfig(colors=colors, width=4, **options))  # type: ignore[arg-type]
     for module in network.modules():
@@ -48,7 +48,7 @@ def test_logits_are_those_of_a_second_implementation() -> None:
 
 
 def _filling(parameter: Tensor) -> Tensor:
-    """Weights that depend on no random generator and keep activations of order 1."""
+    """Return weights that need no random generator and keep activations of order 1."""
     if parameter.dim() == 1:
         return torch.linspace(0.5, 1.5, parameter.numel())
     waves = (0.7 * torch.arange(parameter.numel(), dtype=torch.float64) + 1).sin().float()
@@ -85,13 +85,13 @@ def test_soft_is_equations_1_and_2_in_the_normalized_units_of_the_paper() -> Non
     mean, std = network.mean.view(1, 3, 1, 1), network.std.view(1, 3, 1, 1)
     x, m = (images - mean) / std, soft.probabilities
     palette = (x.unsqueeze(2) * m.unsqueeze(1)).sum((3, 4)) / m.sum((2, 3)).unsqueeze(1) / 4 + brightness
-    painted = (palette[..., None, None] * m.unsqueeze(1)).sum(2)
+    expected = (palette[..., None, None] * m.unsqueeze(1)).sum(2)
 
-    torch.testing.assert_close(soft.images, painted * std + mean)
+    torch.testing.assert_close(soft.images, expected * std + mean)
     torch.testing.assert_close(soft.images, render_soft(soft.palette, m))
 
 
-def test_color_norm_1_without_jitter_paints_with_means_of_the_image() -> None:
+def test_color_norm_1_without_jitter_keeps_the_means_of_the_image() -> None:
     images = make_images()
     palette = make_network(color_norm=1.0).soft(images).palette
     assert (palette >= images.amin((2, 3)).unsqueeze(1)).all()
@@ -100,14 +100,14 @@ def test_color_norm_1_without_jitter_paints_with_means_of_the_image() -> None:
 
 def test_jitter_comes_from_the_generator_alone() -> None:
     network, images = make_network(), make_images()
-    calm = network.soft(images)
+    plain = network.soft(images)
     torch.manual_seed(99)
-    assert torch.equal(network.soft(images).images, calm.images)
-    shaken = [network.soft(images, torch.Generator().manual_seed(seed)).images for seed in (1, 1, 2)]
-    assert torch.equal(shaken[0], shaken[1])
-    assert not torch.allclose(shaken[0], shaken[2], atol=1e-3)
+    assert torch.equal(network.soft(images).images, plain.images)
+    jittered = [network.soft(images, torch.Generator().manual_seed(seed)).images for seed in (1, 1, 2)]
+    assert torch.equal(jittered[0], jittered[1])
+    assert not torch.allclose(jittered[0], jittered[2], atol=1e-3)
     # One number for the batch: in units of std every pixel of every image moves by the same.
-    shift = (shaken[0] - calm.images) / network.std.view(1, 3, 1, 1)
+    shift = (jittered[0] - plain.images) / network.std.view(1, 3, 1, 1)
     torch.testing.assert_close(shift, shift.mean().expand_as(shift), rtol=0, atol=1e-5)
 
 
@@ -145,6 +145,6 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("name", "value"), WRONG)
-def test_values_out_of_range_are_refused(name: str, value: object) -> None:
+def test_values_out_of_range_are_rejected(name: str, value: object) -> None:
     with pytest.raises(ValueError, match=name):
         PublishedConfig.from_json({"colors": 2, name: value})

@@ -1,4 +1,4 @@
-"""models/quantizers: what holds for every classical quantizer, and what those of Pillow are known by."""
+"""models/quantizers/classical/catalog.py: properties that all classical quantizers share, and those of Pillow's."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -13,9 +13,9 @@ from PIL import Image
 
 from models.errors import BadOption
 from models.palette_image import PaletteImage
-from models.quantizers.base import Quantizer, exact
+from models.quantizers.base import Quantizer
 from models.quantizers.classical.catalog import CLASSICAL
-from models.quantizers.classical.median_cut import sampled
+from models.quantizers.classical.median_cut import subsample
 from models.rgb import Pixels
 
 SHAPES = st.tuples(st.integers(1, 24), st.integers(1, 24))
@@ -26,7 +26,7 @@ every_quantizer = pytest.mark.parametrize("quantizer", CLASSICAL.values(), ids=l
 
 @st.composite
 def images(draw: st.DrawFn) -> Pixels:
-    """Noise, or noise of neighboring colors, which octrees merge and means round."""
+    """Draw noise of all colors or of neighboring colors, which octrees merge and means round."""
     height, width = draw(SHAPES)
     top = draw(st.sampled_from([2, 4, 256]))
     generator = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
@@ -46,7 +46,7 @@ def count_colors(pixels: Pixels) -> int:
 
 
 def photo() -> Pixels:
-    """64 x 64 smooth colors with a little noise: 3,000 to 4,000 distinct ones."""
+    """Return 64 x 64 smooth colors with a little noise: 3,000 to 4,000 distinct colors."""
     y, x = np.mgrid[0:64, 0:64]
     smooth = np.stack([x * 3, y * 3, 255 - x - y], axis=-1)
     noise = np.random.default_rng(0).integers(-8, 8, smooth.shape)
@@ -56,18 +56,18 @@ def photo() -> Pixels:
 @every_quantizer
 @settings(deadline=None, max_examples=50)
 @given(pixels=images(), colors=COLORS)
-def test_few_used_distinct_colors_in_the_same_shape(quantizer: Quantizer, pixels: Pixels, colors: int) -> None:
-    painted = quantizer.quantize(pixels, colors)
-    assert painted.render().shape == pixels.shape
-    assert len(painted.palette) <= colors
-    assert (painted.counts() > 0).all()
-    assert count_colors(painted.palette[np.newaxis]) == len(painted.palette)
+def test_the_palette_has_few_colors_all_used_and_distinct(quantizer: Quantizer, pixels: Pixels, colors: int) -> None:
+    quantized = quantizer.quantize(pixels, colors)
+    assert quantized.render().shape == pixels.shape
+    assert len(quantized.palette) <= colors
+    assert (quantized.counts() > 0).all()
+    assert count_colors(quantized.palette[np.newaxis]) == len(quantized.palette)
 
 
 @every_quantizer
 @settings(deadline=None, max_examples=50)
 @given(data=st.data(), most=st.integers(1, 12), spare=st.integers(0, 4))
-def test_an_image_of_few_colors_comes_back_exactly(
+def test_an_image_of_few_colors_is_returned_exactly(
     quantizer: Quantizer, data: st.DataObject, most: int, spare: int
 ) -> None:
     pixels = data.draw(images_of_few_colors(most))
@@ -97,9 +97,9 @@ def test_threads_do_not_disturb_each_other() -> None:
 @pytest.mark.parametrize("shape", [(1, 70_000), (70_000, 1)])
 def test_strips_longer_than_file_formats_allow(quantizer: Quantizer, shape: tuple[int, int]) -> None:
     pixels = np.resize(photo(), (*shape, 3))
-    painted = quantizer.quantize(pixels, 7)
-    assert painted.render().shape == pixels.shape
-    assert painted.colors == 7
+    quantized = quantizer.quantize(pixels, 7)
+    assert quantized.render().shape == pixels.shape
+    assert quantized.colors == 7
 
 
 @every_quantizer
@@ -110,7 +110,7 @@ def test_every_number_of_colors_is_used_on_a_photo(quantizer: Quantizer) -> None
 
 @every_quantizer
 @pytest.mark.parametrize("colors", [-1, 0, 1, 257, 2**70])
-def test_a_number_of_colors_out_of_range_is_refused(quantizer: Quantizer, colors: int) -> None:
+def test_a_number_of_colors_out_of_range_is_rejected(quantizer: Quantizer, colors: int) -> None:
     with pytest.raises(BadOption, match="2 to 256"):
         quantizer.quantize(photo(), colors)
 
@@ -119,28 +119,30 @@ def test_a_number_of_colors_out_of_range_is_refused(quantizer: Quantizer, colors
 @pytest.mark.parametrize(
     ("shape", "dtype"), [((4, 4), np.uint8), ((4, 4, 4), np.uint8), ((0, 4, 3), np.uint8), ((4, 4, 3), np.float32)]
 )
-def test_pixels_of_another_shape_or_type_are_refused(quantizer: Quantizer, shape: tuple[int, ...], dtype: type) -> None:
+def test_pixels_of_another_shape_or_type_are_rejected(
+    quantizer: Quantizer, shape: tuple[int, ...], dtype: type
+) -> None:
     pixels: NDArray[Any] = np.zeros(shape, dtype)
     with pytest.raises(ValueError, match=r"\(H, W, 3\) uint8"):
         quantizer.quantize(pixels, 2)
 
 
 @every_quantizer
-def test_a_photo_is_painted_better_with_more_colors(quantizer: Quantizer) -> None:
-    painted = [quantizer.quantize(photo(), colors).render() for colors in (2, 16, 256)]
-    errors = [np.square(pixels - photo().astype(float)).mean() for pixels in painted]
+def test_more_colors_give_a_smaller_error_on_a_photo(quantizer: Quantizer) -> None:
+    images = [quantizer.quantize(photo(), colors).render() for colors in (2, 16, 256)]
+    errors = [np.square(pixels - photo().astype(float)).mean() for pixels in images]
     assert errors[0] > 2 * errors[1] > 4 * errors[2]
 
 
 @pytest.mark.parametrize("name", ["max_coverage", "wu"])
 @settings(deadline=None, max_examples=50)
 @given(pixels=images(), colors=st.lists(COLORS, min_size=2, max_size=2).map(sorted))
-def test_the_error_does_not_grow_with_colors_where_each_step_refines_the_last(
+def test_the_error_does_not_grow_with_colors_where_more_colors_refine_fewer(
     name: str, pixels: Pixels, colors: list[int]
 ) -> None:
-    """Of the others, some may find a worse optimum with more colors, and some start anew."""
+    """The others may find a worse optimum with more colors, or start anew."""
     few, many = (CLASSICAL[name].quantize(pixels, number).render() for number in colors)
-    error_of_few, error_of_many = (np.square(painted - pixels.astype(float)).mean() for painted in (few, many))
+    error_of_few, error_of_many = (np.square(quantized - pixels.astype(float)).mean() for quantized in (few, many))
     rounding = 0.25  # of means to 8 bits: at most half a level in each channel
     assert error_of_many <= error_of_few + rounding
 
@@ -159,7 +161,7 @@ def test_names_are_keys() -> None:
     assert all(name == quantizer.name for name, quantizer in CLASSICAL.items())
 
 
-def test_median_cut_parts_a_gray_ramp_into_equal_halves_and_quarters() -> None:
+def test_median_cut_divides_a_gray_ramp_into_equal_halves_and_quarters() -> None:
     ramp = np.arange(256, dtype=np.uint8).repeat(3).reshape(16, 16, 3)
     for colors, means in ((2, [64, 192]), (4, [32, 96, 160, 224])):
         palette = CLASSICAL["median_cut"].quantize(ramp, colors).palette
@@ -176,8 +178,8 @@ def test_dither_has_the_palette_of_median_cut_and_keeps_local_means() -> None:
     gray = np.repeat(np.linspace(40, 215, 64).astype(np.uint8)[np.newaxis, :, np.newaxis], 32, axis=0).repeat(3, axis=2)
     plain, dithered = (CLASSICAL[name].quantize(gray, 2) for name in ("median_cut", "median_cut_dither"))
 
-    def error_of_local_means(painted: Pixels) -> float:
-        blocks = (painted.astype(float) - gray).reshape(8, 4, 16, 4, 3).mean(axis=(1, 3))
+    def error_of_local_means(quantized: Pixels) -> float:
+        blocks = (quantized.astype(float) - gray).reshape(8, 4, 16, 4, 3).mean(axis=(1, 3))
         inside = slice(4, 12)  # no mixture is darker or brighter than the palette
         return float(np.abs(blocks[:, inside]).mean())
 
@@ -187,31 +189,21 @@ def test_dither_has_the_palette_of_median_cut_and_keeps_local_means() -> None:
 
 @pytest.mark.parametrize("name", ["median_cut", "median_cut_dither"])
 def test_the_palette_of_a_large_photo_is_close_to_that_of_a_small_one(name: str) -> None:
-    large = photo().repeat(10, axis=0).repeat(10, axis=1)  # 640 x 640, so the palette is that of a sample
-    small, painted = (np.sort(CLASSICAL[name].quantize(pixels, 8).palette, axis=0) for pixels in (photo(), large))
-    assert np.abs(painted.astype(int) - small).max() <= 8
+    large = photo().repeat(10, axis=0).repeat(10, axis=1)  # 640 x 640, so the palette comes from a sample
+    small, quantized = (np.sort(CLASSICAL[name].quantize(pixels, 8).palette, axis=0) for pixels in (photo(), large))
+    assert np.abs(quantized.astype(int) - small).max() <= 8
 
 
 @pytest.mark.parametrize("size", [(513, 512), (1, 1_000_000), (300_000, 3)])
 def test_a_sample_is_bounded_for_every_shape(size: tuple[int, int]) -> None:
-    sample = sampled(Image.new("RGB", size))
+    sample = subsample(Image.new("RGB", size))
     assert 512 * 512 // 8 < sample.width * sample.height <= 512 * 512
-
-
-def test_exact_sees_colors_that_the_sample_misses() -> None:
-    pixels = np.zeros((512, 512, 3), np.uint8)
-    pixels[100, 101] = 255  # the sample is every 64th pixel
-    pixels[300, 77] = 9
-    assert exact(pixels, 2) is None
-    found = exact(pixels, 3)
-    assert found is not None
-    assert np.array_equal(found.render(), pixels)
 
 
 @pytest.mark.parametrize("name", ["median_cut", "max_coverage"])
 def test_each_pixel_of_a_large_photo_takes_the_nearest_entry(name: str) -> None:
     generator = np.random.default_rng(0)
     large = (photo().repeat(9, axis=0).repeat(9, axis=1) + generator.integers(-20, 20, (576, 576, 3))).clip(0, 255)
-    painted = CLASSICAL[name].quantize(large.astype(np.uint8), 16)
-    distances = ((large[::7, ::7, np.newaxis] - painted.palette.astype(int)) ** 2).sum(-1)
-    assert np.array_equal(distances.min(-1), ((large - painted.render().astype(int)) ** 2).sum(-1)[::7, ::7])
+    quantized = CLASSICAL[name].quantize(large.astype(np.uint8), 16)
+    distances = ((large[::7, ::7, np.newaxis] - quantized.palette.astype(int)) ** 2).sum(-1)
+    assert np.array_equal(distances.min(-1), ((large - quantized.render().astype(int)) ** 2).sum(-1)[::7, ::7])

@@ -1,4 +1,4 @@
-"""models/quantizers/classical/imagequant.py: what libvips paints, and the merging for the numbers of colors in between."""
+"""models/quantizers/classical/imagequant.py: the colors of libvips, and merging for numbers of colors in between."""
 
 import io
 from itertools import combinations
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from models.palette_image import PaletteImage
-from models.quantizers.classical.imagequant import ImageQuant, merged
+from models.quantizers.classical.imagequant import ImageQuant, merge_entries
 from models.rgb import Pixels
 
 
@@ -24,8 +24,8 @@ def render(file: bytes) -> Pixels:
     return np.asarray(Image.open(io.BytesIO(file)).convert("RGB"))
 
 
-def naively_merged(palette: NDArray[np.float64], counts: NDArray[np.int64], colors: int) -> list[list[int]]:
-    """Every pair looked at every time."""
+def merge_naively(palette: NDArray[np.float64], counts: NDArray[np.int64], colors: int) -> list[list[int]]:
+    """Merge the best of all pairs, until `colors` entries are left."""
     entries = list(zip(palette, counts, strict=True))
     while len(entries) > colors:
         (a, b) = min(combinations(range(len(entries)), 2), key=lambda pair: growth(*(entries[each] for each in pair)))
@@ -36,7 +36,7 @@ def naively_merged(palette: NDArray[np.float64], counts: NDArray[np.int64], colo
 
 
 def growth(one: tuple[NDArray[np.float64], int], other: tuple[NDArray[np.float64], int]) -> float:
-    """Of the squared error, from the two parts' distance to their common mean."""
+    """Return the growth of the squared error, from the distances of both entries to their common mean."""
     (color, count), (color_2, count_2) = one, other
     mean = (color * count + color_2 * count_2) / (count + count_2)
     return float(count * np.square(color - mean).sum() + count_2 * np.square(color_2 - mean).sum())
@@ -48,13 +48,13 @@ def test_every_number_of_colors(colors: int) -> None:
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])
-def test_powers_of_two_are_painted_as_in_the_png_of_libvips(bits: int) -> None:
+def test_powers_of_two_are_quantized_as_in_the_png_of_libvips(bits: int) -> None:
     file = pyvips.Image.new_from_array(photo()).pngsave_buffer(palette=True, bitdepth=bits, dither=0)
     assert np.array_equal(ImageQuant().quantize(photo(), 1 << bits).render(), render(file))
 
 
 @pytest.mark.parametrize("bits", [1, 2, 3, 4, 5, 6, 7])
-def test_powers_of_two_are_painted_as_in_the_gif_of_libvips(bits: int) -> None:
+def test_powers_of_two_are_quantized_as_in_the_gif_of_libvips(bits: int) -> None:
     file = pyvips.Image.new_from_array(photo()).gifsave_buffer(bitdepth=bits, dither=0)
     assert np.array_equal(ImageQuant().quantize(photo(), 1 << bits).render(), render(file))
 
@@ -62,15 +62,15 @@ def test_powers_of_two_are_painted_as_in_the_gif_of_libvips(bits: int) -> None:
 def test_rare_entries_are_merged_before_common_ones_that_are_closer() -> None:
     palette = np.array([[0, 0, 0], [10, 10, 10], [100, 100, 100], [130, 130, 130]], np.uint8)
     indices = np.repeat(np.array([0, 1, 2, 3], np.uint8), [1000, 1000, 1, 2])[np.newaxis]
-    painted = merged(PaletteImage(indices, palette), 3)
-    assert painted.palette.tolist() == [[0, 0, 0], [10, 10, 10], [120, 120, 120]]
-    assert painted.counts().tolist() == [1000, 1000, 3]
+    image = merge_entries(PaletteImage(indices, palette), 3)
+    assert image.palette.tolist() == [[0, 0, 0], [10, 10, 10], [120, 120, 120]]
+    assert image.counts().tolist() == [1000, 1000, 3]
 
 
 @pytest.mark.parametrize("colors", [2, 9, 20, 29])
-def test_the_merging_is_that_of_looking_at_every_pair(colors: int) -> None:
+def test_merging_selects_the_best_of_all_pairs_each_time(colors: int) -> None:
     generator = np.random.default_rng(colors)
     palette = generator.integers(0, 256, (30, 3), dtype=np.uint8)
     image = PaletteImage(generator.integers(0, 30, (40, 50), dtype=np.uint8), palette).compact()
-    expected = naively_merged(image.palette.astype(float), image.counts(), colors)
-    assert sorted(merged(image, colors).palette.tolist()) == expected
+    expected = merge_naively(image.palette.astype(float), image.counts(), colors)
+    assert sorted(merge_entries(image, colors).palette.tolist()) == expected

@@ -1,4 +1,4 @@
-"""models/quantizers/classical/kmeans.py: clusters that are known, in both spaces, and images of which only a sample is seen."""
+"""models/quantizers/classical/kmeans.py: known clusters in both color spaces, and images that are sampled."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ CENTERS = np.array([[20, 30, 200], [200, 40, 30], [120, 220, 90], [230, 230, 230
 
 
 def blobs() -> tuple[Pixels, NDArray[np.intp]]:
-    """40 x 50 pixels within 10 levels of one of five centers, and which one."""
+    """Return 40 x 50 pixels, each within 10 levels of one of five centers, and the index of its center."""
     generator = np.random.default_rng(1)
     which = generator.integers(0, len(CENTERS), (40, 50))
     return (CENTERS[which] + generator.integers(-10, 11, (40, 50, 3))).astype(np.uint8), which
@@ -26,27 +26,27 @@ def smooth(side: int) -> Pixels:
     return (np.stack([x, y, 255 - (x + y) / 2], -1) + noise).clip(0, 255).astype(np.uint8)
 
 
-def error(painted: Pixels, pixels: Pixels) -> float:
-    return float(np.square(painted - pixels.astype(float)).mean())
+def error(quantized: Pixels, pixels: Pixels) -> float:
+    return float(np.square(quantized - pixels.astype(float)).mean())
 
 
 def test_entries_are_the_means_of_clusters_that_are_apart() -> None:
     pixels, which = blobs()
-    painted = KMeans("srgb").quantize(pixels, len(CENTERS)).render()
+    quantized = KMeans("srgb").quantize(pixels, len(CENTERS)).render()
     for cluster in range(len(CENTERS)):
-        assert np.abs(painted[which == cluster] - pixels[which == cluster].mean(0)).max() <= 0.5
+        assert np.abs(quantized[which == cluster] - pixels[which == cluster].mean(0)).max() <= 0.5
 
 
 def test_means_are_taken_in_the_space() -> None:
     pixels, which = blobs()
-    painted = KMeans("oklab").quantize(pixels, len(CENTERS)).render()
+    quantized = KMeans("oklab").quantize(pixels, len(CENTERS)).render()
     for cluster in range(len(CENTERS)):
         mean = oklab.to_srgb(oklab.from_srgb(pixels[which == cluster]).mean(0, keepdims=True))
-        assert (painted[which == cluster] == mean).all()
+        assert (quantized[which == cluster] == mean).all()
 
 
 def test_distances_are_taken_in_the_space() -> None:
-    """0 and 60 are the closer pair in sRGB; to the eye it is 60 and 130."""
+    """The closer pair is 0 and 60 in sRGB, but 60 and 130 to the eye."""
     pixels = np.array([0, 60, 130], np.uint8).repeat(30).repeat(3).reshape(9, 10, 3)
     palettes = {space: KMeans(space).quantize(pixels, 2).palette[:, 0] for space in ("srgb", "oklab")}
     assert sorted(palettes["srgb"].tolist()) == [30, 130]
@@ -63,7 +63,7 @@ def test_the_squared_error_is_the_least_of_the_quantizers_that_cut(colors: int) 
 
 
 def test_a_sample_is_enough() -> None:
-    """Of 160,000 pixels 10,000 are clustered: on the whole image the error is hardly above that of a small image."""
+    """With 10,000 of 160,000 pixels clustered, the error is hardly above that of a small image."""
     small, large = (
         error(KMeans("srgb").quantize(pixels, 16).render(), pixels) for pixels in (smooth(100), smooth(400))
     )
@@ -71,10 +71,10 @@ def test_a_sample_is_enough() -> None:
 
 
 @pytest.mark.parametrize("space", ["srgb", "oklab"])
-def test_a_sample_with_fewer_colors_than_asked_for(space: str) -> None:
+def test_a_sample_with_fewer_colors_than_requested(space: str) -> None:
     """scikit-learn would warn, and warnings are errors here."""
     pixels = np.zeros((400, 400, 3), np.uint8)
     pixels[200, 100:120] = np.arange(60).reshape(20, 3) + 100
-    painted = KMeans("oklab" if space == "oklab" else "srgb").quantize(pixels, 12)
-    assert 1 <= painted.colors <= 12
-    assert not painted.render()[0].any()
+    quantized = KMeans("oklab" if space == "oklab" else "srgb").quantize(pixels, 12)
+    assert 1 <= quantized.colors <= 12
+    assert not quantized.render()[0].any()

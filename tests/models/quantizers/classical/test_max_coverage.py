@@ -1,4 +1,4 @@
-"""models/quantizers/classical/max_coverage.py: the farthest-first traversal, against one written out."""
+"""models/quantizers/classical/max_coverage.py: the farthest-first traversal, against a plain one."""
 
 import numpy as np
 import pytest
@@ -8,13 +8,13 @@ from models.quantizers.classical.max_coverage import MaxCoverage
 
 
 def farthest_first(pixels: NDArray[np.uint8], colors: int) -> list[list[int]]:
-    """The color farthest from the mean, then each time the one farthest from all so far."""
+    """Return the color farthest from the mean, then each time the color farthest from all before."""
     points = pixels.reshape(-1, 3).astype(float)
-    found = [points[np.square(points - np.floor(points.mean(0) + 0.5)).sum(1).argmax()]]
-    while len(found) < colors:
-        nearest = np.min([np.square(points - entry).sum(1) for entry in found], axis=0)
-        found.append(points[nearest.argmax()])
-    return [entry.astype(int).tolist() for entry in found]
+    entries = [points[np.square(points - np.floor(points.mean(0) + 0.5)).sum(1).argmax()]]
+    while len(entries) < colors:
+        nearest = np.min([np.square(points - entry).sum(1) for entry in entries], axis=0)
+        entries.append(points[nearest.argmax()])
+    return [entry.astype(int).tolist() for entry in entries]
 
 
 @pytest.mark.parametrize("colors", [2, 3, 10, 40])

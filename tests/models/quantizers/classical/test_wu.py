@@ -1,4 +1,4 @@
-"""models/quantizers/classical/wu.py: cuts against those of an exhaustive search, and boxes that are known."""
+"""models/quantizers/classical/wu.py: cuts against an exhaustive search, and known boxes."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from models.rgb import Pixels
 
 
 def noise(low: int, high: int, seed: int, height: int = 20, width: int = 20) -> Pixels:
-    """Every level from `low` to `high` - 1 and both ends; full range has cells of 8 levels, as in the paper."""
+    """Return random levels from `low` to `high` - 1, both included; full range gives cells of 8, as in the paper."""
     pixels = np.random.default_rng(seed).integers(low, high, (height, width, 3), dtype=np.uint8)
     pixels[0, 0], pixels[0, 1] = low, high - 1
     return pixels
@@ -30,8 +30,8 @@ def test_two_colors_are_those_of_the_best_plane_between_cells(seed: int) -> None
         squared_error(flat[side]) + squared_error(flat[~side]) for side in sides if side.any() and not side.all()
     )
 
-    painted = Wu().quantize(pixels, 2)
-    index = painted.indices.reshape(-1).astype(bool)
+    quantized = Wu().quantize(pixels, 2)
+    index = quantized.indices.reshape(-1).astype(bool)
     assert squared_error(flat[index]) + squared_error(flat[~index]) == pytest.approx(best)
 
 
@@ -39,27 +39,27 @@ def test_two_colors_are_those_of_the_best_plane_between_cells(seed: int) -> None
 @given(seed=st.integers(0, 99), top=st.sampled_from([3, 20, 256]), colors=st.integers(2, 256))
 def test_an_entry_is_the_mean_of_its_pixels_which_fill_a_box_of_their_own(seed: int, top: int, colors: int) -> None:
     pixels = noise(0, top, seed)
-    painted = Wu().quantize(pixels, colors)
-    parts = [pixels[painted.indices == entry] for entry in range(painted.colors)]
-    for entry, part in zip(painted.palette, parts, strict=True):
+    quantized = Wu().quantize(pixels, colors)
+    parts = [pixels[quantized.indices == entry] for entry in range(quantized.colors)]
+    for entry, part in zip(quantized.palette, parts, strict=True):
         assert np.abs(entry - part.mean(0)).max() <= 0.5
         inside = ((pixels >= part.min(0)) & (pixels <= part.max(0))).all(-1)
         assert inside.sum() == len(part)
 
 
-def test_a_gray_ramp_is_parted_evenly() -> None:
+def test_a_gray_ramp_is_divided_evenly() -> None:
     ramp = np.arange(256, dtype=np.uint8).repeat(3).reshape(16, 16, 3)
     assert sorted(Wu().quantize(ramp, 2).palette[:, 0].tolist()) == [64, 192]
     assert sorted(Wu().quantize(ramp, 4).palette[:, 0].tolist()) == [32, 96, 160, 224]
 
 
 def test_the_box_with_the_largest_error_is_split_next() -> None:
-    """One wide group and one that is narrow but has ten times the pixels."""
+    """One group is wide; the other is narrow but has ten times the pixels."""
     wide, narrow = noise(0, 100, 0, 2), noise(240, 256, 1)
     palette = Wu().quantize(np.concatenate([wide, narrow]), 4).palette
     assert (palette.max(1) < 128).sum() == 3
 
 
 def test_an_image_of_little_contrast_has_boxes_too() -> None:
-    """Its colors would share one of the cells that span all colors."""
+    """With cells that span all colors, the colors of this image would share one cell."""
     assert Wu().quantize(noise(96, 104, 0), 40).colors == 40
