@@ -1,76 +1,86 @@
-"""Fine-tune a published classifier on the images that it will be shown: painted, coded as BPG, or both.
+"""Fine-tune a published classifier on a quantized dataset: images in few colors, coded as BPG, or both.
 
     python -m training.finetune --data runs/cache/k2-qp31 --classifier cifar10-resnet9 --out runs/resnet9-k2-qp31
 
-The dataset is one that training.quantize_dataset wrote: its "train" is learned from, its "held_out", which neither the classifier
-nor the quantizer has seen, is scored. All layers learn, as training.train_classifier trains them but at a small rate.
+training.quantize_dataset writes the dataset. Its "train" split is trained on. Its "held_out" split, which neither the
+classifier nor the quantizer was trained on, is scored. All layers are trained as training.train_classifier trains them,
+but at a low learning rate.
 """
 
-import argparse
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Any
 
 from models.zoo.registry import Registry
-from training.cli import arguments
-from training.cli.arguments import add_models_flag, command, require_data
+from training.cli import command_line
+from training.cli.options import TrainerOptions
+from training.cli.session import begin
 from training.data.datasets import DatasetError, load
 from training.loop.scoring import frozen_classifier
-from training.quantize_dataset import HEADER_FILE
-from training.train_classifier import Result, TrainingConfig, add_optimizer_flags, train
+from training.options import Count, CountOrZero, Fraction, Weight
+from training.quantize_dataset import read_header
+from training.train_classifier import ClassifierHyperparameters, Result, train
 
 
-@dataclass(frozen=True)
-class FinetuningConfig(TrainingConfig):
-    """As of a classifier.
+class FinetuningHyperparameters(ClassifierHyperparameters):
+    """Hyper-parameters of fine-tuning; the defaults suit weights that were trained on the originals."""
 
-    start: the published one whose weights training starts from. sha256: of its checkpoint. images: SHA-256 of the
-    header of the painted dataset. So no run goes on with weights or images that have the name alone in common.
+    epochs: Count = 3
+    """Passes over the training images."""
+    batch: Count = 128
+    """Images per batch."""
+    lr: Weight = 0.003
+    """Peak learning rate of SGD, for the mean loss of a batch."""
+    label_smoothing: Fraction = 0.0
+    """Share of the target that is spread over all classes."""
+    cutout: CountOrZero = 0
+    """Side of the blanked square in pixels."""
+
+
+class FinetuningOptions(FinetuningHyperparameters, TrainerOptions):
+    """Fine-tune a published classifier on a quantized dataset."""
+
+    classifier: str
+    """Published classifier to start from."""
+
+
+class FinetuningConfig(FinetuningHyperparameters):
+    """Hyper-parameters of a run, and hashes that reject a resumed run with other weights or images.
+
+    start: name of the published classifier. sha256: SHA-256 of its checkpoint. images: SHA-256 of the header of the
+    quantized dataset.
     """
 
     start: str
     sha256: str
     images: str
 
+    def recorded(self) -> dict[str, Any]:
+        """Return the configuration as the state of a run holds it."""
+        return self.only(FinetuningConfig)
+
 
 def main(argv: Sequence[str] | None = None) -> Result:
-    """Parse flags, train, and leave log.jsonl and state.pt in --out."""
-    args = arguments.parse(_parser(), argv)
-    device = arguments.begin(args)
-    registry = Registry.open(args.models)
-    network = frozen_classifier(registry, args.classifier).requires_grad_(True)
-    folder = require_data(args)
-    if not (folder / HEADER_FILE).exists():
-        raise DatasetError(f"{folder} has no {HEADER_FILE}: give a folder that training.quantize_dataset wrote")
-    part, held_out = (load(folder, split, size=network.config.size) for split in ("train", "held_out"))
-    part.require_classes(registry.entry(args.classifier).classes)
-    config = arguments.configuration(
-        FinetuningConfig,
-        args,
-        held_out=len(held_out),
-        train=len(part),
-        start=args.classifier,
-        sha256=registry.entry(args.classifier).sha256,
-        images=hashlib.sha256((folder / HEADER_FILE).read_bytes()).hexdigest(),
+    """Train as the command line says; leaves log.jsonl and state.pt in --out."""
+    options = command_line.parse(FinetuningOptions, "training.finetune", argv).located()
+    registry = Registry.open(options.models)
+    network = frozen_classifier(registry, options.classifier).requires_grad_(True)
+    entry = registry.entry(options.classifier)
+    header = read_header(options.folder)
+    if header is None:
+        raise DatasetError(
+            f"{options.folder} is no quantized dataset: give a folder that training.quantize_dataset wrote"
+        )
+    part, held_out = (load(options.folder, split, size=network.config.size) for split in ("train", "held_out"))
+    part.require_classes(entry.classes)
+    config = FinetuningConfig(
+        **options.only(FinetuningHyperparameters) | {"held_out": len(held_out), "train": len(part)},
+        start=options.classifier,
+        sha256=entry.sha256,
+        images=hashlib.sha256(header).hexdigest(),
     )
-    return train(network, config, part, held_out, device, arguments.open_log(args), resume=arguments.resumes(args))
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m training.finetune", description="Fine-tune a published classifier on a painted dataset."
-    )
-    arguments.add_training_flags(parser, epochs=3, batch=128)
-    add_models_flag(parser)
-    parser.add_argument("--classifier", required=True, help="published classifier to start from")
-    add_tuning_flags(parser)
-    return parser
-
-
-def add_tuning_flags(parser: argparse.ArgumentParser) -> None:
-    """How to learn, with defaults for weights that know the originals already."""
-    add_optimizer_flags(parser, lr=0.003, label_smoothing=0.0, cutout=0)
+    return train(network, config, part, held_out, begin(options))
 
 
 if __name__ == "__main__":
-    command(main)
+    command_line.run(main)

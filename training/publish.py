@@ -1,16 +1,16 @@
 """Turn a finished run into a model that ships: checkpoint in half precision, model card, entry in the manifest.
 
     python -m training.publish --run runs/resnet9 --name cifar10-resnet9
-    python -m training.evaluate --data DATA/cifar10 --classifier cifar10-resnet9 ... --out docs/results/data/cifar10.json
+    python -m training.evaluate --classifier cifar10-resnet9 ... --out docs/results/data/cifar10.json
     python -m training.publish --run runs/resnet9 --name cifar10-resnet9 --results docs/results/data/cifar10.json
 
-The second time only the accuracy in the manifest and the card change: equal weights give an equal file.
+The second call of training.publish changes only the accuracy in the manifest and the card: equal weights give an equal
+file.
 """
 
-import argparse
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,40 +24,61 @@ from models.zoo.checkpoint import Checkpoint, Provenance
 from models.zoo.manifest import ModelEntry
 from models.zoo.registry import SHIPPED, Registry
 from models.zoo.validation import reported_as_corrupt
-from training.cli import numbers
-from training.cli.arguments import add_models_flag, command
+from training.cli import command_line
+from training.cli.options import ModelsOptions
 from training.loop.finished_run import FinishedRun, as_checkpoint
+from training.options import CountOrZero, Options, Weight, flag
 
 CHECKPOINTS = "checkpoints"
 Results = EvaluationReport | FinetuningReport
 
 
+class ServedOptions(Options):
+    """Options of a quantizer that matter in use alone, not in training."""
+
+    structure_cutoff: tuple[int, int] | None = None
+    """Quantizers: numbers of colors from which structure counts less, and not at all; structure counts everywhere by
+    default."""
+    rounds: CountOrZero | None = None
+    """Quantizers: iterations of the k-means that finds the color centers; as trained by default."""
+    structure_scales: tuple[Weight, ...] = ()
+    """Quantizers: factors of the structure that are tried for each image; 1 alone by default."""
+
+
+class PublishOptions(ServedOptions, ModelsOptions):
+    """Turn a finished run into a model that ships: checkpoint, model card, manifest entry."""
+
+    run: Path
+    """Folder of the run: --out of the trainer."""
+    name: str
+    """Name of the model in requests and commands."""
+    joint_classifier: str | None = None
+    """Runs of training.train_joint: name of the classifier that was trained jointly."""
+    results: Path | None = None
+    """JSON file of training.evaluate, for the accuracy on the test set."""
+    limits: str = ""
+    """Text for the model card: what the model does not suit."""
+
+
 def main(argv: Sequence[str] | None = None) -> ModelEntry:
-    """Parse flags and publish; returns the manifest's entry."""
-    args = _parser().parse_args(argv)
-    results = read_results(args.results) if args.results else None
-    finished = FinishedRun.read(args.run)
-    served = {
-        name: getattr(args, name)
-        for name in ("structure_cutoff", "rounds", "structure_scales")
-        if getattr(args, name) is not None
-    }
-    if served:
-        finished = replace(finished, config={**finished.config, "network": _served(finished.config, served)})
-    folder = args.models or SHIPPED
-    if finished.reader is not None and not args.reader:
-        raise SystemExit("--reader is missing: what shall the classifier be called that learned with this quantizer?")
-    if args.reader:
-        reader, finished = finished.split(args.reader)
-        publish(reader, args.reader, folder, results, limits=args.limits)
-    return publish(finished, args.name, folder, results, limits=args.limits)
+    """Publish as the command line says; returns the entry of the manifest."""
+    options = command_line.parse(PublishOptions, "training.publish", argv)
+    results = read_results(options.results) if options.results else None
+    finished = _with_served_options(FinishedRun.read(options.run), options)
+    folder = options.models or SHIPPED
+    if finished.joint_classifier is not None and not options.joint_classifier:
+        raise SystemExit("--joint-classifier is missing: name the classifier that was trained jointly")
+    if options.joint_classifier:
+        classifier, finished = finished.split(options.joint_classifier)
+        publish(classifier, options.joint_classifier, folder, results, limits=options.limits)
+    return publish(finished, options.name, folder, results, limits=options.limits)
 
 
 def publish(finished: FinishedRun, name: str, folder: Path, results: Results | None, *, limits: str = "") -> ModelEntry:
     """Write checkpoint, card and manifest entry into `folder`, replacing a model of the same name.
 
-    The first model of a kind becomes its default. Nothing is written where the manifest would refuse the entry, for
-    instance for a name with a slash, or a quantizer without its classifier: CorruptCheckpoint. SystemExit for
+    The first model of a kind becomes its default. Raises CorruptCheckpoint, and writes nothing, where the manifest
+    rejects the entry, for instance a name with a slash, or a quantizer without its classifier. Raises SystemExit for
     weights of a run that diverged.
     """
     stored = as_checkpoint(name, finished)
@@ -76,54 +97,76 @@ def publish(finished: FinishedRun, name: str, folder: Path, results: Results | N
     return entry
 
 
-def _served(config: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The network's configuration with what only matters in use.
+def _with_served_options(finished: FinishedRun, options: ServedOptions) -> FinishedRun:
+    """Return the run with the options that are given in the configuration of its network.
 
-    Raises SystemExit for a classifier, which paints nothing, and for values that the network refuses.
+    Raises SystemExit for a run of another kind of model, and for values that the network rejects.
     """
-    flags = ", ".join(f"--{name.replace('_', '-')}" for name in changes)
-    if config["kind"] != ModelKind.COLORCNN:
+    changes = {name: value for name, value in options.only(ServedOptions).items() if value not in (None, ())}
+    if not changes:
+        return finished
+    flags = ", ".join(map(flag, changes))
+    if finished.config["kind"] != ModelKind.COLORCNN:
         raise SystemExit(f"{flags}: for quantizers only")
     try:
-        network = ColorCNNConfig.from_json(config["network"]).to_json()
-        return ColorCNNConfig.from_json({**network, **changes}).to_json()
+        before = ColorCNNConfig.from_json(finished.config["network"]).to_json()
+        network = ColorCNNConfig.from_json({**before, **changes}).to_json()
     except ValueError as error:
         raise SystemExit(f"{flags}: {error}") from None
+    return replace(finished, config={**finished.config, "network": network})
+
+
+@dataclass(frozen=True)
+class _Description:
+    """A network in the manifest: architecture in words, side of the training images, fewest and most colors."""
+
+    architecture: str
+    size: int
+    colors: tuple[int, int] | None
+
+
+def _describe_classifier(config: Mapping[str, Any]) -> _Description:
+    network = config["network"]
+    return _Description(network["architecture"], network["size"], None)
+
+
+def _describe_colorcnn(config: Mapping[str, Any]) -> _Description:
+    encoder = config["network"]["encoder"]
+    return _Description(f"ColorCNN on {encoder['architecture']}", encoder["size"], (MIN_COLORS, MAX_COLORS))
+
+
+def _describe_published(config: Mapping[str, Any]) -> _Description:
+    colors = config["network"]["colors"]
+    return _Description("ColorCNN as published", config["training"]["size"], (colors, colors))
+
+
+_DESCRIBE: Mapping[str, Callable[[Mapping[str, Any]], _Description]] = {
+    ModelKind.CLASSIFIER: _describe_classifier,
+    ModelKind.COLORCNN: _describe_colorcnn,
+    ModelKind.COLORCNN_PUBLISHED: _describe_published,
+}
 
 
 def _entry(finished: FinishedRun, stored: Checkpoint, name: str, results: Results | None) -> ModelEntry:
-    """The manifest's entry, still without the hash of the file."""
-    classifies = stored.kind is ModelKind.CLASSIFIER
-    architecture, size, colors = _shape(finished)
+    """Return the entry of the manifest, still without the hash of the file."""
+    classifies = stored.kind == ModelKind.CLASSIFIER
+    network = _DESCRIBE[stored.kind](finished.config)
     return ModelEntry(
         name=name,
         file=f"{CHECKPOINTS}/{name}.safetensors",
         sha256="0" * 64,
         kind=stored.kind,
-        architecture=architecture,
+        architecture=network.architecture,
         dataset=stored.provenance.dataset,
         classes=tuple(finished.config["classes"]) if classifies else (),
-        size=size,
-        colors=colors,
+        size=network.size,
+        colors=network.colors,
         classifier=None if classifies else finished.config["training"]["classifier"],
         accuracy=dict(finished.scores) | (_measured(name, results) if results else {}),
         command=stored.provenance.command,
         card=f"{CHECKPOINTS}/{name}.md",
         results=f"{CHECKPOINTS}/{name}.json" if results and not classifies else None,
     )
-
-
-def _shape(finished: FinishedRun) -> tuple[str, int, tuple[int, int] | None]:
-    """Architecture in words, side of the training images, fewest and most colors."""
-    network = finished.config["network"]
-    match finished.config["kind"]:
-        case ModelKind.CLASSIFIER:
-            return network["architecture"], network["size"], None
-        case ModelKind.COLORCNN:
-            encoder = network["encoder"]
-            return f"ColorCNN on {encoder['architecture']}", encoder["size"], (MIN_COLORS, MAX_COLORS)
-        case _:
-            return "ColorCNN as published", finished.config["training"]["size"], (network["colors"], network["colors"])
 
 
 def read_results(file: Path) -> Results:
@@ -161,6 +204,7 @@ def _measured(name: str, results: Results) -> dict[str, float]:
 
 
 def _card(entry: ModelEntry, provenance: Provenance, finished: FinishedRun, limits: str) -> str:
+    """Return the model card in Markdown."""
     accuracy = "\n".join(f"| {key} | {100 * value:.2f} % |" for key, value in entry.accuracy.items())
     recipe = "\n".join(f"| {key} | {value} |" for key, value in finished.config["training"].items())
     against = f" against the frozen classifier `{entry.classifier}`" if entry.classifier else ""
@@ -190,42 +234,9 @@ Weights in half precision: `{Path(entry.file).name}`, SHA-256 `{entry.sha256}`.
 
 ## Limits
 
-{limits or f"Knows only what {entry.dataset} shows, at {entry.size}x{entry.size} pixels."}
+{limits or f"Trained on {entry.dataset} alone, at {entry.size}x{entry.size} pixels; other images were not measured."}
 """
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m training.publish",
-        description="Turn a finished run into a model that ships: checkpoint, model card, manifest entry.",
-    )
-    parser.add_argument("--run", type=Path, required=True, help="folder that the training script wrote to (--out)")
-    parser.add_argument("--name", required=True, help="what requests and commands will call the model")
-    add_models_flag(parser)
-    parser.add_argument("--reader", help="runs of training.train_joint: name of the classifier that learned with it")
-    parser.add_argument(
-        "--structure-cutoff",
-        "--fade",
-        type=int,
-        nargs=2,
-        metavar=("FIRST", "LAST"),
-        help="quantizers: numbers of colors from which on structure counts less, and not at all (default: everywhere)",
-    )
-    parser.add_argument(
-        "--rounds", type=numbers.FROM_ZERO, help="quantizers: of k-means for the color centers (default: as trained)"
-    )
-    parser.add_argument(
-        "--structure-scales",
-        "--strengths",
-        type=numbers.WEIGHT,
-        nargs="+",
-        metavar="FACTOR",
-        help="quantizers: factors of the structure that are tried for each image (default: 1 alone)",
-    )
-    parser.add_argument("--results", type=Path, help="JSON of training.evaluate, for the accuracy on the test set")
-    parser.add_argument("--limits", default="", help="text for the model card: what the model is not good for")
-    return parser
-
-
 if __name__ == "__main__":
-    command(main)
+    command_line.run(main)

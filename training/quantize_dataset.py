@@ -1,223 +1,242 @@
-"""A dataset of painted images: another dataset in few colors, or through BPG, as files that are read as any other.
+"""Quantize a dataset: write its images in few colors, coded as BPG, or both, as files that are read as any dataset.
 
-    python -m training.quantize_dataset --data DATA/cifar10 --quantizer cifar10-resnet9-colorcnn --colors 2 --out runs/cache/k2
+    python -m training.quantize_dataset --data DATA/cifar10 --quantizer cifar10-resnet9-colorcnn --colors 2 \\
+        --out runs/cache/k2
     python -m training.quantize_dataset --data runs/cache/k2 --qp 31 --out runs/cache/k2-qp31
 
-Writes FOLDER/SPLIT-*.parquet with the bytes of an indexed PNG or a BPG file for each image, in the Hugging Face layout
-that training.data.datasets reads: "train", "held_out", what is held out of the original training set for selection, and
-"test". A painted dataset can be painted again, as the second line does. Every part that is whole is kept, so a call
-that was killed goes on where it was. Classifiers are fine-tuned on such datasets (training.finetune).
+The command writes FOLDER/SPLIT-*.parquet with the bytes of one indexed PNG or BPG file per image, in the Hugging Face
+layout that training.data.datasets reads. The splits are "train", "held_out" (the part of the original training set that
+is kept for selection) and "test". A quantized dataset can be coded again, as the second line does. Finished parts are
+kept, so a call that was killed continues when it is repeated. training.finetune trains classifiers on such datasets.
 """
 
-import argparse
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import torch
+from pydantic import Field
 from rich.progress import track
 
 from models.codecs import bpg, png, truecolor
 from models.codecs.bpg.codec import Chroma
-from models.evaluation.compare import Setting
 from models.names import TRUECOLOR
 from models.palette_image import PaletteImage
 from models.quantizers.base import Quantizer
 from models.quantizers.classical.catalog import CLASSICAL
 from models.quantizers.learned.colorcnn import LearnedQuantizer, load_quantizer
 from models.zoo.registry import Registry
-from training.cli import arguments, numbers
-from training.cli.arguments import add_data_flags, add_models_flag, command, require_data
-from training.data import workers
-from training.data.datasets import DatasetError, LabelledImages, load, write_part
-from training.data.workers import Images, parts
-from training.loop.distributed import choose_device
+from training.cli import command_line
+from training.cli.options import ClassicalMethod, DeviceOptions, ModelsOptions, SourceOptions, WorkersOptions
+from training.data.datasets import DatasetError, LabeledImages, load, write_part
+from training.data.options import DataOptions
+from training.data.workers import Images, parts, worker_pool
+from training.loop.distributed import select_device
+from training.options import Colors, Count
 
-HEADER_FILE = "painted.json"
-_COST_FILE = "cost.json"
-SPLITS = ("train", "held_out", "test")
+HEADER_FILE = "quantized.json"
 BPG = "bpg"
-"""The method of what is not painted, only coded."""
+SPLITS = ("train", "held_out", "test")
+_FORMER_HEADER_FILE = "painted.json"
+_COST_FILE = "cost.json"
 _PART = 1000  # images in a file
+
+
+class QuantizeOptions(SourceOptions, DataOptions, ModelsOptions, DeviceOptions, WorkersOptions):
+    """Write a dataset whose images are quantized, coded as BPG, or both."""
+
+    quantizer: str | None = None
+    """Published learned quantizer; the images have its native size."""
+    method: ClassicalMethod | None = None
+    """Classical quantizer instead of a learned one."""
+    colors: Colors | None = None
+    """K, the number of colors, 2 to 256."""
+    qp: Annotated[int, Field(ge=0, le=51)] | None = None
+    """QP of BPG, 0 to 51; indexed PNG by default."""
+    size: Count = 32
+    """Side of the images in pixels, without --quantizer."""
+    out: Path
+    """Folder of the quantized dataset."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """Images to paint. read: those of a split, one of SPLITS. header: JSON values that say what they are."""
+    """Images to quantize. read: returns the images of a split. header: JSON values that describe the images."""
 
-    read: Callable[[str], LabelledImages]
+    read: Callable[[str], LabeledImages]
     header: Mapping[str, Any]
 
     @property
     def lengths(self) -> dict[str, int]:
-        """How many images each split has."""
-        first = _first(self.header)
+        """Number of images of each split."""
+        first = _original_header(self.header)
         return {split: first[split] for split in SPLITS}
 
     @classmethod
-    def original(cls, folder: Path, args: argparse.Namespace, size: int) -> Self:
-        """The images of a dataset that the flags of `add_source_flags` choose, in `size` pixels."""
+    def original(cls, folder: Path, dataset: str | None, options: SourceOptions, size: int) -> Self:
+        """Return the images of a dataset that the options select, `size` pixels on a side."""
         data = load(folder, "train", size=size)
-        train, held_out = data.hold_out(args.held_out, keep=args.train)
-        if args.score is not None:
-            held_out = held_out.select(torch.arange(min(args.score, len(held_out))))
+        train, held_out = data.hold_out(options.held_out, keep=options.train)
+        if options.score is not None:
+            held_out = held_out.select(torch.arange(min(options.score, len(held_out))))
         test = load(folder, "test", size=size)
-        if args.test is not None:
-            test = test.hold_out(args.test)[1]
+        if options.test is not None:
+            test = test.hold_out(options.test)[1]
         splits = {"train": train, "held_out": held_out, "test": test}
         lengths = {name: len(images) for name, images in splits.items()}
-        return cls(splits.__getitem__, {"dataset": args.dataset, "size": size, **lengths})
+        return cls(splits.__getitem__, {"dataset": dataset, "size": size, **lengths})
 
     @classmethod
-    def painted(cls, folder: Path) -> Self:
-        """What `paint` wrote into a folder."""
-        header = json.loads((folder / HEADER_FILE).read_text())
-        return cls(partial(_read_whole, folder, _first(header)), header)
+    def quantized(cls, folder: Path) -> Self:
+        """Return the images that `quantize` wrote into a folder; DatasetError where there are none."""
+        content = read_header(folder)
+        if content is None:
+            raise DatasetError(f"{folder} is no quantized dataset")
+        header = json.loads(content)
+        return cls(partial(_read_whole, folder, _original_header(header)), header)
 
 
 @dataclass(frozen=True)
-class Painting:
-    """What is done to images.
+class Quantization:
+    """What is done to the images.
 
-    setting: a quantizer and a number of colors; BPG, at `qp`; or TRUECOLOR, nothing at all. sha256: of
-    the quantizer's checkpoint, None for one without. chroma: of BPG.
+    method: a quantizer; BPG for coding alone; TRUECOLOR for lossless PNG. model, sha256: checkpoint of a learned
+    quantizer. colors: of a quantizer. qp: of BPG, None for PNG. chroma: subsampling of BPG.
     """
 
-    setting: Setting
+    method: str
+    model: str | None = None
+    colors: int | None = None
+    qp: int | None = None
     sha256: str | None = None
     chroma: Chroma = "420"
 
     def __post_init__(self) -> None:
-        if self.setting.method == BPG and self.setting.qp is None:
-            raise DatasetError("--qp is missing: neither painted nor coded these would be the originals")
-        if self.setting.method not in (BPG, TRUECOLOR) and self.setting.colors is None:
-            raise DatasetError(f"--colors is missing: how many shall {self.setting.method} paint with?")
+        if self.method == BPG and self.qp is None:
+            raise DatasetError("--qp is missing: without it and without a quantizer the images would not change")
+        if self.method not in (BPG, TRUECOLOR) and self.colors is None:
+            raise DatasetError(f"--colors is missing: give the number of colors for {self.method}")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON values for the header of the dataset."""
+        setting = {"method": self.method, "model": self.model, "colors": self.colors, "quality": self.qp}
+        return {"setting": setting, "sha256": self.sha256, "chroma": self.chroma}
 
 
 def main(argv: Sequence[str] | None = None) -> Path:
-    """Parse flags and paint; returns the folder."""
-    args = _parser().parse_args(argv)
-    registry, folder = Registry.open(args.models), require_data(args)
-    method = args.method or (LearnedQuantizer.name if args.quantizer else BPG)
-    sha256 = registry.entry(args.quantizer).sha256 if args.quantizer else None
-    painting = Painting(Setting(method, args.quantizer, args.colors, qp=args.qp), sha256, args.chroma)
-    learned = load_quantizer(registry, args.quantizer, choose_device(args.device)) if args.quantizer else None
-    is_painted = (folder / HEADER_FILE).exists()
-    size = learned.size if learned else args.size
-    source = Source.painted(folder) if is_painted else Source.original(folder, args, size)
-    with workers.worker_pool(args.workers) as pool:
-        paint(source, painting, learned, args.out, pool)
-    return Path(args.out)
+    """Quantize as the command line says; returns the folder."""
+    options = command_line.parse(QuantizeOptions, "training.quantize_dataset", argv).located()
+    if options.quantizer and options.method:
+        raise SystemExit("--method: not with --quantizer")
+    registry, folder = Registry.open(options.models), options.folder
+    method = options.method or (LearnedQuantizer.name if options.quantizer else BPG)
+    sha256 = registry.entry(options.quantizer).sha256 if options.quantizer else None
+    quantization = Quantization(method, options.quantizer, options.colors, options.qp, sha256, options.chroma)
+    device = select_device(options.device)
+    learned = load_quantizer(registry, options.quantizer, device) if options.quantizer else None
+    size = learned.size if learned else options.size
+    is_quantized = read_header(folder) is not None
+    source = Source.quantized(folder) if is_quantized else Source.original(folder, options.dataset, options, size)
+    with worker_pool(options.workers) as pool:
+        quantize(source, quantization, learned, options.out, pool)
+    return options.out
 
 
-def paint(source: Source, painting: Painting, learned: LearnedQuantizer | None, folder: Path, pool: Executor) -> None:
-    """Make the parts of a painted dataset that are not there yet.
+def quantize(
+    source: Source, quantization: Quantization, learned: LearnedQuantizer | None, folder: Path, pool: Executor
+) -> None:
+    """Write the missing parts of a quantized dataset.
 
-    learned: the quantizer of a setting that names a model. Raises DatasetError where the folder holds a dataset that
-    was painted otherwise, BadOption for a number of colors out of range.
+    learned: the quantizer, if the quantization names a model. Raises DatasetError where the folder holds another
+    dataset, BadOption for a number of colors out of range.
     """
-    header = json.loads(json.dumps(asdict(painting))) | {"source": source.header}
-    file = folder / HEADER_FILE
-    if file.exists() and json.loads(file.read_text()) != header:
-        raise DatasetError(f"{folder} holds images that were painted otherwise; choose another folder, or delete it")
+    header = json.loads(json.dumps(quantization.to_json() | {"source": source.header}))
+    before = read_header(folder)
+    if before is not None and json.loads(before) != header:
+        raise DatasetError(f"{folder} holds images that were quantized otherwise; choose another folder, or delete it")
     folder.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(header, indent=1) + "\n")
+    if before is None:
+        (folder / HEADER_FILE).write_text(json.dumps(header, indent=1) + "\n")
     for split, length in source.lengths.items():
-        rows = {folder / f"{split}-{i:05}.parquet": each for i, each in enumerate(torch.arange(length).split(_PART))}
-        missing = {file: chosen for file, chosen in rows.items() if not file.exists()}
-        if not missing:
-            continue
-        images = source.read(split)
-        for file, chosen in track(missing.items(), f"{folder.name}, {split}", transient=True):
-            started = time.perf_counter()
-            part = images.select(chosen)
-            pieces = _files(part.images.permute(0, 2, 3, 1).numpy(), painting, learned, pool)
-            write_part(file, [data for piece in pieces for data in piece], part)
-            total = seconds(folder) + time.perf_counter() - started
-            (folder / _COST_FILE).write_text(json.dumps({"seconds": total}) + "\n")
+        files = {folder / f"{split}-{i:05}.parquet": rows for i, rows in enumerate(torch.arange(length).split(_PART))}
+        missing = {file: rows for file, rows in files.items() if not file.exists()}
+        if missing:
+            _write(missing, source.read(split), quantization, learned, pool)
+
+
+def _write(
+    files: Mapping[Path, torch.Tensor],
+    images: LabeledImages,
+    quantization: Quantization,
+    learned: LearnedQuantizer | None,
+    pool: Executor,
+) -> None:
+    """Write Parquet files, each with the given rows of the images."""
+    for file, rows in track(files.items(), f"{next(iter(files)).parent.name}", transient=True):
+        started = time.perf_counter()
+        part = images.select(rows)
+        pieces = _files(part.images.permute(0, 2, 3, 1).numpy(), quantization, learned, pool)
+        write_part(file, [data for piece in pieces for data in piece], part)
+        total = seconds(file.parent) + time.perf_counter() - started
+        (file.parent / _COST_FILE).write_text(json.dumps({"seconds": total}) + "\n")
+
+
+def read_header(folder: Path) -> bytes | None:
+    """Return the JSON text that describes the quantized dataset in `folder`; None where there is none."""
+    for name in (HEADER_FILE, _FORMER_HEADER_FILE):
+        if (folder / name).exists():
+            return (folder / name).read_bytes()
+    return None
 
 
 def seconds(folder: Path) -> float:
-    """What it took to make the parts of a painted dataset, also in earlier calls; not what its source took."""
+    """Return the seconds that writing a quantized dataset took, over all calls; its source is not included."""
     file = folder / _COST_FILE
     return float(json.loads(file.read_text())["seconds"]) if file.exists() else 0.0
 
 
-def _first(header: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The header of the originals, which has the side of all images in pixels, and the length of each split."""
-    return _first(header["source"]) if "source" in header else header
+def _original_header(header: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the header of the original images: side in pixels, and length of each split."""
+    return _original_header(header["source"]) if "source" in header else header
 
 
-def _read_whole(folder: Path, first: Mapping[str, Any], split: str) -> LabelledImages:
+def _read_whole(folder: Path, first: Mapping[str, Any], split: str) -> LabeledImages:
     images = load(folder, split, size=first["size"])
     if len(images) != first[split]:
-        raise DatasetError(f"{folder} has {len(images)} of {first[split]} images in {split}: paint it to its end first")
+        raise DatasetError(f"{folder} has {len(images)} of {first[split]} images in {split}: finish it first")
     return images
 
 
 def _files(
-    images: Images, painting: Painting, learned: LearnedQuantizer | None, pool: Executor
+    images: Images, quantization: Quantization, learned: LearnedQuantizer | None, pool: Executor
 ) -> Iterator[list[bytes]]:
-    """The files of (B, s, s, 3) uint8 sRGB images, in pieces."""
-    pieces, setting = parts(images), painting.setting
+    """Return the files of (B, s, s, 3) uint8 sRGB images, in pieces."""
+    pieces = parts(images)
     if learned is None:
-        return pool.map(partial(_make, painting), pieces)
-    painted = (learned.quantize_batch(piece, setting.colors or 0) for piece in pieces)
-    return pool.map(partial(_encode, painting), painted)
+        return pool.map(partial(_quantize_and_encode, quantization), pieces)
+    quantized = (learned.quantize_batch(piece, quantization.colors or 0) for piece in pieces)
+    return pool.map(partial(_encode, quantization), quantized)
 
 
-def _make(painting: Painting, images: Images) -> list[bytes]:
-    setting = painting.setting
-    if setting.method == TRUECOLOR:
+def _quantize_and_encode(quantization: Quantization, images: Images) -> list[bytes]:
+    if quantization.method == TRUECOLOR:
         return [truecolor.encode(image) for image in images]
-    if setting.method == BPG:
-        return [bpg.encode(image, qp=setting.qp or 0, chroma=painting.chroma) for image in images]
-    quantizer: Quantizer = CLASSICAL[setting.method]
-    return _encode(painting, (quantizer.quantize(image, setting.colors or 0) for image in images))
+    if quantization.method == BPG:
+        return [bpg.encode(image, qp=quantization.qp or 0, chroma=quantization.chroma) for image in images]
+    quantizer: Quantizer = CLASSICAL[quantization.method]
+    return _encode(quantization, (quantizer.quantize(image, quantization.colors or 0) for image in images))
 
 
-def _encode(painting: Painting, painted: Iterable[PaletteImage]) -> list[bytes]:
-    if (qp := painting.setting.qp) is None:
-        return [png.encode(image) for image in painted]
-    return [bpg.encode(image.render(), qp=qp, chroma=painting.chroma) for image in painted]
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m training.quantize_dataset",
-        description="Write a dataset whose images are painted, coded as BPG, or both.",
-    )
-    add_data_flags(parser)
-    add_models_flag(parser)
-    painter = parser.add_mutually_exclusive_group()
-    painter.add_argument("--quantizer", help="published learned quantizer that paints the images, in its own size")
-    painter.add_argument("--method", choices=sorted(CLASSICAL), help="classical quantizer that paints them instead")
-    parser.add_argument("--colors", type=numbers.COLORS, help="K, 2 to 256")
-    parser.add_argument("--qp", type=int, choices=range(52), metavar="QP", help="of BPG (default: indexed PNG)")
-    add_source_flags(parser)
-    parser.add_argument(
-        "--size", type=numbers.COUNT, default=32, help="pixels of a side, without --quantizer (%(default)s)"
-    )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (%(default)s)")
-    parser.add_argument(
-        "--workers", type=numbers.COUNT, help="processes for all but the networks (default: one for each core)"
-    )
-    parser.add_argument("--out", type=Path, required=True, help="folder of the painted dataset")
-    return parser
-
-
-def add_source_flags(parser: argparse.ArgumentParser) -> None:
-    """Which images of a dataset are painted, and how they are coded."""
-    parser.add_argument("--chroma", choices=("444", "422", "420"), default="420", help="of BPG (%(default)s)")
-    parser.add_argument("--test", type=numbers.COUNT, metavar="N", help="so many of the test images (all)")
-    parser.add_argument("--score", type=numbers.COUNT, metavar="N", help="so many of those that are held out (all)")
-    arguments.add_split_flags(parser)
+def _encode(quantization: Quantization, images: Iterable[PaletteImage]) -> list[bytes]:
+    if quantization.qp is None:
+        return [png.encode(image) for image in images]
+    return [bpg.encode(image.render(), qp=quantization.qp, chroma=quantization.chroma) for image in images]
 
 
 if __name__ == "__main__":
-    command(main)
+    command_line.run(main)

@@ -1,17 +1,17 @@
-"""Train an image classifier on original images; the quantizer is then trained against it, frozen.
+"""Train an image classifier on original images; quantizers are then trained against it while it is frozen.
 
-A half-width ResNet9 on CIFAR-10 passes 90 % top-1 in 12 epochs (about 25 minutes on 2 CPU cores):
+ResNet9 of half width exceeds 90 % top-1 on CIFAR-10 within 12 epochs, about 25 minutes on 2 CPU cores:
 
     python -m training.train_classifier --data DATA/cifar10 --out runs/resnet9
 
-SGD with Nesterov momentum, learning rate up over the first fifth and then down to zero, random crop, flip and cutout,
-label smoothing: the DAWNBench recipe (Page, 2018). The held-out part of train is scored after each epoch; the last
-epoch is what counts, so nothing is selected on any set.
+The recipe is that of DAWNBench (Page, 2018): SGD with Nesterov momentum, a learning rate that rises over the first
+fifth of the steps and falls to zero, random crop, flip and cutout, label smoothing. The held-out part of train is
+scored for the log alone. The last epoch is published, so that nothing is selected on any set.
 """
 
-import argparse
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -19,37 +19,55 @@ from torch.nn import functional as F
 
 from models.names import ModelKind
 from models.networks.classifiers import Classifier, ClassifierConfig, build_classifier
-from training.cli import arguments, numbers
-from training.cli.arguments import command, require_data
+from training.cli import command_line
+from training.cli.options import TrainerOptions
+from training.cli.session import begin
 from training.data import augment
-from training.data.datasets import LabelledImages, load
-from training.loop import fit
-from training.loop.log import Log
+from training.data.datasets import LabeledImages, load
+from training.loop.batches import batches, epoch_generator, steps_per_epoch
+from training.loop.fit import Run, Session, fit, run_config
+from training.loop.hyperparameters import Hyperparameters
 from training.loop.scoring import evaluate
+from training.options import Count, CountOrZero, Fraction, Weight
 
 
-@dataclass(frozen=True)
-class TrainingConfig:
-    """Hyper-parameters; lr per batch mean, weight_decay per step times lr, crop and cutout in pixels.
+class ClassifierHyperparameters(Hyperparameters):
+    """Hyper-parameters of a classifier."""
 
-    half_size: part of the epochs, in [0, 1], that see images of half the side, at a quarter of the cost; the others
-    follow at full size (as progressive learning in EfficientNetV2, Tan and Le, 2021).
-    """
+    epochs: Count = 12
+    """Passes over the training images."""
+    batch: Count = 256
+    """Images per batch."""
+    lr: Weight = 0.2
+    """Peak learning rate of SGD, for the mean loss of a batch."""
+    weight_decay: Weight = 5e-4
+    """Weight decay of SGD, per step and times the learning rate."""
+    momentum: Fraction = 0.9
+    """Nesterov momentum of SGD."""
+    label_smoothing: Fraction = 0.1
+    """Share of the target that is spread over all classes."""
+    crop: CountOrZero = 4
+    """Largest random shift in pixels."""
+    cutout: CountOrZero = 8
+    """Side of the blanked square in pixels."""
+    half_size: Fraction = 0.0
+    """Part of the epochs, the first ones, on images of half the side, at a quarter of the cost (progressive learning,
+    EfficientNetV2, Tan and Le, 2021)."""
 
-    dataset: str
-    epochs: int
-    batch: int
-    lr: float
-    weight_decay: float
-    momentum: float
-    label_smoothing: float
-    crop: int
-    cutout: int
-    half_size: float
-    held_out: int
-    train: int | None
-    seed: int
-    bf16: bool
+    def recorded(self) -> dict[str, Any]:
+        """Return the hyper-parameters as the state of a run holds them."""
+        return self.only(ClassifierHyperparameters)
+
+
+class ClassifierOptions(ClassifierHyperparameters, TrainerOptions):
+    """Train an image classifier on original images."""
+
+    architecture: Literal["resnet9", "resnet18", "alexnet"] = "resnet9"
+    """Network."""
+    width: Count = 32
+    """Channels of the first stage; 64 as published."""
+    size: Count = 32
+    """Side in pixels that images are resized to."""
 
 
 @dataclass(frozen=True)
@@ -61,52 +79,48 @@ class Result:
 
 
 def main(argv: Sequence[str] | None = None) -> Result:
-    """Parse flags, train, and leave log.jsonl and state.pt in --out."""
-    args = arguments.parse(_parser(), argv)
-    device = arguments.begin(args)
-    data = load(require_data(args), "train", size=args.size)
+    """Train as the command line says; leaves log.jsonl and state.pt in --out."""
+    options = command_line.parse(ClassifierOptions, "training.train_classifier", argv).located()
+    torch.manual_seed(options.seed)  # of fresh weights
+    data = load(options.folder, "train", size=options.size)
     mean, std = _pixel_statistics(data.images)
-    network_config = ClassifierConfig(
-        architecture=args.architecture, classes=len(data.classes), size=args.size, width=args.width, mean=mean, std=std
+    network = build_classifier(
+        ClassifierConfig(
+            architecture=options.architecture,
+            classes=len(data.classes),
+            size=options.size,
+            width=options.width,
+            mean=mean,
+            std=std,
+        )
     )
-    config = arguments.configuration(TrainingConfig, args)
-    part, held_out = data.hold_out(config.held_out, keep=config.train)
-    network = build_classifier(network_config)
-    return train(network, config, part, held_out, device, arguments.open_log(args), resume=arguments.resumes(args))
+    part, held_out = data.hold_out(options.held_out, keep=options.train)
+    return train(network, options, part, held_out, begin(options))
 
 
 def train(
     network: Classifier,
-    config: TrainingConfig,
-    part: LabelledImages,
-    held_out: LabelledImages,
-    device: torch.device,
-    log: Log,
-    *,
-    resume: bool = False,
+    config: ClassifierHyperparameters,
+    part: LabeledImages,
+    held_out: LabeledImages,
+    session: Session,
 ) -> Result:
-    """Train on `part` from the weights as they are, or from the state in the log's folder."""
-    part, held_out = part.to(device), held_out.to(device)
-    network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    """Train on `part` from the weights as they are, or resume."""
+    part, held_out = part.to(session.device), held_out.to(session.device)
+    network.to(device=session.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.SGD(
         network.parameters(), lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay, nesterov=True
     )
-    steps = config.epochs * fit.steps_per_epoch(len(part), config.batch, log.workers)
+    steps = config.epochs * steps_per_epoch(len(part), config.batch, session.log.workers)
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, _triangle(steps))
-    scores = fit.fit(
+    run = Run(
         config.epochs,
-        lambda epoch: _train_epoch(network, optimizer, scheduler, part, config, epoch, log),
-        lambda: {"held_out_top1": evaluate(network, held_out)},
-        parts={"weights": network, "optimizer": optimizer, "scheduler": scheduler},
-        config={
-            "kind": ModelKind.CLASSIFIER.value,
-            "network": network.config.to_json(),
-            "training": asdict(config),
-            "classes": list(part.classes),
-        },
-        log=log,
-        resume=resume,
+        run_config(ModelKind.CLASSIFIER, network.config, config.recorded() | {"bf16": session.bf16}, part.classes),
+        {"weights": network, "optimizer": optimizer, "scheduler": scheduler},
+        train_epoch=lambda epoch: _train_epoch(network, optimizer, scheduler, part, config, epoch, session),
+        score=lambda: {"held_out_top1": evaluate(network, held_out)},
     )
+    scores = fit(run, session)
     return Result(network.eval(), scores["held_out_top1"])
 
 
@@ -114,97 +128,52 @@ def _train_epoch(
     network: Classifier,
     optimizer: torch.optim.Optimizer,
     scheduler: torch.optim.lr_scheduler.LRScheduler,
-    data: LabelledImages,
-    config: TrainingConfig,
+    data: LabeledImages,
+    config: ClassifierHyperparameters,
     epoch: int,
-    log: Log,
+    session: Session,
 ) -> dict[str, float]:
     network.train()
     device = data.labels.device
-    generator = fit.epoch_generator(config.seed, epoch, device)
-    # Dropout draws from torch's global generator, so that one too must depend on the epoch alone.
+    generator = epoch_generator(config.seed, epoch, device)
+    # Dropout draws from torch's global generator, which must depend on the epoch alone too.
     torch.manual_seed(generator.initial_seed())
-    rows = list(fit.batches(len(data), config.batch, generator, log.workers))
+    order = list(batches(len(data), config.batch, generator, session.log.workers))
     criterion = nn.CrossEntropyLoss(label_smoothing=config.label_smoothing)
     parameters = list(network.parameters())
     total = torch.zeros((), device=device)
-    for chosen in log.track(rows, f"epoch {epoch + 1}/{config.epochs}"):
-        images = _augmented(data.images[chosen], config, generator)
+    for rows in session.log.track(order, f"epoch {epoch + 1}/{config.epochs}"):
+        images = _augmented(data.images[rows], config, generator)
         if epoch < config.half_size * config.epochs:
             images = F.avg_pool2d(images, 2)
-        with fit.autocast(device, enabled=config.bf16):
-            loss = criterion(network(images), data.labels[chosen])
+        with session.autocast():
+            loss = criterion(network(images), data.labels[rows])
         optimizer.zero_grad()
         loss.backward()
-        log.workers.average_gradients(parameters)
+        session.log.workers.average_gradients(parameters)
         optimizer.step()
         scheduler.step()
         total += loss.detach()
-    return {"loss": float(total) / len(rows)}
+    return {"loss": float(total) / len(order)}
 
 
-def _augmented(images: Tensor, config: TrainingConfig, generator: torch.Generator) -> Tensor:
+def _augmented(images: Tensor, config: ClassifierHyperparameters, generator: torch.Generator) -> Tensor:
     images = augment.crop(augment.flip(images, generator), config.crop, generator).float().div(255)
     return augment.cutout(images, config.cutout, generator) if config.cutout else images
 
 
 def _triangle(steps: int) -> Callable[[int], float]:
-    """Factor of the learning rate: linear up over the first fifth of the steps, linear down to zero."""
+    """Return the factor of the learning rate by step: linear up over the first fifth, then linear down to zero."""
     peak = max(1, steps // 5)
     return lambda step: min((step + 1) / peak, max(0.0, (steps - step) / max(1, steps - peak)))
 
 
 def _pixel_statistics(images: Tensor) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
-    """Mean and standard deviation of each channel over the training images, in [0, 1] units, to 4 digits."""
+    """Return mean and standard deviation of each channel over the images, in [0, 1], rounded to 4 digits."""
     values = torch.stack([torch.stack([c.float().mean(), c.float().std()]) for c in images.unbind(1)]) / 255
     mean, std = ([round(float(v), 4) for v in column] for column in values.unbind(1))
     return (mean[0], mean[1], mean[2]), (std[0], std[1], std[2])
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m training.train_classifier", description="Train an image classifier on original images."
-    )
-    arguments.add_training_flags(parser, epochs=12, batch=256)
-    arguments.add_split_flags(parser)
-    parser.add_argument(
-        "--architecture", choices=("resnet9", "resnet18", "alexnet"), default="resnet9", help="network (%(default)s)"
-    )
-    parser.add_argument(
-        "--width", type=numbers.COUNT, default=32, help="channels of the first stage, 64 as published (%(default)s)"
-    )
-    parser.add_argument(
-        "--size", type=numbers.COUNT, default=32, help="images are resized to this many pixels (%(default)s)"
-    )
-    add_optimizer_flags(parser, lr=0.2, label_smoothing=0.1, cutout=8)
-    return parser
-
-
-def add_optimizer_flags(parser: argparse.ArgumentParser, *, lr: float, label_smoothing: float, cutout: int) -> None:
-    """How `train` trains; crop as it is for 32x32."""
-    parser.add_argument("--lr", type=numbers.WEIGHT, default=lr, help="peak learning rate (%(default)s)")
-    parser.add_argument(
-        "--weight-decay", type=numbers.WEIGHT, default=5e-4, help="pull of the weights to zero (%(default)s)"
-    )
-    parser.add_argument("--momentum", type=numbers.SHARE, default=0.9, help="of SGD, Nesterov's (%(default)s)")
-    parser.add_argument(
-        "--label-smoothing",
-        type=numbers.SHARE,
-        default=label_smoothing,
-        help="share of the target spread over all classes (%(default)s)",
-    )
-    parser.add_argument("--crop", type=numbers.FROM_ZERO, default=4, help="random shift in pixels (%(default)s)")
-    parser.add_argument(
-        "--cutout", type=numbers.FROM_ZERO, default=cutout, help="side of the blanked square in pixels (%(default)s)"
-    )
-    parser.add_argument(
-        "--half-size",
-        type=numbers.SHARE,
-        default=0.0,
-        metavar="PART",
-        help="part of the epochs, the first ones, on images of half the side (%(default)s)",
-    )
-
-
 if __name__ == "__main__":
-    command(main)
+    command_line.run(main)

@@ -2,16 +2,16 @@
 
     python -m training.train_colorcnn --data DATA/cifar10 --classifier cifar10-resnet9 --out runs/colorcnn
 
-Each batch draws K, the number of colors, two the most often; what its loss is, and when images are soft, says
-training.loop.objective. The held-out part of train is scored after each epoch, and the last epoch is what counts, so nothing
-is selected on any set.
+Each batch draws K, the number of colors, two most often. training.loop.objective defines the loss, and when images are
+soft. The held-out part of train is scored for the log alone. The last epoch is published, so that nothing is selected
+on any set.
 """
 
-import argparse
 import copy
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,18 +22,39 @@ from models.networks.classifiers import Classifier
 from models.networks.colorcnn import DECODER_WIDTHS, ColorCNN, ColorCNNConfig, build_colorcnn
 from models.networks.folding import fold_batch_norm
 from models.zoo.registry import Registry
-from training.cli import arguments, numbers
-from training.cli.arguments import add_models_flag, classifier_and_data, command
-from training.cli.objective_flags import add_objective_flags, drawn_colors
+from training.cli import command_line
+from training.cli.options import TrainerOptions
+from training.cli.session import begin, classifier_and_data
 from training.data import augment
-from training.data.datasets import LabelledImages
-from training.loop import fit
-from training.loop.log import Log
-from training.loop.objective import Objective, TrainingConfig
+from training.data.datasets import LabeledImages
+from training.loop.batches import batches, epoch_generator, steps_per_epoch
+from training.loop.fit import Run, Session, fit, run_config
+from training.loop.objective import Objective, QuantizerHyperparameters
 from training.loop.scoring import frozen_classifier, score
+from training.options import CountOrZero
 
 SCORED_COLORS = (2, 4, 8, 16, 32, 64)
 _FULL_BATCH_COLORS = 64  # above it a batch shrinks, so that index probabilities keep their size
+
+
+class ColorCNNHyperparameters(QuantizerHyperparameters):
+    """Hyper-parameters of a quantizer that is trained against frozen classifiers."""
+
+    also: tuple[str, ...] = ()
+    """Other published classifiers that the quantized images are trained for, with equal weight."""
+    encoder: str | None = None
+    """Published classifier to build upon instead of --classifier."""
+
+    def recorded(self) -> dict[str, Any]:
+        """Return the hyper-parameters as the state of a run holds them."""
+        return {**super().recorded(), "also": self.also, "encoder": self.encoder}
+
+
+class ColorCNNOptions(ColorCNNHyperparameters, TrainerOptions):
+    """Train the served quantizer against a frozen classifier, all numbers of colors in one run."""
+
+    rounds: CountOrZero = ROUNDS
+    """Iterations of the k-means that finds the color centers."""
 
 
 @dataclass(frozen=True)
@@ -45,24 +66,23 @@ class Result:
 
 
 def main(argv: Sequence[str] | None = None) -> Result:
-    """Parse flags, train, and leave log.jsonl and state.pt in --out."""
-    args = arguments.parse(_parser(), argv)
-    device = arguments.begin(args)
-    classifier, data = classifier_and_data(args)
-    registry = Registry.open(args.models)
-    judges = [classifier, *(frozen_classifier(registry, name) for name in args.also)]
-    for name in args.also:
+    """Train as the command line says; leaves log.jsonl and state.pt in --out."""
+    options = command_line.parse(ColorCNNOptions, "training.train_colorcnn", argv).located()
+    torch.manual_seed(options.seed)  # of fresh weights
+    classifier, data = classifier_and_data(options, options.classifier)
+    registry = Registry.open(options.models)
+    classifiers = [classifier, *(frozen_classifier(registry, name) for name in options.also)]
+    for name in options.also:
         data.require_classes(registry.entry(name).classes)
-    encoder = frozen_classifier(registry, args.encoder) if args.encoder else classifier
-    network = started_from(registry, args.start) if args.start else around(encoder, args.rounds)
-    config = arguments.configuration(TrainingConfig, args, also=tuple(args.also), **drawn_colors(args))
-    return train(network, judges, config, data, device, arguments.open_log(args), resume=arguments.resumes(args))
+    encoder = frozen_classifier(registry, options.encoder) if options.encoder else classifier
+    network = started_from(registry, options.start) if options.start else around(encoder, options.rounds)
+    return train(network, classifiers, options, data, begin(options))
 
 
 def around(classifier: Classifier, rounds: int = ROUNDS) -> ColorCNN:
-    """A fresh network whose encoder is a copy of `classifier`; torch's global generator draws the other weights.
+    """Return a fresh network whose encoder is a copy of `classifier`; torch's global generator draws the other weights.
 
-    rounds: of the k-means that finds the color centers.
+    rounds: iterations of the k-means that finds the color centers.
     """
     widths = DECODER_WIDTHS[: len(classifier.channels)]
     network = build_colorcnn(ColorCNNConfig(encoder=classifier.config, widths=widths, rounds=rounds))
@@ -71,7 +91,10 @@ def around(classifier: Classifier, rounds: int = ROUNDS) -> ColorCNN:
 
 
 def started_from(registry: Registry, name: str) -> ColorCNN:
-    """A copy of a published quantizer, with all of its structure at every K; SystemExit for another kind of model."""
+    """Return a copy of a published quantizer that uses all of its structure at every K.
+
+    Raises SystemExit for another kind of model.
+    """
     published = registry.load(name, torch.device("cpu"))
     if not isinstance(published, ColorCNN):
         raise SystemExit(f"{name} is not a quantizer that is served")
@@ -82,70 +105,71 @@ def started_from(registry: Registry, name: str) -> ColorCNN:
 
 def train(
     network: ColorCNN,
-    judges: Sequence[Classifier],
-    config: TrainingConfig,
-    data: LabelledImages,
-    device: torch.device,
-    log: Log,
-    *,
-    resume: bool = False,
+    classifiers: Sequence[Classifier],
+    config: ColorCNNHyperparameters,
+    data: LabeledImages,
+    session: Session,
 ) -> Result:
-    """Train the network, or go on from the state in the log's folder.
+    """Train the network, or resume.
 
-    judges: frozen classifiers that read what it paints; the first is the one that scores are of.
+    classifiers: frozen networks that see the quantized images; the first one is scored.
     """
-    part, held_out = (images.to(device) for images in data.hold_out(config.held_out, keep=config.train))
-    folded = [fold_batch_norm(copy.deepcopy(judge)) for judge in judges]
+    part, held_out = (images.to(session.device) for images in data.hold_out(config.held_out, keep=config.train))
+    folded = [fold_batch_norm(copy.deepcopy(classifier)) for classifier in classifiers]
     for module in (network, *folded):
-        module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=config.lr, betas=(0.9, 0.99), weight_decay=config.weight_decay)
-    steps = config.epochs * fit.steps_per_epoch(len(part), config.batch, log.workers)
+        module.to(device=session.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = adamw([{"params": trainable(network), "lr": config.lr}], config.weight_decay)
+    steps = config.epochs * steps_per_epoch(len(part), config.batch, session.log.workers)
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, warm_cosine(steps))
     objective = Objective(network, folded, config)
-    scores = fit.fit(
+    recorded = config.recorded() | {"bf16": session.bf16}
+    run = Run(
         config.epochs,
-        lambda epoch: train_epoch(objective, optimizer, scheduler, part, epoch, log),
-        lambda: score(network.eval().hard, folded[0], held_out, SCORED_COLORS, bf16=config.bf16),
-        parts={"weights": network, "optimizer": optimizer, "scheduler": scheduler},
-        config={
-            "kind": ModelKind.COLORCNN.value,
-            "network": network.config.to_json(),
-            "training": asdict(config),
-            "classes": list(data.classes),
-        },
-        log=log,
-        resume=resume,
+        run_config(ModelKind.COLORCNN, network.config, recorded, data.classes),
+        {"weights": network, "optimizer": optimizer, "scheduler": scheduler},
+        train_epoch=lambda epoch: train_epoch(objective, optimizer, scheduler, part, epoch, session),
+        score=lambda: score(network.eval().hard, folded[0], held_out, SCORED_COLORS, session),
     )
+    scores = fit(run, session)
     return Result(network.eval(), scores)
+
+
+def trainable(network: ColorCNN) -> list[torch.nn.Parameter]:
+    """Return the parameters outside of the frozen encoder."""
+    return [parameter for parameter in network.parameters() if parameter.requires_grad]
+
+
+def adamw(groups: list[dict[str, Any]], weight_decay: float) -> torch.optim.AdamW:
+    """Return the optimizer of quantizers for groups of parameters, each with its own peak learning rate."""
+    return torch.optim.AdamW(groups, betas=(0.9, 0.99), weight_decay=weight_decay)
 
 
 def train_epoch(
     objective: Objective,
     optimizer: torch.optim.Optimizer,
     scheduler: torch.optim.lr_scheduler.LRScheduler,
-    data: LabelledImages,
+    data: LabeledImages,
     epoch: int,
-    log: Log,
+    session: Session,
 ) -> dict[str, float]:
-    """Train for one epoch, numbered from 0; mean losses to log."""
+    """Train one epoch, numbered from 0; returns mean losses for the log."""
     config, device = objective.config, data.labels.device
     objective.network.train()
-    generator = fit.epoch_generator(config.seed, epoch, device)
-    rows = list(fit.batches(len(data), config.batch, generator, log.workers))
-    drawn = torch.multinomial(torch.tensor(config.weights), len(rows), True, generator=_cpu_twin(generator)).tolist()
+    generator = epoch_generator(config.seed, epoch, device)
+    order = list(batches(len(data), config.batch, generator, session.log.workers))
+    drawn = _draw_colors(config, len(order), generator)
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    means = _Means(config.colors)
-    for step, chosen in enumerate(log.track(rows, f"epoch {epoch + 1}/{config.epochs}")):
-        colors = config.colors[drawn[step]]
-        chosen = chosen[: max(1, config.batch * _FULL_BATCH_COLORS // max(colors, _FULL_BATCH_COLORS))]
-        images = augment.crop(augment.flip(data.images[chosen], generator), config.crop, generator).float().div(255)
-        soft = colors < config.hard_colors and epoch * len(rows) + step < config.soft * config.epochs * len(rows)
-        with fit.autocast(device, enabled=config.bf16):
-            loss, right = objective(images, data.labels[chosen], colors, soft=soft, generator=generator)
+    means = _Means(config.draws)
+    for step, batch in enumerate(session.log.track(order, f"epoch {epoch + 1}/{config.epochs}")):
+        colors = drawn[step]
+        rows = batch[: max(1, config.batch * _FULL_BATCH_COLORS // max(colors, _FULL_BATCH_COLORS))]
+        images = augment.crop(augment.flip(data.images[rows], generator), config.crop, generator).float().div(255)
+        soft = colors < config.hard_colors and epoch * len(order) + step < config.soft * config.epochs * len(order)
+        with session.autocast():
+            loss, right = objective(images, data.labels[rows], colors, soft=soft, generator=generator)
         optimizer.zero_grad()
         loss.backward()
-        log.workers.average_gradients(parameters)
+        session.log.workers.average_gradients(parameters)
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         scheduler.step()
@@ -153,10 +177,18 @@ def train_epoch(
     return means.values()
 
 
-class _Means:
-    """Mean loss of an epoch, and the share of images that the classifier got right at each K, in training."""
+def _draw_colors(config: QuantizerHyperparameters, count: int, generator: torch.Generator) -> list[int]:
+    """Return a number of colors for each of `count` batches."""
+    # A CPU generator of the same seed: the numbers steer Python, which should not wait for a device.
+    twin = torch.Generator().manual_seed(generator.initial_seed())
+    colors, weights = zip(*config.draws.items(), strict=True)
+    return [colors[row] for row in torch.multinomial(torch.tensor(weights), count, True, generator=twin).tolist()]
 
-    def __init__(self, colors: Sequence[int]) -> None:
+
+class _Means:
+    """Mean loss of an epoch, and top-1 of the classifier on training images at each K."""
+
+    def __init__(self, colors: Iterable[int]) -> None:
         self._loss: list[Tensor] = []
         self._right: dict[int, list[Tensor]] = {k: [] for k in colors}
 
@@ -170,35 +202,10 @@ class _Means:
 
 
 def warm_cosine(steps: int) -> Callable[[int], float]:
-    """Factor of the learning rate: linear up over the first twentieth of the steps, half a cosine down to zero."""
+    """Return the factor of the learning rate by step: linear up over the first twentieth, then a cosine to zero."""
     warm = max(1, steps // 20)
     return lambda step: min((step + 1) / warm, 0.5 + 0.5 * math.cos(math.pi * min(1.0, step / max(1, steps))))
 
 
-def _cpu_twin(generator: torch.Generator) -> torch.Generator:
-    """A CPU generator with the same seed: what is drawn by it steers Python, so it should not wait for a device."""
-    return torch.Generator().manual_seed(generator.initial_seed())
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m training.train_colorcnn",
-        description="Train the served quantizer against a frozen classifier, all numbers of colors in one run.",
-    )
-    arguments.add_training_flags(parser, epochs=20, batch=128)
-    arguments.add_split_flags(parser)
-    add_models_flag(parser)
-    parser.add_argument("--classifier", required=True, help="published classifier to train against and to build upon")
-    parser.add_argument(
-        "--also", nargs="+", default=(), metavar="NAME", help="other classifiers that shall read it too"
-    )
-    parser.add_argument(
-        "--rounds", type=numbers.FROM_ZERO, default=ROUNDS, help="of k-means for the color centers (%(default)s)"
-    )
-    parser.add_argument("--encoder", help="published classifier to build upon instead")
-    add_objective_flags(parser)
-    return parser
-
-
 if __name__ == "__main__":
-    command(main)
+    command_line.run(main)

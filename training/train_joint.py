@@ -1,19 +1,18 @@
-"""Train the quantizer and the classifier that reads it together: protocol B, as CQFormer is trained.
+"""Train the quantizer jointly with the classifier that recognizes its images: protocol B, as CQFormer is trained.
 
     python -m training.train_joint --data DATA/cifar10 --classifier cifar10-resnet9 --out runs/joint
 
-As training.train_colorcnn, but the classifier that reads the painted images, the reader, starts as a copy of the
-published one and learns with the quantizer, from the same loss. The published one stays as it is: the quantizer is
-built upon it, and it says what was to be seen in the originals. training.publish --reader publishes both.
+As training.train_colorcnn, but a copy of the published classifier is trained with the quantizer, from the same loss.
+The published classifier stays frozen: the quantizer is built upon it, and its outputs for the originals are the targets
+of distillation. training.publish --joint-classifier publishes both networks.
 
-The reader's batch norms keep the statistics of the originals: those of a batch would be of one number of colors, those
-that are kept of a mixture of all, and in use it reads every number of colors with the same weights.
+The batch norms of the joint classifier keep the statistics of the originals. A batch has images of one number of
+colors, but in use the same weights recognize images of every number of colors.
 """
 
-import argparse
 import copy
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 
@@ -22,93 +21,85 @@ from models.networks.classifiers import Classifier
 from models.networks.colorcnn import ColorCNN
 from models.networks.folding import fold_batch_norm
 from models.zoo.registry import Registry
-from training.cli import arguments, numbers
-from training.cli.arguments import add_models_flag, classifier_and_data, command
-from training.cli.objective_flags import add_objective_flags, drawn_colors
-from training.data.datasets import LabelledImages
-from training.loop import fit
-from training.loop.log import Log
-from training.loop.objective import Objective, TrainingConfig
+from training.cli import command_line
+from training.cli.options import TrainerOptions
+from training.cli.session import begin, classifier_and_data
+from training.data.datasets import LabeledImages
+from training.loop.batches import steps_per_epoch
+from training.loop.fit import Run, Session, fit, run_config
+from training.loop.objective import Objective, QuantizerHyperparameters
 from training.loop.scoring import score
-from training.train_colorcnn import SCORED_COLORS, Result, around, started_from, train_epoch, warm_cosine
+from training.options import Weight
+from training.train_colorcnn import (
+    SCORED_COLORS,
+    Result,
+    adamw,
+    around,
+    started_from,
+    train_epoch,
+    trainable,
+    warm_cosine,
+)
 
 
-@dataclass(frozen=True)
-class JointConfig(TrainingConfig):
-    """As of a quantizer; classifier is what the reader starts from. reader_lr: the reader's peak learning rate."""
+class JointHyperparameters(QuantizerHyperparameters):
+    """Hyper-parameters of a quantizer and a classifier that are trained jointly."""
 
-    reader_lr: float
+    joint_lr: Weight = 3e-4
+    """Peak learning rate of the joint classifier."""
+
+    def recorded(self) -> dict[str, Any]:
+        """Return the hyper-parameters as the state of a run holds them."""
+        return {**super().recorded(), "joint_lr": self.joint_lr}
+
+
+class JointOptions(JointHyperparameters, TrainerOptions):
+    """Train the quantizer jointly with a classifier, all numbers of colors in one run."""
 
 
 def main(argv: Sequence[str] | None = None) -> Result:
-    """Parse flags, train, and leave log.jsonl and state.pt in --out."""
-    args = arguments.parse(_parser(), argv)
-    device = arguments.begin(args)
-    classifier, data = classifier_and_data(args)
-    network = started_from(Registry.open(args.models), args.start) if args.start else around(classifier)
-    config = arguments.configuration(JointConfig, args, also=(), encoder=None, **drawn_colors(args))
-    return train(network, classifier, config, data, device, arguments.open_log(args), resume=arguments.resumes(args))
+    """Train as the command line says; leaves log.jsonl and state.pt in --out."""
+    options = command_line.parse(JointOptions, "training.train_joint", argv).located()
+    torch.manual_seed(options.seed)  # of fresh weights
+    classifier, data = classifier_and_data(options, options.classifier)
+    registry = Registry.open(options.models)
+    network = started_from(registry, options.start) if options.start else around(classifier)
+    return train(network, classifier, options, data, begin(options))
 
 
 def train(
     network: ColorCNN,
     classifier: Classifier,
-    config: JointConfig,
-    data: LabelledImages,
-    device: torch.device,
-    log: Log,
-    *,
-    resume: bool = False,
+    config: JointHyperparameters,
+    data: LabeledImages,
+    session: Session,
 ) -> Result:
-    """Train both, or go on from the state in the log's folder; scores are the reader's."""
-    part, held_out = (images.to(device) for images in data.hold_out(config.held_out, keep=config.train))
-    reader = copy.deepcopy(classifier).requires_grad_(True).eval()
+    """Train the quantizer and a copy of the classifier, or resume; the scores are of the copy."""
+    part, held_out = (images.to(session.device) for images in data.hold_out(config.held_out, keep=config.train))
+    joint = copy.deepcopy(classifier).requires_grad_(True).eval()
     teacher = fold_batch_norm(copy.deepcopy(classifier))
-    for module in (network, reader, teacher):
-        module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    for module in (network, joint, teacher):
+        module.to(device=session.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     groups = [
-        {"params": [parameter for parameter in network.parameters() if parameter.requires_grad], "lr": config.lr},
-        {"params": list(reader.parameters()), "lr": config.reader_lr},
+        {"params": trainable(network), "lr": config.lr},
+        {"params": list(joint.parameters()), "lr": config.joint_lr},
     ]
-    optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.99), weight_decay=config.weight_decay)
-    steps = config.epochs * fit.steps_per_epoch(len(part), config.batch, log.workers)
+    optimizer = adamw(groups, config.weight_decay)
+    steps = config.epochs * steps_per_epoch(len(part), config.batch, session.log.workers)
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, warm_cosine(steps))
-    objective = Objective(network, [reader], config, teachers=[teacher])
-    scores = fit.fit(
+    objective = Objective(network, [joint], config, teachers=[teacher])
+    recorded = config.recorded() | {"bf16": session.bf16}
+    described = {"joint_classifier": joint.config.to_json()}
+    run = Run(
         config.epochs,
-        lambda epoch: train_epoch(objective, optimizer, scheduler, part, epoch, log),
-        lambda: score(network.eval().hard, reader, held_out, SCORED_COLORS, bf16=config.bf16),
-        parts={"weights": network, "reader": reader, "optimizer": optimizer, "scheduler": scheduler},
-        config={
-            "kind": ModelKind.COLORCNN.value,
-            "network": network.config.to_json(),
-            "reader": reader.config.to_json(),
-            "training": asdict(config),
-            "classes": list(data.classes),
-        },
-        log=log,
-        resume=resume,
+        run_config(ModelKind.COLORCNN, network.config, recorded, data.classes, **described),
+        {"weights": network, "joint_classifier": joint, "optimizer": optimizer, "scheduler": scheduler},
+        train_epoch=lambda epoch: train_epoch(objective, optimizer, scheduler, part, epoch, session),
+        score=lambda: score(network.eval().hard, joint, held_out, SCORED_COLORS, session),
     )
+    scores = fit(run, session)
     return Result(network.eval(), scores)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m training.train_joint",
-        description="Train the quantizer and the classifier that reads it together, all numbers of colors in one run.",
-    )
-    arguments.add_training_flags(parser, epochs=20, batch=128)
-    arguments.add_split_flags(parser)
-    add_models_flag(parser)
-    parser.add_argument(
-        "--classifier", required=True, help="published classifier to build upon, and to start the reader from"
-    )
-    parser.add_argument(
-        "--reader-lr", type=numbers.WEIGHT, default=3e-4, help="the reader's peak learning rate (%(default)s)"
-    )
-    add_objective_flags(parser)
-    return parser
-
-
 if __name__ == "__main__":
-    command(main)
+    command_line.run(main)

@@ -2,17 +2,18 @@
 
     python -m training.train_published --data DATA/cifar10 --classifier cifar10-resnet9 --colors 2 --out runs/published
 
-The reproduction that the served network is compared with. All options have the values of the authors' code
-(hou-yz/color_distillation): SGD, cosine with warm restarts stepped by the batch, random crop and flip, cross-entropy
-of the frozen classifier on soft images plus the regularizer R. What is ours: the classifier and its normalization, the
-held-out part of train, which is scored after each epoch and selects nothing, the seed, crops that are filled by
-reflection instead of zeros, and bfloat16 unless --fp32 is given.
+The reproduction that the served network is compared with. All options default to the values of the authors' code
+(hou-yz/color_distillation): SGD, a cosine with warm restarts that advances by the batch, random crop and flip,
+cross-entropy of the frozen classifier on soft images plus the regularizer R.
+
+It differs from the authors' code in five respects. The classifier and its normalization are ours. A held-out part of
+train is scored for the log, and nothing is selected on it. There is a seed. Crops are filled by reflection instead of
+zeros. The networks compute in bfloat16 unless --fp32 is given.
 """
 
-import argparse
 import copy
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -22,35 +23,49 @@ from models.names import ModelKind
 from models.networks.classifiers import Classifier
 from models.networks.folding import fold_batch_norm
 from models.networks.published import PublishedColorCNN, PublishedConfig
-from training.cli import arguments, numbers
-from training.cli.arguments import add_models_flag, classifier_and_data, command
+from training.cli import command_line
+from training.cli.options import TrainerOptions
+from training.cli.session import begin, classifier_and_data
 from training.data import augment
-from training.data.datasets import LabelledImages
-from training.loop import fit
-from training.loop.log import Log
+from training.data.datasets import LabeledImages
+from training.loop.batches import batches, epoch_generator, steps_per_epoch
+from training.loop.fit import Run, Session, fit, run_config
+from training.loop.hyperparameters import Hyperparameters
 from training.loop.losses import regularizer
 from training.loop.scoring import score
+from training.options import Colors, Count, CountOrZero, Fraction, Positive, Weight
 
 
-@dataclass(frozen=True)
-class TrainingConfig:
-    """Hyper-parameters; restart in epochs, regularisation is alpha of the authors' code, crop and size in pixels."""
+class PublishedHyperparameters(Hyperparameters):
+    """Hyper-parameters of the network as published."""
 
-    dataset: str
     classifier: str
-    size: int
-    epochs: int
-    batch: int
-    lr: float
-    momentum: float
-    weight_decay: float
-    restart: int
-    regularisation: float
-    crop: int
-    held_out: int
-    train: int | None
-    seed: int
-    bf16: bool
+    """Published classifier to train against."""
+    epochs: Count = 60
+    """Passes over the training images."""
+    lr: Weight = 0.01
+    """Learning rate of SGD."""
+    momentum: Fraction = 0.5
+    """Momentum of SGD."""
+    weight_decay: Weight = 5e-4
+    """Weight decay of SGD."""
+    restart: Count = 20
+    """Epochs of one cosine cycle of the learning rate."""
+    regularization: Weight = 1.0
+    """Weight of R, the regularizer of the paper; alpha of the authors' code."""
+    crop: CountOrZero = 4
+    """Largest random shift in pixels."""
+
+
+class PublishedOptions(PublishedHyperparameters, TrainerOptions):
+    """Train ColorCNN as published, one network for one number of colors, against a frozen classifier."""
+
+    colors: Colors
+    """K, the number of colors, 2 to 256."""
+    width: Count = 64
+    """Channels of the finest level of the U-Net."""
+    color_norm: Positive = 4.0
+    """Divisor of the contrast of soft images; the authors use 1 for AlexNet on datasets other than CIFAR."""
 
 
 @dataclass(frozen=True)
@@ -62,52 +77,43 @@ class Result:
 
 
 def main(argv: Sequence[str] | None = None) -> Result:
-    """Parse flags, train, and leave log.jsonl and state.pt in --out."""
-    args = arguments.parse(_parser(), argv)
-    device = arguments.begin(args)
-    classifier, data = classifier_and_data(args)
+    """Train as the command line says; leaves log.jsonl and state.pt in --out."""
+    options = command_line.parse(PublishedOptions, "training.train_published", argv).located()
+    torch.manual_seed(options.seed)  # of fresh weights
+    classifier, data = classifier_and_data(options, options.classifier)
     mean, std = classifier.config.mean, classifier.config.std
     network = PublishedColorCNN(
-        PublishedConfig(colors=args.colors, width=args.width, color_norm=args.color_norm, mean=mean, std=std)
+        PublishedConfig(colors=options.colors, width=options.width, color_norm=options.color_norm, mean=mean, std=std)
     )
-    config = arguments.configuration(TrainingConfig, args, size=classifier.config.size)
-    return train(network, classifier, config, data, device, arguments.open_log(args), resume=arguments.resumes(args))
+    return train(network, classifier, options, data, begin(options))
 
 
 def train(
     network: PublishedColorCNN,
     classifier: Classifier,
-    config: TrainingConfig,
-    data: LabelledImages,
-    device: torch.device,
-    log: Log,
-    *,
-    resume: bool = False,
+    config: PublishedHyperparameters,
+    data: LabeledImages,
+    session: Session,
 ) -> Result:
-    """Train the network, or go on from the state in the log's folder."""
-    part, held_out = (images.to(device) for images in data.hold_out(config.held_out, keep=config.train))
-    network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    frozen = fold_batch_norm(copy.deepcopy(classifier)).to(device).requires_grad_(False)
+    """Train the network, or resume."""
+    part, held_out = (images.to(session.device) for images in data.hold_out(config.held_out, keep=config.train))
+    network.to(device=session.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    frozen = fold_batch_norm(copy.deepcopy(classifier)).to(session.device).requires_grad_(False)
     optimizer = torch.optim.SGD(
         network.parameters(), lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay
     )
-    steps = fit.steps_per_epoch(len(part), config.batch, log.workers)
+    steps = steps_per_epoch(len(part), config.batch, session.log.workers)
     scheduler = torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(optimizer, config.restart * steps)
     colors = network.config.colors
-    scores = fit.fit(
+    recorded = config.only(PublishedHyperparameters) | {"size": classifier.config.size, "bf16": session.bf16}
+    run = Run(
         config.epochs,
-        lambda epoch: _train_epoch(network, frozen, optimizer, scheduler, part, config, epoch, log),
-        lambda: score(lambda images, _: network.eval().hard(images), frozen, held_out, [colors], bf16=config.bf16),
-        parts={"weights": network, "optimizer": optimizer, "scheduler": scheduler},
-        config={
-            "kind": ModelKind.COLORCNN_PUBLISHED.value,
-            "network": network.config.to_json(),
-            "training": asdict(config),
-            "classes": list(data.classes),
-        },
-        log=log,
-        resume=resume,
+        run_config(ModelKind.COLORCNN_PUBLISHED, network.config, recorded, data.classes),
+        {"weights": network, "optimizer": optimizer, "scheduler": scheduler},
+        train_epoch=lambda epoch: _train_epoch(network, frozen, optimizer, scheduler, part, config, epoch, session),
+        score=lambda: score(lambda images, _: network.eval().hard(images), frozen, held_out, [colors], session),
     )
+    scores = fit(run, session)
     return Result(network.eval(), scores[f"held_out_top1_{colors}"])
 
 
@@ -116,27 +122,27 @@ def _train_epoch(
     classifier: Classifier,
     optimizer: torch.optim.Optimizer,
     scheduler: torch.optim.lr_scheduler.LRScheduler,
-    data: LabelledImages,
-    config: TrainingConfig,
+    data: LabeledImages,
+    config: PublishedHyperparameters,
     epoch: int,
-    log: Log,
+    session: Session,
 ) -> dict[str, float]:
     network.train()
     device = data.labels.device
-    generator = fit.epoch_generator(config.seed, epoch, device)
-    rows = list(fit.batches(len(data), config.batch, generator, log.workers))
+    generator = epoch_generator(config.seed, epoch, device)
+    order = list(batches(len(data), config.batch, generator, session.log.workers))
     parameters = list(network.parameters())
     losses, right = [], []
-    for chosen in log.track(rows, f"epoch {epoch + 1}/{config.epochs}"):
-        images = augment.crop(augment.flip(data.images[chosen], generator), config.crop, generator).float().div(255)
-        labels = data.labels[chosen]
-        with fit.autocast(device, enabled=config.bf16):
+    for rows in session.log.track(order, f"epoch {epoch + 1}/{config.epochs}"):
+        images = augment.crop(augment.flip(data.images[rows], generator), config.crop, generator).float().div(255)
+        labels = data.labels[rows]
+        with session.autocast():
             result = network.soft(images, generator)
             logits = classifier(result.images).float()
-            loss = F.cross_entropy(logits, labels) + config.regularisation * regularizer(result.probabilities)
+            loss = F.cross_entropy(logits, labels) + config.regularization * regularizer(result.probabilities)
         optimizer.zero_grad()
         loss.backward()
-        log.workers.average_gradients(parameters)
+        session.log.workers.average_gradients(parameters)
         optimizer.step()
         scheduler.step()
         losses.append(loss.detach())
@@ -148,37 +154,5 @@ def _mean(values: Sequence[Tensor]) -> float:
     return float(torch.stack(list(values)).mean())
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m training.train_published",
-        description="Train ColorCNN as published, one network for one number of colors, against a frozen classifier.",
-    )
-    arguments.add_training_flags(parser, epochs=60, batch=128)
-    arguments.add_split_flags(parser)
-    add_models_flag(parser)
-    parser.add_argument("--classifier", required=True, help="published classifier to train against")
-    parser.add_argument("--colors", type=numbers.COLORS, required=True, help="K, the number of colors, 2 to 256")
-    parser.add_argument(
-        "--width", type=numbers.COUNT, default=64, help="channels of the U-Net's finest level (%(default)s)"
-    )
-    parser.add_argument(
-        "--color-norm",
-        type=numbers.POSITIVE,
-        default=4.0,
-        help="soft images: what contrast is divided by; the authors: 1 for AlexNet on others than CIFAR (%(default)s)",
-    )
-    parser.add_argument("--lr", type=numbers.WEIGHT, default=0.01, help="learning rate of SGD (%(default)s)")
-    parser.add_argument("--momentum", type=numbers.SHARE, default=0.5, help="of SGD (%(default)s)")
-    parser.add_argument(
-        "--weight-decay", type=numbers.WEIGHT, default=5e-4, help="pull of the weights to zero (%(default)s)"
-    )
-    parser.add_argument("--restart", type=numbers.COUNT, default=20, help="epochs of one cosine cycle (%(default)s)")
-    parser.add_argument(
-        "--regularisation", type=numbers.WEIGHT, default=1.0, help="weight of the paper's R (%(default)s)"
-    )
-    parser.add_argument("--crop", type=numbers.FROM_ZERO, default=4, help="random shift in pixels (%(default)s)")
-    return parser
-
-
 if __name__ == "__main__":
-    command(main)
+    command_line.run(main)

@@ -1,4 +1,4 @@
-"""One small run of the whole path, shared by the tests of its stations: images, classifier, quantizer, results."""
+"""One small run of the whole path, shared by the tests: images, classifier, quantizer, results."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ from PIL import Image
 from tests.training.synthetic import stripes
 from training import publish, train_classifier, train_colorcnn
 from training.data import workers
-from training.data.datasets import LabelledImages
+from training.data.datasets import LabeledImages
 from training.evaluate import __main__ as evaluate
 
 
@@ -78,18 +78,26 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
     write_images(data / "train", stripes(1600))
     write_images(data / "test", stripes(200, seed=1))
     common = ["--data", str(data), "--dataset", "stripes", "--device", "cpu"]
-    shelf = ["--models", str(models)]
+    models_words = ["--models", str(models)]
     classifier = train_classifier.main([*common, "--out", str(runs / "stripes"), *CLASSIFIER_FLAGS])
-    publish.main([*shelf, "--run", str(runs / "stripes"), "--name", "stripes"])
-    quantizer = train_colorcnn.main([*common, *shelf, "--out", str(runs / "painter"), *QUANTIZER_FLAGS])
-    publish.main([*shelf, "--run", str(runs / "painter"), "--name", "painter"])
-    judged = [*common, *shelf, "--classifier", "stripes", "--quantizer", "painter", *EVALUATION_FLAGS]
-    evaluate.main([*judged, "--out", str(results)])
-    return Workshop(data, runs, models, results, judged, classifier, quantizer)
+    publish.main([*models_words, "--run", str(runs / "stripes"), "--name", "stripes"])
+    quantizer = train_colorcnn.main([*common, *models_words, "--out", str(runs / "stripes-q"), *QUANTIZER_FLAGS])
+    publish.main([*models_words, "--run", str(runs / "stripes-q"), "--name", "stripes-q"])
+    evaluation = [
+        *common,
+        *models_words,
+        "--classifier",
+        "stripes",
+        "--quantizer",
+        "stripes-q",
+        *EVALUATION_FLAGS,
+    ]
+    evaluate.main([*evaluation, "--out", str(results)])
+    return Workshop(data, runs, models, results, evaluation, classifier, quantizer)
 
 
 class InThisProcess(Executor):
-    """A pool whose work is done at once where it is asked for: starting processes takes longer than the tests' work."""
+    """A pool that works at once in this process: starting processes takes longer than the work of the tests."""
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **keywords: Any) -> Future[Any]:
         done: Future[Any] = Future()
@@ -105,7 +113,7 @@ def pool_in_this_process() -> Iterator[None]:
         yield
 
 
-def write_images(folder: Path, data: LabelledImages) -> None:
+def write_images(folder: Path, data: LabeledImages) -> None:
     for row, (image, label) in enumerate(zip(data.images, data.labels.tolist(), strict=True)):
         (folder / data.classes[label]).mkdir(parents=True, exist_ok=True)
         Image.fromarray(image.permute(1, 2, 0).numpy()).save(folder / data.classes[label] / f"{row}.png")

@@ -1,16 +1,16 @@
-"""Labelled images that a small network learns in seconds, made so that k-means at two colors hides what matters."""
+"""Labeled images that a small network learns in seconds, made so that k-means at two colors hides what matters."""
 
 import math
 
 import torch
 
-from training.data.datasets import LabelledImages
+from training.data.datasets import LabeledImages
 
 # In the order of folder names; a mirror image has the same class.
 CLASSES = ("level", "slanted", "upright")
 
 
-def stripes(count: int, *, seed: int = 0, size: int = 16) -> LabelledImages:
+def stripes(count: int, *, seed: int = 0, size: int = 16) -> LabeledImages:
     """Faint stripes, upright, level or slanted, on a step of brightness that is twice as strong."""
     generator = torch.Generator().manual_seed(seed)
     labels = torch.randint(0, len(CLASSES), (count,), generator=generator)
@@ -23,4 +23,4 @@ def stripes(count: int, *, seed: int = 0, size: int = 16) -> LabelledImages:
     gray = (0.5 + waves + step).unsqueeze(1).repeat(1, 3, 1, 1)
     noisy = gray + 0.02 * torch.randn(gray.shape, generator=generator)
     images = noisy.clamp(0, 1).mul(255).round().to(torch.uint8)
-    return LabelledImages(images.contiguous(memory_format=torch.channels_last), labels, CLASSES)
+    return LabeledImages(images.contiguous(memory_format=torch.channels_last), labels, CLASSES)

@@ -1,4 +1,4 @@
-"""training/finetune.py: a classifier learns what painted images show."""
+"""training/finetune.py: a classifier is fine-tuned on quantized images."""
 
 import shutil
 from pathlib import Path
@@ -10,17 +10,17 @@ from models.zoo.registry import Registry
 from tests.training.conftest import Workshop
 from tests.training.synthetic import CLASSES, stripes
 from training import finetune, publish
-from training.data.datasets import DatasetError, LabelledImages, load, write_part
-from training.loop import fit
+from training.data.datasets import DatasetError, LabeledImages, load, write_part
 from training.loop.scoring import evaluate, frozen_classifier
+from training.loop.state import read_state
 from training.quantize_dataset import HEADER_FILE
 from training.train_classifier import Result
 
 
-def inverted(count: int, seed: int) -> LabelledImages:
+def inverted(count: int, seed: int) -> LabeledImages:
     """Stripes whose labels are turned, so that what was learned from the others is no use."""
     images = stripes(count, seed=seed)
-    return LabelledImages(images.images, (images.labels + 1) % len(CLASSES), CLASSES)
+    return LabeledImages(images.images, (images.labels + 1) % len(CLASSES), CLASSES)
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +58,8 @@ def test_the_published_weights_are_where_it_starts_and_not_where_it_ends(
 
 def test_a_fine_tuned_classifier_is_published_as_any_other(workshop: Workshop, data: Path, tmp_path: Path) -> None:
     result = tuned(workshop, data, tmp_path / "run")
-    shelf = ["--models", str(tmp_path / "models"), "--run", str(tmp_path / "run")]
-    entry = publish.main([*shelf, "--name", "turned"])
+    models_words = ["--models", str(tmp_path / "models"), "--run", str(tmp_path / "run")]
+    entry = publish.main([*models_words, "--name", "turned"])
     assert entry.classes == CLASSES and entry.accuracy["held_out_top1"] == result.top1
     assert "| start | stripes |" in (tmp_path / "models" / entry.card).read_text()
 
@@ -67,10 +67,10 @@ def test_a_fine_tuned_classifier_is_published_as_any_other(workshop: Workshop, d
 def test_its_run_goes_on_where_it_was(workshop: Workshop, data: Path, tmp_path: Path) -> None:
     whole = tuned(workshop, data, tmp_path / "run")
     again = tuned(workshop, data, tmp_path / "run", "--resume")
-    assert again.top1 == whole.top1 and fit.read_state(tmp_path / "run")["epoch"] == 2
+    assert again.top1 == whole.top1 and read_state(tmp_path / "run")["epoch"] == 2
 
 
-def test_a_run_does_not_go_on_with_images_that_were_painted_otherwise(
+def test_a_run_does_not_go_on_with_images_that_were_quantized_otherwise(
     workshop: Workshop, data: Path, tmp_path: Path
 ) -> None:
     tuned(workshop, data, tmp_path / "run")
@@ -80,8 +80,8 @@ def test_a_run_does_not_go_on_with_images_that_were_painted_otherwise(
         tuned(workshop, other, tmp_path / "run", "--resume")
 
 
-def test_a_dataset_that_was_not_painted_is_refused(workshop: Workshop, tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="give a folder that"):
+def test_a_dataset_that_was_not_quantized_is_rejected(workshop: Workshop, tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="was not written by"):
         tuned(workshop, workshop.data, tmp_path / "run")
 
 

@@ -1,4 +1,4 @@
-"""training/publish.py: what ships is what was trained, and says so."""
+"""training/publish.py: a finished run becomes a checkpoint, a card and an entry of the manifest."""
 
 import json
 import shutil
@@ -13,8 +13,8 @@ from models.quantizers.learned.colorcnn import load_quantizer
 from models.zoo.registry import Registry
 from tests.training.conftest import Workshop
 from training import publish
-from training.loop import fit
 from training.loop.log import LOG_FILE
+from training.loop.state import read_state, save_state
 
 
 def test_the_published_network_answers_as_the_trained_one(workshop: Workshop) -> None:
@@ -26,35 +26,35 @@ def test_the_published_network_answers_as_the_trained_one(workshop: Workshop) ->
 
 def test_the_manifest_and_the_cards_say_where_the_models_come_from(workshop: Workshop) -> None:
     registry = Registry.open(workshop.models)
-    classifier, painter = registry.entry("stripes"), registry.entry("painter")
-    assert registry.default(ModelKind.CLASSIFIER) == classifier and registry.default(ModelKind.COLORCNN) == painter
+    classifier, quantizer = registry.entry("stripes"), registry.entry("stripes-q")
+    assert registry.default(ModelKind.CLASSIFIER) == classifier and registry.default(ModelKind.COLORCNN) == quantizer
     assert len(classifier.classes) == 3 and classifier.size == 16
-    assert painter.classifier == "stripes" and painter.colors == (2, 256)
-    assert painter.accuracy["held_out_top1_2"] == workshop.quantizer.scores["held_out_top1_2"]
-    card = (workshop.models / painter.card).read_text()
-    assert painter.command in card and painter.sha256 in card and "| contrast | 2.0 |" in card
+    assert quantizer.classifier == "stripes" and quantizer.colors == (2, 256)
+    assert quantizer.accuracy["held_out_top1_2"] == workshop.quantizer.scores["held_out_top1_2"]
+    card = (workshop.models / quantizer.card).read_text()
+    assert quantizer.command in card and quantizer.sha256 in card and "| contrast | 2.0 |" in card
 
 
 def test_publishing_again_with_results_changes_the_accuracy_but_not_the_weights(
     workshop: Workshop, tmp_path: Path
 ) -> None:
     models = Path(shutil.copytree(workshop.models, tmp_path / "models"))
-    for name, folder in (("stripes", "stripes"), ("painter", "painter")):
+    for name, folder in (("stripes", "stripes"), ("stripes-q", "stripes-q")):
         before = Registry.open(models).entry(name)
         flags = ["--models", str(models), "--run", str(workshop.runs / folder), "--name", name]
         after = publish.main([*flags, "--results", str(workshop.results)])
         assert after.sha256 == before.sha256 and Registry.open(models).entry(name) == after
     assert Registry.open(models).entry("stripes").accuracy["test_top1"] == workshop.report["top1_original"]
-    two = next(row for row in workshop.report["rows"] if row["model"] == "painter" and row["colors"] == 2)
-    assert Registry.open(models).entry("painter").accuracy["test_top1_2"] == two["top1"]
+    two = next(row for row in workshop.report["rows"] if row["model"] == "stripes-q" and row["colors"] == 2)
+    assert Registry.open(models).entry("stripes-q").accuracy["test_top1_2"] == two["top1"]
 
 
 def test_the_structure_s_cutoff_and_scales_go_into_the_published_network(workshop: Workshop, tmp_path: Path) -> None:
     models = Path(shutil.copytree(workshop.models, tmp_path / "models"))
-    flags = ["--models", str(models), "--run", str(workshop.runs / "painter"), "--name", "painter"]
+    flags = ["--models", str(models), "--run", str(workshop.runs / "stripes-q"), "--name", "stripes-q"]
     former = publish.main([*flags, "--fade", "32", "64", "--strengths", "0.5", "1"])
     assert publish.main([*flags, "--structure-cutoff", "32", "64", "--structure-scales", "0.5", "1"]) == former
-    config = load_quantizer(Registry.open(models), "painter", torch.device("cpu")).network.config
+    config = load_quantizer(Registry.open(models), "stripes-q", torch.device("cpu")).network.config
     assert (config.structure_cutoff, config.structure_scales) == ((32, 64), (0.5, 1.0))
     with pytest.raises(SystemExit, match="for quantizers"):
         publish.main(["--run", str(workshop.runs / "stripes"), "--name", "x", "--structure-cutoff", "32", "64"])
@@ -63,8 +63,8 @@ def test_the_structure_s_cutoff_and_scales_go_into_the_published_network(worksho
 
 
 def test_an_unfinished_run_is_not_published(workshop: Workshop, tmp_path: Path) -> None:
-    state = fit.read_state(workshop.runs / "stripes") | {"epoch": 2}
-    fit.save_state(tmp_path, state)
+    state = read_state(workshop.runs / "stripes") | {"epoch": 2}
+    save_state(tmp_path, state)
     with pytest.raises(SystemExit, match="2 of 3 epochs"):
         publish.main(["--models", str(tmp_path / "models"), "--run", str(tmp_path), "--name", "half"])
     assert not (tmp_path / "models").exists()
@@ -72,9 +72,9 @@ def test_an_unfinished_run_is_not_published(workshop: Workshop, tmp_path: Path) 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e6])
 def test_a_diverged_run_is_not_published(workshop: Workshop, tmp_path: Path, value: float) -> None:
-    state = fit.read_state(workshop.runs / "stripes")
+    state = read_state(workshop.runs / "stripes")
     name, weights = next((name, tensor) for name, tensor in state["weights"].items() if tensor.is_floating_point())
-    fit.save_state(tmp_path, state | {"weights": state["weights"] | {name: torch.full_like(weights, value)}})
+    save_state(tmp_path, state | {"weights": state["weights"] | {name: torch.full_like(weights, value)}})
     shutil.copy(workshop.runs / "stripes" / LOG_FILE, tmp_path)
     with pytest.raises(SystemExit, match=f"{name} .*diverged.*smaller --lr"):
         publish.main(["--models", str(tmp_path / "models"), "--run", str(tmp_path), "--name", "wild"])
@@ -90,26 +90,26 @@ def test_a_name_that_the_manifest_refuses_writes_nothing(workshop: Workshop, tmp
 
 def test_a_quantizer_needs_its_classifier_beside_it(workshop: Workshop, tmp_path: Path) -> None:
     with pytest.raises(CorruptCheckpoint, match="must name a classifier"):
-        publish.main(["--models", str(tmp_path / "m"), "--run", str(workshop.runs / "painter"), "--name", "alone"])
+        publish.main(["--models", str(tmp_path / "m"), "--run", str(workshop.runs / "stripes-q"), "--name", "alone"])
     assert list(tmp_path.rglob("*")) == []
 
 
 def test_the_manifest_is_readable_json_with_one_entry_for_each_name(workshop: Workshop) -> None:
     content = json.loads((workshop.models / "manifest.json").read_text())
-    assert [model["name"] for model in content["models"]] == ["stripes", "painter"]
+    assert [model["name"] for model in content["models"]] == ["stripes", "stripes-q"]
 
 
 def test_results_are_published_beside_the_weights_that_they_were_measured_with(
     workshop: Workshop, tmp_path: Path
 ) -> None:
     models = Path(shutil.copytree(workshop.models, tmp_path / "models"))
-    flags = ["--models", str(models), "--run", str(workshop.runs / "painter"), "--name", "painter"]
+    flags = ["--models", str(models), "--run", str(workshop.runs / "stripes-q"), "--name", "stripes-q"]
     publish.main([*flags, "--results", str(workshop.results)])
-    assert Registry.open(models).results("painter") == workshop.report
+    assert Registry.open(models).results("stripes-q") == workshop.report
     other = tmp_path / "other.json"
-    other.write_text(json.dumps(workshop.report | {"sha256": {"painter": "0" * 64}}))
+    other.write_text(json.dumps(workshop.report | {"sha256": {"stripes-q": "0" * 64}}))
     with pytest.raises(SystemExit, match="other weights"):
         publish.main([*flags, "--results", str(other)])
     other.write_text(json.dumps(workshop.report | {"kind": "bpg", "codec": "BPG 4:2:0"}))
-    with pytest.raises(SystemExit, match="is a report of kind 'bpg'; give a report of training.evaluate"):
+    with pytest.raises(SystemExit, match=r"is a report of kind 'bpg'; give a report of training\.evaluate"):
         publish.main([*flags, "--results", str(other)])

@@ -11,14 +11,13 @@ import torch
 from PIL import Image
 
 from models.codecs import bpg
-from models.evaluation.compare import Setting
 from models.quantizers.classical.catalog import CLASSICAL
 from models.quantizers.learned.colorcnn import load_quantizer
 from models.zoo.registry import Registry
 from tests.training.conftest import Workshop
 from training import quantize_dataset
 from training.data import workers
-from training.data.datasets import DatasetError, LabelledImages, load, mean_file_size
+from training.data.datasets import DatasetError, LabeledImages, load, mean_file_size
 from training.data.workers import worker_pool as processes
 
 pytestmark = pytest.mark.usefixtures("pool_in_this_process")
@@ -34,10 +33,18 @@ def call(workshop: Workshop, out: Path, *flags: str, data: Path | None = None) -
 
 @pytest.fixture(scope="module")
 def two_colors(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return call(workshop, tmp_path_factory.mktemp("paint") / "k2", "--quantizer", "painter", "--colors", "2", *CHOSEN)
+    return call(
+        workshop,
+        tmp_path_factory.mktemp("quantized") / "k2",
+        "--quantizer",
+        "stripes-q",
+        "--colors",
+        "2",
+        *CHOSEN,
+    )
 
 
-def originals(workshop: Workshop) -> dict[str, LabelledImages]:
+def originals(workshop: Workshop) -> dict[str, LabeledImages]:
     train, held_out = load(workshop.data, "train", size=16).hold_out(40)
     test = load(workshop.data, "test", size=16).hold_out(20)[1]
     return {"train": train, "held_out": held_out, "test": test}
@@ -50,23 +57,23 @@ def files(folder: Path, split: str) -> list[bytes]:
     return [row["bytes"] for table in tables for row in table["image"].to_pylist()]
 
 
-def test_every_split_is_what_the_quantizer_paints_with_the_labels_of_the_originals(
+def test_every_split_is_what_the_quantizer_makes_with_the_labels_of_the_originals(
     workshop: Workshop, two_colors: Path
 ) -> None:
-    learned = load_quantizer(Registry.open(workshop.models), "painter", torch.device("cpu"))
+    learned = load_quantizer(Registry.open(workshop.models), "stripes-q", torch.device("cpu"))
     for split, source in originals(workshop).items():
-        painted = load(two_colors, split, size=16)
+        quantized = load(two_colors, split, size=16)
         count = COUNTS[split]
-        assert len(painted) == count and painted.classes == source.classes
-        assert painted.labels.equal(source.labels[:count])
+        assert len(quantized) == count and quantized.classes == source.classes
+        assert quantized.labels.equal(source.labels[:count])
         first = source.images[:10].permute(0, 2, 3, 1).numpy()
         expected = np.stack([image.render() for image in learned.quantize_batch(first, 2)])
         # A batch of another size may round another way; here and there that turns a tie.
-        assert np.mean(painted.images[:10].permute(0, 2, 3, 1).numpy() != expected) < 0.01
+        assert np.mean(quantized.images[:10].permute(0, 2, 3, 1).numpy() != expected) < 0.01
 
 
 def test_as_many_of_the_held_out_images_as_are_scored(workshop: Workshop, two_colors: Path, tmp_path: Path) -> None:
-    fewer = call(workshop, tmp_path / "fewer", "--quantizer", "painter", "--colors", "2", *CHOSEN, "--score", "10")
+    fewer = call(workshop, tmp_path / "fewer", "--quantizer", "stripes-q", "--colors", "2", *CHOSEN, "--score", "10")
     assert files(fewer, "held_out") == files(two_colors, "held_out")[:10]
     assert files(fewer, "train") == files(two_colors, "train")
 
@@ -80,30 +87,30 @@ def test_its_files_are_indexed_png(two_colors: Path) -> None:
     assert mean_file_size(two_colors, "test", 5) == pytest.approx(sum(sizes[:5]) / 5)
 
 
-def test_a_painted_dataset_goes_through_bpg(workshop: Workshop, two_colors: Path, tmp_path: Path) -> None:
+def test_a_quantized_dataset_goes_through_bpg(workshop: Workshop, two_colors: Path, tmp_path: Path) -> None:
     coded = call(workshop, tmp_path / "k2-qp40", "--qp", "40", data=two_colors)
-    painted = load(two_colors, "test", size=16)
+    quantized = load(two_colors, "test", size=16)
     data = files(coded, "test")
-    assert data[3] == bpg.encode(painted.images[3].permute(1, 2, 0).numpy(), qp=40, chroma="420")
+    assert data[3] == bpg.encode(quantized.images[3].permute(1, 2, 0).numpy(), qp=40, chroma="420")
     decoded = load(coded, "test", size=16)
-    assert decoded.labels.equal(painted.labels)
+    assert decoded.labels.equal(quantized.labels)
     assert decoded.images[3].permute(1, 2, 0).numpy().tolist() == bpg.decode(data[3]).tolist()
 
 
-def test_originals_go_through_bpg_without_being_painted(workshop: Workshop, tmp_path: Path) -> None:
+def test_originals_go_through_bpg_without_being_quantized(workshop: Workshop, tmp_path: Path) -> None:
     coded = call(workshop, tmp_path / "qp0", "--qp", "0", "--chroma", "444", *CHOSEN)
     difference = load(coded, "test", size=16).images.int() - originals(workshop)["test"].images.int()
     assert 0 < difference.abs().float().mean() < 2
 
 
-def test_a_classical_quantizer_can_paint_in_processes_of_its_own(
+def test_a_classical_quantizer_can_run_in_processes_of_its_own(
     workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(workers, "worker_pool", processes)
-    painted = call(workshop, tmp_path / "octree", "--method", "octree", "--colors", "4", *CHOSEN)
+    quantized = call(workshop, tmp_path / "octree", "--method", "octree", "--colors", "4", *CHOSEN)
     source = originals(workshop)["test"].images[5].permute(1, 2, 0).numpy()
     expected = CLASSICAL["octree"].quantize(source, 4).render()
-    assert load(painted, "test", size=16).images[5].permute(1, 2, 0).numpy().tolist() == expected.tolist()
+    assert load(quantized, "test", size=16).images[5].permute(1, 2, 0).numpy().tolist() == expected.tolist()
 
 
 def test_what_is_whole_is_not_made_again(workshop: Workshop, two_colors: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,18 +118,18 @@ def test_what_is_whole_is_not_made_again(workshop: Workshop, two_colors: Path, m
     before, written = gone.read_bytes(), kept.stat().st_mtime_ns
     gone.unlink()
     took = quantize_dataset.seconds(two_colors)
-    call(workshop, two_colors, "--quantizer", "painter", "--colors", "2", *CHOSEN)
+    call(workshop, two_colors, "--quantizer", "stripes-q", "--colors", "2", *CHOSEN)
     assert gone.read_bytes() == before and kept.stat().st_mtime_ns == written
     assert quantize_dataset.seconds(two_colors) > took > 0
     assert not list(two_colors.glob("*.partial"))
 
 
-def test_a_part_of_a_painted_dataset_is_not_coded(workshop: Workshop, two_colors: Path, tmp_path: Path) -> None:
+def test_an_incomplete_quantized_dataset_is_not_coded(workshop: Workshop, two_colors: Path, tmp_path: Path) -> None:
     part = Path(shutil.copytree(two_colors, tmp_path / "k2"))
     (part / quantize_dataset.HEADER_FILE).write_text(
         (part / quantize_dataset.HEADER_FILE).read_text().replace('"train": 30', '"train": 31')
     )
-    with pytest.raises(DatasetError, match="has 30 of 31 images in train: paint it to its end"):
+    with pytest.raises(DatasetError, match="has 30 of 31 images in train: finish it first"):
         call(workshop, tmp_path / "k2-qp40", "--qp", "40", data=part)
 
 
@@ -130,30 +137,30 @@ def test_what_is_whole_is_not_read_again(two_colors: Path, workshop: Workshop, t
     coded = call(workshop, tmp_path / "k2-qp40", "--qp", "40", data=two_colors)
     header = json.loads((two_colors / quantize_dataset.HEADER_FILE).read_text())
     read: list[str] = []
-    painting = quantize_dataset.Painting(Setting(quantize_dataset.BPG, qp=40))
+    quantization = quantize_dataset.Quantization(quantize_dataset.BPG, qp=40)
     (coded / "test-00000.parquet").unlink()
 
-    def recorded(split: str) -> LabelledImages:
+    def recorded(split: str) -> LabeledImages:
         read.append(split)
         return load(two_colors, split, size=16)
 
     with workers.worker_pool(1) as pool:
-        quantize_dataset.paint(quantize_dataset.Source(recorded, header), painting, None, coded, pool)
+        quantize_dataset.quantize(quantize_dataset.Source(recorded, header), quantization, None, coded, pool)
     assert read == ["test"] and (coded / "test-00000.parquet").exists()
 
 
 def test_another_recipe_needs_another_folder(workshop: Workshop, two_colors: Path) -> None:
-    with pytest.raises(DatasetError, match="painted otherwise"):
-        call(workshop, two_colors, "--quantizer", "painter", "--colors", "3", *CHOSEN)
+    with pytest.raises(DatasetError, match="quantized otherwise"):
+        call(workshop, two_colors, "--quantizer", "stripes-q", "--colors", "3", *CHOSEN)
 
 
 def test_its_header_says_how_it_was_made(two_colors: Path) -> None:
     header = json.loads((two_colors / quantize_dataset.HEADER_FILE).read_text())
-    assert header["setting"]["model"] == "painter" and header["source"]["train"] == 30
+    assert header["setting"]["model"] == "stripes-q" and header["source"]["train"] == 30
 
 
 @pytest.mark.parametrize(
-    ("flags", "message"), [([], "--qp is missing"), (["--quantizer", "painter"], "--colors is missing")]
+    ("flags", "message"), [([], "--qp is missing"), (["--quantizer", "stripes-q"], "--colors is missing")]
 )
 def test_half_a_setting_is_refused(workshop: Workshop, tmp_path: Path, flags: list[str], message: str) -> None:
     with pytest.raises(DatasetError, match=message):

@@ -1,4 +1,4 @@
-"""training/reproduce.py: one command goes through all stations of a row, and does none of them twice."""
+"""training/reproduce.py: one command goes through all steps of a row, and does none of them twice."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from tests.training.conftest import write_images
 from tests.training.synthetic import stripes
 from training import reproduce
 from training.cli.recipe import SHIPPED, Recipe
-from training.reproduce import Places, Row
+from training.reproduce import ReproduceOptions, Row
 
 ROW = """
 title = "two colors for stripes"
@@ -50,8 +50,11 @@ held-out = 20
 """
 
 
-class Stations:
-    """Runs scripts in this process, or answers with the status that it is told; keeps what was called."""
+_MODULES = {"evaluate": "training.evaluate.__main__"}
+
+
+class Steps:
+    """Runs modules in this process, or returns a given status; records the calls."""
 
     def __init__(self, status: int | None = None) -> None:
         self.status = status
@@ -64,18 +67,18 @@ class Stations:
         if self.status is not None:
             return self.status
         try:
-            import_module(f"training.{script}").main(flags)
+            import_module(_MODULES.get(script, f"training.{script}")).main(flags)
         except SystemExit as ended:
             assert isinstance(ended.code, int)
             return ended.code
         return 0
 
 
-def call(folder: Path, stations: Stations, *more: str) -> list[str]:
+def call(folder: Path, steps: Steps, *more: str) -> list[str]:
     """Reproduce the row of `folder` with all its folders there; gives the scripts that were called."""
     flags = [word for name in ("data", "runs", "models", "results") for word in (f"--{name}", str(folder / name))]
-    reproduce.main([str(folder / "two.toml"), *flags, "--device", "cpu", *more], stations)
-    return stations.called
+    reproduce.main([str(folder / "two.toml"), *flags, "--device", "cpu", *more], steps)
+    return steps.called
 
 
 def prepare(folder: Path) -> Path:
@@ -86,17 +89,17 @@ def prepare(folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A row that was made in four calls, each but the last one with time for one station or epoch."""
+    """A row that was made in four calls, each but the last one with time for one step or epoch."""
     folder = prepare(tmp_path_factory.mktemp("row"))
     for split, count in (("train", 60), ("test", 30)):
         write_images(folder / "data" / split, stripes(count))
-    stations = Stations()
+    steps = Steps()
     for done in range(1, 4):
         with pytest.raises(SystemExit) as ended:
-            call(folder, stations, "--minutes", "0")
-        assert ended.value.code == os.EX_TEMPFAIL and len(stations.called) == done
-    call(folder, stations)
-    needed, row = stations.called[:2], stations.called[2:]
+            call(folder, steps, "--minutes", "0")
+        assert ended.value.code == os.EX_TEMPFAIL and len(steps.called) == done
+    call(folder, steps)
+    needed, row = steps.called[:2], steps.called[2:]
     assert needed == ["train_classifier", "publish"]
     assert row == ["train_published", "train_published", "publish", "evaluate", "publish"]
     return folder
@@ -122,45 +125,45 @@ def test_the_row_is_trained_published_and_measured_as_the_recipe_says(made: Path
 
 def test_a_second_call_does_nothing_more(made: Path) -> None:
     before = files(made)
-    assert call(made, Stations()) == []
+    assert call(made, Steps()) == []
     assert files(made) == before
 
 
 def test_the_test_set_is_not_read_again_where_only_the_manifest_is_behind(copied: Path) -> None:
     (copied / "two.toml").write_text(ROW.replace("only for tests", "still"))
-    assert call(copied, Stations()) == ["publish", "publish"]
+    assert call(copied, Steps()) == ["publish", "publish"]
 
 
 def test_results_of_other_weights_are_not_replaced(copied: Path) -> None:
     file = copied / "results" / "two.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"sha256": {"two": "0" * 64}}))
     with pytest.raises(SystemExit, match="of other weights: move it away"):
-        call(copied, Stations())
+        call(copied, Steps())
 
 
 def test_a_run_of_another_form_of_the_recipe_is_not_taken_for_this_one(copied: Path) -> None:
     (copied / "two.toml").write_text(ROW.replace("batch = 20", "batch = 10"))
     with pytest.raises(SystemExit, match="trained with other values of: batch"):
-        call(copied, Stations())
+        call(copied, Steps())
 
 
 def test_what_a_row_needs_comes_first_and_a_failure_ends_it(tmp_path: Path) -> None:
-    stations = Stations(status=3)
+    steps = Steps(status=3)
     with pytest.raises(SystemExit, match="train_classifier ended with status 3"):
-        call(prepare(tmp_path), stations, "--minutes", "1e6")
-    [flags] = stations.flags
+        call(prepare(tmp_path), steps, "--minutes", "1e6")
+    [flags] = steps.flags
     assert flags[:2] == ["--recipe", str(tmp_path / "stripes.toml")] and "--minutes" in flags
     assert flags[flags.index("--out") + 1] == str(tmp_path / "runs" / "stripes")
 
 
 @pytest.mark.parametrize("wrong", ["[evaluate]\nqp = 3\n", "[publish]\nfade = 3\n", "cutout = '8'\n", "epoch = 1\n"])
-def test_nothing_is_begun_with_a_recipe_that_a_later_station_would_refuse(tmp_path: Path, wrong: str) -> None:
+def test_nothing_is_begun_with_a_recipe_that_a_later_step_would_refuse(tmp_path: Path, wrong: str) -> None:
     prepare(tmp_path)
     (tmp_path / "two.toml").write_text(CLASSIFIER + wrong)
-    stations = Stations(status=0)
+    steps = Steps(status=0)
     with pytest.raises(SystemExit, match=r"two\.toml"):
-        call(tmp_path, stations)
-    assert stations.called == []
+        call(tmp_path, steps)
+    assert steps.called == []
 
 
 def test_a_folder_of_another_dataset_is_refused_and_one_of_several_is_searched(tmp_path: Path) -> None:
@@ -170,11 +173,11 @@ def test_a_folder_of_another_dataset_is_refused_and_one_of_several_is_searched(t
         (tmp_path / name).mkdir()
     flags = [word for name in ("runs", "models", "results") for word in (f"--{name}", str(tmp_path / name))]
     with pytest.raises(SystemExit, match=r"stripes\.toml is of stripes, which is neither .*dots nor in it"):
-        reproduce.main([str(recipe), *flags, "--data", str(tmp_path / "dots")], Stations())
-    stations = Stations(status=3)
+        reproduce.main([str(recipe), *flags, "--data", str(tmp_path / "dots")], Steps())
+    steps = Steps(status=3)
     with pytest.raises(SystemExit, match="ended with status 3"):
-        reproduce.main([str(recipe), *flags, "--data", str(tmp_path), "--device", "cpu"], stations)
-    [begun] = stations.flags
+        reproduce.main([str(recipe), *flags, "--data", str(tmp_path), "--device", "cpu"], steps)
+    [begun] = steps.flags
     assert begun[begun.index("--data") :][:4] == ["--data", str(tmp_path), "--dataset", "stripes"]
 
 
@@ -188,8 +191,9 @@ def test_the_default_is_a_process_of_its_own(capfd: pytest.CaptureFixture[str]) 
 def test_every_shipped_recipe_is_understood_by_all_its_scripts(name: str, hardware: str, tmp_path: Path) -> None:
     recipe = Recipe.read(name)
     data = tmp_path / recipe.train["dataset"]
-    places = Places(data, tmp_path, tmp_path, tmp_path, "cpu", hardware)
-    rows = [Row(recipe, seed, places) for seed in recipe.seeds]
+    folders = dict.fromkeys(("runs", "models", "results"), tmp_path)
+    options = ReproduceOptions(recipe=name, data=data, device="cpu", hardware=hardware, **folders)
+    rows = [Row(recipe, seed, options) for seed in recipe.seeds]
     rows[0].check()
     assert rows[0].name == name and len({row.name for row in rows}) == len(rows)
     named = [recipe.train.get(key) for key in ("classifier", "encoder", "start")]
@@ -201,5 +205,5 @@ def test_what_is_scored_on_the_held_out_part_is_trained_and_no_more(copied: Path
     (copied / "two.toml").write_text(ROW.replace('needs = ["stripes"]', 'needs = ["stripes"]\ntest = false'))
     shutil.rmtree(copied / "runs" / "two")
     (copied / "results" / "two.json").unlink()
-    assert call(copied, Stations()) == ["train_published"]
+    assert call(copied, Steps()) == ["train_published"]
     assert not (copied / "results" / "two.json").exists()

@@ -14,7 +14,7 @@ import torch
 from models.networks.classifiers import Classifier
 from tests.training.conftest import CLASSIFIER_FLAGS, Workshop
 from training import train_classifier
-from training.loop import fit
+from training.loop.state import STATE_FILE, read_state
 
 
 def test_a_run_of_seconds_learns_the_stripes(workshop: Workshop) -> None:
@@ -34,12 +34,12 @@ def test_a_run_resumed_after_kill_9_ends_with_the_same_weights(workshop: Worksho
     command += ["--out", str(tmp_path), "--device", "cpu", *CLASSIFIER_FLAGS]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + 120
-        while not (tmp_path / fit.STATE_FILE).exists() and process.poll() is None and time.monotonic() < deadline:
+        while not (tmp_path / STATE_FILE).exists() and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.02)
         os.kill(process.pid, signal.SIGKILL)
-    assert fit.read_state(tmp_path)["epoch"] < 3, "the run ended before it was killed"
+    assert read_state(tmp_path)["epoch"] < 3, "the run ended before it was killed"
     subprocess.run([*command, "--resume"], check=True, stdout=subprocess.DEVNULL)
-    resumed, whole = fit.read_state(tmp_path), fit.read_state(workshop.runs / "stripes")
+    resumed, whole = read_state(tmp_path), read_state(workshop.runs / "stripes")
     assert resumed["epoch"] == whole["epoch"] == 3
     assert all(torch.equal(value, resumed["weights"][name]) for name, value in whole["weights"].items())
 
@@ -49,12 +49,12 @@ def test_the_first_epochs_may_see_images_of_half_the_side(
 ) -> None:
     seen: list[tuple[int, bool]] = []
 
-    def watched(network: Classifier, images: torch.Tensor) -> torch.Tensor:
+    def recorded(network: Classifier, images: torch.Tensor) -> torch.Tensor:
         seen.append((images.shape[-1], network.training))
         return forward(network, images)
 
     forward = Classifier.forward
-    monkeypatch.setattr(Classifier, "forward", watched)
+    monkeypatch.setattr(Classifier, "forward", recorded)
     flags = ["--data", str(workshop.data), "--dataset", "stripes", "--out", str(tmp_path), "--device", "cpu"]
     result = train_classifier.main([*flags, *CLASSIFIER_FLAGS, "--half-size", "0.5"])
     sizes = [size for size, training in seen if training]

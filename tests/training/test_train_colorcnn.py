@@ -1,4 +1,4 @@
-"""training/train_colorcnn.py: at two colors it learns to paint what k-means hides."""
+"""training/train_colorcnn.py: at two colors it learns to preserve what k-means removes."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +13,10 @@ from tests.training.conftest import QUANTIZER_FLAGS, Workshop
 from tests.training.synthetic import stripes
 from training import train_colorcnn
 from training.loop import fit
+from training.loop.fit import Session
+from training.loop.log import Log
 from training.loop.scoring import score
+from training.loop.state import read_state, restore, save_state
 from training.train_colorcnn import SCORED_COLORS, around, started_from
 
 
@@ -21,7 +24,8 @@ def test_two_colors_learn_to_show_the_stripes(workshop: Workshop) -> None:
     torch.manual_seed(0)
     untrained = around(workshop.classifier.network).eval()
     held_out = stripes(1600).hold_out(400)[1]
-    before = score(untrained.hard, workshop.classifier.network, held_out, SCORED_COLORS, bf16=False)
+    session = Session(torch.device("cpu"), Log(workshop.runs))
+    before = score(untrained.hard, workshop.classifier.network, held_out, SCORED_COLORS, session)
     # Untrained it is k-means, which splits the step and leaves the classifier near chance, one in three. One
     # epoch reaches 99 % with each of four seeds tried; this is two.
     assert before["held_out_top1_2"] < 0.5
@@ -38,7 +42,6 @@ def test_the_encoder_is_still_the_classifier_that_was_published(workshop: Worksh
 def test_an_interrupted_run_goes_on_to_the_same_weights(
     workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    save_state = fit.save_state
 
     def save_and_die(folder: Path, state: Mapping[str, Any]) -> None:
         save_state(folder, state)
@@ -63,8 +66,10 @@ def test_every_classifier_can_be_the_encoder(architecture: str) -> None:
 
 def test_a_resumed_run_refuses_other_options(workshop: Workshop) -> None:
     with pytest.raises(SystemExit, match="other values of: training"):
-        fit.load_state(
-            workshop.runs / "painter", fit.read_state(workshop.runs / "painter")["config"] | {"training": {}}
+        restore(
+            {},
+            workshop.runs / "stripes-q",
+            read_state(workshop.runs / "stripes-q")["config"] | {"training": {}},
         )
 
 
@@ -72,17 +77,17 @@ def test_a_run_on_another_encoder_that_another_classifier_reads_too(workshop: Wo
     flags = ["--data", str(workshop.data), "--dataset", "stripes", "--device", "cpu", "--models", str(workshop.models)]
     flags += [*QUANTIZER_FLAGS, "--epochs", "1", "--out", str(tmp_path / "run")]
 
-    train_colorcnn.main([*flags, "--encoder", "stripes", "--also", "stripes", "--rate", "0.1", "--start", "painter"])
+    train_colorcnn.main([*flags, "--encoder", "stripes", "--also", "stripes", "--rate", "0.1", "--start", "stripes-q"])
 
-    training = fit.read_state(tmp_path / "run")["config"]["training"]
-    assert (training["encoder"], training["also"], training["start"]) == ("stripes", ("stripes",), "painter")
-    for wrong in (["--also", "painter"], ["--encoder", "painter"], ["--start", "stripes"]):
+    training = read_state(tmp_path / "run")["config"]["training"]
+    assert (training["encoder"], training["also"], training["start"]) == ("stripes", ("stripes",), "stripes-q")
+    for wrong in (["--also", "stripes-q"], ["--encoder", "stripes-q"], ["--start", "stripes"]):
         with pytest.raises(SystemExit, match="is not a"):
             train_colorcnn.main([*flags, *wrong])
 
 
 def test_what_was_published_is_started_from(workshop: Workshop) -> None:
     registry = Registry.open(workshop.models)
-    started = started_from(registry, "painter").state_dict()
-    published = registry.load("painter", torch.device("cpu")).state_dict()
+    started = started_from(registry, "stripes-q").state_dict()
+    published = registry.load("stripes-q", torch.device("cpu")).state_dict()
     assert all(torch.equal(value, published[name]) for name, value in started.items())

@@ -1,4 +1,4 @@
-"""training/train_joint.py: the classifier learns to read what the quantizer learns to paint."""
+"""training/train_joint.py: quantizer and classifier are trained jointly."""
 
 import shutil
 from functools import partial
@@ -13,13 +13,13 @@ from models.zoo.registry import Registry
 from tests.training.conftest import Workshop
 from training import publish, train_joint
 from training.evaluate import __main__ as evaluate
-from training.loop import fit
+from training.loop.state import read_state
 from training.train_colorcnn import Result
 
 pytestmark = pytest.mark.usefixtures("pool_in_this_process")
 
 FLAGS = ["--classifier", "stripes", "--epochs", "1", "--batch", "25", "--held-out", "400", "--lr", "0.004"]
-FLAGS += ["--reader-lr", "0.001", "--colors", "2:4", "16:1", "--soft", "0.5", "--crop", "0", "--fp32"]
+FLAGS += ["--joint-lr", "0.001", "--colors", "2:4", "16:1", "--soft", "0.5", "--crop", "0", "--fp32"]
 
 
 def joint(workshop: Workshop, out: Path, *flags: str) -> Result:
@@ -36,50 +36,53 @@ def folder(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Path
     return folder
 
 
-def test_the_reader_learns_and_what_it_started_from_does_not(workshop: Workshop, folder: Path) -> None:
-    state = fit.read_state(folder / "run")
+def test_the_joint_classifier_learns_and_the_published_one_stays(workshop: Workshop, folder: Path) -> None:
+    state = read_state(folder / "run")
     published = workshop.classifier.network.state_dict()
     encoder = {name.removeprefix("encoder."): value for name, value in state["weights"].items() if "encoder." in name}
     # The published weights are in half precision: a relative error of 2^-11.
     same = partial(torch.allclose, rtol=2**-10, atol=1e-6)
     assert all(same(encoder[name], value) for name, value in published.items())
-    learned = {name for name, value in published.items() if not same(state["reader"][name], value)}
+    learned = {name for name, value in published.items() if not same(state["joint_classifier"][name], value)}
     assert {"head.weight", "head.bias"} <= learned
     assert not [name for name in learned if "running" in name], "the statistics are those of the originals"
 
 
 def test_together_they_learn_two_colors(workshop: Workshop, folder: Path) -> None:
-    scores = fit.read_state(folder / "run")["scores"]
+    scores = read_state(folder / "run")["scores"]
     assert scores["held_out_top1_2"] > 0.8  # before, it is below one half: see test_train_colorcnn
 
 
 def test_a_resumed_run_ends_where_it_ended(workshop: Workshop, folder: Path) -> None:
-    before = fit.read_state(folder / "run")["reader"]
+    before = read_state(folder / "run")["joint_classifier"]
     joint(workshop, folder / "run", "--resume")
-    after = fit.read_state(folder / "run")["reader"]
+    after = read_state(folder / "run")["joint_classifier"]
     assert all(torch.equal(value, after[name]) for name, value in before.items())
 
 
 def test_both_are_published_and_measured_together(workshop: Workshop, folder: Path) -> None:
-    shelf = ["--models", str(folder / "models")]
-    named = [*shelf, "--run", str(folder / "run"), "--name", "pair", "--reader", "pair-reader"]
+    models_words = ["--models", str(folder / "models")]
+    named = [*models_words, "--run", str(folder / "run"), "--name", "pair", "--joint-classifier", "pair-classifier"]
     publish.main(named)
     registry = Registry.open(folder / "models")
-    assert registry.entry("pair").classifier == "pair-reader" and registry.entry("pair-reader").classifier is None
+    assert registry.entry("pair").classifier == "pair-classifier"
+    assert registry.entry("pair-classifier").classifier is None
     results = folder / "pair.json"
     data = ["--data", str(workshop.data), "--dataset", "stripes", "--device", "cpu", "--workers", "1"]
-    chosen = ["--classifier", "pair-reader", "--quantizer", "pair", "--methods", "--qualities", "--colors", "2"]
-    rows = evaluate.main([*shelf, *data, *chosen, "--out", str(results)])
+    chosen = ["--classifier", "pair-classifier", "--quantizer", "pair", "--methods", "--qualities", "--colors", "2"]
+    rows = evaluate.main([*models_words, *data, *chosen, "--out", str(results)])
     publish.main([*named, "--results", str(results)])
-    measured = {name: Registry.open(folder / "models").entry(name).accuracy for name in ("pair", "pair-reader")}
-    assert measured["pair"]["test_top1_2"] == rows[0].top1 and "test_top1" in measured["pair-reader"]
+    measured = {name: Registry.open(folder / "models").entry(name).accuracy for name in ("pair", "pair-classifier")}
+    assert measured["pair"]["test_top1_2"] == rows[0].top1 and "test_top1" in measured["pair-classifier"]
     load_quantizer(registry, "pair", torch.device("cpu"))
-    load_recognizer(registry, "pair-reader", torch.device("cpu"))
+    load_recognizer(registry, "pair-classifier", torch.device("cpu"))
 
 
-def test_the_reader_needs_a_name_and_others_have_none(workshop: Workshop, folder: Path) -> None:
-    shelf = ["--models", str(folder / "models")]
-    with pytest.raises(SystemExit, match="--reader is missing"):
-        publish.main([*shelf, "--run", str(folder / "run"), "--name", "alone"])
-    with pytest.raises(SystemExit, match="no classifier together"):
-        publish.main([*shelf, "--run", str(workshop.runs / "painter"), "--name", "x", "--reader", "y"])
+def test_the_joint_classifier_needs_a_name_and_other_runs_have_none(workshop: Workshop, folder: Path) -> None:
+    models_words = ["--models", str(folder / "models")]
+    with pytest.raises(SystemExit, match="--joint-classifier is missing"):
+        publish.main([*models_words, "--run", str(folder / "run"), "--name", "alone"])
+    with pytest.raises(SystemExit, match="no classifier jointly"):
+        publish.main(
+            [*models_words, "--run", str(workshop.runs / "stripes-q"), "--name", "x", "--joint-classifier", "y"]
+        )

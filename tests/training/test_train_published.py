@@ -58,12 +58,12 @@ def stop_after(epochs: int, patch: pytest.MonkeyPatch) -> None:
 
 def test_it_is_published_for_its_one_number_of_colors(workshop: Workshop, tmp_path: Path) -> None:
     result = train_published.main(command(workshop, tmp_path / "run", "--epochs", "1"))
-    shelf = tmp_path / "models"
-    flags = ["--models", str(shelf), "--run"]
+    models = tmp_path / "models"
+    flags = ["--models", str(models), "--run"]
     publish.main([*flags, str(workshop.runs / "stripes"), "--name", "stripes"])
     entry = publish.main([*flags, str(tmp_path / "run"), "--name", "published-2"])
     assert (entry.kind, entry.colors, entry.size, entry.classifier) == ("colorcnn-published", (2, 2), 16, "stripes")
-    registry, device = Registry.open(shelf), torch.device("cpu")
+    registry, device = Registry.open(models), torch.device("cpu")
     network = load_published(registry, "published-2", device).network
     with pytest.raises(UnknownModel, match="'stripes' is a classifier"):
         load_published(registry, "stripes", device)

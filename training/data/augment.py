@@ -1,17 +1,17 @@
-"""Random changes to a whole batch at once, (B, C, H, W) of any dtype; all randomness comes from the generator."""
+"""Random augmentation of a whole batch, (B, C, H, W) of any dtype; all randomness comes from the generator."""
 
 import torch
 from torch import Tensor
 
 
 def flip(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Mirror each image left to right with probability 1/2."""
-    mirrored = torch.rand(len(images), generator=generator, device=images.device) < 0.5
-    return torch.where(mirrored.view(-1, 1, 1, 1), images.flip(3), images)
+    """Flip each image horizontally with probability 1/2."""
+    flipped = torch.rand(len(images), generator=generator, device=images.device) < 0.5
+    return torch.where(flipped.view(-1, 1, 1, 1), images.flip(3), images)
 
 
 def crop(images: Tensor, pad: int, generator: torch.Generator) -> Tensor:
-    """Shift each image by up to `pad` pixels each way; what comes in from outside is reflected."""
+    """Shift each image by up to `pad` pixels in each direction; the border is filled by reflection."""
     b, _, h, w = images.shape
     dy, dx = torch.randint(-pad, pad + 1, (2, b, 1), generator=generator, device=images.device)
     rows = _reflect(torch.arange(h, device=images.device) + dy, h)
@@ -27,8 +27,8 @@ def cutout(images: Tensor, side: int, generator: torch.Generator) -> Tensor:
     b, _, h, w = images.shape
     top = torch.randint(0, h - side + 1, (b, 1), generator=generator, device=images.device)
     left = torch.randint(0, w - side + 1, (b, 1), generator=generator, device=images.device)
-    rows = _inside(torch.arange(h, device=images.device), top, side)
-    columns = _inside(torch.arange(w, device=images.device), left, side)
+    rows = _is_within(torch.arange(h, device=images.device), top, side)
+    columns = _is_within(torch.arange(w, device=images.device), left, side)
     return images.masked_fill((rows.unsqueeze(2) & columns.unsqueeze(1)).unsqueeze(1), 0.0)
 
 
@@ -38,5 +38,5 @@ def _reflect(index: Tensor, length: int) -> Tensor:
     return torch.minimum(index, 2 * (length - 1) - index)
 
 
-def _inside(index: Tensor, start: Tensor, length: int) -> Tensor:
+def _is_within(index: Tensor, start: Tensor, length: int) -> Tensor:
     return (index >= start) & (index < start + length)

@@ -1,11 +1,10 @@
-"""Labelled images as one tensor, from Parquet files in the Hugging Face layout or from folders of images.
+"""Labeled images as one tensor, from Parquet files in the Hugging Face layout or from folders of images.
 
 Parquet:  FOLDER/SPLIT-*.parquet with columns image {bytes, path} and label; FOLDER/classes.json names the classes.
 Folders:  FOLDER/SPLIT/CLASS/*.png (or .jpg, ...); the sorted folder names are the classes.
 """
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -29,11 +28,11 @@ _TEST_SPLITS = ("test", "validation", "val")
 
 
 class DatasetError(Exception):
-    """A dataset folder that cannot be read; the message says what was looked for and where."""
+    """A dataset folder that cannot be read; the message names the expected files and the folder."""
 
 
 @dataclass(frozen=True)
-class LabelledImages:
+class LabeledImages:
     """images (N, 3, S, S) uint8 sRGB, labels (N,) int64 in [0, len(classes)); both on one device."""
 
     images: Tensor
@@ -44,25 +43,25 @@ class LabelledImages:
         return len(self.labels)
 
     def select(self, rows: Tensor) -> Self:
-        """The given rows, (n,) int64, in that order."""
+        """Return the given rows, (n,) int64, in that order."""
         return replace(self, images=self.images[rows], labels=self.labels[rows])
 
     def to(self, device: torch.device) -> Self:
-        """The same images on another device."""
+        """Return the images on another device."""
         return replace(self, images=self.images.to(device), labels=self.labels.to(device))
 
     def require_classes(self, classes: tuple[str, ...]) -> None:
-        """Raise DatasetError unless the classes are these, in this order: else labels would mean other things."""
+        """Raise DatasetError unless the classes are the given ones, in the same order."""
         if self.classes != classes:
             ours, theirs = (", ".join(names[:20]) for names in (self.classes, classes))
             raise DatasetError(f"the data has the classes {ours}; the classifier knows {theirs}, in that order")
 
     def hold_out(self, count: int, *, keep: int | None = None) -> tuple[Self, Self]:
-        """Split into (the rest, `count` images): the part for training and the part for selection.
+        """Split into a part for training and `count` images for selection; returns both in this order.
 
-        Chosen at random, but the same for every run whatever its seed: what is held out from a quantizer must also have
-        been held out from the classifier that it is trained against. keep: so many of the rest, also at random; None
-        for all. Raises DatasetError where there are too few.
+        The split is random but does not depend on the seed of the run: images that are held out from a quantizer must
+        have been held out from its classifier too. keep: number of training images to keep, at random; None for all.
+        Raises DatasetError where there are too few images.
         """
         if not 0 < count < len(self):
             raise DatasetError(f"cannot hold out {count} of {len(self)} training images; choose another --held-out")
@@ -72,10 +71,11 @@ class LabelledImages:
         return self.select(order[count:][:keep]), self.select(order[:count])
 
 
-def load(folder: Path, split: str, *, size: int) -> LabelledImages:
-    """Read one split ("train", or "test": also found as validation or val), resized to `size` pixels where needed.
+def load(folder: Path, split: str, *, size: int) -> LabeledImages:
+    """Read one split, resized to `size` pixels on a side where needed.
 
-    Raises DatasetError where neither layout is found.
+    split: "train", "held_out" or "test"; a test split may also be named validation or val. Raises DatasetError where
+    the folder has neither layout.
     """
     for name in _TEST_SPLITS if split == "test" else (split,):
         if sorted(folder.glob(f"{name}-*.parquet")):
@@ -85,10 +85,10 @@ def load(folder: Path, split: str, *, size: int) -> LabelledImages:
     raise DatasetError(f"no {split}-*.parquet and no folder {split}/ in {folder}; give the dataset folder with --data")
 
 
-def write_part(file: Path, files: Sequence[bytes], data: LabelledImages) -> None:
-    """Write a Parquet file of image files and the labels of `data`, with classes.json beside it: the layout above.
+def write_part(file: Path, files: Sequence[bytes], data: LabeledImages) -> None:
+    """Write image files and the labels of `data` into a Parquet file, in the layout above, with classes.json beside it.
 
-    A reader sees no file or all of it.
+    Other processes see no file or the whole file, never a part.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -104,17 +104,11 @@ def write_part(file: Path, files: Sequence[bytes], data: LabelledImages) -> None
 
 
 def mean_file_size(folder: Path, split: str, count: int | None = None) -> float:
-    """Bytes of an image file of a split in Parquet files, in the mean over all or the first `count`."""
+    """Return the mean bytes of the image files of a split in Parquet files, over all or the first `count`."""
     return fmean(len(data) for data, _ in islice(_parquet_rows(folder, split), count))
 
 
-def default_folder() -> Path | None:
-    """The folder named by the environment variable COLORCNN_DATA, if any."""
-    value = os.environ.get(DATA_VARIABLE)
-    return Path(value) if value else None
-
-
-def _load_parquet(folder: Path, split: str, size: int) -> LabelledImages:
+def _load_parquet(folder: Path, split: str, size: int) -> LabeledImages:
     rows = list(_parquet_rows(folder, split))
     classes = _class_names(folder, count=max(label for _, label in rows) + 1)
     named = [(f"row {row} of {split}", data) for row, (data, _) in enumerate(rows)]
@@ -122,7 +116,7 @@ def _load_parquet(folder: Path, split: str, size: int) -> LabelledImages:
 
 
 def _parquet_rows(folder: Path, split: str) -> Iterator[tuple[bytes, int]]:
-    # Imported here: only the Parquet layout needs it, and an image folder should not.
+    # Imported here, since only the Parquet layout needs it.
     import pyarrow.parquet as pq
 
     for file in sorted(folder.glob(f"{split}-*.parquet")):
@@ -137,7 +131,7 @@ def _class_names(folder: Path, *, count: int) -> tuple[str, ...]:
     return tuple(entry["name"] for entry in sorted(json.loads(file.read_text()), key=lambda entry: entry["index"]))
 
 
-def _load_folder(folder: Path, size: int) -> LabelledImages:
+def _load_folder(folder: Path, size: int) -> LabeledImages:
     classes = tuple(sorted(path.name for path in folder.iterdir() if path.is_dir() and path.name[0] != "."))
     files = [
         (file, label)
@@ -153,8 +147,8 @@ def _load_folder(folder: Path, size: int) -> LabelledImages:
 
 def _decode_all(
     files: list[tuple[str, bytes]], labels: list[int], classes: tuple[str, ...], size: int
-) -> LabelledImages:
-    """Decode as the service does, so that training and use see the same pixels; `files` are (name, bytes)."""
+) -> LabeledImages:
+    """Decode files, each a name and its bytes, as the service does, so that training and use see the same pixels."""
     pixels = np.empty((len(files), size, size, 3), np.uint8)
 
     def decode_row(row: int) -> None:
@@ -167,4 +161,4 @@ def _decode_all(
     with ThreadPoolExecutor() as pool:
         list(pool.map(decode_row, range(len(files))))
     images = torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
-    return LabelledImages(images, torch.tensor(labels), classes)
+    return LabeledImages(images, torch.tensor(labels), classes)

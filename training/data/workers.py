@@ -1,4 +1,4 @@
-"""Worker processes for datasets: a pool that shares the cores, and the parts of a dataset that one process works on."""
+"""Worker processes for datasets: a pool that shares the cores, and parts of a dataset for the processes."""
 
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
@@ -14,13 +14,14 @@ Images = NDArray[np.uint8]  # (B, s, s, 3) sRGB
 
 
 def worker_pool(workers: int | None) -> ProcessPoolExecutor:
-    """Not forked: torch's threads would not live on in the children. One thread each: they share the cores."""
+    """Return a pool of processes with one thread each; None: one process per core."""
+    # Not forked: the threads of torch do not exist in a forked child.
     context = multiprocessing.get_context("spawn")
     return ProcessPoolExecutor(workers, mp_context=context, initializer=_use_one_thread)
 
 
 def parts(images: Images) -> list[Images]:
-    """The images in pieces that one process works on at a time."""
+    """Split the images into the parts that one process works on at a time."""
     return np.array_split(images, -(-len(images) // _PART))
 
 

@@ -9,7 +9,6 @@ over all images. Finished rows are kept in a partial file beside --out, so a run
 are measured last, one image after the other on one thread of this process, while the pool is idle.
 """
 
-import argparse
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -21,23 +20,20 @@ import torch
 from models.codecs import jpeg, truecolor, webp
 from models.evaluation.compare import Measured, Setting, Summary, measure, measure_palette
 from models.evaluation.reports import Kind
-from models.names import LEARNED_METHODS, ONE_PASS, TRUECOLOR
+from models.names import ONE_PASS, TRUECOLOR
 from models.palette_image import PaletteImage
 from models.quantizers.base import Quantizer
 from models.quantizers.classical.catalog import CLASSICAL
 from models.quantizers.learned.colorcnn import LearnedQuantizer, load_quantizer
 from models.quantizers.learned.published import PublishedQuantizer, load_published
 from models.zoo.registry import Registry
-from training.cli import numbers
-from training.cli.arguments import command
+from training.cli import command_line
+from training.cli.evaluations import EvaluateOptions
 from training.data import workers
 from training.data.workers import Images, parts
 from training.evaluate import harness
-from training.evaluate.harness import words
-from training.loop.distributed import choose_device
+from training.loop.distributed import select_device
 
-COLORS = (2, 4, 8, 16, 32, 64, 128, 256)
-QUALITIES = (1, 5, 10, 20, 30, 50, 70, 85, 95)
 JPEG, WEBP = "jpeg", "webp"
 TIMED = 200  # images whose milliseconds are measured
 
@@ -83,26 +79,26 @@ class Measurer:
 
 
 def main(argv: Sequence[str] | None = None) -> list[Summary]:
-    """Parse flags, measure, print the table and write the JSON file."""
-    args = _parser().parse_args(argv)
-    registry, device = Registry.open(args.models), choose_device(args.device)
-    tests = harness.read_test_set(args, registry, device)
-    networks = _networks(args, registry, device)
-    settings = _settings(args, registry, networks)
-    with workers.worker_pool(args.workers) as pool:
+    """Measure as the command line says, print the table and write the JSON file."""
+    options = command_line.parse(EvaluateOptions, "training.evaluate", argv).located()
+    registry, device = Registry.open(options.models), select_device(options.device)
+    tests = harness.read_test_set(options, registry, device)
+    networks = _networks(options, registry, device)
+    settings = _settings(options, registry, networks)
+    with workers.worker_pool(options.workers) as pool:
         measurer = Measurer(tests.images, tests.recognizer.size, networks, pool)
-        return harness.evaluate(Kind.EVALUATION, tests, settings, measurer, args, registry)
+        return harness.evaluate(Kind.EVALUATION, tests, settings, measurer, options, registry)
 
 
-def _networks(args: argparse.Namespace, registry: Registry, device: torch.device) -> dict[tuple[str, str], Quantizer]:
-    """Return the quantizers of the flags that have a checkpoint, the learned one first, by method and checkpoint."""
+def _networks(options: EvaluateOptions, registry: Registry, device: torch.device) -> dict[tuple[str, str], Quantizer]:
+    """Return the quantizers of the options that have a checkpoint, the learned one first, by method and checkpoint."""
     networks: dict[tuple[str, str], Quantizer] = {}
-    if args.quantizer:
-        learned = load_quantizer(registry, args.quantizer, device)
+    if options.quantizer:
+        learned = load_quantizer(registry, options.quantizer, device)
         has_search = learned.supports_fidelity  # both take several structure scales
-        for method in args.ways or ((learned.name, ONE_PASS) if has_search else (learned.name,)):
-            networks[method, args.quantizer] = learned.for_method(method)
-    for name in args.published:
+        for method in options.ways or ((learned.name, ONE_PASS) if has_search else (learned.name,)):
+            networks[method, options.quantizer] = learned.for_method(method)
+    for name in options.published:
         networks[PublishedQuantizer.name, name] = load_published(registry, name, device)
     return networks
 
@@ -134,56 +130,15 @@ def _encode(setting: Setting, pixels: Images) -> tuple[bytes, int]:
 
 
 def _settings(
-    args: argparse.Namespace, registry: Registry, networks: Mapping[tuple[str, str], Quantizer]
+    options: EvaluateOptions, registry: Registry, networks: Mapping[tuple[str, str], Quantizer]
 ) -> list[Setting]:
     palettes = []
-    for method, model in [*networks, *((name, None) for name in args.methods)]:
+    for method, model in [*networks, *((name, None) for name in options.methods)]:
         only = registry.entry(model).colors if model and method == PublishedQuantizer.name else None
-        palettes += [Setting(method, model, colors=k) for k in (only[:1] if only else args.colors)]
-    lossy = [Setting(codec, quality=quality) for codec in (JPEG, WEBP) for quality in args.qualities]
+        palettes += [Setting(method, model, colors=k) for k in (only[:1] if only else options.colors)]
+    lossy = [Setting(codec, quality=quality) for codec in (JPEG, WEBP) for quality in options.qualities]
     return [*palettes, *lossy, Setting(TRUECOLOR)]
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m training.evaluate",
-        description="Every quantizer over a whole test set: bytes, PSNR, SSIM and top-1 of a frozen classifier.",
-    )
-    harness.add_flags(parser)
-    parser.add_argument("--quantizer", help="published learned quantizer to measure (default: none)")
-    parser.add_argument(
-        "--ways",
-        nargs="+",
-        choices=LEARNED_METHODS,
-        help="methods of the learned quantizer (default: with its search, and without it where it has one)",
-    )
-    parser.add_argument(
-        "--published",
-        nargs="*",
-        default=[],
-        help="networks of ColorCNN as published to measure (none)",
-    )
-    parser.add_argument(
-        "--methods",
-        nargs="*",
-        choices=sorted(CLASSICAL),
-        default=list(CLASSICAL),
-        help="classical quantizers to measure (default: all)",
-    )
-    parser.add_argument(
-        "--colors", type=numbers.COLORS, nargs="+", default=COLORS, help=f"numbers of colors ({words(COLORS)})"
-    )
-    parser.add_argument(
-        "--qualities",
-        type=int,
-        nargs="*",
-        choices=range(1, 101),
-        metavar="QUALITY",
-        default=QUALITIES,
-        help=f"qualities of JPEG and WebP, 1 to 100 ({words(QUALITIES)})",
-    )
-    return parser
-
-
 if __name__ == "__main__":
-    command(main)
+    command_line.run(main)

@@ -8,7 +8,6 @@ each K. The quantized images and the originals are encoded as BPG at every QP. P
 rows are kept in a partial file beside --out, so a run that was killed continues.
 """
 
-import argparse
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -23,16 +22,13 @@ from models.evaluation.compare import Measured, Setting, Summary, measure
 from models.evaluation.reports import Kind
 from models.quantizers.learned.colorcnn import LearnedQuantizer, load_quantizer
 from models.zoo.registry import Registry
-from training.cli import numbers
-from training.cli.arguments import command
+from training.cli import command_line
+from training.cli.evaluations import BpgOptions
 from training.data import workers
 from training.data.workers import Images, parts
 from training.evaluate import harness
-from training.evaluate.harness import words
-from training.loop.distributed import choose_device
+from training.loop.distributed import select_device
 
-COLORS = (2, 4, 8, 16, 32)
-QPS = tuple(range(52))
 TIMED = 20  # images whose milliseconds are measured
 ORIGINAL = "bpg"  # the method of the rows of images that are not quantized
 
@@ -64,16 +60,16 @@ class Measurer:
 
 
 def main(argv: Sequence[str] | None = None) -> list[Summary]:
-    """Parse flags, measure, print the table and write the JSON file."""
-    args = _parser().parse_args(argv)
-    registry, device = Registry.open(args.models), choose_device(args.device)
-    tests = harness.read_test_set(args, registry, device)
-    learned = load_quantizer(registry, args.quantizer, device)
-    sources = {None: tests.images} | {colors: _quantize(learned, tests.images, colors) for colors in args.colors}
-    with workers.worker_pool(args.workers) as pool:
-        measurer = Measurer(sources, tests.recognizer.size, args.chroma, pool)
-        codec = f"BPG {':'.join(args.chroma)}"
-        return harness.evaluate(Kind.BPG, tests, _settings(args), measurer, args, registry, codec=codec)
+    """Measure as the command line says, print the table and write the JSON file."""
+    options = command_line.parse(BpgOptions, "training.evaluate.bpg", argv).located()
+    registry, device = Registry.open(options.models), select_device(options.device)
+    tests = harness.read_test_set(options, registry, device)
+    learned = load_quantizer(registry, options.quantizer, device)
+    sources = {None: tests.images} | {colors: _quantize(learned, tests.images, colors) for colors in options.colors}
+    with workers.worker_pool(options.workers) as pool:
+        measurer = Measurer(sources, tests.recognizer.size, options.chroma, pool)
+        codec = f"BPG {':'.join(options.chroma)}"
+        return harness.evaluate(Kind.BPG, tests, _settings(options), measurer, options, registry, codec=codec)
 
 
 def _quantize(learned: LearnedQuantizer, images: Images, colors: int) -> Images:
@@ -89,38 +85,10 @@ def _measure(view: int, chroma: Chroma, qp: int, original: Images, source: Image
     return measure(original, file, bpg.fixed_bytes(file), view=view)
 
 
-def _settings(args: argparse.Namespace) -> list[Setting]:
-    sources = [(ORIGINAL, None, None), *((LearnedQuantizer.name, args.quantizer, k) for k in args.colors)]
-    return [Setting(*source, qp=qp) for source in sources for qp in args.qps]
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m training.evaluate.bpg",
-        description="BPG of few-color images against BPG of the originals at the same QP.",
-    )
-    harness.add_flags(parser)
-    parser.add_argument("--quantizer", required=True, help="published learned quantizer")
-    parser.add_argument(
-        "--images", type=numbers.COUNT, default=1000, help="number of images, from the first on (%(default)s)"
-    )
-    parser.add_argument(
-        "--colors", type=numbers.COLORS, nargs="+", default=COLORS, help=f"numbers of colors ({words(COLORS)})"
-    )
-    parser.add_argument(
-        "--qps",
-        type=int,
-        nargs="+",
-        choices=QPS,
-        metavar="QP",
-        default=QPS,
-        help="quantization parameters of HEVC, 0 to 51 (all)",
-    )
-    parser.add_argument(
-        "--chroma", choices=("444", "422", "420"), default="420", help="subsampling (%(default)s, as of bpgenc)"
-    )
-    return parser
+def _settings(options: BpgOptions) -> list[Setting]:
+    sources = [(ORIGINAL, None, None), *((LearnedQuantizer.name, options.quantizer, k) for k in options.colors)]
+    return [Setting(*source, qp=qp) for source in sources for qp in options.qps]
 
 
 if __name__ == "__main__":
-    command(main)
+    command_line.run(main)

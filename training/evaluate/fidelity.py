@@ -8,7 +8,6 @@ files, read back and classified. Finished rows are kept in a partial file beside
 continues.
 """
 
-import argparse
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -19,16 +18,13 @@ from models.evaluation.compare import Measured, Setting, Summary
 from models.evaluation.reports import Kind
 from models.quantizers.learned.colorcnn import LearnedQuantizer, load_quantizer
 from models.zoo.registry import Registry
-from training.cli import numbers
-from training.cli.arguments import command
+from training.cli import command_line
+from training.cli.evaluations import FidelityOptions
 from training.data import workers
 from training.data.workers import Images, parts
 from training.evaluate import harness
-from training.evaluate.harness import words
-from training.loop.distributed import choose_device
+from training.loop.distributed import select_device
 
-COLORS = (2, 4, 8, 16)
-PERCENTS = (0, 5, 10, 20, 35, 50, 70, 100)
 TIMED = 20  # images whose milliseconds are measured
 
 
@@ -60,47 +56,22 @@ class Measurer:
 
 
 def main(argv: Sequence[str] | None = None) -> list[Summary]:
-    """Parse flags, measure, print the table and write the JSON file."""
-    args = _parser().parse_args(argv)
-    registry, device = Registry.open(args.models), choose_device(args.device)
-    tests = harness.read_test_set(args, registry, device)
-    learned = load_quantizer(registry, args.quantizer, device)
+    """Measure as the command line says, print the table and write the JSON file."""
+    options = command_line.parse(FidelityOptions, "training.evaluate.fidelity", argv).located()
+    registry, device = Registry.open(options.models), select_device(options.device)
+    tests = harness.read_test_set(options, registry, device)
+    learned = load_quantizer(registry, options.quantizer, device)
     if not learned.supports_fidelity:
-        raise SystemExit(f"--quantizer: {args.quantizer} has a single structure scale and supports no fidelity")
+        raise SystemExit(f"--quantizer: {options.quantizer} has a single structure scale and supports no fidelity")
     settings = [
-        Setting(learned.name, args.quantizer, k, fidelity=percent / 100)
-        for k in args.colors
-        for percent in args.percents
+        Setting(learned.name, options.quantizer, k, fidelity=percent / 100)
+        for k in options.colors
+        for percent in options.percents
     ]
-    with workers.worker_pool(args.workers) as pool:
+    with workers.worker_pool(options.workers) as pool:
         measurer = Measurer(tests.images, tests.recognizer.size, learned, pool)
-        return harness.evaluate(Kind.FIDELITY, tests, settings, measurer, args, registry)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m training.evaluate.fidelity",
-        description="Top-1, PSNR and bits of the learned quantizer from fidelity 0 to 1.",
-    )
-    harness.add_flags(parser)
-    parser.add_argument("--quantizer", required=True, help="published learned quantizer with several structure scales")
-    parser.add_argument(
-        "--images", type=numbers.COUNT, default=2000, help="number of images, from the first on (%(default)s)"
-    )
-    parser.add_argument(
-        "--colors", type=numbers.COLORS, nargs="+", default=COLORS, help=f"numbers of colors ({words(COLORS)})"
-    )
-    parser.add_argument(
-        "--percents",
-        type=int,
-        nargs="+",
-        choices=range(101),
-        metavar="PERCENT",
-        default=PERCENTS,
-        help=f"fidelities in percent, 0 to 100 ({words(PERCENTS)})",
-    )
-    return parser
+        return harness.evaluate(Kind.FIDELITY, tests, settings, measurer, options, registry)
 
 
 if __name__ == "__main__":
-    command(main)
+    command_line.run(main)

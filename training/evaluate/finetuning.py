@@ -15,7 +15,6 @@ Datasets, runs and finished rows are kept, rows in a partial file beside --out. 
 --minutes ended with status 75, until it ends with status 0.
 """
 
-import argparse
 import os
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
@@ -39,22 +38,20 @@ from models.quantizers.learned.colorcnn import LearnedQuantizer, load_quantizer
 from models.zoo import checkpoint
 from models.zoo.registry import Registry
 from training import finetune, quantize_dataset
-from training.cli import arguments, numbers
-from training.cli.arguments import command, require_data
+from training.cli import command_line
+from training.cli.evaluations import FinetuningStudyOptions
 from training.data import workers
 from training.data.datasets import load, mean_file_size
 from training.data.workers import Images
 from training.evaluate import harness
-from training.evaluate.harness import words
-from training.loop import fit
-from training.loop.distributed import choose_device
+from training.loop.distributed import select_device
+from training.loop.elapsed import minutes_elapsed
 from training.loop.finished_run import FinishedRun, as_checkpoint
-from training.loop.log import minutes_passed
 from training.loop.provenance import commit
 from training.loop.scoring import evaluate, frozen_classifier
-from training.quantize_dataset import BPG, Painting, Source
+from training.loop.state import read_state
+from training.quantize_dataset import BPG, Quantization, Source
 
-COLORS = (2, 4, 8, 16, 32, 64)
 _QPS = range(52)
 _SAMPLED = 200  # held-out images whose BPG files decide the QP of originals of equal size
 _PIECES = 8  # parts of the sample that are encoded at the same time
@@ -68,7 +65,7 @@ class Study:
     quantized datasets, by setting.
     """
 
-    args: argparse.Namespace
+    options: FinetuningStudyOptions
     registry: Registry
     learned: LearnedQuantizer
     published: Classifier
@@ -79,19 +76,19 @@ class Study:
     @cached_property
     def originals(self) -> Source:
         """The images before quantization."""
-        return Source.original(require_data(self.args), self.args, self.learned.size)
+        return Source.original(self.options.folder, self.options.dataset, self.options, self.learned.size)
 
     def __call__(self, setting: Setting) -> FinetuningRow:
         """Return the row. Raises SystemExit with status 75 where the minutes end during fine-tuning."""
         folder = self.dataset(setting)
-        name = f"{self.args.classifier}-{folder.name}"
-        out = self.args.runs / name
+        name = f"{self.options.classifier}-{folder.name}"
+        out = self.options.runs / name
         after = finetune.main(self._tuning_flags(folder, out)).network
         # Weights are published in half precision, so these are measured.
         file = out / f"{name}.safetensors"
         sha256 = checkpoint.save(file, as_checkpoint(name, FinishedRun.read(out)), half=True)
         checkpoint.restore(after, checkpoint.load(file, sha256=sha256))
-        device = choose_device(self.args.device)
+        device = select_device(self.options.device)
         held_out, test = (load(folder, split, size=self.learned.size).to(device) for split in ("held_out", "test"))
         before = self.published
         return FinetuningRow(
@@ -105,22 +102,22 @@ class Study:
             held_out_before=evaluate(before, held_out),
             held_out_after=evaluate(after, held_out),
             quantization_minutes=quantize_dataset.seconds(folder) / 60,
-            minutes=fit.read_state(out)["seconds"] / 60,
+            minutes=read_state(out)["seconds"] / 60,
         )
 
     def dataset(self, setting: Setting) -> Path:
         """Return the folder of the dataset in that setting; make it where it does not exist."""
         if setting not in self.folders:
-            folder = self.args.cache / _name(setting)
-            chroma = self.args.chroma
+            folder = self.options.cache / _name(setting)
+            chroma = self.options.chroma
             if setting.colors is None:
-                self._write(self.originals, Painting(setting, chroma=chroma), folder)
+                self._write(self.originals, _quantization(setting, None, chroma), folder)
             elif setting.qp is None:
-                sha256 = self.registry.entry(self.args.quantizer).sha256
-                self._write(self.originals, Painting(setting, sha256, chroma), folder)
+                sha256 = self.registry.entry(self.options.quantizer).sha256
+                self._write(self.originals, _quantization(setting, sha256, chroma), folder)
             else:
-                source = Source.painted(self.dataset(Setting(setting.method, setting.model, setting.colors)))
-                self._write(source, Painting(Setting(BPG, qp=setting.qp), chroma=chroma), folder)
+                source = Source.quantized(self.dataset(Setting(setting.method, setting.model, setting.colors)))
+                self._write(source, Quantization(BPG, qp=setting.qp, chroma=chroma), folder)
             self.folders[setting] = folder
         return self.folders[setting]
 
@@ -136,44 +133,48 @@ class Study:
         if qp not in self.sizes:
             images = self.originals.read("held_out").images[:_SAMPLED].permute(0, 2, 3, 1).numpy()
             pieces = np.array_split(images, min(len(images), _PIECES))
-            bits = self.pool.map(partial(_bits, self.args.chroma, qp), pieces)
+            bits = self.pool.map(partial(_bits, self.options.chroma, qp), pieces)
             self.sizes[qp] = fmean(chain.from_iterable(bits))
         return self.sizes[qp]
 
-    def _write(self, source: Source, painting: Painting, folder: Path) -> None:
-        learned = self.learned if painting.setting.model else None
-        quantize_dataset.paint(source, painting, learned, folder, self.pool)
+    def _write(self, source: Source, quantization: Quantization, folder: Path) -> None:
+        learned = self.learned if quantization.model else None
+        quantize_dataset.quantize(source, quantization, learned, folder, self.pool)
 
     def _mean_bits(self, folder: Path, split: str, count: int | None = None) -> float:
         return 8 * mean_file_size(folder, split, count) / self.learned.size**2
 
     def _tuning_flags(self, data: Path, out: Path) -> list[str]:
-        args = self.args
-        values = {"data": data, "dataset": f"{args.dataset}-{data.name}", "classifier": args.classifier, "out": out}
+        options = self.options
+        values = {
+            "data": data,
+            "dataset": f"{options.dataset}-{data.name}",
+            "classifier": options.classifier,
+            "out": out,
+        }
         values["crop"] = self.learned.size // 8  # as training on the originals does
-        values |= {name: getattr(args, name) for name in ("epochs", "batch", "lr", "seed", "device", "minutes")}
-        models = ["--models", str(args.models)] if args.models else []
+        values |= {name: getattr(options, name) for name in ("epochs", "batch", "lr", "seed", "device", "minutes")}
+        models = ["--models", str(options.models)] if options.models else []
         return [*models, *(f"--{name}={value}" for name, value in values.items()), "--resume", "auto"]
 
 
 def main(argv: Sequence[str] | None = None) -> list[FinetuningRow]:
-    """Parse flags, measure and write the JSON file."""
-    args = _parser().parse_args(argv)
-    require_data(args)
-    registry = Registry.open(args.models)
-    device = choose_device(args.device)
-    learned = load_quantizer(registry, args.quantizer, device)
-    published = frozen_classifier(registry, args.classifier).to(device)
+    """Measure as the command line says and write the JSON file."""
+    options = command_line.parse(FinetuningStudyOptions, "training.evaluate.finetuning", argv).located()
+    registry = Registry.open(options.models)
+    device = select_device(options.device)
+    learned = load_quantizer(registry, options.quantizer, device)
+    published = frozen_classifier(registry, options.classifier).to(device)
     if published.config.size != learned.size:
         raise SystemExit(
-            f"{args.classifier} classifies images of {published.config.size} pixels, {args.quantizer} quantizes images "
-            f"of {learned.size}: select two models of one size"
+            f"{options.classifier} classifies images of {published.config.size} pixels, {options.quantizer} quantizes "
+            f"images of {learned.size}: select two models of one size"
         )
-    with workers.worker_pool(args.workers) as pool:
-        study = Study(args, registry, learned, published, pool)
-        kept = harness.KeptRows(harness.kept_file(args.out), _header(study), FinetuningRow)
+    with workers.worker_pool(options.workers) as pool:
+        study = Study(options, registry, learned, published, pool)
+        kept = harness.KeptRows(harness.kept_file(options.out), _header(study), FinetuningRow)
         rows = _rows(study, kept)
-    kept.finish(args.out, rows)
+    kept.finish(options.out, rows)
     return rows
 
 
@@ -184,7 +185,7 @@ def _rows(study: Study, kept: harness.KeptRows[FinetuningRow]) -> list[Finetunin
     for setting in _settings(study):
         row = kept.find(setting)
         if row is None:
-            if begun and minutes_passed() > study.args.minutes:
+            if begun and minutes_elapsed() > study.options.minutes:
                 raise SystemExit(os.EX_TEMPFAIL)
             begun = True
             row = kept.add(study(setting))
@@ -193,33 +194,37 @@ def _rows(study: Study, kept: harness.KeptRows[FinetuningRow]) -> list[Finetunin
 
 
 def _header(study: Study) -> dict[str, object]:
-    args = study.args
-    test = study.originals.read("test").to(choose_device(args.device))
-    names = (args.classifier, args.quantizer)
-    return head(Kind.FINETUNING_BPG if args.qps else Kind.FINETUNING) | {
-        "dataset": args.dataset,
+    options = study.options
+    test = study.originals.read("test").to(select_device(options.device))
+    names = (options.classifier, options.quantizer)
+    return head(Kind.FINETUNING_BPG if options.qps else Kind.FINETUNING) | {
+        "dataset": options.dataset,
         "split": "test",
         "images": len(test),
         "trained_on": study.originals.lengths["train"],
-        "classifier": args.classifier,
-        "quantizer": args.quantizer,
+        "classifier": options.classifier,
+        "quantizer": options.quantizer,
         "sha256": {name: study.registry.entry(name).sha256 for name in names},
-        "tuning": {name: getattr(args, name) for name in ("epochs", "batch", "lr", "seed")},
-        "chroma": ":".join(args.chroma),
+        "tuning": {name: getattr(options, name) for name in ("epochs", "batch", "lr", "seed")},
+        "chroma": ":".join(options.chroma),
         "top1_original": evaluate(study.published, test),
         "commit": commit(),
     }
 
 
 def _settings(study: Study) -> Iterator[Setting]:
-    """Yield the settings of the flags, then the originals: lossless, or with QPs those of equal size."""
-    args = study.args
-    palettes = [Setting(study.learned.name, args.quantizer, colors) for colors in args.colors]
-    if not args.qps:
+    """Yield the settings of the options, then the originals: lossless, or with QPs those of equal size."""
+    options = study.options
+    palettes = [Setting(study.learned.name, options.quantizer, colors) for colors in options.colors]
+    if not options.qps:
         yield from (*palettes, Setting(TRUECOLOR))
-    encoded = [replace(palette, qp=qp) for palette in palettes for qp in args.qps]
+    encoded = [replace(palette, qp=qp) for palette in palettes for qp in options.qps]
     yield from encoded
     yield from map(study.equal_rate, encoded)
+
+
+def _quantization(setting: Setting, sha256: str | None, chroma: Chroma) -> Quantization:
+    return Quantization(setting.method, setting.model, setting.colors, setting.qp, sha256, chroma)
 
 
 def _name(setting: Setting) -> str:
@@ -234,36 +239,5 @@ def _bits(chroma: Chroma, qp: int, images: Images) -> list[float]:
     return [bits_per_pixel(len(bpg.encode(image, qp=qp, chroma=chroma)), height, width) for image in images]
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m training.evaluate.finetuning",
-        description="Top-1 before and after fine-tuning the classifier on few-color images, as PNG or as BPG.",
-    )
-    harness.add_flags(parser)
-    parser.add_argument("--quantizer", required=True, help="published learned quantizer")
-    parser.add_argument(
-        "--colors", type=numbers.COLORS, nargs="+", default=COLORS, help=f"numbers of colors ({words(COLORS)})"
-    )
-    parser.add_argument(
-        "--qps",
-        type=int,
-        nargs="*",
-        choices=_QPS,
-        metavar="QP",
-        default=(),
-        help="quantization parameters of BPG (default: indexed PNG)",
-    )
-    quantize_dataset.add_source_flags(parser)
-    parser.add_argument("--epochs", type=numbers.COUNT, default=3, help="epochs of fine-tuning (%(default)s)")
-    parser.add_argument("--batch", type=numbers.COUNT, default=128, help="images in a batch (%(default)s)")
-    parser.add_argument("--lr", type=numbers.WEIGHT, default=0.003, help="peak learning rate (%(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="seed of fine-tuning (%(default)s)")
-    arguments.add_minutes_flag(parser)
-    cache = Path("runs", "cache")
-    parser.add_argument("--cache", type=Path, default=cache, help="folder for quantized datasets (%(default)s)")
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder for the fine-tuning runs (%(default)s)")
-    return parser
-
-
 if __name__ == "__main__":
-    command(main)
+    command_line.run(main)

@@ -1,6 +1,5 @@
-"""What all evaluations share: a classified test set, resumable rows, the head of a report, flags."""
+"""What all evaluations share: a classified test set, resumable rows, the head of a report."""
 
-import argparse
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -20,9 +19,8 @@ from models.evaluation.reports import Kind, head
 from models.palette_image import PaletteImage
 from models.recognizer import Recognizer, load_recognizer
 from models.zoo.registry import Registry
-from training.cli import numbers
-from training.cli.arguments import add_data_flags, add_models_flag, require_data
-from training.data.datasets import DatasetError, LabelledImages, load
+from training.cli.evaluations import EvaluationOptions
+from training.data.datasets import DatasetError, LabeledImages, load
 from training.data.workers import Images, parts
 from training.loop.provenance import commit, describe
 
@@ -48,7 +46,7 @@ class TestSet:
     recognizer: Recognizer
 
     @classmethod
-    def prepare(cls, data: LabelledImages, recognizer: Recognizer) -> Self:
+    def prepare(cls, data: LabeledImages, recognizer: Recognizer) -> Self:
         """Classify the originals. Raises DatasetError if the classifier knows other classes."""
         data.require_classes(recognizer.classes)
         images = data.images.permute(0, 2, 3, 1).numpy()
@@ -111,11 +109,11 @@ class KeptRows(Generic[RowOfSetting]):
         self.file.unlink()
 
 
-def read_test_set(args: argparse.Namespace, registry: Registry, device: torch.device) -> TestSet:
-    """Load and classify the test set of the flags; only the first `--images` images where the script has that flag."""
-    recognizer = load_recognizer(registry, args.classifier, device)
-    data = load(require_data(args), "test", size=recognizer.size)
-    return TestSet.prepare(data.select(torch.arange(len(data))[: getattr(args, "images", None)]), recognizer)
+def read_test_set(options: EvaluationOptions, registry: Registry, device: torch.device) -> TestSet:
+    """Load and classify the test set; only its first --images where the command has that option."""
+    recognizer = load_recognizer(registry, options.classifier, device)
+    data = load(options.folder, "test", size=recognizer.size)
+    return TestSet.prepare(data.select(torch.arange(len(data))[: getattr(options, "images", None)]), recognizer)
 
 
 def evaluate(
@@ -123,7 +121,7 @@ def evaluate(
     tests: TestSet,
     settings: Sequence[Setting],
     measurer: Measurer,
-    args: argparse.Namespace,
+    options: EvaluationOptions,
     registry: Registry,
     **conditions: str,
 ) -> list[Summary]:
@@ -131,12 +129,12 @@ def evaluate(
 
     conditions: further entries of the report that all rows have in common.
     """
-    header = head(kind) | _header(tests, settings, args, registry) | conditions | {"commit": commit()}
-    kept = KeptRows(kept_file(args.out), header, Summary)
+    header = head(kind) | _header(tests, settings, options, registry) | conditions | {"commit": commit()}
+    kept = KeptRows(kept_file(options.out), header, Summary)
     rows = [kept.find(setting) or kept.add(tests.summary(setting, measurer(setting))) for setting in settings]
     with threadpool_limits(1):
         rows = [replace(row, milliseconds=measurer.milliseconds(row.setting)) for row in rows]
-    kept.finish(args.out, rows)
+    kept.finish(options.out, rows)
     _print(tests.top1, rows)
     return rows
 
@@ -156,23 +154,6 @@ def measure_quantized(view: int, images: Images, quantized: list[PaletteImage]) 
     return [measure_palette(pixels, image, view=view) for pixels, image in zip(images, quantized, strict=True)]
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the flags of every evaluation."""
-    add_data_flags(parser)
-    add_models_flag(parser)
-    parser.add_argument("--classifier", required=True, help="published classifier of the images")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (%(default)s)")
-    parser.add_argument(
-        "--workers", type=numbers.COUNT, help="processes for all but the networks (default: one for each core)"
-    )
-    parser.add_argument("--out", type=Path, required=True, help="JSON file for the results")
-
-
-def words(numbers: Sequence[float]) -> str:
-    """Return numbers as a command line holds them."""
-    return " ".join(map(str, numbers))
-
-
 def _write(file: Path, text: str) -> None:
     """Replace a file at once, so that no process reads half of it."""
     partial = file.with_name(f"{file.name}.new.partial")
@@ -181,17 +162,17 @@ def _write(file: Path, text: str) -> None:
 
 
 def _header(
-    tests: TestSet, settings: Sequence[Setting], args: argparse.Namespace, registry: Registry
+    tests: TestSet, settings: Sequence[Setting], options: EvaluationOptions, registry: Registry
 ) -> dict[str, Any]:
     """Return what identifies an evaluation: rows are kept only for the same header."""
-    names = [args.classifier, *dict.fromkeys(setting.model for setting in settings if setting.model)]
+    names = [options.classifier, *dict.fromkeys(setting.model for setting in settings if setting.model)]
     entries = [registry.entry(name) for name in names]
     return {
-        "dataset": args.dataset,
+        "dataset": options.dataset,
         "split": "test",
         "images": len(tests.samples),
-        "classifier": args.classifier,
-        "quantizer": args.quantizer,
+        "classifier": options.classifier,
+        "quantizer": getattr(options, "quantizer", None),
         "sha256": {entry.name: entry.sha256 for entry in entries},
         "seeds": {entry.name: registry.provenance(entry.name).seed for entry in entries},
         "top1_original": tests.top1,

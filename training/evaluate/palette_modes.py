@@ -9,11 +9,9 @@ mode "auto". A coding takes the highest QP that preserves the index map, or none
 classified, and the test set is not read.
 """
 
-import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 
@@ -28,16 +26,15 @@ from models.quantizers.base import Quantizer
 from models.quantizers.classical.catalog import CLASSICAL
 from models.quantizers.learned.colorcnn import load_quantizer
 from models.zoo.registry import Registry
-from training.cli import numbers
-from training.cli.arguments import add_data_flags, add_models_flag, command, require_data
+from training.cli import command_line
+from training.cli.evaluations import PaletteModesOptions
 from training.data import workers
 from training.data.datasets import load
 from training.data.workers import Images
-from training.evaluate.harness import words, write_report
-from training.loop.distributed import choose_device
+from training.evaluate.harness import write_report
+from training.loop.distributed import select_device
 from training.loop.provenance import describe
 
-COLORS = (2, 4, 8)
 CODINGS: Mapping[str, Coding] = {
     "RGB": Coding(color_space="rgb"),
     "4:4:4": Coding(),
@@ -49,23 +46,25 @@ _LOSSLESS = Coding(lossless=True, color_space="rgb")
 
 
 def main(argv: Sequence[str] | None = None) -> list[PaletteModeRow]:
-    """Parse flags, measure and write the JSON file."""
-    args = _parser().parse_args(argv)
-    learned = load_quantizer(Registry.open(args.models), args.quantizer, choose_device(args.device))
-    sources = _sources(args, learned.network.config.encoder.size)
-    cases = product(sources.items(), (learned, CLASSICAL["kmeans"]), args.colors)
-    with workers.worker_pool(args.workers) as pool:
+    """Measure as the command line says and write the JSON file."""
+    options = command_line.parse(PaletteModesOptions, "training.evaluate.palette_modes", argv).located()
+    learned = load_quantizer(Registry.open(options.models), options.quantizer, select_device(options.device))
+    sources = _sources(options, learned.network.config.encoder.size)
+    cases = product(sources.items(), (learned, CLASSICAL["kmeans"]), options.colors)
+    with workers.worker_pool(options.workers) as pool:
         rows = [row for (name, images), method, k in cases for row in _rows(name, method, images, k, pool)]
-    data = {"dataset": args.dataset, "split": "held-out part of train", "quantizer": args.quantizer}
-    write_report(args.out, head(Kind.PALETTE_MODES) | data | describe(), rows)
+    data = {"dataset": options.dataset, "split": "held-out part of train", "quantizer": options.quantizer}
+    write_report(options.out, head(Kind.PALETTE_MODES) | data | describe(), rows)
     return rows
 
 
-def _sources(args: argparse.Namespace, size: int) -> dict[str, Sequence[Images]]:
+def _sources(options: PaletteModesOptions, size: int) -> Mapping[str, Sequence[Images]]:
     """Return the images, each (H, W, 3) uint8 sRGB, by the name of their dataset or photo."""
-    _, held_out = load(require_data(args), "train", size=size).hold_out(args.held_out)
-    small = held_out.images[: args.images].permute(0, 2, 3, 1).numpy()
-    return {args.dataset: list(small)} | {file.name: [decode(file.read_bytes()).pixels] for file in args.photos}
+    _, held_out = load(options.folder, "train", size=size).hold_out(options.held_out)
+    small = held_out.images[: options.images].permute(0, 2, 3, 1).numpy()
+    return {options.dataset or "": list(small)} | {
+        file.name: [decode(file.read_bytes()).pixels] for file in options.photos
+    }
 
 
 def _rows(
@@ -96,35 +95,5 @@ def _sizes(image: PaletteImage) -> dict[str, tuple[int, bool]]:
     return {"PNG": (len(png.encode(image, effort="max")), True), "RGB without loss": (lossless, True)} | sizes
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m training.evaluate.palette_modes",
-        description="Bytes of few-color images as BPG that preserves the index map, by coding, against PNG.",
-    )
-    add_data_flags(parser)
-    add_models_flag(parser)
-    parser.add_argument("--quantizer", required=True, help="published learned quantizer")
-    parser.add_argument(
-        "--images",
-        type=numbers.COUNT,
-        default=100,
-        help="number of images of the held-out part of the training set (%(default)s)",
-    )
-    parser.add_argument(
-        "--held-out",
-        type=numbers.COUNT,
-        default=5000,
-        help="size of the held-out part in the training of the quantizer (%(default)s)",
-    )
-    parser.add_argument("--photos", type=Path, nargs="*", default=[], help="image files, quantized in their own size")
-    parser.add_argument(
-        "--colors", type=numbers.COLORS, nargs="+", default=COLORS, help=f"numbers of colors ({words(COLORS)})"
-    )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (%(default)s)")
-    parser.add_argument("--workers", type=numbers.COUNT, help="processes (default: one for each core)")
-    parser.add_argument("--out", type=Path, required=True, help="JSON file for the results")
-    return parser
-
-
 if __name__ == "__main__":
-    command(main)
+    command_line.run(main)

@@ -11,14 +11,14 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Workers:
-    """The processes of this run: one, or as many as torchrun started."""
+    """Processes of a run: one, or as many as torchrun started."""
 
     rank: int = 0
     count: int = 1
 
     @classmethod
     def from_environment(cls) -> "Workers":
-        """Join the process group that torchrun describes in the environment, if it does."""
+        """Join the process group that the environment variables of torchrun describe, if there is one."""
         count = int(os.environ.get("WORLD_SIZE", "1"))
         if count == 1:
             return cls()
@@ -35,16 +35,16 @@ class Workers:
                 parameter.grad /= self.count
 
     def largest(self, value: float) -> float:
-        """The largest of the processes' values: what depends on it they decide alike."""
+        """Return the largest value of all processes, so that all of them decide alike."""
         if self.count == 1:
             return value
-        shared = torch.tensor(value, dtype=torch.float64, device=choose_device("auto"))
+        shared = torch.tensor(value, dtype=torch.float64, device=select_device("auto"))
         dist.all_reduce(shared, dist.ReduceOp.MAX)
         return float(shared)
 
 
-def choose_device(name: str) -> torch.device:
-    """`auto` is CUDA where there is one, else the CPU."""
+def select_device(name: str) -> torch.device:
+    """Return the device of that name; `auto` is CUDA where there is a GPU, else the CPU."""
     if name == "auto":
         name = f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if torch.cuda.is_available() else "cpu"
     return torch.device(name)

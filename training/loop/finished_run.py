@@ -8,16 +8,17 @@ from typing import Any
 
 from models.names import ModelKind
 from models.zoo.checkpoint import Checkpoint, Provenance
-from training.loop import fit
 from training.loop.log import LOG_FILE
+from training.loop.state import read_state
 
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """What a training script left in its folder.
+    """Content of the folder of a run.
 
-    config: as given to `run.fit`. scores: on the held-out part of train. start: the log's first line, where and how it
-    was made. seconds: of training. reader: weights of the classifier that learned with a quantizer, if one did.
+    config: description of the run, see `fit.run_config`. scores: top-1 on the held-out part of train. start: first line
+    of the log, with the command, the commit and the hardware. seconds: duration of the training. joint_classifier:
+    weights of the classifier that was trained jointly with a quantizer, if there is one.
     """
 
     config: Mapping[str, Any]
@@ -26,33 +27,42 @@ class FinishedRun:
     start: Mapping[str, Any]
     epochs: int
     seconds: float
-    reader: Mapping[str, Any] | None = None
+    joint_classifier: Mapping[str, Any] | None = None
 
     @classmethod
     def read(cls, folder: Path) -> "FinishedRun":
         """Read state and log; raises SystemExit for a run that has epochs left."""
-        state = fit.read_state(folder)
+        state = read_state(folder)
         wanted = state["config"]["training"]["epochs"]
         if state["epoch"] < wanted:
             raise SystemExit(f"{folder} has done {state['epoch']} of {wanted} epochs; finish it with --resume")
-        start = json.loads((folder / LOG_FILE).read_text().splitlines()[0])
-        made = (state["scores"], start, state["epoch"], state["seconds"])
-        return cls(state["config"], state["weights"], *made, state.get("reader"))
+        return cls(
+            config=state["config"],
+            weights=state["weights"],
+            scores=state["scores"],
+            start=json.loads((folder / LOG_FILE).read_text().splitlines()[0]),
+            epochs=state["epoch"],
+            seconds=state["seconds"],
+            joint_classifier=state.get("joint_classifier"),
+        )
 
     def split(self, name: str) -> tuple["FinishedRun", "FinishedRun"]:
-        """The classifier that learned with the quantizer as a run of its own, and the quantizer as trained against it.
+        """Return the jointly trained classifier as a run of its own, and the quantizer as trained against it.
 
-        name: what the classifier will be called. Raises SystemExit where there is none.
+        name: under which the classifier will be published. Raises SystemExit where there is no such classifier.
         """
-        if self.reader is None:
-            raise SystemExit("--reader: this run trained no classifier together with a quantizer")
-        reader = {**self.config, "kind": ModelKind.CLASSIFIER.value, "network": self.config["reader"]}
-        painter = {**self.config, "training": {**self.config["training"], "classifier": name}}
-        return replace(self, config=reader, weights=self.reader), replace(self, config=painter)
+        if self.joint_classifier is None:
+            raise SystemExit("--joint-classifier: this run trained no classifier jointly with a quantizer")
+        classifier = {**self.config, "kind": ModelKind.CLASSIFIER.value, "network": self.config["joint_classifier"]}
+        quantizer = {**self.config, "training": {**self.config["training"], "classifier": name}}
+        return replace(self, config=classifier, weights=self.joint_classifier), replace(self, config=quantizer)
 
 
 def as_checkpoint(name: str, finished: FinishedRun) -> Checkpoint:
-    """What `publish` saves, in half precision: equal runs give equal files. SystemExit for a run that diverged."""
+    """Return the checkpoint that is published; equal runs give equal checkpoints.
+
+    Raises SystemExit for a run that diverged: its weights exceed half precision.
+    """
     provenance = Provenance(
         dataset=finished.config["training"]["dataset"],
         command=finished.start["command"],
@@ -63,5 +73,5 @@ def as_checkpoint(name: str, finished: FinishedRun) -> Checkpoint:
     )
     for tensor, values in finished.weights.items():
         if values.is_floating_point() and not bool(values.half().isfinite().all()):
-            raise SystemExit(f"{name}: {tensor} is beyond half precision, the run diverged; train with a smaller --lr")
+            raise SystemExit(f"{name}: {tensor} exceeds half precision, the run diverged; train with a smaller --lr")
     return Checkpoint(ModelKind(finished.config["kind"]), finished.config["network"], provenance, finished.weights)

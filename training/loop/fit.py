@@ -1,143 +1,107 @@
-"""What every training run shares: device, precision, seeds, batches, JSON-lines log, checkpoints, resuming.
+"""The loop of every training run: train an epoch, score, log, save the state; pause and resume.
 
-A run is a function of its options alone. Epoch e draws all its randomness from a generator seeded by (seed, e), and
-the state is saved at each epoch's end, so a run that was killed and resumed repeats the lost epoch: bit for bit on a
-CPU with as many threads, up to the order of atomic additions on CUDA.
+The result of a run depends on its options alone. Epoch e draws all its randomness from a generator seeded by (seed, e),
+and the state is saved at the end of each epoch. A run that was killed repeats the lost epoch when it is resumed: bit
+for bit on a CPU with as many threads, up to the order of atomic additions on CUDA.
 """
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor
 
-from training.data.datasets import DatasetError
-from training.loop.distributed import Workers
-from training.loop.log import Log, minutes_passed
-
-STATE_FILE = "state.pt"
+from models.names import ModelKind
+from training.loop.elapsed import minutes_elapsed
+from training.loop.log import Log
+from training.loop.state import Stateful, restore, save_state
 
 
-def batches(count: int, size: int, generator: torch.Generator, workers: Workers) -> Iterator[Tensor]:
-    """This process's share of shuffled row numbers, (size,) int64 each; the last part of a batch is dropped."""
-    order = torch.randperm(count, generator=generator, device=generator.device)
-    # Every process gets as many batches as the others: it waits for them at each.
-    steps = steps_per_epoch(count, size, workers)
-    share = order[workers.rank :: workers.count]
-    yield from share[: steps * size].split(size)
+@dataclass(frozen=True)
+class Session:
+    """Where this process trains, and how long.
 
-
-def steps_per_epoch(count: int, size: int, workers: Workers) -> int:
-    """Batches that `batches` gives each process; raises DatasetError where the images do not fill a single one."""
-    steps = count // workers.count // size
-    if not steps:
-        raise DatasetError(f"{count} training images do not fill a batch of {size} in each process; lower --batch")
-    return steps
-
-
-def epoch_generator(seed: int, epoch: int, device: torch.device) -> torch.Generator:
-    """The generator of one epoch; equal seeds and epochs give equal draws, whatever came before."""
-    return torch.Generator(device).manual_seed(seed * 1_000_003 + epoch)
-
-
-def autocast(device: torch.device, *, enabled: bool) -> AbstractContextManager[Any]:
-    """bfloat16 where it is safe; the same on CUDA and on CPUs."""
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled)
-
-
-def save_state(folder: Path, state: Mapping[str, Any]) -> None:
-    """Write the run's state so that a reader sees the old file or the new one, never a part."""
-    partial = folder / f"{STATE_FILE}.partial"
-    with partial.open("wb") as file:
-        torch.save(dict(state), file)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(folder / STATE_FILE)
-
-
-def read_state(folder: Path) -> dict[str, Any]:
-    """Read the state in a run's folder onto the CPU; raises SystemExit where there is none."""
-    file = folder / STATE_FILE
-    if not file.exists():
-        raise SystemExit(f"there is no {file}: train first, without --resume")
-    state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
-    return state
-
-
-def load_state(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
-    """Read the state of a run with this very configuration; raises SystemExit with what differs."""
-    state = read_state(folder)
-    differ = sorted(key for key in {*config, *state["config"]} if config.get(key) != state["config"].get(key))
-    if differ:
-        raise SystemExit(f"--resume: {folder} was made with other values of: {', '.join(differ)}")
-    return state
-
-
-class Stateful(Protocol):
-    """What a run saves and restores: networks, optimizers, schedulers."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """Everything that training has changed."""
-
-    def load_state_dict(self, state: dict[str, Any], /) -> Any:
-        """Put it back."""
-
-
-def fit(
-    epochs: int,
-    train_epoch: Callable[[int], Mapping[str, float]],
-    score: Callable[[], Mapping[str, float]],
-    *,
-    parts: Mapping[str, Stateful],
-    config: Mapping[str, Any],
-    log: "Log",
-    resume: bool,
-) -> Mapping[str, float]:
-    """Train epoch by epoch; after each, log and save the state, after some score.
-
-    Where the log's minutes would not do for one more epoch, the process ends with the status os.EX_TEMPFAIL.
-
-    Args:
-        epochs: where to stop.
-        train_epoch: trains one epoch, numbered from 0, and returns mean losses to log.
-        score: measures on the held-out part of train.
-        parts: what to save; with `resume` they are first restored, and only the missing epochs run.
-        config: JSON values that say what the run is; a state of another configuration is refused.
-        log: says how long to go on and how often to score; the last epoch always is.
-
-    Returns:
-        The last scores.
+    log: where the run is written; it also holds the limit in minutes. bf16: whether the networks compute in bfloat16.
+    resume: whether the run goes on from the state in the log's folder.
     """
-    done, seconds = _restore(parts, log.folder, config) if resume else (0, 0.0)
-    scores, longest = {} if done < epochs else score(), 0.0
-    for epoch in range(done, epochs):
+
+    device: torch.device
+    log: Log
+    bf16: bool = False
+    resume: bool = False
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """Return a context in which the networks compute in bfloat16, if they shall."""
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A training run.
+
+    epochs: when to stop. config: JSON values that describe the run; the state of a run with another description is
+    rejected. parts: what is saved after each epoch, by name. train_epoch: trains one epoch, numbered from 0, and
+    returns mean losses for the log. score: measures the held-out images.
+    """
+
+    epochs: int
+    config: Mapping[str, Any]
+    parts: Mapping[str, Stateful]
+    train_epoch: Callable[[int], Mapping[str, float]]
+    score: Callable[[], Mapping[str, float]]
+
+
+class _Configured(Protocol):
+    def to_json(self) -> dict[str, Any]:
+        """Return the configuration as JSON values."""
+
+
+def run_config(
+    kind: ModelKind, network: _Configured, training: Mapping[str, Any], classes: tuple[str, ...], **more: Any
+) -> dict[str, Any]:
+    """Return the description of a run: kind of model, network, hyper-parameters, names of the classes."""
+    return {
+        "kind": kind.value,
+        "network": network.to_json(),
+        "training": dict(training),
+        "classes": list(classes),
+        **more,
+    }
+
+
+def fit(run: Run, session: Session) -> Mapping[str, float]:
+    """Train the epochs that are left; returns the last scores.
+
+    After each epoch the state is saved. Scores are taken as often as the log asks, and always after the last epoch.
+    Raises SystemExit with status 75 (os.EX_TEMPFAIL) where the minutes of the log do not suffice for one more epoch.
+    """
+    log = session.log
+    done, seconds = restore(run.parts, log.folder, run.config) if session.resume else (0, 0.0)
+    scores, longest = {} if done < run.epochs else run.score(), 0.0
+    for epoch in range(done, run.epochs):
         _pause_if_late(log, epoch, longest)
         started = time.perf_counter()
-        losses = train_epoch(epoch)
+        losses = run.train_epoch(epoch)
         seconds += time.perf_counter() - started
-        scores = score() if (epoch + 1) % log.score_every == 0 or epoch + 1 == epochs else {}
+        scores = run.score() if log.is_scored(epoch + 1) or epoch + 1 == run.epochs else {}
         log.write("epoch", epoch=epoch + 1, **losses, **scores, seconds=seconds)
         if not log.workers.rank:
-            progress = {"config": config, "epoch": epoch + 1, "seconds": seconds, "scores": dict(scores)}
-            save_state(log.folder, progress | {name: part.state_dict() for name, part in parts.items()})
+            _save(run, log.folder, epoch + 1, seconds, scores)
         longest = max(longest, time.perf_counter() - started)
     return scores
 
 
-def _restore(parts: Mapping[str, Stateful], folder: Path, config: Mapping[str, Any]) -> tuple[int, float]:
-    """Put the state of the run in `folder` back; its epochs, and the seconds that they took."""
-    state = load_state(folder, config)
-    for name, part in parts.items():
-        part.load_state_dict(state[name])
-    return state["epoch"], state["seconds"]
+def _save(run: Run, folder: Path, epoch: int, seconds: float, scores: Mapping[str, float]) -> None:
+    progress = {"config": run.config, "epoch": epoch, "seconds": seconds, "scores": dict(scores)}
+    save_state(folder, progress | {name: part.state_dict() for name, part in run.parts.items()})
 
 
-def _pause_if_late(log: "Log", epoch: int, longest: float) -> None:
-    """End the process where an epoch as long as the longest would not end in time; the first one is always begun."""
-    if longest and log.workers.largest(minutes_passed() + longest / 60) > log.minutes:
+def _pause_if_late(log: Log, epoch: int, longest: float) -> None:
+    """End the process if an epoch as long as the longest one would exceed the minutes; never before the first epoch."""
+    if longest and log.workers.largest(minutes_elapsed() + longest / 60) > log.minutes:
         log.write("paused", epoch=epoch, minutes=log.minutes, go_on="the same command with --resume")
         raise SystemExit(os.EX_TEMPFAIL)

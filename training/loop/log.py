@@ -1,4 +1,4 @@
-"""The log of a run: JSON lines on disk, and the same on the terminal."""
+"""Log of a run: JSON lines on disk, and the same on the terminal."""
 
 import json
 import math
@@ -12,18 +12,16 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
-from training import STARTED
 from training.loop.distributed import Workers
 
 LOG_FILE = "log.jsonl"
 
 
-@dataclass
+@dataclass(frozen=True)
 class Log:
-    """Appends one JSON object a line to log.jsonl and shows the same on the terminal; rank 0 only.
+    """Appends one JSON object per line to log.jsonl and shows it on the terminal; rank 0 only.
 
-    minutes: after how many this process should have ended, counted from its start. score_every: epochs from one scoring
-    of the run to the next.
+    minutes: limit for this process, counted from its start. score_every: epochs from one scoring to the next.
     """
 
     folder: Path
@@ -32,8 +30,12 @@ class Log:
     score_every: int = 1
     console: Console = field(default_factory=Console)
 
+    def is_scored(self, epochs: int) -> bool:
+        """Return whether the held-out images are scored after so many epochs."""
+        return epochs % self.score_every == 0
+
     def write(self, event: str, **values: Any) -> None:
-        """Log an event with the seconds since the epoch; floats are shortened to six digits."""
+        """Log an event with the seconds since 1970; floats are rounded to six significant digits."""
         if self.workers.rank:
             return
         row = {"event": event, "time": round(time.time(), 1)}
@@ -42,13 +44,8 @@ class Log:
             file.write(json.dumps(row) + "\n")
         self.console.print(" ".join(f"{key}={value}" for key, value in row.items() if key != "time"), highlight=False)
 
-    def track(self, steps: Sequence[Tensor], description: str) -> Iterable[Tensor]:
-        """The steps of an epoch behind a progress bar."""
+    def track(self, batches: Sequence[Tensor], description: str) -> Iterable[Tensor]:
+        """Yield the batches of an epoch behind a progress bar."""
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         with Progress(*columns, console=self.console, transient=True, disable=bool(self.workers.rank)) as progress:
-            yield from progress.track(steps, description=description)
-
-
-def minutes_passed() -> float:
-    """Since this process began."""
-    return (time.monotonic() - STARTED) / 60
+            yield from progress.track(batches, description=description)

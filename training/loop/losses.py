@@ -1,4 +1,4 @@
-"""Loss terms of the quantizers that are not plain torch functions."""
+"""Loss terms of the quantizers that torch does not have."""
 
 import math
 
@@ -7,25 +7,26 @@ from torch import Tensor
 
 
 def regularizer(probabilities: Tensor) -> Tensor:
-    """R = log2 C (1 - mean over images and colors of the maximum over pixels of m), from the ColorCNN paper.
+    """Return R = log2 C (1 - mean over images and colors of the maximum over pixels of m), from the ColorCNN paper.
 
-    Asks every color to be sure of at least one pixel, so that arg max loses none; without it, soft maps that spread
-    every pixel over all colors are cheap in training and collapse in use.
+    R is small if each color has a pixel of high probability, so that arg max loses no color. Without R, soft maps that
+    spread every pixel over all colors are cheap in training and collapse in use.
 
     Args:
         probabilities: (B, C, H, W) float, m of the paper: at each pixel >= 0 and summing to 1 over the C colors.
 
     Returns:
-        () float, from 0 (each color owns a pixel) to below log2 C; in bits.
+        () float, from 0 (each color has a certain pixel) to below log2 C, in bits.
     """
     surest = probabilities.flatten(2).amax(dim=2)
     return math.log2(probabilities.shape[1]) * (1 - surest.mean())
 
 
 def disagreement(probabilities: Tensor) -> Tensor:
-    """How likely a pixel and its neighbor, right or below, take different indices: what PNG pays most bits for.
+    """Return the probability that a pixel and its neighbor, right or below, take different indices.
 
-    The Potts energy of a random index map whose pixels are drawn independently, over the number of pairs.
+    Such pairs cost most of the bits of a PNG file. The value is the Potts energy of an index map whose pixels are drawn
+    independently, divided by the number of pairs.
 
     Args:
         probabilities: (B, C, H, W) float, at each pixel >= 0 and summing to 1 over the C colors.
@@ -41,10 +42,10 @@ def disagreement(probabilities: Tensor) -> Tensor:
 
 
 def total_variation(images: Tensor) -> Tensor:
-    """Mean absolute difference of neighbors, right and below: what the transform of BPG pays most bits for.
+    """Return the mean absolute difference of neighbors, right and below, which costs most of the bits of a BPG file.
 
-    Rudin, Osher and Fatemi, "Nonlinear total variation based noise removal algorithms", Physica D 60, 1992, in its
-    anisotropic form.
+    Anisotropic form of Rudin, Osher and Fatemi, "Nonlinear total variation based noise removal algorithms", Physica D
+    60, 1992.
 
     Args:
         images: (B, C, H, W) float, any range.

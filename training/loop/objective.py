@@ -1,132 +1,178 @@
-"""What the served quantizer learns from: the loss of a batch that is painted with K colors, and its flags.
+"""Loss of the served quantizer for a batch that is quantized to K colors, and its hyper-parameters.
 
-At small K the images that the classifier sees are soft at first (equations 1 and 2 of the paper), pressed to be hard as
-in the paper by a low contrast and a random brightness; then, and from the start at large K where soft and hard hardly
-differ, they are hard, and the gradient passes straight through (Bengio et al., 2013): forward the arg max image with
-its 8-bit palette, backward the soft one.
+At small K the classifier first sees soft images (equations 1 and 2 of the paper). A low contrast and a random
+brightness force the soft images to be nearly hard, as in the paper. Later, and from the start at large K where soft and
+hard hardly differ, the classifier sees hard images. Their gradient passes straight through (Bengio et al., 2013): the
+forward pass uses the arg max image with its 8-bit palette, the backward pass the soft one.
 
-The loss asks the classifier to say of the painted image what it says of the original (distillation, Hinton et al.,
-2015) and what the label says; the regularizer of the paper asks every color to be used; at large K, where there is
-room for it, a squared error keeps the image close to the original.
+The loss asks the classifier for the same output as for the original (distillation, Hinton et al., 2015), and for the
+label. The regularizer of the paper asks for every color to be used. At large K a squared error keeps the image close to
+the original.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Annotated, Any
 
 import torch
+from pydantic import AfterValidator, TypeAdapter, ValidationError, field_serializer
 from torch import Tensor
 from torch.nn import functional as F
 
 from models.networks.classifiers import Classifier
 from models.networks.colorcnn import ColorCNN
 from models.networks.palette import SoftResult, hard_palette, render_hard
+from training.loop.hyperparameters import Hyperparameters
 from training.loop.losses import disagreement, regularizer, total_variation
+from training.options import Colors, Count, CountOrZero, Fraction, Positive, Weight
 
-_FLATTEST = 1e-3  # total variation of a batch without any edges, so that it can be divided by
+_FLATTEST = 1e-3  # lower bound of the total variation of a batch, a divisor
+_COLORS = TypeAdapter[int](Colors)
+_WEIGHT = TypeAdapter[float](Weight)
 
 
-@dataclass(frozen=True)
-class TrainingConfig:
-    """Hyper-parameters.
+def _parse_draw(text: str) -> tuple[int, float]:
+    """Parse K:WEIGHT, or K alone for a weight of 1; raises ValueError."""
+    colors, _, weight = text.partition(":")
+    try:
+        return _COLORS.validate_python(colors), _WEIGHT.validate_python(weight or "1")
+    except ValidationError:
+        raise ValueError("must be K:WEIGHT, with K from 2 to 256 and a weight of 0 or more") from None
 
-    classifier: name of the frozen one.
-    colors, weights: what K is drawn from, and how often. soft: fraction of the run in which K below `hard_colors` is
-    painted soft. contrast: what the contrast of soft images is divided by up to four colors, half that at eight, and
-    so on down to 1. jitter: standard deviation of their brightness shift at two colors, in standard deviations of the
-    pixels; it falls as 1 / log2 K. distillation: share of the loss that comes from the
-    classifier's own answer instead of the label. regularisation, error: weights of R and of the squared error.
-    rate: weight of what files pay for, the disagreement between neighbors (PNG) and the total variation over that of
-    the original (BPG), times (log2 K)^2 - 1. also: other frozen classifiers whose answers count as much. encoder: the
-    classifier that is built upon, if not `classifier`. start: published quantizer whose weights training starts from.
-    """
 
-    dataset: str
+def _check_draw(text: str) -> str:
+    _parse_draw(text)
+    return text
+
+
+_DRAWS = ("2:8", "3:1", "4:4", "6:1", "8:3", "12:1", "16:3", "32:2", "64:1", "128:0.2", "256:0.2")
+Draw = Annotated[str, AfterValidator(_check_draw)]
+"""K:WEIGHT, a number of colors and how often a batch gets it."""
+
+
+class QuantizerHyperparameters(Hyperparameters):
+    """Hyper-parameters of the served quantizer."""
+
     classifier: str
-    epochs: int
-    batch: int
-    lr: float
-    weight_decay: float
-    colors: tuple[int, ...]
-    weights: tuple[float, ...]
-    soft: float
-    hard_colors: int
-    contrast: float
-    jitter: float
-    distillation: float
-    regularisation: float
-    error: float
-    rate: float
-    crop: int
-    also: tuple[str, ...]
-    encoder: str | None
-    start: str | None
-    held_out: int
-    train: int | None
-    seed: int
-    bf16: bool
+    """Published classifier to train against, and to build upon."""
+    start: str | None = None
+    """Published quantizer to start from; it is built upon its own classifier."""
+    lr: Weight = 2e-3
+    """Peak learning rate of AdamW."""
+    weight_decay: Weight = 1e-4
+    """Weight decay of AdamW."""
+    colors: tuple[Draw, ...] = _DRAWS
+    """Numbers of colors, and how often a batch gets each, as K:WEIGHT."""
+    soft: Fraction = 0.8
+    """Part of the run with soft images."""
+    hard_colors: Count = 16
+    """Smallest K whose images are hard from the start."""
+    contrast: Positive = 4.0
+    """Divisor of the contrast of soft images up to four colors; half of it at eight colors, and so on down to 1."""
+    jitter: Weight = 1.0
+    """Standard deviation of the brightness shift of soft images at two colors, in standard deviations of the pixels; it
+    falls as 1 / log2 K."""
+    distillation: Fraction = 0.5
+    """Share of the loss that compares the classifier's outputs for the quantized image and the original; the label has
+    the rest."""
+    regularization: Weight = 1.0
+    """Weight of R, the regularizer of the paper."""
+    error: Weight = 1.0
+    """Weight of the squared error at large K."""
+    rate: Weight = 0.0
+    """Weight of the file size: disagreement of neighboring pixels (PNG), and total variation relative to the original
+    (BPG), times (log2 K)^2 - 1."""
+    crop: CountOrZero = 4
+    """Largest random shift in pixels."""
+
+    @field_serializer("colors")
+    def _pairs(self, _: tuple[str, ...]) -> list[list[float]]:
+        """Write the draws into logs as pairs of K and weight."""
+        return [list(pair) for pair in self.draws.items()]
+
+    @property
+    def draws(self) -> dict[int, float]:
+        """How often a batch gets each K, in rising order of K."""
+        return dict(sorted(map(_parse_draw, self.colors)))
+
+    def recorded(self) -> dict[str, Any]:
+        """Return the hyper-parameters as the state of a run holds them."""
+        draws = self.draws
+        return self.only(QuantizerHyperparameters) | {"colors": tuple(draws), "weights": tuple(draws.values())}
 
 
 @dataclass(frozen=True)
 class Objective:
-    """What is minimized: the loss of a batch painted with K colors.
+    """Loss of a batch that is quantized to K colors.
 
-    judges: read what is painted. teachers: those whose answers to the originals the judges shall give, one for each;
-    None: the judges themselves.
+    classifiers: networks that see the quantized images. teachers: networks whose outputs for the originals the
+    classifiers are compared with, one for each; the classifiers themselves by default.
     """
 
     network: ColorCNN
-    judges: Sequence[Classifier]
-    config: TrainingConfig
+    classifiers: Sequence[Classifier]
+    config: QuantizerHyperparameters
     teachers: Sequence[Classifier] | None = None
 
     def __call__(
         self, images: Tensor, labels: Tensor, colors: int, *, soft: bool, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
-        """Loss (), and which images the first classifier got right, (B,) bool.
+        """Return the loss, () float, and which images the first classifier recognizes, (B,) bool.
 
-        images: (B, 3, s, s) float32 in [0, 1]. labels: (B,) int64. soft: they see soft images, else hard.
+        images: (B, 3, s, s) float32 in [0, 1]. labels: (B,) int64. soft: whether the classifiers see soft images.
         """
         config = self.config
         result = self.network.soft(images, colors)
-        shown = self._pressed(result, generator) if soft else _straight_through(images, result)
-        answers = [judge(shown).float() for judge in self.judges]
-        teachers = self.teachers or self.judges
-        recognition = sum(map(partial(self._misread, images, labels), teachers, answers)) / len(answers)
-        # From none at K = 2 to all of it at K = 256; half at 16, as ColorCNN+ weighs its own pixel loss.
-        room = 1 / (1 + math.exp(4 - math.log2(colors)))
-        error = ((result.images - images) / self.judges[0].std).square().mean()
-        loss = recognition + config.regularisation * regularizer(result.probabilities) + config.error * room * error
+        shown = self._with_low_contrast(result, generator) if soft else _straight_through(images, result)
+        outputs = [classifier(shown).float() for classifier in self.classifiers]
+        teachers = self.teachers or self.classifiers
+        recognition = sum(map(partial(self._recognition, images, labels), teachers, outputs)) / len(outputs)
+        loss = recognition + config.regularization * regularizer(result.probabilities)
+        loss = loss + config.error * self._error(images, result, colors)
         if config.rate:
-            painted = result.images if soft else shown  # not pressed, which would make edges cheap
-            edges = total_variation(painted) / total_variation(images).clamp_min(_FLATTEST)
-            # Two colors have few edges, and each of them tells much; the more colors, the more edges are noise.
-            weight = config.rate * (math.log2(colors) ** 2 - 1)
-            loss = loss + weight * (disagreement(result.probabilities) + edges)
-        return loss, answers[0].detach().argmax(1) == labels
+            # Not the image of low contrast, whose edges would be cheap.
+            loss = loss + config.rate * _file_size(images, result, result.images if soft else shown, colors)
+        return loss, outputs[0].detach().argmax(1) == labels
 
-    def _misread(self, images: Tensor, labels: Tensor, teacher: Classifier, answer: Tensor) -> Tensor:
-        """What is wrong with the logits of a painted batch: by the labels, and by the answer to the originals."""
+    def _recognition(self, images: Tensor, labels: Tensor, teacher: Classifier, output: Tensor) -> Tensor:
+        """Return the loss of the logits of a quantized batch, against the labels and the teacher's output."""
         with torch.no_grad():
-            said = teacher(images).float().softmax(1)
+            target = teacher(images).float().softmax(1)
         return torch.lerp(
-            F.cross_entropy(answer, labels),
-            F.kl_div(answer.log_softmax(1), said, reduction="batchmean"),
+            F.cross_entropy(output, labels),
+            F.kl_div(output.log_softmax(1), target, reduction="batchmean"),
             self.config.distillation,
         )
 
-    def _pressed(self, result: SoftResult, generator: torch.Generator) -> Tensor:
-        """The paper's contrast norm and color jitter, one shift for the whole batch; both fade as K grows."""
+    def _error(self, images: Tensor, result: SoftResult, colors: int) -> Tensor:
+        """Return the squared error of the soft images, weighted by K."""
+        # Nearly 0 at K = 2, nearly 1 at K = 256, and half at 16, as ColorCNN+ weighs its own pixel loss.
+        weight = 1 / (1 + math.exp(4 - math.log2(colors)))
+        return weight * ((result.images - images) / self.classifiers[0].std).square().mean()
+
+    def _with_low_contrast(self, result: SoftResult, generator: torch.Generator) -> Tensor:
+        """Return soft images after the paper's contrast norm and color jitter, with one shift for the whole batch.
+
+        Both decrease as K grows.
+        """
         bits = math.log2(result.palette.shape[1])
         contrast = max(1.0, self.config.contrast * 2 ** min(0.0, 2 - bits))
-        mean, std = self.judges[0].mean, self.judges[0].std
+        mean, std = self.classifiers[0].mean, self.classifiers[0].std
         shift = torch.randn((), generator=generator, device=mean.device) * (self.config.jitter / bits)
         return mean + (result.images - mean) / contrast + shift * std
 
 
+def _file_size(images: Tensor, result: SoftResult, quantized: Tensor, colors: int) -> Tensor:
+    """Return an estimate of the file size: disagreement of indices for PNG, relative total variation for BPG."""
+    edges = total_variation(quantized) / total_variation(images).clamp_min(_FLATTEST)
+    # Two colors have few edges, and each of them is informative; the more colors, the more edges are noise.
+    return (math.log2(colors) ** 2 - 1) * (disagreement(result.probabilities) + edges)
+
+
 def _straight_through(images: Tensor, result: SoftResult) -> Tensor:
-    """The hard image going forward, the soft one going backward."""
+    """Return hard images whose gradient is the gradient of the soft images."""
     indices = result.probabilities.argmax(1)
     hard = render_hard(hard_palette(images, indices, result.palette.shape[1]).palette, indices)
     return (hard - result.images).detach() + result.images

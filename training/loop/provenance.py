@@ -8,18 +8,24 @@ from pathlib import Path
 
 import torch
 
-_MEASURING = (":/models/*.py", ":/training/*.py")  # what figures depend on
+_MEASURING = (":/models/*.py", ":/training/*.py")  # code that figures depend on; `*` matches slashes too
 
 
 def describe() -> dict[str, str]:
-    """Where and from what a run was made: command line, commit, hardware, torch version."""
+    """Return the command line, commit, hardware and torch version of this process."""
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else ""
     return {
-        "command": "python -m " + shlex.join([f"training.{Path(sys.argv[0]).stem}", *sys.argv[1:]]),
+        "command": "python -m " + shlex.join([_module(), *sys.argv[1:]]),
         "commit": commit(),
         "hardware": gpu or f"{_cores(torch.get_num_threads())}, {platform.machine()}",
         "torch": torch.__version__,
     }
+
+
+def _module() -> str:
+    """Return the name of the module that `python -m` runs; for a script run by its path, as torchrun does, of that."""
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    return spec.name.removesuffix(".__main__") if spec else f"training.{Path(sys.argv[0]).stem}"
 
 
 def _cores(threads: int) -> str:
@@ -27,10 +33,10 @@ def _cores(threads: int) -> str:
 
 
 def commit(folder: Path = Path(__file__).parent) -> str:
-    """The last commit that changed the code that measures, marked "-dirty" where it was changed since.
+    """Return the last commit that changed the code that measures, with "-dirty" if it has uncommitted changes.
 
-    Later ones, of documents or results, change no figure, so that what they interrupt may go on. folder: somewhere in
-    the repository; "unknown" outside of one.
+    Commits of documents or results do not count, so that an evaluation may go on after them. folder: any folder in the
+    repository. Returns "unknown" outside of a repository.
     """
     try:
         changed = _git(folder, "log", "-1", "--format=%H", "--", *_MEASURING)

@@ -1,4 +1,4 @@
-"""What the trainers of quantizers share: the frozen classifier, and how it scores images as a user will get them."""
+"""Top-1 accuracy on the held-out part of train: of a classifier, and of images that a quantizer has quantized."""
 
 from collections.abc import Callable, Sequence
 
@@ -8,12 +8,12 @@ from torch import Tensor, nn
 from models.networks.classifiers import Classifier
 from models.networks.palette import HardResult, render_hard
 from models.zoo.registry import Registry
-from training.data.datasets import LabelledImages
-from training.loop import fit
+from training.data.datasets import LabeledImages
+from training.loop.fit import Session
 
 
 def frozen_classifier(registry: Registry, name: str) -> Classifier:
-    """A published classifier, on the CPU, in eval mode; SystemExit if that is another kind of model."""
+    """Return a published classifier, on the CPU, in eval mode; SystemExit if that is another kind of model."""
     network = registry.load(name, torch.device("cpu"))
     if not isinstance(network, Classifier):
         raise SystemExit(f"{name} is not a classifier")
@@ -22,32 +22,32 @@ def frozen_classifier(registry: Registry, name: str) -> Classifier:
 
 @torch.inference_mode()
 def score(
-    hard: Callable[[Tensor, int], HardResult],
+    quantize: Callable[[Tensor, int], HardResult],
     classifier: Classifier,
-    data: LabelledImages,
+    data: LabeledImages,
     colors: Sequence[int],
+    session: Session,
     *,
-    bf16: bool,
     batch: int = 250,
 ) -> dict[str, float]:
-    """Top-1 in [0, 1] of the classifier on hard images with 8-bit palettes, as "held_out_top1_K" for each K.
+    """Return top-1 in [0, 1] of the classifier on quantized images, as "held_out_top1_K" for each K.
 
-    hard: paints (B, 3, s, s) float32 in [0, 1] with K colors; its network must be in eval mode.
+    quantize: maps (B, 3, s, s) float32 in [0, 1] and K to palettes and indices; its network must be in eval mode.
     """
     right = dict.fromkeys(colors, 0)
     for pixels, labels in zip(data.images.split(batch), data.labels.split(batch), strict=True):
         images = pixels.float().div(255)
         for k in colors:
-            with fit.autocast(images.device, enabled=bf16):
-                indices, palette, _ = hard(images, k)
+            with session.autocast():
+                indices, palette, _ = quantize(images, k)
                 logits = classifier(render_hard(palette, indices))
             right[k] += int((logits.argmax(1) == labels).sum())
     return {f"held_out_top1_{k}": count / len(data) for k, count in right.items()}
 
 
 @torch.inference_mode()
-def evaluate(network: nn.Module, data: LabelledImages, *, batch: int = 500) -> float:
-    """Top-1 accuracy in [0, 1], float32, no augmentation."""
+def evaluate(network: nn.Module, data: LabeledImages, *, batch: int = 500) -> float:
+    """Return top-1 accuracy in [0, 1], computed in float32 without augmentation."""
     network.eval()
     right = [
         (network(images.float().div(255)).argmax(1) == labels).sum()

@@ -6,7 +6,6 @@ The sheet resembles figure 2 of the ColorCNN paper. With --cam the activation ma
 figure 1.
 """
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,12 +24,47 @@ from models.report import heatmap
 from models.report.contact_sheet import Row, Tile, draw, fit_tile, tile_side
 from models.rgb import Pixels
 from models.zoo.registry import Registry
-from training.cli import numbers
-from training.cli.arguments import add_models_flag, command, require_data
+from training.cli import command_line
+from training.cli.options import ClassicalMethod, ModelsOptions
 from training.data.datasets import load
-from training.loop.distributed import choose_device
+from training.data.options import DataOptions
+from training.loop.distributed import select_device
+from training.options import Colors
 
 _MAPPED = (16, 4, 2)  # colors of the tiles with activation maps: 4, 2 and 1 bits
+
+
+class SheetOptions(ModelsOptions):
+    """Models and methods of a sheet."""
+
+    classifier: str | None = None
+    """Published classifier; the default of the manifest by default."""
+    quantizer: str | None = None
+    """Published learned quantizer; the default of the manifest by default."""
+    methods: tuple[ClassicalMethod, ...] = ("median_cut",)
+    """Classical quantizers of the other rows."""
+
+
+class ContactSheetOptions(SheetOptions):
+    """Draw a photo in few colors, a row of tiles for each method."""
+
+    photo: Path
+    """Image file: PNG, JPEG, WebP, GIF, BMP, TIFF or BPG."""
+    colors: tuple[Colors, ...] = (2, 4, 8)
+    """Numbers of colors of the columns."""
+    cam: bool = False
+    """Draw the activation map of each tile's label over it."""
+    out: Path
+    """PNG file to write."""
+
+
+class MapsOptions(SheetOptions, DataOptions):
+    """Images of a test set under their activation maps. maps: their numbers, from 0."""
+
+    maps: tuple[int, ...] = ()
+    """Images of the test set, from 0, to draw under their activation maps."""
+    out: Path
+    """Folder for the PNG files."""
 
 
 @dataclass(frozen=True)
@@ -68,16 +102,16 @@ class TileMaker:
 
 
 def main(argv: Sequence[str] | None = None) -> Path:
-    """Parse flags and draw; return the file written."""
-    args = _parser().parse_args(argv)
-    registry, device = Registry.open(args.models), choose_device("auto")
-    recognizer, learned = _networks(args, registry, device)
-    quantizers = [learned, *(CLASSICAL[name] for name in args.methods)]
-    maker = TileMaker(recognizer, tile_side(len(quantizers) * (1 + len(args.colors))), args.cam)
-    photo = args.photo.read_bytes()
+    """Draw as the command line says; return the file written."""
+    options = command_line.parse(ContactSheetOptions, "training.report.contact_sheet", argv)
+    registry, device = Registry.open(options.models), select_device("auto")
+    recognizer, learned = _networks(options, registry, device)
+    quantizers = [learned, *(CLASSICAL[name] for name in options.methods)]
+    maker = TileMaker(recognizer, tile_side(len(quantizers) * (1 + len(options.colors))), options.cam)
+    photo = options.photo.read_bytes()
     pixels = decode(photo).pixels
     sample = Sample("photo", pixels, recognizer.predict(pixels)[0])
-    return save(rows(sample, f"{len(photo):,} bytes", quantizers, args.colors, maker), args.colors, args.out)
+    return save(rows(sample, f"{len(photo):,} bytes", quantizers, options.colors, maker), options.colors, options.out)
 
 
 def rows(
@@ -91,35 +125,32 @@ def rows(
     ]
 
 
-def draw_maps(args: argparse.Namespace) -> Path:
+def draw_maps(options: MapsOptions) -> Path:
     """Draw images of a test set in 16, 4 and 2 colors under their activation maps; return the file written.
 
-    args: flags of `training.report.figures`; `maps` are the numbers of the images. Raises SystemExit for a number that
-    the test set does not have.
+    Raises SystemExit for a number that the test set does not have, DatasetError where there is no test set.
     """
-    data = require_data(args)
-    registry, device = Registry.open(args.models), choose_device("auto")
-    recognizer, learned = _networks(args, registry, device)
-    quantizers = [learned, *(CLASSICAL[name] for name in args.methods)]
-    tests = load(data, "test", size=recognizer.size)
+    options = options.located()
+    registry, device = Registry.open(options.models), select_device("auto")
+    recognizer, learned = _networks(options, registry, device)
+    quantizers = [learned, *(CLASSICAL[name] for name in options.methods)]
+    tests = load(options.folder, "test", size=recognizer.size)
     tests.require_classes(recognizer.classes)
-    if out := [number for number in args.maps if not 0 <= number < len(tests)]:
+    if out := [number for number in options.maps if not 0 <= number < len(tests)]:
         raise SystemExit(f"--maps: there is no image {out[0]}; the test set has images 0 to {len(tests) - 1}")
-    maker = TileMaker(recognizer, tile_side(len(args.maps) * len(quantizers) * (1 + len(_MAPPED))), cam=True)
+    maker = TileMaker(recognizer, tile_side(len(options.maps) * len(quantizers) * (1 + len(_MAPPED))), cam=True)
     lines: list[Row] = []
-    for number in args.maps:
+    for number in options.maps:
         pixels, truth = tests.images[number].permute(1, 2, 0).numpy(), int(tests.labels[number])
         sample = Sample(f"image {number}", pixels, recognizer.predict(pixels)[0], truth)
         lines += rows(sample, sample.name, quantizers, _MAPPED, maker)
-    return save(lines, _MAPPED, args.out / f"{args.dataset}-maps.png")
+    return save(lines, _MAPPED, options.out / f"{options.dataset}-maps.png")
 
 
-def _networks(
-    args: argparse.Namespace, registry: Registry, device: torch.device
-) -> tuple[Recognizer, LearnedQuantizer]:
-    """Load the classifier and the learned quantizer of the flags, or the defaults of the manifest."""
-    recognizer = load_recognizer(registry, args.classifier or registry.default(ModelKind.CLASSIFIER).name, device)
-    return recognizer, load_quantizer(registry, args.quantizer or registry.default(ModelKind.COLORCNN).name, device)
+def _networks(options: SheetOptions, registry: Registry, device: torch.device) -> tuple[Recognizer, LearnedQuantizer]:
+    """Load the classifier and the learned quantizer of the options, or the defaults of the manifest."""
+    recognizer = load_recognizer(registry, options.classifier or registry.default(ModelKind.CLASSIFIER).name, device)
+    return recognizer, load_quantizer(registry, options.quantizer or registry.default(ModelKind.COLORCNN).name, device)
 
 
 def save(lines: Sequence[Row], colors: Sequence[int], file: Path) -> Path:
@@ -130,23 +161,5 @@ def save(lines: Sequence[Row], colors: Sequence[int], file: Path) -> Path:
     return file
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m training.report.contact_sheet",
-        description="Draw a photo in few colors, a row of tiles for each method.",
-    )
-    add_models_flag(parser)
-    parser.add_argument("--photo", type=Path, required=True, help="image file: PNG, JPEG, WebP, GIF, BMP, TIFF or BPG")
-    parser.add_argument("--classifier", help="published classifier of the tiles (default: the default of the manifest)")
-    parser.add_argument("--quantizer", help="published learned quantizer (default: the default of the manifest)")
-    parser.add_argument(
-        "--methods", nargs="*", choices=sorted(CLASSICAL), default=["median_cut"], help="other rows (median_cut)"
-    )
-    parser.add_argument("--colors", type=numbers.COLORS, nargs="+", default=[2, 4, 8], help="columns (2 4 8)")
-    parser.add_argument("--cam", action="store_true", help="draw the activation map of each tile's label over it")
-    parser.add_argument("--out", type=Path, required=True, help="PNG file to write")
-    return parser
-
-
 if __name__ == "__main__":
-    command(main)
+    command_line.run(main)

@@ -20,18 +20,25 @@ quantizer and by median cut, under the activation map of their true class, as fi
 quantizes the images anew, since their license does not allow us to store them.
 """
 
-import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from models.quantizers.classical.catalog import CLASSICAL
 from models.report.plots import png
-from training.cli.arguments import add_data_flags, add_models_flag, command
-from training.report.contact_sheet import draw_maps
+from training.cli import command_line
+from training.report.contact_sheet import MapsOptions, draw_maps
 from training.report.kinds import figures
 from training.report.reading import read_together
+
+
+class FiguresOptions(MapsOptions):
+    """Draw every figure of evaluations from their JSON files."""
+
+    results: tuple[Path, ...] = ()
+    """JSON files of evaluations."""
+    beside: tuple[Path, ...] = ()
+    """JSON files whose rows are added to --results."""
 
 
 def figures_of(file: Path, others: Sequence[Path] = ()) -> Mapping[str, Figure]:
@@ -43,47 +50,22 @@ def figures_of(file: Path, others: Sequence[Path] = ()) -> Mapping[str, Figure]:
 
 
 def main(argv: Sequence[str] | None = None) -> list[Path]:
-    """Parse flags and draw; return the files written."""
-    args = _parser().parse_args(argv)
-    if args.maps:
-        return [draw_maps(args)]
+    """Draw as the command line says; return the files written."""
+    options = command_line.parse(FiguresOptions, "training.report.figures", argv)
+    if bool(options.results) == bool(options.maps):
+        raise SystemExit("give either --results or --maps")
+    if options.maps:
+        return [draw_maps(options)]
     drawn = {
-        args.out / f"{results.stem}-{name}.png": figure
-        for results in args.results
-        for name, figure in figures_of(results, args.beside).items()
+        options.out / f"{results.stem}-{name}.png": figure
+        for results in options.results
+        for name, figure in figures_of(results, options.beside).items()
     }
-    args.out.mkdir(parents=True, exist_ok=True)
+    options.out.mkdir(parents=True, exist_ok=True)
     for file, figure in drawn.items():
         file.write_bytes(png(figure))
     return list(drawn)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m training.report.figures", description="Draw every figure of evaluations from their JSON files."
-    )
-    source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--results", type=Path, nargs="+", metavar="FILE", help="JSON files of evaluations")
-    source.add_argument("--maps", type=int, nargs="+", metavar="NUMBER", help="images of the test set, from 0")
-    parser.add_argument(
-        "--beside",
-        type=Path,
-        nargs="+",
-        default=[],
-        metavar="FILE",
-        help="JSON files whose rows are added to --results",
-    )
-    parser.add_argument("--out", type=Path, required=True, help="folder for the PNG files")
-    maps = parser.add_argument_group("flags of --maps")
-    add_data_flags(maps)
-    add_models_flag(maps)
-    maps.add_argument("--classifier", help="published classifier of the maps (default: the default of the manifest)")
-    maps.add_argument("--quantizer", help="published learned quantizer (default: the default of the manifest)")
-    maps.add_argument(
-        "--methods", nargs="*", choices=sorted(CLASSICAL), default=["median_cut"], help="other rows (median_cut)"
-    )
-    return parser
-
-
 if __name__ == "__main__":
-    command(main)
+    command_line.run(main)

@@ -6,7 +6,6 @@ A recipe has a line where a report of `training.evaluate` covers its model and l
 not measured on the test set, as an ablation, has a line made of its logs alone: mean and spread of its seeds.
 """
 
-import argparse
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,11 +16,12 @@ from typing import Self
 from models.evaluation.compare import Summary
 from models.evaluation.reports import BadReport, EvaluationReport, PublishedReport, PublishedRow, read
 from models.names import REFINED, VARIANTS, method_name
-from training.cli.arguments import command
+from training.cli import command_line
 from training.cli.recipe import SHIPPED, Recipe
+from training.options import Options
 from training.report.markdown import NONE, table
 from training.report.reading import read_folder
-from training.reproduce import judge_name, row_name
+from training.reproduce import classifier_name, row_name
 
 COLORS = (2, 4, 8, 16, 32, 64)
 """Indices of 1 to 6 bits, as the literature compares them."""
@@ -99,10 +99,19 @@ class Trained:
         return [row for seed in self.seeds if (row := seed.row(colors)) is not None]
 
 
+class RowsOptions(Options):
+    """Print the tables of all trained networks in Markdown."""
+
+    results: Path
+    """Folder of data/, with the reports, and of logs/."""
+    recipes: Path = SHIPPED
+    """Folder of the recipes."""
+
+
 def main(argv: Sequence[str] | None = None) -> str:
-    """Parse flags and print every table under its title; return the printed text."""
-    args = _parser().parse_args(argv)
-    text = "\n\n".join(f"{title}:\n\n{body}" for title, body in tables(args.results, args.recipes).items())
+    """Print every table under its title; return the printed text."""
+    options = command_line.parse(RowsOptions, "training.report.rows", argv)
+    text = "\n\n".join(f"{title}:\n\n{body}" for title, body in tables(options.results, options.recipes).items())
     print(text)
     return text
 
@@ -146,7 +155,7 @@ def _measured(reports: Sequence[EvaluationReport], results: Path, recipes: Itera
 
 def _seed(reports: Sequence[EvaluationReport], results: Path, recipe: Recipe, name: str, refined: bool) -> Seed | None:
     """Return the run of the model `name` of a recipe; None without a log or a report of that method."""
-    classifier = judge_name(recipe, name)
+    classifier = classifier_name(recipe, name)
     for report in reports if _log(results, name).exists() else ():
         if name in report.sha256 and report.classifier == classifier:
             rows = [row for row in report.rows if row.model == name and _counts(row.method, refined)]
@@ -197,7 +206,7 @@ def _network_line(each: Trained) -> list[str]:
 
 def _transfer(reports: Iterable[EvaluationReport], recipes: Iterable[Recipe]) -> str:
     """Return a line for each method of the reports whose classifier is not the one of the quantizer's training."""
-    partner = {recipe.file.stem: judge_name(recipe, recipe.file.stem) for recipe in recipes}
+    partner = {recipe.file.stem: classifier_name(recipe, recipe.file.stem) for recipe in recipes}
     lines = []
     for report in reports:
         if any(partner.get(name, report.classifier) != report.classifier for name in report.sha256):
@@ -271,16 +280,5 @@ def _percent(share: float | None) -> str:
     return NONE if share is None else f"{100 * share:.1f}"
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m training.report.rows", description="Print the tables of all trained networks in Markdown."
-    )
-    parser.add_argument("--results", type=Path, required=True, help="folder of data/ (the reports) and logs/")
-    parser.add_argument(
-        "--recipes", type=Path, default=SHIPPED, help="folder of the recipes (default: the recipes of the project)"
-    )
-    return parser
-
-
 if __name__ == "__main__":
-    command(main)
+    command_line.run(main)

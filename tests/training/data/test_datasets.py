@@ -11,7 +11,8 @@ import pytest
 import torch
 from PIL import ExifTags, Image
 
-from training.data.datasets import DATA_VARIABLE, DatasetError, default_folder, load
+from training.data.datasets import DATA_VARIABLE, DatasetError, load
+from training.data.options import default_folder
 
 
 def make_pixels(seed: int, size: int = 8) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:

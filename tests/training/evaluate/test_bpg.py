@@ -26,22 +26,22 @@ def results(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Pat
     out = tmp_path_factory.mktemp("bpg") / "study.json"
     common = ["--data", str(workshop.data), "--models", str(workshop.models), "--device", "cpu", "--workers", "1"]
     chosen = ["--images", "6", "--colors", "2", "--qps", "10", "40", "--chroma", "444"]
-    main([*common, "--classifier", "stripes", "--quantizer", "painter", *chosen, "--out", str(out)])
+    main([*common, "--classifier", "stripes", "--quantizer", "stripes-q", *chosen, "--out", str(out)])
     return out
 
 
 def test_originals_and_palettes_have_a_row_at_every_qp(results: Path) -> None:
-    sources = [Setting("bpg"), Setting("colorcnn", "painter", 2)]
+    sources = [Setting("bpg"), Setting("colorcnn", "stripes-q", 2)]
     assert list(rows_of(results)) == [replace(source, qp=qp) for source in sources for qp in (10, 40)]
     assert {row.images for row in rows_of(results).values()} == {6}
 
 
 def test_a_row_is_what_one_gets_image_by_image(workshop: Workshop, results: Path) -> None:
     data = load(workshop.data, "test", size=16)
-    painter = load_quantizer(Registry.open(workshop.models), "painter", torch.device("cpu"))
+    quantizer = load_quantizer(Registry.open(workshop.models), "stripes-q", torch.device("cpu"))
     images = data.images[:6].permute(0, 2, 3, 1).numpy()
-    files = [bpg.encode(painter.quantize(image, 2), qp=40, chroma="444") for image in images]
-    row = rows_of(results)[Setting("colorcnn", "painter", 2, qp=40)]
+    files = [bpg.encode(quantizer.quantize(image, 2), qp=40, chroma="444") for image in images]
+    row = rows_of(results)[Setting("colorcnn", "stripes-q", 2, qp=40)]
     assert row.bytes == pytest.approx(sum(map(len, files)) / 6)
     errors = [
         ((decode(file).pixels - image.astype(float)) ** 2).mean() for file, image in zip(files, images, strict=True)

@@ -27,7 +27,7 @@ PERCENTS = (0, 50, 100)
 def models(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Models whose quantizer has a search."""
     folder = Path(shutil.copytree(workshop.models, tmp_path_factory.mktemp("fidelity") / "models"))
-    run = ["--models", str(folder), "--run", str(workshop.runs / "painter"), "--name", "painter"]
+    run = ["--models", str(folder), "--run", str(workshop.runs / "stripes-q"), "--name", "stripes-q"]
     publish.main([*run, "--strengths", "0", "0.5", "1"])
     return folder
 
@@ -35,7 +35,7 @@ def models(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Path
 def flags(workshop: Workshop, models: Path, out: Path) -> list[str]:
     common = ["--data", str(workshop.data), "--models", str(models), "--device", "cpu", "--workers", "1"]
     chosen = ["--colors", "2", "4", "--percents", *map(str, PERCENTS)]
-    return [*common, "--classifier", "stripes", "--quantizer", "painter", *chosen, "--out", str(out)]
+    return [*common, "--classifier", "stripes", "--quantizer", "stripes-q", *chosen, "--out", str(out)]
 
 
 @pytest.fixture(scope="module")
@@ -47,23 +47,23 @@ def results(workshop: Workshop, models: Path) -> Path:
 
 def test_every_k_has_a_row_at_every_fidelity(results: Path) -> None:
     assert list(rows_of(results)) == [
-        Setting("colorcnn", "painter", k, fidelity=percent / 100) for k in (2, 4) for percent in PERCENTS
+        Setting("colorcnn", "stripes-q", k, fidelity=percent / 100) for k in (2, 4) for percent in PERCENTS
     ]
 
 
 def test_a_row_is_what_the_quantizer_returns_at_that_fidelity(workshop: Workshop, models: Path, results: Path) -> None:
-    learned = load_quantizer(Registry.open(models), "painter", torch.device("cpu"))
+    learned = load_quantizer(Registry.open(models), "stripes-q", torch.device("cpu"))
     images = load(workshop.data, "test", size=16).images.permute(0, 2, 3, 1).numpy()
     for percent in PERCENTS:
         quantized = replace(learned, fidelity=percent / 100).quantize_batch(images, 2)
         errors = [mean_squared_error(image, each.render()) for image, each in zip(images, quantized, strict=True)]
-        row = rows_of(results)[Setting("colorcnn", "painter", 2, fidelity=percent / 100)]
+        row = rows_of(results)[Setting("colorcnn", "stripes-q", 2, fidelity=percent / 100)]
         assert row.psnr == pytest.approx(psnr(sum(errors) / len(errors)), abs=1e-4)
 
 
 def test_fidelity_trades_top1_for_psnr(results: Path) -> None:
     machine, _, human = (
-        rows_of(results)[Setting("colorcnn", "painter", 2, fidelity=percent / 100)] for percent in PERCENTS
+        rows_of(results)[Setting("colorcnn", "stripes-q", 2, fidelity=percent / 100)] for percent in PERCENTS
     )
     assert (machine.top1 or 0) > (human.top1 or 0) + 0.2
     assert (human.psnr or 0) > (machine.psnr or 0)
@@ -71,7 +71,7 @@ def test_fidelity_trades_top1_for_psnr(results: Path) -> None:
 
 def test_tables_have_a_line_for_each_fidelity(results: Path) -> None:
     shown = tables.tables(summary_report(results))["Top-1 in % by fidelity"].splitlines()
-    row = rows_of(results)[Setting("colorcnn", "painter", 2, fidelity=0.5)]
+    row = rows_of(results)[Setting("colorcnn", "stripes-q", 2, fidelity=0.5)]
     assert shown[0] == "| fidelity | K = 2 | K = 4 |"
     assert shown[3].startswith(f"| 0.5 | {100 * (row.top1 or 0):.1f} |")
 

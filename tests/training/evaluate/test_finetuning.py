@@ -17,8 +17,8 @@ from tests.training.conftest import Workshop
 from training import publish, quantize_dataset
 from training.data.datasets import load, mean_file_size
 from training.evaluate import finetuning
-from training.loop import fit
 from training.loop.scoring import evaluate, frozen_classifier
+from training.loop.state import read_state
 from training.report import figures, tables
 
 pytestmark = pytest.mark.usefixtures("pool_in_this_process")
@@ -28,7 +28,7 @@ QPS = (20, 51)
 
 def flags(workshop: Workshop, folder: Path, out: str, *more: str) -> list[str]:
     common = ["--data", str(workshop.data), "--models", str(folder / "models"), "--device", "cpu", "--workers", "1"]
-    classified = ["--classifier", "stripes", "--quantizer", "painter", "--out", str(folder / out)]
+    classified = ["--classifier", "stripes", "--quantizer", "stripes-q", "--out", str(folder / out)]
     places = ["--cache", str(folder / "cache"), "--runs", str(folder / "runs")]
     size = ["--train", "200", "--test", "100", "--held-out", "50", "--epochs", "3", "--batch", "25", "--lr", "0.02"]
     return [*common, *classified, *places, *size, *more]
@@ -39,7 +39,7 @@ def folder(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Path
     """A study of palettes and one of BPG. The quantizer has no structure, so that fine-tuning has much to learn."""
     folder = tmp_path_factory.mktemp("finetuning")
     shutil.copytree(workshop.models, folder / "models")
-    run_flags = ["--run", str(workshop.runs / "painter"), "--name", "painter", "--strengths", "0"]
+    run_flags = ["--run", str(workshop.runs / "stripes-q"), "--name", "stripes-q", "--strengths", "0"]
     publish.main(["--models", str(folder / "models"), *run_flags])
     finetuning.main(flags(workshop, folder, "tuned.json", "--colors", "2", "4"))
     finetuning.main(flags(workshop, folder, "tuned-bpg.json", "--colors", "2", "--qps", *map(str, QPS)))
@@ -59,13 +59,16 @@ def rows(folder: Path, name: str) -> list[FinetuningRow]:
 def test_a_row_is_top1_of_both_classifiers_on_the_quantized_test_set(workshop: Workshop, folder: Path) -> None:
     before = frozen_classifier(Registry.open(workshop.models), "stripes")
     found = rows(folder, "tuned.json")
-    assert [row.setting for row in found] == [*(Setting("colorcnn", "painter", k) for k in (2, 4)), Setting(TRUECOLOR)]
+    assert [row.setting for row in found] == [
+        *(Setting("colorcnn", "stripes-q", k) for k in (2, 4)),
+        Setting(TRUECOLOR),
+    ]
     for row in found:
         dataset = folder / "cache" / (f"k{row.colors}" if row.colors else "originals")
         test = load(dataset, "test", size=16)
         assert row.images == len(test) == 100 and row.top1_before == evaluate(before, test)
         assert row.bits_per_pixel == pytest.approx(8 * mean_file_size(dataset, "test") / 256)
-        state = fit.read_state(folder / "runs" / f"stripes-{dataset.name}")
+        state = read_state(folder / "runs" / f"stripes-{dataset.name}")
         # One image of fifty may turn where weights are rounded to half precision.
         assert row.held_out_after == pytest.approx(state["scores"]["held_out_top1"], abs=0.021)
         assert (row.minutes, row.quantization_minutes) == (
@@ -92,7 +95,7 @@ def test_tuning_finds_what_coding_hid(folder: Path) -> None:
 def test_originals_of_about_equal_size_stand_beside_bpg_of_palettes(folder: Path) -> None:
     palettes = [row for row in rows(folder, "tuned-bpg.json") if row.colors]
     originals = [row for row in rows(folder, "tuned-bpg.json") if not row.colors]
-    assert [row.setting for row in palettes] == [Setting("colorcnn", "painter", 2, qp=qp) for qp in QPS]
+    assert [row.setting for row in palettes] == [Setting("colorcnn", "stripes-q", 2, qp=qp) for qp in QPS]
     for row in palettes:
         nearest = min(abs(other.bits_per_pixel - row.bits_per_pixel) for other in originals)
         assert nearest < 0.15 * row.bits_per_pixel
@@ -105,19 +108,19 @@ def test_equal_size_is_that_of_the_nearest_qp(monkeypatch: pytest.MonkeyPatch, t
     for wanted, qp in ((10.0, 0), (11.0, 0), (9.52, 5), (9.58, 4), (4.9, 51), (1.0, 51)):
         sampled = partial(lambda bits, *ignored: bits, wanted)
         monkeypatch.setattr(finetuning.Study, "_mean_bits", sampled)
-        assert study.equal_rate(Setting("colorcnn", "painter", 2, qp=30)) == Setting("bpg", qp=qp)
+        assert study.equal_rate(Setting("colorcnn", "stripes-q", 2, qp=30)) == Setting("bpg", qp=qp)
 
 
 def test_a_quantizer_of_another_size_is_refused(
     workshop: Workshop, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(LearnedQuantizer, "size", 32)
-    with pytest.raises(SystemExit, match="stripes classifies images of 16 pixels, painter quantizes images of 32"):
+    with pytest.raises(SystemExit, match="stripes classifies images of 16 pixels, stripes-q quantizes images of 32"):
         finetuning.main(flags(workshop, folder, "other.json"))
 
 
 def test_the_images_behind_bpg_are_the_quantized_ones(folder: Path) -> None:
-    header = json.loads((folder / "cache" / "k2-qp51" / "painted.json").read_text())
+    header = json.loads((folder / "cache" / "k2-qp51" / "quantized.json").read_text())
     assert header["setting"]["method"] == "bpg" and header["source"]["setting"]["colors"] == 2
 
 

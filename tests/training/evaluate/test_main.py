@@ -37,13 +37,13 @@ def test_every_setting_has_its_row(workshop: Workshop) -> None:
     assert {row["images"] for row in workshop.report["rows"]} == {200}
 
 
-QUANTIZERS = [("colorcnn", "painter"), ("median_cut", None), ("kmeans", None)]
+QUANTIZERS = [("colorcnn", "stripes-q"), ("median_cut", None), ("kmeans", None)]
 
 
 def test_the_report_names_the_weights_that_were_measured(workshop: Workshop) -> None:
     registry = Registry.open(workshop.models)
-    assert workshop.report["sha256"] == {name: registry.entry(name).sha256 for name in ("stripes", "painter")}
-    assert workshop.report["seeds"] == {"stripes": 0, "painter": 0}
+    assert workshop.report["sha256"] == {name: registry.entry(name).sha256 for name in ("stripes", "stripes-q")}
+    assert workshop.report["seeds"] == {"stripes": 0, "stripes-q": 0}
 
 
 def test_the_learned_quantizer_shows_at_two_colors_what_median_cut_hides(workshop: Workshop) -> None:
@@ -56,7 +56,7 @@ def test_the_learned_quantizer_shows_at_two_colors_what_median_cut_hides(worksho
 def test_a_row_is_what_one_gets_image_by_image(workshop: Workshop, measured: tuple[str, str | None]) -> None:
     registry, setting = Registry.open(workshop.models), Setting(*measured, colors=4)
     recognizer = load_recognizer(registry, "stripes", CPU)
-    learned: Quantizer = load_quantizer(registry, "painter", CPU)
+    learned: Quantizer = load_quantizer(registry, "stripes-q", CPU)
     quantizer = learned if setting.model else CLASSICAL[setting.method]
     data = load(workshop.data, "test", size=16)
     rows = []
@@ -95,10 +95,10 @@ def test_a_quantizer_that_searches_is_measured_without_it_too_and_refined_where_
     workshop: Workshop, tmp_path: Path
 ) -> None:
     models = Path(shutil.copytree(workshop.models, tmp_path / "models"))
-    run = ["--models", str(models), "--run", str(workshop.runs / "painter"), "--name", "painter"]
+    run = ["--models", str(models), "--run", str(workshop.runs / "stripes-q"), "--name", "stripes-q"]
     publish.main([*run, "--strengths", "0", "1"])
     flags = ["--data", str(workshop.data), "--models", str(models), "--device", "cpu", "--workers", "1"]
-    flags += ["--classifier", "stripes", "--quantizer", "painter", "--methods", "--qualities", "--colors", "2"]
+    flags += ["--classifier", "stripes", "--quantizer", "stripes-q", "--methods", "--qualities", "--colors", "2"]
 
     searched, one_pass, _ = evaluate.main([*flags, "--out", str(tmp_path / "results.json")])
 
@@ -106,5 +106,5 @@ def test_a_quantizer_that_searches_is_measured_without_it_too_and_refined_where_
     assert searched.kept >= one_pass.kept
     [refined, _] = evaluate.main([*flags, "--ways", "colorcnn_refined", "--out", str(tmp_path / "refined.json")])
     assert refined.method == "colorcnn_refined" and refined.kept >= searched.kept
-    before = Summary(**row_of(workshop, Setting("colorcnn", "painter", 2)))
+    before = Summary(**row_of(workshop, Setting("colorcnn", "stripes-q", 2)))
     assert replace(one_pass, method="colorcnn", milliseconds=before.milliseconds) == before

@@ -25,7 +25,7 @@ PHOTO = Path(__file__).resolve().parents[2] / "photos" / "cat-32.png"
 def results(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("modes") / "modes.json"
     common = ["--data", str(workshop.data), "--models", str(workshop.models), "--device", "cpu", "--workers", "1"]
-    chosen = ["--quantizer", "painter", "--images", "2", "--held-out", "400", "--colors", "2", "8"]
+    chosen = ["--quantizer", "stripes-q", "--images", "2", "--held-out", "400", "--colors", "2", "8"]
     palette_modes.main([*common, *chosen, "--photos", str(PHOTO), "--out", str(out)])
     return out
 

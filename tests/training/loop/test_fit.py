@@ -1,12 +1,10 @@
 """training/loop/fit.py: a run is a function of its options, killed or not."""
 
-import argparse
 import json
 import math
 import multiprocessing
 import os
 import subprocess
-import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,13 +12,14 @@ from typing import Any
 import pytest
 import torch
 
-from models.errors import UnknownModel
-from training.cli.arguments import command, require_data
 from training.data.datasets import DatasetError
 from training.loop import fit
-from training.loop.distributed import Workers, choose_device
+from training.loop.batches import batches, epoch_generator
+from training.loop.distributed import Workers, select_device
+from training.loop.fit import Run, Session
 from training.loop.log import Log
 from training.loop.provenance import commit
+from training.loop.state import read_state, save_state
 
 
 class Counter:
@@ -51,19 +50,19 @@ def train(
         if epoch == fail_at:
             raise KeyboardInterrupt
         seen.append(epoch)
-        generator = fit.epoch_generator(0, epoch, torch.device("cpu"))
+        generator = epoch_generator(0, epoch, torch.device("cpu"))
         counter.value = counter.value * 0.5 + torch.rand((), generator=generator)
         return {"loss": 1.0}
 
-    fit.fit(
+    run = Run(
         epochs,
-        train_epoch,
-        lambda: {"score": float(counter.value)},
-        parts={"counter": counter},
         config={"epochs": epochs},
-        log=Log(folder, minutes=minutes, score_every=score_every),
-        resume=resume,
+        parts={"counter": counter},
+        train_epoch=train_epoch,
+        score=lambda: {"score": float(counter.value)},
     )
+    log = Log(folder, minutes=minutes, score_every=score_every)
+    fit.fit(run, Session(torch.device("cpu"), log, resume=resume))
     return float(counter.value), seen
 
 
@@ -84,7 +83,7 @@ def test_scoring_is_as_rare_as_asked_for_but_never_left_out_at_the_end(tmp_path:
     train(tmp_path, epochs=5, score_every=2)
     rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [row["epoch"] for row in rows if "score" in row] == [2, 4, 5]
-    assert fit.read_state(tmp_path)["scores"]["score"] == pytest.approx(rows[-1]["score"], rel=1e-5)
+    assert read_state(tmp_path)["scores"]["score"] == pytest.approx(rows[-1]["score"], rel=1e-5)
 
 
 def test_a_run_whose_minutes_are_over_does_an_epoch_in_each_process(tmp_path: Path) -> None:
@@ -103,7 +102,7 @@ def test_a_run_whose_minutes_are_over_does_an_epoch_in_each_process(tmp_path: Pa
 
 
 def test_no_epoch_is_begun_that_would_likely_end_too_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fit, "STARTED", time.monotonic() - 30)
+    monkeypatch.setattr(fit, "minutes_elapsed", lambda: 0.5)
     fit._pause_if_late(Log(tmp_path, minutes=1), 1, longest=5.0)
     with pytest.raises(SystemExit):
         fit._pause_if_late(Log(tmp_path, minutes=1), 1, longest=31.0)
@@ -118,7 +117,7 @@ def test_resuming_names_what_differs_and_what_is_missing(tmp_path: Path) -> None
 
 
 def test_a_write_that_fails_leaves_the_state_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fit.save_state(tmp_path, {"epoch": 1, "config": {}})
+    save_state(tmp_path, {"epoch": 1, "config": {}})
 
     def broken(state: object, file: Any) -> None:
         file.write(b"half of it")
@@ -126,8 +125,8 @@ def test_a_write_that_fails_leaves_the_state_before_it(tmp_path: Path, monkeypat
 
     monkeypatch.setattr(torch, "save", broken)
     with pytest.raises(OSError, match="disk full"):
-        fit.save_state(tmp_path, {"epoch": 2, "config": {}})
-    assert fit.read_state(tmp_path)["epoch"] == 1
+        save_state(tmp_path, {"epoch": 2, "config": {}})
+    assert read_state(tmp_path)["epoch"] == 1
 
 
 @pytest.mark.parametrize(("count", "size", "steps"), [(100, 10, 3), (101, 17, 1), (102, 34, 1)])
@@ -135,15 +134,15 @@ def test_each_worker_gets_as_many_batches_and_no_row_twice(count: int, size: int
     """Of 101 rows three workers hold 34, 34 and 33: at batches of 17 the first two must not wait for a second one."""
     shares = []
     for rank in range(3):
-        generator = fit.epoch_generator(0, 5, torch.device("cpu"))
-        shares.append(list(fit.batches(count, size, generator, Workers(rank, 3))))
+        generator = epoch_generator(0, 5, torch.device("cpu"))
+        shares.append(list(batches(count, size, generator, Workers(rank, 3))))
     assert [[len(batch) for batch in share] for share in shares] == [[size] * steps] * 3
     assert len(torch.cat([torch.cat(share) for share in shares]).unique()) == 3 * steps * size
 
 
 def test_too_few_images_for_one_batch_are_refused() -> None:
     with pytest.raises(DatasetError, match="lower --batch"):
-        list(fit.batches(15, 16, torch.Generator(), Workers()))
+        list(batches(15, 16, torch.Generator(), Workers()))
 
 
 def test_processes_share_their_gradients_and_decisions(tmp_path: Path) -> None:
@@ -161,38 +160,11 @@ def _average(rank: int, meeting: Path) -> tuple[float, float]:
     return float(parameter.grad), largest
 
 
-def test_a_missing_dataset_folder_says_how_to_give_one(tmp_path: Path) -> None:
-    for folder in (None, tmp_path / "nowhere"):
-        with pytest.raises(DatasetError, match="--data FOLDER or set COLORCNN_DATA"):
-            require_data(argparse.Namespace(data=folder, dataset=None))
-
-
-def test_the_dataset_is_named_after_its_folder_unless_the_flags_name_it(tmp_path: Path) -> None:
-    for given, named in ((None, "flowers"), ("tulips", "tulips")):
-        args = argparse.Namespace(data=tmp_path / "flowers", dataset=given)
-        args.data.mkdir(exist_ok=True)
-        assert require_data(args) == args.data and args.dataset == named
-
-
-def test_one_of_several_datasets_is_found_by_its_name(tmp_path: Path) -> None:
-    (tmp_path / "flowers").mkdir()
-    args = argparse.Namespace(data=tmp_path, dataset="flowers")
-    assert require_data(args) == tmp_path / "flowers" and args.dataset == "flowers"
-
-
-def test_what_a_user_can_mend_is_one_line_and_no_traceback() -> None:
-    def main() -> None:
-        raise UnknownModel("there is no model 'nope'")
-
-    with pytest.raises(SystemExit, match="error: there is no model 'nope'"):
-        command(main)
-
-
 def test_auto_is_cuda_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(os.environ, "LOCAL_RANK", raising=False)
     for there, device in ((True, "cuda:0"), (False, "cpu")):
         monkeypatch.setattr(torch.cuda, "is_available", lambda there=there: there)
-        assert choose_device("auto") == torch.device(device)
+        assert select_device("auto") == torch.device(device)
 
 
 def test_a_result_is_of_the_last_commit_of_the_code(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
-"""training/loop/objective.py: the parts of the loss, each against what it says that it is."""
+"""training/loop/objective.py: the parts of the loss, each against its definition."""
 
 import math
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,38 +12,12 @@ from tests.training.conftest import Workshop
 from tests.training.synthetic import stripes
 from training.loop import objective
 from training.loop.losses import disagreement, total_variation
-from training.loop.objective import Objective, TrainingConfig
+from training.loop.objective import Objective, QuantizerHyperparameters
 from training.train_colorcnn import around
 
 
-def make_config(**changes: Any) -> TrainingConfig:
-    config = TrainingConfig(
-        dataset="stripes",
-        classifier="stripes",
-        epochs=1,
-        batch=10,
-        lr=1e-3,
-        weight_decay=0.0,
-        colors=(2,),
-        weights=(1.0,),
-        soft=1.0,
-        hard_colors=16,
-        contrast=4.0,
-        jitter=1.0,
-        distillation=0.5,
-        regularisation=1.0,
-        error=1.0,
-        rate=0.0,
-        crop=0,
-        also=(),
-        encoder=None,
-        start=None,
-        held_out=10,
-        train=None,
-        seed=0,
-        bf16=False,
-    )
-    return replace(config, **changes)
+def make_config(**changes: Any) -> QuantizerHyperparameters:
+    return QuantizerHyperparameters(classifier="stripes", colors=("2",), **changes)
 
 
 def frozen(workshop: Workshop) -> Classifier:
@@ -66,23 +39,23 @@ def test_straight_through_shows_the_hard_image_and_learns_from_the_soft_one(work
     torch.testing.assert_close(ours, soft)
 
 
-def test_contrast_and_jitter_fade_as_colors_grow(workshop: Workshop) -> None:
+def test_contrast_and_jitter_decrease_as_colors_grow(workshop: Workshop) -> None:
     classifier = frozen(workshop)
     result = SoftResult(torch.full((1, 3, 16, 16), 0.9), torch.zeros(1, 2, 3), torch.zeros(1, 2, 16, 16))
     generator = torch.Generator()
 
-    def pressed(colors: int, jitter: float) -> float:
+    def shown(colors: int, jitter: float) -> float:
         loss_of = Objective(around(classifier), [classifier], make_config(jitter=jitter))
-        shown = loss_of._pressed(result._replace(palette=torch.zeros(1, colors, 3)), generator.manual_seed(0))
-        return float((shown - classifier.mean)[0, 0, 0, 0])
+        image = loss_of._with_low_contrast(result._replace(palette=torch.zeros(1, colors, 3)), generator.manual_seed(0))
+        return float((image - classifier.mean)[0, 0, 0, 0])
 
     full = 0.9 - float(classifier.mean[0, 0])
-    assert [pressed(k, 0.0) / full for k in (2, 4, 8, 16, 64)] == pytest.approx([0.25, 0.25, 0.5, 1, 1], rel=1e-4)
-    shifts = [pressed(k, 1.0) - pressed(k, 0.0) for k in (2, 4, 16)]
+    assert [shown(k, 0.0) / full for k in (2, 4, 8, 16, 64)] == pytest.approx([0.25, 0.25, 0.5, 1, 1], rel=1e-4)
+    shifts = [shown(k, 1.0) - shown(k, 0.0) for k in (2, 4, 16)]
     assert [math.fabs(shifts[0] / shift) for shift in shifts] == pytest.approx([1, 2, 4], rel=1e-3)
 
 
-def test_the_loss_asks_for_the_label_the_answer_or_both(workshop: Workshop) -> None:
+def test_the_loss_compares_with_the_label_with_the_output_for_the_original_or_with_both(workshop: Workshop) -> None:
     classifier = frozen(workshop)
     data = stripes(8)
     images = data.images.float().div(255)
@@ -90,7 +63,7 @@ def test_the_loss_asks_for_the_label_the_answer_or_both(workshop: Workshop) -> N
     wrong = (data.labels + 1) % 3
 
     def loss(labels: torch.Tensor, distillation: float) -> float:
-        config = make_config(distillation=distillation, regularisation=0.0, error=0.0)
+        config = make_config(distillation=distillation, regularization=0.0, error=0.0)
         generator = torch.Generator().manual_seed(0)
         value, _ = Objective(network, [classifier], config)(images, labels, 64, soft=False, generator=generator)
         return float(value.detach())
@@ -99,14 +72,14 @@ def test_the_loss_asks_for_the_label_the_answer_or_both(workshop: Workshop) -> N
     assert loss(wrong, 1.0) == pytest.approx(loss(data.labels, 1.0))
 
 
-def test_classifiers_that_read_along_count_as_much(workshop: Workshop) -> None:
+def test_further_classifiers_have_equal_weight(workshop: Workshop) -> None:
     first, second = frozen(workshop), build_classifier(frozen(workshop).config).eval()
     data, network = stripes(8), around(frozen(workshop)).eval()
-    images, config = data.images.float().div(255), make_config(regularisation=0.0, error=0.0)
+    images, config = data.images.float().div(255), make_config(regularization=0.0, error=0.0)
 
-    def loss(*judges: Classifier) -> torch.Tensor:
+    def loss(*classifiers: Classifier) -> torch.Tensor:
         generator = torch.Generator().manual_seed(0)
-        value, _ = Objective(network, judges, config)(images, data.labels, 4, soft=False, generator=generator)
+        value, _ = Objective(network, classifiers, config)(images, data.labels, 4, soft=False, generator=generator)
         return value.detach()
 
     torch.testing.assert_close(loss(first, second), (loss(first) + loss(second)) / 2)
@@ -122,7 +95,7 @@ def test_the_rate_counts_neighbors_that_differ_and_edges(workshop: Workshop, sof
         loss_of = Objective(network, [frozen(workshop)], make_config(rate=rate))
         return loss_of(images, data.labels, 4, soft=soft, generator=generator)[0].detach()
 
-    result, found = network.soft(images, 4), network.hard(images, 4)
-    painted = result.images if soft else render_hard(found.palette, found.indices)
-    paid = disagreement(result.probabilities) + total_variation(painted) / total_variation(images)
+    result, hard = network.soft(images, 4), network.hard(images, 4)
+    quantized = result.images if soft else render_hard(hard.palette, hard.indices)
+    paid = disagreement(result.probabilities) + total_variation(quantized) / total_variation(images)
     torch.testing.assert_close(loss(0.5) - loss(0.0), 0.5 * (2**2 - 1) * paid.detach())  # of four colors

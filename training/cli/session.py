@@ -1,0 +1,51 @@
+"""Beginning of a training run: device, log, and the models and images that the options name."""
+
+from models.networks.classifiers import Classifier
+from models.networks.precision import has_bfloat16
+from models.zoo.registry import Registry
+from training.cli.options import CallOptions, TrainerOptions
+from training.data.datasets import DatasetError, LabeledImages, load
+from training.loop.distributed import Workers, select_device
+from training.loop.fit import Session
+from training.loop.log import LOG_FILE, Log
+from training.loop.provenance import describe
+from training.loop.scoring import frozen_classifier
+from training.loop.state import STATE_FILE
+
+
+def begin(options: TrainerOptions) -> Session:
+    """Begin or resume a run: the first line of the log describes the command and the options.
+
+    Raises DatasetError for a folder that holds another run.
+    """
+    workers = Workers.from_environment()
+    if options.resume == "never" and not workers.rank and (options.out / LOG_FILE).exists():
+        raise DatasetError(f"{options.out} holds a run already: go on with --resume, or choose another --out")
+    options.out.mkdir(parents=True, exist_ok=True)
+    log = Log(options.out, workers, options.minutes, options.score_every)
+    log.write("start", **describe(), options=described(options))
+    device = select_device(options.device)
+    return Session(device, log, bf16=not options.fp32 and has_bfloat16(device), resume=is_resumed(options))
+
+
+def described(options: TrainerOptions) -> dict[str, object]:
+    """Return the options that describe the run, from the recipe, the command line and the defaults."""
+    return {**options.without(CallOptions), "dataset": options.dataset}
+
+
+def is_resumed(options: CallOptions) -> bool:
+    """Return whether the run goes on from a state."""
+    state = options.out / STATE_FILE
+    return options.resume == "always" or (options.resume == "auto" and state.exists())
+
+
+def classifier_and_data(options: CallOptions, name: str) -> tuple[Classifier, LabeledImages]:
+    """Return a frozen classifier, on the CPU and in eval mode, and training images of its size and classes.
+
+    Raises SystemExit if `name` is another kind of model, DatasetError if the images are of other classes.
+    """
+    registry = Registry.open(options.models)
+    network = frozen_classifier(registry, name)
+    data = load(options.folder, "train", size=network.config.size)
+    data.require_classes(registry.entry(name).classes)
+    return network, data

@@ -1,0 +1,60 @@
+"""Options that name a dataset and its splits."""
+
+import os
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field
+
+from training.data.datasets import DATA_VARIABLE, DatasetError
+from training.options import Count, Options
+
+
+def default_folder() -> Path | None:
+    """Return the folder that the environment variable COLORCNN_DATA names, if any."""
+    value = os.environ.get(DATA_VARIABLE)
+    return Path(value) if value else None
+
+
+class DatasetName(Options):
+    """Name of a dataset."""
+
+    dataset: str | None = None
+    """Name of the dataset in results and model cards, and of its folder where --data holds several; the name of the
+    folder by default."""
+
+
+class DataOptions(DatasetName):
+    """The dataset that a command reads."""
+
+    data: Path | None = Field(default_factory=default_folder)
+    """Dataset folder with SPLIT-*.parquet files, or with SPLIT/CLASS/ folders of images; COLORCNN_DATA by default."""
+
+    def located(self) -> Self:
+        """Return the options with the folder that holds the dataset in `data` and its name in `dataset`.
+
+        Raises DatasetError where there is no such folder.
+        """
+        folder = self.data
+        if folder is not None and self.dataset and (folder / self.dataset).is_dir():
+            folder = folder / self.dataset
+        if folder is None or not folder.is_dir():
+            named = f" {folder}" if folder else ""
+            raise DatasetError(f"no dataset folder{named}: give --data FOLDER or set {DATA_VARIABLE}")
+        return self.replace(data=folder, dataset=self.dataset or folder.resolve().name)
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the dataset, once it is located."""
+        if self.data is None:
+            raise DatasetError(f"no dataset folder: give --data FOLDER or set {DATA_VARIABLE}")
+        return self.data
+
+
+class SplitOptions(Options):
+    """The split of the original training images into a part to train on and a part for selection."""
+
+    held_out: Count = 5000
+    """Training images that are kept for selection."""
+    train: Count | None = None
+    """Training images to use of the others; all by default."""

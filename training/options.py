@@ -1,0 +1,89 @@
+"""Options of the commands: frozen pydantic models, each option declared once with its type, range, default and help.
+
+Command lines and recipes are both read into these models: see training.cli.command_line and training.cli.recipe.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, ValidationError, model_validator
+
+from models.quantizers.base import MAX_COLORS, MIN_COLORS
+
+Count = Annotated[int, Field(ge=1)]
+"""A number of images, epochs, channels or processes."""
+CountOrZero = Annotated[int, Field(ge=0)]
+"""A number of pixels or iterations that may be zero."""
+Colors = Annotated[int, Field(ge=MIN_COLORS, le=MAX_COLORS)]
+"""K, a number of colors."""
+Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+"""A learning rate, a factor, or the weight of a term of a loss."""
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+"""A divisor."""
+Fraction = Annotated[float, Field(ge=0, le=1)]
+"""A part of a whole."""
+
+RENAMED: Mapping[str, str] = {
+    "fade": "structure_cutoff",
+    "reader": "joint_classifier",
+    "reader_lr": "joint_lr",
+    "regularisation": "regularization",
+    "strengths": "structure_scales",
+}
+"""Former names of options, and of keys in the states of runs; both are still accepted."""
+
+
+class OptionError(Exception):
+    """A value that an option does not accept; the message names the option and the accepted values."""
+
+
+class Options(BaseModel):
+    """Base class of all options. Raises OptionError where the values given are not accepted."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _validate(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return handler(values)
+        except ValidationError as error:
+            raise OptionError(explain(error, flag)) from None
+
+    def only(self, kind: type[BaseModel]) -> dict[str, Any]:
+        """Return the options that `kind` declares, by name."""
+        return self.model_dump(include=set(kind.model_fields))
+
+    def without(self, kind: type[BaseModel]) -> dict[str, Any]:
+        """Return the options that `kind` does not declare, by name."""
+        return self.model_dump(exclude=set(kind.model_fields))
+
+    def replace(self, **values: Any) -> Self:
+        """Return a copy with other values of some options, without validation."""
+        return self.model_copy(update=values)
+
+
+def current_name(name: str) -> str:
+    """Return the present name of an option whose name may be a former one, or have dashes for underscores."""
+    plain = name.replace("-", "_")
+    return RENAMED.get(plain, plain)
+
+
+def flag(name: str) -> str:
+    """Return the option as it is written on a command line."""
+    return f"--{name.replace('_', '-')}"
+
+
+def explain(error: ValidationError, show: Callable[[str], str] = str) -> str:
+    """Describe in one line which values are wrong and what they must be. show: how to write the name of an option."""
+    return "; ".join(_explain_one(each["loc"], each["msg"], each["input"], show) for each in error.errors())
+
+
+def _explain_one(place: tuple[int | str, ...], message: str, value: Any, show: Callable[[str], str]) -> str:
+    wanted = message.removeprefix("Value error, ").replace("Input should", "must")
+    name = f"{show(place[0])} " if place and isinstance(place[0], str) else ""
+    if wanted == "Field required":
+        return f"{name}is missing"
+    if wanted == "Extra inputs are not permitted":
+        return f"{name}is unknown"
+    return f"{name}{wanted}, not {value!r}"
