@@ -51,10 +51,10 @@ def _image(job: Job, event: ImageDone) -> BenchmarkImage | BenchmarkFailedImage:
         width=opened.width,
         height=opened.height,
         bytes=len(picture.data),
-        label=opened.seen.label,
-        probability=opened.seen.probability,
+        label=opened.prediction.label,
+        probability=opened.prediction.probability,
         truth=None if picture.truth is None else job.classes[picture.truth],
-        right=None if picture.truth is None else opened.seen.index == picture.truth,
+        right=None if picture.truth is None else opened.prediction.index == picture.truth,
         notes=list(opened.notes),
     )
 

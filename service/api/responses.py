@@ -194,7 +194,7 @@ def _compress_report(result: Compressed, original_bpg: Version, index_map_kept: 
 
 def _version_fields(result: Compressed, version: Version) -> dict[str, Any]:
     size, fixed_size = len(version.file), version.fixed_size
-    before, seen = result.original.prediction, version.prediction
+    before, after = result.original.prediction, version.prediction
     fields = {"coding": _coding_report(version.coding)} if version.coding else {}
     return fields | {
         "bytes": size,
@@ -202,9 +202,9 @@ def _version_fields(result: Compressed, version: Version) -> dict[str, Any]:
         "payload_bits_per_pixel": None if fixed_size is None else result.bits_per_pixel(size - fixed_size),
         "mse": version.mse,
         "psnr": metrics.psnr(version.mse),
-        "label": seen and seen.label,
-        "probability": seen and seen.probability,
-        "kept": seen and before and seen.index == before.index,
+        "label": after and after.label,
+        "probability": after and after.probability,
+        "kept": after and before and after.index == before.index,
     }
 
 

@@ -164,8 +164,8 @@ def _row_cells(row: BenchmarkRow | BenchmarkFailedRow) -> list[str]:
     where = [row.image, method_name(row.method), str(row.colors)]
     if isinstance(row, BenchmarkFailedRow):
         return [*where, f"{row.error.title}. {row.error.detail}"]
-    seen = [f"{row.label}, {100 * row.probability:.0f} %", _yes(row.kept), _yes(row.right)]
-    return [*where, *seen, _number(row.bytes, 0), *_measures(row)]
+    prediction = [f"{row.label}, {100 * row.probability:.0f} %", _yes(row.kept), _yes(row.right)]
+    return [*where, *prediction, _number(row.bytes, 0), *_measures(row)]
 
 
 def _measures(measured: BenchmarkRow | BenchmarkSummary | DatasetSummary) -> list[str]:

@@ -84,13 +84,13 @@ class JobRunner:
     async def _outcome(self, picture: Picture, opened: Opened | Failure, setting: Setting) -> Compared | Failure:
         if isinstance(opened, Failure):
             return opened
-        return await self._attempt(partial(self._compare, picture, opened.seen, setting))
+        return await self._attempt(partial(self._compare, picture, opened.prediction, setting))
 
     async def _open(self, picture: Picture) -> Opened:
         return await self._work(open_image, self._job.conditions, picture.token, picture.data)
 
-    async def _compare(self, picture: Picture, seen: Prediction, setting: Setting) -> Compared:
-        details = (picture.token, picture.name, picture.truth, seen, setting)
+    async def _compare(self, picture: Picture, prediction: Prediction, setting: Setting) -> Compared:
+        details = (picture.token, picture.name, picture.truth, prediction, setting)
         try:
             return await self._work(compare_row, self._job.conditions, *details)
         except ImageGone:  # the process that had the image open was killed

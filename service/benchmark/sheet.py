@@ -69,7 +69,7 @@ def _original_cell(event: ImageDone) -> Tile | contact_sheet.Failure:
     opened, name = event.outcome, event.picture.name
     if isinstance(opened, Failure):
         return contact_sheet.Failure(f"{name}: {opened.detail}")
-    return Tile(opened.tile, name, opened.seen.label, opened.seen.probability, kept=True)
+    return Tile(opened.tile, name, opened.prediction.label, opened.prediction.probability, kept=True)
 
 
 def _cell(event: RowDone) -> Tile | contact_sheet.Failure:

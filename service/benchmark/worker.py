@@ -70,7 +70,7 @@ class Opened:
     width: int
     height: int
     notes: tuple[str, ...]
-    seen: Prediction
+    prediction: Prediction
     tile: Pixels
 
 
@@ -91,8 +91,8 @@ def open_image(conditions: Conditions, token: str, data: bytes) -> Opened:
     image = decode(data, max_pixels=conditions.max_pixels, background=conditions.background)
     _open[token] = image.pixels
     height, width = image.pixels.shape[:2]
-    (seen,) = conditions.loader.classifier(conditions.classifier).predict(image.pixels)
-    return Opened(width, height, image.notes, seen, _tile(conditions, image.pixels))
+    (prediction,) = conditions.loader.classifier(conditions.classifier).predict(image.pixels)
+    return Opened(width, height, image.notes, prediction, _tile(conditions, image.pixels))
 
 
 def close_image() -> None:
@@ -101,16 +101,16 @@ def close_image() -> None:
 
 
 def compare_row(
-    conditions: Conditions, token: str, name: str, truth: int | None, seen: Prediction, setting: Setting
+    conditions: Conditions, token: str, name: str, truth: int | None, prediction: Prediction, setting: Setting
 ) -> Compared:
-    """Measure one row of the image that is open under `token`. seen: its most probable class.
+    """Measure one row of the image that is open under `token`. prediction: its most probable class.
 
     Raises ImageGone or BadOption.
     """
     if token not in _open:
         raise ImageGone(f"the image {token} is not open in this process")
     quantizer = conditions.loader.quantizer(setting)
-    sample = Sample(name, _open[token], seen, truth)
+    sample = Sample(name, _open[token], prediction, truth)
     row, measured = compare(sample, setting, quantizer, conditions.loader.classifier(conditions.classifier))
     return Compared(row, _tile(conditions, measured.pixels))
 
@@ -123,5 +123,5 @@ def _tile(conditions: Conditions, pixels: Pixels) -> Pixels:
     if not conditions.cam:
         return tile
     classifier = conditions.loader.classifier(conditions.classifier)
-    (seen,) = classifier.predict(pixels)
-    return heatmap.draw(tile, classifier.activation_map(pixels, seen.index))
+    (prediction,) = classifier.predict(pixels)
+    return heatmap.draw(tile, classifier.activation_map(pixels, prediction.index))
