@@ -162,7 +162,7 @@ class ColorCNN(nn.Module):
             return torch.bmm(queries, features.flatten(2)).view(*queries.shape[:2], *features.shape[2:])
 
     def _native_plan(self, images: Tensor, colors: int) -> Plan:
-        """Plan images of the encoder's own size, which are their own views."""
+        """Plan images of the encoder's native size, which are their own views."""
         size = self.config.encoder.size
         if images.shape[2:] != (size, size):
             given = " x ".join(map(str, images.shape[2:]))

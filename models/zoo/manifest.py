@@ -1,7 +1,9 @@
-"""The manifest of a folder of models, manifest.json: which models there are, and the default of each kind.
+"""The manifest of a folder of models, manifest.json: its models, and the default model of each kind.
 
-{"models": [{"name": ..., "file": "checkpoints/NAME.safetensors", "sha256": ..., ...}, ...],
- "defaults": {"classifier": NAME, "colorcnn": NAME}}
+    {"models": [{"name": ..., "file": "checkpoints/NAME.safetensors", "sha256": ..., ...}, ...],
+     "defaults": {"classifier": NAME, "colorcnn": NAME}}
+
+Reading is strict, and an error names the field by its path, as in `models.3.sha256`.
 """
 
 import json
@@ -49,7 +51,7 @@ Name = Annotated[
     _matching(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", "must be letters, digits, '.', '_' or '-', a letter or digit first"),
 ]
 Sha256 = Annotated[str, _matching("[0-9a-f]{64}", "must be 64 lower-case hexadecimal digits")]
-File = Annotated[str, AfterValidator(_check_inside)]
+InnerPath = Annotated[str, AfterValidator(_check_inside)]
 Range = Annotated[tuple[int, int], AfterValidator(_check_rising)]
 
 
@@ -74,7 +76,7 @@ class ModelEntry:
     """
 
     name: Name
-    file: File
+    file: InnerPath
     sha256: Sha256
     kind: ModelKind
     architecture: str
@@ -85,8 +87,8 @@ class ModelEntry:
     classifier: str | None
     accuracy: Mapping[str, float]
     command: str
-    card: File
-    results: File | None
+    card: InnerPath
+    results: InnerPath | None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, in the order of the manifest."""
@@ -94,18 +96,13 @@ class ModelEntry:
 
     @model_validator(mode="after")
     def _check_kind(self) -> Self:
-        if self.kind is not ModelKind.CLASSIFIER:
-            needed = {"colors": self.colors, "classifier": self.classifier}
-            rule = f"must be given for a {self.kind}"
-            require([field_error((name,), rule, value) for name, value in needed.items() if value is None])
-            return self
-        null = {"colors": self.colors, "classifier": self.classifier}
+        quantizes = self.kind is not ModelKind.CLASSIFIER
+        rule = f"must be given for a {self.kind}" if quantizes else f"must be null for a {self.kind}"
+        values = {"colors": self.colors, "classifier": self.classifier}
         errors = [
-            field_error((name,), "must be null for a classifier", value)
-            for name, value in null.items()
-            if value is not None
+            field_error((name,), rule, value) for name, value in values.items() if (value is not None) is not quantizes
         ]
-        if not self.classes:
+        if not quantizes and not self.classes:
             errors.append(field_error(("classes",), "must not be empty for a classifier", []))
         require(errors)
         return self
@@ -145,7 +142,7 @@ class Manifest:
 
     @classmethod
     def read(cls, data: bytes) -> Self:
-        """Read manifest.json; raises CorruptCheckpoint that lists every error, as in "models.3.sha256 is missing"."""
+        """Read the content of manifest.json; raises CorruptCheckpoint, which lists every error."""
         return read_json(TypeAdapter(cls), data, "the manifest")
 
     def to_bytes(self) -> bytes:

@@ -104,7 +104,7 @@ class Registry:
         entry = self.entry(name)
         stored = self._checkpoint(entry)
         if stored.kind is not entry.kind:
-            raise CorruptCheckpoint(f"{entry.file} is of kind '{stored.kind}', but the manifest says '{entry.kind}'")
+            raise CorruptCheckpoint(f"{entry.file} is of kind '{stored.kind}', but the manifest lists '{entry.kind}'")
         network = _build(entry, stored.config)
         checkpoint.restore(network, stored)
         network.eval().requires_grad_(False)

@@ -30,7 +30,7 @@ def read_json(adapter: TypeAdapter[Value], data: bytes | str, what: str) -> Valu
 
 @contextmanager
 def reported_as_corrupt(what: str) -> Iterator[None]:
-    """Raise CorruptCheckpoint, naming every error and `what` is wrong, for a ValidationError in the block."""
+    """Turn a ValidationError in the block into a CorruptCheckpoint that lists every error; `what` names the document."""
     try:
         yield
     except ValidationError as error:
@@ -38,10 +38,8 @@ def reported_as_corrupt(what: str) -> Iterator[None]:
 
 
 def field_error(path: tuple[str | int, ...], rule: str, value: object) -> InitErrorDetails:
-    """Build an error for `invalid`: the field at `path` breaks `rule`, for instance "must not be empty"."""
-    # A message is a template of str.format, in which braces are doubled.
-    message = rule.replace("{", "{{").replace("}", "}}")
-    return InitErrorDetails(type=PydanticCustomError("rule", message), loc=path, input=value)
+    """Build an error for `require`: the field at `path` breaks `rule`, for instance "must not be empty"."""
+    return InitErrorDetails(type=PydanticCustomError("rule", rule), loc=path, input=value)
 
 
 def require(errors: list[InitErrorDetails]) -> None:
@@ -51,7 +49,7 @@ def require(errors: list[InitErrorDetails]) -> None:
 
 
 def _sentence(error: ErrorDetails, what: str) -> str:
-    path = ".".join(map(str, error["loc"])) or what
+    path = ".".join(str(part) for part in error["loc"] if part != "[key]") or what
     if error["type"] in _MESSAGES:
         return f"{path} {_MESSAGES[error['type']]}"
     if error["type"] == "json_invalid":

@@ -43,7 +43,7 @@ def make_8bit_images(count: int) -> Tensor:
 
 
 def make_plan(network: ColorCNN, images: Tensor, colors: int) -> Plan:
-    """Plan images of the network's own size."""
+    """Plan images of the network's native size."""
     return network.plan(images, images.flatten(2).transpose(1, 2), colors)
 
 

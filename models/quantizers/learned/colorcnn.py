@@ -24,12 +24,12 @@ from models.rgb import Pixels, resize
 from models.zoo.registry import Registry
 
 _SAMPLE = 1 << 14  # pixels that the color centers are computed from
-_TILE_PIXELS = 1 << 17  # a pixel takes some 35 bytes while its tile is quantized
+_TILE_PIXELS = 1 << 17  # 35 bytes of memory a pixel while a tile is quantized
 
 
 @dataclass(frozen=True, eq=False)
 class LearnedQuantizer:
-    """Quantizer that takes its index map from a network and its palette from the mean of each index's pixels.
+    """Quantizer with the index map of a network; the palette is the mean of each index's pixels.
 
     The network computes one plan for the whole image. The image is then indexed tile by tile, and the colors of the
     tiles are summed in integers, so the palette is exact for the whole image.
@@ -79,12 +79,12 @@ class LearnedQuantizer:
         quantized = self._quantize_tiles(pixels, plan, colors)
         if quantized.colors > 1:
             return quantized
-        # The structure gives every pixel the same index: plain k-means still separates some colors.
+        # Structure alone may assign one index to every pixel; plain k-means still separates some colors.
         return self._quantize_tiles(pixels, plan.scale_structure(0), colors)
 
     @torch.inference_mode()
     def quantize_batch(self, images: Pixels, colors: int) -> list[PaletteImage]:
-        """Quantize many images of the network's own size at once: (B, s, s, 3) uint8 sRGB; see `quantize`."""
+        """Quantize many images of the network's native size at once: (B, s, s, 3) uint8 sRGB; see `quantize`."""
         check_colors(colors)
         uploaded = self._upload(images)
         batch = _planes(uploaded)

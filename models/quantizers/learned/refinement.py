@@ -31,9 +31,9 @@ _LOGITS_TOGETHER = 1 << 22  # 16 MiB of logits
 
 
 def refine_structure(network: ColorCNN, views: Tensor, plan: Plan) -> Plan:
-    """Return the plan with the structure of least cost found on each image's descent.
+    """Return the plan with the structure of least cost on each image's descent.
 
-    An image takes up to 21 forward and backward passes of the classifier at its own size, whatever the size of the
+    An image costs up to 21 forward and backward passes of the classifier at its native size, whatever the size of the
     image; one pass where the first output is close enough. Memory is a dozen tensors of logits, at most 16 MiB each,
     and the activations that the classifier keeps for the gradient of 64 images.
 

@@ -31,8 +31,8 @@ def select_structure_scale(
     100 (fidelity + 0.05) times the mean squared error in [0, 1] units. On held-out images the 0.05 gained 1 to 3 dB
     and lost no top-1.
 
-    Each scale takes one index map and one pass of the classifier at the classifier's size, whatever the size of the
-    image. A single scale, or a plan without structure, takes none. Memory is the structure of 64 images, or of the
+    Each scale costs one index map and one pass of the classifier at the classifier's size, whatever the size of the
+    image. A single scale, or a plan without structure, costs nothing. Memory is the structure of 64 images, or of the
     batch where it is larger.
 
     Args:

@@ -77,7 +77,7 @@ def test_a_manifest_survives_its_file() -> None:
         (lambda m: m["defaults"].update(classifier="x"), "defaults.classifier must name a classifier of the manifest"),
         (lambda m: m["defaults"].update(colorcnn="my-classifier"), "defaults.colorcnn must name a colorcnn"),
         (lambda m: m["defaults"].update(colorcnn=["x"]), "defaults.colorcnn must be a valid string, not ['x']"),
-        (lambda m: m["defaults"].update(other="x"), "defaults.other.[key] must be 'classifier', 'colorcnn' or"),
+        (lambda m: m["defaults"].update(other="x"), "defaults.other must be 'classifier', 'colorcnn' or"),
         (lambda m: m["models"][0].update(classes=[]), "models.0.classes must not be empty for a classifier, not []"),
         (lambda m: m["models"][0].update(colors=[2, 4]), "models.0.colors must be null for a classifier, not (2, 4)"),
         (change(name=""), "models.1.name must be letters, digits"),

@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from models.errors import CorruptCheckpoint, UnknownModel
 from models.names import ModelKind
 from models.networks.classifiers import ClassifierConfig, build_classifier
-from models.networks.colorcnn import ColorCNNConfig, build_colorcnn
+from models.networks.colorcnn import ColorCNN, ColorCNNConfig, build_colorcnn
 from models.networks.published import PublishedColorCNN, PublishedConfig
 from models.zoo import checkpoint
 from models.zoo.checkpoint import Checkpoint, Provenance
-from models.zoo.registry import Registry
+from models.zoo.registry import SHIPPED, Registry
 
 CPU = torch.device("cpu")
 ENCODER = ClassifierConfig(architecture="resnet9", classes=2, size=16, width=2)
@@ -101,6 +101,14 @@ def test_a_loaded_network_computes_what_the_saved_one_did(
     assert all(p.is_contiguous(memory_format=torch.channels_last) for p in loaded.parameters() if p.dim() == 4)
 
 
+def test_a_shipped_network_is_built_from_the_field_names_of_its_older_checkpoint() -> None:
+    name = "cifar10-resnet9-colorcnn"
+    stored = checkpoint.load(SHIPPED / Registry.open().entry(name).file)
+    network = Registry.open().load(name, CPU)
+    assert isinstance(network, ColorCNN) and "strengths" in stored.config
+    assert network.config.structure_scales == (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
+
+
 def test_entries_by_name_and_by_default(tmp_path: Path, manifest: dict[str, Any]) -> None:
     registry = open_registry(tmp_path, manifest)
     assert [entry.name for entry in registry.available()] == ["my-classifier", "my-colorcnn", "my-colorcnn-published"]
@@ -128,7 +136,7 @@ def test_a_changed_file_is_rejected(tmp_path: Path, manifest: dict[str, Any]) ->
 
 def test_a_file_of_another_kind_is_rejected(tmp_path: Path, manifest: dict[str, Any]) -> None:
     manifest["models"][0] |= {name: manifest["models"][2][name] for name in ("file", "sha256")}
-    with pytest.raises(CorruptCheckpoint, match="of kind 'colorcnn-published', but the manifest says 'classifier'"):
+    with pytest.raises(CorruptCheckpoint, match="of kind 'colorcnn-published', but the manifest lists 'classifier'"):
         open_registry(tmp_path, manifest).load("my-classifier", CPU)
 
 

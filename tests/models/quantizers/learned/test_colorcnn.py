@@ -34,7 +34,7 @@ def make_pixels(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
 
 @settings(max_examples=40)
 @given(height=st.integers(1, 40), width=st.integers(1, 40), colors=st.integers(2, 256), seed=st.integers(0, 9))
-def test_at_most_k_colors_of_the_image_s_own_size_each_the_mean_of_its_pixels(
+def test_at_most_k_colors_in_the_size_of_the_image_each_the_mean_of_its_pixels(
     height: int, width: int, colors: int, seed: int
 ) -> None:
     pixels = make_pixels(height, width, seed)
