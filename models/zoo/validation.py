@@ -30,7 +30,7 @@ def read_json(adapter: TypeAdapter[Value], data: bytes | str, what: str) -> Valu
 
 @contextmanager
 def reported_as_corrupt(what: str) -> Iterator[None]:
-    """Turn a ValidationError in the block into a CorruptCheckpoint that lists every error; `what` names the document."""
+    """Raise CorruptCheckpoint with every error of a ValidationError in the block; `what` names the document."""
     try:
         yield
     except ValidationError as error:
