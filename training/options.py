@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from models.quantizers.base import MAX_COLORS, MIN_COLORS
 
@@ -16,6 +17,8 @@ CountOrZero = Annotated[int, Field(ge=0)]
 """A number of pixels or iterations that may be zero."""
 Colors = Annotated[int, Field(ge=MIN_COLORS, le=MAX_COLORS)]
 """K, a number of colors."""
+SomeColors = Annotated[tuple[Colors, ...], Field(min_length=1)]
+"""One or more numbers of colors."""
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 """A learning rate, a factor, or the weight of a term of a loss."""
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -74,16 +77,18 @@ def flag(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
+_EXPLAINED = {"missing": "is missing", "extra_forbidden": "is unknown", "too_short": "needs at least one value"}
+
+
 def explain(error: ValidationError, show: Callable[[str], str] = str) -> str:
     """Describe in one line which values are wrong and what they must be. show: how to write the name of an option."""
-    return "; ".join(_explain_one(each["loc"], each["msg"], each["input"], show) for each in error.errors())
+    return "; ".join(_explain_one(each, show) for each in error.errors())
 
 
-def _explain_one(place: tuple[int | str, ...], message: str, value: Any, show: Callable[[str], str]) -> str:
-    wanted = message.removeprefix("Value error, ").replace("Input should", "must")
+def _explain_one(error: ErrorDetails, show: Callable[[str], str]) -> str:
+    place, kind = error["loc"], error["type"]
     name = f"{show(place[0])} " if place and isinstance(place[0], str) else ""
-    if wanted == "Field required":
-        return f"{name}is missing"
-    if wanted == "Extra inputs are not permitted":
-        return f"{name}is unknown"
-    return f"{name}{wanted}, not {value!r}"
+    if kind in _EXPLAINED:
+        return name + _EXPLAINED[kind]
+    wanted = error["msg"].removeprefix("Value error, ").replace("Input should", "must")
+    return f"{name}{wanted}, not {error['input']!r}"

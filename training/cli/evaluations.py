@@ -15,7 +15,7 @@ from training.cli.options import (
     WorkersOptions,
 )
 from training.data.options import DataOptions
-from training.options import Colors, Count, Weight
+from training.options import Count, SomeColors, Weight
 
 Quality = Annotated[int, Field(ge=1, le=100)]
 """Quality of JPEG and WebP."""
@@ -52,7 +52,7 @@ class EvaluateOptions(EvaluationOptions):
     """Published networks of ColorCNN as published to measure."""
     methods: tuple[ClassicalMethod, ...] = tuple(CLASSICAL)
     """Classical quantizers to measure."""
-    colors: tuple[Colors, ...] = (2, 4, 8, 16, 32, 64, 128, 256)
+    colors: SomeColors = (2, 4, 8, 16, 32, 64, 128, 256)
     """Numbers of colors."""
     qualities: tuple[Quality, ...] = (1, 5, 10, 20, 30, 50, 70, 85, 95)
     """Qualities of JPEG and WebP, 1 to 100."""
@@ -65,9 +65,9 @@ class BpgOptions(EvaluationOptions):
     """Published learned quantizer."""
     images: Count = 1000
     """Number of test images: the first ones."""
-    colors: tuple[Colors, ...] = (2, 4, 8, 16, 32)
+    colors: SomeColors = (2, 4, 8, 16, 32)
     """Numbers of colors."""
-    qps: tuple[Qp, ...] = tuple(range(52))
+    qps: Annotated[tuple[Qp, ...], Field(min_length=1)] = tuple(range(52))
     """QPs of HEVC, 0 to 51."""
     chroma: Literal["444", "422", "420"] = "420"
     """Chroma subsampling; bpgenc has the same default."""
@@ -80,9 +80,9 @@ class FidelityOptions(EvaluationOptions):
     """Published learned quantizer that has several structure scales."""
     images: Count = 2000
     """Number of test images: the first ones."""
-    colors: tuple[Colors, ...] = (2, 4, 8, 16)
+    colors: SomeColors = (2, 4, 8, 16)
     """Numbers of colors."""
-    percents: tuple[Percent, ...] = (0, 5, 10, 20, 35, 50, 70, 100)
+    percents: Annotated[tuple[Percent, ...], Field(min_length=1)] = (0, 5, 10, 20, 35, 50, 70, 100)
     """Fidelities in percent, 0 to 100."""
 
 
@@ -91,7 +91,7 @@ class FinetuningStudyOptions(EvaluationOptions, SourceOptions, MinutesOptions):
 
     quantizer: str
     """Published learned quantizer."""
-    colors: tuple[Colors, ...] = (2, 4, 8, 16, 32, 64)
+    colors: SomeColors = (2, 4, 8, 16, 32, 64)
     """Numbers of colors."""
     qps: tuple[Qp, ...] = ()
     """QPs of BPG, 0 to 51; indexed PNG by default."""
@@ -120,5 +120,5 @@ class PaletteModesOptions(OutOptions):
     """Held-out part of train, as the quantizer was trained with."""
     photos: tuple[Path, ...] = ()
     """Image files that are quantized at their native size."""
-    colors: tuple[Colors, ...] = (2, 4, 8)
+    colors: SomeColors = (2, 4, 8)
     """Numbers of colors."""

@@ -17,7 +17,7 @@ from functools import partial
 from typing import Annotated, Any
 
 import torch
-from pydantic import AfterValidator, TypeAdapter, ValidationError, field_serializer
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, field_serializer
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -63,7 +63,7 @@ class QuantizerHyperparameters(Hyperparameters):
     """Peak learning rate of AdamW."""
     weight_decay: Weight = 1e-4
     """Weight decay of AdamW."""
-    colors: tuple[Draw, ...] = _DRAWS
+    colors: Annotated[tuple[Draw, ...], Field(min_length=1)] = _DRAWS
     """Numbers of colors, and how often a batch gets each, as K:WEIGHT."""
     soft: Fraction = 0.8
     """Part of the run with soft images."""

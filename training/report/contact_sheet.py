@@ -29,7 +29,7 @@ from training.cli.options import ClassicalMethod, ModelsOptions
 from training.data.datasets import load
 from training.data.options import DataOptions
 from training.loop.distributed import select_device
-from training.options import Colors
+from training.options import SomeColors
 
 _MAPPED = (16, 4, 2)  # colors of the tiles with activation maps: 4, 2 and 1 bits
 
@@ -50,7 +50,7 @@ class ContactSheetOptions(SheetOptions):
 
     photo: Path
     """Image file: PNG, JPEG, WebP, GIF, BMP, TIFF or BPG."""
-    colors: tuple[Colors, ...] = (2, 4, 8)
+    colors: SomeColors = (2, 4, 8)
     """Numbers of colors of the columns."""
     cam: bool = False
     """Draw the activation map of each tile's label over it."""

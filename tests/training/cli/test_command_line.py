@@ -92,6 +92,7 @@ def test_every_form_of_words_is_read(words: list[str], expected: dict[str, Any])
         (train_classifier.ClassifierOptions, ["--momentum", "1.1"], "--momentum must be less than or equal to 1"),
         (train_colorcnn.ColorCNNOptions, ["--colors", "1:2"], "--colors must be K:WEIGHT, with K from 2 to 256"),
         (train_colorcnn.ColorCNNOptions, ["--colors", "2:much"], "--colors must be K:WEIGHT"),
+        (train_colorcnn.ColorCNNOptions, ["--colors"], "--colors needs at least one value"),
         (train_colorcnn.ColorCNNOptions, ["--contrast", "0"], "--contrast must be greater than 0, not 0"),
         (train_joint.JointOptions, ["--joint-lr", "-1"], "--joint-lr must be greater than or equal to 0"),
         (train_published.PublishedOptions, ["--colors", "300"], "--colors must be less than or equal to 256, not 300"),
