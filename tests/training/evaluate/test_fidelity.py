@@ -28,7 +28,7 @@ def models(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Path
     """Models whose quantizer has a search."""
     folder = Path(shutil.copytree(workshop.models, tmp_path_factory.mktemp("fidelity") / "models"))
     run = ["--models", str(folder), "--run", str(workshop.runs / "stripes-q"), "--name", "stripes-q"]
-    publish.main([*run, "--strengths", "0", "0.5", "1"])
+    publish.main([*run, "--structure-scales", "0", "0.5", "1"])
     return folder
 
 

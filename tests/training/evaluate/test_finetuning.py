@@ -39,7 +39,7 @@ def folder(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Path
     """A study of palettes and one of BPG. The quantizer has no structure, so that fine-tuning has much to learn."""
     folder = tmp_path_factory.mktemp("finetuning")
     shutil.copytree(workshop.models, folder / "models")
-    run_flags = ["--run", str(workshop.runs / "stripes-q"), "--name", "stripes-q", "--strengths", "0"]
+    run_flags = ["--run", str(workshop.runs / "stripes-q"), "--name", "stripes-q", "--structure-scales", "0"]
     publish.main(["--models", str(folder / "models"), *run_flags])
     finetuning.main(flags(workshop, folder, "tuned.json", "--colors", "2", "4"))
     finetuning.main(flags(workshop, folder, "tuned-bpg.json", "--colors", "2", "--qps", *map(str, QPS)))

@@ -96,7 +96,7 @@ def test_a_quantizer_that_searches_is_measured_without_it_too_and_refined_where_
 ) -> None:
     models = Path(shutil.copytree(workshop.models, tmp_path / "models"))
     run = ["--models", str(models), "--run", str(workshop.runs / "stripes-q"), "--name", "stripes-q"]
-    publish.main([*run, "--strengths", "0", "1"])
+    publish.main([*run, "--structure-scales", "0", "1"])
     flags = ["--data", str(workshop.data), "--models", str(models), "--device", "cpu", "--workers", "1"]
     flags += ["--classifier", "stripes", "--quantizer", "stripes-q", "--methods", "--qualities", "--colors", "2"]
 
