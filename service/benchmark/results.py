@@ -13,6 +13,8 @@ from service.inference.engine import Engine
 from service.schemas.benchmark_reports import ResultsReport
 
 _MOST_ERRORS = 3  # in one log message
+_KEYS_OF_FILES = ("kind", "schema_version")  # keys of a stored report that the API does not have
+_KEYS_OF_OTHER_KINDS = ("qp", "fidelity")  # keys of rows that are null in this kind of report
 
 
 class StoredResults:
@@ -47,17 +49,13 @@ class StoredResults:
         return page.results_page(self.report)
 
 
-_OF_FILES = ("kind", "schema_version")  # keys of a stored report that the API does not have
-_OF_OTHER_KINDS = ("qp", "fidelity")  # keys of its rows that are null here
-
-
 def _public(report: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the stored report with the keys that GET /benchmark has."""
-    public = {name: value for name, value in report.items() if name not in _OF_FILES}
+    public = {name: value for name, value in report.items() if name not in _KEYS_OF_FILES}
     if isinstance(rows := public.get("rows"), list):
         public["rows"] = [_without_nulls(row) if isinstance(row, dict) else row for row in rows]
     return public
 
 
 def _without_nulls(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {name: value for name, value in row.items() if value is not None or name not in _OF_OTHER_KINDS}
+    return {name: value for name, value in row.items() if value is not None or name not in _KEYS_OF_OTHER_KINDS}

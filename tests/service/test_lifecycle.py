@@ -218,8 +218,8 @@ async def test_models_lists_the_loaded_models(client: AsyncClient) -> None:
     assert [model["name"] for model in report["models"]] == list(MODELS)
     assert [model["name"] for model in report["models"] if model["default"]] == ["brightness", "gray-steps"]
     assert report["methods"] == ["colorcnn", "colorcnn_one_pass", "colorcnn_refined", *CLASSICAL]
-    painter = report["models"][2]
-    assert painter == {
+    network = report["models"][2]
+    assert network == {
         "name": "gray-steps",
         "kind": "colorcnn",
         "default": True,
