@@ -20,7 +20,7 @@ from service.settings import Settings
 
 Result = TypeVar("Result")
 
-# The structure of a batch takes 4 bytes for each pixel and color: 128 MiB at 256 colors, none above the structure cutoff.
+# The structure of a batch takes 4 bytes for each pixel and color: 128 MiB at 256 colors, below the structure cutoff.
 _BATCH_PIXELS = 1 << 17
 
 Observer = Callable[[WorkName, Ran[BatchKey]], None]
