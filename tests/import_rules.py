@@ -23,7 +23,7 @@ _QUANTIZERS = ("models.quantizers.base", "models.quantizers.classical")
 _SERVICE_GROUND = ("service.errors", "service.runtime", "service.schemas", "service.settings")
 _INFERENCE = ("models", *_SERVICE_GROUND, "service.inference")
 _BENCHMARK = (*_INFERENCE, "service.benchmark")
-_VERBS = ("models", "training.options", "training.data", "training.loop", "training.cli")
+_TRAINING = ("models", "training.options", "training.data", "training.loop", "training.cli")
 
 # Folders and top modules, and what of the project each may import beside itself. The longest name that fits applies, so
 # "training" means the modules of training/ that lie in no folder below it; "models" and "service" mean all of either.
@@ -54,10 +54,10 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "training.options": ("models.quantizers.base",),
     "training.data": ("models", "training.options"),
     "training.loop": ("models", "training.options", "training.data"),
-    "training.cli": ("models", "training.options", "training.data", "training.loop"),
-    "training": _VERBS,
-    "training.report": (*_VERBS, "training"),
-    "training.evaluate": (*_VERBS, "training", "training.report"),
+    "training.cli": _TRAINING,
+    "training": _TRAINING,
+    "training.report": (*_TRAINING, "training"),
+    "training.evaluate": (*_TRAINING, "training", "training.report"),
 }
 
 TORCH_FREE = (
