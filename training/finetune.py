@@ -68,9 +68,7 @@ def main(argv: Sequence[str] | None = None) -> Result:
     entry = registry.entry(options.classifier)
     header = read_header(options.folder)
     if header is None:
-        raise DatasetError(
-            f"{options.folder} is no quantized dataset: give a folder that training.quantize_dataset wrote"
-        )
+        raise DatasetError(f"{options.folder} was not written by training.quantize_dataset")
     part, held_out = (load(options.folder, split, size=network.config.size) for split in ("train", "held_out"))
     part.require_classes(entry.classes)
     config = FinetuningConfig(
