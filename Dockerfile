@@ -5,7 +5,7 @@
 #   docker build -t colorcnn-service --build-arg TORCH_INDEX=ADDRESS .
 #
 # On x86-64 pip installs the CUDA build of torch, which also runs without a GPU but is gigabytes large. TORCH_INDEX is the
-# address of another index, such as https://download.pytorch.org/whl/cpu for the CPU build.
+# address of another index of wheels, such as PyTorch's own for CPUs.
 
 # The same version as in the tests.
 ARG PYTHON_VERSION=3.11

@@ -3,8 +3,8 @@
 # On Linux pip installs the CUDA build of torch, which is gigabytes large. Without an NVIDIA GPU, add PyTorch's index of
 # CPU wheels in one of two ways:
 #
-#     make serve PIP_ARGS="--extra-index-url https://download.pytorch.org/whl/cpu"
-#     PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make serve
+#     make serve PIP_ARGS="--extra-index-url ADDRESS"
+#     PIP_EXTRA_INDEX_URL=ADDRESS make serve
 
 PYTHON ?= python3
 VENV ?= .venv

@@ -33,6 +33,7 @@ IMPORT_NAMES = {
     "pillow": "PIL",
     "prometheus-client": "prometheus_client",
     "python-multipart": "python_multipart",
+    "pydantic-core": "pydantic_core",
     "pydantic-settings": "pydantic_settings",
     "scikit-image": "skimage",
     "scikit-learn": "sklearn",

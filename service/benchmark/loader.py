@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from models.errors import UnknownModel
 from models.evaluation.compare import Setting
-from models.names import ModelKind
 from models.quantizers.base import MAX_COLORS, MIN_COLORS, Quantizer
 from models.quantizers.classical.catalog import CLASSICAL
-from models.quantizers.learned.colorcnn import LearnedQuantizer, load_quantizer
-from models.quantizers.learned.published import load_published
-from models.recognizer import load_recognizer
+from models.quantizers.learned.colorcnn import LearnedQuantizer
+from models.recognizer import Recognizer, load_recognizer
 from models.zoo.registry import Registry
 from service.benchmark.worker import Classifier
+from service.inference.networks import load_network
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,9 @@ def _quantizer(loader: ModelLoader, method: str, model: str | None) -> Quantizer
 
 def _network(loader: ModelLoader, name: str) -> tuple[Quantizer, int]:
     """Return a quantizer with a network, and its lowest number of colors."""
-    registry, device = Registry.open(loader.folder), torch.device(loader.device)
+    registry = Registry.open(loader.folder)
     entry = registry.entry(name)
-    load = load_published if entry.kind == ModelKind.COLORCNN_PUBLISHED else load_quantizer
-    return load(registry, name, device), (entry.colors or (MIN_COLORS, MAX_COLORS))[0]
+    quantizer = load_network(registry, entry, torch.device(loader.device))
+    if isinstance(quantizer, Recognizer):
+        raise UnknownModel(f"{name!r} is a {entry.kind}, not a quantizer")
+    return quantizer, (entry.colors or (MIN_COLORS, MAX_COLORS))[0]
