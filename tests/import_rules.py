@@ -18,7 +18,7 @@ FORBIDDEN: Mapping[str, tuple[str, ...]] = {
     "training": ("fastapi", "starlette", "uvicorn"),
 }
 
-GROUND = ("models.errors", "models.rgb", "models.names", "models.prediction", "models.palette_image")
+GROUND = ("models.errors", "models.rgb", "models.names", "models.prediction", "models.palette_image", "models.files")
 _QUANTIZERS = ("models.quantizers.base", "models.quantizers.classical")
 _SERVICE_GROUND = ("service.errors", "service.runtime", "service.schemas", "service.settings")
 _INFERENCE = ("models", *_SERVICE_GROUND, "service.inference")

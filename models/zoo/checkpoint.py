@@ -13,8 +13,6 @@ equal hashes.
 
 import hashlib
 import json
-import os
-import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,6 +27,7 @@ from safetensors import torch as safetensors
 from torch import Tensor, nn
 
 from models.errors import CorruptCheckpoint
+from models.files import write_atomically
 from models.names import ModelKind
 from models.zoo.validation import STRICT, read_json
 
@@ -124,7 +123,7 @@ def save(path: Path, checkpoint: Checkpoint, *, half: bool = False) -> str:
     """
     tensors = {name: _storable(name, tensor, half) for name, tensor in checkpoint.tensors.items()}
     data = safetensors.save(tensors, metadata={_METADATA_KEY: _document(checkpoint)})
-    _write_atomically(path, data)
+    write_atomically(path, data)
     return hashlib.sha256(data).hexdigest()
 
 
@@ -208,28 +207,6 @@ def _storable(name: str, tensor: Tensor, half: bool) -> Tensor:
 
 def _full(tensor: Tensor) -> Tensor:
     return tensor.float() if tensor.dtype == torch.float16 else tensor
-
-
-def _write_atomically(path: Path, data: bytes) -> None:
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
-    try:
-        with partial.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Flush the folder: the new name of the file must survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _differences(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> list[str]:

@@ -11,6 +11,7 @@ from pydantic import JsonValue, TypeAdapter
 from torch import nn
 
 from models.errors import CorruptCheckpoint, UnknownModel
+from models.files import write_atomically
 from models.names import ModelKind
 from models.networks.classifiers import ClassifierConfig, build_classifier
 from models.networks.colorcnn import ColorCNNConfig, build_colorcnn
@@ -72,9 +73,7 @@ class Registry:
 
     def write(self) -> None:
         """Write the manifest; another process reads the old manifest or the new one, never a part."""
-        partial = self.folder / f"{MANIFEST_FILE}.partial"
-        partial.write_bytes(self.manifest.to_bytes())
-        partial.replace(self.folder / MANIFEST_FILE)
+        write_atomically(self.folder / MANIFEST_FILE, self.manifest.to_bytes())
 
     def available(self) -> tuple[ModelEntry, ...]:
         """Return every model, in the order of the manifest."""

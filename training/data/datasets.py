@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from io import BytesIO
 from itertools import islice
 from pathlib import Path
 from statistics import fmean
@@ -19,6 +20,7 @@ from torch import Tensor
 
 from models.decoding.decode import decode
 from models.errors import ColorCNNError
+from models.files import write_atomically
 from models.rgb import resize
 
 DATA_VARIABLE = "COLORCNN_DATA"
@@ -98,9 +100,9 @@ def write_part(file: Path, files: Sequence[bytes], data: LabeledImages) -> None:
     images = [{"bytes": content, "path": None} for content in files]
     kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
     columns = {"image": pa.array(images, kind), "label": pa.array(data.labels.tolist(), pa.int64())}
-    partial = file.with_name(f"{file.name}.partial")
-    pq.write_table(pa.table(columns), partial)
-    partial.replace(file)
+    buffer = BytesIO()
+    pq.write_table(pa.table(columns), buffer)
+    write_atomically(file, buffer.getvalue())
 
 
 def mean_file_size(folder: Path, split: str, count: int | None = None) -> float:

@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from models.evaluation.compare import Measured, Row, Sample, Setting, Summary, make_row, measure_palette, summarize
 from models.evaluation.reports import Kind, head
+from models.files import write_atomically
 from models.palette_image import PaletteImage
 from models.recognizer import Recognizer, load_recognizer
 from models.zoo.registry import Registry
@@ -90,7 +91,7 @@ class KeptRows(Generic[RowOfSetting]):
             raise DatasetError(f"{file} holds no rows of an evaluation: delete it to begin anew") from error
         if first != header:
             raise DatasetError(f"{file} was begun with other data, models or code: delete it to begin anew")
-        _write(file, "".join(json.dumps(values) + "\n" for values in (header, *rows)))
+        write_atomically(file, "".join(json.dumps(values) + "\n" for values in (header, *rows)).encode())
 
     def find(self, setting: Setting) -> RowOfSetting | None:
         """Return the row of that setting; None where it is not finished."""
@@ -146,19 +147,12 @@ def kept_file(out: Path) -> Path:
 
 def write_report(out: Path, header: Mapping[str, Any], rows: Sequence[Any]) -> None:
     """Write a JSON report of dataclass rows; `header` begins with `models.evaluation.reports.head`."""
-    _write(out, json.dumps({**header, "rows": [asdict(row) for row in rows]}, indent=1) + "\n")
+    write_atomically(out, (json.dumps({**header, "rows": [asdict(row) for row in rows]}, indent=1) + "\n").encode())
 
 
 def measure_quantized(view: int, images: Images, quantized: list[PaletteImage]) -> list[Measured]:
     """Measure a part of the test set that a network has quantized; runs in the processes of a pool."""
     return [measure_palette(pixels, image, view=view) for pixels, image in zip(images, quantized, strict=True)]
-
-
-def _write(file: Path, text: str) -> None:
-    """Replace a file at once, so that no process reads half of it."""
-    partial = file.with_name(f"{file.name}.new.partial")
-    partial.write_text(text)
-    partial.replace(file)
 
 
 def _header(

@@ -1,12 +1,13 @@
 """State of a run on disk: written after each epoch, restored when the run is resumed."""
 
-import os
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 
+from models.files import write_atomically
 from training.options import RENAMED
 
 STATE_FILE = "state.pt"
@@ -24,12 +25,9 @@ class Stateful(Protocol):
 
 def save_state(folder: Path, state: Mapping[str, Any]) -> None:
     """Write the state of a run; other processes see the old file or the new one, never a part."""
-    partial = folder / f"{STATE_FILE}.partial"
-    with partial.open("wb") as file:
-        torch.save(dict(state), file)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(folder / STATE_FILE)
+    buffer = BytesIO()
+    torch.save(dict(state), buffer)
+    write_atomically(folder / STATE_FILE, buffer.getvalue())
 
 
 def read_state(folder: Path) -> dict[str, Any]:
