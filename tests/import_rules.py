@@ -56,8 +56,8 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "training.loop": ("models", "training.options", "training.data"),
     "training.cli": _TRAINING,
     "training": _TRAINING,
-    "training.report": (*_TRAINING, "training"),
-    "training.evaluate": (*_TRAINING, "training", "training.report"),
+    "training.report": _TRAINING,
+    "training.evaluate": (*_TRAINING, "training"),
 }
 
 TORCH_FREE = (

@@ -28,7 +28,7 @@ from training import publish, train_classifier, train_colorcnn, train_joint, tra
 from training.cli import command_line
 from training.cli.evaluations import EvaluateOptions
 from training.cli.options import DeviceOptions, HardwareOptions, MinutesOptions, TrainerOptions
-from training.cli.recipe import Recipe
+from training.cli.recipe import Recipe, classifier_name, row_name
 from training.cli.session import described
 from training.data.options import default_folder
 from training.loop.elapsed import minutes_elapsed
@@ -54,17 +54,6 @@ TRAINERS: Mapping[str, Trainer] = {
     "train_joint": Trainer(train_joint.JointOptions, "--quantizer"),
 }
 _MODEL_ALONE = ("--methods", "--qualities")  # without values: training.evaluate measures nothing but the model
-
-
-def row_name(recipe: Recipe, seed: int) -> str:
-    """Return the name of a run and its model: the name of the recipe, with the seed if it is not the first one."""
-    plain = recipe.file.stem
-    return plain if seed == recipe.seeds[0] else f"{plain}-seed{seed}"
-
-
-def classifier_name(recipe: Recipe, name: str) -> str:
-    """Return the classifier that the model `name` of the recipe is measured with: the model itself, if it is one."""
-    return f"{name}-classifier" if recipe.trainer == "train_joint" else recipe.train.get("classifier", name)
 
 
 class ReproduceOptions(MinutesOptions, DeviceOptions, HardwareOptions):

@@ -21,20 +21,21 @@ from training import (
     train_published,
 )
 from training.cli import command_line, evaluations
+from training.evaluate import bpg, fidelity, finetuning, palette_modes
 from training.options import Options, current_name
 from training.report import contact_sheet, figures, rows, tables
 
 ROOT = Path(__file__).parents[2]
 OPTIONS: Mapping[str, type[Options]] = {
     "evaluate": evaluations.EvaluateOptions,
-    "evaluate.bpg": evaluations.BpgOptions,
-    "evaluate.fidelity": evaluations.FidelityOptions,
-    "evaluate.finetuning": evaluations.FinetuningStudyOptions,
-    "evaluate.palette_modes": evaluations.PaletteModesOptions,
-    "evaluate_bpg": evaluations.BpgOptions,
-    "evaluate_fidelity": evaluations.FidelityOptions,
-    "evaluate_finetuning": evaluations.FinetuningStudyOptions,
-    "evaluate_palette_modes": evaluations.PaletteModesOptions,
+    "evaluate.bpg": bpg.BpgOptions,
+    "evaluate.fidelity": fidelity.FidelityOptions,
+    "evaluate.finetuning": finetuning.FinetuningStudyOptions,
+    "evaluate.palette_modes": palette_modes.PaletteModesOptions,
+    "evaluate_bpg": bpg.BpgOptions,
+    "evaluate_fidelity": fidelity.FidelityOptions,
+    "evaluate_finetuning": finetuning.FinetuningStudyOptions,
+    "evaluate_palette_modes": palette_modes.PaletteModesOptions,
     "finetune": finetune.FinetuningOptions,
     "contact_sheet": contact_sheet.ContactSheetOptions,
     "figures": figures.FiguresOptions,

@@ -82,3 +82,14 @@ class Recipe(BaseModel):
         """Return the options of the trainer by their present names."""
         tables = (self.train, self.gpu) if gpu else (self.train,)
         return {current_name(key): value for table in tables for key, value in table.items()}
+
+
+def row_name(recipe: Recipe, seed: int) -> str:
+    """Return the name of a run and its model: the name of the recipe, with the seed if it is not the first one."""
+    plain = recipe.file.stem
+    return plain if seed == recipe.seeds[0] else f"{plain}-seed{seed}"
+
+
+def classifier_name(recipe: Recipe, name: str) -> str:
+    """Return the classifier that the model `name` of the recipe is measured with: the model itself, if it is one."""
+    return f"{name}-classifier" if recipe.trainer == "train_joint" else recipe.train.get("classifier", name)

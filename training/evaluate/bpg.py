@@ -13,8 +13,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from typing import Annotated, Literal
 
 import numpy as np
+from pydantic import Field
 
 from models.codecs import bpg
 from models.codecs.bpg.codec import Chroma
@@ -23,14 +25,30 @@ from models.evaluation.reports import Kind
 from models.quantizers.learned.colorcnn import LearnedQuantizer, load_quantizer
 from models.zoo.registry import Registry
 from training.cli import command_line
-from training.cli.evaluations import BpgOptions
+from training.cli.evaluations import EvaluationOptions, Qp
 from training.data import workers
 from training.data.workers import Images, parts
 from training.evaluate import harness
 from training.loop.distributed import select_device
+from training.options import Count, SomeColors
 
 TIMED = 20  # images whose milliseconds are measured
 ORIGINAL = "bpg"  # the method of the rows of images that are not quantized
+
+
+class BpgOptions(EvaluationOptions):
+    """Compare BPG of few-color images with BPG of the originals at the same QP."""
+
+    quantizer: str
+    """Published learned quantizer."""
+    images: Count = 1000
+    """Number of test images: the first ones."""
+    colors: SomeColors = (2, 4, 8, 16, 32)
+    """Numbers of colors."""
+    qps: Annotated[tuple[Qp, ...], Field(min_length=1)] = tuple(range(52))
+    """QPs of HEVC, 0 to 51."""
+    chroma: Literal["444", "422", "420"] = "420"
+    """Chroma subsampling; bpgenc has the same default."""
 
 
 @dataclass(frozen=True)

@@ -13,19 +13,40 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Annotated
+
+from pydantic import Field
 
 from models.evaluation.compare import Measured, Setting, Summary
 from models.evaluation.reports import Kind
 from models.quantizers.learned.colorcnn import LearnedQuantizer, load_quantizer
 from models.zoo.registry import Registry
 from training.cli import command_line
-from training.cli.evaluations import FidelityOptions
+from training.cli.evaluations import EvaluationOptions
 from training.data import workers
 from training.data.workers import Images, parts
 from training.evaluate import harness
 from training.loop.distributed import select_device
+from training.options import Count, SomeColors
 
 TIMED = 20  # images whose milliseconds are measured
+
+
+Percent = Annotated[int, Field(ge=0, le=100)]
+"""A fidelity in percent."""
+
+
+class FidelityOptions(EvaluationOptions):
+    """Measure top-1, PSNR and bits of the learned quantizer from fidelity 0 to 1."""
+
+    quantizer: str
+    """Published learned quantizer that has several structure scales."""
+    images: Count = 2000
+    """Number of test images: the first ones."""
+    colors: SomeColors = (2, 4, 8, 16)
+    """Numbers of colors."""
+    percents: Annotated[tuple[Percent, ...], Field(min_length=1)] = (0, 5, 10, 20, 35, 50, 70, 100)
+    """Fidelities in percent, 0 to 100."""
 
 
 @dataclass(frozen=True)

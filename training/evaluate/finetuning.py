@@ -39,7 +39,8 @@ from models.zoo import checkpoint
 from models.zoo.registry import Registry
 from training import finetune, quantize_dataset
 from training.cli import command_line
-from training.cli.evaluations import FinetuningStudyOptions
+from training.cli.evaluations import EvaluationOptions, Qp
+from training.cli.options import MinutesOptions, SourceOptions
 from training.data import workers
 from training.data.datasets import load, mean_file_size
 from training.data.workers import Images
@@ -50,11 +51,35 @@ from training.loop.finished_run import FinishedRun, as_checkpoint
 from training.loop.provenance import commit
 from training.loop.scoring import evaluate, frozen_classifier
 from training.loop.state import read_state
+from training.options import Count, SomeColors, Weight
 from training.quantize_dataset import BPG, Quantization, Source
 
 _QPS = range(52)
 _SAMPLED = 200  # held-out images whose BPG files decide the QP of originals of equal size
 _PIECES = 8  # parts of the sample that are encoded at the same time
+
+
+class FinetuningStudyOptions(EvaluationOptions, SourceOptions, MinutesOptions):
+    """Measure top-1 before and after fine-tuning the classifier on few-color images, as PNG or as BPG."""
+
+    quantizer: str
+    """Published learned quantizer."""
+    colors: SomeColors = (2, 4, 8, 16, 32, 64)
+    """Numbers of colors."""
+    qps: tuple[Qp, ...] = ()
+    """QPs of BPG, 0 to 51; indexed PNG by default."""
+    epochs: Count = 3
+    """Epochs of fine-tuning."""
+    batch: Count = 128
+    """Images per batch."""
+    lr: Weight = 0.003
+    """Peak learning rate."""
+    seed: int = 0
+    """Seed of fine-tuning."""
+    cache: Path = Path("runs", "cache")
+    """Folder for quantized datasets."""
+    runs: Path = Path("runs")
+    """Folder for the runs."""
 
 
 @dataclass(frozen=True)

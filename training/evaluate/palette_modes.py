@@ -12,6 +12,7 @@ classified, and the test set is not read.
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 
@@ -27,13 +28,14 @@ from models.quantizers.classical.catalog import CLASSICAL
 from models.quantizers.learned.colorcnn import load_quantizer
 from models.zoo.registry import Registry
 from training.cli import command_line
-from training.cli.evaluations import PaletteModesOptions
+from training.cli.evaluations import OutOptions
 from training.data import workers
 from training.data.datasets import load
 from training.data.workers import Images
 from training.evaluate.harness import write_report
 from training.loop.distributed import select_device
 from training.loop.provenance import describe
+from training.options import Count, SomeColors
 
 CODINGS: Mapping[str, Coding] = {
     "RGB": Coding(color_space="rgb"),
@@ -43,6 +45,21 @@ CODINGS: Mapping[str, Coding] = {
     "4:2:0": Coding(chroma="420"),
 }
 _LOSSLESS = Coding(lossless=True, color_space="rgb")
+
+
+class PaletteModesOptions(OutOptions):
+    """Measure the bytes of few-color images as BPG that keeps the index map, by coding, against PNG."""
+
+    quantizer: str
+    """Published learned quantizer."""
+    images: Count = 100
+    """Number of held-out images."""
+    held_out: Count = 5000
+    """Held-out part of train, as the quantizer was trained with."""
+    photos: tuple[Path, ...] = ()
+    """Image files that are quantized at their native size."""
+    colors: SomeColors = (2, 4, 8)
+    """Numbers of colors."""
 
 
 def main(argv: Sequence[str] | None = None) -> list[PaletteModeRow]:

@@ -17,11 +17,10 @@ from models.evaluation.compare import Summary
 from models.evaluation.reports import BadReport, EvaluationReport, PublishedReport, PublishedRow, read
 from models.names import REFINED, VARIANTS, method_name
 from training.cli import command_line
-from training.cli.recipe import SHIPPED, Recipe
+from training.cli.recipe import SHIPPED, Recipe, classifier_name, row_name
 from training.options import Options
 from training.report.markdown import NONE, table
 from training.report.reading import read_folder
-from training.reproduce import classifier_name, row_name
 
 COLORS = (2, 4, 8, 16, 32, 64)
 """Indices of 1 to 6 bits, as the literature compares them."""
