@@ -9,8 +9,10 @@
 PYTHON ?= python3
 VENV ?= .venv
 PIP_ARGS ?=
+TEST_PROCESSES ?= 2
 TORCH_INDEX ?=
 ARGS ?=
+TEST_PROCESSES ?= 2
 
 IN_VENV := $(VENV)/bin/python
 # Stamp files: pip runs again only when pyproject.toml is newer.
@@ -34,8 +36,8 @@ venv: $(SERVICE_INSTALLED) ## create the virtual environment and install the ser
 serve: $(SERVICE_INSTALLED) ## install and start the service; COLORCNN_* variables set it
 	$(IN_VENV) -m service
 
-test: lint ## install and run every check: ruff, mypy, pytest
-	$(IN_VENV) -m pytest
+test: lint ## install and run every check: ruff, mypy, pytest in TEST_PROCESSES processes
+	$(IN_VENV) -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
 
 lint: $(DEV_INSTALLED) ## run the static checks: ruff and mypy
 	$(IN_VENV) -m ruff check .

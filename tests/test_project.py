@@ -122,7 +122,7 @@ def test_make_alone_lists_every_command() -> None:
 
 def test_make_serve_starts_the_service_and_make_test_ends_with_pytest() -> None:
     assert make("--dry-run", "serve").splitlines()[-1].endswith("-m service")
-    assert make("--dry-run", "test").splitlines()[-1].endswith("-m pytest")
+    assert make("--dry-run", "test").splitlines()[-1].endswith("-m pytest --numprocesses 2 --dist loadfile")
 
 
 def test_the_hook_before_a_commit_runs_what_make_lint_runs() -> None:

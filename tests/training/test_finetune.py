@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from models.zoo.registry import Registry
-from tests.training.conftest import Workshop
 from tests.training.synthetic import CLASSES, stripes
+from tests.training.workshop import Workshop
 from training import finetune, publish
 from training.data.datasets import DatasetError, LabeledImages, load, write_part
 from training.loop.scoring import evaluate, frozen_classifier

@@ -11,7 +11,7 @@ from models.errors import CorruptCheckpoint
 from models.names import ModelKind
 from models.quantizers.learned.colorcnn import load_quantizer
 from models.zoo.registry import Registry
-from tests.training.conftest import Workshop
+from tests.training.workshop import Workshop
 from training import publish
 from training.loop.log import LOG_FILE
 from training.loop.state import read_state, save_state

@@ -14,7 +14,7 @@ from models.codecs import bpg
 from models.quantizers.classical.catalog import CLASSICAL
 from models.quantizers.learned.colorcnn import load_quantizer
 from models.zoo.registry import Registry
-from tests.training.conftest import Workshop
+from tests.training.workshop import Workshop
 from training import quantize_dataset
 from training.data import workers
 from training.data.datasets import DatasetError, LabeledImages, load, mean_file_size

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from models.zoo.registry import Registry
-from tests.training.conftest import write_images
 from tests.training.synthetic import stripes
+from tests.training.workshop import write_images
 from training import reproduce
 from training.cli.recipe import SHIPPED, Recipe
 from training.reproduce import ReproduceOptions, Row

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from models.networks.classifiers import Classifier
-from tests.training.conftest import CLASSIFIER_FLAGS, Workshop
+from tests.training.workshop import CLASSIFIER_FLAGS, Workshop
 from training import train_classifier
 from training.loop.state import STATE_FILE, read_state
 

@@ -9,8 +9,8 @@ import torch
 
 from models.networks.classifiers import ClassifierConfig, build_classifier
 from models.zoo.registry import Registry
-from tests.training.conftest import QUANTIZER_FLAGS, Workshop
 from tests.training.synthetic import stripes
+from tests.training.workshop import QUANTIZER_FLAGS, Workshop
 from training import train_colorcnn
 from training.loop import fit
 from training.loop.fit import Session

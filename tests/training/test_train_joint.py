@@ -10,7 +10,7 @@ import torch
 from models.quantizers.learned.colorcnn import load_quantizer
 from models.recognizer import load_recognizer
 from models.zoo.registry import Registry
-from tests.training.conftest import Workshop
+from tests.training.workshop import Workshop
 from training import publish, train_joint
 from training.evaluate import __main__ as evaluate
 from training.loop.state import read_state

@@ -8,7 +8,7 @@ import torch
 from models.errors import UnknownModel
 from models.quantizers.learned.published import load_published
 from models.zoo.registry import Registry
-from tests.training.conftest import Workshop
+from tests.training.workshop import Workshop
 from training import publish, train_published
 
 FLAGS = ["--classifier", "stripes", "--colors", "2", "--width", "4", "--batch", "50", "--held-out", "400", "--fp32"]

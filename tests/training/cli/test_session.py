@@ -8,8 +8,8 @@ from types import ModuleType
 import pytest
 import torch
 
-from tests.training.conftest import Workshop, write_images
 from tests.training.synthetic import stripes
+from tests.training.workshop import Workshop, write_images
 from training import train_classifier, train_colorcnn, train_published
 from training.cli import session
 from training.cli.options import TrainerOptions

@@ -11,8 +11,8 @@ from models.evaluation.compare import Setting
 from models.evaluation.metrics import mean_squared_error, psnr
 from models.quantizers.learned.colorcnn import load_quantizer
 from models.zoo.registry import Registry
-from tests.training.conftest import Workshop
 from tests.training.evaluate.summaries import rows_of, summary_report
+from tests.training.workshop import Workshop
 from training import publish
 from training.data.datasets import load
 from training.evaluate import fidelity

@@ -13,7 +13,7 @@ from models.evaluation.reports import FinetuningReport, FinetuningRow, read
 from models.names import TRUECOLOR
 from models.quantizers.learned.colorcnn import LearnedQuantizer
 from models.zoo.registry import Registry
-from tests.training.conftest import Workshop
+from tests.training.workshop import Workshop
 from training import publish, quantize_dataset
 from training.data.datasets import load, mean_file_size
 from training.evaluate import finetuning

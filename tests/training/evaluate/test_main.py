@@ -15,7 +15,7 @@ from models.quantizers.classical.catalog import CLASSICAL
 from models.quantizers.learned.colorcnn import load_quantizer
 from models.recognizer import load_recognizer
 from models.zoo.registry import Registry
-from tests.training.conftest import Workshop
+from tests.training.workshop import Workshop
 from training import publish
 from training.data.datasets import load
 from training.evaluate import __main__ as evaluate

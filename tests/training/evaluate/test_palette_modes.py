@@ -10,7 +10,7 @@ from models.codecs.bpg.codec import Coding
 from models.codecs.bpg.palette_modes import coarsest_exact
 from models.evaluation.reports import PaletteModeRow, PaletteModesReport, read
 from models.quantizers.classical.catalog import CLASSICAL
-from tests.training.conftest import Workshop
+from tests.training.workshop import Workshop
 from training.data.datasets import load
 from training.evaluate import palette_modes
 from training.evaluate.palette_modes import CODINGS

@@ -8,8 +8,8 @@ import torch
 
 from models.networks.classifiers import Classifier, build_classifier
 from models.networks.palette import SoftResult, hard_palette, render_hard
-from tests.training.conftest import Workshop
 from tests.training.synthetic import stripes
+from tests.training.workshop import Workshop
 from training.loop import objective
 from training.loop.losses import disagreement, total_variation
 from training.loop.objective import Objective, QuantizerHyperparameters

@@ -11,7 +11,7 @@ from models.quantizers.classical.catalog import CLASSICAL
 from models.recognizer import load_recognizer
 from models.rgb import Pixels
 from models.zoo.registry import Registry
-from tests.training.conftest import Workshop
+from tests.training.workshop import Workshop
 from training.report import contact_sheet
 
 

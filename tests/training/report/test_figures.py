@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from models.evaluation.reports import BadReport
-from tests.training.conftest import Workshop
+from tests.training.workshop import Workshop
 from training.report import figures
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from models.evaluation.reports import BadReport, EvaluationReport, Kind, parse, to_json
-from tests.training.conftest import Workshop
 from tests.training.report.reports import report
+from tests.training.workshop import Workshop
 from training.report import figures, tables
 from training.report.reading import read_folder, read_together
 

@@ -3,8 +3,8 @@
 import pytest
 
 from models.evaluation.reports import BadReport, Kind, parse
-from tests.training.conftest import Workshop
 from tests.training.report.reports import report, row
+from tests.training.workshop import Workshop
 from training.report import tables
 
 REPORT = parse(
