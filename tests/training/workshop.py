@@ -1,6 +1,7 @@
 """What the tests share of one small run of the whole path: its folders, its flags and its images."""
 
 import json
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,49 +33,13 @@ class Workshop:
         return content
 
 
-CLASSIFIER_FLAGS = [
-    "--size",
-    "16",
-    "--width",
-    "8",
-    "--epochs",
-    "3",
-    "--batch",
-    "50",
-    "--held-out",
-    "400",
-    "--lr",
-    "0.1",
-    "--crop",
-    "0",
-    "--cutout",
-    "0",
-    "--fp32",
-]
-QUANTIZER_FLAGS = [
-    "--classifier",
-    "stripes",
-    "--epochs",
-    "2",
-    "--batch",
-    "25",
-    "--held-out",
-    "400",
-    "--lr",
-    "0.004",
-    "--colors",
-    "2:4",
-    "16:1",
-    "--soft",
-    "1",
-    "--contrast",
-    "2",
-    "--jitter",
-    "0.5",
-    "--crop",
-    "0",
-    "--fp32",
-]
+CLASSIFIER_FLAGS = shlex.split(
+    "--size 16 --width 8 --epochs 3 --batch 50 --held-out 400 --lr 0.1 --crop 0 --cutout 0 --fp32"
+)
+QUANTIZER_FLAGS = shlex.split(
+    "--classifier stripes --epochs 2 --batch 25 --held-out 400 --lr 0.004 --colors 2:4 16:1 --soft 1 --contrast 2 "
+    "--jitter 0.5 --crop 0 --fp32"
+)
 
 
 def write_images(folder: Path, data: LabeledImages) -> None:
