@@ -18,7 +18,7 @@ def test_packages_hold_no_code() -> None:
     assert filled_packages(ROOT) == []
 
 
-def test_every_entry_of_the_table_exists_and_imports_are_really_read() -> None:
+def test_every_table_entry_exists_and_has_imports() -> None:
     imports = read_imports(ROOT)
 
     assert {unit_of(module) for module in imports} - {None} == MAY_IMPORT.keys()
@@ -129,7 +129,7 @@ def test_a_tree_that_keeps_the_rules_has_no_violations(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_each_rule_is_seen_when_it_is_broken(tmp_path: Path, file: str, source: str, sentence: str) -> None:
+def test_each_broken_rule_is_reported(tmp_path: Path, file: str, source: str, sentence: str) -> None:
     module = file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
     assert f"{module} {sentence}" in broken_rules(tmp_path, {file: source})
@@ -145,7 +145,7 @@ def test_each_rule_is_seen_when_it_is_broken(tmp_path: Path, file: str, source: 
         ),
     ],
 )
-def test_torch_is_seen_through_other_modules_and_packages(tmp_path: Path, file: str, sentence: str) -> None:
+def test_indirect_imports_of_torch_are_reported(tmp_path: Path, file: str, sentence: str) -> None:
     assert sentence in broken_rules(tmp_path, {file: "import torch"})
 
 
@@ -157,13 +157,13 @@ def test_torch_is_seen_through_other_modules_and_packages(tmp_path: Path, file: 
         "import importlib\ntrain = importlib.import_module('training.train')",
     ],
 )
-def test_hidden_imports_count(tmp_path: Path, source: str) -> None:
+def test_hidden_imports_are_reported(tmp_path: Path, source: str) -> None:
     assert "service.api.routes imports training.train: service.api may not" in broken_rules(
         tmp_path, {"service/api/routes.py": source}
     )
 
 
-def test_a_package_with_code_is_seen(tmp_path: Path) -> None:
+def test_a_package_with_code_is_reported(tmp_path: Path) -> None:
     broken_rules(tmp_path, {"models/__init__.py": '"""A docstring."""'})
 
     assert filled_packages(tmp_path) == ["models"]

@@ -94,7 +94,7 @@ def test_every_foreign_import_is_a_declared_dependency(folder: str, requirements
     assert imported - known == set()
 
 
-def test_the_versions_that_must_not_slip() -> None:
+def test_runtime_dependencies_have_the_required_versions() -> None:
     """pyproject.toml gives the reason for each floor."""
     assert {"torch==2.13.0", "pillow>=13.0", "starlette>=1.7", "python-multipart>=0.0.31"} <= set(RUNTIME)
 
@@ -125,13 +125,13 @@ def test_make_serve_starts_the_service_and_make_test_ends_with_pytest() -> None:
     assert make("--dry-run", "test").splitlines()[-1].endswith("-m pytest --numprocesses 2 --dist loadfile")
 
 
-def test_the_hook_before_a_commit_runs_what_make_lint_runs() -> None:
+def test_the_pre_commit_hook_runs_the_checks_of_make_lint() -> None:
     [repository] = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
 
     assert [(hook["entry"], hook["language"]) for hook in repository["hooks"]] == [("make lint", "system")]
 
 
-def test_make_reproduces_the_row_that_it_is_asked_for() -> None:
+def test_make_reproduce_runs_the_requested_recipe() -> None:
     command = make("--dry-run", "reproduce-cifar10-resnet9", "ARGS=--minutes 9").splitlines()[-1]
 
     assert command.endswith("-m training.reproduce cifar10-resnet9 --minutes 9")
@@ -148,7 +148,7 @@ def test_the_image_installs_the_runtime_dependencies(tmp_path: Path) -> None:
     assert (tmp_path / "runtime.txt").read_text().splitlines() == RUNTIME
 
 
-def test_all_that_the_image_copies_gets_into_the_build_context() -> None:
+def test_everything_that_the_image_copies_is_in_the_build_context() -> None:
     sources = [source for line in instructions("COPY") if "--from" not in line for source in line.split()[1:-1]]
     let_through = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
 
@@ -231,7 +231,7 @@ def test_every_container_is_confined(override: str) -> None:
         assert name == "api" or {"user", "healthcheck"} <= service.keys(), name  # the image sets both for `api`
 
 
-def test_docker_waits_for_the_requests_that_run() -> None:
+def test_docker_waits_for_requests_in_flight() -> None:
     grace = services("deploy/docker-compose.gpu.yml")["api"]["stop_grace_period"]
 
     assert int(grace.removesuffix("s")) > Settings().shutdown_delay + Settings().shutdown_timeout

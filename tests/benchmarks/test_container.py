@@ -30,7 +30,7 @@ CMD ["sleep", "1"]
 """
 
 
-def test_the_instructions_are_followed_under_another_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_instructions_run_under_another_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/one")
     image = Image(tmp_path, {"WORD": "hello"})
 
@@ -43,7 +43,7 @@ def test_the_instructions_are_followed_under_another_root(tmp_path: Path, monkey
     assert (image.folder, image.health, image.command) == (tmp_path / "app", ["true", "x"], ["sleep", "1"])
 
 
-def test_every_instruction_of_the_dockerfile_is_known(tmp_path: Path) -> None:
+def test_every_instruction_of_the_dockerfile_is_supported(tmp_path: Path) -> None:
     names = set(re.findall(r"^([A-Z]+) ", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE))
     lines = {"COPY": "--from=x y y", "RUN": "true", "ENV": "A=1", "HEALTHCHECK": "x CMD []", "CMD": "[]"}
 

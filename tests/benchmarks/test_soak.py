@@ -14,7 +14,7 @@ REFUSAL = {"content-type": "application/problem+json", "retry-after": "2"}
 NONE: dict[str, Any] = {"accepted": {"requests": 0}, "refused": {"requests": 0}, "unanswered": 0, "others": 0}
 
 
-def test_a_short_soak_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_short_soak_loses_no_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Latency and the number of requests that can be sent depend on the machine, so their checks may fail."""
     monkeypatch.setenv("SLOW", "0.05")
     with serving("tests.service.fake_server", tmp_path / "log", queue_size="4", shutdown_delay="0.5") as server:
@@ -67,7 +67,7 @@ def test_responses_are_classified() -> None:
         ("memory_mib", {"end": 165}, "memory was flat"),
     ],
 )
-def test_a_load_that_went_wrong_fails_its_check(part: str, changed: dict[str, object], check: str) -> None:
+def test_each_load_failure_fails_its_check(part: str, changed: dict[str, object], check: str) -> None:
     answered = NONE | {name: {"requests": 1, "p99_ms": 1000.0} for name in ("accepted", "refused")}
     measured: dict[str, dict[str, Any]] = {
         "load": {"offered_per_second": 95.0} | answered,
@@ -92,7 +92,7 @@ def test_a_load_that_went_wrong_fails_its_check(part: str, changed: dict[str, ob
         ({"readiness": [200, 0]}, "readiness ended before the port was closed"),
     ],
 )
-def test_a_shutdown_that_went_wrong_fails_its_check(changed: dict[str, object], check: str) -> None:
+def test_each_shutdown_failure_fails_its_check(changed: dict[str, object], check: str) -> None:
     """Connections that are refused after the port has closed are no failure."""
     shutdown = {
         "exit_status": 0,

@@ -18,7 +18,7 @@ def test_every_image_and_encoding_has_a_row_with_both_routes() -> None:
         assert row["quantize"]["p50_ms"] <= row["quantize"]["p99_ms"]
 
 
-def test_the_photo_has_20_kilobytes() -> None:
+def test_the_photo_takes_20_kilobytes() -> None:
     assert 19_000 < len(upload.images()["20 kB JPEG"]) < 21_000
 
 

@@ -22,7 +22,7 @@ def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "docs" / "page.md"
 
 
-def test_what_is_stale_is_named_and_then_written(page: Path) -> None:
+def test_stale_parts_are_reported_and_then_rewritten(page: Path) -> None:
     page.write_text(f"Two: <!-- value: percent cifar10:colorcnn@2.top1 -->1 %<!-- end -->.\n\n{FIGURE}")
     figure = page.parent / "results" / "figures" / "cifar10-fidelity-likeness.png"
     assert stale() == ["docs/page.md is stale", "docs/results/figures/cifar10-fidelity-likeness.png is stale"]
@@ -35,7 +35,7 @@ def test_what_is_stale_is_named_and_then_written(page: Path) -> None:
 
 
 @pytest.mark.parametrize("block", sorted(BLOCKS.keys() - {"table", "rows", "curve", "targets", "benchmark", "options"}))
-def test_every_block_without_words_is_a_table(page: Path, block: str) -> None:
+def test_every_block_without_arguments_is_a_table(page: Path, block: str) -> None:
     text = generated(page, f"<!-- begin: {block} -->\n<!-- end -->")
     assert text.count("\n| ") > 1 and "|---|---|" in text
 
@@ -50,13 +50,13 @@ def test_every_block_without_words_is_a_table(page: Path, block: str) -> None:
         ("settings of-mine", "takes 0 positional arguments"),
     ],
 )
-def test_a_marker_that_asks_for_nothing_is_an_error(page: Path, words: str, error: str) -> None:
+def test_a_marker_with_an_unknown_name_is_an_error(page: Path, words: str, error: str) -> None:
     page.write_text(f"<!-- begin: {words} -->\n<!-- end -->\n")
     [found] = stale()
     assert found.startswith("docs/page.md: ") and error in found
 
 
-def test_lines_of_a_table_stand_in_the_order_asked_for() -> None:
+def test_table_lines_keep_the_requested_order() -> None:
     lines = evaluation("cifar10", "Top-1 in %", "k-means", "ColorCNN").splitlines()
     assert [line.split(" | ")[0] for line in lines] == [
         "| method",

@@ -31,7 +31,7 @@ def test_words_are_split_as_a_shell_splits_them() -> None:
 
 
 @pytest.mark.parametrize("code", [f"```\n{BLOCK}\n```", f"`{VALUE}`"])
-def test_markers_in_code_are_text(code: str) -> None:
+def test_markers_in_code_are_not_replaced(code: str) -> None:
     assert markers_of(code) == []
     assert fill(code, lambda marker: "new") == code
 
@@ -42,10 +42,10 @@ def test_a_marker_without_its_counterpart_is_an_error(text: str) -> None:
         fill(text, lambda marker: "new")
 
 
-def test_a_value_may_not_open_a_line() -> None:
+def test_a_value_at_the_start_of_a_line_is_an_error() -> None:
     with pytest.raises(MarkerError, match="may not begin with a value"):
         fill("Two\n<!-- value: percent a:b.c -->old<!-- end -->", lambda marker: "new")
 
 
-def test_prose_is_what_is_neither_code_nor_generated() -> None:
+def test_prose_excludes_code_and_generated_parts() -> None:
     assert prose(f"{BLOCK}\n{VALUE} `x = 1`") == "\nIt keeps  of them. "

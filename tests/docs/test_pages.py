@@ -31,7 +31,7 @@ def test_every_generated_part_is_fresh() -> None:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_every_link_leads_to_a_file_and_a_heading(name: str) -> None:
+def test_every_link_resolves_to_a_file_and_a_heading(name: str) -> None:
     page = PAGES[name]
     for path, _, anchor in (link.partition("#") for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text())):
         if not path.startswith(("https:", "http:", "mailto:")):

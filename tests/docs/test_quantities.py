@@ -44,7 +44,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("number log/run@1:epoch", "1"),
     ],
 )
-def test_a_quantity_in_the_words_of_a_sentence(words: str, text: str) -> None:
+def test_a_quantity_is_formatted_for_a_sentence(words: str, text: str) -> None:
     assert value(*words.split()) == text
 
 
@@ -62,6 +62,6 @@ def test_a_quantity_in_the_words_of_a_sentence(words: str, text: str) -> None:
         ("nothing some:original", "does not take 1 quantities"),
     ],
 )
-def test_a_quantity_that_is_not_there_is_an_error(words: str, error: str) -> None:
+def test_a_missing_quantity_is_an_error(words: str, error: str) -> None:
     with pytest.raises(ValueError, match=error):
         value(*words.split())

@@ -22,7 +22,7 @@ from tests.fuzz.mutations import mutate
 from tests.fuzz.seeds import seeds
 
 
-def test_a_short_campaign_finds_nothing(tmp_path: Path) -> None:
+def test_a_short_campaign_finds_no_failure(tmp_path: Path) -> None:
     """With the fake engine. Only a long campaign can measure the growth of memory."""
     out = tmp_path / "fuzz.json"
     main(["--cases", "600", "--seed", "2", "--out", str(out)], module="tests.service.fake_server")
@@ -35,7 +35,7 @@ def test_a_short_campaign_finds_nothing(tmp_path: Path) -> None:
     assert all(report["by_endpoint"][path]["answered_200"] for path in ("/quantize", "/classify"))
 
 
-def test_a_case_is_a_function_of_seed_and_number() -> None:
+def test_seed_and_number_determine_a_case() -> None:
     cases = [make(0, number) for number in range(400)]
 
     assert cases == [make(0, number) for number in range(400)]
@@ -115,7 +115,7 @@ REQUEST = Case(0, "/quantize", "PNG", b"POST /quantize HTTP/1.1\r\nHost: x\r\nCo
         (b"", CLOSED, "no response within 0.3 s"),
     ],
 )
-def test_complaints_about_responses(given: bytes, status: str, complaint: str) -> None:
+def test_invalid_responses_are_reported(given: bytes, status: str, complaint: str) -> None:
     with server_that_sends(given) as port, Client(port, {"/quantize": 30 if given else 0.3}) as client:
         outcome = client.send(REQUEST)
 

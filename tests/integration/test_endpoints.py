@@ -9,7 +9,7 @@ from tests.service.images import DRAWING, PHOTO, bomb, encoded, opened, pixels_o
 
 
 @pytest.mark.parametrize(("path", "status"), [("/healthz", "alive"), ("/readyz", "ready")])
-def test_a_probe(client: Client, path: str, status: str) -> None:
+def test_probes_report_their_status(client: Client, path: str, status: str) -> None:
     response = client.get(path)
 
     assert (response.status_code, response.json()) == (200, {"status": status})
@@ -26,13 +26,13 @@ def test_form_raw_body_and_chunked_body_give_the_same_image(client: Client) -> N
 
 
 @pytest.mark.parametrize("method", ["median_cut", "octree", "kmeans", "wu", "libimagequant"])
-def test_other_methods(client: Client, method: str) -> None:
+def test_every_method_returns_an_image_of_the_same_size(client: Client, method: str) -> None:
     response = client.post("/quantize", content=DRAWING, params={"colors": "4", "method": method})
 
     assert pixels_of(response.content).shape == (24, 40, 3)
 
 
-def test_an_upload_of_megabytes(client: Client) -> None:
+def test_an_upload_of_several_megabytes_is_accepted(client: Client) -> None:
     """A proxy does not keep an upload of this size in memory."""
     image = encoded(ramp(1200, 1000), "BMP")
 
@@ -42,7 +42,7 @@ def test_an_upload_of_megabytes(client: Client) -> None:
     assert opened(response.content).size == (1200, 1000)
 
 
-def test_metrics(client: Client) -> None:
+def test_metrics_are_served_as_text(client: Client) -> None:
     response = client.get("/metrics")
     if response.status_code == 404:
         pytest.skip("the proxy in front of this service hides its metrics")
@@ -73,7 +73,7 @@ BAD: dict[str, tuple[str, str, dict[str, Any], int, str]] = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_a_rejection_is_a_problem_with_its_type(client: Client, case: str) -> None:
+def test_a_rejection_has_its_problem_type(client: Client, case: str) -> None:
     method, path, request, status, name = BAD[case]
 
     response = client.request(method, path, **request)

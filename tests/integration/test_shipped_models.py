@@ -28,7 +28,7 @@ def test_a_model_supports_fidelity_where_it_reports_so(client: Client) -> None:
 
 
 @pytest.mark.parametrize(("colors", "depth"), [(2, 1), (4, 2), (16, 4), (64, 8)])
-def test_a_photo_in_few_colors(client: Client, colors: int, depth: int) -> None:
+def test_a_photo_becomes_an_indexed_png_of_the_smallest_bit_depth(client: Client, colors: int, depth: int) -> None:
     response = client.post("/quantize", files={"file": ("photo.jpg", PHOTO)}, data={"colors": str(colors)})
 
     image = opened(response.content)
@@ -37,7 +37,7 @@ def test_a_photo_in_few_colors(client: Client, colors: int, depth: int) -> None:
     assert response.headers["x-label-before"]
 
 
-def test_a_real_photo_in_two_colors(client: Client) -> None:
+def test_a_real_photo_becomes_a_one_bit_png(client: Client) -> None:
     cat = (ROOT / "tests" / "photos" / "cat.jpg").read_bytes()
 
     response = client.post("/quantize", files={"file": ("cat.jpg", cat)}, data={"colors": "2"})
@@ -77,7 +77,7 @@ def test_the_same_upload_gives_the_same_bytes(client: Client) -> None:
     assert first == second
 
 
-def test_classify(client: Client) -> None:
+def test_probabilities_of_all_classes_sum_to_one(client: Client) -> None:
     report = client.post("/classify", content=PHOTO, params={"top_k": "1000"}).json()
 
     assert sum(prediction["probability"] for prediction in report["predictions"]) == pytest.approx(1, abs=1e-3)
@@ -89,7 +89,7 @@ def test_the_activation_map_has_the_size_of_the_image(client: Client) -> None:
     assert opened(response.content).size == (75, 50)
 
 
-def test_a_photo_through_bpg_and_back(client: Client) -> None:
+def test_a_bpg_of_a_photo_can_be_classified_again(client: Client) -> None:
     """JSON holds the files of the other media types, and /classify accepts the file."""
     cat = (ROOT / "tests" / "photos" / "cat.jpg").read_bytes()
     whole, file, picture = [
@@ -111,7 +111,7 @@ def test_a_photo_through_bpg_and_back(client: Client) -> None:
     assert report["original_bpg"]["psnr"] > 35 > 25 > quantized["psnr"] > 20
 
 
-def test_a_benchmark_in_its_worker_process(client: Client) -> None:
+def test_a_benchmark_agrees_with_the_other_endpoints(client: Client) -> None:
     """The row of an image agrees with /quantize and /classify, in each media type."""
     cat = (ROOT / "tests" / "photos" / "cat.jpg").read_bytes()
     files = [("file", ("cat.jpg", cat)), ("file", ("ramp.jpg", PHOTO))]
@@ -134,7 +134,7 @@ def test_a_benchmark_in_its_worker_process(client: Client) -> None:
     assert len(lines.text.splitlines()) == 1 + 2 + 2 * 8 + 1
 
 
-def test_the_stored_results_are_there_as_json_and_as_a_page(client: Client) -> None:
+def test_stored_results_are_served_as_json_and_as_a_page(client: Client) -> None:
     report = client.get("/benchmark").json()
     page = client.get("/benchmark", headers={"Accept": "text/html"})
 
@@ -144,7 +144,7 @@ def test_the_stored_results_are_there_as_json_and_as_a_page(client: Client) -> N
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 500), (300, 1), (7, 5), (500, 333)])
-def test_any_shape(client: Client, shape: tuple[int, int]) -> None:
+def test_images_of_any_shape_are_quantized(client: Client, shape: tuple[int, int]) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
 
     response = client.post("/quantize", content=encoded(pixels), params={"colors": "3"})

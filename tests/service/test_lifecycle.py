@@ -28,7 +28,7 @@ from tests.service.processes import workers_of
 pytestmark = pytest.mark.anyio
 
 
-async def test_alive_and_not_ready_while_loading(app: FastAPI, engine: FakeEngine) -> None:
+async def test_a_loading_service_is_alive_and_not_ready(app: FastAPI, engine: FakeEngine) -> None:
     engine.may_load.clear()
     async with running(app) as client:
         alive = await client.get("/healthz")
@@ -137,7 +137,7 @@ async def test_a_device_that_fails_ends_the_service(
         (RuntimeError("CUDA was never mentioned"), (500, "internal")),
     ],
 )
-async def test_an_error_of_one_image_ends_nothing(
+async def test_an_error_of_one_image_does_not_end_the_service(
     client: AsyncClient, engine: FakeEngine, bug: Exception, expected: tuple[int, str]
 ) -> None:
     engine.bug = bug
@@ -157,7 +157,7 @@ async def test_a_batch_without_enough_memory_is_done_one_by_one(settings: Settin
     assert engine.batches == [(2, 2), (1, 2), (1, 2)]
 
 
-async def test_results_of_another_shape_end_the_service(
+async def test_results_of_the_wrong_shape_end_the_service(
     settings: Settings, engine: FakeEngine, caplog: pytest.LogCaptureFixture
 ) -> None:
     engine.measured = ({"dataset": "toys", "rows": [{"method": "octree", "kept": 7}]},)
@@ -173,7 +173,7 @@ async def test_results_of_another_shape_end_the_service(
     assert "CorruptCheckpoint: the stored results of toys are damaged (results.0." in caplog.text
 
 
-async def test_not_ready_once_draining(app: FastAPI, client: AsyncClient) -> None:
+async def test_a_draining_service_is_not_ready(app: FastAPI, client: AsyncClient) -> None:
     app.state.service.drain()
 
     assert problem(await client.get("/readyz")) == (503, "not-ready")

@@ -50,7 +50,7 @@ def test_a_photo_becomes_a_one_bit_png(client: Client) -> None:
     assert "server" not in response.headers
 
 
-def test_a_chunked_raw_body(client: Client) -> None:
+def test_a_chunked_raw_body_is_accepted(client: Client) -> None:
     response = client.post("/quantize", content=iter([PHOTO[:99], PHOTO[99:]]), params={"colors": "2"})
 
     assert response.headers["content-type"] == "image/png"
@@ -75,7 +75,7 @@ def test_one_connection_serves_good_and_bad_requests(client: Client) -> None:
     assert statuses == [200, 400, 400, 200]
 
 
-def test_clients_that_disconnect_do_no_harm(server: Server, client: Client) -> None:
+def test_the_service_survives_clients_that_disconnect(server: Server, client: Client) -> None:
     """One announces more than it sends, one sends half a form, one does not wait for its response."""
     head = "POST /quantize HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\nContent-Type: {}\r\nX-Request-ID: {}\r\n\r\n"
     half_form = b'--X\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\nabc'
@@ -122,7 +122,7 @@ def test_a_disconnect_ends_the_encoding(server: Server, client: Client) -> None:
     assert bpg.decode(after.content).shape == (24, 40, 3)
 
 
-def test_many_clients_at_once(client: Client) -> None:
+def test_simultaneous_clients_get_equal_responses(client: Client) -> None:
     with ThreadPoolExecutor(8) as pool:
         responses = list(pool.map(lambda _: client.post("/quantize", content=PHOTO), range(24)))
 
@@ -159,7 +159,7 @@ def test_only_a_trusted_proxy_names_the_client(tmp_path: Path, proxies: dict[str
     assert f"client={client} " in server.log.read_text()
 
 
-def test_a_misspelt_setting_is_named_in_the_log(server: Server) -> None:
+def test_a_misspelled_setting_is_named_in_the_log(server: Server) -> None:
     [line] = [line for line in server.log.read_text().splitlines() if "WARNING" in line]
     assert "no such setting: COLORCNN_PROT;" in line
 
@@ -241,7 +241,7 @@ def test_a_checkpoint_with_another_hash_ends_the_process_with_one_line(tmp_path:
     assert "Traceback" not in done.stderr
 
 
-def test_help_lists_the_settings() -> None:
+def test_help_lists_every_setting() -> None:
     done = run(["--help"])
 
     assert done.returncode == 0

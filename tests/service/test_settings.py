@@ -67,7 +67,7 @@ def test_nonsense_is_rejected(monkeypatch: pytest.MonkeyPatch, name: str, value:
         Settings()
 
 
-def test_keys_are_split_and_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keys_are_split_and_never_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLORCNN_API_KEYS", "old-0123456789-key,new-0123456789-key")
 
     assert Settings().accepted_keys == ("old-0123456789-key", "new-0123456789-key")
@@ -92,12 +92,12 @@ def test_a_models_folder_needs_a_manifest(monkeypatch: pytest.MonkeyPatch, tmp_p
         Settings()
 
 
-def test_settings_do_not_change() -> None:
+def test_settings_are_immutable() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         Settings().port = 1  # type: ignore[misc]
 
 
-def test_variables_that_nothing_reads_are_found() -> None:
+def test_unknown_variables_are_reported() -> None:
     read = ["COLORCNN_PORT", "colorcnn_host", "COLORCNN_DATA", "PATH", "MY_COLORCNN_PORT"]
     unread = ["COLORCNN_", "COLORCNN_PROT", "colorcnn_prot"]
 

@@ -42,7 +42,7 @@ def tuned(workshop: Workshop, data: Path, out: Path, *flags: str) -> Result:
     return finetune.main([*common, *options, *flags])
 
 
-def test_the_published_weights_are_where_it_starts_and_not_where_it_ends(
+def test_fine_tuning_starts_from_the_published_weights_and_changes_them(
     workshop: Workshop, data: Path, tmp_path: Path
 ) -> None:
     before = frozen_classifier(Registry.open(workshop.models), "stripes")
@@ -56,7 +56,7 @@ def test_the_published_weights_are_where_it_starts_and_not_where_it_ends(
     assert all(torch.equal(mine, theirs) for mine, theirs in weights)
 
 
-def test_a_fine_tuned_classifier_is_published_as_any_other(workshop: Workshop, data: Path, tmp_path: Path) -> None:
+def test_a_fine_tuned_classifier_can_be_published(workshop: Workshop, data: Path, tmp_path: Path) -> None:
     result = tuned(workshop, data, tmp_path / "run")
     models_words = ["--models", str(tmp_path / "models"), "--run", str(tmp_path / "run")]
     entry = publish.main([*models_words, "--name", "turned"])
@@ -64,15 +64,13 @@ def test_a_fine_tuned_classifier_is_published_as_any_other(workshop: Workshop, d
     assert "| start | stripes |" in (tmp_path / "models" / entry.card).read_text()
 
 
-def test_its_run_goes_on_where_it_was(workshop: Workshop, data: Path, tmp_path: Path) -> None:
+def test_an_interrupted_fine_tuning_resumes(workshop: Workshop, data: Path, tmp_path: Path) -> None:
     whole = tuned(workshop, data, tmp_path / "run")
     again = tuned(workshop, data, tmp_path / "run", "--resume")
     assert again.top1 == whole.top1 and read_state(tmp_path / "run")["epoch"] == 2
 
 
-def test_a_run_does_not_go_on_with_images_that_were_quantized_otherwise(
-    workshop: Workshop, data: Path, tmp_path: Path
-) -> None:
+def test_resuming_with_images_quantized_differently_is_rejected(workshop: Workshop, data: Path, tmp_path: Path) -> None:
     tuned(workshop, data, tmp_path / "run")
     other = Path(shutil.copytree(data, tmp_path / data.name))
     (other / HEADER_FILE).write_text('{"chroma": "444"}')
@@ -85,7 +83,7 @@ def test_a_dataset_that_was_not_quantized_is_rejected(workshop: Workshop, tmp_pa
         tuned(workshop, workshop.data, tmp_path / "run")
 
 
-def test_other_classes_are_refused(workshop: Workshop, data: Path, tmp_path: Path) -> None:
+def test_a_dataset_with_other_classes_is_refused(workshop: Workshop, data: Path, tmp_path: Path) -> None:
     (tmp_path / "classes.json").write_text(
         '[{"index": 0, "name": "a"}, {"index": 1, "name": "b"}, {"index": 2, "name": "c"}]'
     )

@@ -17,14 +17,14 @@ from training.loop.log import LOG_FILE
 from training.loop.state import read_state, save_state
 
 
-def test_the_published_network_answers_as_the_trained_one(workshop: Workshop) -> None:
+def test_the_published_network_matches_the_trained_one(workshop: Workshop) -> None:
     published = Registry.open(workshop.models).load("stripes", torch.device("cpu"))
     images = torch.rand(4, 3, 16, 16)
     # Half precision: weights move by 2^-11, logits of order 10 by a few hundredths.
     torch.testing.assert_close(published(images), workshop.classifier.network.eval()(images), rtol=0, atol=0.1)
 
 
-def test_the_manifest_and_the_cards_say_where_the_models_come_from(workshop: Workshop) -> None:
+def test_manifest_and_cards_record_the_provenance_of_models(workshop: Workshop) -> None:
     registry = Registry.open(workshop.models)
     classifier, quantizer = registry.entry("stripes"), registry.entry("stripes-q")
     assert registry.default(ModelKind.CLASSIFIER) == classifier and registry.default(ModelKind.COLORCNN) == quantizer
@@ -82,26 +82,24 @@ def test_a_diverged_run_is_not_published(workshop: Workshop, tmp_path: Path, val
 
 
 @pytest.mark.parametrize("name", ["../escaped", "a/b", "", ".hidden", "two words"])
-def test_a_name_that_the_manifest_refuses_writes_nothing(workshop: Workshop, tmp_path: Path, name: str) -> None:
+def test_nothing_is_written_for_an_invalid_name(workshop: Workshop, tmp_path: Path, name: str) -> None:
     with pytest.raises(CorruptCheckpoint, match="name must be letters"):
         publish.main(["--models", str(tmp_path / "m"), "--run", str(workshop.runs / "stripes"), "--name", name])
     assert list(tmp_path.rglob("*")) == []
 
 
-def test_a_quantizer_needs_its_classifier_beside_it(workshop: Workshop, tmp_path: Path) -> None:
+def test_a_quantizer_cannot_be_published_without_its_classifier(workshop: Workshop, tmp_path: Path) -> None:
     with pytest.raises(CorruptCheckpoint, match="must name a classifier"):
         publish.main(["--models", str(tmp_path / "m"), "--run", str(workshop.runs / "stripes-q"), "--name", "alone"])
     assert list(tmp_path.rglob("*")) == []
 
 
-def test_the_manifest_is_readable_json_with_one_entry_for_each_name(workshop: Workshop) -> None:
+def test_the_manifest_lists_each_model_once(workshop: Workshop) -> None:
     content = json.loads((workshop.models / "manifest.json").read_text())
     assert [model["name"] for model in content["models"]] == ["stripes", "stripes-q"]
 
 
-def test_results_are_published_beside_the_weights_that_they_were_measured_with(
-    workshop: Workshop, tmp_path: Path
-) -> None:
+def test_results_of_other_weights_are_not_published(workshop: Workshop, tmp_path: Path) -> None:
     models = Path(shutil.copytree(workshop.models, tmp_path / "models"))
     flags = ["--models", str(models), "--run", str(workshop.runs / "stripes-q"), "--name", "stripes-q"]
     publish.main([*flags, "--results", str(workshop.results)])

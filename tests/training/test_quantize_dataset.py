@@ -57,9 +57,7 @@ def files(folder: Path, split: str) -> list[bytes]:
     return [row["bytes"] for table in tables for row in table["image"].to_pylist()]
 
 
-def test_every_split_is_what_the_quantizer_makes_with_the_labels_of_the_originals(
-    workshop: Workshop, two_colors: Path
-) -> None:
+def test_every_split_holds_quantized_images_with_the_original_labels(workshop: Workshop, two_colors: Path) -> None:
     learned = load_quantizer(Registry.open(workshop.models), "stripes-q", torch.device("cpu"))
     for split, source in originals(workshop).items():
         quantized = load(two_colors, split, size=16)
@@ -72,13 +70,13 @@ def test_every_split_is_what_the_quantizer_makes_with_the_labels_of_the_original
         assert np.mean(quantized.images[:10].permute(0, 2, 3, 1).numpy() != expected) < 0.01
 
 
-def test_as_many_of_the_held_out_images_as_are_scored(workshop: Workshop, two_colors: Path, tmp_path: Path) -> None:
+def test_the_number_of_held_out_images_can_be_limited(workshop: Workshop, two_colors: Path, tmp_path: Path) -> None:
     fewer = call(workshop, tmp_path / "fewer", "--quantizer", "stripes-q", "--colors", "2", *CHOSEN, "--score", "10")
     assert files(fewer, "held_out") == files(two_colors, "held_out")[:10]
     assert files(fewer, "train") == files(two_colors, "train")
 
 
-def test_its_files_are_indexed_png(two_colors: Path) -> None:
+def test_a_quantized_dataset_holds_indexed_png_files(two_colors: Path) -> None:
     for data in files(two_colors, "test"):
         with Image.open(io.BytesIO(data)) as image:
             assert image.mode == "P" or image.mode == "1"
@@ -87,7 +85,7 @@ def test_its_files_are_indexed_png(two_colors: Path) -> None:
     assert mean_file_size(two_colors, "test", 5) == pytest.approx(sum(sizes[:5]) / 5)
 
 
-def test_a_quantized_dataset_goes_through_bpg(workshop: Workshop, two_colors: Path, tmp_path: Path) -> None:
+def test_a_quantized_dataset_can_be_coded_as_bpg(workshop: Workshop, two_colors: Path, tmp_path: Path) -> None:
     coded = call(workshop, tmp_path / "k2-qp40", "--qp", "40", data=two_colors)
     quantized = load(two_colors, "test", size=16)
     data = files(coded, "test")
@@ -97,13 +95,13 @@ def test_a_quantized_dataset_goes_through_bpg(workshop: Workshop, two_colors: Pa
     assert decoded.images[3].permute(1, 2, 0).numpy().tolist() == bpg.decode(data[3]).tolist()
 
 
-def test_originals_go_through_bpg_without_being_quantized(workshop: Workshop, tmp_path: Path) -> None:
+def test_originals_can_be_coded_as_bpg_without_quantization(workshop: Workshop, tmp_path: Path) -> None:
     coded = call(workshop, tmp_path / "qp0", "--qp", "0", "--chroma", "444", *CHOSEN)
     difference = load(coded, "test", size=16).images.int() - originals(workshop)["test"].images.int()
     assert 0 < difference.abs().float().mean() < 2
 
 
-def test_a_classical_quantizer_can_run_in_processes_of_its_own(
+def test_a_classical_quantizer_can_run_in_worker_processes(
     workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(workers, "worker_pool", processes)
@@ -113,7 +111,9 @@ def test_a_classical_quantizer_can_run_in_processes_of_its_own(
     assert load(quantized, "test", size=16).images[5].permute(1, 2, 0).numpy().tolist() == expected.tolist()
 
 
-def test_what_is_whole_is_not_made_again(workshop: Workshop, two_colors: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_complete_files_are_not_written_again(
+    workshop: Workshop, two_colors: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     gone, kept = two_colors / "train-00000.parquet", two_colors / "test-00000.parquet"
     before, written = gone.read_bytes(), kept.stat().st_mtime_ns
     gone.unlink()
@@ -133,7 +133,7 @@ def test_an_incomplete_quantized_dataset_is_not_coded(workshop: Workshop, two_co
         call(workshop, tmp_path / "k2-qp40", "--qp", "40", data=part)
 
 
-def test_what_is_whole_is_not_read_again(two_colors: Path, workshop: Workshop, tmp_path: Path) -> None:
+def test_sources_of_complete_files_are_not_read_again(two_colors: Path, workshop: Workshop, tmp_path: Path) -> None:
     coded = call(workshop, tmp_path / "k2-qp40", "--qp", "40", data=two_colors)
     header = json.loads((two_colors / quantize_dataset.HEADER_FILE).read_text())
     read: list[str] = []
@@ -149,12 +149,12 @@ def test_what_is_whole_is_not_read_again(two_colors: Path, workshop: Workshop, t
     assert read == ["test"] and (coded / "test-00000.parquet").exists()
 
 
-def test_another_recipe_needs_another_folder(workshop: Workshop, two_colors: Path) -> None:
+def test_a_folder_with_other_settings_is_rejected(workshop: Workshop, two_colors: Path) -> None:
     with pytest.raises(DatasetError, match="quantized otherwise"):
         call(workshop, two_colors, "--quantizer", "stripes-q", "--colors", "3", *CHOSEN)
 
 
-def test_its_header_says_how_it_was_made(two_colors: Path) -> None:
+def test_the_header_records_how_the_dataset_was_made(two_colors: Path) -> None:
     header = json.loads((two_colors / quantize_dataset.HEADER_FILE).read_text())
     assert header["setting"]["model"] == "stripes-q" and header["source"]["train"] == 30
 
@@ -162,7 +162,7 @@ def test_its_header_says_how_it_was_made(two_colors: Path) -> None:
 @pytest.mark.parametrize(
     ("flags", "message"), [([], "--qp is missing"), (["--quantizer", "stripes-q"], "--colors is missing")]
 )
-def test_half_a_setting_is_refused(workshop: Workshop, tmp_path: Path, flags: list[str], message: str) -> None:
+def test_an_incomplete_setting_is_refused(workshop: Workshop, tmp_path: Path, flags: list[str], message: str) -> None:
     with pytest.raises(DatasetError, match=message):
         call(workshop, tmp_path / "x", *flags)
     assert not (tmp_path / "x").exists()

@@ -76,7 +76,7 @@ def recorded() -> Iterator[str]:
 COMMANDS = sorted(set(recorded()))
 
 
-def test_the_commands_are_found() -> None:
+def test_recorded_commands_are_found() -> None:
     assert len(COMMANDS) > 60
 
 

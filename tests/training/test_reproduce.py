@@ -114,7 +114,7 @@ def copied(made: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(made, tmp_path / "copy"))
 
 
-def test_the_row_is_trained_published_and_measured_as_the_recipe_says(made: Path) -> None:
+def test_a_row_is_trained_published_and_measured_by_its_recipe(made: Path) -> None:
     entry = Registry.open(made / "models").entry("two")
     results = json.loads((made / "results" / "two.json").read_text())
     assert results["sha256"]["two"] == entry.sha256 and results["seeds"]["two"] == 4
@@ -129,7 +129,7 @@ def test_a_second_call_does_nothing_more(made: Path) -> None:
     assert files(made) == before
 
 
-def test_the_test_set_is_not_read_again_where_only_the_manifest_is_behind(copied: Path) -> None:
+def test_an_outdated_manifest_does_not_cause_a_second_reading_of_the_test_set(copied: Path) -> None:
     (copied / "two.toml").write_text(ROW.replace("only for tests", "still"))
     assert call(copied, Steps()) == ["publish", "publish"]
 
@@ -141,13 +141,13 @@ def test_results_of_other_weights_are_not_replaced(copied: Path) -> None:
         call(copied, Steps())
 
 
-def test_a_run_of_another_form_of_the_recipe_is_not_taken_for_this_one(copied: Path) -> None:
+def test_a_run_with_other_options_of_the_recipe_is_rejected(copied: Path) -> None:
     (copied / "two.toml").write_text(ROW.replace("batch = 20", "batch = 10"))
     with pytest.raises(SystemExit, match="trained with other values of: batch"):
         call(copied, Steps())
 
 
-def test_what_a_row_needs_comes_first_and_a_failure_ends_it(tmp_path: Path) -> None:
+def test_needed_rows_come_first_and_a_failure_stops_the_command(tmp_path: Path) -> None:
     steps = Steps(status=3)
     with pytest.raises(SystemExit, match="train_classifier ended with status 3"):
         call(prepare(tmp_path), steps, "--minutes", "1e6")
@@ -157,7 +157,7 @@ def test_what_a_row_needs_comes_first_and_a_failure_ends_it(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("wrong", ["[evaluate]\nqp = 3\n", "[publish]\nfade = 3\n", "cutout = '8'\n", "epoch = 1\n"])
-def test_nothing_is_begun_with_a_recipe_that_a_later_step_would_refuse(tmp_path: Path, wrong: str) -> None:
+def test_an_invalid_recipe_is_rejected_before_the_first_step(tmp_path: Path, wrong: str) -> None:
     prepare(tmp_path)
     (tmp_path / "two.toml").write_text(CLASSIFIER + wrong)
     steps = Steps(status=0)
@@ -166,7 +166,7 @@ def test_nothing_is_begun_with_a_recipe_that_a_later_step_would_refuse(tmp_path:
     assert steps.called == []
 
 
-def test_a_folder_of_another_dataset_is_refused_and_one_of_several_is_searched(tmp_path: Path) -> None:
+def test_the_dataset_is_found_among_several_and_another_one_is_refused(tmp_path: Path) -> None:
     recipe = prepare(tmp_path) / "stripes.toml"
     recipe.write_text(CLASSIFIER + 'dataset = "stripes"\n')
     for name in ("dots", "stripes"):
@@ -181,14 +181,14 @@ def test_a_folder_of_another_dataset_is_refused_and_one_of_several_is_searched(t
     assert begun[begun.index("--data") :][:4] == ["--data", str(tmp_path), "--dataset", "stripes"]
 
 
-def test_the_default_is_a_process_of_its_own(capfd: pytest.CaptureFixture[str]) -> None:
+def test_each_step_runs_in_its_own_process_by_default(capfd: pytest.CaptureFixture[str]) -> None:
     assert reproduce._in_a_process("nothing", ["--flag"]) == 1
     assert "No module named training.nothing" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("hardware", ["cpu", "gpu"])
 @pytest.mark.parametrize("name", sorted(file.stem for file in SHIPPED.glob("*.toml")))
-def test_every_shipped_recipe_is_understood_by_all_its_scripts(name: str, hardware: str, tmp_path: Path) -> None:
+def test_every_shipped_recipe_is_accepted_by_all_its_commands(name: str, hardware: str, tmp_path: Path) -> None:
     recipe = Recipe.read(name)
     data = tmp_path / recipe.train["dataset"]
     folders = dict.fromkeys(("runs", "models", "results"), tmp_path)
@@ -201,7 +201,7 @@ def test_every_shipped_recipe_is_understood_by_all_its_scripts(name: str, hardwa
     assert [needed.file.stem for needed in recipe.needed()] == recipe.needs
 
 
-def test_what_is_scored_on_the_held_out_part_is_trained_and_no_more(copied: Path) -> None:
+def test_a_recipe_without_test_is_trained_and_not_measured(copied: Path) -> None:
     (copied / "two.toml").write_text(ROW.replace('needs = ["stripes"]', 'needs = ["stripes"]\ntest = false'))
     shutil.rmtree(copied / "runs" / "two")
     (copied / "results" / "two.json").unlink()

@@ -17,12 +17,12 @@ from training import train_classifier
 from training.loop.state import STATE_FILE, read_state
 
 
-def test_a_run_of_seconds_learns_the_stripes(workshop: Workshop) -> None:
+def test_a_short_run_learns_the_stripes(workshop: Workshop) -> None:
     # Chance is 33 %, and an untrained network is there; three epochs reach 100 % with this seed.
     assert workshop.classifier.top1 > 0.9
 
 
-def test_the_log_says_how_the_run_was_made_and_what_each_epoch_gave(workshop: Workshop) -> None:
+def test_the_log_records_the_command_and_the_scores_of_each_epoch(workshop: Workshop) -> None:
     rows = [json.loads(line) for line in (workshop.runs / "stripes" / "log.jsonl").read_text().splitlines()]
     assert rows[0]["event"] == "start" and {"command", "commit", "hardware", "torch"} <= rows[0].keys()
     assert [row["epoch"] for row in rows[1:]] == [1, 2, 3]
@@ -44,7 +44,7 @@ def test_a_run_resumed_after_kill_9_ends_with_the_same_weights(workshop: Worksho
     assert all(torch.equal(value, resumed["weights"][name]) for name, value in whole["weights"].items())
 
 
-def test_the_first_epochs_may_see_images_of_half_the_side(
+def test_the_first_epochs_may_use_images_of_half_the_side(
     workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[tuple[int, bool]] = []

@@ -20,7 +20,7 @@ from training.loop.state import read_state, restore, save_state
 from training.train_colorcnn import SCORED_COLORS, around, started_from
 
 
-def test_two_colors_learn_to_show_the_stripes(workshop: Workshop) -> None:
+def test_training_makes_the_stripes_recognizable_in_two_colors(workshop: Workshop) -> None:
     torch.manual_seed(0)
     untrained = around(workshop.classifier.network).eval()
     held_out = stripes(1600).hold_out(400)[1]
@@ -33,13 +33,13 @@ def test_two_colors_learn_to_show_the_stripes(workshop: Workshop) -> None:
     assert workshop.quantizer.scores["held_out_top1_64"] > 0.9
 
 
-def test_the_encoder_is_still_the_classifier_that_was_published(workshop: Workshop) -> None:
+def test_training_does_not_change_the_encoder(workshop: Workshop) -> None:
     ours, theirs = workshop.quantizer.network.encoder.state_dict(), workshop.classifier.network.state_dict()
     # The published weights are in half precision: a relative error of 2^-11.
     assert all(torch.allclose(ours[name], value, rtol=2**-10, atol=1e-6) for name, value in theirs.items())
 
 
-def test_an_interrupted_run_goes_on_to_the_same_weights(
+def test_an_interrupted_run_resumes_to_the_same_weights(
     workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
 
@@ -73,7 +73,7 @@ def test_a_resumed_run_refuses_other_options(workshop: Workshop) -> None:
         )
 
 
-def test_a_run_on_another_encoder_that_another_classifier_reads_too(workshop: Workshop, tmp_path: Path) -> None:
+def test_a_run_may_use_another_encoder_and_a_further_classifier(workshop: Workshop, tmp_path: Path) -> None:
     flags = ["--data", str(workshop.data), "--dataset", "stripes", "--device", "cpu", "--models", str(workshop.models)]
     flags += [*QUANTIZER_FLAGS, "--epochs", "1", "--out", str(tmp_path / "run")]
 
@@ -86,7 +86,7 @@ def test_a_run_on_another_encoder_that_another_classifier_reads_too(workshop: Wo
             train_colorcnn.main([*flags, *wrong])
 
 
-def test_what_was_published_is_started_from(workshop: Workshop) -> None:
+def test_a_run_may_start_from_published_weights(workshop: Workshop) -> None:
     registry = Registry.open(workshop.models)
     started = started_from(registry, "stripes-q").state_dict()
     published = registry.load("stripes-q", torch.device("cpu")).state_dict()

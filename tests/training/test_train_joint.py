@@ -36,7 +36,7 @@ def folder(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Path
     return folder
 
 
-def test_the_joint_classifier_learns_and_the_published_one_stays(workshop: Workshop, folder: Path) -> None:
+def test_only_the_joint_classifier_is_trained(workshop: Workshop, folder: Path) -> None:
     state = read_state(folder / "run")
     published = workshop.classifier.network.state_dict()
     encoder = {name.removeprefix("encoder."): value for name, value in state["weights"].items() if "encoder." in name}
@@ -48,19 +48,19 @@ def test_the_joint_classifier_learns_and_the_published_one_stays(workshop: Works
     assert not [name for name in learned if "running" in name], "the statistics are those of the originals"
 
 
-def test_together_they_learn_two_colors(workshop: Workshop, folder: Path) -> None:
+def test_joint_training_learns_two_colors(workshop: Workshop, folder: Path) -> None:
     scores = read_state(folder / "run")["scores"]
     assert scores["held_out_top1_2"] > 0.8  # before, it is below one half: see test_train_colorcnn
 
 
-def test_a_resumed_run_ends_where_it_ended(workshop: Workshop, folder: Path) -> None:
+def test_a_resumed_run_ends_with_the_same_weights(workshop: Workshop, folder: Path) -> None:
     before = read_state(folder / "run")["joint_classifier"]
     joint(workshop, folder / "run", "--resume")
     after = read_state(folder / "run")["joint_classifier"]
     assert all(torch.equal(value, after[name]) for name, value in before.items())
 
 
-def test_both_are_published_and_measured_together(workshop: Workshop, folder: Path) -> None:
+def test_quantizer_and_joint_classifier_are_published_and_measured(workshop: Workshop, folder: Path) -> None:
     models_words = ["--models", str(folder / "models")]
     named = [*models_words, "--run", str(folder / "run"), "--name", "pair", "--joint-classifier", "pair-classifier"]
     publish.main(named)
@@ -78,7 +78,7 @@ def test_both_are_published_and_measured_together(workshop: Workshop, folder: Pa
     load_recognizer(registry, "pair-classifier", torch.device("cpu"))
 
 
-def test_the_joint_classifier_needs_a_name_and_other_runs_have_none(workshop: Workshop, folder: Path) -> None:
+def test_joint_classifier_is_required_for_joint_runs_and_rejected_for_others(workshop: Workshop, folder: Path) -> None:
     models_words = ["--models", str(folder / "models")]
     with pytest.raises(SystemExit, match="--joint-classifier is missing"):
         publish.main([*models_words, "--run", str(folder / "run"), "--name", "alone"])

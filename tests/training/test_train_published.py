@@ -19,7 +19,7 @@ def command(workshop: Workshop, out: Path, *more: str) -> list[str]:
     return [*data, "--out", str(out), *FLAGS, *more]
 
 
-def test_two_colors_learn_to_show_the_stripes_to_the_classifier(workshop: Workshop, tmp_path: Path) -> None:
+def test_training_makes_the_stripes_recognizable_in_two_colors(workshop: Workshop, tmp_path: Path) -> None:
     result = train_published.main(command(workshop, tmp_path, "--epochs", "2", "--lr", "0.1", "--crop", "0"))
     # Chance is one in three.
     assert result.top1 > 0.5
@@ -56,7 +56,7 @@ def stop_after(epochs: int, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(train_published, "_train_epoch", interrupted)
 
 
-def test_it_is_published_for_its_one_number_of_colors(workshop: Workshop, tmp_path: Path) -> None:
+def test_a_published_network_serves_only_its_number_of_colors(workshop: Workshop, tmp_path: Path) -> None:
     result = train_published.main(command(workshop, tmp_path / "run", "--epochs", "1"))
     models = tmp_path / "models"
     flags = ["--models", str(models), "--run"]

@@ -26,7 +26,9 @@ def test_truecolor_is_exact(effort: truecolor.Effort) -> None:
 
 
 @pytest.mark.parametrize(("encode", "name"), [(jpeg.encode, "JPEG"), (webp.encode, "WEBP")])
-def test_lossy_files_come_close_and_closer_with_quality(encode: Callable[[Pixels, int], bytes], name: str) -> None:
+def test_a_higher_quality_brings_lossy_files_closer_to_the_original(
+    encode: Callable[[Pixels, int], bytes], name: str
+) -> None:
     files = [encode(smooth(), quality) for quality in (1, 30, 100)]
     decoded = [decode(file) for file in files]
     errors = [np.abs(image.pixels.astype(int) - smooth()).mean() for image in decoded]
@@ -47,7 +49,7 @@ def test_tables_and_compression_are_fitted_to_the_image() -> None:
 
 
 @pytest.mark.parametrize("quality", [1, 50, 100])
-def test_everything_but_data_and_fitted_tables_is_fixed_in_a_jpeg(quality: int) -> None:
+def test_fixed_bytes_of_a_jpeg_exclude_data_and_fitted_tables(quality: int) -> None:
     file = jpeg.encode(smooth(), quality)
 
     scan = file.rindex(b"\xff\xda") + 2 + 12  # the header of a scan of three components; the data holds no marker
@@ -56,7 +58,7 @@ def test_everything_but_data_and_fitted_tables_is_fixed_in_a_jpeg(quality: int) 
     assert jpeg.fixed_bytes(file) == scan - sum(tables) + len(b"\xff\xd9") < len(file)
 
 
-def test_a_jpeg_of_another_picture_has_other_data() -> None:
+def test_fixed_bytes_of_a_jpeg_do_not_depend_on_the_picture() -> None:
     plain, busy = (jpeg.encode(pixels, 50) for pixels in (smooth(), picture(40, 48)))
 
     assert len(busy) > len(plain) + 100

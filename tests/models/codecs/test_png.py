@@ -127,7 +127,7 @@ def test_rows_are_unfiltered_and_packed_from_the_high_bits(colors: int, width: i
 
 
 @pytest.mark.parametrize(("colors", "bits"), [(1, 1), (2, 1), (3, 2), (4, 2), (5, 4), (16, 4), (17, 8), (256, 8)])
-def test_only_the_critical_chunks_and_the_smallest_bit_depth(colors: int, bits: int) -> None:
+def test_a_file_has_only_critical_chunks_and_the_smallest_bit_depth(colors: int, bits: int) -> None:
     image = random_image(colors)
 
     (header, fields), palette, rows, end = chunks(png.encode(image))
@@ -157,14 +157,14 @@ def test_refuses_an_unknown_effort() -> None:
 
 
 @pytest.mark.parametrize("colors", [2, 16, 256])
-def test_all_but_palette_and_indices_is_fixed(colors: int) -> None:
+def test_fixed_bytes_exclude_palette_and_indices(colors: int) -> None:
     file = png.encode(random_image(colors))
 
     assert png.fixed_bytes(file) == 69
     assert len(file) - 69 == 3 * colors + len(dict(chunks(file))[b"IDAT"])
 
 
-def test_further_chunks_are_fixed_except_for_image_data() -> None:
+def test_fixed_bytes_include_further_chunks_except_image_data() -> None:
     row = b"\0\1\2\3"
     file = png_file((1, 1), 8, 2, row, (b"tEXt", b"a\0bc"), (b"IDAT", b""))
 

@@ -26,24 +26,24 @@ def test_alpha_is_composited_with_correct_rounding(background: tuple[int, int, i
     assert decoded.notes == ("alpha composited over #{:02x}{:02x}{:02x}".format(*background),)
 
 
-def test_an_opaque_alpha_channel_leaves_no_note() -> None:
+def test_an_opaque_alpha_channel_adds_no_note() -> None:
     assert decode(encoded(solid("RGBA", (1, 2, 3, 255)), "PNG")).notes == ()
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF"])
-def test_the_background_shows_through_transparent_pixels(kind: str) -> None:
+def test_transparent_pixels_show_the_background(kind: str) -> None:
     decoded = decode(encoded(solid("RGBA", (90, 90, 90, 0)), kind), background=(1, 2, 3))
 
     assert only_color(decoded) == [1, 2, 3]
 
 
-def test_gray_with_alpha() -> None:
+def test_gray_with_alpha_is_composited() -> None:
     gray = decode(encoded(solid("LA", (100, 51)), "PNG"))
 
     assert only_color(gray) == [224, 224, 224]  # 100 / 5 + 255 * 4 / 5
 
 
-def test_premultiplied_alpha() -> None:
+def test_premultiplied_alpha_is_not_multiplied_again() -> None:
     gray = decode(tiff_file(bytes([20, 51]), tiff_tags((1, 1), [8, 8], 1) | {338: ("H", [1])}))
     color = decode(tiff_file(bytes([20, 10, 0, 51]), tiff_tags((1, 1), [8] * 4, 2) | {338: ("H", [1])}))
 
@@ -51,7 +51,7 @@ def test_premultiplied_alpha() -> None:
     assert only_color(color) == [224, 214, 204]
 
 
-def test_palette_with_alpha_channel() -> None:
+def test_a_palette_with_alpha_is_composited() -> None:
     colors = [level * 257 for level in range(256)] * 3
     tags = tiff_tags((2, 1), [8, 8], 3) | {338: ("H", [2]), 320: ("H", colors)}
 
@@ -71,7 +71,7 @@ def test_a_bmp_whose_fourth_byte_is_all_zero_is_opaque(alpha: int) -> None:
 
 
 @pytest.mark.parametrize("alphas", [b"\xff\0", b"\x80\0\x33"], ids=["one entry", "several entries"])
-def test_transparent_palette_entries(alphas: bytes) -> None:
+def test_transparent_palette_entries_show_the_background(alphas: bytes) -> None:
     palette = (b"PLTE", bytes([10, 20, 30, 40, 50, 60, 70, 80, 90]))
 
     decoded = decode(png_file((3, 1), 8, 3, b"\0\0\1\2", palette, (b"tRNS", alphas)), background=(0, 0, 0))
@@ -97,7 +97,9 @@ def test_transparent_palette_entries(alphas: bytes) -> None:
         (16, 2, struct.pack(">6H", 257, 514, 771, 257, 514, 1028), struct.pack(">3H", 257, 514, 1028), [1, 2, 3]),
     ],
 )
-def test_transparent_color_key(depth: int, color_type: int, row: bytes, key: bytes, opaque: list[int]) -> None:
+def test_a_transparent_color_key_shows_the_background(
+    depth: int, color_type: int, row: bytes, key: bytes, opaque: list[int]
+) -> None:
     """The second of two pixels has the color that means transparent."""
     decoded = decode(png_file((2, 1), depth, color_type, b"\0" + row, (b"tRNS", key)), background=(9, 8, 7))
 
@@ -126,7 +128,7 @@ def test_a_text_chunk_named_like_a_field_of_pillow_is_harmless(depth: int, color
     assert decoded.notes == ()
 
 
-def test_transparent_gif() -> None:
+def test_transparent_pixels_of_a_gif_show_the_background() -> None:
     indexed = Image.fromarray(np.array([[0, 1]], np.uint8))
     indexed.putpalette([10, 20, 30, 40, 50, 60])
 

@@ -11,7 +11,7 @@ from tests.models.image_files import encoded, picture, png_file, ramp, tiff_file
 
 
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF"])
-def test_one_bit_is_black_and_white(kind: str) -> None:
+def test_one_bit_samples_become_black_and_white(kind: str) -> None:
     bits = picture()[..., 0] > 127
 
     expected = np.where(bits, 255, 0)[..., np.newaxis].repeat(3, axis=2)
@@ -38,13 +38,13 @@ def test_16_bit_gray_is_scaled_and_rounded_not_saturated(kind: str, options: dic
     assert decoded.notes == ()
 
 
-def test_16_bit_gray_in_which_zero_is_white() -> None:
+def test_16_bit_gray_may_have_zero_as_white() -> None:
     decoded = decode(tiff_file(ramp().tobytes(), tiff_tags((256, 256), [16], 0)))
 
     np.testing.assert_array_equal(decoded.pixels[..., 0], 255 - RAMP_IN_8_BITS)
 
 
-def test_12_bit_gray() -> None:
+def test_12_bit_gray_is_scaled_to_8_bits() -> None:
     packed = bytes.fromhex("000800fff0")  # 0x000, 0x800, 0xfff
 
     decoded = decode(tiff_file(packed, tiff_tags((3, 1), [12], 1)))
@@ -79,7 +79,7 @@ def test_wide_integers_are_stretched_to_their_range(compression: str | None) -> 
     ],
     ids=["0 to 1 as they are", "stretched", "stretched up", "not finite", "no number at all", "flat"],
 )
-def test_floats(values: list[float], levels: list[int]) -> None:
+def test_float_samples_are_scaled_to_8_bits(values: list[float], levels: list[int]) -> None:
     decoded = decode(encoded(Image.fromarray(np.array([values], np.float32)), "TIFF"))
 
     assert decoded.pixels[0, :, 0].tolist() == levels

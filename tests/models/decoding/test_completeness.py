@@ -10,20 +10,20 @@ from tests.models.image_files import png_file, tiff_file, tiff_tags
 
 
 @pytest.mark.parametrize("height", [6, 9, 10])
-def test_a_png_whose_rows_run_out_is_refused(height: int) -> None:
+def test_a_png_with_missing_rows_is_refused(height: int) -> None:
     rows = b"".join(b"\0" + bytes([200] * 4) for _ in range(5))  # Pillow would leave the rest black
 
     with pytest.raises(BadImage, match="ends before"):
         decode(png_file((4, height), 8, 0, rows))
 
 
-def test_a_png_that_ends_in_black_is_whole() -> None:
+def test_a_png_that_ends_in_black_rows_is_complete() -> None:
     rows = b"\0" + bytes([200] * 4) + b"\0" + bytes(4)
 
     assert decode(png_file((4, 2), 8, 0, rows)).pixels[..., 0].tolist() == [[200] * 4, [0] * 4]
 
 
-def test_an_interlaced_png() -> None:
+def test_an_interlaced_png_is_decoded_only_when_complete() -> None:
     passes = b"\0\1" + b"\0\2" + b"\0\3\4" + b"\0\5" + b"\0\6" + b"\0\7\x08\x09"  # 3 x 3 pixels; Adam7
 
     assert decode(png_file((3, 3), 8, 0, passes, interlace=1)).pixels[..., 0].tolist() == [
@@ -64,6 +64,6 @@ def test_an_apng_whose_first_frame_leaves_gaps_is_refused() -> None:
 
 
 @pytest.mark.parametrize("extra", [{50706: ("B", [1, 4, 0, 0])}, {254: ("I", [1]), 330: ("I", [8])}])
-def test_the_stamp_sized_preview_of_a_camera_raw_is_refused(extra: dict[int, tuple[str, list[int]]]) -> None:
+def test_the_preview_inside_a_camera_raw_file_is_refused(extra: dict[int, tuple[str, list[int]]]) -> None:
     with pytest.raises(UnsupportedFormat, match="camera raw"):
         decode(tiff_file(bytes(4), tiff_tags((2, 2), [8], 1) | extra))

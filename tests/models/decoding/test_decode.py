@@ -56,7 +56,7 @@ pytestmark = [
         ("BPG", {}),
     ],
 )
-def test_lossless_formats_give_back_every_pixel(kind: str, options: dict[str, object]) -> None:
+def test_lossless_formats_preserve_every_pixel(kind: str, options: dict[str, object]) -> None:
     decoded = decode(encoded(Image.fromarray(picture()), kind, **options))
 
     np.testing.assert_array_equal(decoded.pixels, picture())
@@ -66,7 +66,7 @@ def test_lossless_formats_give_back_every_pixel(kind: str, options: dict[str, ob
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "WEBP"])
-def test_lossy_formats_stay_close(kind: str) -> None:
+def test_lossy_formats_stay_close_to_the_original(kind: str) -> None:
     decoded = decode(encoded(solid("RGB", (200, 100, 50)), kind, quality=95))
 
     # A flat block survives coding except for the rounding of YCbCr, at most 2 levels for both ways.
@@ -75,14 +75,14 @@ def test_lossy_formats_stay_close(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["PNG", "GIF", "BMP", "TIFF"])
-def test_palettes_are_looked_up(kind: str) -> None:
+def test_palette_indices_become_colors(kind: str) -> None:
     indexed = Image.fromarray(np.arange(16, dtype=np.uint8).reshape(4, 4))
     indexed.putpalette(picture(16, 16)[0].tobytes())
 
     np.testing.assert_array_equal(decode(encoded(indexed, kind)).pixels, picture(16, 16)[0].reshape(4, 4, 3))
 
 
-def test_channels_stored_apart() -> None:
+def test_channels_stored_in_separate_planes_are_joined() -> None:
     planes = picture(2, 3).transpose(2, 0, 1).tobytes()
     tags = tiff_tags((3, 2), [8, 8, 8], 2) | {284: ("H", [2]), 278: ("I", [2])}
 
@@ -90,7 +90,7 @@ def test_channels_stored_apart() -> None:
 
 
 @pytest.mark.parametrize("background", [(-1, 0, 0), (0, 256, 0)])
-def test_refuses_a_background_that_is_no_color(background: tuple[int, int, int]) -> None:
+def test_refuses_an_invalid_background_color(background: tuple[int, int, int]) -> None:
     with pytest.raises(ValueError, match="background"):
         decode(encoded(solid("RGB", (0, 0, 0)), "PNG"), background=background)
 
@@ -111,7 +111,7 @@ def test_the_first_frame_is_returned(kind: str, frames: str) -> None:
     assert decoded.notes == (f"first of several {frames}",)
 
 
-def test_a_multi_picture_jpeg_is_a_jpeg() -> None:
+def test_a_multi_picture_jpeg_is_decoded_as_a_jpeg() -> None:
     pair = encoded(solid("RGB", (128, 128, 128)), "MPO", save_all=True, append_images=[solid("RGB", (0, 0, 0))])
 
     decoded = decode(pair)
@@ -124,7 +124,7 @@ def test_a_multi_picture_jpeg_is_a_jpeg() -> None:
 
 
 @pytest.mark.parametrize("vector", VALID, ids=str)
-def test_a_bpg_is_the_image_of_the_reference_decoder_over_the_background(vector: Vector) -> None:
+def test_a_bpg_matches_the_reference_decoder_over_the_background(vector: Vector) -> None:
     expected = Image.fromarray(vector.pixels)
     canvas = Image.new("RGBA", expected.size, (10, 20, 30, 255))
     canvas.paste(expected.convert("RGB"), mask=expected.getchannel("A") if expected.mode == "RGBA" else None)
@@ -140,7 +140,7 @@ def test_a_bpg_is_the_image_of_the_reference_decoder_over_the_background(vector:
     ("name", "note"),
     [("anim_40x40_x265", "first of several frames"), ("cmyk_jpeg_x265_wplane", "CMYK converted to sRGB")],
 )
-def test_the_notes_on_a_bpg(name: str, note: str) -> None:
+def test_a_bpg_has_notes_on_its_conversions(name: str, note: str) -> None:
     assert decode(named(name).data).notes[0].startswith(note)
 
 
@@ -154,7 +154,7 @@ def test_the_profile_of_a_bpg_is_used() -> None:
     assert decoded.notes == expected.notes == ("ICC profile converted to sRGB",)
 
 
-def test_the_profile_of_a_gray_bpg_is_for_gray() -> None:
+def test_a_gray_bpg_uses_a_gray_profile() -> None:
     levels = np.arange(256, dtype=np.uint8).reshape(16, 16)
     profile = gray_profile()
 
@@ -166,14 +166,14 @@ def test_the_profile_of_a_gray_bpg_is_for_gray() -> None:
 
 
 @pytest.mark.parametrize("vector", [*MALFORMED, *REFUSED], ids=str)
-def test_a_bpg_that_is_rejected_raises_one_of_our_errors(vector: Vector) -> None:
+def test_a_rejected_bpg_raises_one_of_our_errors(vector: Vector) -> None:
     absurd = str(vector) == "bad_absurd_size"
 
     with pytest.raises(ImageTooLarge if absurd else BadImage):
         decode(vector.data)
 
 
-def test_a_bpg_that_needs_more_memory_than_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bpg_that_needs_too_much_memory_is_reported_as_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
     def decode_picture(*_: object) -> None:
         raise MemoryError
 
@@ -249,7 +249,7 @@ def test_an_image_of_another_format_is_named() -> None:
 
 
 @pytest.mark.parametrize("kind", ACCEPTED_FORMATS)
-def test_a_signature_alone_is_damage(kind: str) -> None:
+def test_a_signature_without_data_is_reported_as_damaged(kind: str) -> None:
     with pytest.raises(BadImage, match=f"The {kind} file (cannot be read|is cut short)"):
         decode(encoded(solid("RGB", (0, 0, 0)), kind)[:12])
 
@@ -285,7 +285,7 @@ def small_files() -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("name", small_files())
-def test_a_file_cut_short_gives_an_error_or_the_whole_picture_never_a_part(name: str) -> None:
+def test_a_truncated_file_gives_an_error_or_the_whole_picture(name: str) -> None:
     data = small_files()[name]
     whole = decode(data).pixels
     refused = 0
@@ -342,7 +342,7 @@ def test_an_upload_writes_nothing_to_the_log() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_several_threads_decode_alike() -> None:
+def test_several_threads_decode_the_same_pixels() -> None:
     files = list(small_files().values()) * 3
     alone = [decode(data) for data in files]
 

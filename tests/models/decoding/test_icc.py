@@ -42,7 +42,7 @@ def test_profiles_are_used_in_every_format_that_has_them(kind: str) -> None:
     assert decoded.notes == ("ICC profile converted to sRGB",)
 
 
-def test_an_srgb_profile_changes_nothing_and_leaves_no_note() -> None:
+def test_an_srgb_profile_changes_no_pixel_and_adds_no_note() -> None:
     decoded = decode(encoded(Image.fromarray(picture()), "PNG", icc_profile=srgb_profile()))
 
     np.testing.assert_array_equal(decoded.pixels, picture())
@@ -58,7 +58,7 @@ def test_a_pure_power_curve_is_not_mistaken_for_srgb() -> None:
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "I;16"])
-def test_gray_profiles(mode: str) -> None:
+def test_gray_profiles_are_converted_to_srgb(mode: str) -> None:
     image = {
         "L": solid("L", 55),
         "LA": solid("LA", (55, 255)),
@@ -71,7 +71,7 @@ def test_gray_profiles(mode: str) -> None:
     assert decoded.notes == ("ICC profile converted to sRGB",)
 
 
-def test_gray_profile_of_16_bit_gray_with_alpha() -> None:
+def test_a_gray_profile_applies_to_16_bit_gray_with_alpha() -> None:
     rows = b"\0" + struct.pack(">4H", 55 * 257, 65535, 55 * 257, 0)
     profile = (b"iCCP", b"gray\0\0" + zlib.compress(gray_profile()))
 
@@ -144,7 +144,7 @@ def test_tables_of_floats_are_ignored(elements: int) -> None:
 # CMYK and rarer spaces
 
 
-def test_cmyk_without_a_profile() -> None:
+def test_cmyk_without_a_profile_is_converted_by_formula() -> None:
     decoded = decode(encoded(solid("CMYK", (10, 20, 30, 40)), "TIFF"))
 
     # (255 - ink) * (255 - black) / 255
@@ -153,7 +153,7 @@ def test_cmyk_without_a_profile() -> None:
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
-def test_cmyk_with_a_profile(kind: str) -> None:
+def test_cmyk_with_a_profile_is_converted_by_the_profile(kind: str) -> None:
     # Pillow writes inverted CMYK into a JPEG, as Adobe does; without a correction the image would be a negative.
     halftone = decode(encoded(solid("CMYK", (0, 0, 0, 128)), kind, icc_profile=cmyk_profile()))
     paper = decode(encoded(solid("CMYK", (0, 0, 0, 0)), kind, icc_profile=cmyk_profile()))
@@ -163,14 +163,14 @@ def test_cmyk_with_a_profile(kind: str) -> None:
     assert halftone.notes == ("ICC profile converted to sRGB",)
 
 
-def test_the_blackest_ink_is_black() -> None:
+def test_full_ink_becomes_black() -> None:
     # Full ink has L* = 20 here, which is sRGB 48: without black point compensation every shadow is gray.
     decoded = decode(encoded(solid("CMYK", (0, 0, 0, 255)), "TIFF", icc_profile=cmyk_profile(black=51)))
 
     assert max(only_color(decoded)) <= 8
 
 
-def test_rarer_color_spaces_of_tiff() -> None:
+def test_rarer_color_spaces_of_tiff_are_converted() -> None:
     lab = Image.merge("LAB", [solid("L", level) for level in (128, 128, 128)])  # L* = 50.2, neutral
 
     assert only_color(decode(encoded(lab, "TIFF"))) == [119, 119, 119]

@@ -64,7 +64,7 @@ def test_an_impossible_orientation_is_ignored(orientation: int) -> None:
     ],
 )
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
-def test_damaged_exif_does_not_cost_the_picture(kind: str, damaged: bytes) -> None:
+def test_damaged_exif_does_not_prevent_decoding(kind: str, damaged: bytes) -> None:
     decoded = decode(encoded(solid("RGB", (10, 200, 30)), kind, exif=b"Exif\0\0" + damaged))
 
     assert np.abs(decoded.pixels.astype(int) - [10, 200, 30]).max() <= 2
@@ -79,5 +79,5 @@ def test_exif_orientation_of_a_bpg_is_applied(orientation: int) -> None:
 
 
 @pytest.mark.parametrize("damaged", [b"", b"scribble", b"II*\0\xff\xff\xff\xff"])
-def test_damaged_exif_does_not_cost_a_bpg(damaged: bytes) -> None:
+def test_damaged_exif_does_not_prevent_decoding_a_bpg(damaged: bytes) -> None:
     np.testing.assert_array_equal(decode(bpg_file(picture(), EXIF=damaged)).pixels, picture())

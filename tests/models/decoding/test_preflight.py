@@ -42,7 +42,7 @@ def refusal(check: Callable[..., None], *file: object) -> str | None:
 
 
 @pytest.mark.parametrize("kind", ACCEPTED_FORMATS)
-def test_identifies_what_encoders_write(kind: str) -> None:
+def test_identifies_the_files_of_encoders(kind: str) -> None:
     assert identify(sample(kind)) == kind
 
 
@@ -138,7 +138,7 @@ def test_refuses_a_png_of_tens_of_thousands_of_chunks() -> None:
         check_png(plain[:33] + empty * 33_000 + plain[33:])
 
 
-def test_what_follows_the_end_of_a_png_does_not_count() -> None:
+def test_data_after_the_end_of_a_png_is_ignored() -> None:
     assert refusal(check_png, sample("PNG") + bytes(400_000)) is None
 
 
@@ -181,7 +181,7 @@ def test_scans_hidden_behind_an_end_marker_in_a_table_are_still_counted() -> Non
         check_jpeg(progressive[:second] + comment + progressive[second:-2] + progressive[last:-2] * 101)
 
 
-def test_what_follows_the_end_of_a_jpeg_does_not_count() -> None:
+def test_data_after_the_end_of_a_jpeg_is_ignored() -> None:
     # Phones append a video, whose bytes may look like any marker.
     assert refusal(check_jpeg, sample("JPEG") + b"\0\0" + b"\xff\xda\0\2" * 500) is None
 
@@ -233,12 +233,12 @@ def test_reads_the_directory_of_a_bigtiff() -> None:
 
 
 @pytest.mark.parametrize("length", range(26))
-def test_a_directory_that_is_cut_off_is_left_to_the_decoder(length: int) -> None:
+def test_a_truncated_directory_is_left_to_the_decoder(length: int) -> None:
     assert refusal(check_tiff, tiff_head([(256, 3, 1, 16)])[:length], 100) is None
     assert refusal(check_tiff, b"II+\0" + b"\xff" * length, 100) is None
 
 
-def test_recognizes_a_png_whose_rows_run_out() -> None:
+def test_recognizes_a_png_with_missing_rows() -> None:
     rows = b"".join(b"\0" + bytes(40) for _ in range(30))
 
     assert not png_stream_is_short(gray_png(rows, 40, 30))
@@ -247,7 +247,7 @@ def test_recognizes_a_png_whose_rows_run_out() -> None:
     assert png_stream_is_short(gray_png(rows, 40, 31))
 
 
-def test_recognizes_an_interlaced_png_whose_rows_run_out() -> None:
+def test_recognizes_an_interlaced_png_with_missing_rows() -> None:
     passes = bytes(2 + 2 + 3 + 4 + 4)  # 3 x 3 pixels: passes 1, 4, 5, 6 and 7 have rows, 2 and 3 have none
 
     assert not png_stream_is_short(gray_png(passes, 3, 3, interlace=1))

@@ -55,7 +55,7 @@ def some_row(**changes: object) -> Row:
     return replace(row, **changes)  # type: ignore[arg-type]
 
 
-def test_a_row_is_of_the_very_file() -> None:
+def test_a_row_describes_the_encoded_file() -> None:
     original, quantized = picture(30, 20), Threshold().quantize(picture(30, 20), 2)
 
     row, measured = compare(sample(), Setting("threshold", "a model", colors=2), Threshold(), Brightness())
@@ -94,7 +94,9 @@ def test_the_classifier_gets_the_image_that_was_read_back() -> None:
         (254, BRIGHT, None, False, None),
     ],
 )
-def test_kept_and_right(level: int, before: Prediction, truth: int | None, kept: bool, right: bool | None) -> None:
+def test_kept_compares_labels_and_right_compares_with_the_truth(
+    level: int, before: Prediction, truth: int | None, kept: bool, right: bool | None
+) -> None:
     given = sample(before=before, truth=truth)
 
     row, _ = compare(given, Setting("threshold", colors=2), Threshold(level), Brightness())
@@ -108,7 +110,7 @@ def test_an_exact_image_has_no_psnr_and_a_small_one_no_ssim() -> None:
     assert (exact.mse, exact.psnr, exact.ssim) == (0, None, None)
 
 
-def test_the_time_is_that_of_the_quantizer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_time_covers_the_quantizer_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     ticks = iter([5.0, 5.25])
     monkeypatch.setattr("models.evaluation.compare.time", SimpleNamespace(perf_counter=lambda: next(ticks)))
 
@@ -198,7 +200,7 @@ def test_psnr_of_a_summary_is_that_of_the_mean_error() -> None:
 @pytest.mark.parametrize(
     ("values", "mean"), [([None, None], None), ([None, True, False], 0.5), ([False], 0), ([True, None], 1)]
 )
-def test_means_are_over_what_is_known(values: list[bool | None], mean: float | None) -> None:
+def test_means_skip_missing_values(values: list[bool | None], mean: float | None) -> None:
     (summary,) = summarize([some_row(right=value, ssim=value) for value in values])
 
     assert (summary.top1, summary.ssim) == (mean, mean)

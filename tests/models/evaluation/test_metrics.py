@@ -44,7 +44,7 @@ def test_the_largest_error_does_not_overflow(images: tuple[Pixels, Pixels]) -> N
 
 
 @pytest.mark.parametrize(("mse", "decibels"), [(65025, 0), (650.25, 20), (1, 48.1308), (0, None)])
-def test_psnr(mse: float, decibels: float | None) -> None:
+def test_psnr_has_its_known_values(mse: float, decibels: float | None) -> None:
     assert metrics.psnr(mse) == (None if decibels is None else pytest.approx(decibels, abs=1e-4))
 
 
@@ -54,7 +54,7 @@ def test_psnr_of_a_negative_error_is_refused() -> None:
 
 
 @given(st.integers(7, 60), st.integers(7, 60), st.integers(1, 400))
-def test_ssim_in_tiles_is_that_of_the_whole_image(height: int, width: int, tile: int) -> None:
+def test_ssim_in_tiles_equals_ssim_of_the_whole_image(height: int, width: int, tile: int) -> None:
     images = pair(height, width)
     with patch.object(metrics, "_TILE", tile):
         value = metrics.ssim(*images)
@@ -62,7 +62,7 @@ def test_ssim_in_tiles_is_that_of_the_whole_image(height: int, width: int, tile:
 
 
 @pytest.mark.parametrize("shape", [(400, 90), (90, 400), (3000, 7), (7, 3000)])
-def test_ssim_of_images_that_take_several_tiles(shape: tuple[int, int]) -> None:
+def test_ssim_of_images_of_several_tiles_matches_scikit_image(shape: tuple[int, int]) -> None:
     images = pair(*shape)
     whole = structural_similarity(*images, channel_axis=2, data_range=255)
     assert metrics.ssim(*images) == pytest.approx(whole, rel=1e-12)
@@ -76,11 +76,11 @@ def test_ssim_of_small_images_has_the_largest_window_that_fits(side: int, window
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 50), (50, 2)])
-def test_no_ssim_where_no_window_fits(shape: tuple[int, int]) -> None:
+def test_ssim_is_none_where_no_window_fits(shape: tuple[int, int]) -> None:
     assert metrics.ssim(*pair(*shape)) is None
 
 
-def test_ssim_of_extremes() -> None:
+def test_ssim_of_extreme_images_has_its_known_values() -> None:
     assert metrics.ssim(picture(30, 30), picture(30, 30)) == 1
     assert metrics.ssim(BLACK, WHITE) == pytest.approx((0.01 * 255) ** 2 / (255**2 + (0.01 * 255) ** 2))
 
@@ -108,12 +108,12 @@ def test_images_that_cannot_be_compared_are_refused(
             measure(*images)
 
 
-def test_bits_per_pixel() -> None:
+def test_bits_per_pixel_are_computed_from_bytes_and_size() -> None:
     assert metrics.bits_per_pixel(384, 32, 32) == 3
 
 
 @pytest.mark.parametrize("few", [0, 1 << 16])
 @given(hnp.arrays(np.uint8, (6, 7, 3), elements=st.sampled_from([0, 1, 255])))
-def test_count_colors(few: int, pixels: Pixels) -> None:
+def test_distinct_colors_are_counted(few: int, pixels: Pixels) -> None:
     with patch.object(metrics, "_FEW", few), patch.object(metrics, "_BAND", 5):
         assert metrics.count_colors(pixels) == len({tuple(color) for color in pixels.reshape(-1, 3).tolist()})

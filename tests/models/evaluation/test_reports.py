@@ -44,7 +44,7 @@ def test_the_report_of_a_shipped_model_is_one_of_the_stored_reports() -> None:
     assert shipped and all(load(file) in reports for file in shipped)
 
 
-def test_the_kinds_of_fine_tuning_are_apart() -> None:
+def test_the_kinds_of_fine_tuning_reports_are_distinguished() -> None:
     coded, plain = (read(DATA / f"tiny-imagenet-200-tuned{name}.json") for name in ("-bpg", ""))
 
     assert isinstance(coded, FinetuningBpgReport) and all(row.qp is not None for row in coded.rows)
@@ -62,7 +62,7 @@ def test_the_kinds_of_fine_tuning_are_apart() -> None:
         ({"top1_original": "high"}, "top1_original: Input should be a valid number"),
     ],
 )
-def test_another_object_is_refused(change: dict[str, Any], message: str) -> None:
+def test_an_object_of_another_form_is_refused(change: dict[str, Any], message: str) -> None:
     content = to_json(read(DATA / "cifar10.json")) | change
 
     with pytest.raises(BadReport, match=message):

@@ -14,7 +14,7 @@ def whole_numbers(*shape: int) -> Tensor:
 
 
 @pytest.mark.parametrize("colors", [1, 2, 9, 256])
-def test_the_first_of_the_largest_planes(colors: int) -> None:
+def test_ties_between_planes_go_to_the_first(colors: int) -> None:
     logits = whole_numbers(3, colors, 4, 50)
     indices = arg_max_planes(logits)
     assert indices.dtype == torch.uint8
@@ -23,7 +23,7 @@ def test_the_first_of_the_largest_planes(colors: int) -> None:
 
 @pytest.mark.parametrize("size", [1, 1000, 1 << 18])
 @pytest.mark.parametrize("colors", [2, 9, 256])
-def test_the_first_of_the_largest_products(colors: int, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ties_between_products_go_to_the_first(colors: int, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(arg_max, "chunk_size", lambda device: size)
     vectors, weights, offsets = whole_numbers(2, 77, 3), whole_numbers(2, colors, 3), whole_numbers(2, colors, 1)
     logits = torch.einsum("bnc,bkc->bkn", vectors, weights) + offsets
@@ -32,7 +32,7 @@ def test_the_first_of_the_largest_products(colors: int, size: int, monkeypatch: 
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("colors", [2, 256])
-def test_cuda_gives_the_same(colors: int) -> None:
+def test_cuda_gives_the_same_indices(colors: int) -> None:
     vectors, weights, offsets = whole_numbers(2, 77, 3), whole_numbers(2, colors, 3), whole_numbers(2, colors, 1)
     indices = arg_max_affine(vectors.cuda(), weights.cuda(), offsets.cuda())
     assert torch.equal(indices.cpu(), arg_max_affine(vectors, weights, offsets))

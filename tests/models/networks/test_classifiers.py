@@ -16,7 +16,9 @@ Architecture = Literal["resnet9", "resnet18", "alexnet"]
     ("architecture", "width", "parameters"),
     [("resnet9", 32, 1_646_122), ("resnet18", 64, 11_173_962), ("alexnet", 64, 2_254_154)],
 )
-def test_number_of_parameters(architecture: Architecture, width: int, parameters: int) -> None:
+def test_networks_have_the_published_number_of_parameters(
+    architecture: Architecture, width: int, parameters: int
+) -> None:
     with torch.device("meta"):
         network = build_classifier(ClassifierConfig(architecture=architecture, classes=10, width=width))
     assert sum(parameter.numel() for parameter in network.parameters()) == parameters

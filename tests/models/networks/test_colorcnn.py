@@ -24,7 +24,7 @@ def test_soft_probabilities_sum_to_one_and_the_image_is_that_of_equation_2(color
     torch.testing.assert_close(result.images, expected)
 
 
-def test_hard_indices_are_the_arg_max_of_the_soft_map_and_the_palette_is_the_mean_of_its_pixels() -> None:
+def test_hard_indices_are_the_arg_max_and_palette_entries_are_means() -> None:
     network, images = make_colorcnn(), make_images()
     hard = network.hard(images, 5)
     assert torch.equal(hard.indices, network.soft(images, 5).probabilities.argmax(1))
@@ -96,7 +96,7 @@ def test_the_configuration_of_an_older_checkpoint_is_read() -> None:
 
 
 @pytest.mark.parametrize("colors", [2, 256])
-def test_it_needs_a_quarter_of_the_published_network_s_multiply_adds(colors: int) -> None:
+def test_one_pass_needs_less_than_a_quarter_of_the_published_multiply_adds(colors: int) -> None:
     encoder = ClassifierConfig(architecture="resnet9", classes=10, width=32)
     served = build_colorcnn(ColorCNNConfig(encoder=encoder)).eval()
     published = PublishedColorCNN(PublishedConfig(colors=colors)).eval()

@@ -30,7 +30,7 @@ def test_a_soft_image_mixes_the_palette() -> None:
     torch.testing.assert_close(render_soft(palette, weights), expected)
 
 
-def test_an_entry_without_probability_is_finite_and_so_is_its_gradient() -> None:
+def test_an_entry_without_probability_has_a_finite_value_and_gradient() -> None:
     images = random_images(1, 4, 4)
     logits = torch.zeros(1, 2, 4, 4)
     logits[:, 1] = -1e4  # underflows to a probability of exactly 0

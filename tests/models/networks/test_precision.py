@@ -7,12 +7,12 @@ from models.networks.precision import has_bfloat16
 
 
 @pytest.mark.parametrize("capable", [True, False])
-def test_a_processor_has_what_torch_reports(capable: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_processor_has_the_precision_that_torch_reports(capable: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "avx512_bf16": capable})
     assert has_bfloat16(torch.device("cpu")) is capable
 
 
-def test_a_processor_unknown_to_torch_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_processor_unknown_to_torch_has_no_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", dict)
     assert not has_bfloat16(torch.device("cpu"))
 

@@ -35,7 +35,7 @@ def test_the_paper_s_network_has_its_number_of_parameters(colors: int, parameter
     assert sum(parameter.numel() for parameter in network.unet.parameters()) == 13_395_264
 
 
-def test_logits_are_those_of_a_second_implementation() -> None:
+def test_logits_match_a_second_implementation() -> None:
     """The numbers come from a U-Net written level by level after the authors' code, with the same weights."""
     network = PublishedColorCNN(PublishedConfig(colors=2, width=2)).eval()
     with torch.no_grad():
@@ -56,7 +56,7 @@ def _filling(parameter: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize(("height", "width"), [(32, 32), (1, 1), (15, 40), (33, 17), (96, 47)])
-def test_soft_and_hard_at_any_size(height: int, width: int) -> None:
+def test_soft_and_hard_images_work_at_any_size(height: int, width: int) -> None:
     images, network = make_images(height, width), make_network(colors=5)
     soft, hard = network.soft(images), network.hard(images)
     assert soft.images.shape == images.shape
@@ -76,7 +76,7 @@ def test_the_hard_palette_is_the_mean_of_its_pixels() -> None:
         torch.testing.assert_close(palette[b, k], mine.mean(1) if mine.numel() else torch.zeros(3))
 
 
-def test_soft_is_equations_1_and_2_in_the_normalized_units_of_the_paper() -> None:
+def test_soft_images_follow_equations_1_and_2_in_the_paper_s_units() -> None:
     network, images = make_network(color_norm=4.0, jitter=0.5), make_images()
     generator = torch.Generator().manual_seed(7)
     soft = network.soft(images, generator)

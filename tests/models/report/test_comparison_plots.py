@@ -43,15 +43,15 @@ def words(figure: Figure) -> list[str]:
     return [text.get_text() for text in figure.axes[0].texts]
 
 
-def test_top1_over_bits_of_palettes_only() -> None:
+def test_the_accuracy_plot_shows_palettes_only() -> None:
     assert lines(top1_over_colors(ROWS, "10 images", None)) == {"median cut + dither": [(1, 12.5), (2, 25)]}
 
 
-def test_kept_over_bits() -> None:
+def test_the_kept_plot_shows_kept_predictions_over_bits() -> None:
     assert lines(kept_over_colors(ROWS, "10 images")) == {"median cut + dither": [(1, 40), (2, 50)]}
 
 
-def test_top1_over_rate_of_files_and_of_their_payload() -> None:
+def test_the_rate_plots_show_top1_over_file_and_payload() -> None:
     whole, payload = (lines(top1_over_rate(ROWS, "10 images", None, payload=part)) for part in (False, True))
 
     assert whole == {"median cut + dither": [(1.5, 12.5), (2.5, 25)], "JPEG": [(2.5, 25)], "24-bit PNG": [(2.5, 25)]}
@@ -64,7 +64,7 @@ def test_bytes_over_psnr_leaves_out_exact_files() -> None:
     assert found == {"median cut + dither": [(10, 200), (20, 300)], "JPEG": [(20, 300)]}
 
 
-def test_points_are_marked_with_colors_or_quality_and_the_subtitle_says_so() -> None:
+def test_points_are_marked_with_the_values_that_the_subtitle_names() -> None:
     separate = replace(JPEG, psnr=35.0)
 
     assert {"2", "4", "30"} <= set(words(bytes_over_psnr((TWO, FOUR, separate), "")))
@@ -72,7 +72,7 @@ def test_points_are_marked_with_colors_or_quality_and_the_subtitle_says_so() -> 
     assert "10 images; numbers: colors" in words(bytes_over_psnr((TWO, FOUR), "10 images"))
 
 
-def test_the_originals_have_a_level_line_of_their_own() -> None:
+def test_the_originals_have_a_horizontal_line() -> None:
     figure = top1_over_colors(ROWS, "10 images", 0.9)
 
     assert "originals: 90.0 %" in words(figure)
@@ -86,5 +86,5 @@ def test_a_number_of_colors_that_is_no_power_of_two_lies_between_two_ticks() -> 
     assert axes.get_xlim()[0] <= 1 and axes.get_xlim()[1] >= 2
 
 
-def test_without_labels_there_is_no_top1() -> None:
+def test_the_top1_plot_needs_labels() -> None:
     assert lines(top1_over_colors([replace(FOUR, top1=None)], "1 image", None)) == {}

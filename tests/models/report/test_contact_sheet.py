@@ -29,7 +29,7 @@ def has_red(sheet: Pixels) -> bool:
     return bool((sheet[..., 0].astype(int) > sheet[..., 1].astype(int) + 50).any())
 
 
-def test_rows_and_columns_hold_the_tiles_as_they_are() -> None:
+def test_rows_and_columns_hold_the_tiles_unchanged() -> None:
     tiles = [np.roll(picture(60, 200), 50 * i, axis=1) for i in range(4)]
     rows = [Row("one", [tile(tiles[0]), tile(tiles[1])]), Row("two", [tile(tiles[2]), Failure(""), tile(tiles[3])])]
     sheet = draw(["a", "b", "c"], rows)
@@ -46,14 +46,14 @@ def test_the_label_is_green_where_kept_and_red_where_lost(kept: bool) -> None:
     assert (has_green(sheet), has_red(sheet)) == (kept, not kept)
 
 
-def test_a_failure_stands_in_a_gray_box() -> None:
+def test_a_failure_is_shown_in_a_gray_box() -> None:
     sheet = draw(["original"], [Row("octree", [Failure("The file is damaged. " * 9)])])
 
     assert (sheet == 0xEE).all(axis=2).sum() > 100 * 60
     assert (sheet.max(axis=2) < 0xC0).any() and not has_green(sheet) and not has_red(sheet)
 
 
-def test_a_file_name_is_written_in_its_own_letters() -> None:
+def test_a_file_name_keeps_its_letters() -> None:
     def drawn(name: str) -> bytes:
         return draw([], [Row(name, [])]).tobytes()
 
@@ -71,13 +71,13 @@ def test_any_text_is_accepted_and_none_widens_the_sheet(text: str, label: str, c
 
 
 @pytest.mark.parametrize("text", ["\ud800.jpg", "x" * 2_000_000, "a\0b", "two\nlines"])
-def test_texts_that_fonts_do_not_expect(text: str) -> None:
+def test_unusual_texts_are_drawn(text: str) -> None:
     narrow = np.zeros((8, 8, 3), np.uint8)
 
     assert draw([text], [Row(text, [tile(narrow, title=text, label=text)])]).shape[1] < 400
 
 
-def test_a_sheet_of_nothing() -> None:
+def test_an_empty_sheet_is_drawn() -> None:
     assert draw([], []).ndim == 3
 
 

@@ -10,7 +10,7 @@ from tests.models.image_files import picture
 
 
 @given(st.integers(1, 300), st.integers(1, 300), st.integers(1, 2000))
-def test_fit_keeps_the_bound(height: int, width: int, max_pixels: int) -> None:
+def test_fit_respects_the_pixel_limit(height: int, width: int, max_pixels: int) -> None:
     fitted = fit(np.zeros((height, width, 3), dtype=np.uint8), max_pixels)
 
     assert 1 <= fitted.shape[0] * fitted.shape[1] <= max_pixels
@@ -24,7 +24,7 @@ def test_an_image_that_fits_is_left_alone() -> None:
 
 
 @pytest.mark.parametrize(("heat", "color"), [(0.0, (100, 100, 164)), (1.0, (164, 100, 100))])
-def test_half_image_half_heat(heat: float, color: tuple[int, int, int]) -> None:
+def test_the_map_is_blended_half_and_half_with_the_image(heat: float, color: tuple[int, int, int]) -> None:
     drawn = draw(np.full((2, 3, 3), 200, dtype=np.uint8), np.full((2, 3), heat, dtype=np.float32))
 
     assert drawn.shape == (2, 3, 3)

@@ -32,14 +32,14 @@ def color_of(figure: Figure, label: str) -> str:
     return str(line.get_color())
 
 
-def test_the_points_are_where_they_belong() -> None:
+def test_points_are_drawn_at_their_values() -> None:
     [line] = plot(CURVE).axes[0].get_lines()
 
     assert np.array_equal(line.get_xydata(), np.column_stack([CURVE.x, CURVE.y]))
 
 
 @pytest.mark.parametrize("log_x", [False, True])
-def test_every_text_is_text_and_the_legend_goes_from_the_highest_line_to_the_lowest(log_x: bool) -> None:
+def test_labels_are_svg_text_and_the_legend_is_sorted_from_the_highest_line(log_x: bool) -> None:
     found = texts(plot(CURVE, OTHER, level=Level("originals: 90 %", 90), log_x=log_x))
 
     assert {"A title", "of <what> & $x_", "bits", "top-1", "originals: 90 %"} <= set(found)
@@ -66,7 +66,7 @@ def test_equal_data_give_equal_bytes() -> None:
     assert png(plot(CURVE)) == png(plot(CURVE))
 
 
-def test_the_svg_stands_in_a_page_by_itself() -> None:
+def test_the_svg_needs_nothing_outside_its_page() -> None:
     text = svg(plot(CURVE))
 
     assert text.startswith("<svg ")
@@ -82,7 +82,7 @@ def test_the_png_is_an_indexed_picture_with_the_color_of_the_line() -> None:
     assert colors is not None and (0xD5, 0x5E, 0x00) in [color for _, color in colors]
 
 
-def test_ticks_that_are_given() -> None:
+def test_given_ticks_are_drawn() -> None:
     figure = line_plot([CURVE], title="", subtitle="", x_label="", y_label="", x_ticks={0: "none", 5: "five"})
     low, high = figure.axes[0].get_xlim()
 
@@ -90,7 +90,7 @@ def test_ticks_that_are_given() -> None:
     assert low <= 0 and high >= 5
 
 
-def test_large_numbers_are_short() -> None:
+def test_large_numbers_are_abbreviated() -> None:
     figure = line_plot(
         [Series("octree", (20.0, 30.0), (9e5, 2.2e6), ("", ""))],
         title="",
@@ -103,16 +103,16 @@ def test_large_numbers_are_short() -> None:
     assert {"1,000k", "2,000k"} <= set(texts(figure))
 
 
-def test_a_plot_of_nothing() -> None:
+def test_a_plot_without_data_is_drawn() -> None:
     assert texts(plot(Series("octree", (), (), ()), log_x=True))
 
 
-def test_lengths_that_differ_are_refused() -> None:
+def test_series_of_different_lengths_are_refused() -> None:
     with pytest.raises(ValueError, match="octree: 1 x, 2 y and 1 marks"):
         Series("octree", (1.0,), (1.0, 2.0), ("",))
 
 
-def test_percentages_end_at_a_hundred() -> None:
+def test_percentages_end_at_100() -> None:
     def top(percent: bool) -> float:
         line = [Series("octree", (1.0, 2.0), (100.0, 100.0), ("", ""))]
         figure = line_plot(line, title="", subtitle="", x_label="", y_label="", percent=percent)

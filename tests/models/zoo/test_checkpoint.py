@@ -154,7 +154,7 @@ def test_every_truncation_is_rejected(tmp_path: Path) -> None:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(place=st.integers(0), value=st.integers(0, 255))
-def test_a_changed_byte_raises_nothing_else(tmp_path: Path, place: int, value: int) -> None:
+def test_a_changed_byte_raises_only_a_checkpoint_error(tmp_path: Path, place: int, value: int) -> None:
     path = tmp_path / "a"
     save(path, make())
     data = bytearray(path.read_bytes())
@@ -216,7 +216,7 @@ def test_a_failed_write_keeps_the_old_file_and_leaves_nothing(tmp_path: Path, mo
     assert load(tmp_path / "a").kind is ModelKind.CLASSIFIER
 
 
-def test_restore_puts_the_weights_in() -> None:
+def test_restore_loads_the_weights() -> None:
     source, target = nn.Linear(3, 2), nn.Linear(3, 2)
     restore(target, make(tensors=source.state_dict()))
     assert all(torch.equal(value, target.state_dict()[name]) for name, value in source.state_dict().items())

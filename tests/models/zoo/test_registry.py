@@ -109,7 +109,7 @@ def test_a_shipped_network_is_built_from_the_field_names_of_its_older_checkpoint
     assert network.config.structure_scales == (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
 
 
-def test_entries_by_name_and_by_default(tmp_path: Path, manifest: dict[str, Any]) -> None:
+def test_entries_are_found_by_name_and_by_default(tmp_path: Path, manifest: dict[str, Any]) -> None:
     registry = open_registry(tmp_path, manifest)
     assert [entry.name for entry in registry.available()] == ["my-classifier", "my-colorcnn", "my-colorcnn-published"]
     assert registry.entry("my-classifier").classes == ("cat", "dog")
@@ -141,7 +141,7 @@ def test_a_file_of_another_kind_is_rejected(tmp_path: Path, manifest: dict[str, 
 
 
 @pytest.mark.parametrize("config", [{}, {"colors": "two"}, {"colors": 1}, {"colors": 2, "deep": True}])
-def test_a_config_that_builds_nothing_is_rejected(tmp_path: Path, manifest: dict[str, Any], config: Any) -> None:
+def test_a_config_that_builds_no_network_is_rejected(tmp_path: Path, manifest: dict[str, Any], config: Any) -> None:
     entry = manifest["models"][2]
     stored = checkpoint.load(tmp_path / entry["file"])
     changed = Checkpoint(stored.kind, config, stored.provenance, stored.tensors)
@@ -199,7 +199,7 @@ def test_the_seed_of_a_model_is_in_its_provenance(tmp_path: Path, manifest: dict
     assert open_registry(tmp_path, manifest).provenance("my-colorcnn").seed == 0
 
 
-def test_results_are_those_of_the_very_weights(tmp_path: Path, manifest: dict[str, Any]) -> None:
+def test_results_belong_to_the_loaded_weights(tmp_path: Path, manifest: dict[str, Any]) -> None:
     entry = manifest["models"][1]
     assert open_registry(tmp_path, manifest).results("my-colorcnn") is None
     entry["results"] = "checkpoints/colorcnn.json"
@@ -217,7 +217,7 @@ def test_results_are_those_of_the_very_weights(tmp_path: Path, manifest: dict[st
         ('{"sha256": {"my-colorcnn": "00"}}', "measured with other weights of my-colorcnn"),
     ],
 )
-def test_other_results_are_rejected(
+def test_results_of_other_weights_are_rejected(
     tmp_path: Path, manifest: dict[str, Any], content: str | None, message: str
 ) -> None:
     manifest["models"][1]["results"] = "results.json"

@@ -64,7 +64,9 @@ def eps() -> bytes:
 )
 @pytest.mark.parametrize("path", ["/quantize", "/classify", "/compress"])
 @pytest.mark.parametrize("form", [False, True], ids=["raw", "form"])
-async def test_bad_bytes(client: AsyncClient, path: str, form: bool, data: bytes, expected: tuple[int, str]) -> None:
+async def test_bad_uploads_are_rejected_quickly(
+    client: AsyncClient, path: str, form: bool, data: bytes, expected: tuple[int, str]
+) -> None:
     started = time.perf_counter()
 
     body: Mapping[str, Any] = {"files": {"file": ("photo.jpg", data)}} if form else {"content": data}
@@ -106,7 +108,9 @@ async def test_bad_bytes(client: AsyncClient, path: str, form: bool, data: bytes
     ],
 )
 @pytest.mark.parametrize("form", [False, True], ids=["query", "form"])
-async def test_bad_options(client: AsyncClient, form: bool, options: dict[str, str], expected: tuple[int, str]) -> None:
+async def test_bad_options_of_quantize_are_rejected(
+    client: AsyncClient, form: bool, options: dict[str, str], expected: tuple[int, str]
+) -> None:
     body: Mapping[str, Any] = (
         {"files": {"file": ("photo.jpg", PHOTO)}, "data": options} if form else {"content": PHOTO, "params": options}
     )
@@ -127,7 +131,9 @@ async def test_bad_options(client: AsyncClient, form: bool, options: dict[str, s
         ({"model": "gray-steps"}, (404, "unknown-model")),
     ],
 )
-async def test_bad_options_of_classify(client: AsyncClient, options: dict[str, str], expected: tuple[int, str]) -> None:
+async def test_bad_options_of_classify_are_rejected(
+    client: AsyncClient, options: dict[str, str], expected: tuple[int, str]
+) -> None:
     assert problem(await client.post("/classify", content=PHOTO, params=options)) == expected
 
 
@@ -160,7 +166,7 @@ async def test_an_unknown_option_error_lists_the_known_ones(client: AsyncClient)
         ([("colors", "2")], {"colors": "2"}),
     ],
 )
-async def test_an_option_counts_once(
+async def test_an_option_given_twice_is_rejected(
     client: AsyncClient, query: list[tuple[str, str | int | float | bool | None]], form: dict[str, str | list[str]]
 ) -> None:
     response = await client.post("/quantize", params=query, data=form, files={"file": ("photo.jpg", PHOTO)})
@@ -194,7 +200,7 @@ def part(head: str, data: bytes = b"") -> bytes:
         (b"--Y--\r\n", (400, "malformed-upload"), ""),
     ],
 )
-async def test_bad_forms(client: AsyncClient, body: bytes, expected: tuple[int, str], hint: str) -> None:
+async def test_bad_forms_are_rejected(client: AsyncClient, body: bytes, expected: tuple[int, str], hint: str) -> None:
     response = await client.post("/quantize", content=body, headers={"Content-Type": BOUNDARY})
 
     assert problem(response) == expected
@@ -210,7 +216,7 @@ async def test_bad_forms(client: AsyncClient, body: bytes, expected: tuple[int, 
         "MULTIPART/FORM-DATA",
     ],
 )
-async def test_a_form_without_a_usable_boundary(client: AsyncClient, content_type: str) -> None:
+async def test_a_form_without_a_usable_boundary_is_rejected(client: AsyncClient, content_type: str) -> None:
     response = await client.post("/quantize", content=b"--X--\r\n", headers={"Content-Type": content_type})
 
     assert problem(response) == (400, "malformed-upload")
@@ -239,7 +245,7 @@ async def test_a_chunked_form_is_cut_off_at_the_limit(client: AsyncClient) -> No
 
 
 @pytest.mark.parametrize(("announced", "body"), [("5", b"x" * 1_000_001), ("x", b"x" * 1_000_001), ("9" * 99, b"x")])
-async def test_a_wrong_content_length(client: AsyncClient, announced: str, body: bytes) -> None:
+async def test_a_wrong_content_length_is_rejected(client: AsyncClient, announced: str, body: bytes) -> None:
     response = await client.post("/quantize", content=body, headers={"Content-Length": announced})
 
     assert problem(response) == (413, "too-large")
@@ -259,7 +265,9 @@ async def test_an_announced_size_is_rejected_before_the_body_is_read(client: Asy
 
 @pytest.mark.parametrize("accept", ["text/html", "image/jpeg", "image/png;q=0, application/json;q=0"])
 @pytest.mark.parametrize("path", ["/quantize", "/classify", "/compress"])
-async def test_no_acceptable_media_type(client: AsyncClient, path: str, accept: str) -> None:
+async def test_a_request_without_an_acceptable_media_type_is_rejected(
+    client: AsyncClient, path: str, accept: str
+) -> None:
     response = await client.post(path, content=PHOTO, headers={"Accept": accept})
 
     assert problem(response) == (406, "not-acceptable")
@@ -294,6 +302,6 @@ def test_fidelity_is_a_number_from_0_to_1(options: type[QuantizerOptions], given
     assert parse_options(Upload((), pairs), options).fidelity == value
 
 
-def test_errors_have_messages() -> None:
+def test_a_repeated_option_raises_an_error_with_a_message() -> None:
     with pytest.raises(ColorCNNError, match="more than once"):
         parse_options(Upload((), (("colors", "2"),), (("colors", "2"),)), QuantizeOptions)

@@ -74,7 +74,7 @@ async def test_the_summary_is_the_mean_of_the_rows(client: AsyncClient) -> None:
     assert len(response["summary"]) == 4
 
 
-async def test_a_raw_body_and_defaults(client: AsyncClient) -> None:
+async def test_a_raw_body_is_benchmarked_with_the_defaults(client: AsyncClient) -> None:
     response = (await client.post("/benchmark", content=DRAWING)).json()
 
     methods = ("colorcnn", "median_cut", "octree", "kmeans")
@@ -84,7 +84,7 @@ async def test_a_raw_body_and_defaults(client: AsyncClient) -> None:
     ]
 
 
-async def test_lists_may_be_repeated_and_in_the_query(client: AsyncClient) -> None:
+async def test_lists_may_be_split_between_repeated_options_and_the_query(client: AsyncClient) -> None:
     response = await client.post(
         "/benchmark",
         params={"colors": "8"},
@@ -103,7 +103,9 @@ async def test_lists_may_be_repeated_and_in_the_query(client: AsyncClient) -> No
         ("0, 2", ["dark", "déjà vu"]),
     ],
 )
-async def test_labels_by_name_or_index(client: AsyncClient, labels: str | list[str], truths: list[str]) -> None:
+async def test_labels_are_given_by_name_or_index(
+    client: AsyncClient, labels: str | list[str], truths: list[str]
+) -> None:
     response = await report(client, DRAWING, LIGHT, methods="octree", colors="2", labels=labels)
 
     assert [image["truth"] for image in response["images"]] == truths
@@ -145,7 +147,7 @@ async def test_labels_by_name_or_index(client: AsyncClient, labels: str | list[s
     ],
 )
 @pytest.mark.parametrize("accept", ["application/json", "application/x-ndjson"])
-async def test_bad_options(
+async def test_bad_options_of_benchmark_are_rejected(
     client: AsyncClient, options: dict[str, Any], expected: tuple[int, str], hint: str, accept: str
 ) -> None:
     response = await post(client, DRAWING, LIGHT, accept=accept, **options)
@@ -160,7 +162,7 @@ async def test_an_error_in_a_list_is_reported_once(client: AsyncClient) -> None:
     assert "greater than or equal to 2" in detail and "at least 1 item" not in detail
 
 
-async def test_at_most_32_images(client: AsyncClient) -> None:
+async def test_more_than_32_images_are_rejected(client: AsyncClient) -> None:
     most = await report(client, *[DRAWING] * 32, methods="octree", colors="2", labels=["0"] * 32)
     refused = await post(client, *[DRAWING] * 33)
 
@@ -170,7 +172,7 @@ async def test_at_most_32_images(client: AsyncClient) -> None:
 
 
 @pytest.mark.parametrize(("field", "hint"), [("image", "field 'image'"), (None, "no field `file`")])
-async def test_a_file_in_another_field(client: AsyncClient, field: str | None, hint: str) -> None:
+async def test_a_file_in_another_field_is_rejected(client: AsyncClient, field: str | None, hint: str) -> None:
     files = [("file", ("a.png", DRAWING)), (field, ("b.png", DRAWING))] if field else [("x", ("", b""))]
     response = await client.post("/benchmark", files=files)
 
@@ -178,14 +180,14 @@ async def test_a_file_in_another_field(client: AsyncClient, field: str | None, h
     assert hint in response.json()["detail"]
 
 
-async def test_a_request_without_a_body(client: AsyncClient) -> None:
+async def test_a_request_without_a_body_is_rejected(client: AsyncClient) -> None:
     refused = await client.post("/benchmark", params={"methods": "octree"})
 
     assert problem(refused) == (422, "bad-upload")
     assert "curl -F file=@a.jpg -F file=@b.jpg" in refused.json()["detail"]
 
 
-async def test_methods_of_the_path(client: AsyncClient) -> None:
+async def test_other_http_methods_are_rejected(client: AsyncClient) -> None:
     refused = await client.delete("/benchmark")
     head = await client.head("/benchmark")
 

@@ -21,7 +21,7 @@ async def test_the_sheet_has_a_column_for_each_number_of_colors_and_a_row_for_ea
     assert tall[1] > one[1] == wide[1]
 
 
-async def test_the_headers_of_the_sheet(client: AsyncClient) -> None:
+async def test_the_sheet_has_its_headers(client: AsyncClient) -> None:
     response = await post(client, DRAWING, accept="image/png", **SMALL)
 
     image = opened(response.content)
@@ -33,7 +33,7 @@ async def test_the_headers_of_the_sheet(client: AsyncClient) -> None:
     assert response.headers["server-timing"].startswith("decode;dur=")
 
 
-async def test_cam_draws_heat_over_the_tiles(client: AsyncClient) -> None:
+async def test_cam_draws_activation_maps_over_the_tiles(client: AsyncClient) -> None:
     plain, heated = [
         opened((await post(client, DRAWING, accept="image/png", cam=cam, **SMALL)).content) for cam in ("false", "true")
     ]
@@ -74,7 +74,9 @@ async def test_names_are_escaped_everywhere(client: AsyncClient) -> None:
     assert page.tags.count("img") == 1
 
 
-async def test_a_page_reports_that_its_sheet_has_no_room(client: AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_page_reports_a_sheet_that_would_be_too_large(
+    client: AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pages = []
     for most in (6, 5):
         monkeypatch.setattr(job, "MOST_TILES", most)
@@ -85,7 +87,7 @@ async def test_a_page_reports_that_its_sheet_has_no_room(client: AsyncClient, mo
 
 
 @pytest.mark.parametrize("accept", ["image/jpeg", "text/plain", "application/json;q=0, image/*;q=0"])
-async def test_no_acceptable_media_type(client: AsyncClient, accept: str) -> None:
+async def test_a_request_without_an_acceptable_media_type_is_rejected(client: AsyncClient, accept: str) -> None:
     assert problem(await post(client, DRAWING, accept=accept)) == (406, "not-acceptable")
     assert problem(await client.get("/benchmark", headers={"Accept": "image/png"})) == (406, "not-acceptable")
 

@@ -32,13 +32,13 @@ async def test_predictions_come_best_first(client: AsyncClient) -> None:
 
 
 @pytest.mark.parametrize(("top_k", "expected"), [("1", 1), ("2", 2), ("1000", 3)])
-async def test_top_k(client: AsyncClient, top_k: str, expected: int) -> None:
+async def test_top_k_limits_the_predictions(client: AsyncClient, top_k: str, expected: int) -> None:
     response = await client.post("/classify", content=DRAWING, params={"top_k": top_k})
 
     assert len(response.json()["predictions"]) == expected
 
 
-async def test_another_classifier(client: AsyncClient) -> None:
+async def test_a_classifier_can_be_selected(client: AsyncClient) -> None:
     response = await client.post("/classify", content=DRAWING, params={"model": "second"})
 
     assert response.json()["model"] == "second"
@@ -54,7 +54,7 @@ async def test_a_png_is_the_map_of_the_best_class(client: AsyncClient) -> None:
     assert float(response.headers["x-bits-per-pixel"]) == pytest.approx(8 * len(response.content) / (40 * 24), abs=1e-4)
 
 
-async def test_hot_places_are_red_and_cold_ones_blue(client: AsyncClient) -> None:
+async def test_high_activation_is_red_and_low_activation_is_blue(client: AsyncClient) -> None:
     gray = encoded(np.full((4, 64, 3), 128, dtype=np.uint8))
 
     response = await client.post("/classify", content=gray, params={"cam": "1"}, headers=AS_PNG)
@@ -85,7 +85,7 @@ async def test_the_map_of_a_class_outside_the_top_k_has_its_own_probability(clie
 
 
 @pytest.mark.parametrize("cam", ["3", "-1", "cat", "0" * 5000, "1e0"])
-async def test_an_unknown_class(client: AsyncClient, cam: str) -> None:
+async def test_an_unknown_class_is_rejected(client: AsyncClient, cam: str) -> None:
     response = await client.post("/classify", content=DRAWING, params={"cam": cam})
 
     assert response.status_code == 422

@@ -50,7 +50,7 @@ def files_of(response: dict[str, Any]) -> dict[str, bytes]:
     return {name: base64.b64decode(file) for name, file in response["files"].items()}
 
 
-async def test_the_files_are_those_of_the_codecs(client: AsyncClient) -> None:
+async def test_files_match_the_output_of_the_codecs(client: AsyncClient) -> None:
     files = files_of(await report(client, colors="3", qp="20", chroma="420"))
     quantized = await client.post("/quantize", content=DRAWING, params={"colors": "3"})
 
@@ -86,7 +86,7 @@ async def test_a_report_measures_its_decoded_files(client: AsyncClient) -> None:
         assert (version["label"], version["probability"], version["kept"]) == (seen.label, seen.probability, True)
 
 
-async def test_the_rest_of_the_report(client: AsyncClient) -> None:
+async def test_the_report_describes_the_image_and_its_processing(client: AsyncClient) -> None:
     response = await report(client, colors="3", background="#000000")
 
     assert {name: response[name] for name in response if name not in (*VERSIONS, "files")} == {
@@ -104,7 +104,7 @@ async def test_the_rest_of_the_report(client: AsyncClient) -> None:
     }
 
 
-async def test_a_bpg_is_the_file_of_the_report(client: AsyncClient) -> None:
+async def test_the_bpg_response_is_the_file_in_the_report(client: AsyncClient) -> None:
     response = await client.post(
         "/compress", files={"file": ("a.jpg", PHOTO)}, data={"colors": "2"}, headers={"Accept": "image/bpg"}
     )
@@ -113,7 +113,7 @@ async def test_a_bpg_is_the_file_of_the_report(client: AsyncClient) -> None:
     assert response.content == files_of(await report(client, PHOTO, colors="2"))["bpg"]
 
 
-async def test_a_png_is_the_decoded_bpg(client: AsyncClient) -> None:
+async def test_the_png_response_is_the_decoded_bpg(client: AsyncClient) -> None:
     file = (await post(client, colors="4", qp="40")).content
     response = await post(client, accept="image/png", colors="4", qp="40")
 
@@ -149,7 +149,7 @@ async def test_recognition_can_be_switched_off(client: AsyncClient, accept: str)
         assert {response[name][field] for name in VERSIONS for field in ("label", "probability", "kept")} == {None}
 
 
-async def test_a_lower_qp_costs_bytes_and_is_closer_to_the_image(client: AsyncClient) -> None:
+async def test_a_lower_qp_takes_more_bytes_and_is_closer_to_the_image(client: AsyncClient) -> None:
     fine, coarse = [(await report(client, qp=qp))["original_bpg"] for qp in ("10", "45")]
 
     assert fine["bytes"] > coarse["bytes"] and fine["psnr"] > coarse["psnr"]
@@ -165,7 +165,7 @@ async def test_the_engine_quantizes_with_the_fidelity(client: AsyncClient, engin
 
 
 @pytest.mark.parametrize(("mode", "colors"), [("auto", "2"), ("auto", "5"), ("auto", "200"), ("index", "2")])
-async def test_modes_that_keep_the_index_map(client: AsyncClient, mode: Mode, colors: str) -> None:
+async def test_modes_keep_the_index_map(client: AsyncClient, mode: Mode, colors: str) -> None:
     plain = await report(client, qp="51", colors=colors)
     response = await report(client, mode=mode, qp="51", colors=colors)
     file = files_of(response)["bpg"]
@@ -184,7 +184,7 @@ async def test_modes_that_keep_the_index_map(client: AsyncClient, mode: Mode, co
     }
 
 
-async def test_a_picture_of_the_index_mode_has_its_colors(client: AsyncClient) -> None:
+async def test_a_picture_in_index_mode_keeps_its_colors(client: AsyncClient) -> None:
     response = await post(client, accept="image/png", mode="index", colors="2", method="octree")
     quantized = await client.post("/quantize", content=DRAWING, params={"colors": "2", "method": "octree"})
 
@@ -201,7 +201,7 @@ async def test_every_endpoint_accepts_a_bpg(client: AsyncClient, path: str) -> N
     np.testing.assert_array_equal(pixels_of(responses[0].content), pixels_of(responses[1].content))
 
 
-async def test_notes_on_a_bpg(client: AsyncClient) -> None:
+async def test_notes_of_decoding_are_in_the_report(client: AsyncClient) -> None:
     clear = encoded(ramp()[..., [0, 1, 2, 0]])
 
     response = await report(client, clear, background="102030")
@@ -210,7 +210,7 @@ async def test_notes_on_a_bpg(client: AsyncClient) -> None:
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 70), (33, 2), (9, 17)])
-async def test_any_shape(client: AsyncClient, shape: tuple[int, int]) -> None:
+async def test_images_of_any_shape_are_compressed(client: AsyncClient, shape: tuple[int, int]) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
 
     response = await post(client, encoded(pixels), "image/png", chroma="420")
@@ -237,14 +237,16 @@ async def test_any_shape(client: AsyncClient, shape: tuple[int, int]) -> None:
         ({"model": "nobody"}, (404, "unknown-model"), "nobody"),
     ],
 )
-async def test_bad_options(client: AsyncClient, options: dict[str, str], expected: tuple[int, str], hint: str) -> None:
+async def test_bad_options_of_compress_are_rejected(
+    client: AsyncClient, options: dict[str, str], expected: tuple[int, str], hint: str
+) -> None:
     response = await client.post("/compress", content=DRAWING, params=options)
 
     assert problem(response) == expected
     assert hint in response.json()["detail"]
 
 
-async def test_the_index_mode_of_an_image_of_one_color(client: AsyncClient) -> None:
+async def test_index_mode_rejects_an_image_of_one_color(client: AsyncClient) -> None:
     response = await post(client, encoded(np.full((4, 4, 3), 7, dtype=np.uint8)), mode="index", colors="2")
 
     assert problem(response) == (422, "bad-option")
@@ -253,7 +255,7 @@ async def test_the_index_mode_of_an_image_of_one_color(client: AsyncClient) -> N
 
 @pytest.mark.parametrize("setting", ["max_pixels", "compress_max_pixels"])
 @pytest.mark.parametrize(("size", "status"), [((40, 24), 200), ((31, 31), 413), ((1, 60), 200), ((1, 61), 413)])
-async def test_the_limit_counts_what_is_encoded(
+async def test_the_limit_counts_encoded_pixels(
     engine: FakeEngine, setting: str, size: tuple[int, int], status: int
 ) -> None:
     """A narrow image is encoded 16 pixels wide."""
@@ -281,7 +283,7 @@ async def hanging(function: Callable[[*Arguments], Result], *args: *Arguments) -
 
 
 @pytest.mark.parametrize("accept", MEDIA_TYPES)
-async def test_an_image_that_takes_too_long(engine: FakeEngine, accept: str) -> None:
+async def test_an_image_that_takes_too_long_is_out_of_time(engine: FakeEngine, accept: str) -> None:
     app = fake_app(Settings(compress_timeout=0.1), engine, encoders=[hanging])
     async with ready(app) as client:
         responses = [await post(client, accept=accept), await post(client, accept=accept)]
@@ -291,7 +293,7 @@ async def test_an_image_that_takes_too_long(engine: FakeEngine, accept: str) -> 
 
 
 @pytest.mark.parametrize("error", [CodecError("The image is too large."), BrokenWorkerProcess()])
-async def test_an_image_that_the_encoder_rejects(
+async def test_an_encoder_error_is_a_problem(
     engine: FakeEngine, error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     errors = [error]

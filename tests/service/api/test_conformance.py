@@ -112,7 +112,7 @@ def _checks(recorder: ScenarioRecorder) -> Iterator[tuple[str, int, str]]:
 
 
 @pytest.mark.parametrize("body", [FORM, "application/octet-stream"])
-def test_every_operation_does_what_the_document_says(app: FastAPI, body: str) -> None:
+def test_every_operation_conforms_to_the_document(app: FastAPI, body: str) -> None:
     results = list(run(app, body))
 
     assert [complaint for _, _, complaint in results if complaint] == []

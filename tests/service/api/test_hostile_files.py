@@ -117,7 +117,7 @@ FILES: Mapping[str, tuple[Callable[[], bytes], tuple[int, int] | tuple[int, str]
 
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("path", ["/quantize", "/classify"])
-async def test_a_hostile_file(client: AsyncClient, path: str, name: str) -> None:
+async def test_a_hostile_file_gets_an_image_or_a_problem(client: AsyncClient, path: str, name: str) -> None:
     make, expected = FILES[name]
 
     response = await client.post(path, content=make(), headers={"Accept": "image/png"})
@@ -128,7 +128,7 @@ async def test_a_hostile_file(client: AsyncClient, path: str, name: str) -> None
         assert (response.status_code, opened(response.content).size) == (200, expected)
 
 
-async def test_every_way_to_store_pixels(client: AsyncClient) -> None:
+async def test_every_way_to_store_pixels_is_accepted(client: AsyncClient) -> None:
     """Gray, 16 bits, CMYK, a transparent palette, animations and all other files that the fuzz test starts from."""
     statuses = {name: (await client.post("/quantize", content=data)).status_code for name, data in seeds().items()}
 
@@ -144,7 +144,7 @@ async def test_a_file_name_is_ignored(client: AsyncClient, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["a\0b", "\u202e", "__class__", "colors[]", "Colors", "x" * 300])
 @pytest.mark.parametrize("form", [False, True], ids=["query", "form"])
-async def test_an_unknown_option(client: AsyncClient, form: bool, name: str) -> None:
+async def test_an_unknown_option_is_rejected(client: AsyncClient, form: bool, name: str) -> None:
     query, fields = ({}, {name: "4"}) if form else ({name: "4"}, {})
 
     response = await client.post("/quantize", params=query, data=fields, files={"file": ("a.png", photo("PNG"))})

@@ -28,7 +28,7 @@ def references(node: object) -> Iterator[str]:
             yield from references(child)
 
 
-async def test_the_docs_page(client: AsyncClient) -> None:
+async def test_the_docs_page_is_served(client: AsyncClient) -> None:
     response = await client.get("/docs")
 
     assert response.status_code == 200
@@ -65,7 +65,9 @@ OPTIONS: dict[str, type[ImageOptions]] = {
 
 
 @pytest.mark.parametrize(("path", "options"), OPTIONS.items())
-async def test_both_bodies_and_every_option(document: dict[str, Any], path: str, options: type[ImageOptions]) -> None:
+async def test_both_kinds_of_body_and_every_option_are_described(
+    document: dict[str, Any], path: str, options: type[ImageOptions]
+) -> None:
     operation = document["paths"][path]["post"]
     bodies = operation["requestBody"]["content"]
 

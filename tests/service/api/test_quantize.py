@@ -45,20 +45,20 @@ async def test_the_pixels_are_those_of_the_engine(client: AsyncClient) -> None:
 
 
 @pytest.mark.parametrize("colors", ["2", "256"])
-async def test_the_range_of_colors(client: AsyncClient, colors: str) -> None:
+async def test_every_number_of_colors_in_range_is_accepted(client: AsyncClient, colors: str) -> None:
     response = await quantize(client, colors=colors)
 
     assert int(response.headers["x-colors"]) <= int(colors)
 
 
-async def test_defaults_are_four_colors_of_the_network(client: AsyncClient) -> None:
+async def test_the_default_is_four_colors_by_the_network(client: AsyncClient) -> None:
     response = await quantize(client)
 
     assert (response.headers["x-colors"], response.headers["x-model"]) == ("4", "gray-steps")
     assert response.content[24] == 2
 
 
-async def test_the_headers_of_an_image(client: AsyncClient) -> None:
+async def test_an_image_has_its_headers(client: AsyncClient) -> None:
     response = await quantize(client, colors="2")
 
     assert float(response.headers["x-bits-per-pixel"]) == pytest.approx(8 * len(response.content) / (40 * 24), abs=1e-4)
@@ -70,7 +70,7 @@ async def test_the_headers_of_an_image(client: AsyncClient) -> None:
     assert "x-image-notes" not in response.headers
 
 
-async def test_the_json_report(client: AsyncClient) -> None:
+async def test_the_json_report_describes_the_result(client: AsyncClient) -> None:
     response = await client.post("/quantize", content=DRAWING, params={"colors": "3"}, headers=AS_JSON)
 
     report = response.json()
@@ -178,7 +178,7 @@ async def test_background_shows_under_transparency(client: AsyncClient, backgrou
     assert "alpha" in unquote(black.headers["x-image-notes"])
 
 
-async def test_json_repeats_the_notes(client: AsyncClient) -> None:
+async def test_the_json_report_has_the_notes_of_the_header(client: AsyncClient) -> None:
     clear = encoded(np.zeros((4, 4, 4), dtype=np.uint8))
 
     response = await client.post("/quantize", content=clear, headers=AS_JSON)
@@ -190,14 +190,14 @@ async def test_json_repeats_the_notes(client: AsyncClient) -> None:
     "content_type",
     ["image/png", "image/jpeg", "application/octet-stream", "application/x-www-form-urlencoded", "text/plain", ""],
 )
-async def test_the_bytes_decide_and_not_the_content_type(client: AsyncClient, content_type: str) -> None:
+async def test_the_format_comes_from_the_bytes_and_not_the_content_type(client: AsyncClient, content_type: str) -> None:
     response = await client.post("/quantize", content=DRAWING, headers={"Content-Type": content_type})
 
     assert response.status_code == 200
 
 
 @pytest.mark.parametrize("image_format", ACCEPTED_FORMATS)
-async def test_every_accepted_format(client: AsyncClient, image_format: str) -> None:
+async def test_every_accepted_format_is_quantized(client: AsyncClient, image_format: str) -> None:
     response = await quantize(client, encoded(ramp(), image_format), colors="2")
 
     assert opened(response.content).size == (40, 24)
@@ -211,7 +211,7 @@ async def test_options_may_be_split_between_form_and_query(client: AsyncClient) 
     assert (response.status_code, response.headers["x-colors"]) == (200, "3")
 
 
-async def test_one_pixel(client: AsyncClient) -> None:
+async def test_an_image_of_one_pixel_is_quantized(client: AsyncClient) -> None:
     response = await quantize(client, encoded(np.full((1, 1, 3), 7, dtype=np.uint8)), colors="2")
 
     assert isinstance(image := opened(response.content), Image.Image)

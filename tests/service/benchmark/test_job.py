@@ -43,7 +43,9 @@ def test_names_are_unique() -> None:
     assert names == ["a", "a (2)", "a (2) (2)", "a (3)", "image-5", "image-5 (2)"]
 
 
-async def test_a_sheet_without_room_is_rejected_before_any_work(app: FastAPI, client: AsyncClient, gate: Gate) -> None:
+async def test_a_sheet_that_is_too_large_is_rejected_before_any_work(
+    app: FastAPI, client: AsyncClient, gate: Gate
+) -> None:
     options = {"methods": "colorcnn,octree,wu", "colors": ",".join(map(str, range(2, 18)))}
     refused = await post(client, *[DRAWING] * 23, accept="image/png", **options)
 

@@ -92,9 +92,7 @@ async def test_a_client_that_does_not_read_blocks_nobody(app: FastAPI, client: A
     assert after.status_code == 200
 
 
-async def test_a_client_that_disconnects_while_the_sheet_is_drawn(
-    app: FastAPI, client: AsyncClient, gate: Gate
-) -> None:
+async def test_a_client_may_disconnect_while_the_sheet_is_drawn(app: FastAPI, client: AsyncClient, gate: Gate) -> None:
     leave, sent = anyio.Event(), list[Message]()
     drawing = anyio.Event()
 

@@ -88,7 +88,7 @@ def test_the_shipped_reports_are_served_without_the_keys_that_only_files_have() 
     assert all({"qp", "fidelity"}.isdisjoint(row) for report in served for row in report["rows"])
 
 
-async def test_nothing_was_measured(client: AsyncClient) -> None:
+async def test_without_stored_results_the_report_is_empty(client: AsyncClient) -> None:
     page = await client.get("/benchmark", headers={"Accept": "text/html"})
 
     assert (await client.get("/benchmark")).json() == {"results": []}
@@ -96,12 +96,12 @@ async def test_nothing_was_measured(client: AsyncClient) -> None:
 
 
 @pytest.mark.usefixtures("measured")
-async def test_stored_results(client: AsyncClient) -> None:
+async def test_stored_results_are_served_as_json(client: AsyncClient) -> None:
     assert (await client.get("/benchmark")).json() == {"results": [MEASURED]}
 
 
 @pytest.mark.usefixtures("measured")
-async def test_the_page_of_stored_results(client: AsyncClient) -> None:
+async def test_stored_results_are_served_as_a_page(client: AsyncClient) -> None:
     response = await client.get("/benchmark", headers={"Accept": "text/html"})
 
     page = Page(response.text)

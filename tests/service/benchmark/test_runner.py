@@ -29,7 +29,7 @@ def test_every_expected_error_is_a_problem() -> None:
     assert INTERNAL not in {problem_of(kind("")) for kind in EXPECTED}
 
 
-async def test_one_broken_image_among_good_ones(client: AsyncClient) -> None:
+async def test_a_broken_image_does_not_affect_the_others(client: AsyncClient) -> None:
     response = await report(client, DRAWING, b"no image", LIGHT, labels="0,0,1", **SMALL)
 
     first, broken, last = response["images"]

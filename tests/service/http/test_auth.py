@@ -34,7 +34,7 @@ def serve(engine: FakeEngine) -> Client:
     return client
 
 
-async def test_without_keys_everything_is_open(client: AsyncClient) -> None:
+async def test_without_keys_every_path_is_open(client: AsyncClient) -> None:
     assert {(await client.get(path)).status_code for path in OPEN + PROTECTED} == {200}
 
 

@@ -76,7 +76,7 @@ def test_a_client_that_disconnects_during_its_upload_releases_its_ticket(
     ],
     ids=lambda value: value.decode()[:40] if isinstance(value, bytes) else "",
 )
-def test_a_head_that_is_wrong_or_endless(server: Server, lines: bytes, expected: tuple[int, str]) -> None:
+def test_an_invalid_or_endless_head_is_rejected(server: Server, lines: bytes, expected: tuple[int, str]) -> None:
     assert response(server, HEAD + lines) == expected
 
 

@@ -17,21 +17,21 @@ async def test_the_response_has_the_id_of_the_request(client: AsyncClient) -> No
     assert response.headers["x-request-id"] == "Abc-1.2_3~"
 
 
-async def test_a_new_id_for_each_request_without_one(client: AsyncClient) -> None:
+async def test_each_request_without_an_id_gets_a_new_one(client: AsyncClient) -> None:
     ids = {(await client.get("/models")).headers["x-request-id"] for _ in range(3)}
 
     assert len(ids) == 3 and "" not in ids
 
 
 @pytest.mark.parametrize("given", ["", "a b", "x" * 129, "a\tb", "<script>", "é", 'a";b'])
-async def test_an_id_that_could_do_harm_is_replaced(client: AsyncClient, given: str) -> None:
+async def test_an_unsafe_request_id_is_replaced(client: AsyncClient, given: str) -> None:
     response = await client.get("/models", headers={b"X-Request-ID": given.encode()})
 
     assert response.headers["x-request-id"].isalnum()
     assert response.headers["x-request-id"] != given
 
 
-async def test_one_line_for_each_request(client: AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
+async def test_each_request_writes_one_log_line(client: AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "colorcnn.access"):
         response = await client.post("/quantize?colors=2", content=DRAWING, headers={"X-Request-ID": "the-id"})
 
@@ -52,7 +52,7 @@ async def test_head_sends_no_bytes(client: AsyncClient, caplog: pytest.LogCaptur
     assert "bytes_out=0 " in line
 
 
-async def test_a_path_cannot_forge_a_line(client: AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_path_cannot_forge_a_log_line(client: AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "colorcnn.access"):
         await client.get("/x%0Astatus=200 path=/forged")
 

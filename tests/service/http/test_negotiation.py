@@ -33,12 +33,12 @@ PNG, JSON = "image/png", "application/json"
         ("nonsense, application/json", JSON),
     ],
 )
-def test_the_best_offer(accept: str | None, expected: str) -> None:
+def test_the_best_offer_is_selected(accept: str | None, expected: str) -> None:
     assert select_media_type(accept, (PNG, JSON)) == expected
 
 
 @pytest.mark.parametrize("accept", ["text/html", "image/jpeg, image/webp", "*/*;q=0", "image/png;q=0"])
-def test_no_offer_is_acceptable(accept: str) -> None:
+def test_an_unacceptable_header_selects_no_offer(accept: str) -> None:
     with pytest.raises(NotAcceptable, match="image/png or application/json"):
         select_media_type(accept, (PNG, JSON))
 
@@ -51,7 +51,7 @@ def test_malformed_elements_are_ignored(element: str) -> None:
 
 
 @given(st.text())
-def test_any_header_has_a_result(accept: str) -> None:
+def test_any_header_selects_an_offer_or_none(accept: str) -> None:
     try:
         assert select_media_type(accept, (PNG, JSON)) in (PNG, JSON)
     except NotAcceptable:

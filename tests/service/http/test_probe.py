@@ -41,7 +41,7 @@ def responding(response: bytes, heads: list[bytes] | None = None) -> Iterator[in
     ("response", "ready"), [(READY, True), (BUSY, False), (b"", False), (b"SSH-2.0-OpenSSH_9.9\r\n", False)]
 )
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
-def test_ready_is_200_from_readyz(host: str, response: bytes, ready: bool) -> None:
+def test_a_server_is_ready_when_readyz_returns_200(host: str, response: bytes, ready: bool) -> None:
     heads: list[bytes] = []
     with responding(response, heads) as port:
         assert is_ready(host, port, 30) is ready
@@ -49,7 +49,7 @@ def test_ready_is_200_from_readyz(host: str, response: bytes, ready: bool) -> No
     assert heads[0].startswith(b"GET /readyz HTTP/1.1\r\n")
 
 
-def test_no_server_is_not_ready() -> None:
+def test_a_missing_server_is_not_ready() -> None:
     assert not is_ready("127.0.0.1", free_port(), 30)
 
 

@@ -76,7 +76,7 @@ class Connection:
         return Mock(call_later=call_later, create_task=create_task)
 
 
-def test_a_head_stops_the_clock() -> None:
+def test_a_complete_head_stops_the_timer() -> None:
     connection = Connection()
     waiting = connection.clocks
     connection.send(GET[:9], GET[9:])
@@ -97,7 +97,7 @@ def test_a_head_that_does_not_end_closes_the_connection(sent: list[bytes]) -> No
     assert connection.closed and not connection.started
 
 
-def test_the_clock_runs_again_from_the_first_byte_of_the_next_head() -> None:
+def test_the_timer_restarts_at_the_first_byte_of_the_next_head() -> None:
     connection = Connection()
     connection.send(GET)
     between = connection.clocks
@@ -142,7 +142,7 @@ def header(size: int) -> bytes:
 FILLED = len(b"/healthz" + b"Host: x\r\n")
 
 
-def test_the_largest_head_and_one_byte_more() -> None:
+def test_the_largest_head_is_accepted_and_one_byte_more_is_rejected() -> None:
     fits, exceeds = (GET[:-2] + header(MOST - FILLED + more) + b"\r\n" for more in (0, 1))
     good, bad = Connection(), Connection()
     good.send(fits)
@@ -166,7 +166,7 @@ def test_the_largest_head_and_one_byte_more() -> None:
     ],
     ids=["lines", "one line", "path", "trailer", "one line of trailer", "extension of a chunk", "third request"],
 )
-def test_memory_is_bounded(pieces: list[bytes]) -> None:
+def test_a_head_above_the_limit_is_rejected(pieces: list[bytes]) -> None:
     connection = Connection()
     connection.send(*pieces)
 
@@ -197,7 +197,7 @@ def test_bytes_that_are_not_http_are_a_problem() -> None:
 
 
 @given(st.lists(st.integers(1, 4000), max_size=20))
-def test_the_pieces_of_a_body_do_not_count(sizes: list[int]) -> None:
+def test_the_number_of_body_pieces_is_not_limited(sizes: list[int]) -> None:
     connection = Connection()
     body = b"".join(b"%x\r\n%s\r\n" % (size, b"x" * size) for size in sizes)
     connection.send(POST, *(body[at : at + 700] for at in range(0, len(body), 700)), b"0\r\n\r\n")

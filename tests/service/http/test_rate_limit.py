@@ -32,7 +32,7 @@ def test_a_burst_passes_and_the_next_request_waits(clock: Clock) -> None:
     assert [limiter.take("a"), limiter.take("a")] == [0, 1]
 
 
-def test_a_bucket_fills_no_higher_than_the_burst(clock: Clock) -> None:
+def test_a_bucket_never_exceeds_the_burst(clock: Clock) -> None:
     limiter = RateLimiter(60, 2, clock)
     limiter.take("a")
     clock.now = 3600

@@ -73,7 +73,7 @@ def test_any_content_type_is_read_or_rejected(parameters: str) -> None:
 
 
 @given(st.binary(max_size=200).filter(lambda image: b"--X" not in image), st.lists(st.integers(0, 400), max_size=8))
-def test_chunks_make_no_difference(image: bytes, cuts: list[int]) -> None:
+def test_chunks_do_not_change_the_upload(image: bytes, cuts: list[int]) -> None:
     body = OPTION + FILE_HEAD + image + END
     edges = [0, *sorted(min(cut, len(body)) for cut in cuts), len(body)]
     chunks = [body[start:end] for start, end in pairwise(edges)]

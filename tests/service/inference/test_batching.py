@@ -217,7 +217,7 @@ async def test_a_bad_item_fails_alone(device: Device) -> None:
     assert device.batches[1:] == [("a", [1, 2, 3]), ("a", [1]), ("a", [2]), ("a", [3])]
 
 
-async def test_results_that_do_not_match_the_items_are_an_error_that_says_so() -> None:
+async def test_a_wrong_number_of_results_raises_an_explicit_error() -> None:
     batcher: Batcher[str, int, int] = Batcher(lambda _, items: [], WIDE)
     async with batcher.serving():
         with pytest.raises(RuntimeError, match="0 results for 1 items"):
@@ -267,7 +267,7 @@ async def _release_once_closed(batcher: Batcher[str, Item, object], device: Devi
     device.release()
 
 
-async def test_closing_while_idle_ends_at_once_and_it_can_be_served_again(device: Device) -> None:
+async def test_closing_while_idle_ends_at_once_and_allows_a_new_start(device: Device) -> None:
     batcher: Batcher[str, Item, object] = Batcher(device, WIDE)
     for _ in range(2):
         async with batcher.serving():
@@ -295,7 +295,7 @@ async def test_a_cancelled_close_finishes_the_running_batch_and_closes_the_rest(
     assert isinstance(callers.outcomes["waiting"], Closed)
 
 
-async def test_an_observer_sees_each_call(device: Device) -> None:
+async def test_an_observer_is_called_for_each_batch(device: Device) -> None:
     calls: list[Ran[str]] = []
     device.bad = {2}
     async with calling(device, observe=calls.append) as callers:
@@ -321,7 +321,7 @@ async def test_a_negative_size_is_rejected(device: Device) -> None:
             await callers.batcher.submit("a", 1, -1)
 
 
-async def test_it_is_served_once_at_a_time(device: Device) -> None:
+async def test_a_batcher_has_one_server_at_a_time(device: Device) -> None:
     async with calling(device) as callers:
         with pytest.raises(RuntimeError, match="already"):
             async with callers.batcher.serving():

@@ -53,7 +53,7 @@ async def test_images_of_the_native_size_are_quantized_together_where_the_option
     assert sorted(engine.batches) == [(1, 2), (1, 4), (3, 2)]
 
 
-async def test_responses_are_the_same_as_one_at_a_time(engine: FakeEngine) -> None:
+async def test_batched_responses_equal_single_ones(engine: FakeEngine) -> None:
     alone = FakeEngine()
 
     together = await responses_of(create(64, engine), engine, REQUESTS)
@@ -142,7 +142,7 @@ async def test_a_bad_image_fails_alone() -> None:
     assert engine.batches == [(3, 2), (1, 2), (1, 2), (1, 2)]
 
 
-async def test_a_client_that_leaves_takes_its_image_out_of_the_queue(app: FastAPI, engine: FakeEngine) -> None:
+async def test_a_client_that_disconnects_removes_its_image_from_the_queue(app: FastAPI, engine: FakeEngine) -> None:
     leave, sent, responses = anyio.Event(), list[Message](), list[Response]()
     engine.may_quantize.clear()
     async with running(app) as client:
@@ -235,7 +235,7 @@ async def test_an_image_of_the_native_size_is_quantized_and_classified_in_one_ba
     assert response.headers["x-label-before"] and done == work
 
 
-async def test_waiting_and_working_are_measured_apart(engine: FakeEngine) -> None:
+async def test_waiting_and_working_are_measured_separately(engine: FakeEngine) -> None:
     device, selection = Device(engine, Settings()), engine.catalog.select("colorcnn", None, 2)
     measured: list[Timings] = []
 

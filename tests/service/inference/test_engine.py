@@ -93,7 +93,7 @@ def engine(folder: Path) -> ModelEngine:
     return engine
 
 
-def test_everything_is_loaded(engine: ModelEngine) -> None:
+def test_every_model_of_the_manifest_is_loaded(engine: ModelEngine) -> None:
     assert [entry.name for entry in engine.catalog.entries] == ["teacher", "outsider", "first", "second"]
     assert engine.catalog.methods() == ("colorcnn", "colorcnn_one_pass", "colorcnn_refined", *CLASSICAL)
     assert engine.device == "cpu"
@@ -135,13 +135,15 @@ def test_defaults_can_be_set(folder: Path) -> None:
 @pytest.mark.parametrize(
     "defaults", [{"default_classifier": "first"}, {"default_colorcnn": "teacher"}, {"default_colorcnn": "nobody"}]
 )
-def test_a_default_that_is_not_there_fails_the_start(folder: Path, defaults: dict[str, str]) -> None:
+def test_an_unknown_default_fails_the_start(folder: Path, defaults: dict[str, str]) -> None:
     with pytest.raises(UnknownModel, match=next(iter(defaults.values()))):
         ModelEngine(folder, device="cpu", **defaults).load()
 
 
 @pytest.mark.parametrize(("method", "model"), [("colorcnn", "second"), ("median_cut", None)])
-def test_quantize(engine: ModelEngine, method: str, model: str | None) -> None:
+def test_quantize_respects_the_size_and_the_number_of_colors(
+    engine: ModelEngine, method: str, model: str | None
+) -> None:
     image = engine.quantize(ramp(), 5, engine.catalog.select(method, model, 5))
 
     assert (image.height, image.width) == ramp().shape[:2]
@@ -182,7 +184,7 @@ def test_full_fidelity_is_the_k_means_that_the_network_starts_from(
     assert quantized != [engine.quantize(image, 3, machine) for image in images]
 
 
-def test_predict_and_the_map_of_a_class(engine: ModelEngine) -> None:
+def test_predictions_and_activation_maps_come_from_the_classifier(engine: ModelEngine) -> None:
     view = engine.view(ramp(), "teacher")
     (ranking,) = engine.predict([view], 3, "teacher")
     heat = engine.activation_map(view, 2, "teacher")
@@ -214,7 +216,7 @@ def test_a_batch_is_classified_as_its_images_are(engine: ModelEngine) -> None:
         assert [one.probability for one in ranking] == pytest.approx([one.probability for one in alone])
 
 
-def test_results_of_several_models_come_once(folder: Path, tmp_path: Path) -> None:
+def test_results_shared_by_several_models_are_listed_once(folder: Path, tmp_path: Path) -> None:
     for file in folder.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     manifest = json.loads((folder / "manifest.json").read_text())
@@ -242,7 +244,7 @@ def test_auto_is_cuda_where_there_is_cuda() -> None:
     assert pick_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def test_a_device_that_is_not_there_is_rejected() -> None:
+def test_a_missing_device_is_rejected() -> None:
     with pytest.raises(NoSuchDevice, match=r"cuda:99, but torch sees \d+"):
         pick_device("cuda:99")
 

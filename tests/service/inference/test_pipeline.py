@@ -124,7 +124,7 @@ async def stalled() -> AsyncIterator[bytes]:
     await anyio.sleep_forever()
 
 
-async def test_an_upload_that_stalls_is_ended(engine: FakeEngine) -> None:
+async def test_a_stalled_upload_is_ended(engine: FakeEngine) -> None:
     app = fake_app(Settings(upload_timeout=0.05), engine)
     async with running(app) as client:
         await loaded(app)
@@ -197,5 +197,5 @@ async def _hold(budget: PixelBudget, scope: anyio.CancelScope) -> None:
 
 
 @pytest.mark.parametrize(("cam", "index"), [(None, None), ("top", None), ("b", 1), ("0", 0), ("7", 2)])
-async def test_a_label_goes_before_an_index(cam: str | None, index: int | None) -> None:
+async def test_a_label_is_preferred_to_an_index(cam: str | None, index: int | None) -> None:
     assert find_class(cam, ("a", "b", "7")) == index

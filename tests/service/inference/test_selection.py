@@ -70,7 +70,7 @@ def test_a_default_must_be_a_model_of_its_kind(kind: ModelKind, name: str) -> No
         Catalog(ENTRIES, {kind: name})
 
 
-def test_a_model_is_the_default_or_not() -> None:
+def test_one_model_of_each_kind_is_the_default() -> None:
     assert [entry.name for entry in ENTRIES if CATALOG.is_default(entry.name)] == ["outsider", "first"]
 
 
@@ -132,6 +132,6 @@ def test_a_published_network_serves_one_number_of_colors() -> None:
         WITH_PUBLISHED.select("colorcnn_published", None, 3)
 
 
-def test_a_published_network_is_no_network_of_another_kind() -> None:
+def test_colorcnn_published_rejects_networks_of_another_kind() -> None:
     with pytest.raises(UnknownModel, match="loaded are two, two-outsider"):
         WITH_PUBLISHED.select("colorcnn_published", "first", 2)

@@ -30,7 +30,7 @@ def made(engine: FakeEngine, settings: Settings) -> Stages:
 
 
 @pytest.mark.parametrize(("pixels", "here"), [(64 * 64, True), (64 * 64 + 1, False)])
-async def test_a_step_on_few_pixels_runs_in_the_event_loop(made: Stages, pixels: int, here: bool) -> None:
+async def test_a_stage_on_few_pixels_runs_in_the_event_loop(made: Stages, pixels: int, here: bool) -> None:
     with timing.started() as timer:
         thread = await made.run("encode", threading.current_thread, pixels)
 
@@ -68,7 +68,7 @@ async def test_only_a_small_png_is_decoded_in_the_event_loop(
     assert [thread is threading.current_thread() for thread in threads] == [here]
 
 
-async def test_too_little_memory_for_a_step_is_its_own_problem(made: Stages) -> None:
+async def test_a_lack_of_memory_in_a_stage_has_its_own_problem(made: Stages) -> None:
     def hungry() -> None:
         raise MemoryError
 

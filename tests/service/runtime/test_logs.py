@@ -91,19 +91,19 @@ def stderr_of(log_format: str) -> list[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stderr.splitlines()
 
 
-def test_json_is_what_comes_out_on_stderr() -> None:
+def test_json_is_written_to_stderr() -> None:
     started, warned = map(json.loads, stderr_of("json"))
 
     assert (started["logger"], started["message"]) == ("uvicorn.error", "Started server process [7]")
     assert warned["logger"] == "py.warnings" and "of Python" in warned["message"]
 
 
-def test_text_is_for_people() -> None:
+def test_the_text_format_has_level_logger_and_message() -> None:
     assert stderr_of("text")[0].endswith(" INFO uvicorn.error Started server process [7]")
 
 
 @pytest.mark.anyio
-async def test_a_request_is_one_object(client: AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
+async def test_each_request_is_logged_as_one_object(client: AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "colorcnn.access"):
         await client.post("/quantize?colors=1", content=PHOTO, headers={"X-Request-ID": "the-id"})
 

@@ -56,7 +56,7 @@ async def test_requests_do_not_share_a_timer() -> None:
     assert sorted(measured) == [1.0, 2.0]
 
 
-async def test_outside_a_request_nothing_is_kept() -> None:
+async def test_no_times_are_recorded_outside_a_request() -> None:
     timing.add("model", 1.0)
 
     assert timing.current().timings().model == 0.0

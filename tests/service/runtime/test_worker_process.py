@@ -58,7 +58,7 @@ async def test_other_errors_come_back_with_their_traceback(work: WorkerProcess) 
         await work(int, "seven")
 
 
-async def test_output_does_no_harm(work: WorkerProcess) -> None:
+async def test_output_of_a_function_does_not_block_or_corrupt_its_result(work: WorkerProcess) -> None:
     """A pipe buffers 64 KiB and asyncio reads about as much ahead; a megabyte fills a pipe that nobody reads."""
     with anyio.fail_after(PATIENCE):
         await work(print, "to Python's stdout")
@@ -74,7 +74,7 @@ async def test_a_cancelled_call_kills_the_process(work: WorkerProcess) -> None:
     assert await work(os.getpid) != pid
 
 
-async def test_a_call_that_is_cancelled_while_the_process_starts_leaves_none_behind(work: WorkerProcess) -> None:
+async def test_a_call_cancelled_during_the_start_leaves_no_process_behind(work: WorkerProcess) -> None:
     """anyio loses track of a process whose start is cancelled."""
     os.kill(await work(os.getpid), signal.SIGKILL)
     with anyio.move_on_after(0.02):  # a start takes five times as long, or more
@@ -83,7 +83,7 @@ async def test_a_call_that_is_cancelled_while_the_process_starts_leaves_none_beh
     assert [await work(os.getpid)] == workers_of(os.getpid())
 
 
-async def test_an_end_leaves_none_behind(work: WorkerProcess) -> None:
+async def test_closing_leaves_no_process_behind(work: WorkerProcess) -> None:
     pid = await work(os.getpid)
     await work.end()
     await work.end()
@@ -107,7 +107,7 @@ async def test_a_process_that_died_idle_fails_no_call(work: WorkerProcess) -> No
     assert await work(os.getpid) != pid
 
 
-async def test_calls_at_once_wait_for_each_other(work: WorkerProcess) -> None:
+async def test_simultaneous_calls_wait_for_each_other(work: WorkerProcess) -> None:
     pids: list[int] = []
 
     async def call() -> None:

@@ -42,7 +42,7 @@ def parse_with_recipe(folder: Path, *words: str) -> ColorCNNOptions:
     return parse("--recipe", str(file), *words)
 
 
-def test_a_recipe_gives_options_and_the_command_line_wins(tmp_path: Path) -> None:
+def test_the_command_line_overrides_the_recipe(tmp_path: Path) -> None:
     options = parse_with_recipe(tmp_path, "--hardware", "cpu", "--held-out", "8", "--colors", "16")
     assert (options.classifier, options.held_out, options.hard_colors, options.fp32) == ("stripes", 8, 32, True)
     assert (options.lr, options.regularization) == (1.0, 0.5)
@@ -50,7 +50,7 @@ def test_a_recipe_gives_options_and_the_command_line_wins(tmp_path: Path) -> Non
     assert parse_with_recipe(tmp_path).draws == {2: 3.0, 4: 1.0}
 
 
-def test_on_a_gpu_a_recipe_may_differ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_recipe_may_have_other_options_on_a_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert parse_with_recipe(tmp_path, "--hardware", "gpu").batch == 999
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert [parse_with_recipe(tmp_path, "--device", device).batch for device in ("auto", "cpu")] == [999, 128]
@@ -78,7 +78,7 @@ def test_a_recipe_for_another_trainer_is_rejected(tmp_path: Path) -> None:
         ([], {"resume": "never", "fp32": False, "start": None, "train": None, "epochs": 20}),
     ],
 )
-def test_every_form_of_words_is_read(words: list[str], expected: dict[str, Any]) -> None:
+def test_every_form_of_arguments_is_accepted(words: list[str], expected: dict[str, Any]) -> None:
     options = parse("--classifier", "c", *words)
     assert {name: getattr(options, name) for name in expected} == expected
 
@@ -100,7 +100,7 @@ def test_every_form_of_words_is_read(words: list[str], expected: dict[str, Any])
         (publish.PublishOptions, ["--strengths", "-1"], "--structure-scales must be greater than or equal to 0"),
     ],
 )
-def test_a_value_out_of_range_is_rejected_in_one_line_with_the_accepted_values(
+def test_an_error_for_a_value_out_of_range_shows_the_range_in_one_line(
     kind: type[Options], words: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     required = {"out": "x", "classifier": "c", "colors": "2", "run": "r", "name": "n"}
@@ -121,9 +121,7 @@ def test_a_value_out_of_range_is_rejected_in_one_line_with_the_accepted_values(
         ([], "--out"),
     ],
 )
-def test_words_that_are_no_options_are_rejected(
-    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_unknown_arguments_are_rejected(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         command_line.parse(train_classifier.ClassifierOptions, "training.train_classifier", words)
     assert ended.value.code == 2 and message in capsys.readouterr().err
@@ -138,7 +136,7 @@ def test_help_shows_every_option_with_its_default(capsys: pytest.CaptureFixture[
     assert "Peak learning rate of AdamW. (default: 0.002)" in printed
 
 
-def test_a_table_becomes_words_of_a_command() -> None:
+def test_a_table_becomes_command_line_arguments() -> None:
     table = {"epochs": 3, "lr": 1, "fp32": True, "also": ["a", "b"], "hard_colors": 2}
     words = ["--epochs", "3", "--lr", "1", "--fp32", "--also", "a", "b", "--hard-colors", "2"]
     assert command_line.words(ColorCNNOptions, table, "here") == words
@@ -161,7 +159,7 @@ def test_a_table_becomes_words_of_a_command() -> None:
         ("start", 3, "start must be a valid string"),
     ],
 )
-def test_an_option_of_a_recipe_that_does_not_fit_is_rejected(key: str, value: object, message: str) -> None:
+def test_an_invalid_option_in_a_recipe_is_rejected(key: str, value: object, message: str) -> None:
     with pytest.raises(SystemExit, match=f"^here: {message}"):
         command_line.words(ColorCNNOptions, {key: value}, "here")
 

@@ -25,13 +25,13 @@ def test_former_names_of_options_are_accepted(tmp_path: Path) -> None:
     assert read(tmp_path, HEAD + "[train]\nregularisation = 0\n").options(gpu=False) == {"regularization": 0}
 
 
-def test_needed_recipes_lie_beside_the_one_that_needs_them(tmp_path: Path) -> None:
+def test_needed_recipes_are_read_from_the_same_folder(tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_text(HEAD + "[train]\n")
     [needed] = read(tmp_path, HEAD + 'needs = ["a"]\n[train]\n').needed()
     assert needed.file == tmp_path / "a.toml" and needed.reference == str(needed.file)
 
 
-def test_a_shipped_recipe_is_called_by_its_name() -> None:
+def test_a_shipped_recipe_is_referenced_by_name() -> None:
     assert Recipe.read("cifar10-resnet9").reference == "cifar10-resnet9" and len(list(SHIPPED.glob("*.toml"))) > 30
     with pytest.raises(SystemExit, match=r"there is no recipe nope: .*cifar10-resnet9"):
         Recipe.read("nope")
@@ -50,7 +50,7 @@ def test_a_shipped_recipe_is_called_by_its_name() -> None:
         (HEAD + "test = 0\n[train]\n", "test must be a valid boolean, not 0"),
     ],
 )
-def test_a_file_that_is_no_recipe_is_rejected_in_one_line(tmp_path: Path, text: str, message: str) -> None:
+def test_an_invalid_recipe_is_rejected_in_one_line(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(SystemExit, match=message) as rejected:
         read(tmp_path, text)
     assert "\n" not in str(rejected.value)

@@ -18,14 +18,14 @@ from training.loop.state import read_state, save_state
 
 
 @pytest.mark.parametrize(("fp32", "fast", "bf16"), [(False, True, True), (False, False, False), (True, True, False)])
-def test_bfloat16_is_for_devices_that_are_quick_at_it(
+def test_bfloat16_is_used_on_devices_with_fast_bfloat16(
     fp32: bool, fast: bool, bf16: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(session, "has_bfloat16", lambda device: fast)
     assert session.begin(TrainerOptions(out=tmp_path, fp32=fp32)).bf16 is bf16
 
 
-def test_a_folder_that_holds_a_run_is_not_mixed_with_another(tmp_path: Path) -> None:
+def test_a_folder_with_another_run_is_rejected(tmp_path: Path) -> None:
     session.begin(TrainerOptions(out=tmp_path))
     with pytest.raises(DatasetError, match="--resume"):
         session.begin(TrainerOptions(out=tmp_path))
@@ -35,7 +35,7 @@ def test_a_folder_that_holds_a_run_is_not_mixed_with_another(tmp_path: Path) -> 
     assert rows[0]["options"] == {"fp32": False, "dataset": None}
 
 
-def test_auto_goes_on_where_there_is_a_state_and_else_begins(tmp_path: Path) -> None:
+def test_resume_auto_continues_a_state_or_starts_a_run(tmp_path: Path) -> None:
     def is_resumed(mode: str) -> bool:
         return session.is_resumed(TrainerOptions(out=tmp_path, resume=mode))
 
@@ -59,7 +59,7 @@ OWN_OPTIONS = {
 
 
 @pytest.mark.parametrize("trainer", OWN_OPTIONS, ids=lambda trainer: trainer.__name__)
-def test_one_command_repeated_ends_where_a_whole_run_ends(
+def test_a_repeated_command_gives_the_result_of_one_run(
     workshop: Workshop, data: Path, tmp_path: Path, trainer: ModuleType
 ) -> None:
     words = ["--data", str(data), "--device", "cpu", "--held-out", "20", "--batch", "20", "--epochs", "2"]

@@ -40,7 +40,7 @@ def test_parquet_rows_keep_their_order_over_the_files(tmp_path: Path) -> None:
     assert np.array_equal(data.images.permute(0, 2, 3, 1).numpy(), expected)
 
 
-def test_folders_name_the_classes_and_every_image_is_brought_to_size(tmp_path: Path) -> None:
+def test_folders_name_the_classes_and_images_are_resized(tmp_path: Path) -> None:
     for name, size in (("dog", 8), ("cat", 20)):
         (tmp_path / "test" / name).mkdir(parents=True)
         (tmp_path / "test" / name / "1.png").write_bytes(png_of(make_pixels(3, size)))
@@ -73,7 +73,7 @@ def test_a_broken_image_is_named(tmp_path: Path) -> None:
         load(tmp_path, "train", size=8)
 
 
-def test_other_classes_than_the_classifier_s_are_refused(tmp_path: Path) -> None:
+def test_images_of_unknown_classes_are_refused(tmp_path: Path) -> None:
     for name in ("cat", "dog", ".cache"):
         (tmp_path / "test" / name).mkdir(parents=True)
         (tmp_path / "test" / name / "1.png").write_bytes(png_of(make_pixels(0)))
@@ -90,7 +90,7 @@ def test_the_test_split_may_be_called_validation(tmp_path: Path) -> None:
         load(tmp_path, "train", size=8)
 
 
-def test_a_folder_without_images_says_what_was_expected(tmp_path: Path) -> None:
+def test_the_error_for_a_folder_without_images_names_the_expected_files(tmp_path: Path) -> None:
     (tmp_path / "train" / "cat").mkdir(parents=True)
     with pytest.raises(DatasetError, match="one folder of images for each class"):
         load(tmp_path, "train", size=8)
@@ -109,7 +109,7 @@ def test_held_out_images_are_the_same_in_every_run_and_are_not_trained_on(tmp_pa
             data.hold_out(count)
 
 
-def test_fewer_of_the_others_may_be_kept(tmp_path: Path) -> None:
+def test_the_number_of_training_images_can_be_limited(tmp_path: Path) -> None:
     write_parquet(tmp_path / "train-00000-of-00001.parquet", list(range(10)))
     data = load(tmp_path, "train", size=8)
     rest, held_out = data.hold_out(3)

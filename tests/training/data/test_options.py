@@ -8,7 +8,7 @@ from training.data.datasets import DatasetError
 from training.data.options import DataOptions, default_folder
 
 
-def test_a_missing_dataset_folder_says_how_to_give_one(tmp_path: Path) -> None:
+def test_the_error_for_a_missing_dataset_folder_names_the_option(tmp_path: Path) -> None:
     for folder in (None, tmp_path / "nowhere"):
         with pytest.raises(DatasetError, match="--data FOLDER or set COLORCNN_DATA"):
             DataOptions(data=folder).located()

@@ -36,7 +36,7 @@ def test_originals_and_palettes_have_a_row_at_every_qp(results: Path) -> None:
     assert {row.images for row in rows_of(results).values()} == {6}
 
 
-def test_a_row_is_what_one_gets_image_by_image(workshop: Workshop, results: Path) -> None:
+def test_a_row_equals_the_results_image_by_image(workshop: Workshop, results: Path) -> None:
     data = load(workshop.data, "test", size=16)
     quantizer = load_quantizer(Registry.open(workshop.models), "stripes-q", torch.device("cpu"))
     images = data.images[:6].permute(0, 2, 3, 1).numpy()
@@ -54,7 +54,7 @@ def test_a_higher_qp_takes_fewer_bits(results: Path) -> None:
     assert rows[Setting("bpg", qp=40)].bits_per_pixel < rows[Setting("bpg", qp=10)].bits_per_pixel
 
 
-def test_the_figures_of_the_study(results: Path, tmp_path: Path) -> None:
+def test_the_study_has_its_figures(results: Path, tmp_path: Path) -> None:
     files = figures.main(["--results", str(results), "--out", str(tmp_path)])
     assert [file.name for file in files] == [
         f"study-{name}.png" for name in ("bits", "bits-payload", "rate", "likeness")
@@ -67,6 +67,6 @@ def test_the_figures_of_the_study(results: Path, tmp_path: Path) -> None:
     assert {"Top-1 over size of BPG", "PSNR to the original over size of BPG"} <= titles
 
 
-def test_a_qp_that_hevc_does_not_have() -> None:
+def test_an_invalid_qp_is_rejected() -> None:
     with pytest.raises(SystemExit):
         main(["--classifier", "a", "--quantizer", "b", "--out", "c.json", "--qps", "52"])

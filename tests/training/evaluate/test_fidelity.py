@@ -51,7 +51,7 @@ def test_every_k_has_a_row_at_every_fidelity(results: Path) -> None:
     ]
 
 
-def test_a_row_is_what_the_quantizer_returns_at_that_fidelity(workshop: Workshop, models: Path, results: Path) -> None:
+def test_a_row_matches_the_quantizer_at_its_fidelity(workshop: Workshop, models: Path, results: Path) -> None:
     learned = load_quantizer(Registry.open(models), "stripes-q", torch.device("cpu"))
     images = load(workshop.data, "test", size=16).images.permute(0, 2, 3, 1).numpy()
     for percent in PERCENTS:

@@ -77,7 +77,7 @@ def test_a_row_is_top1_of_both_classifiers_on_the_quantized_test_set(workshop: W
         )
 
 
-def test_a_fine_tuned_classifier_ships_with_what_was_measured_of_it(folder: Path, tmp_path: Path) -> None:
+def test_a_published_fine_tuned_classifier_has_its_measured_accuracy(folder: Path, tmp_path: Path) -> None:
     two = rows(folder, "tuned.json")[0]
     named = ["--models", str(tmp_path), "--run", str(folder / "runs" / two.name), "--name", two.name]
     entry = publish.main([*named, "--results", str(folder / "tuned.json")])
@@ -86,13 +86,13 @@ def test_a_fine_tuned_classifier_ships_with_what_was_measured_of_it(folder: Path
         publish.main([*named, "--results", str(folder / "tuned-bpg.json")])
 
 
-def test_tuning_finds_what_coding_hid(folder: Path) -> None:
+def test_fine_tuning_recovers_accuracy_lost_to_coding(folder: Path) -> None:
     coarsest = max((row for row in rows(folder, "tuned-bpg.json") if not row.colors), key=lambda row: row.qp or 0)
     assert coarsest.top1_after > coarsest.top1_before + 0.1
     assert coarsest.top1_before < report(folder, "tuned-bpg.json").top1_original
 
 
-def test_originals_of_about_equal_size_stand_beside_bpg_of_palettes(folder: Path) -> None:
+def test_each_bpg_row_of_a_palette_has_originals_of_about_equal_size(folder: Path) -> None:
     palettes = [row for row in rows(folder, "tuned-bpg.json") if row.colors]
     originals = [row for row in rows(folder, "tuned-bpg.json") if not row.colors]
     assert [row.setting for row in palettes] == [Setting("colorcnn", "stripes-q", 2, qp=qp) for qp in QPS]
@@ -101,7 +101,7 @@ def test_originals_of_about_equal_size_stand_beside_bpg_of_palettes(folder: Path
         assert nearest < 0.15 * row.bits_per_pixel
 
 
-def test_equal_size_is_that_of_the_nearest_qp(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_originals_of_equal_size_have_the_nearest_qp(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     sizes = {qp: 10.0 - qp / 10 for qp in range(52)}
     study = finetuning.Study(None, None, None, None, None, sizes)  # type: ignore[arg-type]
     monkeypatch.setattr(finetuning.Study, "dataset", lambda self, setting: tmp_path)
@@ -119,12 +119,12 @@ def test_a_quantizer_of_another_size_is_refused(
         finetuning.main(flags(workshop, folder, "other.json"))
 
 
-def test_the_images_behind_bpg_are_the_quantized_ones(folder: Path) -> None:
+def test_bpg_encodes_the_quantized_images(folder: Path) -> None:
     header = json.loads((folder / "cache" / "k2-qp51" / "quantized.json").read_text())
     assert header["setting"]["method"] == "bpg" and header["source"]["setting"]["colors"] == 2
 
 
-def test_tables_show_before_and_after(folder: Path) -> None:
+def test_tables_show_top1_before_and_after_fine_tuning(folder: Path) -> None:
     [(title, palettes)] = tables.tables(report(folder, "tuned.json")).items()
     two = rows(folder, "tuned.json")[0]
     assert title == "Top-1 in % before and after fine-tuning on 200 images"
@@ -136,7 +136,7 @@ def test_tables_show_before_and_after(folder: Path) -> None:
     assert all(line.count("|") == 14 for line in lines)
 
 
-def test_figures_of_palettes_and_of_bpg(folder: Path) -> None:
+def test_palettes_and_bpg_have_their_figures(folder: Path) -> None:
     shown = figures.figures_of(folder / "tuned.json")["accuracy"].axes[0].get_lines()
     assert {line.get_label() for line in shown} >= {"before", "fine-tuned"}
     reports = [str(folder / name) for name in ("tuned.json", "tuned-bpg.json")]
@@ -146,7 +146,7 @@ def test_figures_of_palettes_and_of_bpg(folder: Path) -> None:
     assert {line.get_label() for line in lines} >= {"2 colors", "originals"}
 
 
-def test_a_call_without_time_makes_one_row_and_the_next_goes_on(
+def test_a_call_without_time_makes_one_row_and_the_next_continues(
     workshop: Workshop, folder: Path, tmp_path: Path
 ) -> None:
     for part in ("cache", "runs", "models"):

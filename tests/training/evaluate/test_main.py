@@ -46,14 +46,14 @@ def test_the_report_names_the_weights_that_were_measured(workshop: Workshop) -> 
     assert workshop.report["seeds"] == {"stripes": 0, "stripes-q": 0}
 
 
-def test_the_learned_quantizer_shows_at_two_colors_what_median_cut_hides(workshop: Workshop) -> None:
+def test_two_learned_colors_keep_more_top1_than_median_cut(workshop: Workshop) -> None:
     learned, classical = (row_of(workshop, Setting(*quantizer, colors=2)) for quantizer in QUANTIZERS[:2])
     assert learned["top1"] > classical["top1"] + 0.3
     assert workshop.report["top1_original"] > 0.9
 
 
 @pytest.mark.parametrize("measured", QUANTIZERS[:2])
-def test_a_row_is_what_one_gets_image_by_image(workshop: Workshop, measured: tuple[str, str | None]) -> None:
+def test_a_row_equals_the_results_image_by_image(workshop: Workshop, measured: tuple[str, str | None]) -> None:
     registry, setting = Registry.open(workshop.models), Setting(*measured, colors=4)
     recognizer = load_recognizer(registry, "stripes", CPU)
     learned: Quantizer = load_quantizer(registry, "stripes-q", CPU)
@@ -91,9 +91,7 @@ def test_an_evaluation_continues_after_it_was_killed(workshop: Workshop, tmp_pat
 NOT_OF_THE_HEADER = ("command", "hardware", "torch")
 
 
-def test_a_quantizer_that_searches_is_measured_without_it_too_and_refined_where_asked_for(
-    workshop: Workshop, tmp_path: Path
-) -> None:
+def test_a_quantizer_is_also_measured_without_search_and_refined_on_request(workshop: Workshop, tmp_path: Path) -> None:
     models = Path(shutil.copytree(workshop.models, tmp_path / "models"))
     run = ["--models", str(models), "--run", str(workshop.runs / "stripes-q"), "--name", "stripes-q"]
     publish.main([*run, "--structure-scales", "0", "1"])

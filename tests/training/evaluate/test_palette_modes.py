@@ -46,7 +46,7 @@ def test_every_source_method_and_k_goes_through_every_coding(workshop: Workshop,
                 assert {row.images for row in rows} == {images}
 
 
-def test_a_row_is_what_one_gets_image_by_image(workshop: Workshop, results: Path) -> None:
+def test_a_row_equals_the_results_image_by_image(workshop: Workshop, results: Path) -> None:
     _, held_out = load(workshop.data, "train", size=16).hold_out(400)
     quantized = [CLASSICAL["kmeans"].quantize(image, 2) for image in held_out.images[:2].permute(0, 2, 3, 1).numpy()]
     found = {
@@ -62,7 +62,7 @@ def test_a_row_is_what_one_gets_image_by_image(workshop: Workshop, results: Path
     assert torch.tensor(sizes, dtype=torch.float64).mean() == found["4:4:4, all transformed"].bytes
 
 
-def test_where_no_qp_is_exact_the_file_is_the_lossless_one(results: Path) -> None:
+def test_the_lossless_file_counts_where_no_qp_is_exact(results: Path) -> None:
     by_case = {(row.source, row.method, row.colors, row.coding): row for row in rows_of(results)}
     lost = [row for row in by_case.values() if row.exact == 0]
     assert lost

@@ -66,7 +66,7 @@ def train(
     return float(counter.value), seen
 
 
-def test_an_interrupted_run_goes_on_to_the_same_result(tmp_path: Path) -> None:
+def test_an_interrupted_run_resumes_to_the_same_result(tmp_path: Path) -> None:
     (tmp_path / "whole").mkdir()
     (tmp_path / "broken").mkdir()
     whole, _ = train(tmp_path / "whole")
@@ -79,14 +79,14 @@ def test_an_interrupted_run_goes_on_to_the_same_result(tmp_path: Path) -> None:
     assert rows[-1]["score"] == pytest.approx(whole, rel=1e-5)
 
 
-def test_scoring_is_as_rare_as_asked_for_but_never_left_out_at_the_end(tmp_path: Path) -> None:
+def test_scores_follow_the_interval_and_the_last_epoch_is_always_scored(tmp_path: Path) -> None:
     train(tmp_path, epochs=5, score_every=2)
     rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [row["epoch"] for row in rows if "score" in row] == [2, 4, 5]
     assert read_state(tmp_path)["scores"]["score"] == pytest.approx(rows[-1]["score"], rel=1e-5)
 
 
-def test_a_run_whose_minutes_are_over_does_an_epoch_in_each_process(tmp_path: Path) -> None:
+def test_a_late_run_still_trains_one_epoch_per_process(tmp_path: Path) -> None:
     (tmp_path / "whole").mkdir()
     (tmp_path / "parts").mkdir()
     whole, _ = train(tmp_path / "whole")
@@ -101,14 +101,14 @@ def test_a_run_whose_minutes_are_over_does_an_epoch_in_each_process(tmp_path: Pa
     ] + [("epoch", 4)]
 
 
-def test_no_epoch_is_begun_that_would_likely_end_too_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_epoch_that_would_end_too_late_is_not_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fit, "minutes_elapsed", lambda: 0.5)
     fit._pause_if_late(Log(tmp_path, minutes=1), 1, longest=5.0)
     with pytest.raises(SystemExit):
         fit._pause_if_late(Log(tmp_path, minutes=1), 1, longest=31.0)
 
 
-def test_resuming_names_what_differs_and_what_is_missing(tmp_path: Path) -> None:
+def test_resume_errors_name_differing_and_missing_options(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="train first"):
         train(tmp_path, resume=True)
     train(tmp_path)
@@ -116,7 +116,7 @@ def test_resuming_names_what_differs_and_what_is_missing(tmp_path: Path) -> None
         train(tmp_path, epochs=5, resume=True)
 
 
-def test_a_write_that_fails_leaves_the_state_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_write_keeps_the_previous_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save_state(tmp_path, {"epoch": 1, "config": {}})
 
     def broken(state: object, file: Any) -> None:
@@ -130,7 +130,7 @@ def test_a_write_that_fails_leaves_the_state_before_it(tmp_path: Path, monkeypat
 
 
 @pytest.mark.parametrize(("count", "size", "steps"), [(100, 10, 3), (101, 17, 1), (102, 34, 1)])
-def test_each_worker_gets_as_many_batches_and_no_row_twice(count: int, size: int, steps: int) -> None:
+def test_workers_get_equal_batches_without_repeated_rows(count: int, size: int, steps: int) -> None:
     """Of 101 rows three workers hold 34, 34 and 33: at batches of 17 the first two must not wait for a second one."""
     shares = []
     for rank in range(3):
@@ -167,7 +167,7 @@ def test_auto_is_cuda_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> Non
         assert select_device("auto") == torch.device(device)
 
 
-def test_a_result_is_of_the_last_commit_of_the_code(tmp_path: Path) -> None:
+def test_provenance_names_the_last_commit_that_changed_code(tmp_path: Path) -> None:
     """Documents change no figure."""
 
     def git(*command: str) -> str:

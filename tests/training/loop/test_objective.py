@@ -24,7 +24,7 @@ def frozen(workshop: Workshop) -> Classifier:
     return workshop.classifier.network
 
 
-def test_straight_through_shows_the_hard_image_and_learns_from_the_soft_one(workshop: Workshop) -> None:
+def test_straight_through_uses_hard_values_and_soft_gradients(workshop: Workshop) -> None:
     images = stripes(4).images.float().div(255)
     network = around(frozen(workshop)).train()
     result = network.soft(images, 3)
@@ -55,7 +55,7 @@ def test_contrast_and_jitter_decrease_as_colors_grow(workshop: Workshop) -> None
     assert [math.fabs(shifts[0] / shift) for shift in shifts] == pytest.approx([1, 2, 4], rel=1e-3)
 
 
-def test_the_loss_compares_with_the_label_with_the_output_for_the_original_or_with_both(workshop: Workshop) -> None:
+def test_distillation_weights_label_and_teacher_output(workshop: Workshop) -> None:
     classifier = frozen(workshop)
     data = stripes(8)
     images = data.images.float().div(255)

@@ -64,6 +64,6 @@ def test_former_names_are_read_as_the_present_ones(tmp_path: Path) -> None:
     assert state["config"]["training"]["regularization"] == 0.5 and "joint_classifier" in state
 
 
-def test_without_a_state_there_is_nothing_to_resume(tmp_path: Path) -> None:
+def test_resuming_without_a_state_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match=rf"there is no .*{STATE_FILE}: train first"):
         read_state(tmp_path)

@@ -33,12 +33,12 @@ def test_originals_come_before_palettes_and_only_some_qps_are_shown() -> None:
     ]
 
 
-def test_equal_bits_are_not_fewer() -> None:
+def test_equal_bits_do_not_count_as_fewer() -> None:
     title = "QPs at which BPG of the quantized image is smaller than BPG of the original"
     assert tables.tables(STUDY)[title].splitlines()[2:] == ["| K = 2 | 10-11, 31 |"]
 
 
-def test_between_two_qps_top1_is_linear_in_bits_and_beyond_them_there_is_none() -> None:
+def test_top1_is_interpolated_between_qps_and_missing_beyond_them() -> None:
     rates = {
         line.split(" | ")[0]: line
         for line in tables.tables(STUDY)["Top-1 in % at equal bits per pixel of BPG"].splitlines()
@@ -48,7 +48,7 @@ def test_between_two_qps_top1_is_linear_in_bits_and_beyond_them_there_is_none() 
     assert rates["| 3"] == "| 3 | 80.0 | - |"
 
 
-def test_a_coding_that_was_not_tried_has_no_bytes() -> None:
+def test_an_unmeasured_coding_has_an_empty_cell() -> None:
     common = {"source": "cat.jpg", "method": "kmeans", "images": 1, "exact": 1.0}
     rows = [
         common | {"colors": k, "coding": coding, "bytes": 99.6} for k, coding in [(2, "PNG"), (2, "index"), (4, "PNG")]

@@ -34,7 +34,7 @@ def test_the_command_draws_the_photo_with_and_without_activation_maps(workshop: 
     assert np.ptp(mapped[top : top + 256], axis=2).max() > 100, "heat is not"
 
 
-def test_a_tile_of_a_known_class_shows_its_probability_and_green_is_right(workshop: Workshop) -> None:
+def test_a_tile_shows_the_probability_of_its_class_in_green_when_right(workshop: Workshop) -> None:
     recognizer = load_recognizer(Registry.open(workshop.models), "stripes", torch.device("cpu"))
     pixels = drawn(next((workshop.data / "test").rglob("*.png")))
     best, *others = recognizer.predict(pixels, len(recognizer.classes))

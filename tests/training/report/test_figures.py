@@ -46,7 +46,7 @@ def test_the_figures_show_every_row_of_the_report(workshop: Workshop) -> None:
         ('{"kind": "evaluation", "schema_version": 1}', "'evaluation' is damaged .*command: Field required"),
     ],
 )
-def test_a_file_of_something_else_is_refused(tmp_path: Path, content: str, message: str) -> None:
+def test_a_file_of_another_kind_is_refused(tmp_path: Path, content: str, message: str) -> None:
     file = tmp_path / "other.json"
     file.write_text(content)
 
@@ -54,7 +54,7 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path, content: str, messa
         figures.main(["--results", str(file), "--out", str(tmp_path)])
 
 
-def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_file_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(BadReport, match=r"missing\.json cannot be read"):
         figures.main(["--results", str(tmp_path / "missing.json"), "--out", str(tmp_path)])
 
@@ -71,7 +71,7 @@ def test_chosen_test_images_are_drawn_under_their_activation_maps(workshop: Work
     assert np.ptp(both, axis=2).max() > 100, "heat is not gray"
 
 
-def test_an_image_that_is_not_there(workshop: Workshop, tmp_path: Path) -> None:
+def test_an_unknown_image_number_is_rejected(workshop: Workshop, tmp_path: Path) -> None:
     flags = ["--data", str(workshop.data), "--models", str(workshop.models), "--out", str(tmp_path)]
     with pytest.raises(SystemExit, match="no image 200; the test set has images 0 to 199"):
         figures.main(["--maps", "200", *flags])

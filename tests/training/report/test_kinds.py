@@ -28,5 +28,5 @@ def test_a_stored_report_has_the_tables_and_figures_of_its_kind(name: str) -> No
     assert list(figures(report)) == endings
 
 
-def test_every_kind_but_the_results_of_others_is_among_them() -> None:
+def test_every_kind_except_published_results_is_tested() -> None:
     assert {read(DATA / f"{name}.json").kind for name in STUDIES} == TYPED.keys() - {Kind.PUBLISHED}

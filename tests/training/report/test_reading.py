@@ -22,7 +22,7 @@ def parts(workshop: Workshop, tmp_path: Path) -> tuple[Path, Path]:
     return first, second
 
 
-def test_each_setting_is_there_once_and_networks_come_first(workshop: Workshop, parts: tuple[Path, Path]) -> None:
+def test_each_setting_appears_once_and_networks_come_first(workshop: Workshop, parts: tuple[Path, Path]) -> None:
     first, second = parts
     together = read_together(first, [second])
     assert isinstance(together, EvaluationReport)
@@ -33,7 +33,7 @@ def test_each_setting_is_there_once_and_networks_come_first(workshop: Workshop, 
     assert read_together(workshop.results) == parse(workshop.report)
 
 
-def test_rows_that_are_no_means_over_a_test_set_stand_alone(workshop: Workshop, tmp_path: Path) -> None:
+def test_rows_that_are_not_means_cannot_be_combined(workshop: Workshop, tmp_path: Path) -> None:
     file = tmp_path / "modes.json"
     file.write_text(json.dumps(report(Kind.PALETTE_MODES)))
     assert read_together(file) == parse(report(Kind.PALETTE_MODES))
@@ -41,14 +41,14 @@ def test_rows_that_are_no_means_over_a_test_set_stand_alone(workshop: Workshop, 
         read_together(workshop.results, [file])
 
 
-def test_a_folder_is_read_but_for_benchmarks(workshop: Workshop, tmp_path: Path) -> None:
+def test_a_folder_is_read_except_for_benchmarks(workshop: Workshop, tmp_path: Path) -> None:
     (tmp_path / "b.json").write_text(json.dumps(workshop.report))
     (tmp_path / "a.json").write_text(json.dumps({"kind": "soak", "schema_version": 1}))
     assert list(read_folder(tmp_path)) == [parse(workshop.report)]
 
 
 @pytest.mark.parametrize("other", [{"classifier": "another"}, {"top1_original": 0.5}, {"images": 1}])
-def test_what_is_of_other_images_or_another_classifier_is_refused(
+def test_reports_of_other_images_or_classifiers_are_refused(
     workshop: Workshop, tmp_path: Path, other: dict[str, object]
 ) -> None:
     [name] = other
@@ -60,7 +60,7 @@ def test_what_is_of_other_images_or_another_classifier_is_refused(
         figures.main(["--results", str(workshop.results), "--beside", str(file), "--out", str(tmp_path)])
 
 
-def test_figures_and_tables_show_both(parts: tuple[Path, Path], tmp_path: Path) -> None:
+def test_figures_and_tables_show_the_rows_of_both_files(parts: tuple[Path, Path], tmp_path: Path) -> None:
     first, second = map(str, parts)
     flags = ["--results", first, "--beside", second]
     alone, both = tables.main(flags[:2]), tables.main(flags)

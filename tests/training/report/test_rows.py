@@ -63,13 +63,13 @@ def lines(folder: Path, title: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in body]
 
 
-def test_networks_stand_beside_what_was_published_and_are_measured_with_their_search(folder: Path) -> None:
+def test_trained_networks_appear_beside_published_results_with_their_search(folder: Path) -> None:
     theirs, ours = lines(folder, "Networks on dots, top-1 in %")
     assert theirs == ["Theirs", "unnamed", "-", "-", "82.1", *["-"] * 5]
     assert ours == ["The ours", "seer", "90.0", "3", "85.0", *["-"] * 5]
 
 
-def test_what_was_refined_has_a_line_of_its_own(folder: Path) -> None:
+def test_refined_results_have_a_separate_line(folder: Path) -> None:
     """Its report comes before the other one in the order of their names, and is of the same networks."""
     report = json.loads((folder / "data" / "dots.json").read_text())
     rows = [row("colorcnn_refined", "ours", colors, top1) for colors, top1 in ((2, 0.88), (4, 0.89))]
@@ -110,30 +110,30 @@ def test_seeds_are_shown_as_mean_and_spread(folder: Path) -> None:
     assert ours[4:] == ["2", "80.0 ± 7.1", "-10.0", "1.33", "20.5", "2", "2 cores", "4"]
 
 
-def test_a_classifier_that_took_no_part_in_training_has_a_table_of_its_own(folder: Path) -> None:
+def test_a_classifier_not_used_in_training_has_a_separate_table(folder: Path) -> None:
     ours, octree = lines(folder, "Transfer to a classifier that took no part in training, top-1 in %")
     assert ours == ["ColorCNN", "`ours`", "seer", "other", "80.0", "85.0", *["-"] * 5]
     assert octree == ["octree", "-", "-", "other", "80.0", "30.0", *["-"] * 5]
 
 
-def test_without_such_a_classifier_there_is_no_such_table(folder: Path) -> None:
+def test_the_transfer_table_is_left_out_without_such_a_classifier(folder: Path) -> None:
     (folder / "data" / "another-classifier.json").unlink()
     assert len(tables(folder, folder)) == 3
 
 
-def test_a_run_that_started_from_another_shows_what_both_took(folder: Path) -> None:
+def test_epochs_and_minutes_include_the_run_that_weights_came_from(folder: Path) -> None:
     file = folder / "ours.toml"
     file.write_text(file.read_text() + 'start = "less"\n')
     assert lines(folder, "Networks on dots, top-1 in %")[1][3] == "4"
     assert {line[-1] for line in lines(folder, "All trained models") if line[0] == "`ours`"} == {"7"}
 
 
-def test_what_was_not_measured_or_has_no_log_is_not_shown(folder: Path) -> None:
+def test_recipes_without_results_or_log_are_left_out(folder: Path) -> None:
     (folder / "logs" / "ours.jsonl").unlink()
     assert [line[0] for line in lines(folder, "All trained models")] == ["`seer`"]
 
 
-def test_the_command_prints_all_of_them(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_prints_all_row_tables(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = main(["--results", str(folder), "--recipes", str(folder)])
     assert all(f"{title}:\n\n{body}" in text for title, body in tables(folder, folder).items())
     assert capsys.readouterr().out == text + "\n"

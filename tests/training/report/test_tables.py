@@ -35,7 +35,7 @@ def test_an_exact_image_has_no_psnr() -> None:
     assert "| ColorCNN | 20.0 | exact |" in tables.tables(REPORT)["PSNR in dB"]
 
 
-def test_codecs_have_a_table_of_their_own() -> None:
+def test_codecs_have_a_separate_table() -> None:
     assert tables.tables(REPORT)["Codecs without a palette"].splitlines()[2:] == [
         "| JPEG | 20 | 25.0 | 1.50 | 1.00 | 20.0 | 0.125 |",
         "| 24-bit PNG | - | 25.0 | 1.50 | 1.00 | exact | 0.500 |",

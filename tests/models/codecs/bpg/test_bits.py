@@ -13,7 +13,7 @@ repeatable = settings(derandomize=True, deadline=None, max_examples=200)
 @pytest.mark.parametrize(
     ("code", "value"), [("08", 8), ("841e", 542), ("acbe17", 728855), ("00", 0), ("8fffffff7f", 2**32 - 1)]
 )
-def test_the_examples_of_the_specification(code: str, value: int) -> None:
+def test_examples_of_the_specification_are_read_and_written(code: str, value: int) -> None:
     data = bytes.fromhex(code)
 
     assert read_ue7(data + b"\xff", 0) == (value, len(data))
@@ -24,14 +24,14 @@ def test_the_examples_of_the_specification(code: str, value: int) -> None:
     "code",
     ["80", "8001", "808001", "9080808000", "8fffffffff7f", "ffffffff7f", "ffffffffffffff7f"],
 )
-def test_a_ue7_that_is_not_the_shortest_or_has_more_than_32_bits(code: str) -> None:
+def test_a_ue7_that_is_not_the_shortest_or_exceeds_32_bits_is_refused(code: str) -> None:
     with pytest.raises(CodecError):
         read_ue7(bytes.fromhex(code), 0)
 
 
 @repeatable
 @given(st.integers(0, 2**32 - 1), st.binary(max_size=3))
-def test_ue7_round_trip_and_every_strict_prefix(value: int, before: bytes) -> None:
+def test_ue7_round_trips_and_every_strict_prefix_is_refused(value: int, before: bytes) -> None:
     code = write_ue7(value)
 
     assert read_ue7(before + code, len(before)) == (value, len(before) + len(code))
@@ -41,7 +41,7 @@ def test_ue7_round_trip_and_every_strict_prefix(value: int, before: bytes) -> No
 
 
 @pytest.mark.parametrize("value", [-1, 2**32])
-def test_a_ue7_that_cannot_be_written(value: int) -> None:
+def test_a_number_that_ue7_cannot_hold_is_refused(value: int) -> None:
     with pytest.raises(ValueError, match="32 bits"):
         write_ue7(value)
 
@@ -49,7 +49,7 @@ def test_a_ue7_that_cannot_be_written(value: int) -> None:
 @pytest.mark.parametrize(
     ("code", "value"), [("1", 0), ("010", 1), ("011", 2), ("00100", 3), ("00111", 6), ("0001000", 7)]
 )
-def test_exp_golomb_as_in_table_9_2_of_h265(code: str, value: int) -> None:
+def test_exp_golomb_matches_table_9_2_of_h265(code: str, value: int) -> None:
     writer = BitWriter()
     writer.ue(value)
     padded = int(code.ljust(8, "0"), 2).to_bytes()
@@ -83,13 +83,13 @@ def test_written_values_are_read_back_and_nothing_more(written: list[tuple[int |
         reader.flag()
 
 
-def test_an_exp_golomb_of_more_than_32_bits() -> None:
+def test_an_exp_golomb_code_of_more_than_32_bits_is_refused() -> None:
     with pytest.raises(CodecError, match="32 bits"):
         BitReader(b"\0" * 4 + b"\xff" * 8).ue()
 
 
 @pytest.mark.parametrize(("count", "value"), [(3, 8), (3, -1)])
-def test_bits_that_cannot_be_written(count: int, value: int) -> None:
+def test_bits_that_cannot_be_written_are_refused(count: int, value: int) -> None:
     with pytest.raises(ValueError, match="bits"):
         BitWriter().u(count, value)
     with pytest.raises(ValueError, match="Exp-Golomb"):

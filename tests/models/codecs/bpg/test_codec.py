@@ -39,7 +39,7 @@ def psnr(first: Pixels, second: Pixels) -> float:
 
 
 @pytest.mark.parametrize("vector", VALID, ids=str)
-def test_the_pixels_of_the_reference_decoder(vector: Vector) -> None:
+def test_decoded_pixels_equal_those_of_the_reference_decoder(vector: Vector) -> None:
     pixels = bpg.decode(vector.data)
 
     assert pixels.dtype == np.uint8
@@ -47,19 +47,19 @@ def test_the_pixels_of_the_reference_decoder(vector: Vector) -> None:
 
 
 @pytest.mark.parametrize("vector", MALFORMED, ids=str)
-def test_malformed_files(vector: Vector) -> None:
+def test_malformed_files_are_refused(vector: Vector) -> None:
     with pytest.raises(CodecError):
         bpg.decode(vector.data)
 
 
 @pytest.mark.parametrize("vector", REFUSED, ids=str)
-def test_a_file_that_ffmpeg_decodes_to_wrong_pixels(vector: Vector) -> None:
+def test_a_file_that_ffmpeg_decodes_to_wrong_pixels_is_refused(vector: Vector) -> None:
     with pytest.raises(CodecError, match="implicit RDPCM"):
         bpg.decode(vector.data)
 
 
 @pytest.mark.parametrize("flag", ["extended_precision", "cabac_bypass_alignment"])
-def test_extensions_that_bpg_does_not_allow(flag: str) -> None:
+def test_extensions_that_bpg_does_not_allow_are_refused(flag: str) -> None:
     file = container.parse(named("own_1x1_444").data)
     flags: dict[str, Any] = dict.fromkeys(RangeExtension.__annotations__, False) | {flag: True}
     tools = replace(file.color, range_extension=RangeExtension(**flags))
@@ -69,14 +69,14 @@ def test_extensions_that_bpg_does_not_allow(flag: str) -> None:
 
 
 @pytest.mark.parametrize("depth", [11, 13, 14])
-def test_bit_depths_that_ffmpeg_does_not_have(depth: int) -> None:
+def test_bit_depths_that_ffmpeg_does_not_support_are_refused(depth: int) -> None:
     file = container.parse(named("smooth_96x64_x265_b10_444").data)
 
     with pytest.raises(CodecError, match=f"{depth} bits"):
         bpg.decode(container.serialize(replace(file, header=replace(file.header, bit_depth=depth))))
 
 
-def test_the_limit_on_pixels_is_exact_and_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_limit_on_pixels_is_exact_and_is_checked_first(monkeypatch: pytest.MonkeyPatch) -> None:
     data = named("text_31x17_x265_420").data
     assert bpg.decode(data, max_pixels=31 * 17).shape == (17, 31, 3)
     monkeypatch.delattr(hevc, "decode_picture")  # nothing is decoded or allocated
@@ -85,7 +85,7 @@ def test_the_limit_on_pixels_is_exact_and_comes_first(monkeypatch: pytest.Monkey
         bpg.decode(data, max_pixels=31 * 17 - 1)
 
 
-def test_a_narrow_image_of_huge_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_narrow_image_counts_with_its_whole_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """40 million pixels in one column become 2.5 billion in blocks of 64x64."""
     file = container.parse(named("own_1x1_444").data)
     tools = replace(file.color, log2_min_block=6, log2_max_block=6)
@@ -104,7 +104,7 @@ CODINGS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("coding", CODINGS, ids=lambda coding: "-".join(map(str, coding.values())))
 @pytest.mark.parametrize("size", SIZES, ids=str)
-def test_every_coding_at_every_size(size: tuple[int, int], coding: dict[str, Any]) -> None:
+def test_every_coding_works_at_every_size(size: tuple[int, int], coding: dict[str, Any]) -> None:
     pixels = gradient(*size)
     gray = coding.get("chroma") == "gray"
     if gray:
@@ -153,7 +153,7 @@ def test_lossless_gray_is_exact(plane: Pixels) -> None:
     np.testing.assert_array_equal(bpg.decode(bpg.encode(pixels, lossless=True, chroma="gray")), pixels)
 
 
-def test_a_higher_qp_is_a_smaller_file_of_less_quality() -> None:
+def test_a_higher_qp_gives_a_smaller_file_of_lower_quality() -> None:
     pixels = gradient(70, 90)
     pixels[20:40, 20:60] = np.random.default_rng(1).integers(0, 256, (20, 40, 3))
 
@@ -178,7 +178,7 @@ def test_threads_do_not_change_a_byte() -> None:
         np.testing.assert_array_equal(pixels, bpg.decode(bpg.encode(image, qp=20)))
 
 
-def test_the_bytes_that_do_not_depend_on_the_pixels() -> None:
+def test_fixed_bytes_are_those_that_do_not_depend_on_the_pixels() -> None:
     """Header 9, fields of the SPS 3, picture parameter set 6, start code 3, header of the slice's unit 2."""
     data = bpg.encode(gradient(32, 32))
 
@@ -199,7 +199,7 @@ def test_the_bytes_that_do_not_depend_on_the_pixels() -> None:
         ({"mode": "best"}, "no such mode"),
     ],
 )
-def test_options_that_do_not_exist(options: dict[str, Any], reason: str) -> None:
+def test_unknown_options_are_refused(options: dict[str, Any], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         bpg.encode(gradient(16, 16), **options)
 
@@ -208,7 +208,7 @@ def test_options_that_do_not_exist(options: dict[str, Any], reason: str) -> None
     "pixels",
     [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 4), np.uint8), np.zeros((4, 4, 3)), np.zeros((0, 4, 3), np.uint8)],
 )
-def test_arrays_that_are_not_pixels(pixels: NDArray[Any]) -> None:
+def test_arrays_that_are_not_pixels_are_refused(pixels: NDArray[Any]) -> None:
     with pytest.raises(ValueError, match="pixels must be"):
         bpg.encode(pixels)
 
@@ -234,7 +234,7 @@ def test_a_stream_that_a_bpg_file_cannot_hold_is_refused(
 
 
 @pytest.mark.parametrize("qp", [0, 17, 28, 51])
-def test_the_qp_of_a_slice_is_the_requested_one(qp: int) -> None:
+def test_each_slice_has_the_requested_qp(qp: int) -> None:
     """By default x265 lowers the QP of intra pictures."""
     assert slice_qp(bpg.encode(gradient(40, 56), qp=qp)) == qp
 

@@ -29,7 +29,7 @@ def round_trip(pixels: Pixels, layout: PixelFormat, space: ColorSpace, depth: in
         ((100, 150, 200), (141, 161, 99)),
     ],
 )
-def test_ycbcr_is_that_of_jpeg(rgb: tuple[int, int, int], samples: tuple[int, int, int]) -> None:
+def test_ycbcr_matches_jpeg(rgb: tuple[int, int, int], samples: tuple[int, int, int]) -> None:
     planes = color.from_rgb(np.array([[rgb]], dtype=np.uint8), PixelFormat.YUV444, ColorSpace.YCBCR, 8)
 
     assert tuple(int(plane[0, 0]) for plane in planes) == samples
@@ -42,7 +42,7 @@ def test_rgb_is_stored_as_green_blue_red() -> None:
 
 
 @pytest.mark.parametrize(("depth", "space"), [(8, ColorSpace.RGB), (10, ColorSpace.RGB), (10, ColorSpace.YCBCR)])
-def test_samples_with_enough_precision_come_back_exactly(depth: int, space: ColorSpace) -> None:
+def test_samples_of_enough_precision_round_trip_exactly(depth: int, space: ColorSpace) -> None:
     pixels = random_pixels(60, 70)
 
     np.testing.assert_array_equal(round_trip(pixels, PixelFormat.YUV444, space, depth), pixels)
@@ -59,7 +59,7 @@ def test_eight_bits_of_ycbcr_lose_one_level() -> None:
 
 @pytest.mark.parametrize("depth", [8, 10])
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_a_plain_color_stays_what_it_is_at_any_size(layout: PixelFormat, depth: int) -> None:
+def test_a_plain_color_is_preserved_at_any_size(layout: PixelFormat, depth: int) -> None:
     for height, width in [(1, 1), (1, 2), (2, 1), (3, 5), (16, 9)]:
         pixels = np.full((height, width, 3), (200, 90, 10), dtype=np.uint8)
 
@@ -74,7 +74,7 @@ def test_a_plain_color_stays_what_it_is_at_any_size(layout: PixelFormat, depth: 
 
 
 @pytest.mark.parametrize("layout", [PixelFormat.YUV420, PixelFormat.YUV422])
-def test_half_size_chroma_keeps_a_slope_where_it_is(layout: PixelFormat) -> None:
+def test_half_size_chroma_does_not_shift_a_slope(layout: PixelFormat) -> None:
     """A filter with an offset of a quarter sample would shift a slope of 4 levels a pixel by a level."""
     ramp = np.arange(0, 240, 4, dtype=np.uint8)
     pixels = np.zeros((30, 60, 3), dtype=np.uint8)
@@ -111,7 +111,7 @@ def test_limited_range_stretches_16_to_235() -> None:
     ]
 
 
-def test_twelve_bits_become_eight() -> None:
+def test_twelve_bit_samples_are_rounded_to_eight_bits() -> None:
     plane = np.array([[0, 7, 9, 2048, 4087, 4095]], dtype=np.uint16)
 
     gray = color.to_rgb([plane], PixelFormat.GRAY, ColorSpace.YCBCR, 12, limited=False)
@@ -119,7 +119,7 @@ def test_twelve_bits_become_eight() -> None:
     assert gray[0, :, 1].tolist() == color.to_eight_bits(plane, 12)[0].tolist() == [0, 0, 1, 128, 255, 255]
 
 
-def test_the_white_plane_darkens() -> None:
+def test_the_white_plane_darkens_the_other_planes() -> None:
     pixels = np.full((1, 3, 3), 200, dtype=np.uint8)
 
     color.multiply_white(pixels, np.array([[0, 128, 255]], dtype=np.uint8), 8)

@@ -25,7 +25,7 @@ ALPHAS = {None: Alpha.NONE, "straight": Alpha.STRAIGHT, "premul": Alpha.PREMULTI
 
 
 @pytest.mark.parametrize("vector", VALID, ids=str)
-def test_headers_of_the_reference_encoder(vector: Vector) -> None:
+def test_headers_of_the_reference_encoder_are_parsed(vector: Vector) -> None:
     entry = vector.entry
 
     file = container.parse(vector.data)
@@ -61,7 +61,7 @@ def with_tools(tools: bytes) -> bytes:
     return GOOD + write_ue7(len(tools)) + tools + b"\x44\x01\xc1\x71\x81\x12"
 
 
-def test_the_usual_fields_of_the_sps() -> None:
+def test_the_usual_fields_of_the_sps_are_accepted() -> None:
     file = container.parse(with_tools(bytes.fromhex("924740")))
 
     assert file.color == Tools(3, 6, 2, 5, 2, sample_adaptive_offset=True, strong_intra_smoothing=True)
@@ -81,12 +81,12 @@ def test_the_usual_fields_of_the_sps() -> None:
         "00000000ff",
     ],
 )
-def test_invalid_fields_of_the_sps(tools: str) -> None:
+def test_invalid_fields_of_the_sps_are_refused(tools: str) -> None:
     with pytest.raises(CodecError):
         container.parse(with_tools(bytes.fromhex(tools)))
 
 
-def test_a_file_of_more_units_than_any_image_needs() -> None:
+def test_a_file_with_more_units_than_any_image_needs_is_refused() -> None:
     with pytest.raises(CodecError, match="more HEVC units"):
         container.parse(with_tools(bytes.fromhex("924740")) + b"\0\0\1\x4e\1\x80" * (1 << 16))
 
@@ -100,7 +100,7 @@ def test_a_file_and_its_header_agree_on_the_second_picture() -> None:
         BpgFile(replace(file.header, alpha=Alpha.STRAIGHT), file.color, None, file.nals)
 
 
-def test_bytes_behind_the_picture_are_ignored() -> None:
+def test_bytes_after_the_picture_are_ignored() -> None:
     data = named("own_1x1_444").data
 
     assert container.parse(data + b"\0\0\1 anything") == container.parse(data)

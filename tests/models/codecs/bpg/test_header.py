@@ -76,7 +76,7 @@ def test_headers_round_trip(header: BpgHeader, behind: bytes) -> None:
         {"animation": True, "extensions": (replace(TIMING, data=b"\1\1\x84\x80\0"),)},
     ],
 )
-def test_header_fields_that_are_not_allowed(changes: dict[str, Any]) -> None:
+def test_invalid_header_fields_are_refused(changes: dict[str, Any]) -> None:
     good = BpgHeader(4, 3, PixelFormat.YUV444)
 
     with pytest.raises(CodecError):
@@ -104,6 +104,6 @@ GOOD = b"BPG\xfb\x60\x00\x04\x03\x00"
         *(GOOD[:length] for length in range(len(GOOD))),
     ],
 )
-def test_bytes_that_are_not_a_header(data: bytes) -> None:
+def test_bytes_that_are_not_a_header_are_refused(data: bytes) -> None:
     with pytest.raises(CodecError):
         parse_header(data)

@@ -43,12 +43,12 @@ def test_units_are_split_where_they_were_joined(payloads: list[bytes], data: st.
         b"\0\0\1\0\0\1\x26\1\xaf",
     ],
 )
-def test_streams_that_are_not_made_of_units(stream: bytes) -> None:
+def test_streams_that_do_not_consist_of_units_are_refused(stream: bytes) -> None:
     with pytest.raises(CodecError):
         list(nal_units.split(stream))
 
 
-def test_the_header_of_a_unit() -> None:
+def test_the_header_of_a_unit_is_read_and_checked() -> None:
     nal = Nal(bytes([NalType.IDR_W_RADL << 1, 1 << 3 | 1, 0x80]))
 
     assert (nal.type, nal.layer, nal.is_slice, nal.starts_picture) == (19, 1, True, True)

@@ -103,7 +103,7 @@ def test_two_colors_of_a_small_photo_need_fewer_bytes_than_a_png() -> None:
     assert len(bpg.encode(image, mode="auto")) < len(png.encode(image, effort="max"))
 
 
-def test_auto_shows_gray_palettes_in_gray() -> None:
+def test_auto_codes_gray_palettes_as_gray() -> None:
     image = PaletteImage(quantized(3).indices, np.array([[0] * 3, [130] * 3, [255] * 3], dtype=np.uint8))
 
     data = bpg.encode(image, mode="auto")
@@ -142,7 +142,7 @@ def test_an_index_plane_restores_the_palette_image(image: PaletteImage) -> None:
         ([(7, 7, 7), (7, 7, 7)], 1),
     ],
 )
-def test_other_decoders_show_an_index_plane_in_black_and_white(palette: list[tuple[int, ...]], white: int) -> None:
+def test_other_decoders_decode_an_index_plane_to_black_and_white(palette: list[tuple[int, ...]], white: int) -> None:
     image = PaletteImage(quantized(2).indices, np.array(palette, dtype=np.uint8))
 
     pixels = bpg.decode(bpg.encode(image, mode="index"))
@@ -163,12 +163,12 @@ def test_the_colors_of_an_index_plane_are_a_tiff_color_map() -> None:
 
 
 @pytest.mark.parametrize("name", ["gray_64x64_x265", "jpeg420_exif_x265", "own_1x1_444", "bad_magic"])
-def test_files_that_are_not_an_index_plane(name: str) -> None:
+def test_files_that_are_not_an_index_plane_are_refused(name: str) -> None:
     with pytest.raises(CodecError):
         bpg.read_index_plane(named(name).data)
 
 
-def test_the_limit_on_pixels_is_that_of_decode() -> None:
+def test_the_pixel_limit_matches_that_of_decode() -> None:
     with pytest.raises(CodecError, match="at most 1,000 pixels"):
         bpg.read_index_plane(bpg.encode(quantized(2), mode="index"), max_pixels=1000)
 
@@ -176,7 +176,7 @@ def test_the_limit_on_pixels_is_that_of_decode() -> None:
 @pytest.mark.parametrize(
     ("image", "mode"), [(quantized(3), "index"), (photo(), "index"), (quantized(2), "smallest"), (photo(), "smallest")]
 )
-def test_modes_that_do_not_suit(image: PaletteImage, mode: Mode) -> None:
+def test_unsuitable_modes_are_refused(image: PaletteImage, mode: Mode) -> None:
     with pytest.raises(ValueError, match=r"two colors|no such mode"):
         bpg.encode(image, mode=mode)
 

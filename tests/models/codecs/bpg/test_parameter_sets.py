@@ -69,7 +69,7 @@ def sps(**changes: int) -> Nal:
     return Nal(bytes([NalType.SPS << 1, 1]) + escaped)
 
 
-def test_the_sps_that_is_written_has_every_field() -> None:
+def test_a_written_sps_has_every_field() -> None:
     assert parameter_sets.write_sps(SHAPE, TOOLS) == sps()
     assert parameter_sets.parse_sps(sps()) == (SHAPE, TOOLS)
 
@@ -120,13 +120,13 @@ def test_fields_without_effect_on_an_intra_picture_may_differ(field: str, value:
         {"log2_min_luma_coding_block_size_minus3": 2**32 - 2},
     ],
 )
-def test_block_sizes_that_hevc_does_not_allow(changes: dict[str, int]) -> None:
+def test_block_sizes_that_hevc_does_not_allow_are_refused(changes: dict[str, int]) -> None:
     with pytest.raises(CodecError, match="block sizes"):
         parameter_sets.parse_sps(sps(**changes))
 
 
 @pytest.mark.parametrize("length", range(3, len(sps().data)))
-def test_an_sps_that_is_cut_short(length: int) -> None:
+def test_a_truncated_sps_is_refused(length: int) -> None:
     with pytest.raises(CodecError):
         parameter_sets.parse_sps(Nal(sps().data[:length]))
 

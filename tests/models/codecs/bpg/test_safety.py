@@ -97,7 +97,7 @@ def test_a_picture_that_does_not_fill_its_frame_is_refused(vector: Vector) -> No
 
 
 @pytest.mark.parametrize("kind", [NalType.VPS, NalType.SPS, 35, 36, 38, 41, 63, 0, 1, 21])
-def test_units_that_do_not_belong_in_a_still_picture(kind: int) -> None:
+def test_units_that_do_not_belong_in_a_still_picture_are_refused(kind: int) -> None:
     """For example, a parameter set in the data could request a larger picture than the checked header."""
     file = container.parse(named("own_pal2_32x32_444").data)
     unit = Nal(bytes([kind << 1, 1]) + file.nals[0].data[2:])
@@ -107,7 +107,7 @@ def test_units_that_do_not_belong_in_a_still_picture(kind: int) -> None:
             bpg.decode(container.serialize(replace(file, nals=nals)))
 
 
-def test_pictures_that_are_missing_or_too_many() -> None:
+def test_a_missing_picture_or_a_second_one_is_refused() -> None:
     rgba = container.parse(named("rgba_40x40_x265_lossless").data)
     plain = container.parse(named("own_pal2_32x32_444").data)
     parameters, picture = plain.nals
@@ -130,7 +130,7 @@ def decoded_from(*nals: Nal) -> Pixels:
     return bpg.decode(container.serialize(replace(file, nals=(parameters, *nals))))
 
 
-def test_a_picture_of_several_slices() -> None:
+def test_a_picture_of_several_slices_is_decoded() -> None:
     above, middle, below = in_three_slices()[2]
 
     pixels = decoded_from(above, middle, below)
@@ -140,7 +140,7 @@ def test_a_picture_of_several_slices() -> None:
     np.testing.assert_array_equal(thirds[0], thirds[2])
 
 
-def test_a_slice_that_is_missing_or_out_of_place() -> None:
+def test_a_missing_or_misplaced_slice_is_refused() -> None:
     """FFmpeg leaves the memory of a missing slice uninitialized."""
     above, middle, below = in_three_slices()[2]
 
@@ -149,7 +149,7 @@ def test_a_slice_that_is_missing_or_out_of_place() -> None:
             decoded_from(*nals)
 
 
-def test_a_slice_in_the_middle_that_is_cut_short() -> None:
+def test_a_truncated_slice_in_the_middle_is_refused() -> None:
     above, middle, below = in_three_slices()[2]
     length = len(middle.data)
 
@@ -158,7 +158,7 @@ def test_a_slice_in_the_middle_that_is_cut_short() -> None:
             decoded_from(above, Nal(middle.data[:end].rstrip(b"\0")), below)
 
 
-def test_slices_that_visit_a_large_picture_again_and_again() -> None:
+def test_slices_that_cover_a_large_picture_repeatedly_are_refused() -> None:
     """Each slice has a few bytes and costs seconds."""
     file, parameters, (above, middle, _) = in_three_slices()
     large = replace(file.header, width=6000, height=6000)
@@ -167,7 +167,7 @@ def test_slices_that_visit_a_large_picture_again_and_again() -> None:
         bpg.decode(container.serialize(replace(file, header=large, nals=(parameters, above, *[middle] * 5))))
 
 
-def test_nothing_is_allocated_for_the_claims_of_a_header() -> None:
+def test_sizes_claimed_by_a_header_allocate_no_memory() -> None:
     """The headers claim a gigabyte of extensions, of one extension, of HEVC header, and of picture data."""
     head = b"BPG\xfb\x60\x08\x04\x04"
     gigabyte = write_ue7(1 << 30)
@@ -188,7 +188,7 @@ def test_nothing_is_allocated_for_the_claims_of_a_header() -> None:
 
 @repeatable
 @given(st.binary(max_size=80))
-def test_any_bytes(data: bytes) -> None:
+def test_any_bytes_are_decoded_or_refused(data: bytes) -> None:
     decode_or_refuse(data)
     decode_or_refuse(MAGIC + data)
     decode_or_refuse(b"BPG\xfb\x60\x00\x08\x08\x00\x03\x92\x47\x40\x44\x01\xc1\x71\x81\x12\0\0\1\x26\1" + data)

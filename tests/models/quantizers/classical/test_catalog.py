@@ -78,7 +78,7 @@ def test_an_image_of_few_colors_is_returned_exactly(
 @every_quantizer
 @settings(deadline=None, max_examples=50)
 @given(pixels=images(), colors=COLORS)
-def test_equal_pixels_give_equal_images(quantizer: Quantizer, pixels: Pixels, colors: int) -> None:
+def test_equal_pixels_give_equal_results(quantizer: Quantizer, pixels: Pixels, colors: int) -> None:
     assert quantizer.quantize(pixels, colors) == quantizer.quantize(np.asfortranarray(pixels), colors)
 
 
@@ -95,7 +95,7 @@ def test_threads_do_not_disturb_each_other() -> None:
 
 @every_quantizer
 @pytest.mark.parametrize("shape", [(1, 70_000), (70_000, 1)])
-def test_strips_longer_than_file_formats_allow(quantizer: Quantizer, shape: tuple[int, int]) -> None:
+def test_images_longer_than_file_formats_allow_are_quantized(quantizer: Quantizer, shape: tuple[int, int]) -> None:
     pixels = np.resize(photo(), (*shape, 3))
     quantized = quantizer.quantize(pixels, 7)
     assert quantized.render().shape == pixels.shape
@@ -147,7 +147,7 @@ def test_the_error_does_not_grow_with_colors_where_more_colors_refine_fewer(
     assert error_of_many <= error_of_few + rounding
 
 
-def test_names_are_keys() -> None:
+def test_catalog_keys_are_the_names_of_quantizers() -> None:
     assert list(CLASSICAL) == [
         "median_cut",
         "octree",

@@ -43,18 +43,18 @@ def growth(one: tuple[NDArray[np.float64], int], other: tuple[NDArray[np.float64
 
 
 @pytest.mark.parametrize("colors", [2, 3, 5, 8, 9, 17, 32, 33, 64, 65, 127, 129, 200])
-def test_every_number_of_colors(colors: int) -> None:
+def test_every_number_of_colors_is_supported(colors: int) -> None:
     assert ImageQuant().quantize(photo(), colors).colors == colors
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])
-def test_powers_of_two_are_quantized_as_in_the_png_of_libvips(bits: int) -> None:
+def test_powers_of_two_match_the_png_of_libvips(bits: int) -> None:
     file = pyvips.Image.new_from_array(photo()).pngsave_buffer(palette=True, bitdepth=bits, dither=0)
     assert np.array_equal(ImageQuant().quantize(photo(), 1 << bits).render(), render(file))
 
 
 @pytest.mark.parametrize("bits", [1, 2, 3, 4, 5, 6, 7])
-def test_powers_of_two_are_quantized_as_in_the_gif_of_libvips(bits: int) -> None:
+def test_powers_of_two_match_the_gif_of_libvips(bits: int) -> None:
     file = pyvips.Image.new_from_array(photo()).gifsave_buffer(bitdepth=bits, dither=0)
     assert np.array_equal(ImageQuant().quantize(photo(), 1 << bits).render(), render(file))
 

@@ -37,7 +37,7 @@ def test_entries_are_the_means_of_clusters_that_are_apart() -> None:
         assert np.abs(quantized[which == cluster] - pixels[which == cluster].mean(0)).max() <= 0.5
 
 
-def test_means_are_taken_in_the_space() -> None:
+def test_means_are_computed_in_the_color_space() -> None:
     pixels, which = blobs()
     quantized = KMeans("oklab").quantize(pixels, len(CENTERS)).render()
     for cluster in range(len(CENTERS)):
@@ -45,7 +45,7 @@ def test_means_are_taken_in_the_space() -> None:
         assert (quantized[which == cluster] == mean).all()
 
 
-def test_distances_are_taken_in_the_space() -> None:
+def test_distances_are_computed_in_the_color_space() -> None:
     """The closer pair is 0 and 60 in sRGB, but 60 and 130 to the eye."""
     pixels = np.array([0, 60, 130], np.uint8).repeat(30).repeat(3).reshape(9, 10, 3)
     palettes = {space: KMeans(space).quantize(pixels, 2).palette[:, 0] for space in ("srgb", "oklab")}
@@ -62,7 +62,7 @@ def test_the_squared_error_is_the_least_of_the_quantizers_that_cut(colors: int) 
     assert ours < min(others)
 
 
-def test_a_sample_is_enough() -> None:
+def test_a_sample_gives_nearly_the_same_error() -> None:
     """With 10,000 of 160,000 pixels clustered, the error is hardly above that of a small image."""
     small, large = (
         error(KMeans("srgb").quantize(pixels, 16).render(), pixels) for pixels in (smooth(100), smooth(400))
@@ -71,7 +71,7 @@ def test_a_sample_is_enough() -> None:
 
 
 @pytest.mark.parametrize("space", ["srgb", "oklab"])
-def test_a_sample_with_fewer_colors_than_requested(space: str) -> None:
+def test_a_sample_with_too_few_colors_is_quantized_without_a_warning(space: str) -> None:
     """scikit-learn would warn, and warnings are errors here."""
     pixels = np.zeros((400, 400, 3), np.uint8)
     pixels[200, 100:120] = np.arange(60).reshape(20, 3) + 100

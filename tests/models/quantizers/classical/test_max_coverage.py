@@ -18,7 +18,7 @@ def farthest_first(pixels: NDArray[np.uint8], colors: int) -> list[list[int]]:
 
 
 @pytest.mark.parametrize("colors", [2, 3, 10, 40])
-def test_the_palette_is_that_of_the_traversal(colors: int) -> None:
+def test_the_palette_follows_the_farthest_first_traversal(colors: int) -> None:
     pixels = np.random.default_rng(4).integers(0, 256, (12, 12, 3), dtype=np.uint8)
     palette = MaxCoverage().quantize(pixels, colors).palette
     assert sorted(palette.tolist()) == sorted(farthest_first(pixels, colors))

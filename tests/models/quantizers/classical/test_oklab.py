@@ -16,7 +16,7 @@ from models.quantizers.classical import oklab
         ((0, 0, 255), (0.45201, -0.03246, -0.31153)),
     ],
 )
-def test_published_values(srgb: tuple[int, ...], lab: tuple[float, ...]) -> None:
+def test_conversions_match_published_values(srgb: tuple[int, ...], lab: tuple[float, ...]) -> None:
     assert oklab.from_srgb(np.array([srgb], np.uint8))[0] == pytest.approx(lab, abs=2e-5)
 
 

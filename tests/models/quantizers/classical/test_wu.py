@@ -37,7 +37,7 @@ def test_two_colors_are_those_of_the_best_plane_between_cells(seed: int) -> None
 
 @settings(deadline=None, max_examples=50)
 @given(seed=st.integers(0, 99), top=st.sampled_from([3, 20, 256]), colors=st.integers(2, 256))
-def test_an_entry_is_the_mean_of_its_pixels_which_fill_a_box_of_their_own(seed: int, top: int, colors: int) -> None:
+def test_an_entry_is_the_mean_of_the_pixels_in_its_box(seed: int, top: int, colors: int) -> None:
     pixels = noise(0, top, seed)
     quantized = Wu().quantize(pixels, colors)
     parts = [pixels[quantized.indices == entry] for entry in range(quantized.colors)]
@@ -60,6 +60,6 @@ def test_the_box_with_the_largest_error_is_split_next() -> None:
     assert (palette.max(1) < 128).sum() == 3
 
 
-def test_an_image_of_little_contrast_has_boxes_too() -> None:
+def test_an_image_of_low_contrast_is_divided_into_boxes() -> None:
     """With cells that span all colors, the colors of this image would share one cell."""
     assert Wu().quantize(noise(96, 104, 0), 40).colors == 40

@@ -57,7 +57,9 @@ def test_an_image_with_no_more_than_k_colors_comes_back_exactly(colors: int, see
 
 @pytest.mark.parametrize("shape", [(90, 70), (3, 1500), (1500, 1)])
 @pytest.mark.parametrize("colors", [2, 100])
-def test_tiles_do_not_show(shape: tuple[int, int], colors: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tiles_give_the_same_result_as_the_whole_image(
+    shape: tuple[int, int], colors: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pixels = make_pixels(*shape)
     whole = QUANTIZER.quantize(pixels, colors)
     monkeypatch.setattr(colorcnn, "_TILE_PIXELS", 600)

@@ -8,7 +8,7 @@ from models.quantizers.learned.palette import color_sums, mean_palette
 
 
 @pytest.mark.parametrize("shape", [(2, 7, 5), (1, 1, 1)])
-def test_the_sums_of_the_pixels_of_each_index(shape: tuple[int, int, int]) -> None:
+def test_sums_are_taken_over_the_pixels_of_each_index(shape: tuple[int, int, int]) -> None:
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 256, (*shape, 3), generator=generator).to(torch.uint8)
     indices = torch.randint(0, 4, shape, generator=generator).to(torch.uint8)

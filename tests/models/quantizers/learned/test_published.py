@@ -27,7 +27,7 @@ def make_network(colors: int) -> PublishedColorCNN:
     return network
 
 
-def test_indices_are_the_network_s_and_colors_the_means_of_their_pixels(quantizer: PublishedQuantizer) -> None:
+def test_indices_come_from_the_network_and_colors_are_means(quantizer: PublishedQuantizer) -> None:
     colors = quantizer.network.config.colors
     quantized = quantizer.quantize(PIXELS, colors)
     images = torch.from_numpy(PIXELS).permute(2, 0, 1).unsqueeze(0).float().div(255)

@@ -88,7 +88,7 @@ def test_images_do_not_depend_on_the_rest_of_the_batch(monkeypatch: pytest.Monke
     torch.testing.assert_close(rendered(views, refine_structure(network, views, plan)), together)
 
 
-def test_the_slope_is_that_of_equations_1_and_2_straight_through() -> None:
+def test_the_gradient_follows_equations_1_and_2_straight_through() -> None:
     network, views = make_sensitive(1.0), make_8bit_images(3)
     logits = make_plan(network, views, 4).index_logits(views).detach().requires_grad_()
     targets = network.encoder(views).log_softmax(1)

@@ -54,7 +54,7 @@ def test_each_image_has_the_best_scale(floor: float, fidelity: float, monkeypatc
 
 
 @torch.inference_mode()
-def test_at_fidelity_1_only_k_means_is_left() -> None:
+def test_fidelity_1_gives_k_means() -> None:
     network, views = make_structured_colorcnn(*SCALES), make_8bit_images(4)
     selected = select_structure_scale(
         network, views, make_plan(network, views, 3), network.config.structure_scales, 1.0
