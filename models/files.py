@@ -1,4 +1,4 @@
-"""Files that are replaced as a whole."""
+"""Atomic replacement of files."""
 
 import os
 import secrets
@@ -8,8 +8,8 @@ from pathlib import Path
 def write_atomically(path: Path, data: bytes) -> None:
     """Write or replace a file; another process sees the old file or the new one, never a part.
 
-    The file survives a power cut once the call returns. The folder of `path` must exist; OSError where it does not, or
-    where the disk is full, and the old file stays.
+    The file survives a power cut once the call returns. Raises OSError if the folder of `path` does not exist or the
+    disk is full; the old file then stays.
     """
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
     try:
@@ -24,7 +24,7 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Flush the folder, which holds the new name of the file."""
+    """Flush the folder to disk, because the folder holds the new name of the file."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""The palette image: an index map with its palette, which is exchanged between quantizers, metrics and codecs."""
+"""The palette image, an index map with its palette, which quantizers, metrics and codecs exchange."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class PaletteImage:
         palette: (K, 3) uint8 sRGB with 1 <= K <= 256. Entries may be unused or repeated; see `compact`.
 
     Raises:
-        ValueError: an array has another shape, dtype or range.
+        ValueError: an array has the wrong shape, dtype or range.
     """
 
     indices: npt.NDArray[np.uint8]
@@ -106,7 +106,7 @@ def nearest(pixels: Pixels, palette: npt.NDArray[np.uint8]) -> PaletteImage:
         palette: (K, 3) uint8 sRGB.
 
     Raises:
-        ValueError: `pixels` or `palette` have another shape or dtype.
+        ValueError: `pixels` or `palette` has another shape or dtype.
 
     Cost: O(K) a pixel, and memory for the distances of 65,536 pixels at a time.
     """

@@ -57,7 +57,7 @@ def serve(settings: Settings, build: Callable[[Settings], Service] | None = None
     limit_arenas()
     logs.configure(settings.log_level, settings.log_format)
     _warn_of_unknown_variables()
-    # Imported here because torch takes seconds; --help and a wrong setting need not wait for it.
+    # Imported here, because importing torch takes seconds, which --help and a wrong setting need not wait for.
     from service.app import build_service, create_app
     from service.http.server import Server
     from service.inference.networks import NoSuchDevice
@@ -104,7 +104,7 @@ def _server_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
 
 
 def _warn_of_unknown_variables() -> None:
-    """Warn only: the environment may be shared, and a container platform may add variables to it."""
+    """Log a warning and no error, because a container platform may add variables to the environment."""
     unknown = unknown_variables(os.environ)
     if unknown:
         log.warning("ignored, no such setting: %s; `python -m service --help` lists them all", ", ".join(unknown))

@@ -8,7 +8,7 @@ class MalformedUpload(ColorCNNError):
 
 
 class BadUpload(ColorCNNError):
-    """The form is well formed, but the field `file` holds no image, or too many."""
+    """The form is well formed, but its field `file` holds no image or too many images."""
 
 
 class NotAcceptable(ColorCNNError):
@@ -35,7 +35,7 @@ class Unauthorized(ColorCNNError):
 
 
 class RetryLater(ColorCNNError):
-    """The service cannot take the request now.
+    """The service cannot accept the request now.
 
     retry_after: seconds that the client should wait; None for the time in the settings.
     """
@@ -58,7 +58,7 @@ class RateLimited(RetryLater):
 
 
 class NotDrawn(RetryLater):
-    """The process that draws contact sheets and pages died repeatedly, or was too slow."""
+    """The process that draws contact sheets and pages died repeatedly or was too slow."""
 
 
 class NotReady(RetryLater):

@@ -39,14 +39,14 @@ _DEAD = (Phase.BROKEN, Phase.FAILED)
 
 
 def _ignore() -> None:
-    """Do nothing, where nobody has set `on_broken`."""
+    """Do nothing; the default of `on_broken`."""
 
 
 class Service:
     """Settings, engine, queues and worker processes of one application, and the phase that it is in.
 
-    on_broken: called once if the models cannot be loaded or the device fails. Whoever runs the process may set it, to
-    end the process so that it is started again.
+    on_broken: called once if the models cannot be loaded or the device fails. The code that runs the process sets it to
+    end the process, which a supervisor then restarts.
 
     Args:
         encoders: run the encodings of /compress, each one at a time.
@@ -75,7 +75,7 @@ class Service:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Run for the length of the block. Loading goes on in the background, so that liveness probes get a response.
+        """Run for the length of the block. Loading runs in the background, so that liveness probes get a response.
 
         At the end, requests in flight are finished and the worker processes end.
         """
@@ -95,10 +95,10 @@ class Service:
         started = time.perf_counter()
         try:
             await anyio.to_thread.run_sync(self._load, abandon_on_cancel=True)
-        except Exception as error:  # whatever the cause, the process must report it and not serve
+        except Exception as error:  # for any cause, the process must report the error and not serve
             self._die(Phase.BROKEN, "the models could not be loaded", error)
             return
-        if self.phase is not Phase.LOADING:  # it drains already
+        if self.phase is not Phase.LOADING:  # already shutting down
             return
         self.phase = Phase.READY
         names = ",".join(entry.name for entry in self.engine.catalog.entries)
@@ -108,28 +108,28 @@ class Service:
         log.info("%d encoders of /compress are warm seconds=%.1f", warm, time.perf_counter() - started)
 
     def drain(self) -> None:
-        """Refuse new requests, and end the benchmarks early."""
+        """Reject new requests, and end the benchmarks early."""
         if self.phase not in _DEAD:
             self.phase = Phase.DRAINING
         self.benchmarks.stop()
 
     @property
     def is_ending(self) -> bool:
-        """Whether this process will take no more requests."""
+        """Whether this process accepts no more requests."""
         return self.phase in (*_DEAD, Phase.DRAINING)
 
     def require_ready(self) -> None:
-        """Raises NotReady unless the models are loaded and warm."""
+        """Raise NotReady unless the models are loaded and warm."""
         if self.phase is not Phase.READY:
             raise self._not_ready()
 
     def require_capacity(self) -> None:
-        """Raises NotReady, or QueueFull when /quantize and /classify can admit no more requests."""
+        """Raise NotReady, or QueueFull if /quantize and /classify can admit no more requests."""
         self.require_ready()
         self.pipeline.admission.check()
 
     def require_alive(self) -> None:
-        """Raises NotReady if only a restart can help."""
+        """Raise NotReady if only a restart can help."""
         if self.phase in _DEAD:
             raise self._not_ready()
 
@@ -138,14 +138,14 @@ class Service:
         self.results.load()
 
     def _fail(self, error: Exception) -> None:
-        """Refuse all further requests: the results of a broken device are garbage, if there are any."""
+        """Reject all further requests, because a broken device returns wrong results, if any."""
         if self.phase is Phase.READY:  # a broken device causes many errors; the first one counts
             self._die(Phase.FAILED, "the device failed", error)
 
     def _die(self, phase: Phase, what: str, error: Exception) -> None:
-        unexpected = not isinstance(error, ColorCNNError)  # our own errors need no traceback
+        unexpected = not isinstance(error, ColorCNNError)  # the project's errors need no traceback
         log.critical("%s: %s: %s", what, type(error).__name__, error, exc_info=error if unexpected else None)
-        if self.phase is Phase.DRAINING:  # it ends anyway
+        if self.phase is Phase.DRAINING:  # the process ends anyway
             return
         self.phase = phase
         self.on_broken()

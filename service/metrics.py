@@ -1,4 +1,4 @@
-"""Metrics of the service in the text format of Prometheus. No label holds text of a client."""
+"""Metrics of the service in the text format of Prometheus. No label contains text from a client."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SIZES = tuple(2.0**power for power in range(13))
 
 
 class Metrics:
-    """Metrics of one application, in a registry of its own. They cost a request some microseconds."""
+    """Metrics of one application, in a registry of its own. They add a few microseconds to a request."""
 
     def __init__(self, service: Service) -> None:
         self._registry = CollectorRegistry()

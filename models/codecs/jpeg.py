@@ -1,7 +1,7 @@
-"""Pixels as JPEG, the first lossy format that palette images are compared with.
+"""Pixels as JPEG, the most common lossy format, as a baseline for palette images.
 
 "Digital compression and coding of continuous-tone still images: requirements and guidelines", CCITT T.81, 1992, also
-ISO/IEC 10918-1; clause numbers refer to that text.
+ISO/IEC 10918-1; clause numbers refer to this text.
 """
 
 import struct
@@ -24,7 +24,7 @@ def encode(pixels: Pixels, quality: int) -> bytes:
         quality: 1 to 100, the scale of the Independent JPEG Group.
 
     Raises:
-        ValueError: `pixels` have another shape or dtype, or `quality` is out of range.
+        ValueError: `pixels` has another shape or dtype, or `quality` is out of range.
     """
     check_quality(quality)
     return save(pixels, "JPEG", quality=quality, optimize=True)

@@ -16,7 +16,7 @@ def save(pixels: Pixels, kind: str, **options: object) -> bytes:
         options: Pillow's options for this format.
 
     Raises:
-        ValueError: `pixels` have another shape or dtype.
+        ValueError: `pixels` has another shape or dtype.
     """
     check_pixels(pixels)
     buffer = BytesIO()
@@ -25,6 +25,6 @@ def save(pixels: Pixels, kind: str, **options: object) -> bytes:
 
 
 def check_quality(quality: int) -> None:
-    """Raise ValueError unless `quality` is from 1 to 100; Pillow silently accepts other numbers."""
+    """Raise ValueError unless `quality` is 1 to 100; Pillow silently accepts other numbers."""
     if not 1 <= quality <= 100:
         raise ValueError(f"quality must be 1 to 100, not {quality}")

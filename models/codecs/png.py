@@ -1,9 +1,10 @@
 """Palette images as PNG: the smallest bit depth, compressed by libdeflate.
 
 "Portable Network Graphics (PNG) Specification (Second Edition)", W3C 2003, also ISO/IEC 15948; clause numbers refer to
-that text. A file holds only the four critical chunks. Rows have filter 0, as clause 12.8 recommends for palette images:
-indices are names, not quantities, and their differences rarely compress better. The highest effort sorts the palette by
-brightness, so that close indices are similar colors, and applies the filter that compresses a sample of the rows best.
+this text. A file holds only the four critical chunks. Rows have filter 0, as clause 12.8 recommends for palette images:
+indices are labels, not quantities, so differences of indices rarely compress better. The highest effort sorts the
+palette by brightness, which gives similar colors close indices. It applies the filter that compresses a sample of the
+rows best.
 """
 
 import struct
@@ -24,7 +25,7 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _LEVELS: dict[str, int] = {"fast": 6, "default": 9, "max": 12}  # libdeflate's levels go to 12, a near-optimal parser
 _NONE, _SUB, _UP, _PAETH = 0, 1, 2, 4  # filter types (clause 9.2) that may be the best for the indices of a photo
 _QUICK = 1  # compression level at which filters are compared
-_SAMPLE_BYTES = 1 << 18  # scanline bytes on which filters are compared; with fewer the result is often wrong
+_SAMPLE_BYTES = 1 << 18  # scanline bytes on which filters are compared; with fewer bytes the selection is often wrong
 _LUMA = (0.299, 0.587, 0.114)
 _BAND_BYTES = 1 << 20  # scanline bytes that are predicted at a time, in wider integers
 _FRAME = 12  # bytes of a chunk around its data: length, type and CRC (clause 5.3)
@@ -37,8 +38,8 @@ def encode(image: PaletteImage, *, effort: Effort = "default") -> bytes:
 
     Args:
         image: the palette image. Unused palette entries are written too; `compact` drops them.
-        effort: "fast", "default" or "max": more time for fewer bytes, with the same pixels. The palette is
-            written in the order of `ordered`.
+        effort: "fast", "default" or "max"; a higher effort takes more time for fewer bytes. All efforts keep the
+            pixels. The palette is written in the order of `ordered`.
 
     Raises:
         ValueError: `effort` is not one of the three.

@@ -8,7 +8,7 @@ from models.rgb import Pixels
 
 Effort = Literal["fast", "max"]
 
-_FAST_LEVEL = 3  # of zlib: half the time of the default level, for a file that is a few percent larger
+_FAST_LEVEL = 3  # level of zlib: half the time of the default level, for a file that is a few percent larger
 
 
 def encode(pixels: Pixels, *, effort: Effort = "max") -> bytes:
@@ -16,10 +16,10 @@ def encode(pixels: Pixels, *, effort: Effort = "max") -> bytes:
 
     Args:
         pixels: (H, W, 3) uint8 sRGB.
-        effort: "max" for the smallest file, "fast" for a picture that somebody waits for. The pixels are the same.
+        effort: "max" for the smallest file, "fast" while a client waits. The pixels are the same.
 
     Raises:
-        ValueError: `pixels` have another shape or dtype.
+        ValueError: `pixels` has another shape or dtype.
     """
     if effort == "max":
         return save(pixels, "PNG", optimize=True)

@@ -1,6 +1,6 @@
-"""Pixels as lossy WebP, the best of the common lossy formats at few bytes.
+"""Pixels as lossy WebP, the best of the common lossy formats at small file sizes.
 
-J. Zern, P. Massimino and J. Alakuijala, "WebP Image Format", RFC 9649, 2024; section numbers refer to that text.
+J. Zern, P. Massimino and J. Alakuijala, "WebP Image Format", RFC 9649, 2024; section numbers refer to this text.
 """
 
 import struct
@@ -20,7 +20,7 @@ def encode(pixels: Pixels, quality: int) -> bytes:
         quality: 1 to 100 on the scale of libwebp, which differs from the scale of JPEG.
 
     Raises:
-        ValueError: `pixels` have another shape or dtype, or `quality` is out of range.
+        ValueError: `pixels` has another shape or dtype, or `quality` is out of range.
     """
     check_quality(quality)
     return save(pixels, "WEBP", quality=quality, method=_METHOD)

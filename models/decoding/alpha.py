@@ -16,7 +16,7 @@ ColorKey = tuple[int, ...]
 
 
 def with_intended_alpha(image: Image.Image, kind: str, drawn: Box) -> Image.Image:
-    """Return the image with the alpha channel that its file intends; `image` itself where nothing changes.
+    """Return the image with the alpha channel that its file intends; `image` itself if nothing changes.
 
     Args:
         image: a loaded image of 8-bit samples.
@@ -29,10 +29,10 @@ def with_intended_alpha(image: Image.Image, kind: str, drawn: Box) -> Image.Imag
 
 
 def pop_color_key(image: Image.Image, depth: int) -> ColorKey | None:
-    """Return the color of a 1, L or RGB image that means transparent, on the scale of its pixels, or None.
+    """Return the color that marks transparent pixels of a 1, L or RGB image, on the scale of its pixels, or None.
 
     Remove Pillow's entry for this color from `image.info`, except for a palette image, which needs it. Pillow would
-    convert the entry with the pixels, and fail where a text chunk named "transparency" has replaced it.
+    convert the entry with the pixels, and fail if a text chunk named "transparency" has replaced it.
 
     Args:
         image: a loaded image of 8-bit samples.

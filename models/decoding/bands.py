@@ -7,7 +7,7 @@ from PIL import Image
 Box = tuple[int, int, int, int]
 """A rectangle of an image in pixels: left, upper, right, lower; the last two are exclusive."""
 
-_BAND_PIXELS = 1 << 20  # the intermediate results of a band are small beside a large image
+_BAND_PIXELS = 1 << 20  # the intermediate results of a band are small compared to a large image
 
 
 def row_bands(image: Image.Image) -> Iterator[tuple[slice, Image.Image]]:

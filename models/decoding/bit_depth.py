@@ -12,7 +12,7 @@ _PNG_GRAY_ALPHA = 4
 
 
 def eight_bit(image: Image.Image, depth: int, png_color_type: int | None) -> Image.Image:
-    """Return a loaded image in a mode of 8-bit samples; `image` itself where it is in one already.
+    """Return a loaded image in a mode of 8-bit samples; `image` itself if its mode is one already.
 
     Args:
         image: in any mode, of the class of its Pillow plugin.
@@ -30,8 +30,8 @@ def eight_bit(image: Image.Image, depth: int, png_color_type: int | None) -> Ima
 def _gray(image: Image.Image) -> Image.Image:
     """Return an image of one deep sample as L, or as LA where its file marks a value as transparent.
 
-    16-bit gray ranges from 0 to 65535. Wider and floating-point samples have no standard white. Floats within 0 to 1
-    keep this range; all other samples are stretched from the smallest value to the largest.
+    16-bit gray ranges from 0 to 65535. Wider and floating-point samples have no standard white level. Floats within 0
+    to 1 keep this range; all other samples are stretched from the smallest value to the largest.
     """
     black, white = _level_range(image)
     gray = np.empty((image.height, image.width), dtype=np.uint8)

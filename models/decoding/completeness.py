@@ -1,4 +1,4 @@
-"""Checks that a file holds its whole picture. Pillow alone would fill missing rows with zeros, without an error."""
+"""Checks that a file holds its whole picture. Pillow alone fills missing rows with zeros and raises no error."""
 
 from PIL import Image, ImageFile, TiffImagePlugin
 
@@ -33,8 +33,8 @@ def check_before_loading(image: ImageFile.ImageFile, kind: str) -> Box:
 def check_after_loading(image: Image.Image, kind: str, data: bytes) -> None:
     """Raise BadImage for a PNG with missing rows, which Pillow leaves at zero without an error.
 
-    The check inflates the file a second time, so it runs only where the last row is zero. The rows of an interlaced
-    file are stored in another order, so there it always runs.
+    The check inflates the file a second time, so it runs only if the last row is zero. It always runs for an interlaced
+    file, whose rows are stored in another order.
     """
     if kind != "PNG":
         return

@@ -1,6 +1,6 @@
 """Decoding of an uploaded file to sRGB pixels: the first frame, upright, with the colors that a viewer shows.
 
-`decode` is a straight list of steps, each a function of a module in this folder:
+`decode` runs these steps in order, each a function of a module in this folder:
 
     preflight     recognize the format; reject structures that are built to exhaust a decoder
     decode        limit the size, before any pixel is decoded
@@ -11,12 +11,12 @@
     alpha         composite over the background
     orientation   turn the image upright
 
-Pillow decodes all formats but BPG, which models/codecs/bpg decodes: complete and in eight bits.
+Pillow decodes all formats but BPG. models/codecs/bpg decodes BPG, rejects incomplete files and returns eight bits.
 
 The steps from `alpha` on work on bands of rows, so that a large image is in memory twice: as stored and as returned.
 
 Pillow's own limit on pixels (`Image.MAX_IMAGE_PIXELS`: an error above 179 million) stays as it is for the rest of the
-process. It never acts first, because `decode` checks the size before Pillow decodes any pixel.
+process. It never takes effect first, because `decode` checks the size before Pillow decodes any pixel.
 """
 
 import ctypes
@@ -72,7 +72,7 @@ class DecodedImage:
     Attributes:
         pixels: (H, W, 3) uint8 sRGB, upright, contiguous.
         format: the format of the file, one of ACCEPTED_FORMATS.
-        notes: one short ASCII phrase for each thing that was converted or left out; empty for an ordinary image.
+        notes: one short ASCII phrase for each conversion or omission; empty for an ordinary image.
     """
 
     pixels: Pixels
@@ -86,8 +86,8 @@ class _StoredImage:
 
     Attributes:
         image: loaded, of 8-bit samples.
-        color_key: the color that means transparent, if any.
-        profile: the ICC profile, or whatever a damaged file has in its place; None where there is none.
+        color_key: the color that marks transparent pixels, if any.
+        profile: the ICC profile, or any other value that a damaged file has in its place; None without a profile.
         orientation: EXIF orientation, 1 to 8.
         notes: notes of the loader, in the order of `DecodedImage.notes`.
     """
@@ -112,7 +112,7 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, background: Color = (25
     Raises:
         BadImage: the bytes are empty, not an image, damaged or cut short. A part of a picture is never returned.
         UnsupportedFormat: the bytes are an image or a document of another format.
-        ImageTooLarge: the image has more than `max_pixels`, or needs more memory than the machine has.
+        ImageTooLarge: the image has more than `max_pixels`, or needs more memory than is available.
         ValueError: `background` is not a color.
     """
     if not all(0 <= level <= 255 for level in background):
@@ -137,7 +137,7 @@ def _errors_explained(kind: str, max_pixels: int) -> Iterator[None]:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError) as error:
         raise ImageTooLarge(
-            f"The {kind} image needs more memory than there is, or has more than {max_pixels:,} pixels. "
+            f"The {kind} image needs more memory than is available, or has more than {max_pixels:,} pixels. "
             "Send a smaller one."
         ) from error
     # Deliberately broad: on a malformed file Pillow raises OSError, SyntaxError, ValueError, struct.error, zlib.error,

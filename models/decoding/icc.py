@@ -1,6 +1,6 @@
 """Conversion of colors to sRGB, through the ICC profile of the file where it has a usable one.
 
-Specification ICC.1:2010 of the International Color Consortium (profile version 4.3); clause numbers refer to that text.
+Specification ICC.1:2010 of the International Color Consortium (profile version 4.3); clause numbers refer to this text.
 """
 
 import struct
@@ -17,7 +17,7 @@ _FLOAT_TABLES = frozenset(f"{way}{intent}".encode() for way in ("D2B", "B2D") fo
 
 
 CMYK_NOTE = "CMYK converted to sRGB without a profile"
-"""The note on an image of inks, whose colors are only approximately known."""
+"""Note on a CMYK image without a profile, whose colors are known only approximately."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +25,7 @@ class SrgbConversion:
     """The conversion of one image to sRGB.
 
     Attributes:
-        transform: the transform of an ICC profile; None where Pillow's own conversion between modes is right.
+        transform: the transform of an ICC profile; None if Pillow's own conversion between modes is right.
         note: a short ASCII phrase for the user; "" for an ordinary image.
     """
 
@@ -65,7 +65,7 @@ def _profile_transform(profile: object, mode: str) -> ImageCms.ImageCmsTransform
     keeps every color that sRGB contains. A profile without the tables of this intent uses its other tables (clause 8).
 
     Raises:
-        Exception: the profile is damaged, or describes other colors than those of `mode`.
+        Exception: the profile is damaged, or does not describe colors of `mode`.
     """
     if not isinstance(profile, bytes):
         raise ValueError("a profile is bytes")

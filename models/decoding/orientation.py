@@ -1,4 +1,4 @@
-"""EXIF orientation: how a stored image must be turned to stand upright (EXIF 2.32, tag 0x0112)."""
+"""EXIF orientation: the turn that makes a stored image upright (EXIF 2.32, tag 0x0112)."""
 
 from dataclasses import dataclass
 
@@ -35,7 +35,7 @@ def read_orientation(image: Image.Image) -> int:
     """Return the EXIF orientation of an image, 1 to 8; UPRIGHT where the tag is absent or invalid."""
     try:
         orientation = image.getexif().get(ExifTags.Base.Orientation)
-    except Exception:  # damaged metadata must not cost the picture
+    except Exception:  # damaged metadata must not prevent decoding
         return UPRIGHT
     return orientation if orientation in _TURNS else UPRIGHT
 

@@ -13,7 +13,7 @@ from itertools import islice
 from models.errors import BadImage, ImageTooLarge, UnsupportedFormat
 
 ACCEPTED_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "BPG")
-"""The formats that are accepted, by their names in Pillow. Each further format would expose one more decoder."""
+"""The accepted formats, by their names in Pillow. Each further format would expose one more decoder."""
 
 _ACCEPTED_NAMES = "PNG, JPEG, WebP, GIF, BMP, TIFF or BPG"
 
@@ -109,9 +109,9 @@ def check_structure(data: bytes, kind: str, max_pixels: int) -> None:
 
 
 def check_png(data: bytes) -> None:
-    """Reject a PNG of tens of thousands of chunks, or whose header is not its first chunk and its only header.
+    """Reject a PNG with tens of thousands of chunks, or one whose first chunk is not its only header.
 
-    Pillow uses the last of several headers, wherever it is. Our own checks read the first one, so there must be one.
+    Pillow uses the last of several headers. The checks of this module read the first one, so a second is rejected.
 
     Raises:
         BadImage: the PNG is rejected.
@@ -149,7 +149,7 @@ def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:
     """Yield the marker code of each segment of the first picture, and the number of bytes skipped before it.
 
     Source: ISO/IEC 10918-1, annex B.1.1. The walk skips markers without a length, padding and coded data exactly as
-    Pillow and libjpeg do. A segment that they read therefore cannot be hidden from it.
+    Pillow and libjpeg do. The walk therefore finds every segment that they read.
     """
     at, last_end, scanning = 2, 2, False
     while segment := _JPEG_SEGMENT.search(data, at):
@@ -178,7 +178,7 @@ def check_tiff(data: bytes, max_pixels: int) -> None:
         if kind not in _TIFF_BYTE_TYPES and count > _MAX_TIFF_VALUES:
             raise BadImage(_TIFF_ADVICE)
         if tag in sides:
-            if kind not in _TIFF_INTEGERS:  # libtiff and Pillow differ in the other types they read as numbers
+            if kind not in _TIFF_INTEGERS:  # libtiff and Pillow disagree on which other types are numbers
                 raise BadImage(_TIFF_ADVICE)
             (side,) = struct.unpack_from(order + _TIFF_INTEGERS[kind], value)
             sides[tag] = max(sides[tag], side)

@@ -1,10 +1,10 @@
 """Compare images: quantize or encode one, write its file, read the file back, measure it, classify it, make a row.
 
-The service and the evaluation of whole datasets both make their rows here. An image has the same row in both, but for
-single pixels where a network rounds a large batch differently.
+The service and the evaluation of whole datasets both make their rows here. An image has the same row in both, except
+for single pixels where a network rounds differently in a large batch.
 
-`compare` runs every step for one image. Where images come by the thousands, `measure` runs in many processes (nothing
-here imports torch) and a classifier predicts the views in batches.
+`compare` runs every step for one image. For thousands of images, `measure` runs in many processes, and a classifier
+predicts the views in batches. No part of this module imports torch.
 """
 
 import time
@@ -30,10 +30,10 @@ class BatchClassifier(Protocol):
 
     @property
     def size(self) -> int:
-        """Side of the images that it classifies, in pixels."""
+        """Side of the square images that the classifier accepts, in pixels."""
 
     def predict_batch(self, images: NDArray[np.uint8]) -> list[Prediction]:
-        """Return the likeliest class of each image: (B, size, size, 3) uint8 sRGB."""
+        """Return the likeliest class of each image, in order. images: (B, size, size, 3) uint8 sRGB."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,15 +51,15 @@ class Sample:
 
 @dataclass(frozen=True)
 class Setting:
-    """How an image was treated: a quantizer with at most `colors` colors, a codec, or one after the other.
+    """Treatment of an image: a quantizer with at most `colors` colors, a codec, or a quantizer and then a codec.
 
     Attributes:
         method: name of the quantizer, or of the codec where nothing was quantized.
         model: name of the quantizer's checkpoint.
-        colors: most palette entries, 1 to 256.
-        quality: of JPEG and WebP, 1 to 100.
+        colors: largest number of palette entries, 1 to 256.
+        quality: quality of JPEG or WebP, 1 to 100.
         qp: quantization parameter of BPG, 0 to 51.
-        fidelity: of a learned quantizer, 0 to 1.
+        fidelity: fidelity of a learned quantizer, 0 to 1.
 
     Every attribute but `method` is None where it does not apply. Raises ValueError for a value out of its range.
     """
@@ -73,10 +73,10 @@ class Setting:
     fidelity: float | None = None
 
     def __post_init__(self) -> None:
-        for name, (least, most) in _RANGES.items():
+        for name, (low, high) in _RANGES.items():
             value = getattr(self, name)
-            if value is not None and not least <= value <= most:
-                raise ValueError(f"{name} must be {least} to {most}, not {value}")
+            if value is not None and not low <= value <= high:
+                raise ValueError(f"{name} must be {low} to {high}, not {value}")
 
     @property
     def setting(self) -> "Setting":
@@ -89,10 +89,10 @@ _RANGES = {"quality": (1, 100), "qp": (0, 51), "fidelity": (0, 1)}
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """A file and how it differs from its image.
+    """A file, and the measured differences from its original.
 
     Attributes:
-        file: bytes that a user gets.
+        file: the encoded image.
         pixels: (H, W, 3) uint8 sRGB, read back from the file.
         view: (s, s, 3) uint8 sRGB, the classifier's input.
         fixed_size: bytes of the file that do not depend on the picture.
@@ -217,7 +217,7 @@ def measure(pixels: Pixels, file: bytes, fixed_size: int, *, view: int, millisec
 
 
 def make_row(sample: Sample, setting: Setting, measured: Measured, after: Prediction) -> Row:
-    """Combine the measurements of a file with `after`, the prediction for it."""
+    """Combine the measurements of a file with `after`, the prediction for the file."""
     height, width = sample.pixels.shape[:2]
     size = len(measured.file)
     return Row(
@@ -239,7 +239,7 @@ def make_row(sample: Sample, setting: Setting, measured: Measured, after: Predic
 
 
 def summarize(rows: Iterable[Row]) -> list[Summary]:
-    """Return the means over the images of each setting, settings in the order of their first rows."""
+    """Return the means over the images of each setting, in the order of the first rows of the settings."""
     groups: dict[Setting, list[Row]] = {}
     for row in rows:
         groups.setdefault(row.setting, []).append(row)

@@ -1,4 +1,4 @@
-"""Distance of an image to its original, bits per pixel, and number of colors.
+"""Distance of an image from its original, bits per pixel, and number of colors.
 
 Pixels are (H, W, 3) uint8 sRGB. Large images are processed in parts of bounded memory.
 """
@@ -12,19 +12,19 @@ import skimage.metrics
 from models.rgb import Pixels, check_pixels, pack
 
 _PEAK = 255
-_BAND = 1 << 20  # samples or pixels at a time, each of which takes a few numbers of 4 bytes
+_BAND = 1 << 20  # samples or pixels at a time; each needs a few numbers of 4 bytes
 _WINDOW = 7  # scikit-image's default
 _SMALLEST_WINDOW = 3  # a window of one pixel has no variance
-_TILE = 1 << 14  # windows of SSIM at a time; scikit-image takes 7 MB for them
-_FEW = 1 << 16  # up to so many pixels sorting is faster than clearing and counting a table of 2^24 colors
+_TILE = 1 << 14  # windows of SSIM at a time, for which scikit-image allocates 7 MB
+_FEW = 1 << 16  # pixels; up to this number, sorting is faster than clearing and counting a table of 2^24 colors
 
 
 def mean_squared_error(original: Pixels, other: Pixels) -> float:
     """Return the mean over pixels and channels of the squared difference, 0 to 65025.
 
-    The sum is one of integers, so the mean is exact up to the division.
+    The squares are summed as integers, so only the division rounds.
 
-    Raises ValueError unless both are (H, W, 3) uint8 of one shape, not empty.
+    Raises ValueError unless both are (H, W, 3) uint8 of the same shape, not empty.
     """
     _check(original, other)
     first, second = original.reshape(-1), other.reshape(-1)
@@ -49,7 +49,7 @@ def ssim(original: Pixels, other: Pixels) -> float | None:
     Each window of a large image belongs to exactly one tile, so the value does not depend on the tiles.
 
     An image with a side of 3 to 6 pixels gets the largest odd window that fits; an image with a shorter side gets None.
-    Run time is linear in the pixels. Raises ValueError unless both are (H, W, 3) uint8 of one shape, not empty.
+    Run time is linear in the pixels. Raises ValueError unless both are (H, W, 3) uint8 of the same shape, not empty.
     """
     _check(original, other)
     height, width = original.shape[:2]
@@ -73,10 +73,10 @@ def count_colors(pixels: Pixels) -> int:
     if len(flat) <= _FEW:
         ordered = np.sort(pack(flat))
         return 1 + int(np.count_nonzero(ordered[1:] != ordered[:-1]))
-    seen = np.zeros(1 << 24, dtype=np.bool_)
+    used = np.zeros(1 << 24, dtype=np.bool_)
     for start in range(0, len(flat), _BAND):
-        seen[pack(flat[start : start + _BAND])] = True
-    return int(np.count_nonzero(seen))
+        used[pack(flat[start : start + _BAND])] = True
+    return int(np.count_nonzero(used))
 
 
 def _tiles(height: int, width: int, window: int) -> Iterator[tuple[slice, slice]]:
@@ -100,8 +100,8 @@ def _ssim_sum(original: Pixels, other: Pixels, window: int) -> float:
         _side_by_side(original), _side_by_side(other), win_size=window, data_range=_PEAK, full=True
     )
     edge = window // 2
-    inside = similarity.reshape(height, 3, width)[edge : height - edge, :, edge : width - edge]
-    return float(inside.sum())
+    valid = similarity.reshape(height, 3, width)[edge : height - edge, :, edge : width - edge]
+    return float(valid.sum())
 
 
 def _side_by_side(pixels: Pixels) -> Pixels:
@@ -113,4 +113,4 @@ def _check(original: Pixels, other: Pixels) -> None:
     for pixels in (original, other):
         check_pixels(pixels)
     if original.shape != other.shape:
-        raise ValueError(f"images must be of one size, not {original.shape} and {other.shape}")
+        raise ValueError(f"images must have the same size, not {original.shape} and {other.shape}")

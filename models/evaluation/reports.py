@@ -1,4 +1,4 @@
-"""JSON reports of measurements: their kinds, and a frozen dataclass for each kind that tables and figures are made of.
+"""JSON reports of measurements: their kinds, and a frozen dataclass for each kind that tables and figures use.
 
 Every report begins with its `kind` and the version of its schema; see `head`. `read` and `parse` return the dataclass
 of a report, `to_json` returns its JSON object.
@@ -20,7 +20,7 @@ SCHEMA_VERSION = 1
 
 
 class BadReport(ColorCNNError):
-    """A JSON object is no report, or a report of a kind that cannot be used here."""
+    """A JSON object is not a report, or its kind of report has no dataclass."""
 
 
 class Kind(StrEnum):
@@ -33,7 +33,7 @@ class Kind(StrEnum):
     FIDELITY = "fidelity"
     FINETUNING = "finetuning"
     FINETUNING_BPG = "finetuning-bpg"
-    # Written by hand: results of others, goals of ours.
+    # Written by hand: published results of others, and our targets.
     PUBLISHED = "published"
     TARGETS = "targets"
     # Written by tests.benchmarks and tests.fuzz. A report of SERVING contains one report of each kind of its parts.
@@ -103,7 +103,7 @@ class FinetuningRow(Setting):
 class PublishedRow:
     """Top-1 that others published for a frozen classifier.
 
-    title: name of the network. epochs: of its training, if known. top1: 0 to 1, by number of colors.
+    title: name of the network. epochs: length of its training, if known. top1: by number of colors, 0 to 1.
     """
 
     dataset: str
@@ -123,7 +123,7 @@ class Report:
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedReport(Report):
-    """Results of others. about: one sentence on the protocol."""
+    """Results that others published. about: one sentence on their protocol."""
 
     kind: ClassVar[Kind] = Kind.PUBLISHED
     about: str
@@ -134,7 +134,7 @@ class PublishedReport(Report):
 class MeasuredReport(Report):
     """Results of a script on a dataset.
 
-    command: the shell command. commit: last commit of the code that measured. split: part of the dataset. quantizer:
+    command: the shell command. commit: last commit of the measuring code. split: part of the dataset. quantizer:
     checkpoint of the learned quantizer, if one was measured.
     """
 
@@ -157,7 +157,7 @@ class PaletteModesReport(MeasuredReport):
 
 @dataclass(frozen=True, kw_only=True)
 class ClassifiedReport(MeasuredReport):
-    """Results that a classifier took part in.
+    """Results that involve a classifier.
 
     images: images of the split. classifier: its checkpoint. sha256: hashes of all checkpoints, by name. top1_original:
     share of the originals that the classifier recognizes, 0 to 1.
@@ -176,7 +176,7 @@ class ClassifiedReport(MeasuredReport):
 
 @dataclass(frozen=True, kw_only=True)
 class SummaryReport(ClassifiedReport):
-    """Results whose rows are means over all images of a setting. seeds: of the trainings, by checkpoint."""
+    """Results whose rows are means over all images of a setting. seeds: training seeds, by checkpoint."""
 
     seeds: Mapping[str, int]
     rows: tuple[Summary, ...]
@@ -191,7 +191,7 @@ class EvaluationReport(SummaryReport):
 
 @dataclass(frozen=True, kw_only=True)
 class BpgReport(SummaryReport):
-    """BPG of palettes and of originals at every QP, by training.evaluate.bpg. codec: such as "BPG 4:2:0"."""
+    """BPG of palettes and of originals at every QP, by training.evaluate.bpg. codec: for instance "BPG 4:2:0"."""
 
     kind: ClassVar[Kind] = Kind.BPG
     codec: str
@@ -220,7 +220,7 @@ class FinetuningReport(ClassifiedReport):
 
 @dataclass(frozen=True, kw_only=True)
 class FinetuningBpgReport(FinetuningReport):
-    """The same on BPG files; each setting has a row of the originals of about equal size beside it."""
+    """A classifier before and after fine-tuning on BPG files; each setting also has originals of about equal size."""
 
     kind: ClassVar[Kind] = Kind.FINETUNING_BPG
 
@@ -237,17 +237,16 @@ TYPED: Mapping[Kind, type[Report]] = {
         PublishedReport,
     )
 }
-"""The dataclass of each kind that has tables of its own or stands beside them."""
+"""The dataclass of each kind that has tables of its own, or that appears in the tables of another kind."""
 
 
 def kind_of(content: object) -> Kind:
     """Return the kind of a report.
 
-    content: what the JSON file of the report holds. Raises BadReport where it names no known kind, or another version
-    of the schema.
+    content: the parsed JSON file of the report. Raises BadReport if it has no known kind, or another schema version.
     """
     if not isinstance(content, Mapping) or "kind" not in content:
-        raise BadReport('this is no report: it has no "kind"; measure again with the present version')
+        raise BadReport('this is not a report: it has no "kind"; measure again with the present version')
     if content["kind"] not in list(Kind):
         raise BadReport(f"a report of kind {content['kind']!r} is unknown; known kinds are {', '.join(Kind)}")
     if (version := content.get("schema_version")) != SCHEMA_VERSION:
@@ -256,7 +255,7 @@ def kind_of(content: object) -> Kind:
 
 
 def read(file: Path) -> Report:
-    """Return the report in a JSON file. Raises BadReport where the file holds no report."""
+    """Return the report in a JSON file. Raises BadReport for an unreadable file, or as `parse` does."""
     try:
         return parse(load(file))
     except BadReport as error:
@@ -264,7 +263,7 @@ def read(file: Path) -> Report:
 
 
 def load(file: Path) -> object:
-    """Return the content of a JSON file. Raises BadReport where it cannot be read."""
+    """Return the parsed content of a JSON file. Raises BadReport if the file cannot be read or parsed."""
     try:
         return json.loads(file.read_bytes())
     except (OSError, ValueError) as error:
@@ -274,7 +273,7 @@ def load(file: Path) -> object:
 def parse(content: object) -> Report:
     """Return the report that a JSON object holds.
 
-    Raises BadReport where the object is no report, lacks a value, or is of a kind without a dataclass.
+    Raises BadReport if the object is not a report, lacks a value, or is of a kind without a dataclass.
     """
     kind = kind_of(content)
     if kind not in TYPED:
@@ -282,11 +281,11 @@ def parse(content: object) -> Report:
     try:
         return TypeAdapter(TYPED[kind]).validate_python(content)
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()[:_MOST_ERRORS])
-        raise BadReport(f"this report of kind {kind.value!r} is damaged ({wrong})") from None
+        errors = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()[:_MAX_ERRORS])
+        raise BadReport(f"this report of kind {kind.value!r} is damaged ({errors})") from None
 
 
-_MOST_ERRORS = 3  # that one message lists
+_MAX_ERRORS = 3  # in one message
 
 
 def to_json(report: Report) -> dict[str, Any]:

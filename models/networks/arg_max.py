@@ -1,13 +1,13 @@
-"""Index of the largest logit, faster than torch.argmax, which takes ten times as long on a CPU as the logits do.
+"""Index of the largest logit, faster than torch.argmax, which takes ten times as long on a CPU as computing the logits.
 
-Logits are computed and searched a chunk at a time, so that they stay in the cache. The memory for a pixel is its
-index, whatever the number of colors.
+Logits are computed and searched a chunk at a time, so that they stay in the cache. For any number of colors, only the
+index of a pixel remains in memory.
 """
 
 import torch
 from torch import Tensor
 
-_FEW = 8  # colors; up to here a search over planes, one for each color, is faster than one over rows, one a pixel
+_FEW_COLORS = 8  # up to this number, a search over planes (one a color) is faster than one over rows (one a pixel)
 
 
 def chunk_size(device: torch.device) -> int:
@@ -16,7 +16,7 @@ def chunk_size(device: torch.device) -> int:
 
 
 def arg_max_planes(logits: Tensor) -> Tensor:
-    """Return the index of the largest logit, of equal ones the first; fast for logits that are in the cache.
+    """Return the index of the largest logit, the first of equal ones; fast for logits that are in the cache.
 
     logits: (B, K, ...) float32, K at most 256. Returns (B, ...) uint8.
     """
@@ -32,7 +32,7 @@ def arg_max_planes(logits: Tensor) -> Tensor:
 
 @torch.no_grad()
 def arg_max_affine(vectors: Tensor, weights: Tensor, offsets: Tensor) -> Tensor:
-    """Return the index of the largest of weights . x + offsets, of equal ones the first; autocast does not apply.
+    """Return the index of the largest of weights . x + offsets, the first of equal ones; autocast does not apply.
 
     Args:
         vectors: x, (B, N, C) float32.
@@ -40,7 +40,7 @@ def arg_max_affine(vectors: Tensor, weights: Tensor, offsets: Tensor) -> Tensor:
         offsets: (B, K, 1) float32.
 
     Returns:
-        (B, N) uint8. Beside the result, memory holds `chunk_size` logits.
+        (B, N) uint8. In addition to the result, memory holds `chunk_size` logits.
     """
     (_, length, _), colors = vectors.shape, weights.shape[1]
     sets = max(1, chunk_size(vectors.device) // (length * colors))
@@ -56,7 +56,7 @@ def arg_max_affine(vectors: Tensor, weights: Tensor, offsets: Tensor) -> Tensor:
 def _arg_max_products(vectors: Tensor, weights: Tensor, offsets: Tensor, buffer: Tensor) -> Tensor:
     (sets, length, _), colors = vectors.shape, weights.shape[1]
     logits = buffer[: sets * length * colors]
-    if colors <= _FEW or vectors.device.type != "cpu":
+    if colors <= _FEW_COLORS or vectors.device.type != "cpu":
         return arg_max_planes(torch.baddbmm(offsets, weights, vectors.mT, out=logits.view(sets, colors, length)))
     rows = torch.baddbmm(offsets.mT, vectors, weights.mT, out=logits.view(sets, length, colors))
     return torch.from_numpy(rows.numpy().argmax(2)).to(torch.uint8)  # NumPy searches a row with vector instructions

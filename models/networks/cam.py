@@ -13,6 +13,7 @@ def class_activation_maps(network: Classifier, images: Tensor, classes: Tensor) 
     so the mean of the map is the logit minus the bias. The map is then scaled to a minimum of 0 and a maximum of 1.
 
     Args:
+        network: in eval mode.
         images: (B, 3, H, W) float32 in [0, 1].
         classes: (B,) int64, one class for each image.
 

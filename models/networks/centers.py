@@ -11,7 +11,7 @@ from models.networks.arg_max import arg_max_affine
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 ROUNDS = 8
 """Default number of iterations of Lloyd's algorithm."""
-# Squared distance in [0, 1] units, (a quarter of an 8-bit step)^2: the spread divides, also for flat images.
+# Squared distance in [0, 1] units, (a quarter of an 8-bit step)^2: the spread is a divisor, also for a flat image.
 _SMALLEST_SPREAD = 1e-6
 
 
@@ -25,9 +25,10 @@ class Centers(NamedTuple):
 
 @torch.no_grad()
 def kmeans_centers(pixels: Tensor, colors: int, rounds: int = ROUNDS) -> Centers:
-    """Run k-means on each image's pixels, from equal-count groups along the principal color axis; no randomness.
+    """Run k-means on each image's pixels. It starts from groups of equal count along the principal axis of the colors.
 
-    A center to which no pixel is nearest keeps its color, so there are always `colors` centers, not always distinct.
+    No step is random. A center to which no pixel is nearest keeps its color. There are always `colors` centers, but
+    they may coincide.
 
     Args:
         pixels: (B, N, 3) float32 in [0, 1]; a sample of the image is enough.
@@ -45,8 +46,8 @@ def kmeans_centers(pixels: Tensor, colors: int, rounds: int = ROUNDS) -> Centers
         centers = centers.gather(1, order.unsqueeze(2).expand_as(centers))
         nearest = _nearest(pixels, centers)
         shares = _sums(counted, nearest, colors)[..., 3].float() / pixels.shape[1]
-        rests = pixels - centers.gather(1, nearest.unsqueeze(2).expand_as(pixels))
-        spread = rests.square().sum(2).mean(1).clamp_min(_SMALLEST_SPREAD)
+        residuals = pixels - centers.gather(1, nearest.unsqueeze(2).expand_as(pixels))
+        spread = residuals.square().sum(2).mean(1).clamp_min(_SMALLEST_SPREAD)
         return Centers(centers, shares, spread)
 
 

@@ -11,11 +11,11 @@ pixel takes the index whose query and center fit its feature vector and its colo
                           v                                       ^
       view at the encoder's size -- frozen classifier -- decoder -+
 
-The frozen classifier is the encoder: its features already separate the classes. It sees the whole image scaled to its
-own input size, as it does when it classifies. The term of the features, q . f, is called the structure. It is computed
-at the encoder's size and interpolated to the image's pixels, with three effects. Structure appears at the scale at
-which the classifier looks, while edges stay as sharp as the colors. The cost of the network does not depend on the
-size of the image. Any part of the image can be indexed by itself.
+The frozen classifier is the encoder: its features already separate the classes. Its input is the whole image scaled to
+its native size, as in classification. The term of the features, q . f, is called the structure. It is computed at the
+encoder's size and interpolated to the image's pixels, with three effects. Structure appears at the scale of the
+classifier's input, while edges stay as sharp as the colors. The cost of the network does not depend on the size of the
+image. Any part of the image can be indexed by itself.
 """
 
 import math
@@ -44,7 +44,7 @@ _FORMER_NAMES = {"fade": "structure_cutoff", "strengths": "structure_scales"}
 
 @dataclass(frozen=True, kw_only=True)
 class ColorCNNConfig(NetworkConfig):
-    """Configuration that a checkpoint stores and that the network is built from.
+    """Configuration of a network, as a checkpoint stores it.
 
     encoder: configuration of the frozen classifier.
     widths: channels of the decoder, finest level first, one for each stage of the encoder.
@@ -84,20 +84,22 @@ class ColorCNNConfig(NetworkConfig):
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """Build from JSON values, with the encoder's own configuration inside, as `NetworkConfig.from_json` does.
+        """Build from JSON values, which contain the configuration of the encoder; see `NetworkConfig.from_json`.
 
-        Accepts the field names of older checkpoints, `fade` and `strengths`.
+        Accepts the field names of older checkpoints, `fade` and `strengths`. Raises TypeError also where a field has
+        both its former and its present name.
         """
         renamed = {_FORMER_NAMES.get(name, name): value for name, value in values.items()}
         if len(renamed) < len(values):
-            raise TypeError(f"a field has both its names: {', '.join(values)}")
+            raise TypeError(f"a field has both its former and its present name: {', '.join(values)}")
         return super().from_json({**renamed, "encoder": ClassifierConfig.from_json(values.get("encoder", {}))})
 
 
 class ColorCNN(nn.Module):
-    """Network of the module's docstring. Training changes `decoder`, `queries` and `sharpness`; the encoder is frozen.
+    """The network that the module's docstring describes.
 
-    config: what the network is built from. Weights are fresh, the encoder's too: load its weights before use.
+    Training changes `decoder`, `queries` and `sharpness`; the encoder is frozen. All weights of a new network are
+    fresh, including the encoder's, which the caller loads before use.
     """
 
     def __init__(self, config: ColorCNNConfig) -> None:
@@ -132,7 +134,7 @@ class ColorCNN(nn.Module):
 
     @torch.no_grad()
     def hard(self, images: Tensor, colors: int) -> HardResult:
-        """Quantize with the most probable index of each pixel; arguments as of `soft`."""
+        """Quantize with the most probable index of each pixel. Arguments and errors are the same as for `soft`."""
         indices = self._native_plan(images, colors).indices(images).long()
         return HardResult(indices, *hard_palette(images, indices, colors))
 
@@ -165,8 +167,8 @@ class ColorCNN(nn.Module):
         """Plan images of the encoder's native size, which are their own views."""
         size = self.config.encoder.size
         if images.shape[2:] != (size, size):
-            given = " x ".join(map(str, images.shape[2:]))
-            raise ValueError(f"images must be {size} x {size}, not {given}; for another size, call plan()")
+            actual = " x ".join(map(str, images.shape[2:]))
+            raise ValueError(f"images must be {size} x {size}, not {actual}; for another size, call plan()")
         return self.plan(images, images.flatten(2).transpose(1, 2), colors)
 
 
@@ -178,7 +180,7 @@ def build_colorcnn(config: ColorCNNConfig) -> ColorCNN:
 def _describe(centers: Centers) -> Tensor:
     """Compute the inputs of the query MLP, (B, K, 9), each of order 1.
 
-    They are color (3), color relative to the image (3), rank, share of the pixels and log2 K.
+    The inputs are color (3), color relative to the image (3), rank, share of the pixels and log2 K.
     """
     colors, shares, _ = centers
     count = colors.shape[1]

@@ -18,7 +18,7 @@ class Decoder(nn.Module):
     convolution. The finest level also adds a projection of the pixels.
 
     Args:
-        encoder: the classifier whose stages the decoder reads.
+        encoder: the classifier whose stages are the decoder's inputs.
         widths: channels of each level, finest first; ValueError unless there is one for each stage of the encoder.
         outputs: length of a feature vector.
     """
@@ -59,7 +59,7 @@ class Decoder(nn.Module):
     def fold_sums(self) -> None:
         """Fold the batch norm in front of each mixer into the convolutions that it follows; in place, in eval mode.
 
-        The input of that batch norm is a sum of convolutions. `fold_batch_norm` folds those that follow one alone.
+        The input of this batch norm is a sum of convolutions. `fold_batch_norm` covers a single convolution only.
         """
         for level, mixer in enumerate(cast(Iterable[nn.Sequential], self.mixers)):
             norm, lateral = cast(nn.BatchNorm2d, mixer[0]), cast(nn.Conv2d, self.laterals[level])

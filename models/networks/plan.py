@@ -1,4 +1,4 @@
-"""Index logits of the pixels of an image, whole or in part, from a plan: everything global about the image."""
+"""The plan of an image: everything global about it, from which the index logits of any of its pixels follow."""
 
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ class Window(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """Everything global about a batch of images; with a plan, any part of their pixels can be indexed by itself.
+    """Everything global about a batch of images. With a plan, any part of the images can be indexed by itself.
 
     The index logits of a pixel of color x are `weights . x + offsets`, plus the structure interpolated at the pixel.
     """
@@ -47,7 +47,7 @@ class Plan(NamedTuple):
 
         Args:
             images: (B, 3, h, w) float32 in [0, 1].
-            window: position of the given pixels in the whole images; None means that they are the whole images.
+            window: position of `images` in the whole images; None if `images` are the whole images.
 
         Returns:
             (B, K, h, w) float32.

@@ -1,7 +1,7 @@
 """ColorCNN as published: Hou, Zheng and Gould, "Learning to Structure an Image with Few Colors", CVPR 2020.
 
 This module reproduces the paper, with one network for each number of colors. Widths, head and constants follow the
-authors' code (hou-yz/color_distillation). The served network is a different one, see `colorcnn.py`.
+authors' code (hou-yz/color_distillation). The served network is another one; see `colorcnn.py`.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ _SHORTEST_SIDE = 16  # pixels: four max-pools leave at least one cell
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedConfig(NetworkConfig):
-    """Configuration that a checkpoint stores and that the network is built from.
+    """Configuration of a network, as a checkpoint stores it.
 
     colors: K, the number of palette entries, 2 to 256.
     width: channels of the finest level, 64 in the paper.
@@ -112,7 +112,7 @@ class PublishedColorCNN(nn.Module):
         """Divide the contrast around the mean and shift the brightness.
 
         The paper applies both in normalized units, t / color_norm + jitter * N(0, 1); this is the same in [0, 1]
-        units. They keep the network from coding in soft images what an arg max image cannot hold.
+        units. Both keep the network from storing information in soft images that an arg max image cannot hold.
         """
         flat = self.mean + (palette - self.mean) / self.config.color_norm
         if generator is None:

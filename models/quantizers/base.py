@@ -1,4 +1,4 @@
-"""Parts that all quantizers share: the interface, the range of `colors`, and the rule for images of few colors."""
+"""Parts that all quantizers share: the interface, the range of `colors`, and the rule for images with few colors."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -14,12 +14,12 @@ from models.rgb import Pixels, check_pixels, pack, unpack
 
 MIN_COLORS = 2
 
-_SAMPLE = 4096  # pixels whose colors are counted before all pixels are
-_BAND = 1 << 18  # pixels processed together: NumPy takes 8 bytes for an index, and 24 for a color in float64
+_SAMPLE = 4096  # pixels of the sample that rejects most photos early
+_BAND = 1 << 18  # pixels at a time, because NumPy widens an index to 8 bytes, and a color in float64 to 24
 
 
 class Quantizer(Protocol):
-    """Reduces an image to few colors. Deterministic: equal arguments give equal results."""
+    """Algorithm that reduces an image to few colors. Equal arguments give equal results."""
 
     @property
     def name(self) -> str:
@@ -42,9 +42,9 @@ def check_colors(colors: int) -> None:
 def exact(pixels: Pixels, colors: int) -> PaletteImage | None:
     """Return the image itself in palette form if it has at most `colors` distinct colors, else None.
 
-    Every quantizer calls this first: the image itself is the best result, and not every algorithm finds it (octrees
-    merge neighbors, means round). A sample of the pixels is enough to reject a photo. Otherwise the cost is linear in
-    the pixels, with a table of all 2^24 colors.
+    Every quantizer calls this function first. No result is better than the image itself, but some algorithms miss it:
+    octrees merge neighbors, and means are rounded. A sample of the pixels suffices to reject most photos. Otherwise
+    the cost is linear in the pixels, with a table of all 2^24 colors.
 
     Args:
         pixels: (H, W, 3) uint8 sRGB.
@@ -54,22 +54,22 @@ def exact(pixels: Pixels, colors: int) -> PaletteImage | None:
     stride = -(-len(flat) // _SAMPLE)
     if len(np.unique(pack(flat[::stride]))) > colors:
         return None
-    seen = np.zeros(1 << 24, dtype=np.bool_)
+    used = np.zeros(1 << 24, dtype=np.bool_)
     for band in bands(pixels):
-        seen[pack(band)] = True
-    distinct = np.flatnonzero(seen)
+        used[pack(band)] = True
+    distinct = np.flatnonzero(used)
     if len(distinct) > colors:
         return None
-    rank = seen.view(np.uint8)
+    rank = used.view(np.uint8)
     rank[distinct] = np.arange(len(distinct))
     indices = np.concatenate([rank[pack(band)] for band in bands(pixels)])
     return PaletteImage(indices.reshape(pixels.shape[:2]), unpack(distinct))
 
 
 def checked_exact(pixels: Pixels, colors: int) -> PaletteImage | None:
-    """Check both arguments, then return `exact`.
+    """Check both arguments, then return the result of `exact`.
 
-    Raises BadOption unless `colors` is 2 to 256, ValueError unless `pixels` is (H, W, 3) uint8 and not empty.
+    Raises BadOption unless `colors` is 2 to 256, and ValueError unless `pixels` is (H, W, 3) uint8 and not empty.
     """
     check_colors(colors)
     check_pixels(pixels)
@@ -77,15 +77,19 @@ def checked_exact(pixels: Pixels, colors: int) -> PaletteImage | None:
 
 
 def through_pillow(pixels: Pixels, colors: int, algorithm: Callable[[Image.Image], Image.Image]) -> PaletteImage:
-    """Quantize with an algorithm on Pillow images, unless the image already has few colors.
+    """Quantize with an algorithm that works on Pillow images, unless the image already has few colors.
 
     Pillow may return fewer entries than requested, equal entries and, for octree, unused entries of zeros. The result
-    is compact.
+    of this function is compact.
 
     Args:
-        pixels: (H, W, 3) uint8 sRGB, not empty; ValueError otherwise.
-        colors: 2 to 256; BadOption otherwise.
-        algorithm: RGB image -> P image.
+        pixels: (H, W, 3) uint8 sRGB, not empty.
+        colors: 2 to 256.
+        algorithm: converts an RGB image to a P image.
+
+    Raises:
+        BadOption: `colors` is out of range.
+        ValueError: `pixels` has another shape or dtype, or is empty.
     """
     unchanged = checked_exact(pixels, colors)
     if unchanged is not None:
@@ -96,6 +100,9 @@ def through_pillow(pixels: Pixels, colors: int, algorithm: Callable[[Image.Image
 
 
 def bands(image: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
-    """Split (H, W, ...) into flat pieces (N, ...) of a bounded number of pixels; views where it is C-contiguous."""
+    """Split an image, (H, W, ...), into flat bands, (N, ...), of a bounded number of pixels.
+
+    The bands of a C-contiguous image are views of it.
+    """
     flat = image.reshape(-1, *image.shape[2:])
     return np.array_split(flat, -(-len(flat) // _BAND))

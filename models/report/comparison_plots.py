@@ -1,7 +1,7 @@
 """The plots of a comparison: recognition over colors and file size, file size over PSNR.
 
-In every function `subject` names the compared images in the subtitle, and `original` is top-1 on the originals, 0 to 1;
-None draws no line for it. A row without the plotted value (no label, an exact image) has no point.
+In every function, `subject` names the compared images in the subtitle. `original` is top-1 on the originals, 0 to 1,
+drawn as a line; None draws no line. A row without the plotted value (no label, an exact image) has no point.
 """
 
 import math
@@ -22,12 +22,12 @@ def top1_over_colors(rows: Sequence[Summary], subject: str, original: float | No
 
 
 def kept_over_colors(rows: Sequence[Summary], subject: str) -> Figure:
-    """Plot the share of the images whose prediction is the one for the original, over log2 K."""
+    """Plot the share of images with the same prediction as their original, over log2 K."""
     return _over_colors(rows, lambda row: 100 * row.kept, "predictions kept", subject, None)
 
 
 def top1_over_rate(rows: Sequence[Summary], subject: str, original: float | None, *, payload: bool) -> Figure:
-    """Plot top-1 over bits per pixel of the files; `payload`: without the bytes that do not depend on the picture."""
+    """Plot top-1 over bits per pixel of the files; `payload` excludes the bytes that do not depend on the picture."""
     return line_plot(
         _series(rows, lambda row: row.payload_bits_per_pixel if payload else row.bits_per_pixel, _top1),
         title="Top-1 over size" + (" without headers" if payload else ""),

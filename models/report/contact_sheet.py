@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from models.rgb import Pixels
 
-# All in pixels.
+# All sizes are in pixels.
 _MARGIN, _GAP = 12, 8  # around the sheet and between its columns
 _ROW_GAP = 16  # between rows
 _TEXT, _LINE = 13, 18  # size of the letters and distance of their lines
@@ -25,10 +25,10 @@ _FAILURE = 2 * _LINE  # least height of the box of a failure, which covers the c
 _LEAST_SIDE, _LARGEST_SIDE = 48, 256  # of a tile
 _BUDGET = 16_000_000  # for the cells of a sheet
 
-_LETTERS = 300  # of a text at most; more would not fit anyway
+_MAX_LETTERS = 300  # of a text; more never fit
 _BLACK, _GRAY, _GREEN, _RED, _PALE = "#202020", "#666666", "#0a7d26", "#b3201b", "#eeeeee"
 
-# File names hold Latin, Greek, Cyrillic and more. The font of Matplotlib has them, the font of Pillow only ASCII.
+# File names contain Latin, Greek, Cyrillic and other letters. Matplotlib's font has them; Pillow's has only ASCII.
 _FONTS = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
 _PLAIN = ImageFont.truetype(_FONTS / "DejaVuSans.ttf", _TEXT)
 _BOLD = ImageFont.truetype(_FONTS / "DejaVuSans-Bold.ttf", _TEXT)
@@ -40,7 +40,7 @@ class Tile:
 
     Attributes:
         pixels: (h, w, 3) uint8 sRGB, drawn without scaling; see `fit_tile`.
-        title: last line of the caption, such as the size of the file.
+        title: last line of the caption, for instance the size of the file.
         label, probability: a class and its probability, 0 to 1.
         kept: whether the caption is green: the prediction is kept, or right where the true class is known.
     """
@@ -61,7 +61,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Row:
-    """One row of the sheet. heading: such as the name of a method. cells: from the first column on."""
+    """One row of the sheet. heading: for instance the name of a method. cells: from the first column on."""
 
     heading: str
     cells: Sequence[Tile | Failure]
@@ -82,7 +82,7 @@ def fit_tile(pixels: Pixels, side: int) -> Pixels:
 
 
 def tile_side(tiles: int) -> int:
-    """Return the longer side, 48 to 256 pixels, at which so many tiles with captions take at most 16 megapixels.
+    """Return the longer side, 48 to 256 pixels, at which all tiles with captions need at most 16 megapixels.
 
     Beyond MOST_TILES the side stays 48 pixels, and the sheet grows with the number of tiles.
     """
@@ -123,7 +123,7 @@ MOST_TILES = _BUDGET // _cell_area(_LEAST_SIDE)
 
 
 def _heading_width(row: Row) -> int:
-    return math.ceil(min(_CELL, _BOLD.getlength(" ".join(row.heading[:_LETTERS].split()))))
+    return math.ceil(min(_CELL, _BOLD.getlength(" ".join(row.heading[:_MAX_LETTERS].split()))))
 
 
 def _row_height(row: Row) -> int:
@@ -149,7 +149,7 @@ def _draw_row(image: Image.Image, row: Row, top: int, lefts: Sequence[int], size
 def _draw_tile(image: Image.Image, tile: Tile, corner: tuple[int, int], size: tuple[int, int]) -> None:
     image.paste(Image.fromarray(tile.pixels), corner)
     left, below = corner[0], corner[1] + size[1] + 2
-    mark, share = "✓ " if tile.kept else "✗ ", f", {100 * tile.probability:.0f} %"  # not by color alone
+    mark, share = "✓ " if tile.kept else "✗ ", f", {100 * tile.probability:.0f} %"  # readable without colors
     label = _shorten(tile.label, size[0] - _PLAIN.getlength(mark + share))
     _write(image, (left, below), [mark + label + share], _GREEN if tile.kept else _RED)
     _write(image, (left, below + _LINE), [_shorten(tile.title, size[0])], _GRAY)
@@ -157,7 +157,7 @@ def _draw_tile(image: Image.Image, tile: Tile, corner: tuple[int, int], size: tu
 
 def _shorten(text: str, width: float, font: ImageFont.FreeTypeFont = _PLAIN) -> str:
     """Return `text` on one line; an ellipsis replaces the end of a text wider than `width` pixels."""
-    text = " ".join(text[:_LETTERS].split())
+    text = " ".join(text[:_MAX_LETTERS].split())
     if font.getlength(text) <= width:
         return text
     while text and font.getlength(text + "…") > width:
@@ -165,11 +165,11 @@ def _shorten(text: str, width: float, font: ImageFont.FreeTypeFont = _PLAIN) -> 
     return text.rstrip() + "…"
 
 
-def _wrap(text: str, width: float, most: int, font: ImageFont.FreeTypeFont) -> list[str]:
-    """Return at most `most` lines of whole words; the last line holds the rest, cut with an ellipsis."""
-    words = text[:_LETTERS].split()
+def _wrap(text: str, width: float, max_lines: int, font: ImageFont.FreeTypeFont) -> list[str]:
+    """Return at most `max_lines` lines of whole words; the last line holds the rest, cut with an ellipsis."""
+    words = text[:_MAX_LETTERS].split()
     lines: list[str] = []
-    while words and len(lines) < most - 1:
+    while words and len(lines) < max_lines - 1:
         fitting = [n for n in range(1, len(words) + 1) if font.getlength(" ".join(words[:n])) <= width]
         count = max(fitting, default=1)
         lines.append(_shorten(" ".join(words[:count]), width, font))

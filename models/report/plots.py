@@ -1,4 +1,4 @@
-"""Line plots of results: Matplotlib without pyplot and windows; equal data give equal bytes."""
+"""Line plots of results, drawn by Matplotlib without pyplot or windows. Equal data give equal bytes."""
 
 import io
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,10 +27,10 @@ _RC: dict[Any, Any] = {
     "axes.edgecolor": _SOFT,
     "axes.labelcolor": _INK,
     "text.color": _INK,
-    "text.parse_math": False,  # a dollar sign in a label is no formula
+    "text.parse_math": False,  # a dollar sign in a label does not start a formula
     "xtick.color": _INK,
     "ytick.color": _INK,
-    "svg.fonttype": "none",  # text stays text
+    "svg.fonttype": "none",  # text is stored as text, not as outlines
     "svg.hashsalt": "colorcnn",  # makes the names inside the file reproducible
 }
 
@@ -77,7 +77,7 @@ class Series:
     """One line of a plot.
 
     Attributes:
-        label: text in the legend; it has the same color and marker in every plot.
+        label: text in the legend; a label has the same color and marker in every plot.
         x, y: points in the order in which the line joins them.
         marks: short text beside each point, drawn where there is room; "" for none.
 
@@ -115,10 +115,10 @@ def line_plot(
     level: Level | None = None,
     x_ticks: Mapping[float, str] | None = None,
 ) -> Figure:
-    """Draw `series`; the legend stands right of the axes, from the highest line to the lowest.
+    """Draw `series`. The legend stands to the right of the axes, from the highest line to the lowest.
 
-    percent: whether y is a percentage, so that the axis does not exceed 0 and 100. level: a horizontal line. x_ticks:
-    texts of ticks by their positions, instead of round numbers.
+    percent: whether y is a percentage, which limits the axis to 0 and 100. level: a horizontal line. x_ticks: labels of
+    the ticks, by position; None for round numbers.
     """
     with matplotlib.rc_context(_RC):
         figure = Figure(figsize=_SIZE, facecolor="white")
@@ -128,22 +128,22 @@ def line_plot(
         axes.set_xlabel(x_label)
         axes.set_ylabel(y_label)
         axes.margins(x=0.04, y=0.07)
-        drawn = [_draw_line(axes, line) for line in series]
+        lines = [_draw_line(axes, line) for line in series]
         if level:
             _draw_level(axes, level)
-        _dress(axes, log_x=log_x, log_y=log_y)
+        _format_axes(axes, log_x=log_x, log_y=log_y)
         low, high = axes.get_ylim()
         ylim = (max(low, -1), min(high, 101)) if percent else (low, high)
         axes.set(xlim=axes.get_xlim(), ylim=ylim)  # else Matplotlib sets the limits when it draws
         if x_ticks:
             axes.set_xticks(list(x_ticks), list(x_ticks.values()))
         _write_marks(axes, series)
-        _add_legend(axes, series, drawn)
+        _add_legend(axes, series, lines)
     return figure
 
 
 def svg(figure: Figure) -> str:
-    """Return the figure as an <svg> element for an HTML page, without XML prolog; its text stays text."""
+    """Return the figure as an <svg> element for an HTML page, without XML prolog, with selectable text."""
     buffer = io.BytesIO()
     with matplotlib.rc_context(_RC):
         figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
@@ -153,12 +153,12 @@ def svg(figure: Figure) -> str:
 
 def png(figure: Figure) -> bytes:
     """Return the figure as an indexed PNG file of 1600 x 900 pixels, a third of the size of a 24-bit PNG."""
-    drawn, small = io.BytesIO(), io.BytesIO()
+    truecolor, indexed = io.BytesIO(), io.BytesIO()
     with matplotlib.rc_context(_RC):
-        figure.savefig(drawn, format="png", dpi=_DPI)
-    with Image.open(drawn) as picture:
-        picture.convert("RGB").quantize(_COLORS, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
-    return small.getvalue()
+        figure.savefig(truecolor, format="png", dpi=_DPI)
+    with Image.open(truecolor) as picture:
+        picture.convert("RGB").quantize(_COLORS, dither=Image.Dither.NONE).save(indexed, "PNG", optimize=True)
+    return indexed.getvalue()
 
 
 def _style(label: str) -> _Style:
@@ -167,7 +167,7 @@ def _style(label: str) -> _Style:
 
 def _draw_line(axes: Axes, line: Series) -> Line2D:
     style = _style(line.label)
-    [drawn] = axes.plot(
+    [handle] = axes.plot(
         line.x,
         line.y,
         label=line.label,
@@ -180,7 +180,7 @@ def _draw_line(axes: Axes, line: Series) -> Line2D:
         markeredgewidth=1,
         zorder=2 + style.width / 10,
     )
-    return drawn
+    return handle
 
 
 def _draw_level(axes: Axes, level: Level) -> None:
@@ -189,7 +189,7 @@ def _draw_level(axes: Axes, level: Level) -> None:
     axes.text(0.012, level.y, level.label, transform=position, fontsize=8, verticalalignment="bottom")
 
 
-def _dress(axes: Axes, *, log_x: bool, log_y: bool) -> None:
+def _format_axes(axes: Axes, *, log_x: bool, log_y: bool) -> None:
     """Set scales, round numbers at the ticks, a light grid, and no frame but the two axes."""
     axes.set_xscale("log" if log_x else "linear")
     axes.set_yscale("log" if log_y else "linear")
@@ -213,9 +213,9 @@ def _number(value: float) -> str:
     return f"{value / 1000:,.10g}k" if abs(value) >= 10_000 else f"{value:,.10g}"
 
 
-def _add_legend(axes: Axes, series: Sequence[Series], drawn: Sequence[Line2D]) -> None:
+def _add_legend(axes: Axes, series: Sequence[Series], lines: Sequence[Line2D]) -> None:
     heights = {line.label: -float(np.mean(line.y)) for line in series if line.y}
-    handles = [handle for handle in drawn if handle.get_label() in heights]
+    handles = [handle for handle in lines if handle.get_label() in heights]
     axes.legend(
         handles=sorted(handles, key=lambda handle: heights[str(handle.get_label())]),
         loc="upper left",
@@ -227,32 +227,32 @@ def _add_legend(axes: Axes, series: Sequence[Series], drawn: Sequence[Line2D]) -
 
 
 def _write_marks(axes: Axes, series: Sequence[Series]) -> None:
-    """Write each mark beside its point, unless it would cover a line or another mark in every position."""
+    """Write each mark beside its point, unless the mark would cover a line or another mark at every position."""
     scale = 72 / axes.figure.dpi  # positions in typographic points do not depend on the resolution
     lines = [scale * axes.transData.transform(np.column_stack([line.x, line.y])) for line in series]
     boxes = [*(_around(positions, 3) for positions in lines), *(_around(_between(each), 1) for each in lines)]
-    taken = np.concatenate([np.empty((0, 2, 2)), *boxes])
+    occupied = np.concatenate([np.empty((0, 2, 2)), *boxes])
     for line, positions in zip(series, lines, strict=True):
         look: dict[str, Any] = {"color": _style(line.label).color, "fontsize": _MARK, "ha": "center", "va": "center"}
         for mark, x, y, position in zip(line.marks, line.x, line.y, positions, strict=True):
-            box = next((box for box in _boxes(mark, position) if not _overlaps(box, taken)), None) if mark else None
+            box = next((box for box in _boxes(mark, position) if not _overlaps(box, occupied)), None) if mark else None
             if box is not None:
-                taken = np.concatenate([taken, box[None]])
+                occupied = np.concatenate([occupied, box[None]])
                 axes.annotate(mark, (x, y), tuple(box.mean(axis=0) - position), textcoords="offset points", **look)
 
 
 def _around(positions: NDArray[np.float64], half: float) -> NDArray[np.float64]:
-    """Return boxes around these centers as (N, 2, 2): the lower left and the upper right corner of each."""
+    """Return boxes around (N, 2) positions as (N, 2, 2): the lower left and the upper right corner of each."""
     return np.stack([positions - half, positions + half], axis=1)
 
 
 def _overlaps(box: NDArray[np.float64], boxes: NDArray[np.float64]) -> bool:
-    """Return whether a box, (2, 2), covers a part of any of the boxes, (N, 2, 2)."""
+    """Return whether a box, (2, 2), overlaps any of the boxes, (N, 2, 2)."""
     return bool(((boxes[:, 0] < box[1]) & (boxes[:, 1] > box[0])).all(axis=1).any())
 
 
 def _boxes(mark: str, position: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
-    """Yield the boxes of a mark beside its point: over, under, right, left, and at the corners of a rising line."""
+    """Yield candidate boxes of a mark: above, below, right and left of its point, and beside a rising line."""
     half = np.array([1 + 0.3 * _MARK * len(mark), 0.4 * _MARK])
     side = 4 + half[0]
     for shift in ((0, 8), (0, -8), (side, 0), (-side, 0), (1 - side, 6), (side - 1, -6)):

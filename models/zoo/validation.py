@@ -12,9 +12,9 @@ from models.errors import CorruptCheckpoint
 Value = TypeVar("Value")
 
 STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
-"""Configuration of the classes that files are read into: no conversions, no unknown fields, finite numbers."""
+"""Configuration of classes that are parsed from files: no conversions, no unknown fields, finite numbers."""
 
-_LONGEST_VALUE = 60  # characters of a rejected value in a message
+_MAX_VALUE = 60  # characters of a rejected value in a message
 _MESSAGES = {
     "missing": "is missing",
     "unexpected_keyword_argument": "is unknown",
@@ -59,4 +59,4 @@ def _sentence(error: ErrorDetails, what: str) -> str:
 
 def _short(value: Any) -> str:
     text = repr(value)
-    return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 3]}..."
+    return text if len(text) <= _MAX_VALUE else f"{text[: _MAX_VALUE - 3]}..."

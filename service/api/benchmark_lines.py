@@ -30,7 +30,7 @@ class BenchmarkLines(StreamingResponse):
     """The events of `job` as JSON lines, each sent as soon as it happens.
 
     After SILENCE without an event, the progress is sent again, so that no proxy closes the connection. The ticket is
-    released when the work has ended; a client that reads slowly blocks nobody.
+    released when the work has ended, so that a slow client does not block others.
     """
 
     def __init__(self, benchmarks: Benchmarks, ticket: Ticket, job: Job, observe: Callable[[Timings], None]) -> None:

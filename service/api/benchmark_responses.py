@@ -20,7 +20,7 @@ from service.runtime.timing import Timings
 from service.schemas.benchmark_reports import ResultsReport
 from service.schemas.media_types import HTML, JSON, PNG
 
-# A page runs no script and loads nothing, whatever its tables hold.
+# A page runs no script and loads nothing, even if file names in its tables contain HTML.
 _PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:",
     "Vary": "Accept",
@@ -32,7 +32,7 @@ async def benchmark_response(
 ) -> Response:
     """Run `job` to its end, and return the result as JSON, as a contact sheet (PNG) or as a page (HTML).
 
-    ticket: released when the work has ended; a client that reads slowly blocks nobody. observe: receives the timings.
+    ticket: released when the work has ended, so that a slow client does not block others. observe: gets the timings.
     """
     events: list[Event] = []
     with timing.started() as timer:

@@ -26,7 +26,7 @@ async def _service(request: Request) -> Service:
 
 
 AnyService = Annotated[Service, Depends(_service)]
-"""The service, in whatever phase."""
+"""The service, in any phase."""
 
 
 async def _ready_service(service: AnyService) -> Service:
@@ -72,7 +72,7 @@ async def _benchmark_ticket(service: ReadyService) -> AsyncIterator[Ticket]:
 
 AdmittedService = Annotated[Service, Depends(_admitted_service, scope="function")]
 AdmittedCompression = Annotated[Compression, Depends(_compression, scope="function")]
-# For the whole request, because JSON lines are sent while the benchmark runs.
+# The ticket covers the whole request, because JSON lines are sent while the benchmark runs.
 BenchmarkTicket = Annotated[Ticket, Depends(_benchmark_ticket, scope="request")]
 
 

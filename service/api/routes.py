@@ -47,15 +47,15 @@ router = APIRouter()
 """Endpoints behind the access checks."""
 
 probes = APIRouter()
-"""Endpoints that are open to everybody."""
+"""Endpoints without access checks."""
 
 
 def _report(path: str, tag: str = "service", on: APIRouter = router, **described: Any) -> Callable[[Handler], Handler]:
     """Route GET and HEAD of `path` to a handler: HEAD must work wherever GET does (RFC 9110, section 9.1)."""
 
     def register(handler: Handler) -> Handler:
-        # FastAPI gives all methods of a route one operation id, which must be unique. So one route handles GET and HEAD
-        # outside the schema. The other is only described: the first route that matches handles a request.
+        # FastAPI gives all methods of a route one operation id, which must be unique. So the first route handles both,
+        # outside the schema. The second route only describes GET, because the first matching route handles a request.
         on.add_api_route(path, handler, methods=["GET", "HEAD"], include_in_schema=False)
         on.add_api_route(path, handler, methods=["GET"], tags=[tag], **(openapi.NOT_READY | described))
         return handler
@@ -78,7 +78,7 @@ async def quantize(
     """
     result = await cancel_on_disconnect(request.receive, partial(service.pipeline.quantize, upload.image, options))
     observe(result.timings)
-    if media_type == PNG:  # only the headers are left to make: not worth a thread
+    if media_type == PNG:  # only headers remain to be built, which is not worth a thread
         return quantize_response(result, media_type)
     return await anyio.to_thread.run_sync(quantize_response, result, media_type)
 

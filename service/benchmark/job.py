@@ -1,4 +1,4 @@
-"""A benchmark as planned: its images, its settings, and the conditions that all rows share."""
+"""The plan of a benchmark: its images, its settings, and the conditions that all rows share."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _MAX_NAME = 100  # characters
 class Picture:
     """One image of a benchmark, not yet decoded.
 
-    truth: index of its true class, None without labels. token: its name in the worker process.
+    truth: index of the true class, None without labels. token: id of the image in the worker process.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Planner:
-    """Turns requests into jobs. max_pixels: of the largest image."""
+    """Plans the job of a request. max_pixels: limit on the pixels of an image."""
 
     engine: Engine
     loader: Loader
@@ -70,7 +70,7 @@ class Planner:
     def plan(self, upload: Upload, options: BenchmarkOptions, *, sheet: SheetUse, request_id: str) -> Job:
         """Return the job of a request.
 
-        Raises UnknownMethod, UnknownModel, or BadOption for labels that do not fit and for too large a contact sheet.
+        Raises UnknownMethod, UnknownModel, or BadOption for labels that do not fit or too large a contact sheet.
         """
         learned = self.engine.catalog.select(LEARNED_METHOD, options.model, MAX_COLORS)
         settings = [self._setting(method, learned, colors) for method in options.methods for colors in options.colors]
@@ -104,7 +104,7 @@ def image_names(files: Sequence[UploadedFile]) -> list[str]:
 
 
 def _drawn_tiles(tiles: int, sheet: SheetUse) -> int:
-    """Return how many tiles the contact sheet will have: all or none."""
+    """Return the number of tiles of the contact sheet: `tiles`, or 0 for no sheet."""
     if sheet == "needed" and tiles > MOST_TILES:
         raise BadOption(
             f"The contact sheet would have {tiles} tiles; at most {MOST_TILES} are possible. Request fewer images, "
@@ -119,7 +119,7 @@ def _pictures(files: Sequence[UploadedFile], truths: Sequence[int | None]) -> tu
 
 
 def _truths(labels: Sequence[str], images: int, classes: tuple[str, ...]) -> list[int | None]:
-    """Return the true class of each image. With one field for each image, a comma is part of a label."""
+    """Return the true class of each image. If each image has a field, a comma is part of a label."""
     if not labels:
         return [None] * images
     if len(labels) != images:

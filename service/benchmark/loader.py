@@ -22,7 +22,7 @@ from service.inference.networks import load_network
 
 @dataclass(frozen=True)
 class ModelLoader:
-    """Networks of the registry in `folder` (None: the shipped networks), on a torch device."""
+    """Networks of the registry in `folder`, on a torch device; None means the shipped networks."""
 
     folder: Path | None
     device: str
@@ -41,7 +41,7 @@ def _classifier(loader: ModelLoader, name: str) -> Classifier:
 
 @cache
 def _quantizer(loader: ModelLoader, method: str, model: str | None) -> Quantizer:
-    """Quantize a first image here, so that the milliseconds of no row include one-time work."""
+    """Return a warm quantizer, which has quantized one image, so that no row measures one-time work."""
     quantizer, colors = (CLASSICAL[method], MIN_COLORS) if model is None else _network(loader, model)
     if isinstance(quantizer, LearnedQuantizer):
         quantizer = quantizer.for_method(method)
@@ -50,7 +50,7 @@ def _quantizer(loader: ModelLoader, method: str, model: str | None) -> Quantizer
 
 
 def _network(loader: ModelLoader, name: str) -> tuple[Quantizer, int]:
-    """Return a quantizer with a network, and its lowest number of colors."""
+    """Return a quantizer with a network, and its smallest number of colors."""
     registry = Registry.open(loader.folder)
     entry = registry.entry(name)
     quantizer = load_network(registry, entry, torch.device(loader.device))

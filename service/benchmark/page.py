@@ -29,7 +29,7 @@ from service.schemas.benchmark_reports import (
 
 @dataclass(frozen=True)
 class Table:
-    """Table of a page. A row with fewer cells than columns ends in one wide cell."""
+    """Table of a page. In a row with fewer cells than columns, the last cell fills the remaining width."""
 
     heading: str
     columns: Sequence[str]
@@ -161,11 +161,11 @@ def _summary_cells(means: BenchmarkSummary | DatasetSummary) -> list[str]:
 
 
 def _row_cells(row: BenchmarkRow | BenchmarkFailedRow) -> list[str]:
-    where = [row.image, method_name(row.method), str(row.colors)]
+    labels = [row.image, method_name(row.method), str(row.colors)]
     if isinstance(row, BenchmarkFailedRow):
-        return [*where, f"{row.error.title}. {row.error.detail}"]
+        return [*labels, f"{row.error.title}. {row.error.detail}"]
     prediction = [f"{row.label}, {100 * row.probability:.0f} %", _yes(row.kept), _yes(row.right)]
-    return [*where, *prediction, _number(row.bytes, 0), *_measures(row)]
+    return [*labels, *prediction, _number(row.bytes, 0), *_measures(row)]
 
 
 def _measures(measured: BenchmarkRow | BenchmarkSummary | DatasetSummary) -> list[str]:

@@ -59,7 +59,7 @@ class Benchmarks:
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
-        """Wait until no other benchmark runs, then keep the others waiting for the length of the block."""
+        """Wait until no other benchmark runs; until the block ends, the others wait."""
         with timing.measure("queue"):
             await self._turn.acquire()
         try:
@@ -83,7 +83,7 @@ class Benchmarks:
                     return await self.work(function, *args)
                 except BrokenWorkerProcess:
                     log.warning("the drawing process was killed request_id=%s", job.request_id)
-        raise NotDrawn("The rows were measured, but could not be drawn; request JSON to do without the drawing.")
+        raise NotDrawn("The rows were measured, but could not be drawn; request JSON instead, which needs no drawing.")
 
     def stop(self) -> None:
         """End all benchmarks soon: each image and row that is missing reports that the service is shutting down."""

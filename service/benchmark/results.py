@@ -1,4 +1,4 @@
-"""Stored results of the loaded models over whole test sets: validated once, drawn once."""
+"""Stored results of the loaded models over whole test sets, validated once and rendered once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from models.errors import CorruptCheckpoint
 from service.inference.engine import Engine
 from service.schemas.benchmark_reports import ResultsReport
 
-_MOST_ERRORS = 3  # in one log message
+_MAX_ERRORS = 3  # in one message
 _KEYS_OF_FILES = ("kind", "schema_version")  # keys of a stored report that the API does not have
 _KEYS_OF_OTHER_KINDS = ("qp", "fidelity")  # keys of rows that are null in this kind of report
 
@@ -32,19 +32,19 @@ class StoredResults:
         try:
             self.report = ResultsReport.model_validate({"results": [_public(report) for report in results]})
         except ValidationError as error:
-            wrong = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()[:_MOST_ERRORS]]
+            errors = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()[:_MAX_ERRORS]]
             names = ", ".join(str(report.get("quantizer") or report.get("dataset")) for report in results)
-            raise CorruptCheckpoint(f"the stored results of {names} are damaged ({'; '.join(wrong)})") from None
+            raise CorruptCheckpoint(f"the stored results of {names} are damaged ({'; '.join(errors)})") from None
 
     async def page(self) -> str:
-        """Return the results as an HTML page, drawn once, and in a thread: benchmarks need the worker process."""
+        """Return the results as an HTML page, rendered once, in a thread: benchmarks occupy the worker process."""
         async with self._drawing:
             if self._page is None:
                 self._page = await anyio.to_thread.run_sync(self._write_page)
             return self._page
 
     def _write_page(self) -> str:
-        from service.benchmark import page  # here, because the service starts faster without plots
+        from service.benchmark import page  # imported here, because the service starts faster without plots
 
         return page.results_page(self.report)
 

@@ -24,7 +24,7 @@ from service.runtime.worker_process import Run
 Result = TypeVar("Result")
 
 EXPECTED = (BadImage, UnsupportedFormat, ImageTooLarge, BadOption, NotReady, OutOfTime)
-"""Errors that an image or a row may have; any other is a bug, or the death of the worker process."""
+"""Errors that an image or a row may have; any other error is a bug, or the death of the worker process."""
 
 log = logging.getLogger("colorcnn.benchmark")
 
@@ -55,8 +55,8 @@ class JobRunner:
 
     Args:
         work: runs a function in the worker process.
-        seconds: time for the whole job; the outcome of later images and rows is OutOfTime.
-        interruption: the outcome of later images and rows is NotReady.
+        seconds: time for the whole job. After this time, the outcome of each remaining image and row is OutOfTime.
+        interruption: once requested, the outcome of each remaining image and row is NotReady.
     """
 
     def __init__(self, job: Job, work: Run, seconds: float, interruption: Interruption) -> None:
@@ -67,7 +67,7 @@ class JobRunner:
         self._interruption = interruption
 
     async def run(self, emit: Callable[[Event], None]) -> None:
-        """Pass each event to `emit` as it happens. An image or row that fails raises no error; it has a Failure."""
+        """Pass each event to `emit` as it happens. The outcome of an image or row that fails is a Failure."""
         rows: list[Row] = []
         for picture in self._job.pictures:
             with timing.measure("decode"):
@@ -100,9 +100,9 @@ class JobRunner:
     async def _attempt(self, attempt: Callable[[], Awaitable[Result]]) -> Result | Failure:
         try:
             with self._interruption.scope(self._deadline):
-                await checkpoint()  # past the deadline, the worker process gets no call at all
+                await checkpoint()  # past the deadline, the worker process gets no call
                 return await attempt()
-        except Exception as error:  # whatever the error, the other rows go on
+        except Exception as error:  # after any error, the other rows continue
             return _failure(error, self._job.request_id)
         return _failure(self._end(), self._job.request_id)
 

@@ -1,4 +1,4 @@
-"""The contact sheet of a benchmark: its content, from the events, and the drawing, which runs in the worker process."""
+"""The contact sheet of a benchmark: its content, built from events, and its drawing in the worker process."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class SheetContent:
-    """Headings of the columns, and the rows: all methods of one image, then those of the next. No rows, no sheet."""
+    """Headings of the columns, and one row for each image and method, in this order; no rows mean no sheet."""
 
     columns: Sequence[str] = ()
     rows: Sequence[Row] = ()
@@ -36,7 +36,7 @@ class Sheet:
 
 
 def sheet_content(job: Job, events: Sequence[Event]) -> SheetContent:
-    """Return the content of the contact sheet of `job` after all its events; nothing if the job draws no tiles."""
+    """Return the content of the contact sheet of `job` after all its events; empty if the job draws no tiles."""
     if not job.conditions.tiles:
         return SheetContent()
     originals = {event.picture: _original_cell(event) for event in events if isinstance(event, ImageDone)}
@@ -60,7 +60,7 @@ def draw_sheet(content: SheetContent) -> Sheet:
 
 def write_benchmark_page(report: BenchmarkReport, content: SheetContent) -> str:
     """Return the HTML page of a benchmark, with its contact sheet if there is content."""
-    from service.benchmark import page  # here, because the service itself needs no plots
+    from service.benchmark import page  # imported here, because the service itself needs no plots
 
     return page.benchmark_page(report, draw_sheet(content).png if content.rows else b"")
 

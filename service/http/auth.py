@@ -1,7 +1,7 @@
-"""Access checks of the API: keys, and the rate limit, each only where the settings ask for it.
+"""Access checks of the API: keys and the rate limit, where the settings enable them.
 
 The checks run before a request body is read. The probes and the description of the interface (/docs, /openapi.json)
-stay open. Only load shedding comes earlier, see service/http/load_shedding.py.
+stay open. Only load shedding runs earlier, see service/http/load_shedding.py.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ class ApiKeyAuth:
         self._digests = [_digest(key) for key in keys]
 
     async def __call__(self, request: Request, bearer: _Bearer, header: _KeyHeader) -> None:
-        """Identify the client by its key, for the rate limit. Raises Unauthorized."""
-        given = bearer.credentials if bearer else header
-        if not given:
+        """Identify the client by its key, for the rate limit. Raises Unauthorized without an accepted key."""
+        key = bearer.credentials if bearer else header
+        if not key:
             raise Unauthorized("Send an API key, as `Authorization: Bearer KEY` or as `X-API-Key: KEY`.")
-        digest = _digest(given)
-        # Digests have one length, and every key is compared: the time of a refusal reveals nothing about any key.
+        digest = _digest(key)
+        # Digests have equal lengths, and every key is compared, so the time of a refusal reveals nothing about any key.
         if not sum([hmac.compare_digest(digest, known) for known in self._digests]):
             raise Unauthorized("This API key is not accepted.", error="invalid_token")
         request.state.client = digest.hex()
 
 
 def access_dependencies(settings: Settings) -> dict[int, Callable[..., Any]]:
-    """Return the checks that the settings ask for, in order, by the status of the response to a refused request."""
+    """Return the checks that the settings enable, in order, by the HTTP status of a refusal."""
     checks: dict[int, Callable[..., Any]] = {}
     if settings.accepted_keys:
         checks[401] = ApiKeyAuth(settings.accepted_keys)

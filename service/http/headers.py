@@ -9,8 +9,8 @@ from service.runtime.timing import STAGES, Timings
 
 REQUEST_ID_HEADER = "X-Request-ID"
 
-# Headers of every response that does not set them itself. Browsers take the media type as declared, show the response
-# in no frame, load nothing for it, do not cache it, and send no referrer.
+# Headers of every response that does not set them itself. A browser then trusts the declared media type, never frames
+# or caches the response, loads nothing for it, and sends no referrer.
 SECURITY_HEADERS: Mapping[str, str] = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -25,7 +25,7 @@ _DOCS_POLICY = (
     "default-src 'none'; connect-src 'self'; frame-ancestors 'none'; img-src data: https://fastapi.tiangolo.com; "
     "script-src 'unsafe-inline' https://cdn.jsdelivr.net; style-src 'unsafe-inline' https://cdn.jsdelivr.net"
 )
-_OF_PATH: Mapping[str, Mapping[str, str]] = {
+_BY_PATH: Mapping[str, Mapping[str, str]] = {
     "/docs": {**SECURITY_HEADERS, "Content-Security-Policy": _DOCS_POLICY},
 }
 
@@ -34,7 +34,7 @@ _PLAIN = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
 
 def security_headers(path: str) -> Mapping[str, str]:
     """Return the security headers of a response at `path`."""
-    return _OF_PATH.get(path, SECURITY_HEADERS)
+    return _BY_PATH.get(path, SECURITY_HEADERS)
 
 
 def server_timing(timings: Timings) -> str:

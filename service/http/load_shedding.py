@@ -1,6 +1,6 @@
-"""Load shedding: a request that the service cannot take is refused before any other work is done for it.
+"""Load shedding: early rejection of a request that the service cannot accept, before any other work for the request.
 
-Under ten times the load that it can serve, a service that spends its time on refusals does no useful work.
+Under ten times its capacity, a service without load shedding spends its time on late rejections.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from service.http.problems import error_response
 
 
 class LoadShedding:
-    """ASGI middleware that refuses POST requests with a 503 early. The routes check again when they admit a request.
+    """ASGI middleware that rejects POST requests early with a 503. The routes check again when they admit a request.
 
-    checks: by path, what raises RetryLater while the service can take no request there.
+    checks: by path, a function that raises RetryLater while the service accepts no request at the path.
     """
 
     def __init__(self, app: ASGIApp, checks: Mapping[str, Callable[[], None]]) -> None:

@@ -39,8 +39,8 @@ class CountRequest(Protocol):
 
 def request_id(headers: Headers) -> str:
     """Return the client's request id if it is short and safe in a header, a URN and a log line; else a new one."""
-    given = headers.get(REQUEST_ID_HEADER, "")
-    return given if _SAFE_ID.fullmatch(given) else uuid.uuid4().hex
+    client_id = headers.get(REQUEST_ID_HEADER, "")
+    return client_id if _SAFE_ID.fullmatch(client_id) else uuid.uuid4().hex
 
 
 @dataclass
@@ -71,7 +71,7 @@ class _Exchange:
         return time.perf_counter() - self.started
 
     def add_headers(self, headers: MutableHeaders, *, close: bool) -> None:
-        """Add the headers that every response has."""
+        """Add the headers that all responses share."""
         headers[REQUEST_ID_HEADER] = self.request_id
         for name, value in security_headers(self.scope["path"]).items():
             headers.setdefault(name, value)
@@ -101,8 +101,8 @@ class RequestContext:
     """ASGI middleware around everything else. It sets `request.state.request_id` and the X-Request-ID of a response.
 
     Args:
-        is_ending: whether the service shuts down. Responses then close their connection: on one that is kept, the
-            client might send its next request at the moment the server closes it.
+        is_ending: whether the service is shutting down. Responses then close their connection: on an open connection,
+            a client might send its next request just as the server closes it.
         count: called once for each request.
     """
 
@@ -142,7 +142,7 @@ class RequestContext:
             exchange.status = CLIENT_CLOSED
         except Exception:
             log.exception("unexpected error request_id=%s", exchange.request_id)
-            if exchange.status:  # half a response is sent: the server must close the connection
+            if exchange.status:  # a part of the response is sent, so the server must close the connection
                 raise
             exchange.scope["state"]["problem"] = INTERNAL.name
             await internal_error(exchange.request_id)(exchange.scope, receive, send)

@@ -83,7 +83,7 @@ _BY_STATUS: Mapping[int, Problem] = {404: NOT_FOUND, 405: METHOD_NOT_ALLOWED, 50
 
 
 def problem_of(error: Exception) -> Problem:
-    """Return the problem of the class of `error` or of its nearest base class; `INTERNAL` without any."""
+    """Return the problem of the class of `error` or of its nearest base class in PROBLEMS, else INTERNAL."""
     return next((PROBLEMS[kind] for kind in type(error).__mro__ if kind in PROBLEMS), INTERNAL)
 
 
@@ -107,9 +107,9 @@ def internal_error(request_id: str) -> Response:
 
 
 def install(app: FastAPI, *, retry_after: int) -> None:
-    """Respond to every expected exception of `app`, ours and the framework's, with problem details.
+    """Respond to every expected exception of `app`, the project's and the framework's, with problem details.
 
-    retry_after: seconds to wait after a RetryLater that names no time itself.
+    retry_after: seconds that a client should wait after a RetryLater without a time of its own.
     """
     app.state.retry_after = retry_after
     app.add_exception_handler(ColorCNNError, _respond_to_domain_error)
@@ -124,7 +124,7 @@ def _respond(request: Request, problem: Problem, detail: str, headers: Mapping[s
 
 
 def error_response(request: Request, error: Exception) -> Response:
-    """Return the response to an error of the table; raise any other, which the outermost middleware logs."""
+    """Return the response to an error of the table; raise any other error, which the outermost middleware logs."""
     problem = problem_of(error)
     if problem is INTERNAL:
         raise error  # such as a corrupt checkpoint

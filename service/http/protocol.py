@@ -1,6 +1,6 @@
 """Limits that uvicorn lacks: how long the head of a request may take, and how large it may be.
 
-Without a time limit, a client that sends a byte now and then keeps its connection for ever. Without a size limit, a
+Without a time limit, a client that sends a byte now and then keeps its connection forever. Without a size limit, a
 client that sends endless header lines fills the memory.
 """
 
@@ -24,7 +24,7 @@ def limited_protocol(header_timeout: float, max_header_bytes: int) -> type[HttpT
 
 
 class _LimitedProtocol(HttpToolsProtocol):
-    """One connection. The clock runs while a head arrives, and while a body arrives whose response is already sent.
+    """One connection. The clock runs while a head arrives, and while a body arrives after its response was sent.
 
     Bytes are counted when the parser emits them, and while it buffers them without emitting anything.
     """
@@ -84,7 +84,7 @@ class _LimitedProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        if not self._waits_for_head and self.cycle.response_complete:  # and no pipelined request is sending its body
+        if not self._waits_for_head and self.cycle.response_complete:  # no pipelined request is sending its body
             self._start_clock()
         super().on_response_complete()
 
@@ -92,7 +92,7 @@ class _LimitedProtocol(HttpToolsProtocol):
         """Send a problem and close; uvicorn calls this for everything that the parser rejects."""
         if max(self._head_bytes, self._buffered_bytes) > self.max_header_bytes:
             detail = (
-                f"A request may have a head of {self.max_header_bytes} bytes at most; send fewer or shorter headers."
+                f"The head of a request may have at most {self.max_header_bytes} bytes; send fewer or shorter headers."
             )
             self._refuse(HEAD_TOO_LARGE, detail)
         else:

@@ -13,20 +13,20 @@ from fastapi import Request
 
 from service.errors import RateLimited
 
-MOST_CLIENTS = 10_000  # buckets in memory; the client that has been silent longest is forgotten first
+MOST_CLIENTS = 10_000  # buckets in memory; the bucket of the least recent client is dropped first
 
 
 class RateLimiter:
     """Token buckets: each client has `burst` requests, which refill at `per_minute` requests a minute.
 
-    clock: monotonic seconds.
+    per_minute: requests a minute, positive. burst: requests at once, 1 or more. clock: returns monotonic seconds.
     """
 
     def __init__(self, per_minute: float, burst: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._per_second = per_minute / 60
         self._burst = burst
         self._clock = clock
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # client -> (requests left, at this time)
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # client -> (requests left, time of count)
 
     def take(self, client: str) -> float:
         """Count a request; return 0.0 within the limit, else the seconds until the next request is allowed. O(1)."""
@@ -44,14 +44,14 @@ class RateLimiter:
 class RateLimit:
     """Dependency that limits the requests of each client: of an API key where keys are set, else of an address.
 
-    Behind a trusted proxy, uvicorn has already replaced the peer's address by the one of X-Forwarded-For.
+    Behind a trusted proxy, uvicorn has already replaced the peer's address by the address in X-Forwarded-For.
     """
 
     def __init__(self, limiter: RateLimiter) -> None:
         self._limiter = limiter
 
     async def __call__(self, request: Request) -> None:
-        """Raises RateLimited."""
+        """Count the request of a client. Raises RateLimited beyond the limit."""
         client = getattr(request.state, "client", None) or address_group(request.client.host if request.client else "")
         wait = self._limiter.take(client)
         if wait:
@@ -59,7 +59,7 @@ class RateLimit:
 
 
 def address_group(host: str) -> str:
-    """Return what counts as one client: an IPv4 address, or the /64 network of an IPv6 address."""
+    """Return the group that counts as one client: an IPv4 address, or the /64 network of an IPv6 address."""
     with suppress(ValueError):
         address = ipaddress.ip_address(host)
         if isinstance(address, ipaddress.IPv6Address) and not address.ipv4_mapped:

@@ -11,9 +11,9 @@ import uvicorn
 
 
 class Server(uvicorn.Server):
-    """Server that calls `drain` at the signal to end; uvicorn alone notifies the application after its last request.
+    """Server that calls `drain` at the stop signal; plain uvicorn notifies the application only after its last request.
 
-    delay: seconds between the signal and the closing of the port, so that probes and proxies see the service end.
+    delay: seconds between the signal and the closing of the port, so that probes and proxies notice the shutdown.
     """
 
     def __init__(self, config: uvicorn.Config, drain: Callable[[], None], delay: float) -> None:
@@ -22,7 +22,7 @@ class Server(uvicorn.Server):
         self._delay = delay
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
-        """Serve until a signal. uvicorn raises the signal again at the end; it must not end the process there."""
+        """Serve until a signal. uvicorn raises the signal again at the end; the handler keeps the process alive."""
         signal.signal(signal.SIGTERM, self.handle_exit)
         super().run(sockets)
 

@@ -40,8 +40,8 @@ async def read_upload(
     Raises:
         ImageTooLarge: the body has, or its Content-Length announces, more than `max_bytes` bytes.
         UploadTimeout: the body did not end within `timeout` seconds.
-        MalformedUpload: the body is no well-formed multipart form, though its Content-Type announces one, or the form
-            has more than `max_parts` files or `max_parts` other fields.
+        MalformedUpload: the body is not the well-formed multipart form that its Content-Type announces, or the form has
+            more than `max_parts` files or `max_parts` other fields.
         BadUpload: the form holds no file in the field `file`, a file in another field, or more than `max_images`
             files; or the body is empty and `max_images` is more than 1. With one image, an empty body is an image
             without bytes.
@@ -57,27 +57,27 @@ async def read_upload(
 
 
 def parse_options(upload: Upload, model: type[Options]) -> Options:
-    """Return the options of `upload` as a validated `model`. A field that is a tuple gets the list of all its values.
+    """Return the options of `upload` as a validated `model`. A tuple field gets all values of its option.
 
     Raises:
-        BadOption: an option is unknown, out of range, or given twice (in the form, in the query, or once in each)
-            though its field is no tuple.
+        BadOption: an option is unknown or out of range, or an option whose field is not a tuple is repeated, in the
+            form, in the query, or once in each.
     """
-    given = _given_options((*upload.query_options, *upload.form_options), model)
+    values = _option_values((*upload.query_options, *upload.form_options), model)
     try:
-        return model.model_validate(given)
+        return model.model_validate(values)
     except ValidationError as error:
         raise BadOption(" ".join(_explanations(model, error))) from None
 
 
-def _given_options(pairs: Sequence[tuple[str, str]], model: type[BaseModel]) -> Mapping[str, str | list[str]]:
+def _option_values(pairs: Sequence[tuple[str, str]], model: type[BaseModel]) -> Mapping[str, str | list[str]]:
     spellings = _spellings(model)
-    given: dict[str, list[str]] = {}
+    options: dict[str, list[str]] = {}
     for name, value in pairs:
         if name not in spellings:
             raise BadOption(f"There is no option {name!r:.80}; the options are {', '.join(model.model_fields)}.")
-        given.setdefault(spellings[name], []).append(value)
-    return {name: values if _is_list(model, name) else _only(name, values) for name, values in given.items()}
+        options.setdefault(spellings[name], []).append(value)
+    return {name: values if _is_list(model, name) else _only(name, values) for name, values in options.items()}
 
 
 def _spellings(model: type[BaseModel]) -> Mapping[str, str]:
@@ -196,8 +196,8 @@ async def _split_form(form: FormData, max_images: int) -> tuple[tuple[UploadedFi
 
 def _require_images(files: Sequence[str], fields: Sequence[str], max_images: int) -> None:
     if len(files) > max_images:
-        most = "one image per request" if max_images == 1 else f"at most {max_images} images in one request"
-        raise BadUpload(f"The form holds {len(files)} files; send {most}.")
+        limit = "one image per request" if max_images == 1 else f"at most {max_images} images in one request"
+        raise BadUpload(f"The form holds {len(files)} files; send {limit}.")
     if not files and FILE_FIELD in fields:
         raise BadUpload(f"The field `file` holds text, not a file. {_HINT}")
     other = next((name for name in files if name != FILE_FIELD), None)

@@ -58,7 +58,7 @@ class Admission:
 def in_time(seconds: float) -> Iterator[None]:
     """Limit the time of a block, waiting included.
 
-    Raises OutOfTime when the time is over; a step in a worker thread ends first.
+    Raises OutOfTime when the time is over; work in a worker thread finishes first.
     """
     try:
         with anyio.fail_after(seconds):

@@ -98,7 +98,7 @@ class _Waiter(Generic[Key, Item, Result]):
 
 
 def _ignore(_: Ran[Key]) -> None:
-    """Do nothing, in place of an observer."""
+    """Do nothing; the default observer."""
 
 
 class Batcher(Generic[Key, Item, Result]):
@@ -149,7 +149,7 @@ class Batcher(Generic[Key, Item, Result]):
     async def serving(self) -> AsyncIterator[None]:
         """Serve the queue for the length of the block; leaving the block rejects new items and finishes queued ones.
 
-        If leaving is cancelled, the batch on the device still finishes, and every other item raises Closed. Raises
+        If leaving is canceled, the batch on the device still finishes, and every other item raises Closed. Raises
         RuntimeError if the queue is served already.
         """
         if self._open:

@@ -1,4 +1,4 @@
-"""The device behind its queue: work of several requests runs in one batch where it goes together."""
+"""The device behind its queue: work with equal keys from several requests runs in one batch."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class _Submission:
 
 
 def _ignore(_: Exception) -> None:
-    """Do nothing, in place of a callback."""
+    """Do nothing; the default callback."""
 
 
 class Device:
@@ -83,7 +83,7 @@ class Device:
         try:
             result: Result = await self._queue.submit(work.key, submission, work.size, timeout=self._timeout)
         except Full as error:
-            raise QueueFull("The device has as much work as it can hold.") from error
+            raise QueueFull("The queue of the device is full.") from error
         except Expired as error:
             raise QueueFull(f"The image waited {self._timeout:g} seconds for the device.") from error
         except Closed as error:
@@ -96,16 +96,16 @@ class Device:
         return result
 
     def _response_to(self, error: Exception) -> Exception:
-        """Return the error to raise for an error of the engine: the same, unless the device is to blame."""
+        """Return the error to raise for an error of the engine: the same error, unless the device caused it."""
         if is_broken(error):
             self._on_broken(error)
-            return NotReady("The device failed; the service starts again.")
+            return NotReady("The device failed; the service restarts.")
         if is_out_of_memory(error):
             return out_of_memory()
         return error
 
     def _run_batch(self, _: BatchKey, batch: Sequence[_Submission]) -> Sequence[Any]:
-        """Run a batch, add its wait and its work to the timer of each request, and log under the ids of all."""
+        """Run a batch, add its wait and its work to the timer of each request, and log with the ids of all requests."""
         ids = ",".join(submission.request_id for submission in batch if submission.request_id)
         request_id_here.set(ids)  # the batcher calls this in a context of its own
         started = time.perf_counter()
@@ -123,7 +123,7 @@ class Device:
 
 
 def _limits(settings: Settings) -> Limits:
-    """Return limits with room for all requests in flight, each with one piece of work; more would be a bug of ours."""
+    """Return limits with room for all requests in flight, each with one piece of work; more would be a bug."""
     return Limits(
         queue_items=settings.queue_size + settings.compress_queue_size,
         queue_size=(settings.workers + 1) * settings.max_pixels

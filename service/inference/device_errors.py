@@ -1,4 +1,4 @@
-"""Errors of networks that concern the device: too little memory, and failures after which nothing can be trusted."""
+"""Errors of the device: too little memory, and failures after which its results cannot be trusted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MEMORY_MESSAGES = ("out of memory", "ALLOC_FAILED", "can't allocate memory")
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Return whether the error means only that memory was short, on the GPU or on the host."""
+    """Return whether the GPU or the host had too little memory, and nothing else failed."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and any(message in str(error) for message in _MEMORY_MESSAGES)
@@ -30,5 +30,5 @@ def is_broken(error: Exception) -> bool:
 
 
 def out_of_memory() -> OutOfMemory:
-    """Return the error for a request that the device has too little memory for."""
+    """Return the error for a request whose image does not fit into the memory of the device."""
     return OutOfMemory("The device has too little memory left for the image; a smaller one may fit.")

@@ -32,9 +32,9 @@ def encode_all(image: PaletteImage, original: Pixels | None, coding: Coding, mod
     Args:
         image: the quantized image.
         original: (H, W, 3) uint8 sRGB; None where no BPG file of the original is needed.
-        coding, mode: for the quantized image; the original is always encoded in the mode "plain".
+        coding, mode: parameters for the quantized image; the original is always encoded in the mode "plain".
 
-    Raises CodecError for an image that no BPG file holds.
+    Raises CodecError for an image that does not fit a BPG file.
     """
     with ThreadPoolExecutor(3) as threads:
         indexed = threads.submit(png.encode, image)

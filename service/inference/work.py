@@ -1,4 +1,4 @@
-"""Work for the device: what a request asks of the networks, and which requests run in one batch."""
+"""Work for the device: the computations of a request, and the keys that group them into batches."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ WORK_NAMES: tuple[WorkName, ...] = get_args(WorkName)
 
 @dataclass(frozen=True)
 class BatchKey:
-    """What work must have in common to share a batch.
+    """Properties that work must share to run in one batch.
 
     work: name of the work in the metrics. shared: equal for work that shares a batch; the work itself if it runs alone.
     """
@@ -52,11 +52,11 @@ class Work(ABC, Generic[Result]):
     @property
     @abstractmethod
     def size(self) -> int:
-        """Number of pixels, which batches and the queue limit."""
+        """Number of pixels; batches and the queue limit their sum."""
 
     @abstractmethod
     def _shared(self) -> Hashable:
-        """Return what work must have in common with this to share its batch."""
+        """Return a value that is equal for all work that can share a batch with this work."""
 
     @classmethod
     @abstractmethod

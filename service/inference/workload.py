@@ -1,4 +1,4 @@
-"""Estimates of the work on an image: what is done sooner in the event loop than it could be handed to a thread."""
+"""Estimates of the work on an image, which show whether it is faster in the event loop than in a thread."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _QUICK_PIXELS = 1 << 12
 _QUICK_BYTES = 1 << 12  # of a file that is decoded in the event loop
 
 _PNG_SIZE = slice(16, 24)  # width and height in a PNG file
-_PNG_FRAME = 12  # bytes of a chunk beside its data: length, type and CRC
+_PNG_FRAME = 12  # bytes of a chunk around its data: length, type and CRC
 # Chunks that hold the picture or a few numbers. Others hold profiles and texts, which can take long to inflate.
 _PLAIN_CHUNKS = frozenset(
     (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"gAMA", b"cHRM", b"sRGB", b"sBIT", b"bKGD", b"pHYs", b"tIME")
@@ -19,7 +19,7 @@ _PLAIN_CHUNKS = frozenset(
 
 
 def is_quick(pixels: float) -> bool:
-    """Return whether a step on so many pixels takes less time than handing it to a thread and back."""
+    """Return whether a stage on `pixels` pixels takes less time than handing it to a thread and back."""
     return pixels <= _QUICK_PIXELS
 
 

@@ -1,6 +1,6 @@
 """Log on stderr: text lines for people, or one JSON object per line for a collector.
 
-Both forms escape everything that clients send, so that no client can forge a line. Neither contains image data.
+Both forms escape everything that clients send, so that no client can forge a line. Neither form contains image data.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Literal
 LogFormat = Literal["text", "json"]
 
 request_id_here: ContextVar[str | None] = ContextVar("request_id_here", default=None)
-"""Id of the request that the running code works for; threads and tasks that the request starts inherit the id."""
+"""Id of the request that the running code serves; threads and tasks that the request starts inherit the id."""
 
 _TEXT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 _CHATTY = ("python_multipart",)  # writes lines about each upload
@@ -36,7 +36,7 @@ class Event:
 class JsonFormatter(logging.Formatter):
     """Formats a record as one line of JSON: time (UTC), level, logger, message, request id, and fields of an Event.
 
-    Everything but ASCII is escaped, every kind of line end included.
+    Everything but ASCII is escaped, including every kind of line end.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -56,7 +56,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure(level: str, log_format: LogFormat) -> None:
-    """Log to stderr, one line for each event; Python warnings are logged, too."""
+    """Log events and Python warnings to stderr, one line each."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter() if log_format == "json" else logging.Formatter(_TEXT))
     logging.basicConfig(level=level.upper(), handlers=[handler])

@@ -1,4 +1,4 @@
-"""Memory that the C library keeps after it was freed."""
+"""Limits on the memory that the C library keeps after it is freed."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _MAPPED_BYTES = 1 << 20  # an allocation of this size gets a mapping of its own,
 def limit_arenas() -> None:
     """Make glibc return freed memory to the system. Call this before the first thread starts.
 
-    By default, glibc gives each thread an arena, up to eight per core, and an arena keeps the most memory that it ever
-    used. Blocks of up to 32 MiB that are freed in the middle of an arena stay there. With worker threads and images of
-    all sizes, the memory of a busy service would grow for a long time. This function sets two arenas for all threads,
-    and mappings for large arrays. With another C library, it does nothing.
+    By default, glibc gives each thread an arena, up to eight per core, and an arena keeps its peak memory. Blocks of up
+    to 32 MiB that are freed in the middle of an arena stay there. With worker threads and images of all sizes, the
+    memory of a busy service would grow for a long time. This function sets two arenas for all threads, and mappings
+    for large arrays. With another C library, it does nothing.
     """
-    with suppress(AttributeError, OSError, TypeError):  # another C library, or another way to find it
+    with suppress(AttributeError, OSError, TypeError):  # another C library, or a platform that loads it differently
         library = ctypes.CDLL(None)
         library.mallopt(_M_ARENA_MAX, _ARENAS)
         library.mallopt(_M_MMAP_THRESHOLD, _MAPPED_BYTES)

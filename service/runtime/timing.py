@@ -1,7 +1,7 @@
 """Seconds that a request spends in each stage, measured wherever the request's code runs.
 
 The timer of a request is a context variable, as the request's id in `service.runtime.logs` is: tasks and worker threads
-that the request starts inherit the timer. Code that works for several requests at once carries their timers explicitly.
+that the request starts inherit the timer. Code that serves several requests at once passes their timers explicitly.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def started() -> Iterator[Timer]:
 
 
 def current() -> Timer:
-    """Return the timer of the running request; outside `started`, one that nobody reads."""
+    """Return the timer of the running request; outside `started`, a new timer that is never read."""
     return _timer_here.get() or Timer()
 
 

@@ -1,4 +1,4 @@
-"""Worker processes for long work, which then delays no other request and can be killed."""
+"""Worker processes for long work. Work in a process delays no other request and can be killed."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Run(Protocol):
 class WorkerProcess:
     """Runs functions one at a time in one process, which the first call starts and `end` kills.
 
-    Cancelling a call kills the process in the middle of its work; the next call starts another process. Memory, time
+    Canceling a call kills the process in the middle of its work; the next call starts another process. Memory, time
     and crashes (anyio.BrokenWorkerProcess) therefore affect one call only.
     """
 
@@ -55,9 +55,9 @@ class WorkerProcess:
         Raises the ColorCNNError of the function, WorkFailed for any other error, or BrokenWorkerProcess.
         """
         async with self._free:
-            with suppress(BrokenWorkerProcess):  # it died since its last call, which this call cannot be blamed for
-                await self._ask(os.getpid)
-            outcome = await self._ask(function, *args)
+            with suppress(BrokenWorkerProcess):  # the process died after its last call, which is no error of this call
+                await self._call(os.getpid)
+            outcome = await self._call(function, *args)
         if isinstance(outcome, _Failure):
             raise outcome.error
         return outcome
@@ -66,11 +66,11 @@ class WorkerProcess:
         """Kill the process, if there is one; a later call starts another."""
         await self._kill()
 
-    async def _ask(self, function: Callable[[*Arguments], Result], *args: *Arguments) -> Result | _Failure:
+    async def _call(self, function: Callable[[*Arguments], Result], *args: *Arguments) -> Result | _Failure:
         """Call a function in the process; kill the process unless the call has an outcome."""
         try:
             worker = await self._started()
-            return await to_thread.run_sync(worker.ask, function, *args, abandon_on_cancel=True, limiter=self._thread)
+            return await to_thread.run_sync(worker.call, function, *args, abandon_on_cancel=True, limiter=self._thread)
         except (EOFError, OSError) as error:
             await self._kill()
             raise BrokenWorkerProcess from error
@@ -79,7 +79,7 @@ class WorkerProcess:
             raise
 
     async def _started(self) -> _Worker:
-        """Return the process, started if necessary; a cancelled start still registers the process."""
+        """Return the process, and start it if necessary; a canceled start still registers the process."""
         if self._worker:
             return self._worker
         with anyio.CancelScope(shield=True):
@@ -107,18 +107,18 @@ class _Worker:
 
     def __init__(self) -> None:
         context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
+        self._pipe, child_pipe = context.Pipe()
+        self._process = context.Process(target=_serve, args=(child_pipe,), daemon=True)
         self._process.start()
-        theirs.close()  # otherwise the pipe would not end when the process dies
+        child_pipe.close()  # otherwise the pipe would not end when the process dies
 
-    def ask(self, function: Callable[[*Arguments], Result], *args: *Arguments) -> Result | _Failure:
+    def call(self, function: Callable[[*Arguments], Result], *args: *Arguments) -> Result | _Failure:
         """Return the outcome of `function(*args)`. Raises EOFError or OSError when the process dies."""
         self._pipe.send((function, args))
         return cast("Result | _Failure", self._pipe.recv())
 
     def kill(self) -> None:
-        """Kill the process without blocking; a pending `ask` raises EOFError or OSError."""
+        """Kill the process without blocking; a pending `call` raises EOFError or OSError."""
         self._process.kill()
 
     def join(self) -> None:
@@ -132,7 +132,7 @@ def _serve(pipe: Connection[Any, tuple[Callable[..., object], tuple[object, ...]
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches both processes; the service ends this one later
     os.nice(_NICENESS)
     os.environ["OMP_NUM_THREADS"] = "1"
-    with suppress(OSError):  # not Linux; on Linux, the kernel then kills this process before the service
+    with suppress(OSError):  # not Linux; on Linux, the kernel kills this process before the service
         _OOM_SCORE.write_text(str(min(1000, int(_OOM_SCORE.read_text()) + _EARLIER_KILL)))
     with suppress(EOFError, BrokenPipeError):
         while True:
@@ -141,7 +141,7 @@ def _serve(pipe: Connection[Any, tuple[Callable[..., object], tuple[object, ...]
 
 
 def _respond(pipe: Connection[Any, Any], function: Callable[..., object], args: tuple[object, ...]) -> None:
-    """Send the outcome of a call. Only our own errors are known to be picklable; others are sent as a traceback."""
+    """Send the outcome of a call. Only the project's errors are picklable for sure; others are sent as a traceback."""
     try:
         pipe.send(function(*args))
     except ColorCNNError as error:

@@ -12,7 +12,7 @@ _MAX = (1 << 32) - 1
 
 
 class BitReader:
-    """Reader of bits, from the front of `data`."""
+    """Reader of the bits of `data`, from the front."""
 
     def __init__(self, data: bytes) -> None:
         self._bits = int.from_bytes(data)

@@ -18,7 +18,7 @@ from models.rgb import Pixels, check_pixels
 MAX_PIXELS = 50_000_000
 """Default limit on the pixels of an image."""
 
-_SMALL = 1 << 20  # samples of a coded plane that are always allowed: blocks of 64x64 may enlarge a small image much
+_SMALL = 1 << 20  # samples of a coded plane that are always allowed: blocks of 64x64 may enlarge a small image greatly
 
 _MAX_UNITS = 700  # of one picture: no level of HEVC allows more than 600 slices (table A.8)
 
@@ -47,7 +47,7 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Pixels:
     try:
         return _decode(file)
     except MemoryError as error:
-        raise CodecError("The BPG image needs more memory than there is. Send a smaller one.") from error
+        raise CodecError("The BPG image needs more memory than is available. Send a smaller one.") from error
 
 
 def _check_size(file: BpgFile, max_pixels: int) -> None:
@@ -66,7 +66,7 @@ def _check_size(file: BpgFile, max_pixels: int) -> None:
 def _check_kind(file: BpgFile) -> None:
     """Raise CodecError for a file that FFmpeg cannot decode, or decodes to wrong pixels without an error."""
     if file.header.bit_depth not in hevc.DECODED_DEPTHS:
-        raise CodecError(f"BPG images with {file.header.bit_depth} bits a sample are not supported.")
+        raise CodecError(f"BPG images with {file.header.bit_depth} bits per sample are not supported.")
     # With transform_skip_rotation, FFmpeg decodes lossless blocks as `bpgdec` does, although H.265 differs. No known
     # encoder sets this flag.
     for extension in (tools.range_extension for tools in (file.color, file.alpha) if tools):
@@ -143,8 +143,10 @@ class Coding:
     """Parameters of the encoder; checked when it is built.
 
     Attributes:
-        qp: quantization parameter of HEVC, 0 to 51; six more double the step. Ignored where `lossless` is set.
-        lossless: whether planes are kept exactly. Pixels are then exact as "rgb" of 8 bits, and gray pixels as "gray".
+        qp: quantization parameter of HEVC, 0 to 51; six more double the quantization step. Ignored if
+            `lossless` is set.
+        lossless: whether planes are stored exactly. Pixels are then exact in "rgb" with 8 bits, and gray pixels in
+            "gray".
         chroma: resolution of the chroma planes: "444", "422", "420", or "gray" for none.
         color_space: "ycbcr" (BT.601, full range), or "rgb", which requires chroma "444".
         bit_depth: bits of a sample, 8 or 10.
@@ -187,7 +189,7 @@ def encode(pixels: Pixels, coding: Coding, extensions: tuple[Extension, ...] = (
 
     Raises:
         CodecError: the image is larger than BPG, x265 or memory allow.
-        ValueError: `pixels` have another shape or dtype.
+        ValueError: `pixels` has another shape or dtype.
     """
     check_pixels(pixels)
     height, width = pixels.shape[:2]

@@ -1,6 +1,6 @@
 """The SPS fields that a BPG file keeps: how a picture is divided into blocks, and which coding tools it uses.
 
-"High efficiency video coding", ITU-T H.265 (08/2021), also ISO/IEC 23008-2; clause numbers refer to that text. The
+"High efficiency video coding", ITU-T H.265 (08/2021), also ISO/IEC 23008-2; clause numbers refer to this text. The
 functions read and write the parts that an SPS and the hevc_header of a BPG file have in common, bit for bit.
 """
 

@@ -1,6 +1,6 @@
 """The container of BPG: the header, the SPS fields in place of parameter sets, and the HEVC units.
 
-Fabrice Bellard, "BPG Specification", as it comes with libbpg 0.9.8; clauses 3.1 and 3.2 define syntax and semantics.
+Fabrice Bellard, "BPG Specification", as distributed with libbpg 0.9.8; clauses 3.1 and 3.2 define syntax and semantics.
 """
 
 from dataclasses import dataclass, replace
@@ -41,14 +41,14 @@ class BpgFile:
 
 
 def parse(data: bytes) -> BpgFile:
-    """Parse a BPG file (heic_file, clause 3.1), without any bytes behind picture_data_length.
+    """Parse a BPG file (heic_file, clause 3.1), and ignore any bytes behind picture_data_length.
 
     Raises:
         CodecError: `data` is not a whole BPG file. Damage inside the pictures is found only when they are decoded.
     """
     header, at = parse_header(data)
     if header.data_length > len(data) - at:
-        raise CodecError("The BPG file is cut short: its picture is longer than what is there. Send the whole file.")
+        raise CodecError("The BPG file is cut short: its picture is longer than the file. Send the whole file.")
     if header.data_length:
         data = data[: at + header.data_length]
     alpha = None
@@ -73,14 +73,14 @@ def parse_tools(data: bytes, at: int) -> tuple[Tools, int]:
     """Return the SPS fields in the hevc_header at byte `at` (clause 3.1), and the position behind it."""
     length, at = read_ue7(data, at)  # hevc_header_length
     if not length <= min(_MAX_TOOLS, len(data) - at):
-        raise CodecError("The BPG file is damaged or cut short: its HEVC header is longer than there is room for.")
+        raise CodecError("The BPG file is damaged or cut short: its HEVC header does not fit.")
     bits = BitReader(data[at : at + length])
     blocks = coding_tools.read_block_sizes(bits)  # log2_min_luma_coding_block_size_minus3 and three more
     depth = bits.ue()  # max_transform_hierarchy_depth_intra
     sample_adaptive_offset = bits.flag()  # sample_adaptive_offset_enabled_flag
     pcm = coding_tools.read_pcm(bits)  # pcm_enabled_flag and five more
     smoothing = bits.flag()  # strong_intra_smoothing_enabled_flag
-    extension = coding_tools.read_extensions(bits)  # sps_extension_present_flag and what follows
+    extension = coding_tools.read_extensions(bits)  # sps_extension_present_flag and the extension
     if bits.left >= 8 or bits.u(bits.left):  # trailing_bits
         raise CodecError("The BPG file is damaged: its HEVC header has another length than it declares.")
     return Tools(*blocks, depth, sample_adaptive_offset, smoothing, pcm, extension), at + length

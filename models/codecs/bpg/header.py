@@ -1,6 +1,6 @@
 """The header of a BPG file: everything in front of its HEVC data.
 
-Fabrice Bellard, "BPG Specification", as it comes with libbpg 0.9.8; clauses 3.1 and 3.2 define syntax and semantics.
+Fabrice Bellard, "BPG Specification", as distributed with libbpg 0.9.8; clauses 3.1 and 3.2 define syntax and semantics.
 """
 
 from dataclasses import dataclass, field
@@ -202,7 +202,7 @@ def _parse_extensions(data: bytes, at: int) -> tuple[tuple[Extension, ...], int]
         extensions.append(Extension(tag, data[at : at + length]))  # extension_tag_data_byte
         at += length
         if at > end or len(extensions) > _MAX_EXTENSIONS:
-            raise CodecError("The BPG file is damaged: its extensions do not fit their length, or are too many.")
+            raise CodecError("The BPG file is damaged: its extensions are too many or do not fit their length.")
     return tuple(extensions), at
 
 

@@ -5,7 +5,7 @@ slice, and leaves blocks that no slice covers as uninitialized memory. So `decod
 The second run starts from the inverse of the first result in the same memory, and reads slices that decode to the same
 samples only if they are whole. A difference proves that samples came from outside the data, so the data are rejected.
 
-Damage that still leaves a whole picture is not detected, as in most formats, unless the file has a checksum.
+As in most formats, damage that leaves a whole picture is not detected unless the file has a checksum.
 """
 
 from collections.abc import Iterator, Sequence
@@ -28,7 +28,7 @@ DECODED_DEPTHS = (8, 9, 10, 12)
 """Bits of a sample that the decoder of FFmpeg supports."""
 
 _LAYOUTS = ("gray", "yuv420p", "yuv422p", "yuv444p")  # indexed by chroma_format_idc
-_CUT = "The BPG file is damaged or cut short: its HEVC data do not make one whole picture. Send the whole file."
+_CUT = "The BPG file is damaged or cut short: its HEVC data do not form one whole picture. Send the whole file."
 
 _PRESET = "slow"  # a quarter faster than the slower presets, for the same bytes
 _PARAMETERS = {
@@ -79,7 +79,7 @@ def decode_picture(picture: Sequence[Nal], shape: Shape, tools: Tools) -> list[P
         One plane or three, (h, w) of the coded picture, uint8, or uint16 where the bit depth is more than 8.
 
     Raises:
-        CodecError: the picture is damaged or incomplete, or needs more memory than the machine has.
+        CodecError: the picture is damaged or incomplete, or needs more memory than is available.
     """
     sets = [parameter_sets.write_vps(), parameter_sets.write_sps(shape, tools)]
     last = max(at for at, nal in enumerate(picture) if nal.is_slice)
@@ -176,9 +176,9 @@ def _dismantle(stream: bytes, shape: Shape, block: int) -> tuple[Tools, list[Nal
     kinds = [nal.type for nal in nals]
     if kinds[:3] != [NalType.VPS, NalType.SPS, NalType.PPS] or len(kinds) != 4 or kinds[3] not in nal_units.PICTURES:
         raise CodecError(f"The encoder's stream cannot become a BPG file: its units are of types {kinds}.")
-    made, tools = parameter_sets.parse_sps(nals[1])
-    if made != shape or 1 << tools.log2_min_block != block:
-        raise CodecError(f"The encoder's stream cannot become a BPG file: it has {made}, not {shape}.")
+    actual, tools = parameter_sets.parse_sps(nals[1])
+    if actual != shape or 1 << tools.log2_min_block != block:
+        raise CodecError(f"The encoder's stream cannot become a BPG file: it has {actual}, not {shape}.")
     return tools, nals[2:]
 
 
@@ -204,6 +204,6 @@ def _errors_explained(message: str) -> Iterator[None]:
     try:
         yield
     except MemoryError as error:
-        raise CodecError("The BPG image needs more memory than there is.") from error
+        raise CodecError("The BPG image needs more memory than is available.") from error
     except (FFmpegError, ValueError, OSError) as error:  # PyAV itself raises ValueError
         raise CodecError(message) from error

@@ -1,6 +1,6 @@
 """NAL units of HEVC: splitting and joining of byte streams, and probes for truncated slices.
 
-"High efficiency video coding", ITU-T H.265 (08/2021), also ISO/IEC 23008-2; clause numbers refer to that text. The
+"High efficiency video coding", ITU-T H.265 (08/2021), also ISO/IEC 23008-2; clause numbers refer to this text. The
 module covers the intra pictures of one layer, as BPG does.
 """
 
@@ -115,7 +115,7 @@ def probe(nal: Nal) -> Nal:
     FFmpeg does not report that it read past the end of a slice. The arithmetic code shows it (clauses 9.3.4.3.5 and
     9.3.5). At the end of a whole slice, the last one bit has weight 1 in the 9-bit offset of the decoder. The offset
     lies in the uppermost 2 of a range of at least 256. An offset that is 254 less thus decodes to the same samples,
-    whatever bytes follow; only the flag that ends the slice differs.
+    for any bytes that follow; only the flag that ends the slice differs.
 
     If the last byte of the slice is missing, the last remaining one bit weighs 2 or more. The offset then leaves its
     range, and samples change. If more bytes are missing, the decoder reads the bytes that follow as samples, and they
@@ -136,7 +136,7 @@ def probe(nal: Nal) -> Nal:
 def with_filler(nal: Nal) -> Nal:
     """Return a slice with further bytes behind it, which a decoder does not reach if `nal` is the whole slice.
 
-    This is the probe for every slice but the last: `probe` would let the decoder run on into the blocks of the next.
+    This is the probe for every slice but the last. With `probe`, the decoder would continue into the next slice.
     """
     return Nal(nal.data[:2] + escape(_slice_payload(nal) + _FILLER))
 

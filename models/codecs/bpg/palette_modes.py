@@ -68,9 +68,9 @@ def encode_as(image: Pixels | PaletteImage, coding: Coding, mode: Mode = "plain"
             palette color, at any QP and chroma. `models.palette_image.nearest` then recovers the index map. It needs
             ten to fifteen times the time of "plain". For pixels it returns the file of the highest PSNR at the QP.
             "index" stores an image of two colors in black and white, with its colors as metadata, at the highest QP
-            that keeps the index map. Only `read_index_plane` restores the colors, and any other decoder shows black
-            and white; so "auto" never selects it. It is larger than "auto" on small images, and 4 percent smaller on
-            a photo of 451x300.
+            that keeps the index map. Only `read_index_plane` restores the colors. Any other decoder shows black and
+            white, so "auto" never selects this mode. The file is larger than with "auto" on small images, and 4
+            percent smaller on a photo of 451x300.
 
     Raises:
         CodecError: the image is larger than BPG, x265 or memory allow.
@@ -85,7 +85,7 @@ def encode_as(image: Pixels | PaletteImage, coding: Coding, mode: Mode = "plain"
         return _index_plane(image)
     if mode == "auto":
         return _smallest_exact(image) if isinstance(image, PaletteImage) else _best_at(image, coding.qp)
-    raise ValueError(f"no such mode, or not for these pixels: {mode}")
+    raise ValueError(f"mode {mode!r} is unknown or does not support this image")
 
 
 def _encoded(pixels: Pixels, coding: Coding, extensions: tuple[Extension, ...] = ()) -> Encoded:
@@ -152,8 +152,8 @@ def _best_at(pixels: Pixels, qp: int) -> Encoded:
         difference = np.subtract(codec.decode(encoded.file, max_pixels=pixels.size), pixels, dtype=np.int32)
         return int(np.sum(difference * difference, dtype=np.int64))
 
-    tried = [_encoded(pixels, Coding(qp, chroma=chroma)) for chroma in chromas]
-    return min(tried, key=lambda encoded: (error(encoded), _size(encoded)))
+    candidates = [_encoded(pixels, Coding(qp, chroma=chroma)) for chroma in chromas]
+    return min(candidates, key=lambda encoded: (error(encoded), _size(encoded)))
 
 
 def _size(encoded: Encoded) -> int:
@@ -213,6 +213,6 @@ def _read_color_map(exif: bytes) -> NDArray[np.uint8] | None:
 
 
 def _is_white(palette: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Return which of two colors is white in an index plane, (2,) bool: the brighter one, of equals the second."""
+    """Return which of two colors is white in an index plane, (2,) bool: the brighter one, or the second of equals."""
     first, second = palette.astype(int) @ (299, 587, 114)
     return np.array([first > second, first <= second])

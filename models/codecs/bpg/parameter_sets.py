@@ -1,6 +1,6 @@
 """The parameter sets of HEVC: parsing the SPS of an encoder, and writing the sets that a BPG decoder assumes.
 
-"High efficiency video coding", ITU-T H.265 (08/2021), also ISO/IEC 23008-2; clause numbers refer to that text.
+"High efficiency video coding", ITU-T H.265 (08/2021), also ISO/IEC 23008-2; clause numbers refer to this text.
 """
 
 from dataclasses import dataclass

@@ -16,11 +16,11 @@ class DitheredMedianCut:
     """Median cut with error diffusion: Robert Floyd and Louis Steinberg, "An Adaptive Algorithm for Spatial Grayscale",
     Proceedings of the Society for Information Display 17(2), 1976.
 
-    The error of each pixel is distributed to its right and lower neighbors. The result looks better, compresses worse
-    and is recognized less well by a network. Palette and diffusion are Pillow's.
+    The error of each pixel is distributed to its right and lower neighbors. The result looks better, but compresses
+    worse, and a network recognizes it less often. Pillow computes the palette and the diffusion.
 
-    Cost: that of median cut, and O(n) to diffuse n pixels, one after the other. Pillow finds the nearest entry in a
-    coarse table.
+    Cost: the cost of median cut, and O(n) to diffuse n pixels one after the other. Pillow looks up the nearest entry in
+    a coarse table.
     """
 
     name: ClassVar[str] = "median_cut_dither"

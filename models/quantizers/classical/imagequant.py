@@ -13,7 +13,7 @@ from models.palette_image import PaletteImage
 from models.quantizers.base import through_pillow
 from models.rgb import Pixels
 
-_LONGEST_GIF = 65_535  # pixels of a side; the limit of the format
+_MAX_GIF_SIDE = 65_535  # pixels; the limit of the format
 
 
 @dataclass(frozen=True)
@@ -21,16 +21,16 @@ class ImageQuant:
     """libimagequant, the quantizer of pngquant: Kornel Lesiński and Jef Poskanzer, https://pngquant.org/lib/.
 
     Median cut by variance, repeated with more weight on colors of large error, then k-means, all in a perceptual space.
-    The implementation is that inside libvips (a fork of 2.4 under a BSD license), without dither. libvips exposes it
-    through its writers of PNG and GIF, which accept a number of bits, not of colors. For other numbers of colors, the
-    result for the next power of two is merged pairwise, each time the two entries that add the least squared error:
-    William Equitz, "A New Vector Quantization Clustering Algorithm", IEEE Transactions on Acoustics, Speech, and Signal
-    Processing 37(10), 1989.
+    The implementation is the one in libvips, a fork of version 2.4 under a BSD license, without dither. libvips
+    exposes it through its PNG and GIF writers, which accept a number of bits instead of a number of colors. For other
+    numbers of colors, entries of the result for the next power of two are merged in pairs. Each merge joins the two
+    entries that add the least squared error: William Equitz, "A New Vector Quantization Clustering Algorithm", IEEE
+    Transactions on Acoustics, Speech, and Signal Processing 37(10), 1989.
 
-    Safe to call from threads, but not from a process that was forked after the first call: there, libvips waits for
-    threads that do not exist.
+    Safe to call from threads, but not from a process that was forked after the first call. In such a process, libvips
+    waits for threads that do not exist.
 
-    Cost: O(K n) for n pixels, and O(K^2) for each merge. This quantizer and k-means are the slowest here.
+    Cost: O(K n) for n pixels, and O(K^2) for each merge. This quantizer and k-means are the slowest of the catalog.
     """
 
     name: ClassVar[str] = "libimagequant"
@@ -45,18 +45,18 @@ def merge_entries(image: PaletteImage, colors: int) -> PaletteImage:
     if image.colors <= colors:
         return image
     palette, counts = image.palette.astype(np.float64), image.counts()
-    entry = np.arange(len(palette))  # target of each entry
+    target = np.arange(len(palette))  # entry that each original entry is merged into
     costs = _ward(palette[:, np.newaxis], counts[:, np.newaxis], palette, counts)
     np.fill_diagonal(costs, np.inf)
     for _ in range(len(palette) - colors):
         kept, merged = np.unravel_index(costs.argmin(), costs.shape)
         palette[kept] = np.average(palette[[kept, merged]], axis=0, weights=counts[[kept, merged]])
         counts[kept] += counts[merged]
-        entry[entry == merged] = kept
+        target[target == merged] = kept
         costs[merged] = costs[:, merged] = np.inf
-        left = np.isfinite(costs[kept])
-        costs[kept, left] = costs[left, kept] = _ward(palette[kept], counts[kept], palette[left], counts[left])
-    return PaletteImage(image.indices, np.rint(palette[entry]).astype(np.uint8)).compact()
+        others = np.isfinite(costs[kept])
+        costs[kept, others] = costs[others, kept] = _ward(palette[kept], counts[kept], palette[others], counts[others])
+    return PaletteImage(image.indices, np.rint(palette[target]).astype(np.uint8)).compact()
 
 
 def _ward(
@@ -71,10 +71,10 @@ def _ward(
 
 
 def _quantize(image: Image.Image, colors: int) -> Image.Image:
-    """Return a P image with the fewest colors that libvips offers from `colors` on, or fewer if it finds fewer."""
+    """Return a P image with at least `colors` colors, as few as libvips offers, or with fewer where it finds fewer."""
     source = pyvips.Image.new_from_array(np.asarray(image), interpretation="srgb")
     # GIF accepts every number of bits, but reserves one color of 256 for transparency. Both writers give equal colors.
-    numbers = range(1, 8) if max(image.size) <= _LONGEST_GIF else (1, 2, 4)
+    numbers = range(1, 8) if max(image.size) <= _MAX_GIF_SIDE else (1, 2, 4)
     bits = next((bits for bits in numbers if colors <= 1 << bits), 8)
     if bits in (1, 2, 4, 8):
         file = source.pngsave_buffer(palette=True, bitdepth=bits, dither=0, compression=1)

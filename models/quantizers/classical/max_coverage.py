@@ -1,4 +1,4 @@
-"""Maximum coverage."""
+"""The maximum coverage quantizer."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -15,10 +15,11 @@ from models.rgb import Pixels
 class MaxCoverage:
     """Farthest-first traversal: Teofilo Gonzalez, "Clustering to Minimize the Maximum Intercluster Distance", 1985.
 
-    The first entry is the color farthest from the mean of all. Each next entry is the color farthest from all entries
-    before. A pixel takes the nearest entry. The palette for K colors is thus the beginning of that for K + 1. Rare
-    colors enter first: the largest error is small, the mean error large. The implementation is Pillow's (method 1),
-    without dither. The palette of an image of more than 512 x 512 pixels comes from a regular sample.
+    The first entry is the color farthest from the mean of all colors. Each further entry is the color farthest from all
+    earlier entries. Each pixel gets the nearest entry. The palette for K colors is therefore a prefix of the palette
+    for K + 1. Rare colors enter first, so the largest error is small and the mean error is large. The implementation is
+    Pillow's (method 1), without dither. The palette of an image of more than 512 x 512 pixels comes from a regular
+    sample.
 
     Cost: O(K d) for d distinct colors of the sample, and O(n) to quantize n pixels; O(K n) where there is a sample.
     """

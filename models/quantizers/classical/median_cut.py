@@ -1,4 +1,4 @@
-"""Median cut."""
+"""The median cut quantizer."""
 
 import itertools
 import math
@@ -12,17 +12,17 @@ from models.palette_image import PaletteImage, nearest
 from models.quantizers.base import through_pillow
 from models.rgb import Pixels
 
-_MOST_PIXELS = 1 << 18  # pixels of a sample for Pillow, which counts the colors of 12 megapixels in half a minute
+_MAX_PIXELS = 1 << 18  # of a sample; Pillow needs half a minute to count the colors of 12 megapixels
 
 
 @dataclass(frozen=True)
 class MedianCut:
     """Median cut: Paul Heckbert, "Color Image Quantization for Frame Buffer Display", SIGGRAPH 1982.
 
-    The box of all colors is split K - 1 times, each time the most important box at the median of its longest side. An
-    entry is the mean of its box, and a pixel takes the nearest entry. The implementation is Pillow's (method 0),
-    without dither, as in the ColorCNN paper. The palette of an image of more than 512 x 512 pixels comes from a regular
-    sample.
+    The box of all colors is split K - 1 times. Each split divides the most important box at the median of its longest
+    side. An entry is the mean of its box, and each pixel gets the nearest entry. The implementation is Pillow's
+    (method 0), without dither, as in the ColorCNN paper. The palette of an image of more than 512 x 512 pixels comes
+    from a regular sample.
 
     Cost: O(d log d) to count and sort the d distinct colors of the sample, and O(n) to quantize n pixels; O(K n) where
     there is a sample.
@@ -42,23 +42,23 @@ def cut(sample: Image.Image, colors: int) -> Image.Image:
 
 def subsample(image: Image.Image) -> Image.Image:
     """Return an image of at most 512 x 512 pixels: the image itself, or rows and columns at regular distances."""
-    if image.width * image.height <= _MOST_PIXELS:
+    if image.width * image.height <= _MAX_PIXELS:
         return image
-    first = math.ceil(math.sqrt(image.width * image.height / _MOST_PIXELS))
+    first = math.ceil(math.sqrt(image.width * image.height / _MAX_PIXELS))
     sizes = ((-(-image.width // step), -(-image.height // step)) for step in itertools.count(first))
     # Only a strip of a few rows or columns needs a larger step than the first.
-    size = next(size for size in sizes if size[0] * size[1] <= _MOST_PIXELS)
+    size = next(size for size in sizes if size[0] * size[1] <= _MAX_PIXELS)
     return image.resize(size, Image.Resampling.NEAREST)
 
 
 def apply_palette(image: Image.Image, sample: Image.Image) -> Image.Image:
     """Return a P image in which each pixel of `image` has the nearest entry of the palette of `sample`, a P image.
 
-    A sample of the same size is the result itself. Pillow would find entries in a coarse table, which costs up to 1 dB.
+    Return `sample` itself if it has the same size. Pillow's own lookup uses a coarse table, which costs up to 1 dB.
     """
     if sample.size == image.size:
         return sample
     palette = np.asarray(sample.getpalette("RGB"), dtype=np.uint8).reshape(-1, 3)
-    whole = Image.frombytes("P", image.size, nearest(np.asarray(image), palette).indices.tobytes())
-    whole.putpalette(palette.tobytes())
-    return whole
+    quantized = Image.frombytes("P", image.size, nearest(np.asarray(image), palette).indices.tobytes())
+    quantized.putpalette(palette.tobytes())
+    return quantized

@@ -1,4 +1,4 @@
-"""Octree."""
+"""The octree quantizer."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -18,7 +18,7 @@ class Octree:
     entry is the mean of its cube. The implementation is Pillow's FASTOCTREE (method 2) with its two fixed tree depths,
     without dither, as in the ColorCNN paper.
 
-    Cost: O(n) for n pixels, the least here, with the largest error at few colors.
+    Cost: O(n) for n pixels. This quantizer is the fastest of the catalog, with the largest error at few colors.
     """
 
     name: ClassVar[str] = "octree"

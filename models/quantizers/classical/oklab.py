@@ -1,7 +1,7 @@
 """OKLab, a color space in which equal distances look about equally different.
 
 Both matrices are from Björn Ottosson, "A perceptual color space for image processing", 2020
-(https://bottosson.github.io/posts/oklab/). The transfer function is that of sRGB, IEC 61966-2-1.
+(https://bottosson.github.io/posts/oklab/). The transfer function is the one of sRGB, IEC 61966-2-1.
 """
 
 import numpy as np

@@ -13,7 +13,7 @@ from models.quantizers.base import bands, checked_exact
 from models.rgb import Pixels
 
 _CELLS = 32  # along each side of the color cube
-_OTHERS = (1, 2), (0, 2), (0, 1)  # axes
+_OTHERS = (1, 2), (0, 2), (0, 1)  # the two other axes of each axis
 _STRIDES = np.array([[_CELLS * _CELLS], [_CELLS], [1]])
 
 Moments = NDArray[np.float64]
@@ -30,11 +30,12 @@ class Wu:
     """Wu's quantizer: Xiaolin Wu, "Efficient Statistical Computations for Optimal Color Quantization", Graphics Gems
     II, 1991.
 
-    The box of all colors is split K - 1 times, each time the box with the largest squared error, by the plane that
-    leaves the least error. An entry is the mean of its box. Boxes consist of cells, 32 along each side of the color
-    cube. The moments of the cells are summed up from the dark corner, so the moments of any box take eight look-ups.
-    The cells span the colors of the image, not all colors, so an image of little contrast still has many cells. The
-    boxes for K + 1 colors split one box of those for K, so the error does not grow with K but for rounding.
+    The box of all colors is split K - 1 times. Each split divides the box with the largest squared error by the plane
+    that leaves the least error. An entry is the mean of its box. Boxes consist of cells, 32 along each side of the
+    color cube. The moments of the cells are accumulated from the dark corner, so eight lookups give the moments of any
+    box. The cells span the colors of the image, not all colors, so an image of low contrast still has many cells. The
+    boxes for K + 1 colors are the boxes for K with one of them split. Except for rounding, the error thus never grows
+    with K.
 
     Cost: O(n) for n pixels, O(32^3) for the moments and O(32 K) for the cuts.
     """
@@ -55,7 +56,7 @@ class Wu:
 
 
 def _cell_of_level(pixels: Pixels) -> NDArray[np.intp]:
-    """Return the part of each channel's levels in the number of a cell, (3, 256); the number sums three parts."""
+    """Return the term of each level of each channel in a cell number, (3, 256); a cell number sums three terms."""
     low = pixels.min((0, 1))[:, np.newaxis].astype(np.intp)
     high = pixels.max((0, 1))[:, np.newaxis].astype(np.intp)
     cell = ((np.arange(256) - low) * _CELLS // (high - low + 1)).clip(0, _CELLS - 1)
@@ -63,7 +64,7 @@ def _cell_of_level(pixels: Pixels) -> NDArray[np.intp]:
 
 
 def _cells(band: NDArray[np.uint8], cell_of_level: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Return the number of the cell of each color: (N, 3) uint8 -> (N,)."""
+    """Return the cell number of each color: (N, 3) uint8 -> (N,)."""
     red, green, blue = (levels[channel] for levels, channel in zip(cell_of_level, band.T, strict=True))
     return np.asarray(red + green + blue)
 
@@ -84,17 +85,17 @@ def _cube(pixels: Pixels, cell_of_level: NDArray[np.intp]) -> Moments:
 
 def _split(cube: Moments, colors: int) -> list[Box]:
     """Return at most `colors` boxes, none of them empty, that contain all pixels."""
-    everything: Box = ((0, _CELLS), (0, _CELLS), (0, _CELLS))
-    whole: list[Box] = []  # boxes of one color or one cell
-    waiting = [(0.0, everything)]  # a heap, largest error first
-    while waiting and len(waiting) + len(whole) < colors:
-        box = heapq.heappop(waiting)[1]
+    entire_cube: Box = ((0, _CELLS), (0, _CELLS), (0, _CELLS))
+    final: list[Box] = []  # boxes that no plane can split
+    queue = [(0.0, entire_cube)]  # a heap, largest error first
+    while queue and len(queue) + len(final) < colors:
+        box = heapq.heappop(queue)[1]
         halves = _halves(cube, box)
         if not halves:
-            whole.append(box)
+            final.append(box)
         for half in halves:
-            heapq.heappush(waiting, (-_error(_slabs(cube, half, 0)[-1]), half))
-    return whole + [box for _, box in waiting]
+            heapq.heappush(queue, (-_error(_slabs(cube, half, 0)[-1]), half))
+    return final + [box for _, box in queue]
 
 
 def _halves(cube: Moments, box: Box) -> tuple[Box, ...]:
@@ -117,7 +118,7 @@ def _with(box: Box, axis: int, side: tuple[int, int]) -> Box:
 
 
 def _slabs(cube: Moments, box: Box, axis: int) -> Moments:
-    """Return the moments of the first cell of the box along `axis`, of the first two, ... of all C, (C, 5)."""
+    """Return the moments of the first 1, 2, ..., C layers of cells of the box along `axis`, (C, 5)."""
     (low, high), (left, right), (near, far) = (box[position] for position in (axis, *_OTHERS[axis]))
     along = cube.transpose(axis, *_OTHERS[axis], 3)[low : high + 1]
     sums = along[:, right, far] - along[:, left, far] - along[:, right, near] + along[:, left, near]

@@ -24,27 +24,27 @@ from models.rgb import Pixels, resize
 from models.zoo.registry import Registry
 
 _SAMPLE = 1 << 14  # pixels that the color centers are computed from
-_TILE_PIXELS = 1 << 17  # 35 bytes of memory a pixel while a tile is quantized
+_TILE_PIXELS = 1 << 17  # quantizing a tile takes 35 bytes of memory a pixel
 
 
 @dataclass(frozen=True, eq=False)
 class LearnedQuantizer:
-    """Quantizer with the index map of a network; the palette is the mean of each index's pixels.
+    """Quantizer whose index map comes from a network; a palette entry is the mean of the pixels of its index.
 
     The network computes one plan for the whole image. The image is then indexed tile by tile, and the colors of the
     tiles are summed in integers, so the palette is exact for the whole image.
 
-    Memory on the device is the pixels of the image, one byte a pixel for the index map, and a bounded part: a tile of
-    2^17 pixels and, below the structure cutoff, the structure, 4 s^2 bytes for each image and color.
+    Device memory holds the pixels of the image, one byte a pixel for the index map, and a tile of 2^17 pixels. Below
+    the structure cutoff it also holds the structure, 4 s^2 bytes for each image and color.
 
     On CUDA, and on processors with bfloat16 instructions, the encoder and the decoder run in bfloat16, as in training.
     Everything that compares colors runs in float32.
 
     network: in eval mode, on `device`.
-    fidelity: 0 to 1, the weight of the squared error, and so of the human eye, in the search for the scale of the
-        structure; the rest is the classifier's. Without effect unless `supports_fidelity`.
+    fidelity: 0 to 1, the weight of the squared error in the search for the scale of the structure. The output of the
+        classifier has the remaining weight. Without effect unless `supports_fidelity`.
     search: whether to search for the best scale of each image's structure; without the search the scale is 1.
-    refinement: whether to refine each image's structure after the search, by the classifier alone.
+    refinement: whether to refine each image's structure after the search, for the classifier alone.
     """
 
     network: ColorCNN
@@ -111,9 +111,9 @@ class LearnedQuantizer:
         return mean_palette(indices.cpu().numpy(), sums.cpu().numpy())
 
     def _plan(self, views: Tensor, images: Tensor, colors: int) -> Plan:
-        """Plan with the structure of each image scaled and, if asked for, refined.
+        """Plan images: scale the structure of each one and, with `refinement`, refine it.
 
-        views: (B, 3, s, s). images: (B, 3, ...), their pixels or a sample of them. Both are float32 in [0, 1].
+        views: (B, 3, s, s). images: (B, 3, ...), all pixels of the images or a sample. Both are float32 in [0, 1].
         """
         with torch.autocast(self.device.type, torch.bfloat16, enabled=has_bfloat16(self.device)):
             plan = self.network.plan(views, images.flatten(2).mT, colors)
@@ -125,16 +125,16 @@ class LearnedQuantizer:
 
     def _upload(self, pixels: Pixels) -> Tensor:
         """Copy an array to the device."""
-        copy = torch.from_numpy(pixels.copy())  # torch warns of arrays that are read-only
+        copy = torch.from_numpy(pixels.copy())  # torch warns about read-only arrays
         if self.device.type == "cuda":
-            copy = copy.pin_memory()  # a tile can be copied while the tile before is quantized
+            copy = copy.pin_memory()  # a tile can be copied while the previous tile is quantized
         return copy.to(self.device, non_blocking=True)
 
 
 def load_quantizer(registry: Registry, name: str, device: torch.device) -> LearnedQuantizer:
-    """Load the learned quantizer of that name, ready to quantize on `device`.
+    """Load the learned quantizer `name`, ready to quantize on `device`.
 
-    Raises UnknownModel, also for a model of another kind, or CorruptCheckpoint.
+    Raises UnknownModel if there is no such model or if it is of another kind, and CorruptCheckpoint for a damaged file.
     """
     network = registry.load(name, device)
     if not isinstance(network, ColorCNN):
@@ -155,7 +155,7 @@ def _sample(pixels: Pixels) -> NDArray[np.uint8]:
 
 
 def _tiles(shape: tuple[int, ...]) -> Iterator[tuple[slice, slice]]:
-    """Cover an image of (height, width, ...) with tiles of bounded size, as wide as possible: rows are contiguous."""
+    """Yield tiles of bounded size that cover an image of (height, width, ...); wide tiles have contiguous rows."""
     height, width = shape[:2]
     tile_width = min(width, _TILE_PIXELS)
     tile_height = _TILE_PIXELS // tile_width

@@ -17,7 +17,7 @@ def color_sums(pixels: Tensor, indices: Tensor, colors: int) -> Tensor:
         colors: K.
 
     Returns:
-        (B, K, 4) int64. Temporary memory is 17 bytes for each pixel, whatever K.
+        (B, K, 4) int64. Temporary memory is 17 bytes for each pixel, for any K.
     """
     bins = (indices.flatten(1) + colors * torch.arange(len(indices), device=indices.device).unsqueeze(1)).flatten()
     count = colors * len(indices)

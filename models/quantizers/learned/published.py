@@ -17,7 +17,7 @@ from models.quantizers.learned.palette import color_sums, mean_palette
 from models.rgb import Pixels
 from models.zoo.registry import Registry
 
-_MOST_PIXELS = 1 << 20  # the U-Net works at full resolution and keeps some 2 kB a pixel
+_MAX_PIXELS = 1 << 20  # the U-Net works at full resolution and needs about 2 kB a pixel
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +25,7 @@ class PublishedQuantizer:
     """Quantizer of Hou, Zheng and Gould, "Learning to Structure an Image with Few Colors", CVPR 2020.
 
     The index map comes from a U-Net; the palette is the mean of each index's pixels, rounded to 8 bits. Cost: O(n) for
-    n pixels, at the training size four times that of the served network, and increasingly more above.
+    n pixels. At the training size it is four times the cost of the served network, and the ratio grows with the image.
 
     network: in eval mode, on `device`; it quantizes to one number of colors.
     """
@@ -38,7 +38,7 @@ class PublishedQuantizer:
     def quantize(self, pixels: Pixels, colors: int) -> PaletteImage:
         """See `Quantizer.quantize`; as in the paper, the result may have a single color.
 
-        Raises BadOption for another number of colors than the network's, ImageTooLarge for more than 2^20 pixels, and
+        Raises BadOption for a number of colors other than the network's, ImageTooLarge for more than 2^20 pixels, and
         NotFinite where the network computes a value that is not finite.
         """
         unchanged = checked_exact(pixels, colors)
@@ -47,8 +47,8 @@ class PublishedQuantizer:
         if unchanged is not None:
             return unchanged
         height, width = pixels.shape[:2]
-        if height * width > _MOST_PIXELS:
-            raise ImageTooLarge(f"{self.name} quantizes at most {_MOST_PIXELS} pixels, not {width} x {height}")
+        if height * width > _MAX_PIXELS:
+            raise ImageTooLarge(f"{self.name} quantizes at most {_MAX_PIXELS} pixels, not {width} x {height}")
         batch = torch.from_numpy(pixels[np.newaxis].copy()).to(self.device)
         logits = self.network.index_logits(batch.permute(0, 3, 1, 2).float().div(255))
         if not bool(logits.isfinite().all()):
@@ -58,9 +58,9 @@ class PublishedQuantizer:
 
 
 def load_published(registry: Registry, name: str, device: torch.device) -> PublishedQuantizer:
-    """Load the published network of that name, ready to quantize on `device`.
+    """Load the published network `name`, ready to quantize on `device`.
 
-    Raises UnknownModel, also for a model of another kind, or CorruptCheckpoint.
+    Raises UnknownModel if there is no such model or if it is of another kind, and CorruptCheckpoint for a damaged file.
     """
     network = registry.load(name, device)
     if not isinstance(network, PublishedColorCNN):

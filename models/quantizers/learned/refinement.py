@@ -5,7 +5,7 @@ frozen classifier's output for the quantized image is close to its output for th
 objective of ColorCNN on this one image, without a label. The gradient passes straight through the arg max (Bengio,
 Leonard and Courville, arXiv 1308.3432, 2013) to the index probabilities of equation 2 of the paper.
 
-The result is tuned to that classifier: another classifier may recognize it less well than an unrefined image.
+The result is tuned to this one classifier. Another classifier may recognize it less often than an unrefined image.
 """
 
 from typing import NamedTuple
@@ -21,21 +21,21 @@ from models.quantizers.learned.search import recognition_cost
 
 # Selected on the held-out part of train.
 _STEPS = 20
-_RATE = 0.04  # of the first step, in mean distances between the two largest logits of a pixel
+_RATE = 0.04  # rate of the first step, in mean distances between the two largest logits of a pixel
 _DECAY = 0.95  # factor of the rate from one step to the next
-_TEMPERATURE = 0.6  # of the index probabilities, in the same unit as the rate
+_TEMPERATURE = 0.6  # temperature of the index probabilities, in the same unit as the rate
 _LEAST_MARGIN = 1e-6  # keeps divisions safe where all indices are equally probable at every pixel
 _CLOSE_ENOUGH = 0.02  # nats; an image at or below this divergence is left unchanged
-_TOGETHER = 64  # images at a time
-_LOGITS_TOGETHER = 1 << 22  # 16 MiB of logits
+_BATCH = 64  # images at a time
+_BATCH_LOGITS = 1 << 22  # 16 MiB of logits at a time
 
 
 def refine_structure(network: ColorCNN, views: Tensor, plan: Plan) -> Plan:
     """Return the plan with the structure of least cost on each image's descent.
 
-    An image costs up to 21 forward and backward passes of the classifier at its native size, whatever the size of the
-    image; one pass where the first output is close enough. Memory is a dozen tensors of logits, at most 16 MiB each,
-    and the activations that the classifier keeps for the gradient of 64 images.
+    An image of any size costs up to 21 forward and backward passes of the classifier at its native size. It costs one
+    pass where the first output is close enough. Memory is a dozen tensors of logits, at most 16 MiB each, and the
+    activations that the classifier keeps for the gradient of 64 images.
 
     Args:
         network: in eval mode.
@@ -45,8 +45,8 @@ def refine_structure(network: ColorCNN, views: Tensor, plan: Plan) -> Plan:
     structure = plan.structure
     if structure is None:
         structure = views.new_zeros(len(views), plan.offsets.shape[1], *views.shape[2:])
-    together = max(1, min(_TOGETHER, _LOGITS_TOGETHER // structure[0].numel()))
-    groups = zip(*(part.split(together) for part in (views, structure, plan.weights, plan.offsets)), strict=True)
+    size = max(1, min(_BATCH, _BATCH_LOGITS // structure[0].numel()))
+    groups = zip(*(part.split(size) for part in (views, structure, plan.weights, plan.offsets)), strict=True)
     return plan._replace(structure=torch.cat([_descend(network, *group) for group in groups]))
 
 
@@ -72,7 +72,7 @@ def _descend(network: ColorCNN, views: Tensor, structure: Tensor, weights: Tenso
 
 
 class _Evaluation(NamedTuple):
-    """Cost of hard images, and how it depends on their index logits."""
+    """Cost of hard images, and its gradient with respect to their index logits."""
 
     cost: Tensor  # (B,) float32, see `recognition_cost`
     divergence: Tensor  # (B,) float32, nats
@@ -88,7 +88,7 @@ def _evaluate(network: ColorCNN, views: Tensor, targets: Tensor, logits: Tensor,
     indices = logits.argmax(1)
     palette = hard_palette(views, indices, logits.shape[1]).palette
     quantized = render_hard(palette, indices)
-    # Tensors made in inference mode cannot take part in a gradient; copies made outside of it can.
+    # Tensors made in inference mode cannot require a gradient; copies made outside of this mode can.
     with torch.inference_mode(False), torch.enable_grad():
         images, views, targets = quantized.clone().requires_grad_(), views.clone(), targets.clone()
         outputs = network.encoder(images).float().log_softmax(1)

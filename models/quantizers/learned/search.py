@@ -18,8 +18,8 @@ from models.networks.palette import hard_palette, render_hard
 from models.networks.plan import Plan
 
 _ERROR_WEIGHT = 100.0  # a squared error of 20 dB costs as much as a divergence of 1 nat
-_FLOOR = 0.05  # least weight of the squared error: it separates scales that the classifier finds equal
-_TOGETHER = 64  # quantized copies at a time: all scales of one image go through the classifier at once
+_FLOOR = 0.05  # least weight of the squared error: it separates scales with equal classifier outputs
+_BATCH = 64  # quantized copies at a time: all scales of an image pass through the classifier at once
 
 
 def select_structure_scale(
@@ -31,9 +31,9 @@ def select_structure_scale(
     100 (fidelity + 0.05) times the mean squared error in [0, 1] units. On held-out images the 0.05 gained 1 to 3 dB
     and lost no top-1.
 
-    Each scale costs one index map and one pass of the classifier at the classifier's size, whatever the size of the
-    image. A single scale, or a plan without structure, costs nothing. Memory is the structure of 64 images, or of the
-    batch where it is larger.
+    Each scale costs one index map and one pass of the classifier at its native size, for an image of any size. A single
+    scale, or a plan without structure, costs nothing. Memory is the structure of 64 images, or of the whole batch where
+    the batch is larger.
 
     Args:
         network: in eval mode.
@@ -42,14 +42,14 @@ def select_structure_scale(
         scales: factors of the structure, one or more.
         fidelity: 0 to 1, weight of the squared error.
 
-    Raises NotFinite where the plan holds a value that is not finite.
+    Raises NotFinite if the plan holds a value that is not finite.
     """
     _require_finite(plan)
     if len(scales) == 1 or plan.structure is None:
         return plan.scale_structure(scales[0])
     targets = network.encoder(views).float().log_softmax(1)
     factors = views.new_tensor(scales)
-    groups = factors.split(max(1, _TOGETHER // len(views)))
+    groups = factors.split(max(1, _BATCH // len(views)))
     costs = torch.cat([_costs(network, views, targets, plan, group, fidelity) for group in groups])
     return plan.scale_structure(factors[costs.argmin(0)])
 

@@ -91,7 +91,7 @@ def test_the_configuration_of_an_older_checkpoint_is_read() -> None:
     assert {"structure_cutoff", "structure_scales"} < values.keys()
     older = values | {"fade": values.pop("structure_cutoff"), "strengths": values.pop("structure_scales")}
     assert ColorCNNConfig.from_json(json.loads(json.dumps(older))) == config
-    with pytest.raises(TypeError, match="both its names"):
+    with pytest.raises(TypeError, match="both its former and its present name"):
         ColorCNNConfig.from_json(config.to_json() | {"fade": None})
 
 

@@ -217,7 +217,7 @@ async def test_a_full_queue_and_one_that_is_not_served_are_problems(engine: Fake
             tasks.start_soon(device.run, Quantize(ramp(), 2, selection, batched=False))
             await checkpoint()
         await queued(device, 2)
-        with pytest.raises(QueueFull, match="as much work as it can hold"):
+        with pytest.raises(QueueFull, match="queue of the device is full"):
             await device.run(Predict(views, 1, "brightness"))
         engine.may_quantize.set()
 

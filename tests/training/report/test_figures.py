@@ -38,8 +38,8 @@ def test_the_figures_show_every_row_of_the_report(workshop: Workshop) -> None:
     ("content", "message"),
     [
         ("", "cannot be read"),
-        ("[]", 'this is no report: it has no "kind"'),
-        ('{"rows": []}', 'this is no report: it has no "kind"'),
+        ("[]", 'this is not a report: it has no "kind"'),
+        ('{"rows": []}', 'this is not a report: it has no "kind"'),
         ('{"kind": "tea", "schema_version": 1}', "kind 'tea' is unknown; known kinds are evaluation, bpg,"),
         ('{"kind": "evaluation", "schema_version": 2}', "schema version 2, not 1"),
         ('{"kind": "soak", "schema_version": 1}', "'soak' has no tables here"),

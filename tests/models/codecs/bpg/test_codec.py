@@ -196,7 +196,7 @@ def test_fixed_bytes_are_those_that_do_not_depend_on_the_pixels() -> None:
         ({"chroma": "411"}, "chroma must be one of"),
         ({"color_space": "lab"}, "color_space must be one of"),
         ({"color_space": "rgb", "chroma": "420"}, "requires chroma 444"),
-        ({"mode": "best"}, "no such mode"),
+        ({"mode": "best"}, "is unknown or does not support"),
     ],
 )
 def test_unknown_options_are_refused(options: dict[str, Any], reason: str) -> None:

@@ -50,6 +50,6 @@ def test_other_numbers_of_colors_are_rejected(quantizer: PublishedQuantizer) -> 
 
 
 def test_large_images_are_rejected(quantizer: PublishedQuantizer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(published, "_MOST_PIXELS", 599)
+    monkeypatch.setattr(published, "_MAX_PIXELS", 599)
     with pytest.raises(ImageTooLarge, match="at most 599 pixels, not 30 x 20"):
         quantizer.quantize(PIXELS, quantizer.network.config.colors)

@@ -84,7 +84,7 @@ def test_images_do_not_depend_on_the_rest_of_the_batch(monkeypatch: pytest.Monke
     network, views = make_sensitive(1.0), make_8bit_images(5)
     plan = make_plan(network, views, 3)
     together = rendered(views, refine_structure(network, views, plan))
-    monkeypatch.setattr(refinement, "_TOGETHER", 2)
+    monkeypatch.setattr(refinement, "_BATCH", 2)
     torch.testing.assert_close(rendered(views, refine_structure(network, views, plan)), together)
 
 
