@@ -1,4 +1,4 @@
-"""Errors that the project raises on purpose; `service/errors.py` adds those of the service.
+"""Errors that the project raises on purpose; `service/errors.py` adds the errors of the service.
 
 Each message addresses the person who made the request: it states what is wrong and what to do.
 """

@@ -142,9 +142,9 @@ class Service:
         if self.phase is Phase.READY:  # a broken device causes many errors; the first one counts
             self._die(Phase.FAILED, "the device failed", error)
 
-    def _die(self, phase: Phase, what: str, error: Exception) -> None:
+    def _die(self, phase: Phase, event: str, error: Exception) -> None:
         unexpected = not isinstance(error, ColorCNNError)  # the project's errors need no traceback
-        log.critical("%s: %s: %s", what, type(error).__name__, error, exc_info=error if unexpected else None)
+        log.critical("%s: %s: %s", event, type(error).__name__, error, exc_info=error if unexpected else None)
         if self.phase is Phase.DRAINING:  # the process ends anyway
             return
         self.phase = phase

@@ -61,13 +61,13 @@ def split_alpha(image: Image.Image, key: ColorKey | None) -> tuple[Image.Image, 
     return colors, alpha if np.asarray(alpha).min() < 255 else None
 
 
-def over_background(shown: Image.Image, alpha: Image.Image, background: Color) -> Image.Image:
-    """Return the RGB image composited over a plain background.
+def over_background(rgb: Image.Image, alpha: Image.Image, background: Color) -> Image.Image:
+    """Return an RGB image composited over a plain background.
 
-    Each channel is (alpha * shown + (255 - alpha) * background) / 255, correctly rounded.
+    Each channel is (alpha * rgb + (255 - alpha) * background) / 255, correctly rounded.
     """
-    canvas = Image.new("RGB", shown.size, background)
-    canvas.paste(shown, mask=alpha)
+    canvas = Image.new("RGB", rgb.size, background)
+    canvas.paste(rgb, mask=alpha)
     return canvas
 
 

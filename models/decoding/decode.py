@@ -210,10 +210,10 @@ def _show(stored: _StoredImage, background: Color) -> tuple[Pixels, list[str]]:
     transparent = False
     for rows, band in row_bands(stored.image):
         colors, alpha = split_alpha(band, stored.color_key)
-        shown = to_srgb(colors, conversion)
+        rgb = to_srgb(colors, conversion)
         if alpha is not None:
-            shown, transparent = over_background(shown, alpha, background), True
-        target[rows] = np.asarray(shown)
+            rgb, transparent = over_background(rgb, alpha, background), True
+        target[rows] = np.asarray(rgb)
     if transparent:
         notes.append("alpha composited over #{:02x}{:02x}{:02x}".format(*background))
     return pixels, notes

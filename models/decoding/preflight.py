@@ -1,7 +1,7 @@
 """Checks of an upload before any decoder reads it: the format, and structures that are built to exhaust a decoder.
 
-A decoder trusts the structure of a file. These checks read just enough of the file to reject a structure that costs far
-more time or memory than the size of the upload or of the picture explains.
+A decoder trusts the structure of a file. These checks read just enough of the file to reject a structure whose cost in
+time or memory far exceeds the size of the upload and the picture.
 """
 
 import re

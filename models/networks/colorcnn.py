@@ -1,8 +1,8 @@
 """The served network: one set of weights quantizes an image of any size to any number of colors, 2 to 256.
 
 Like ColorCNN (Hou, Zheng and Gould, CVPR 2020), the network computes an index for each pixel. Unlike ColorCNN, it has
-no output channel per index: K color centers from a k-means on the image's own pixels become query vectors, and each
-pixel takes the index whose query and center fit its feature vector and its color best.
+no output channel per index: K color centers from a k-means on the image's own pixels become query vectors. Each pixel
+gets the index whose query and center fit its feature vector and its color best.
 
     image ----------------+-- k-means --> K centers -- MLP --> K queries q_k
                           |                  |                    |

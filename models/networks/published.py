@@ -48,7 +48,7 @@ class PublishedConfig(NetworkConfig):
         if self.width < 1 or self.color_norm <= 0 or self.jitter < 0:
             raise ValueError("width must be at least 1, color_norm positive and jitter not negative")
         if {len(self.mean), len(self.std)} != {3} or min(self.std) <= 0:
-            raise ValueError("mean and std need three values each, those of std positive")
+            raise ValueError("mean and std need three values each, and std must be positive")
 
 
 class PublishedColorCNN(nn.Module):

@@ -52,16 +52,16 @@ def bytes_over_psnr(rows: Sequence[Summary], subject: str) -> Figure:
     )
 
 
-def _over_colors(rows: Sequence[Summary], y: Value, what: str, subject: str, original: float | None) -> Figure:
+def _over_colors(rows: Sequence[Summary], y: Value, quantity: str, subject: str, original: float | None) -> Figure:
     palettes = [row for row in rows if row.colors]
     bits = [_bits(row) or 0 for row in palettes]
     whole = range(math.floor(min(bits, default=1)), math.ceil(max(bits, default=8)) + 1)
     return line_plot(
         _series(palettes, _bits, y, marked=False),
-        title=f"{what.capitalize()} in few colors",
+        title=f"{quantity.capitalize()} in few colors",
         subtitle=subject,
         x_label="colors, and bits of an index",
-        y_label=f"{what} in %",
+        y_label=f"{quantity} in %",
         percent=True,
         level=_level(original),
         x_ticks={bit: f"{2**bit}\n{bit} bit{'s' * (bit > 1)}" for bit in whole},

@@ -34,7 +34,7 @@ async def read_upload(
 ) -> Upload:
     """Read the body of `request`, and reject it as soon as it proves too large.
 
-    A body that is not multipart/form-data is the image itself, whatever its Content-Type: `curl --data-binary` sends a
+    A body that is not multipart/form-data is the image itself, with any Content-Type: `curl --data-binary` sends a
     photo as a URL-encoded form.
 
     Raises:
@@ -60,8 +60,8 @@ def parse_options(upload: Upload, model: type[Options]) -> Options:
     """Return the options of `upload` as a validated `model`. A tuple field gets all values of its option.
 
     Raises:
-        BadOption: an option is unknown or out of range, or an option whose field is not a tuple is repeated, in the
-            form, in the query, or once in each.
+        BadOption: an option is unknown, out of range, or repeated although its field is not a tuple. An option counts
+            as repeated in the form, in the query, and across both.
     """
     values = _option_values((*upload.query_options, *upload.form_options), model)
     try:

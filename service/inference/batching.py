@@ -1,6 +1,6 @@
 """Queue in front of one device: items that arrive while the device is busy run next, in batches of equal keys.
 
-The semantics are those of NVIDIA Triton's dynamic batcher without the optional delay: an item waits for the device, but
+The semantics match NVIDIA Triton's dynamic batcher without the optional delay: an item waits for the device, but
 never for other items to join its batch. The caller defines the items and how they run.
 """
 

@@ -1,4 +1,4 @@
-"""Seconds that a request spends in each stage, measured wherever the request's code runs.
+"""Seconds that a request spends in each stage, measured in every task and thread that serves the request.
 
 The timer of a request is a context variable, as the request's id in `service.runtime.logs` is: tasks and worker threads
 that the request starts inherit the timer. Code that serves several requests at once passes their timers explicitly.

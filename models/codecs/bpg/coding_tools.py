@@ -16,8 +16,8 @@ class Pcm:
 
     Attributes:
         luma_bits, chroma_bits: bits of a sample, 1 to 16.
-        log2_min, log2_max: smallest and largest side of such a block, as powers of two.
-        loop_filter_off: whether such blocks stay unfiltered.
+        log2_min, log2_max: smallest and largest side of these blocks, as powers of two.
+        loop_filter_off: whether these blocks stay unfiltered.
     """
 
     luma_bits: int

@@ -44,7 +44,7 @@ def parse(data: bytes) -> BpgFile:
     """Parse a BPG file (heic_file, clause 3.1), and ignore any bytes behind picture_data_length.
 
     Raises:
-        CodecError: `data` is not a whole BPG file. Damage inside the pictures is found only when they are decoded.
+        CodecError: `data` is not a whole BPG file. Damage inside the pictures raises only in `decode`.
     """
     header, at = parse_header(data)
     if header.data_length > len(data) - at:

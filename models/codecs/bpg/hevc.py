@@ -2,8 +2,9 @@
 
 HEVC data from outside are not trusted. FFmpeg returns a picture for any data: it reads past the end of a truncated
 slice, and leaves blocks that no slice covers as uninitialized memory. So `decode_picture` decodes each picture twice.
-The second run starts from the inverse of the first result in the same memory, and reads slices that decode to the same
-samples only if they are whole. A difference proves that samples came from outside the data, so the data are rejected.
+The second run starts from the inverse of the first result in the same memory. It decodes modified slices, which yield
+the same samples only if the original slices are whole. A difference proves that samples came from outside the data, so
+the data are rejected.
 
 As in most formats, damage that leaves a whole picture is not detected unless the file has a checksum.
 """

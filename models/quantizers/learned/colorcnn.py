@@ -31,8 +31,8 @@ _TILE_PIXELS = 1 << 17  # quantizing a tile takes 35 bytes of memory a pixel
 class LearnedQuantizer:
     """Quantizer whose index map comes from a network; a palette entry is the mean of the pixels of its index.
 
-    The network computes one plan for the whole image. The image is then indexed tile by tile, and the colors of the
-    tiles are summed in integers, so the palette is exact for the whole image.
+    The network computes one plan for the whole image. The image is then indexed tile by tile. The colors of all tiles
+    are summed in integers, so the palette is exact for the whole image.
 
     Device memory holds the pixels of the image, one byte a pixel for the index map, and a tile of 2^17 pixels. Below
     the structure cutoff it also holds the structure, 4 s^2 bytes for each image and color.

@@ -1,9 +1,10 @@
 """Refinement of an index map for the network's classifier: gradient descent on the structure of one image.
 
-The search selects a single number for an image. The refinement changes the structure itself, cell by cell, until the
-frozen classifier's output for the quantized image is close to its output for the original. It continues the training
-objective of ColorCNN on this one image, without a label. The gradient passes straight through the arg max (Bengio,
-Leonard and Courville, arXiv 1308.3432, 2013) to the index probabilities of equation 2 of the paper.
+The search selects a single number for an image. The refinement changes the structure itself, cell by cell. It stops
+after 20 steps, or when the frozen classifier's output for the quantized image is close to the output for the original.
+It continues the training objective of ColorCNN on this one image, without a label. The gradient passes straight through
+the arg max (Bengio, Leonard and Courville, arXiv 1308.3432, 2013) to the index probabilities of equation 2 of the
+paper.
 
 The result is tuned to this one classifier. Another classifier may recognize it less often than an unrefined image.
 """

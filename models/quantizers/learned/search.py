@@ -1,9 +1,9 @@
 """Search for the scale of an image's structure: analysis by synthesis with the frozen classifier.
 
 Training fixes one scale for all images: how far structure may move a pixel from its nearest color. For a single image,
-more or less structure may be better, and the network's encoder is a classifier that can measure it. So the search
-quantizes a small copy of the image at each scale and selects the scale at which the classifier's output is closest to
-its output for the original.
+more or less structure may be better, and the network's encoder is a classifier that can measure it. The search
+therefore quantizes a small copy of the image at each scale. It selects the scale whose classifier output is closest to
+the output for the original.
 """
 
 from collections.abc import Sequence
@@ -27,9 +27,9 @@ def select_structure_scale(
 ) -> Plan:
     """Return the plan with the structure of each image multiplied by the scale of least cost.
 
-    The cost of a scale is (1 - fidelity) times the Kullback-Leibler divergence of the classifier's output in nats, plus
-    100 (fidelity + 0.05) times the mean squared error in [0, 1] units. On held-out images the 0.05 gained 1 to 3 dB
-    and lost no top-1.
+    The cost of a scale is (1 - fidelity) D + 100 (fidelity + 0.05) E. D is the Kullback-Leibler divergence of the
+    classifier's output in nats, and E is the mean squared error in [0, 1] units. On held-out images the 0.05 gained 1
+    to 3 dB and lost no top-1.
 
     Each scale costs one index map and one pass of the classifier at its native size, for an image of any size. A single
     scale, or a plan without structure, costs nothing. Memory is the structure of 64 images, or of the whole batch where
