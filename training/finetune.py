@@ -3,7 +3,7 @@
     python -m training.finetune --data runs/cache/k2-qp31 --classifier cifar10-resnet9 --out runs/resnet9-k2-qp31
 
 training.quantize_dataset writes the dataset. Its "train" split is trained on. Its "held_out" split, which neither the
-classifier nor the quantizer was trained on, is scored. All layers are trained as training.train_classifier trains them,
+classifier nor the quantizer was trained on, is scored. All layers are trained as in training.train_classifier,
 but at a low learning rate.
 """
 
@@ -32,7 +32,7 @@ class FinetuningHyperparameters(ClassifierHyperparameters):
     lr: Weight = 0.003
     """Peak learning rate of SGD, for the mean loss of a batch."""
     label_smoothing: Fraction = 0.0
-    """Share of the target that is spread over all classes."""
+    """Fraction of the target that is spread over all classes."""
     cutout: CountOrZero = 0
     """Side of the blanked square in pixels."""
 
@@ -45,7 +45,7 @@ class FinetuningOptions(FinetuningHyperparameters, TrainerOptions):
 
 
 class FinetuningConfig(FinetuningHyperparameters):
-    """Hyper-parameters of a run, and hashes that reject a resumed run with other weights or images.
+    """Hyper-parameters of a run, and hashes that prevent a run from resuming with other weights or images.
 
     start: name of the published classifier. sha256: SHA-256 of its checkpoint. images: SHA-256 of the header of the
     quantized dataset.
@@ -61,7 +61,7 @@ class FinetuningConfig(FinetuningHyperparameters):
 
 
 def main(argv: Sequence[str] | None = None) -> Result:
-    """Train as the command line says; leaves log.jsonl and state.pt in --out."""
+    """Run the training of a command line; writes log.jsonl and state.pt to --out."""
     options = command_line.parse(FinetuningOptions, "training.finetune", argv).located()
     registry = Registry.open(options.models)
     network = frozen_classifier(registry, options.classifier).requires_grad_(True)

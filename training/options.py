@@ -1,4 +1,4 @@
-"""Options of the commands: frozen pydantic models, each option declared once with its type, range, default and help.
+"""Options of the commands: frozen pydantic models that declare each option once, with type, range, default and help.
 
 Command lines and recipes are both read into these models: see training.cli.command_line and training.cli.recipe.
 """
@@ -24,7 +24,7 @@ Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 """A divisor."""
 Fraction = Annotated[float, Field(ge=0, le=1)]
-"""A part of a whole."""
+"""A fraction, from 0 to 1."""
 
 RENAMED: Mapping[str, str] = {
     "fade": "structure_cutoff",
@@ -37,11 +37,11 @@ RENAMED: Mapping[str, str] = {
 
 
 class OptionError(Exception):
-    """A value that an option does not accept; the message names the option and the accepted values."""
+    """Error for a value that an option does not accept; the message names the option and the accepted values."""
 
 
 class Options(BaseModel):
-    """Base class of all options. Raises OptionError where the values given are not accepted."""
+    """Base class of all options. Raises OptionError for values that are not accepted."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -62,12 +62,12 @@ class Options(BaseModel):
         return self.model_dump(exclude=set(kind.model_fields))
 
     def replace(self, **values: Any) -> Self:
-        """Return a copy with other values of some options, without validation."""
+        """Return a copy with some options replaced, without validation."""
         return self.model_copy(update=values)
 
 
 def current_name(name: str) -> str:
-    """Return the present name of an option whose name may be a former one, or have dashes for underscores."""
+    """Return the present name of an option from a present or former name, with dashes or underscores."""
     plain = name.replace("-", "_")
     return RENAMED.get(plain, plain)
 
@@ -81,7 +81,7 @@ _EXPLAINED = {"missing": "is missing", "extra_forbidden": "is unknown", "too_sho
 
 
 def explain(error: ValidationError, show: Callable[[str], str] = str) -> str:
-    """Describe in one line which values are wrong and what they must be. show: how to write the name of an option."""
+    """Describe wrong and accepted values in one line. show: function that formats the name of an option."""
     return "; ".join(_explain_one(each, show) for each in error.errors())
 
 

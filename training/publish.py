@@ -1,4 +1,4 @@
-"""Turn a finished run into a model that ships: checkpoint in half precision, model card, entry in the manifest.
+"""Publication of a finished run as a model: checkpoint in half precision, model card, entry in the manifest.
 
     python -m training.publish --run runs/resnet9 --name cifar10-resnet9
     python -m training.evaluate --classifier cifar10-resnet9 ... --out docs/results/data/cifar10.json
@@ -34,19 +34,19 @@ Results = EvaluationReport | FinetuningReport
 
 
 class ServedOptions(Options):
-    """Options of a quantizer that matter in use alone, not in training."""
+    """Options of a quantizer that affect only its use, not its training."""
 
     structure_cutoff: tuple[int, int] | None = None
-    """Quantizers: numbers of colors from which structure counts less, and not at all; structure counts everywhere by
-    default."""
+    """Quantizers: number of colors from which structure counts less, and number from which it has no effect; by default
+    structure always counts."""
     rounds: CountOrZero | None = None
-    """Quantizers: iterations of the k-means that finds the color centers; as trained by default."""
+    """Quantizers: iterations of the k-means that finds the color centers; by default as in training."""
     structure_scales: tuple[Weight, ...] = ()
-    """Quantizers: factors of the structure that are tried for each image; 1 alone by default."""
+    """Quantizers: structure scales that the search tries for each image; only 1 by default."""
 
 
 class PublishOptions(ServedOptions, ModelsOptions):
-    """Turn a finished run into a model that ships: checkpoint, model card, manifest entry."""
+    """Publish a finished run: checkpoint, model card, manifest entry."""
 
     run: Path
     """Folder of the run: --out of the trainer."""
@@ -57,11 +57,11 @@ class PublishOptions(ServedOptions, ModelsOptions):
     results: Path | None = None
     """JSON file of training.evaluate, for the accuracy on the test set."""
     limits: str = ""
-    """Text for the model card: what the model does not suit."""
+    """Text for the model card: limits of the model."""
 
 
 def main(argv: Sequence[str] | None = None) -> ModelEntry:
-    """Publish as the command line says; returns the entry of the manifest."""
+    """Run the publication of a command line; returns the entry of the manifest."""
     options = command_line.parse(PublishOptions, "training.publish", argv)
     results = read_results(options.results) if options.results else None
     finished = _with_served_options(FinishedRun.read(options.run), options)
@@ -77,8 +77,8 @@ def main(argv: Sequence[str] | None = None) -> ModelEntry:
 def publish(finished: FinishedRun, name: str, folder: Path, results: Results | None, *, limits: str = "") -> ModelEntry:
     """Write checkpoint, card and manifest entry into `folder`, replacing a model of the same name.
 
-    The first model of a kind becomes its default. Raises CorruptCheckpoint, and writes nothing, where the manifest
-    rejects the entry, for instance a name with a slash, or a quantizer without its classifier. Raises SystemExit for
+    The first model of a kind becomes its default. Raises CorruptCheckpoint, and writes nothing, if the manifest
+    rejects the entry, for instance for a name with a slash or a quantizer without its classifier. Raises SystemExit for
     weights of a run that diverged.
     """
     stored = as_checkpoint(name, finished)
@@ -89,7 +89,7 @@ def publish(finished: FinishedRun, name: str, folder: Path, results: Results | N
     (folder / CHECKPOINTS).mkdir(parents=True, exist_ok=True)
     entry = replace(entry, sha256=checkpoint.save(folder / entry.file, stored, half=True))
     if results and _measured_weights(name, results) != entry.sha256:
-        raise SystemExit(f"--results: measured with other weights than those of {name}; evaluate it again")
+        raise SystemExit(f"--results: measured with weights other than those of {name}; evaluate it again")
     if results and entry.results:
         (folder / entry.results).write_text(json.dumps(to_json(results)) + "\n")
     (folder / entry.card).write_text(_card(entry, stored.provenance, finished, limits))
@@ -98,7 +98,7 @@ def publish(finished: FinishedRun, name: str, folder: Path, results: Results | N
 
 
 def _with_served_options(finished: FinishedRun, options: ServedOptions) -> FinishedRun:
-    """Return the run with the options that are given in the configuration of its network.
+    """Return the run with the given options added to the configuration of its network.
 
     Raises SystemExit for a run of another kind of model, and for values that the network rejects.
     """
@@ -118,7 +118,7 @@ def _with_served_options(finished: FinishedRun, options: ServedOptions) -> Finis
 
 @dataclass(frozen=True)
 class _Description:
-    """A network in the manifest: architecture in words, side of the training images, fewest and most colors."""
+    """Description of a network in the manifest: architecture, side of the training images, fewest and most colors."""
 
     architecture: str
     size: int
@@ -183,14 +183,14 @@ def read_results(file: Path) -> Results:
 
 
 def _measured_weights(name: str, results: Results) -> str | None:
-    """Return the SHA-256 of the checkpoint that was measured under that name; None where there was none."""
+    """Return the SHA-256 of the checkpoint that was measured under the given name, or None."""
     if isinstance(results, FinetuningReport):
         return {**results.sha256, **{row.name: row.sha256 for row in results.rows}}.get(name)
     return results.sha256.get(name)
 
 
 def _measured(name: str, results: Results) -> dict[str, float]:
-    """Return top-1 on the test set by measure, of this model.
+    """Return the model's top-1 on the test set, by measure.
 
     In a report of fine-tuning the images of the test set are in the setting that the classifier was fine-tuned for.
     """

@@ -1,4 +1,4 @@
-"""Quantize a dataset: write its images in few colors, coded as BPG, or both, as files that are read as any dataset.
+"""Quantization of a dataset: images in few colors, coded as BPG, or both, in the layout of any dataset.
 
     python -m training.quantize_dataset --data DATA/cifar10 --quantizer cifar10-resnet9-colorcnn --colors 2 \\
         --out runs/cache/k2
@@ -6,8 +6,8 @@
 
 The command writes FOLDER/SPLIT-*.parquet with the bytes of one indexed PNG or BPG file per image, in the Hugging Face
 layout that training.data.datasets reads. The splits are "train", "held_out" (the part of the original training set that
-is kept for selection) and "test". A quantized dataset can be coded again, as the second line does. Finished parts are
-kept, so a call that was killed continues when it is repeated. training.finetune trains classifiers on such datasets.
+is kept for selection) and "test". A quantized dataset can be coded again, as in the second command. Finished parts are
+kept, so a killed command can be repeated and continues. training.finetune trains classifiers on such datasets.
 """
 
 import json
@@ -51,7 +51,7 @@ class QuantizeOptions(SourceOptions, DataOptions, ModelsOptions, DeviceOptions, 
     """Write a dataset whose images are quantized, coded as BPG, or both."""
 
     quantizer: str | None = None
-    """Published learned quantizer; the images have its native size."""
+    """Published learned quantizer; images are resized to the quantizer's native size."""
     method: ClassicalMethod | None = None
     """Classical quantizer instead of a learned one."""
     colors: Colors | None = None
@@ -93,7 +93,7 @@ class Source:
 
     @classmethod
     def quantized(cls, folder: Path) -> Self:
-        """Return the images that `quantize` wrote into a folder; DatasetError where there are none."""
+        """Return the images that `quantize` wrote into a folder; raises DatasetError if there are none."""
         content = read_header(folder)
         if content is None:
             raise DatasetError(f"{folder} is no quantized dataset")
@@ -103,7 +103,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Quantization:
-    """What is done to the images.
+    """Processing of the images.
 
     method: a quantizer; BPG for coding alone; TRUECOLOR for lossless PNG. model, sha256: checkpoint of a learned
     quantizer. colors: of a quantizer. qp: of BPG, None for PNG. chroma: subsampling of BPG.
@@ -129,10 +129,10 @@ class Quantization:
 
 
 def main(argv: Sequence[str] | None = None) -> Path:
-    """Quantize as the command line says; returns the folder."""
+    """Run the quantization of a command line; returns the folder."""
     options = command_line.parse(QuantizeOptions, "training.quantize_dataset", argv).located()
     if options.quantizer and options.method:
-        raise SystemExit("--method: not with --quantizer")
+        raise SystemExit("--method cannot be combined with --quantizer")
     registry, folder = Registry.open(options.models), options.folder
     method = options.method or (LearnedQuantizer.name if options.quantizer else BPG)
     sha256 = registry.entry(options.quantizer).sha256 if options.quantizer else None
@@ -152,13 +152,13 @@ def quantize(
 ) -> None:
     """Write the missing parts of a quantized dataset.
 
-    learned: the quantizer, if the quantization names a model. Raises DatasetError where the folder holds another
+    learned: the quantizer, if the quantization names a model. Raises DatasetError if the folder holds another
     dataset, BadOption for a number of colors out of range.
     """
     header = json.loads(json.dumps(quantization.to_json() | {"source": source.header}))
     before = read_header(folder)
     if before is not None and json.loads(before) != header:
-        raise DatasetError(f"{folder} holds images that were quantized otherwise; choose another folder, or delete it")
+        raise DatasetError(f"{folder} holds images with other settings; choose another folder, or delete it")
     folder.mkdir(parents=True, exist_ok=True)
     if before is None:
         (folder / HEADER_FILE).write_text(json.dumps(header, indent=1) + "\n")
@@ -187,7 +187,7 @@ def _write(
 
 
 def read_header(folder: Path) -> bytes | None:
-    """Return the JSON text that describes the quantized dataset in `folder`; None where there is none."""
+    """Return the JSON text that describes the quantized dataset in `folder`, or None."""
     for name in (HEADER_FILE, _FORMER_HEADER_FILE):
         if (folder / name).exists():
             return (folder / name).read_bytes()
@@ -195,7 +195,7 @@ def read_header(folder: Path) -> bytes | None:
 
 
 def seconds(folder: Path) -> float:
-    """Return the seconds that writing a quantized dataset took, over all calls; its source is not included."""
+    """Return the seconds spent on writing a quantized dataset, over all calls, without the time for its source."""
     file = folder / _COST_FILE
     return float(json.loads(file.read_text())["seconds"]) if file.exists() else 0.0
 

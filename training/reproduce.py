@@ -1,11 +1,11 @@
-"""Make one row of the result tables again from its recipe: train, publish, measure on the test set.
+"""Reproduction of one row of the result tables from its recipe: train, publish, measure on the test set.
 
     python -m training.reproduce cifar10-resnet9 --data DATA/cifar10
     make reproduce-cifar10-resnet9
 
-The models of other recipes that the recipe needs come first, unless they are in --models already. Each step is a
-command of its own and is printed. Finished steps are skipped, so a call that was killed, or ended by --minutes, is
-repeated until its exit status is 0. The test set is read once: results of other weights stop the command. Recipes
+The models of other recipes that the recipe needs come first, unless --models already holds them. Each step is a
+separate command, which is printed. Finished steps are skipped, so a killed or timed-out call can be repeated until
+the exit status is 0. The test set is read once: results of other weights stop the command. Recipes
 for selection, such as ablations, do not read the test set.
 """
 
@@ -36,12 +36,12 @@ from training.loop.log import LOG_FILE
 from training.loop.state import STATE_FILE, read_state, with_current_names
 
 Call = Callable[[str, Sequence[str]], int]
-"""Runs a module of training/ with these words; returns its exit status."""
+"""Function that runs a module of training/ with these arguments and returns the exit status."""
 
 
 @dataclass(frozen=True)
 class Trainer:
-    """A trainer. options: of its command line. evaluated_as: option of training.evaluate that takes its model."""
+    """A trainer. options: its command-line options. evaluated_as: option of training.evaluate for its model."""
 
     options: type[TrainerOptions]
     evaluated_as: str
@@ -53,11 +53,11 @@ TRAINERS: Mapping[str, Trainer] = {
     "train_published": Trainer(train_published.PublishedOptions, "--published"),
     "train_joint": Trainer(train_joint.JointOptions, "--quantizer"),
 }
-_MODEL_ALONE = ("--methods", "--qualities")  # without values: training.evaluate measures nothing but the model
+_MODEL_ALONE = ("--methods", "--qualities")  # without values, so that training.evaluate measures only the model
 
 
 class ReproduceOptions(MinutesOptions, DeviceOptions, HardwareOptions):
-    """Make one row of the result tables again, from its recipe."""
+    """Reproduce one row of the result tables from its recipe."""
 
     recipe: tyro.conf.Positional[str]
     """Name of a recipe in training/recipes/, or FILE.toml."""
@@ -71,7 +71,7 @@ class ReproduceOptions(MinutesOptions, DeviceOptions, HardwareOptions):
     """Folder for the results."""
 
     def entry(self, name: str) -> ModelEntry | None:
-        """Return the published model of that name, if there is one."""
+        """Return the published model with the given name, or None."""
         if not (self.models / MANIFEST_FILE).exists():
             return None
         return next((entry for entry in Registry.open(self.models).available() if entry.name == name), None)
@@ -108,20 +108,20 @@ class Row:
         return TRAINERS[self.recipe.trainer]
 
     def training_words(self) -> list[str]:
-        """Return the words of the command that trains the model, or resumes its training."""
+        """Return the arguments of the command that trains the model or resumes the training."""
         run = ["--recipe", self.recipe.reference, "--seed", str(self.seed), "--out", str(self.folder)]
         models = [] if self._is_classifier() else self._models()
         return [*run, *models, *self._data(), "--hardware", self.options.hardware, "--resume", "auto"]
 
     def publishing_words(self) -> list[str]:
-        """Return the words of training.publish, without results."""
+        """Return the arguments of training.publish, without results."""
         where = f"{self.recipe.file}, [publish]"
         more = command_line.words(publish.PublishOptions, self.recipe.publish, where)
         joint = ["--joint-classifier", classifier_name(self.recipe, self.name)] if self._is_joint() else []
         return [*self._models(), "--run", str(self.folder), "--name", self.name, *joint, *more]
 
     def evaluation_words(self) -> list[str]:
-        """Return the words of training.evaluate, for this model alone."""
+        """Return the arguments of training.evaluate for this model alone."""
         where = f"{self.recipe.file}, [evaluate]"
         more = command_line.words(EvaluateOptions, self.recipe.evaluate, where)
         classifier = [] if self._is_classifier() else ["--classifier", classifier_name(self.recipe, self.name)]
@@ -136,7 +136,7 @@ class Row:
         self.evaluation_words()
 
     def _check_data(self) -> None:
-        """Raise SystemExit if the dataset of the recipe is neither the folder that is given nor in it."""
+        """Raise SystemExit if the given folder neither is the dataset of the recipe nor contains it."""
         folder, name = self.options.data or default_folder(), self.recipe.train.get("dataset")
         if folder and name and folder.resolve().name != name and not (folder / name).is_dir():
             raise SystemExit(
@@ -144,14 +144,14 @@ class Row:
             )
 
     def described(self) -> dict[str, Any]:
-        """Return the options, as JSON values, that the log of a run would hold if it began now."""
+        """Return the options, as JSON values, that the log of a new run would contain."""
         module = f"training.{self.recipe.trainer}"
         options = command_line.parse(self.trainer.options, module, self.training_words())
         content: dict[str, Any] = json.loads(json.dumps(described(options)))
         return content
 
     def is_trained(self) -> bool:
-        """Return whether all epochs are done; SystemExit if the run has other options than the recipe now has."""
+        """Return whether all epochs are done; raises SystemExit if the options of the run differ from the recipe."""
         if not (self.folder / STATE_FILE).exists():
             return False
         state = read_state(self.folder)
@@ -173,12 +173,12 @@ class Row:
         return same and made >= self.recipe.file.stat().st_mtime
 
     def is_measured(self) -> bool:
-        """Return whether there are results of the published weights; SystemExit for results of other weights."""
+        """Return whether there are results of the published weights; raises SystemExit for results of other weights."""
         entry = self.options.entry(self.name)
         if not self.results.exists():
             return False
         if entry is None or json.loads(self.results.read_text())["sha256"].get(self.name) != entry.sha256:
-            raise SystemExit(f"{self.results} is of other weights: move it away to read the test set once more")
+            raise SystemExit(f"{self.results} is of other weights: move it away to read the test set again")
         return True
 
     def is_complete(self) -> bool:
@@ -208,14 +208,14 @@ class Row:
 
 @dataclass
 class Reproduction:
-    """Takes the steps of rows. begun: whether this process has taken a step already."""
+    """Runs the steps of rows. begun: whether this process has already run a step."""
 
     options: ReproduceOptions
     call: Call
     begun: bool = False
 
     def make(self, recipe: Recipe) -> None:
-        """Make all rows of a recipe, one for each seed."""
+        """Make all rows of a recipe, one per seed."""
         for row in self._rows(recipe):
             if recipe.test:
                 self._publish(row)
@@ -269,7 +269,7 @@ class Reproduction:
 
 
 def main(argv: Sequence[str] | None = None, call: Call | None = None) -> None:
-    """Make the row that the command line names; call: runs the steps, each in its own process by default."""
+    """Make the row that the command line names. call: function that runs a step, by default in a new process."""
     options = command_line.parse(ReproduceOptions, "training.reproduce", argv)
     Reproduction(options, call or _in_a_process).make(Recipe.read(options.recipe))
 

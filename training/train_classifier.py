@@ -1,4 +1,4 @@
-"""Train an image classifier on original images; quantizers are then trained against it while it is frozen.
+"""Training of an image classifier on original images. Quantizers later train against the frozen classifier.
 
 ResNet9 of half width exceeds 90 % top-1 on CIFAR-10 within 12 epochs, about 25 minutes on 2 CPU cores:
 
@@ -6,7 +6,7 @@ ResNet9 of half width exceeds 90 % top-1 on CIFAR-10 within 12 epochs, about 25 
 
 The recipe is that of DAWNBench (Page, 2018): SGD with Nesterov momentum, a learning rate that rises over the first
 fifth of the steps and falls to zero, random crop, flip and cutout, label smoothing. The held-out part of train is
-scored for the log alone. The last epoch is published, so that nothing is selected on any set.
+scored for the log alone. The last epoch is published, so no data selects an epoch.
 """
 
 from collections.abc import Callable, Sequence
@@ -45,14 +45,14 @@ class ClassifierHyperparameters(Hyperparameters):
     momentum: Fraction = 0.9
     """Nesterov momentum of SGD."""
     label_smoothing: Fraction = 0.1
-    """Share of the target that is spread over all classes."""
+    """Fraction of the target that is spread over all classes."""
     crop: CountOrZero = 4
     """Largest random shift in pixels."""
     cutout: CountOrZero = 8
     """Side of the blanked square in pixels."""
     half_size: Fraction = 0.0
-    """Part of the epochs, the first ones, on images of half the side, at a quarter of the cost (progressive learning,
-    EfficientNetV2, Tan and Le, 2021)."""
+    """Fraction of the epochs, from the start, on images of half the side at a quarter of the cost (progressive
+    learning, EfficientNetV2, Tan and Le, 2021)."""
 
     def recorded(self) -> dict[str, Any]:
         """Return the hyper-parameters as the state of a run holds them."""
@@ -79,9 +79,9 @@ class Result:
 
 
 def main(argv: Sequence[str] | None = None) -> Result:
-    """Train as the command line says; leaves log.jsonl and state.pt in --out."""
+    """Run the training of a command line; writes log.jsonl and state.pt to --out."""
     options = command_line.parse(ClassifierOptions, "training.train_classifier", argv).located()
-    torch.manual_seed(options.seed)  # of fresh weights
+    torch.manual_seed(options.seed)  # draws the fresh weights
     data = load(options.folder, "train", size=options.size)
     mean, std = _pixel_statistics(data.images)
     network = build_classifier(
@@ -105,7 +105,7 @@ def train(
     held_out: LabeledImages,
     session: Session,
 ) -> Result:
-    """Train on `part` from the weights as they are, or resume."""
+    """Train on `part` from the present weights, or resume."""
     part, held_out = part.to(session.device), held_out.to(session.device)
     network.to(device=session.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.SGD(
@@ -136,7 +136,7 @@ def _train_epoch(
     network.train()
     device = data.labels.device
     generator = epoch_generator(config.seed, epoch, device)
-    # Dropout draws from torch's global generator, which must depend on the epoch alone too.
+    # Dropout draws from torch's global generator, so its seed must depend on the epoch alone as well.
     torch.manual_seed(generator.initial_seed())
     order = list(batches(len(data), config.batch, generator, session.log.workers))
     criterion = nn.CrossEntropyLoss(label_smoothing=config.label_smoothing)

@@ -1,10 +1,10 @@
-"""Train the served quantizer against a frozen classifier, all numbers of colors in one run.
+"""Training of the served quantizer against a frozen classifier, with all numbers of colors in one run.
 
     python -m training.train_colorcnn --data DATA/cifar10 --classifier cifar10-resnet9 --out runs/colorcnn
 
-Each batch draws K, the number of colors, two most often. training.loop.objective defines the loss, and when images are
-soft. The held-out part of train is scored for the log alone. The last epoch is published, so that nothing is selected
-on any set.
+Each batch draws K, the number of colors; K = 2 is the most frequent. training.loop.objective defines the loss and the
+epochs with soft images. The held-out part of train is scored for the log alone. The last epoch is published, so no data
+selects an epoch.
 """
 
 import copy
@@ -34,7 +34,7 @@ from training.loop.scoring import frozen_classifier, score
 from training.options import CountOrZero
 
 SCORED_COLORS = (2, 4, 8, 16, 32, 64)
-_FULL_BATCH_COLORS = 64  # above it a batch shrinks, so that index probabilities keep their size
+_FULL_BATCH_COLORS = 64  # above this K a batch shrinks, so that index probabilities take bounded memory
 
 
 class ColorCNNHyperparameters(QuantizerHyperparameters):
@@ -43,7 +43,7 @@ class ColorCNNHyperparameters(QuantizerHyperparameters):
     also: tuple[str, ...] = ()
     """Other published classifiers that the quantized images are trained for, with equal weight."""
     encoder: str | None = None
-    """Published classifier to build upon instead of --classifier."""
+    """Published classifier to use as the encoder instead of --classifier."""
 
     def recorded(self) -> dict[str, Any]:
         """Return the hyper-parameters as the state of a run holds them."""
@@ -66,9 +66,9 @@ class Result:
 
 
 def main(argv: Sequence[str] | None = None) -> Result:
-    """Train as the command line says; leaves log.jsonl and state.pt in --out."""
+    """Run the training of a command line; writes log.jsonl and state.pt to --out."""
     options = command_line.parse(ColorCNNOptions, "training.train_colorcnn", argv).located()
-    torch.manual_seed(options.seed)  # of fresh weights
+    torch.manual_seed(options.seed)  # draws the fresh weights
     classifier, data = classifier_and_data(options, options.classifier)
     registry = Registry.open(options.models)
     classifiers = [classifier, *(frozen_classifier(registry, name) for name in options.also)]
@@ -91,13 +91,13 @@ def around(classifier: Classifier, rounds: int = ROUNDS) -> ColorCNN:
 
 
 def started_from(registry: Registry, name: str) -> ColorCNN:
-    """Return a copy of a published quantizer that uses all of its structure at every K.
+    """Return a copy of a published quantizer, without a structure cutoff.
 
     Raises SystemExit for another kind of model.
     """
     published = registry.load(name, torch.device("cpu"))
     if not isinstance(published, ColorCNN):
-        raise SystemExit(f"{name} is not a quantizer that is served")
+        raise SystemExit(f"{name} is not a served quantizer")
     network = build_colorcnn(replace(published.config, structure_cutoff=None, structure_scales=(1.0,)))
     network.load_state_dict(published.state_dict())
     return network
@@ -135,7 +135,7 @@ def train(
 
 
 def trainable(network: ColorCNN) -> list[torch.nn.Parameter]:
-    """Return the parameters outside of the frozen encoder."""
+    """Return the parameters outside the frozen encoder."""
     return [parameter for parameter in network.parameters() if parameter.requires_grad]
 
 
@@ -179,7 +179,7 @@ def train_epoch(
 
 def _draw_colors(config: QuantizerHyperparameters, count: int, generator: torch.Generator) -> list[int]:
     """Return a number of colors for each of `count` batches."""
-    # A CPU generator of the same seed: the numbers steer Python, which should not wait for a device.
+    # Python needs the numbers, so a CPU generator with the same seed avoids waiting for the device.
     twin = torch.Generator().manual_seed(generator.initial_seed())
     colors, weights = zip(*config.draws.items(), strict=True)
     return [colors[row] for row in torch.multinomial(torch.tensor(weights), count, True, generator=twin).tolist()]

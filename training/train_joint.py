@@ -1,10 +1,10 @@
-"""Train the quantizer jointly with the classifier that recognizes its images: protocol B, as CQFormer is trained.
+"""Joint training of the quantizer and the classifier of its images: protocol B, as for CQFormer.
 
     python -m training.train_joint --data DATA/cifar10 --classifier cifar10-resnet9 --out runs/joint
 
-As training.train_colorcnn, but a copy of the published classifier is trained with the quantizer, from the same loss.
-The published classifier stays frozen: the quantizer is built upon it, and its outputs for the originals are the targets
-of distillation. training.publish --joint-classifier publishes both networks.
+The command trains as training.train_colorcnn does, and also trains a copy of the published classifier with the same
+loss. The published classifier stays frozen. It is the encoder of the quantizer, and its outputs for the originals are
+the targets of distillation. training.publish --joint-classifier publishes both networks.
 
 The batch norms of the joint classifier keep the statistics of the originals. A batch has images of one number of
 colors, but in use the same weights recognize images of every number of colors.
@@ -58,9 +58,9 @@ class JointOptions(JointHyperparameters, TrainerOptions):
 
 
 def main(argv: Sequence[str] | None = None) -> Result:
-    """Train as the command line says; leaves log.jsonl and state.pt in --out."""
+    """Run the training of a command line; writes log.jsonl and state.pt to --out."""
     options = command_line.parse(JointOptions, "training.train_joint", argv).located()
-    torch.manual_seed(options.seed)  # of fresh weights
+    torch.manual_seed(options.seed)  # draws the fresh weights
     classifier, data = classifier_and_data(options, options.classifier)
     registry = Registry.open(options.models)
     network = started_from(registry, options.start) if options.start else around(classifier)
@@ -74,7 +74,7 @@ def train(
     data: LabeledImages,
     session: Session,
 ) -> Result:
-    """Train the quantizer and a copy of the classifier, or resume; the scores are of the copy."""
+    """Train the quantizer and a copy of the classifier, or resume; the scores belong to the copy."""
     part, held_out = (images.to(session.device) for images in data.hold_out(config.held_out, keep=config.train))
     joint = copy.deepcopy(classifier).requires_grad_(True).eval()
     teacher = fold_batch_norm(copy.deepcopy(classifier))

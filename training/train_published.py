@@ -1,14 +1,14 @@
-"""Train ColorCNN as published, one network for one number of colors, against a frozen classifier.
+"""Training of ColorCNN as published, one network for one number of colors, against a frozen classifier.
 
     python -m training.train_published --data DATA/cifar10 --classifier cifar10-resnet9 --colors 2 --out runs/published
 
-The reproduction that the served network is compared with. All options default to the values of the authors' code
-(hou-yz/color_distillation): SGD, a cosine with warm restarts that advances by the batch, random crop and flip,
-cross-entropy of the frozen classifier on soft images plus the regularizer R.
+The result is the reproduction to which the served network is compared. All options default to the values of the
+authors' code (hou-yz/color_distillation): SGD, a cosine with warm restarts that advances by the batch, random crop and
+flip, cross-entropy of the frozen classifier on soft images plus the regularizer R.
 
-It differs from the authors' code in five respects. The classifier and its normalization are ours. A held-out part of
-train is scored for the log, and nothing is selected on it. There is a seed. Crops are filled by reflection instead of
-zeros. The networks compute in bfloat16 unless --fp32 is given.
+The training differs from the authors' code in five respects. The classifier and its normalization are ours. A held-out
+part of train is scored for the log, and nothing is selected on it. There is a seed. Crops are filled by reflection
+instead of zeros. The networks compute in bfloat16 unless --fp32 is given.
 """
 
 import copy
@@ -77,9 +77,9 @@ class Result:
 
 
 def main(argv: Sequence[str] | None = None) -> Result:
-    """Train as the command line says; leaves log.jsonl and state.pt in --out."""
+    """Run the training of a command line; writes log.jsonl and state.pt to --out."""
     options = command_line.parse(PublishedOptions, "training.train_published", argv).located()
-    torch.manual_seed(options.seed)  # of fresh weights
+    torch.manual_seed(options.seed)  # draws the fresh weights
     classifier, data = classifier_and_data(options, options.classifier)
     mean, std = classifier.config.mean, classifier.config.std
     network = PublishedColorCNN(

@@ -1,4 +1,4 @@
-"""Write the generated parts of the documents, or check them.
+"""Command that writes or checks the generated parts of the documents.
 
 python -m docs.generator
 python -m docs.generator --check
@@ -13,7 +13,7 @@ from docs.generator.reports import ROOT
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Write, or with --check report what is stale; returns the exit status."""
+    """Write the generated parts, or with --check report the stale parts; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m docs.generator", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; fail when something is stale")
     if not parser.parse_args(argv).check:

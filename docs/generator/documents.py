@@ -1,4 +1,4 @@
-"""The documents: what their markers ask for, and whether they are fresh."""
+"""Documents with generated parts: the content of their markers, and the check for stale parts."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -30,7 +30,7 @@ BLOCKS: Mapping[str, Callable[..., str]] = {
     "models": reference.models,
     "imports": imports,
 }
-"""What writes a block, by the first word of its marker; `figure` stands beside these."""
+"""Functions that write a block, by the first word of its marker; `figure` is handled separately."""
 
 
 def documents() -> list[Path]:
@@ -39,12 +39,12 @@ def documents() -> list[Path]:
 
 
 def write() -> list[Path]:
-    """Write every generated part and every figure anew; returns the files that changed."""
+    """Rewrite every generated part and every figure; returns the changed files."""
     return [*_write_texts(), *_write_figures()]
 
 
 def stale() -> list[str]:
-    """Return what `write` would change, and every marker that asks for nothing that there is."""
+    """Return what `write` would change, and every marker that names an unknown block or value."""
     return [*_stale_texts(), *_stale_figures()]
 
 
@@ -60,7 +60,7 @@ def _stale_texts() -> Iterator[str]:
 
 def _stale_figures() -> Iterator[str]:
     for names, ending in _figures():
-        with suppress(ValueError):  # a marker that asks for no figure there is, which the text reports
+        with suppress(ValueError):  # an unknown figure, which the check of the text reports
             if not is_fresh(names, ending):
                 yield f"{figure_file(names, ending).relative_to(ROOT)} is stale"
 
@@ -84,9 +84,9 @@ def _write_figures() -> Iterator[Path]:
 
 
 def generated(document: Path, text: str) -> str:
-    """Return the text of a document with every generated part written anew.
+    """Return the text of a document with every generated part rewritten.
 
-    Raises ValueError, which names the document and the marker, where a marker asks for nothing that there is.
+    Raises ValueError, which names the document and the marker, if a marker names an unknown block or value.
     """
 
     def part(marker: Marker) -> str:
@@ -118,7 +118,7 @@ def _link(document: Path, names: str, ending: str, caption: str) -> str:
 
 
 def _figures() -> list[tuple[str, str]]:
-    """Return (report names, ending) of every figure that a document shows, each once."""
+    """Return (report names, ending) of every figure that a document shows, without repetitions."""
     shown = [
         (words[1], words[2])
         for document in documents()

@@ -10,11 +10,11 @@ from docs.generator.reports import FIGURES, figures_of
 from models.report.plots import png
 
 _TOLERANCE = 2.0
-"""Mean difference of gray levels: another Matplotlib or FreeType draws the same letters a little differently."""
+"""Accepted mean difference in gray levels; versions of Matplotlib and FreeType draw letters slightly differently."""
 
 
 def figure_file(names: str, ending: str) -> Path:
-    """Return the PNG file of a figure of a report, or of several read together; ValueError if it has no such figure."""
+    """Return the PNG file of a figure of a report, or of several read together; ValueError for an unknown figure."""
     known = figures_of(names)
     if ending not in known:
         raise ValueError(f"{names} has no figure {ending!r}, only {', '.join(known)}")
@@ -22,12 +22,12 @@ def figure_file(names: str, ending: str) -> Path:
 
 
 def drawn(names: str, ending: str) -> bytes:
-    """Return the figure as PNG, drawn from its report."""
+    """Draw the figure from its report and return the PNG file."""
     return png(figures_of(names)[ending])
 
 
 def is_fresh(names: str, ending: str) -> bool:
-    """Return whether the stored figure looks like the one that its report gives now."""
+    """Return whether the stored figure looks like a figure drawn from the present report."""
     file = figure_file(names, ending)
     return file.is_file() and _alike(file.read_bytes(), drawn(names, ending))
 

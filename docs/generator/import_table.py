@@ -1,4 +1,4 @@
-"""The table of folders and the imports that each may have, from tests/import_rules.py."""
+"""Table of the folders and their allowed imports, from tests/import_rules.py."""
 
 from collections.abc import Iterable
 
@@ -9,7 +9,7 @@ _GROUND_NAME = "ground"
 
 
 def imports() -> str:
-    """Return the table of every folder and the folders that it may import beside itself."""
+    """Return the table of every folder and the other folders that it may import."""
     others = [unit for unit in MAY_IMPORT if unit not in GROUND]
     rows = [[f"{_GROUND_NAME}: {_names(GROUND)}", "each other"]]
     return table(["folder", "may import"], rows + [[_name(unit), _imported(unit)] for unit in others])

@@ -24,12 +24,12 @@ _MARKER = re.compile(r"<!-- (begin|value|end)\b")
 
 
 class MarkerError(ValueError):
-    """A marker has no counterpart, or a value opens a line, where Markdown takes it for a block."""
+    """Error for a marker without a counterpart, or for a value that opens a line, which Markdown treats as a block."""
 
 
 @dataclass(frozen=True)
 class Marker:
-    """What a marker asks for. inline: whether the result stands inside a sentence."""
+    """Content of a marker. inline: whether the result stands inside a sentence."""
 
     words: tuple[str, ...]
     inline: bool
@@ -74,4 +74,4 @@ def _check(text: str) -> None:
         raise MarkerError(f"a marker has no counterpart, near {prose(text)[stray.start() : stray.end() + 40]!r}")
     for match in _PARTS.finditer(text):
         if match["value"] is not None and text[: match.start()].rpartition("\n")[2].strip(" ") == "":
-            raise MarkerError(f"a line may not begin with a value, as Markdown takes it for a block: {match[0]!r}")
+            raise MarkerError(f"a line may not begin with a value, which Markdown treats as a block: {match[0]!r}")

@@ -1,4 +1,4 @@
-"""Single figures of a report or a log, for a sentence.
+"""Single numbers of a report or a log, formatted for a sentence.
 
 A quantity is written FILE:PATH. FILE is a report of docs/results/data, or `log/NAME` for the last epoch of a log and
 `log/NAME@1` for its first. PATH is one of
@@ -40,7 +40,7 @@ _PAIRS: Mapping[str, Callable[[float, float], str]] = {
 
 
 def value(form: str, *quantities: str) -> str:
-    """Return one quantity, or two compared, in the words of a sentence; ValueError if there is no such quantity."""
+    """Return one quantity, or the comparison of two, as text for a sentence; ValueError for an unknown quantity."""
     numbers = [quantity(each) for each in quantities]
     match numbers:
         case [one] if form in _FORMS:

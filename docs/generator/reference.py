@@ -1,4 +1,4 @@
-"""Tables of what the code defines: settings, endpoints, options, problems, methods and models."""
+"""Tables of definitions in the code: settings, endpoints, options, problems, methods and models."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -63,7 +63,7 @@ def problems() -> str:
 
 
 def methods() -> str:
-    """Return the table of the methods of quantization: what requests call them, and their names in tables."""
+    """Return the table of the methods of quantization: names in requests and names in result tables."""
     learned = [name for name in METHOD_NAMES if name.startswith("colorcnn")]
     return table(["method", "name"], [[f"`{name}`", METHOD_NAMES[name]] for name in (*learned, *CLASSICAL)])
 

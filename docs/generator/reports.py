@@ -30,7 +30,7 @@ def file_of(name: str) -> Path:
 
 @cache
 def report_of(names: str) -> Report:
-    """Return a report by its name, or several with `+` between their names, as one with the rows of all."""
+    """Return a report by its name, or several reports, joined by `+`, as one report with all rows."""
     first, *others = map(file_of, names.split("+"))
     if others:
         return to_json(read_together(first, others))

@@ -32,7 +32,7 @@ def learning_curve(*rounds: str) -> str:
 
 
 def targets(study: str) -> str:
-    """Return the goals of a study beside what was measured, from targets.json."""
+    """Return the goals of a study beside the measured values, from targets.json."""
     rows = [row for row in report_of("targets")["rows"] if row["study"] == study]
     if not rows:
         raise ValueError(f"there are no targets of {study!r}")

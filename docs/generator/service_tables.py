@@ -1,4 +1,4 @@
-"""Tables of the service under load and under damage, from the reports of tests/benchmarks and tests/fuzz."""
+"""Tables of the service under load and with damaged requests, from the reports of tests/benchmarks and tests/fuzz."""
 
 from docs.generator.reports import report_of
 from training.report.markdown import table
@@ -13,7 +13,7 @@ def isolation() -> str:
 
 
 def soak() -> str:
-    """Return what the service did with ten times the load that it can serve, and after SIGTERM."""
+    """Return the table of the service's behavior at ten times its capacity and after SIGTERM."""
     report = report_of("soak")
     load, memory, shutdown = report["load"], report["memory_mib"], report["shutdown"]
     accepted, refused = load["accepted"], load["refused"]
@@ -21,7 +21,7 @@ def soak() -> str:
         ["capacity", f"{report['capacity']['requests_per_second']} requests a second"],
         ["offered", f"{load['offered_per_second']:.0f} requests a second for {load['seconds']:.0f} s"],
         ["answered with 200", _latency(accepted)],
-        ["refused with 503 and Retry-After", _latency(refused)],
+        ["rejected with 503 and Retry-After", _latency(refused)],
         ["left without a response", str(load["unanswered"])],
         ["`/healthz`", f"p99 {report['liveness']['accepted']['p99_ms']} ms"],
         ["memory", f"{memory['settled']} MiB at the start, {memory['end']} at the end, {memory['most']} at most"],
@@ -37,7 +37,7 @@ def _latency(part: dict[str, float]) -> str:
 
 
 def fuzz() -> str:
-    """Return what the service answered to damaged uploads and requests, by endpoint."""
+    """Return the table of responses to damaged uploads and requests, by endpoint."""
     lines = [
         [f"`{path}`", *(f"{part[name]:,}" for name in ("cases", "answered_200", "median_ms", "slowest_ms"))]
         for path, part in report_of("fuzz")["by_endpoint"].items()
@@ -46,6 +46,6 @@ def fuzz() -> str:
 
 
 def fuzz_statuses() -> str:
-    """Return how often the service answered each status to damaged uploads and requests."""
+    """Return the table of the statuses of responses to damaged uploads and requests."""
     counts = report_of("fuzz")["by_status"]
     return table(["status", "responses"], [[status, f"{count:,}"] for status, count in counts.items()])

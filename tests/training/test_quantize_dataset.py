@@ -150,7 +150,7 @@ def test_sources_of_complete_files_are_not_read_again(two_colors: Path, workshop
 
 
 def test_a_folder_with_other_settings_is_rejected(workshop: Workshop, two_colors: Path) -> None:
-    with pytest.raises(DatasetError, match="quantized otherwise"):
+    with pytest.raises(DatasetError, match="with other settings"):
         call(workshop, two_colors, "--quantizer", "stripes-q", "--colors", "3", *CHOSEN)
 
 

@@ -1,7 +1,7 @@
-"""Command lines: words to validated options and back, and errors in one line.
+"""Conversion of command lines to validated options and back, with errors in one line.
 
-tyro reads the words, pydantic validates the values. A recipe gives words that stand before the words of the user, so
-that the user's words win.
+tyro parses the arguments, and pydantic validates the values. The arguments of a recipe stand before the user's
+arguments, so that the user's arguments take precedence.
 """
 
 import json
@@ -22,7 +22,7 @@ from training.data.datasets import DatasetError
 from training.loop.distributed import select_device
 from training.options import RENAMED, OptionError, Options, current_name, explain, flag
 
-_USAGE_ERROR = 2  # exit status, as of argparse and tyro
+_USAGE_ERROR = 2  # exit status for wrong arguments, as in argparse and tyro
 _REGISTRY = ConstructorRegistry()
 
 AnyOptions = TypeVar("AnyOptions", bound=Options)
@@ -30,7 +30,7 @@ AnyOptions = TypeVar("AnyOptions", bound=Options)
 
 @_REGISTRY.primitive_rule
 def _optional(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
-    """Read `X | None` as X: the option is left out for None."""
+    """Treat `X | None` as X; leaving the option out means None."""
     members = get_args(info.type)
     kinds = [_plain(member) for member in members if member is not NoneType]
     if NoneType not in members or len(kinds) != 1 or kinds[0] not in (str, int, float, Path):
@@ -51,9 +51,9 @@ def _plain(kind: Any) -> Any:
 
 
 def parse(kind: type[AnyOptions], module: str, argv: Sequence[str] | None) -> AnyOptions:
-    """Read the options of the command `python -m MODULE`; argv: words after it, those of this process by default.
+    """Read the options of the command `python -m MODULE`; argv: its arguments, by default those of this process.
 
-    Raises SystemExit: with status 2 for wrong words, with a message for a recipe that does not suit the command.
+    Raises SystemExit: with status 2 for wrong arguments, with a message for a recipe that does not suit the command.
     """
     given = with_current_names(sys.argv[1:] if argv is None else argv)
     if issubclass(kind, RecipeOptions):
@@ -76,7 +76,7 @@ def with_current_names(words: Sequence[str]) -> list[str]:
 
 
 def words(kind: type[Options], table: Mapping[str, Any], where: object) -> list[str]:
-    """Return the words of a command line that give the options in a table of a recipe.
+    """Return the command-line arguments that give the options in a table of a recipe.
 
     where: the table, for messages. Raises SystemExit for an option that `kind` does not have, that belongs to a single
     call, or whose value is of the wrong type or out of range.
@@ -100,11 +100,11 @@ def _words(kind: type[Options], key: str, value: Any, where: object) -> list[str
 
 
 NOT_IN_RECIPES = frozenset({*CallOptions.model_fields, "name", "results", "run"} - {"dataset"})
-"""Options that describe a single call, not the result: recipes do not have them."""
+"""Options that describe a single call and not its result; recipes may not contain them."""
 
 
 def _recipe_words(kind: type[Options], module: str, given: Sequence[str]) -> list[str]:
-    """Return the words that the recipe in `given` stands for, if there is one."""
+    """Return the arguments that the recipe in `given` stands for, if it names one."""
     first, _ = tyro.cli(
         RecipeOptions, args=given, return_unknown_args=True, add_help=False, config=_STYLE, registry=_REGISTRY
     )

@@ -18,20 +18,20 @@ from training.options import SomeColors
 Quality = Annotated[int, Field(ge=1, le=100)]
 """Quality of JPEG and WebP."""
 Qp = Annotated[int, Field(ge=0, le=51)]
-"""Quantization parameter of HEVC, and so of BPG."""
+"""Quantization parameter of HEVC, which BPG uses."""
 LearnedMethod = Literal["colorcnn", "colorcnn_one_pass", "colorcnn_refined"]
 """One of models.names.LEARNED_METHODS."""
 
 
 class OutOptions(ModelsOptions, DeviceOptions, WorkersOptions, DataOptions):
-    """Where an evaluation reads, computes and writes."""
+    """Input, device and output of an evaluation."""
 
     out: Path
     """JSON file for the results."""
 
 
 class EvaluationOptions(OutOptions):
-    """Options of the evaluations that a classifier takes part in."""
+    """Options of the evaluations that use a classifier."""
 
     classifier: str
     """Published classifier that recognizes the images."""
@@ -43,9 +43,9 @@ class EvaluateOptions(EvaluationOptions):
     quantizer: str | None = None
     """Published learned quantizer to measure."""
     ways: tuple[LearnedMethod, ...] = ()
-    """Methods of the learned quantizer; by default with its search, and without it where it has one."""
+    """Methods of the learned quantizer; by default with the search, and also without it if the quantizer has one."""
     published: tuple[str, ...] = ()
-    """Published networks of ColorCNN as published to measure."""
+    """Published networks that follow the ColorCNN paper, to measure."""
     methods: tuple[ClassicalMethod, ...] = tuple(CLASSICAL)
     """Classical quantizers to measure."""
     colors: SomeColors = (2, 4, 8, 16, 32, 64, 128, 256)

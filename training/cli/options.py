@@ -23,7 +23,7 @@ ClassicalMethod = Annotated[str, AfterValidator(_check_classical)]
 
 
 class SourceOptions(SplitOptions):
-    """Images of a dataset that are quantized, and how they are coded."""
+    """Images of a dataset to quantize, and their coding."""
 
     chroma: Literal["444", "422", "420"] = "420"
     """Chroma subsampling of BPG."""
@@ -34,28 +34,28 @@ class SourceOptions(SplitOptions):
 
 
 class ModelsOptions(Options):
-    """The published models that a command reads."""
+    """Folder of the published models that a command loads."""
 
     models: Path | None = None
     """Folder with manifest.json and checkpoints/; the models that ship with the project by default."""
 
 
 class DeviceOptions(Options):
-    """The device that a command computes on."""
+    """Device that a command computes on."""
 
     device: str = "auto"
     """Device of torch: auto, cpu, cuda, cuda:1, ..."""
 
 
 class WorkersOptions(Options):
-    """The worker processes of a command."""
+    """Worker processes of a command."""
 
     workers: Count | None = None
     """Processes for everything but the networks; one per core by default."""
 
 
 class MinutesOptions(Options):
-    """Limit for the duration of a command that can be repeated."""
+    """Time limit of a command that can be repeated."""
 
     minutes: Annotated[float, Field(ge=0)] = math.inf
     """Minutes after which no further part begins, counted from the start of the process; the exit status is 75 if parts
@@ -63,17 +63,18 @@ class MinutesOptions(Options):
 
 
 class HardwareOptions(Options):
-    """Which table of a recipe applies."""
+    """Selection of the table of a recipe that applies."""
 
     hardware: Literal["auto", "cpu", "gpu"] = "auto"
-    """Hardware that the recipe is applied to; auto: gpu where --device is one."""
+    """Hardware that the recipe is applied to; auto: gpu if --device is a GPU."""
 
 
 class RecipeOptions(HardwareOptions, DeviceOptions):
-    """A recipe that gives options."""
+    """Recipe that supplies options."""
 
     recipe: str | None = None
-    """Recipe to take options from: FILE.toml, or a name in training/recipes/; options on the command line win."""
+    """Recipe to take options from: FILE.toml, or a name in training/recipes/; options on the command line override
+    it."""
 
 
 ResumeMode = Annotated[
@@ -90,18 +91,19 @@ ResumeMode = Annotated[
 
 
 class CallOptions(DataOptions, ModelsOptions, RecipeOptions, MinutesOptions):
-    """Options of a trainer that do not describe the run: where it is made, and how long."""
+    """Options of a trainer that do not describe the run, such as its folder and its time limit."""
 
     out: Path
     """Folder for log.jsonl and the state of the run."""
     score_every: Annotated[int, Field(ge=1, le=999)] = 4
-    """Epochs from one scoring of the held-out images to the next; a scoring takes a quarter of an epoch."""
+    """Epochs between scorings of the held-out images; one scoring takes a quarter of an epoch."""
     resume: ResumeMode = "never"
-    """Go on from the state in --out; auto: begin where there is no state, so that the command can be repeated."""
+    """Continue from the state in --out; auto: start a new run if there is no state, so that the command can be
+    repeated."""
 
 
 class TrainerOptions(CallOptions):
-    """Options that every trainer has beside its hyper-parameters."""
+    """Options of every trainer besides its hyper-parameters."""
 
     fp32: bool = False
-    """Compute in float32 even where the device is quick at bfloat16."""
+    """Compute in float32 even if the device is fast in bfloat16."""

@@ -36,7 +36,7 @@ SHIPPED = Path(__file__).parents[1] / "recipes"
 
 
 class Recipe(BaseModel):
-    """One file. Its tables are checked where they are turned into the options of their command."""
+    """Content of a recipe file. Its tables are checked when they become the options of their command."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -55,7 +55,7 @@ class Recipe(BaseModel):
 
     @classmethod
     def read(cls, reference: str) -> Self:
-        """Read FILE.toml, or the shipped recipe of that name; raises SystemExit that names every error."""
+        """Read FILE.toml, or the shipped recipe of that name; raises SystemExit and names every error."""
         file = Path(reference) if reference.endswith(".toml") else SHIPPED / f"{reference}.toml"
         if not file.is_file():
             names = ", ".join(sorted(path.stem for path in SHIPPED.glob("*.toml")))
@@ -71,11 +71,11 @@ class Recipe(BaseModel):
 
     @property
     def reference(self) -> str:
-        """Name by which `read` finds the recipe; for a shipped one it holds no path of this machine."""
+        """Name by which `read` finds the recipe; the name of a shipped recipe contains no path of this machine."""
         return self.file.stem if self.file.parent == SHIPPED else str(self.file)
 
     def needed(self) -> list["Recipe"]:
-        """Read the recipes that this one needs: files beside it."""
+        """Read the recipes that this recipe needs, from the same folder."""
         return [self.read(str(self.file.with_name(f"{name}.toml"))) for name in self.needs]
 
     def options(self, *, gpu: bool) -> dict[str, Any]:
@@ -91,5 +91,5 @@ def row_name(recipe: Recipe, seed: int) -> str:
 
 
 def classifier_name(recipe: Recipe, name: str) -> str:
-    """Return the classifier that the model `name` of the recipe is measured with: the model itself, if it is one."""
+    """Return the classifier that the model `name` of the recipe is measured with, or the model itself."""
     return f"{name}-classifier" if recipe.trainer == "train_joint" else recipe.train.get("classifier", name)

@@ -1,4 +1,4 @@
-"""Beginning of a training run: device, log, and the models and images that the options name."""
+"""Start of a training run: device, log, and the models and images that the options name."""
 
 from models.networks.classifiers import Classifier
 from models.networks.precision import has_bfloat16
@@ -16,11 +16,11 @@ from training.loop.state import STATE_FILE
 def begin(options: TrainerOptions) -> Session:
     """Begin or resume a run: the first line of the log describes the command and the options.
 
-    Raises DatasetError for a folder that holds another run.
+    Raises DatasetError for a folder that already holds a run.
     """
     workers = Workers.from_environment()
     if options.resume == "never" and not workers.rank and (options.out / LOG_FILE).exists():
-        raise DatasetError(f"{options.out} holds a run already: go on with --resume, or choose another --out")
+        raise DatasetError(f"{options.out} already holds a run: continue it with --resume, or choose another --out")
     options.out.mkdir(parents=True, exist_ok=True)
     log = Log(options.out, workers, options.minutes, options.score_every)
     log.write("start", **describe(), options=described(options))
@@ -34,7 +34,7 @@ def described(options: TrainerOptions) -> dict[str, object]:
 
 
 def is_resumed(options: CallOptions) -> bool:
-    """Return whether the run goes on from a state."""
+    """Return whether the run continues from a saved state."""
     state = options.out / STATE_FILE
     return options.resume == "always" or (options.resume == "auto" and state.exists())
 

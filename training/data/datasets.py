@@ -30,12 +30,12 @@ _TEST_SPLITS = ("test", "validation", "val")
 
 
 class DatasetError(Exception):
-    """A dataset folder that cannot be read; the message names the expected files and the folder."""
+    """Error for a dataset folder that cannot be read; the message names the folder and the expected files."""
 
 
 @dataclass(frozen=True)
 class LabeledImages:
-    """images (N, 3, S, S) uint8 sRGB, labels (N,) int64 in [0, len(classes)); both on one device."""
+    """Images (N, 3, S, S) uint8 sRGB and labels (N,) int64 in [0, len(classes)), on the same device."""
 
     images: Tensor
     labels: Tensor
@@ -45,7 +45,7 @@ class LabeledImages:
         return len(self.labels)
 
     def select(self, rows: Tensor) -> Self:
-        """Return the given rows, (n,) int64, in that order."""
+        """Return the rows with these numbers, (n,) int64, in the given order."""
         return replace(self, images=self.images[rows], labels=self.labels[rows])
 
     def to(self, device: torch.device) -> Self:
@@ -61,8 +61,8 @@ class LabeledImages:
     def hold_out(self, count: int, *, keep: int | None = None) -> tuple[Self, Self]:
         """Split into a part for training and `count` images for selection; returns both in this order.
 
-        The split is random but does not depend on the seed of the run: images that are held out from a quantizer must
-        have been held out from its classifier too. keep: number of training images to keep, at random; None for all.
+        The split is random but does not depend on the seed of the run. Images that are held out from a quantizer must
+        also have been held out from its classifier. keep: number of training images to keep, at random; None for all.
         Raises DatasetError where there are too few images.
         """
         if not 0 < count < len(self):
@@ -90,7 +90,7 @@ def load(folder: Path, split: str, *, size: int) -> LabeledImages:
 def write_part(file: Path, files: Sequence[bytes], data: LabeledImages) -> None:
     """Write image files and the labels of `data` into a Parquet file, in the layout above, with classes.json beside it.
 
-    Other processes see no file or the whole file, never a part.
+    Other processes see either no file or the complete file.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq

@@ -20,20 +20,20 @@ class DatasetName(Options):
     """Name of a dataset."""
 
     dataset: str | None = None
-    """Name of the dataset in results and model cards, and of its folder where --data holds several; the name of the
-    folder by default."""
+    """Name of the dataset in results and model cards, and of its folder where --data holds several; by default the name
+    of the folder."""
 
 
 class DataOptions(DatasetName):
-    """The dataset that a command reads."""
+    """Dataset that a command reads."""
 
     data: Path | None = Field(default_factory=default_folder)
     """Dataset folder with SPLIT-*.parquet files, or with SPLIT/CLASS/ folders of images; COLORCNN_DATA by default."""
 
     def located(self) -> Self:
-        """Return the options with the folder that holds the dataset in `data` and its name in `dataset`.
+        """Return the options with the folder of the dataset in `data` and the name of the dataset in `dataset`.
 
-        Raises DatasetError where there is no such folder.
+        Raises DatasetError if the folder does not exist.
         """
         folder = self.data
         if folder is not None and self.dataset and (folder / self.dataset).is_dir():
@@ -45,16 +45,16 @@ class DataOptions(DatasetName):
 
     @property
     def folder(self) -> Path:
-        """Folder of the dataset, once it is located."""
+        """Folder of the dataset; available after `located`."""
         if self.data is None:
             raise DatasetError(f"no dataset folder: give --data FOLDER or set {DATA_VARIABLE}")
         return self.data
 
 
 class SplitOptions(Options):
-    """The split of the original training images into a part to train on and a part for selection."""
+    """Split of the original training images into a part for training and a part for selection."""
 
     held_out: Count = 5000
     """Training images that are kept for selection."""
     train: Count | None = None
-    """Training images to use of the others; all by default."""
+    """Number of the other training images to use; all by default."""

@@ -1,4 +1,4 @@
-"""Worker processes for datasets: a pool that shares the cores, and parts of a dataset for the processes."""
+"""Worker processes for datasets: a pool that shares the cores, and division of a dataset among the processes."""
 
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor

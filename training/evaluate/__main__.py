@@ -1,11 +1,11 @@
-"""Every quantizer over a whole test set, measured on the files that a user gets.
+"""Measurement of every quantizer over a whole test set, on the files that a user receives.
 
     python -m training.evaluate --data DATA/cifar10 --classifier cifar10-resnet9 --quantizer cifar10-resnet9-colorcnn \\
         --out docs/results/data/cifar10.json
 
 Each image is quantized, written as an indexed PNG, read back and classified. The same images go through JPEG and WebP
-at falling quality and through truecolor PNG. Nothing is selected here: every requested setting gets its row, a mean
-over all images. Finished rows are kept in a partial file beside --out, so a run that was killed continues. Milliseconds
+at falling quality and through truecolor PNG. The command selects nothing: each requested setting has one row, a mean
+over all images. Finished rows are kept in a partial file beside --out, so a killed run can continue. Milliseconds
 are measured last, one image after the other on one thread of this process, while the pool is idle.
 """
 
@@ -40,7 +40,7 @@ TIMED = 200  # images whose milliseconds are measured
 
 @dataclass(frozen=True)
 class Measurer:
-    """Measures all images of a test set in one setting, in the processes of the pool.
+    """Measurement of all images of a test set in one setting, in the processes of the pool.
 
     networks: quantizers by method and checkpoint. They quantize in this process, on their device, while the pool
     measures images that they have quantized.
@@ -61,7 +61,7 @@ class Measurer:
         return self.pool.map(partial(harness.measure_quantized, self.view), pieces, quantized)
 
     def milliseconds(self, setting: Setting) -> float:
-        """Return the mean run time of the quantizer or encoder over the first TIMED images, after one to warm up."""
+        """Return the mean run time of the quantizer or encoder over the first TIMED images, after one warm-up image."""
         images = self.images[:TIMED]
         self._run(setting, images[0])
         started = time.perf_counter()
@@ -79,7 +79,7 @@ class Measurer:
 
 
 def main(argv: Sequence[str] | None = None) -> list[Summary]:
-    """Measure as the command line says, print the table and write the JSON file."""
+    """Run the measurement of a command line, print the table and write the JSON file."""
     options = command_line.parse(EvaluateOptions, "training.evaluate", argv).located()
     registry, device = Registry.open(options.models), select_device(options.device)
     tests = harness.read_test_set(options, registry, device)
@@ -120,7 +120,7 @@ def _measure_one(setting: Setting, view: int, pixels: Images) -> Measured:
 
 
 def _encode(setting: Setting, pixels: Images) -> tuple[bytes, int]:
-    """Return the file of a codec without a palette, and the number of its fixed bytes."""
+    """Return the file of a codec without a palette, and its number of fixed bytes."""
     if setting.method == TRUECOLOR:
         file = truecolor.encode(pixels)
         return file, truecolor.fixed_bytes(file)

@@ -1,11 +1,11 @@
-"""BPG of few-color images against BPG of the originals at the same QP: bits, PSNR and top-1 of a frozen classifier.
+"""Comparison of BPG for few-color images and for originals at the same QP: bits, PSNR and top-1.
 
     python -m training.evaluate.bpg --data DATA/cifar10 --classifier cifar10-resnet9 \\
         --quantizer cifar10-resnet9-colorcnn --out docs/results/data/cifar10-bpg.json
 
-This is figure 7 of the reproduction study. The learned quantizer quantizes the first images of the test set once for
-each K. The quantized images and the originals are encoded as BPG at every QP. PSNR is always to the original. Finished
-rows are kept in a partial file beside --out, so a run that was killed continues.
+The command measures figure 7 of the reproduction study. The learned quantizer quantizes the first images of the test
+set once for each K. The quantized images and the originals are encoded as BPG at every QP. PSNR always compares with
+the original. Finished rows are kept in a partial file beside --out, so a killed run can continue.
 """
 
 import time
@@ -33,7 +33,7 @@ from training.loop.distributed import select_device
 from training.options import Count, SomeColors
 
 TIMED = 20  # images whose milliseconds are measured
-ORIGINAL = "bpg"  # the method of the rows of images that are not quantized
+ORIGINAL = "bpg"  # the method in rows of images that are not quantized
 
 
 class BpgOptions(EvaluationOptions):
@@ -42,7 +42,7 @@ class BpgOptions(EvaluationOptions):
     quantizer: str
     """Published learned quantizer."""
     images: Count = 1000
-    """Number of test images: the first ones."""
+    """Number of test images, from the first one."""
     colors: SomeColors = (2, 4, 8, 16, 32)
     """Numbers of colors."""
     qps: Annotated[tuple[Qp, ...], Field(min_length=1)] = tuple(range(52))
@@ -53,7 +53,7 @@ class BpgOptions(EvaluationOptions):
 
 @dataclass(frozen=True)
 class Measurer:
-    """Encodes all images as BPG and measures the files in the processes of the pool.
+    """Encoding of all images as BPG, and measurement of the files in the processes of the pool.
 
     sources: images to encode, (N, s, s, 3) uint8 sRGB, by number of colors; None is the key of the originals.
     """
@@ -78,7 +78,7 @@ class Measurer:
 
 
 def main(argv: Sequence[str] | None = None) -> list[Summary]:
-    """Measure as the command line says, print the table and write the JSON file."""
+    """Run the measurement of a command line, print the table and write the JSON file."""
     options = command_line.parse(BpgOptions, "training.evaluate.bpg", argv).located()
     registry, device = Registry.open(options.models), select_device(options.device)
     tests = harness.read_test_set(options, registry, device)

@@ -1,11 +1,11 @@
-"""The option `fidelity` over a test set: how much top-1 it gives up for similarity to the original, at each K.
+"""Measurement of the option `fidelity` over a test set: top-1 against similarity to the original, for each K.
 
     python -m training.evaluate.fidelity --data DATA/cifar10 --classifier cifar10-resnet9 \\
         --quantizer cifar10-resnet9-colorcnn --out docs/results/data/cifar10-fidelity.json
 
 The learned quantizer quantizes the first images of the test set at every fidelity. They are written as indexed PNG
-files, read back and classified. Finished rows are kept in a partial file beside --out, so a run that was killed
-continues.
+files, read back and classified. Finished rows are kept in a partial file beside --out, so a killed run can
+continue.
 """
 
 import time
@@ -42,7 +42,7 @@ class FidelityOptions(EvaluationOptions):
     quantizer: str
     """Published learned quantizer that has several structure scales."""
     images: Count = 2000
-    """Number of test images: the first ones."""
+    """Number of test images, from the first one."""
     colors: SomeColors = (2, 4, 8, 16)
     """Numbers of colors."""
     percents: Annotated[tuple[Percent, ...], Field(min_length=1)] = (0, 5, 10, 20, 35, 50, 70, 100)
@@ -51,7 +51,7 @@ class FidelityOptions(EvaluationOptions):
 
 @dataclass(frozen=True)
 class Measurer:
-    """Quantizes all images at one fidelity and measures them in the processes of the pool."""
+    """Quantization of all images at one fidelity, and measurement in the processes of the pool."""
 
     images: Images
     view: int
@@ -77,13 +77,13 @@ class Measurer:
 
 
 def main(argv: Sequence[str] | None = None) -> list[Summary]:
-    """Measure as the command line says, print the table and write the JSON file."""
+    """Run the measurement of a command line, print the table and write the JSON file."""
     options = command_line.parse(FidelityOptions, "training.evaluate.fidelity", argv).located()
     registry, device = Registry.open(options.models), select_device(options.device)
     tests = harness.read_test_set(options, registry, device)
     learned = load_quantizer(registry, options.quantizer, device)
     if not learned.supports_fidelity:
-        raise SystemExit(f"--quantizer: {options.quantizer} has a single structure scale and supports no fidelity")
+        raise SystemExit(f"--quantizer: {options.quantizer} has a single structure scale and does not support fidelity")
     settings = [
         Setting(learned.name, options.quantizer, k, fidelity=percent / 100)
         for k in options.colors

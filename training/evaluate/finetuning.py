@@ -7,12 +7,12 @@ For each number of colors, and with --qps for each QP, `training.quantize_datase
 `training.finetune` fine-tunes the classifier on them, into --runs. Both classifiers, the published and the fine-tuned
 one, then classify the test set in that setting.
 
-The same is done with the originals. Without --qps they are lossless PNGs, which shows the effect of further training
-alone. With --qps each setting has originals at the QP whose BPG files are closest in size on the held-out part, so that
-both can be compared at equal bits.
+The originals are measured in the same way. Without --qps they are lossless PNGs, which shows the effect of further
+training alone. With --qps each setting also has originals as BPG of about equal size, for a comparison at equal bits.
+The QP of the originals is the one whose files on the held-out part are closest in size.
 
-Datasets, runs and finished rows are kept, rows in a partial file beside --out. Repeat a call that was killed, or that
---minutes ended with status 75, until it ends with status 0.
+Datasets, runs and finished rows are kept, the rows in a partial file beside --out. If the command is killed, or ends
+with status 75 because of --minutes, repeat the command until the status is 0.
 """
 
 import os
@@ -55,7 +55,7 @@ from training.options import Count, SomeColors, Weight
 from training.quantize_dataset import BPG, Quantization, Source
 
 _QPS = range(52)
-_SAMPLED = 200  # held-out images whose BPG files decide the QP of originals of equal size
+_SAMPLED = 200  # held-out images whose BPG files determine the QP of originals of equal size
 _PIECES = 8  # parts of the sample that are encoded at the same time
 
 
@@ -84,9 +84,9 @@ class FinetuningStudyOptions(EvaluationOptions, SourceOptions, MinutesOptions):
 
 @dataclass(frozen=True)
 class Study:
-    """Makes the row of a setting: quantizes, fine-tunes, and classifies the test set with both classifiers.
+    """Study that makes the row of a setting: quantize, fine-tune, and classify the test set with both classifiers.
 
-    sizes: bits per pixel of BPG of the first held-out originals, by QP, as far as they were needed. folders: complete
+    sizes: bits per pixel of BPG for the first held-out originals, by QP, for every QP needed so far. folders: complete
     quantized datasets, by setting.
     """
 
@@ -100,16 +100,16 @@ class Study:
 
     @cached_property
     def originals(self) -> Source:
-        """The images before quantization."""
+        """Images before quantization."""
         return Source.original(self.options.folder, self.options.dataset, self.options, self.learned.size)
 
     def __call__(self, setting: Setting) -> FinetuningRow:
-        """Return the row. Raises SystemExit with status 75 where the minutes end during fine-tuning."""
+        """Return the row. Raises SystemExit with status 75 if the minutes end during fine-tuning."""
         folder = self.dataset(setting)
         name = f"{self.options.classifier}-{folder.name}"
         out = self.options.runs / name
         after = finetune.main(self._tuning_flags(folder, out)).network
-        # Weights are published in half precision, so these are measured.
+        # Weights are published in half precision, so the measurement uses half precision too.
         file = out / f"{name}.safetensors"
         sha256 = checkpoint.save(file, as_checkpoint(name, FinishedRun.read(out)), half=True)
         checkpoint.restore(after, checkpoint.load(file, sha256=sha256))
@@ -131,7 +131,7 @@ class Study:
         )
 
     def dataset(self, setting: Setting) -> Path:
-        """Return the folder of the dataset in that setting; make it where it does not exist."""
+        """Return the folder of the dataset in the setting; write the dataset if it does not exist."""
         if setting not in self.folders:
             folder = self.options.cache / _name(setting)
             chroma = self.options.chroma
@@ -150,7 +150,7 @@ class Study:
         """Return the originals at the QP at which they are about as large as the quantized images."""
         # The same images as for the sizes of the originals: images differ in size more than neighboring QPs do.
         wanted = self._mean_bits(self.dataset(setting), "held_out", _SAMPLED)
-        above = bisect_right(_QPS, -wanted, key=lambda qp: -self._size(qp))  # the first QP that takes fewer bits
+        above = bisect_right(_QPS, -wanted, key=lambda qp: -self._size(qp))  # the first QP that needs fewer bits
         neighbors = _QPS[max(0, above - 1) : above + 1]
         return Setting(BPG, qp=min(neighbors, key=lambda qp: abs(self._size(qp) - wanted)))
 
@@ -177,14 +177,14 @@ class Study:
             "classifier": options.classifier,
             "out": out,
         }
-        values["crop"] = self.learned.size // 8  # as training on the originals does
+        values["crop"] = self.learned.size // 8  # as in training on the originals
         values |= {name: getattr(options, name) for name in ("epochs", "batch", "lr", "seed", "device", "minutes")}
         models = ["--models", str(options.models)] if options.models else []
         return [*models, *(f"--{name}={value}" for name, value in values.items()), "--resume", "auto"]
 
 
 def main(argv: Sequence[str] | None = None) -> list[FinetuningRow]:
-    """Measure as the command line says and write the JSON file."""
+    """Run the measurement of a command line and write the JSON file."""
     options = command_line.parse(FinetuningStudyOptions, "training.evaluate.finetuning", argv).located()
     registry = Registry.open(options.models)
     device = select_device(options.device)
@@ -193,7 +193,7 @@ def main(argv: Sequence[str] | None = None) -> list[FinetuningRow]:
     if published.config.size != learned.size:
         raise SystemExit(
             f"{options.classifier} classifies images of {published.config.size} pixels, {options.quantizer} quantizes "
-            f"images of {learned.size}: select two models of one size"
+            f"images of {learned.size}: select two models of the same size"
         )
     with workers.worker_pool(options.workers) as pool:
         study = Study(options, registry, learned, published, pool)
@@ -204,7 +204,7 @@ def main(argv: Sequence[str] | None = None) -> list[FinetuningRow]:
 
 
 def _rows(study: Study, kept: harness.KeptRows[FinetuningRow]) -> list[FinetuningRow]:
-    """Return the rows of all settings. Raises SystemExit with status 75 where the minutes end before."""
+    """Return the rows of all settings. Raises SystemExit with status 75 if the minutes end earlier."""
     rows: dict[Setting, FinetuningRow] = {}
     begun = False
     for setting in _settings(study):
@@ -238,7 +238,7 @@ def _header(study: Study) -> dict[str, object]:
 
 
 def _settings(study: Study) -> Iterator[Setting]:
-    """Yield the settings of the options, then the originals: lossless, or with QPs those of equal size."""
+    """Yield the settings of the options, then the originals: lossless, or with QPs at equal size."""
     options = study.options
     palettes = [Setting(study.learned.name, options.quantizer, colors) for colors in options.colors]
     if not options.qps:

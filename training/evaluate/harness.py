@@ -1,4 +1,4 @@
-"""What all evaluations share: a classified test set, resumable rows, the head of a report."""
+"""Shared parts of all evaluations: a classified test set, resumable rows, the head of a report."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,7 +27,7 @@ from training.loop.provenance import commit, describe
 
 
 class Measurer(Protocol):
-    """Measures the images of a test set in one setting."""
+    """Measurement of the images of a test set in one setting."""
 
     def __call__(self, setting: Setting) -> Iterable[list[Measured]]:
         """Return the measurements of all images, one list for each of `parts`, in their order."""
@@ -38,7 +38,7 @@ class Measurer(Protocol):
 
 @dataclass(frozen=True)
 class TestSet:
-    """Images, (N, s, s, 3) uint8 sRGB, and the same as samples with the classifier's predictions."""
+    """Images, (N, s, s, 3) uint8 sRGB, and the samples that add the classifier's predictions."""
 
     __test__ = False  # pytest would collect a class of this name
 
@@ -48,7 +48,7 @@ class TestSet:
 
     @classmethod
     def prepare(cls, data: LabeledImages, recognizer: Recognizer) -> Self:
-        """Classify the originals. Raises DatasetError if the classifier knows other classes."""
+        """Classify the originals. Raises DatasetError if the classifier has other classes."""
         data.require_classes(recognizer.classes)
         images = data.images.permute(0, 2, 3, 1).numpy()
         seen = [prediction for part in parts(images) for prediction in recognizer.predict_batch(part)]
@@ -57,7 +57,7 @@ class TestSet:
 
     @property
     def top1(self) -> float:
-        """Share of the originals that the classifier recognizes, 0 to 1."""
+        """Top-1 of the classifier on the originals, 0 to 1."""
         return float(np.mean([sample.before.index == sample.truth for sample in self.samples]))
 
     def summary(self, setting: Setting, measured: Iterable[list[Measured]]) -> Summary:
@@ -75,9 +75,9 @@ RowOfSetting = TypeVar("RowOfSetting", bound=Setting)
 
 
 class KeptRows(Generic[RowOfSetting]):
-    """Finished rows of an evaluation, kept in a file: its header, then one JSON object a line.
+    """Finished rows of an evaluation, kept in a file: a header, then one JSON object per line.
 
-    Raises DatasetError where the file has another header or holds no such rows.
+    Raises DatasetError if the file has another header or holds no rows.
     """
 
     def __init__(self, file: Path, header: Mapping[str, Any], row_type: Callable[..., RowOfSetting]) -> None:
@@ -88,17 +88,17 @@ class KeptRows(Generic[RowOfSetting]):
             first, *rows = map(json.loads, whole.splitlines() or [json.dumps(header)])
             self._rows = {row.setting: row for row in (row_type(**values) for values in rows)}
         except (ValueError, TypeError) as error:
-            raise DatasetError(f"{file} holds no rows of an evaluation: delete it to begin anew") from error
+            raise DatasetError(f"{file} holds no rows of an evaluation: delete the file to start again") from error
         if first != header:
-            raise DatasetError(f"{file} was begun with other data, models or code: delete it to begin anew")
+            raise DatasetError(f"{file} was made with other data, models or code: delete the file to start again")
         write_atomically(file, "".join(json.dumps(values) + "\n" for values in (header, *rows)).encode())
 
     def find(self, setting: Setting) -> RowOfSetting | None:
-        """Return the row of that setting; None where it is not finished."""
+        """Return the finished row of a setting, or None."""
         return self._rows.get(setting)
 
     def add(self, row: RowOfSetting) -> RowOfSetting:
-        """Keep a new row and return it."""
+        """Keep a new row and return the row."""
         self._rows[row.setting] = row
         with self.file.open("a") as file:
             file.write(json.dumps(asdict(row)) + "\n")
@@ -111,7 +111,7 @@ class KeptRows(Generic[RowOfSetting]):
 
 
 def read_test_set(options: EvaluationOptions, registry: Registry, device: torch.device) -> TestSet:
-    """Load and classify the test set; only its first --images where the command has that option."""
+    """Load and classify the test set; only the first --images if the command has this option."""
     recognizer = load_recognizer(registry, options.classifier, device)
     data = load(options.folder, "test", size=recognizer.size)
     return TestSet.prepare(data.select(torch.arange(len(data))[: getattr(options, "images", None)]), recognizer)
@@ -158,7 +158,7 @@ def measure_quantized(view: int, images: Images, quantized: list[PaletteImage]) 
 def _header(
     tests: TestSet, settings: Sequence[Setting], options: EvaluationOptions, registry: Registry
 ) -> dict[str, Any]:
-    """Return what identifies an evaluation: rows are kept only for the same header."""
+    """Return the values that identify an evaluation; rows are reused only under the same header."""
     names = [options.classifier, *dict.fromkeys(setting.model for setting in settings if setting.model)]
     entries = [registry.entry(name) for name in names]
     return {

@@ -1,12 +1,12 @@
-"""The size of BPG files that preserve the index map, coding by coding, against the indexed PNG.
+"""Comparison of BPG files that preserve the index map, for each coding, with the indexed PNG.
 
     python -m training.evaluate.palette_modes --data DATA/cifar10 --quantizer cifar10-resnet9-colorcnn \\
         --photos tests/photos/cat.jpg --out docs/results/data/cifar10-palette-modes.json
 
 The learned quantizer and k-means quantize images of the held-out part of the training set, at the network's size, and
 whole photos. Each quantized image is written as PNG and as BPG: by each coding alone, as an index plane, and in the
-mode "auto". A coding takes the highest QP that preserves the index map, or none and encodes without loss. No image is
-classified, and the test set is not read.
+mode "auto". A coding uses the highest QP that preserves the index map. If no QP does, the
+coding is lossless. No image is classified, and the test set is not read.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -55,7 +55,7 @@ class PaletteModesOptions(OutOptions):
     images: Count = 100
     """Number of held-out images."""
     held_out: Count = 5000
-    """Held-out part of train, as the quantizer was trained with."""
+    """Size of the held-out part of train in the quantizer's training."""
     photos: tuple[Path, ...] = ()
     """Image files that are quantized at their native size."""
     colors: SomeColors = (2, 4, 8)
@@ -63,7 +63,7 @@ class PaletteModesOptions(OutOptions):
 
 
 def main(argv: Sequence[str] | None = None) -> list[PaletteModeRow]:
-    """Measure as the command line says and write the JSON file."""
+    """Run the measurement of a command line and write the JSON file."""
     options = command_line.parse(PaletteModesOptions, "training.evaluate.palette_modes", argv).located()
     learned = load_quantizer(Registry.open(options.models), options.quantizer, select_device(options.device))
     sources = _sources(options, learned.network.config.encoder.size)
@@ -102,7 +102,7 @@ def _rows(
 
 
 def _sizes(image: PaletteImage) -> dict[str, tuple[int, bool]]:
-    """Return by coding the bytes of the file, and whether some QP preserves the index map."""
+    """Return the bytes of the file for each coding, and whether some QP preserves the index map."""
     lossless = len(codec.encode(image.render(), _LOSSLESS))
     coarsest = {name: coarsest_exact(image, coding) for name, coding in CODINGS.items()}
     sizes = {name: (len(best.file) if best else lossless, best is not None) for name, best in coarsest.items()}

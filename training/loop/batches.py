@@ -1,4 +1,4 @@
-"""Batches of an epoch, and the random generator that they are drawn with."""
+"""Batches of an epoch, and the random generator that draws them."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from training.loop.distributed import Workers
 
 
 def batches(count: int, size: int, generator: torch.Generator, workers: Workers) -> Iterator[Tensor]:
-    """Yield this process's share of the shuffled row numbers, (size,) int64 each; an incomplete batch is dropped."""
+    """Yield this process's batches of shuffled row numbers, (size,) int64 each; an incomplete batch is dropped."""
     order = torch.randperm(count, generator=generator, device=generator.device)
     # The processes wait for each other at each batch, so all get the same number.
     steps = steps_per_epoch(count, size, workers)

@@ -35,7 +35,7 @@ class Workers:
                 parameter.grad /= self.count
 
     def largest(self, value: float) -> float:
-        """Return the largest value of all processes, so that all of them decide alike."""
+        """Return the largest value of all processes, so that all processes decide alike."""
         if self.count == 1:
             return value
         shared = torch.tensor(value, dtype=torch.float64, device=select_device("auto"))
@@ -44,7 +44,7 @@ class Workers:
 
 
 def select_device(name: str) -> torch.device:
-    """Return the device of that name; `auto` is CUDA where there is a GPU, else the CPU."""
+    """Return the device with the given name; `auto` is CUDA if there is a GPU, else the CPU."""
     if name == "auto":
         name = f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if torch.cuda.is_available() else "cpu"
     return torch.device(name)

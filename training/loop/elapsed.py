@@ -1,4 +1,4 @@
-"""Time since the process began, which `--minutes` counts from."""
+"""Time since the start of the process, from which `--minutes` counts."""
 
 import os
 import time
@@ -10,14 +10,14 @@ _START_FIELD = 19  # "starttime" of proc(5), counted from the field after the co
 
 
 def minutes_elapsed() -> float:
-    """Return the minutes since this process began; since this module was imported, where there is no /proc."""
+    """Return the minutes since the start of this process; without /proc, since the import of this module."""
     return _seconds_elapsed() / 60
 
 
 def _seconds_elapsed() -> float:
     if not _PROCESS.exists():
         return time.monotonic() - _IMPORTED
-    # The command's name stands in parentheses and may hold spaces.
+    # The command's name is in parentheses and may contain spaces.
     fields = _PROCESS.read_text().rpartition(")")[2].split()
     started = int(fields[_START_FIELD]) / os.sysconf("SC_CLK_TCK")
     return time.clock_gettime(time.CLOCK_BOOTTIME) - started

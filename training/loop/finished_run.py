@@ -1,4 +1,4 @@
-"""A finished run, read from its folder, and the checkpoint that is made of it."""
+"""A finished run, read from its folder, and the checkpoint made from it."""
 
 import json
 from collections.abc import Mapping
@@ -49,7 +49,7 @@ class FinishedRun:
     def split(self, name: str) -> tuple["FinishedRun", "FinishedRun"]:
         """Return the jointly trained classifier as a run of its own, and the quantizer as trained against it.
 
-        name: under which the classifier will be published. Raises SystemExit where there is no such classifier.
+        name: under which the classifier will be published. Raises SystemExit if the run has no such classifier.
         """
         if self.joint_classifier is None:
             raise SystemExit("--joint-classifier: this run trained no classifier jointly with a quantizer")
@@ -73,5 +73,5 @@ def as_checkpoint(name: str, finished: FinishedRun) -> Checkpoint:
     )
     for tensor, values in finished.weights.items():
         if values.is_floating_point() and not bool(values.half().isfinite().all()):
-            raise SystemExit(f"{name}: {tensor} exceeds half precision, the run diverged; train with a smaller --lr")
+            raise SystemExit(f"{name}: {tensor} exceeds half precision: the run diverged; train with a smaller --lr")
     return Checkpoint(ModelKind(finished.config["kind"]), finished.config["network"], provenance, finished.weights)

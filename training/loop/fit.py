@@ -1,8 +1,8 @@
-"""The loop of every training run: train an epoch, score, log, save the state; pause and resume.
+"""Loop of every training run: train an epoch, score, log, save the state; pause and resume.
 
 The result of a run depends on its options alone. Epoch e draws all its randomness from a generator seeded by (seed, e),
-and the state is saved at the end of each epoch. A run that was killed repeats the lost epoch when it is resumed: bit
-for bit on a CPU with as many threads, up to the order of atomic additions on CUDA.
+and the state is saved at the end of each epoch. A resumed run repeats the lost epoch bit for bit on a CPU with the
+same number of threads. On CUDA the order of atomic additions may differ.
 """
 
 import os
@@ -23,10 +23,10 @@ from training.loop.state import Stateful, restore, save_state
 
 @dataclass(frozen=True)
 class Session:
-    """Where this process trains, and how long.
+    """Device, log and limits of training in this process.
 
     log: where the run is written; it also holds the limit in minutes. bf16: whether the networks compute in bfloat16.
-    resume: whether the run goes on from the state in the log's folder.
+    resume: whether the run continues from the state in the log's folder.
     """
 
     device: torch.device
@@ -35,7 +35,7 @@ class Session:
     resume: bool = False
 
     def autocast(self) -> AbstractContextManager[Any]:
-        """Return a context in which the networks compute in bfloat16, if they shall."""
+        """Return a context in which the networks compute in bfloat16, if `bf16` is set."""
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16)
 
 
@@ -43,9 +43,9 @@ class Session:
 class Run:
     """A training run.
 
-    epochs: when to stop. config: JSON values that describe the run; the state of a run with another description is
-    rejected. parts: what is saved after each epoch, by name. train_epoch: trains one epoch, numbered from 0, and
-    returns mean losses for the log. score: measures the held-out images.
+    epochs: number of epochs to train. config: JSON values that describe the run; the state of a run with another
+    description is rejected. parts: what is saved after each epoch, by name. train_epoch: trains one epoch, numbered
+    from 0, and returns mean losses for the log. score: measures the held-out images.
     """
 
     epochs: int
@@ -74,10 +74,10 @@ def run_config(
 
 
 def fit(run: Run, session: Session) -> Mapping[str, float]:
-    """Train the epochs that are left; returns the last scores.
+    """Train the remaining epochs; returns the last scores.
 
     After each epoch the state is saved. Scores are taken as often as the log asks, and always after the last epoch.
-    Raises SystemExit with status 75 (os.EX_TEMPFAIL) where the minutes of the log do not suffice for one more epoch.
+    Raises SystemExit with status 75 (os.EX_TEMPFAIL) if the minutes of the log do not suffice for one more epoch.
     """
     log = session.log
     done, seconds = restore(run.parts, log.folder, run.config) if session.resume else (0, 0.0)

@@ -1,4 +1,4 @@
-"""Log of a run: JSON lines on disk, and the same on the terminal."""
+"""Log of a run, as JSON lines on disk and on the terminal."""
 
 import json
 import math
@@ -19,9 +19,9 @@ LOG_FILE = "log.jsonl"
 
 @dataclass(frozen=True)
 class Log:
-    """Appends one JSON object per line to log.jsonl and shows it on the terminal; rank 0 only.
+    """Log that appends one JSON object per line to log.jsonl and prints the line; rank 0 only.
 
-    minutes: limit for this process, counted from its start. score_every: epochs from one scoring to the next.
+    minutes: limit for this process, counted from its start. score_every: epochs between scorings.
     """
 
     folder: Path
@@ -31,7 +31,7 @@ class Log:
     console: Console = field(default_factory=Console)
 
     def is_scored(self, epochs: int) -> bool:
-        """Return whether the held-out images are scored after so many epochs."""
+        """Return whether the held-out images are scored after this number of epochs."""
         return epochs % self.score_every == 0
 
     def write(self, event: str, **values: Any) -> None:

@@ -1,4 +1,4 @@
-"""Loss terms of the quantizers that torch does not have."""
+"""Loss terms of the quantizers that torch does not provide."""
 
 import math
 
@@ -9,8 +9,8 @@ from torch import Tensor
 def regularizer(probabilities: Tensor) -> Tensor:
     """Return R = log2 C (1 - mean over images and colors of the maximum over pixels of m), from the ColorCNN paper.
 
-    R is small if each color has a pixel of high probability, so that arg max loses no color. Without R, soft maps that
-    spread every pixel over all colors are cheap in training and collapse in use.
+    R is small if each color has a pixel of high probability, so that arg max loses no color. Without R, a soft map may
+    spread every pixel over all colors. Such a map has a low loss in training, but arg max then merges the colors.
 
     Args:
         probabilities: (B, C, H, W) float, m of the paper: at each pixel >= 0 and summing to 1 over the C colors.

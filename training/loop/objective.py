@@ -1,13 +1,14 @@
 """Loss of the served quantizer for a batch that is quantized to K colors, and its hyper-parameters.
 
 At small K the classifier first sees soft images (equations 1 and 2 of the paper). A low contrast and a random
-brightness force the soft images to be nearly hard, as in the paper. Later, and from the start at large K where soft and
-hard hardly differ, the classifier sees hard images. Their gradient passes straight through (Bengio et al., 2013): the
-forward pass uses the arg max image with its 8-bit palette, the backward pass the soft one.
+brightness force the soft images to be nearly hard, as in the paper. Later, the classifier sees hard images. At large
+K, where soft and hard hardly differ, the classifier sees hard images from the start. The gradient passes straight
+through (Bengio et al., 2013). The forward pass uses the arg max image with its 8-bit palette, the backward pass the
+soft image.
 
-The loss asks the classifier for the same output as for the original (distillation, Hinton et al., 2015), and for the
-label. The regularizer of the paper asks for every color to be used. At large K a squared error keeps the image close to
-the original.
+The loss compares the classifier's output with its output for the original (distillation, Hinton et al., 2015), and
+with the label. The regularizer of the paper penalizes unused colors. At large K a squared error keeps the image close
+to the original.
 """
 
 import math
@@ -49,34 +50,34 @@ def _check_draw(text: str) -> str:
 
 _DRAWS = ("2:8", "3:1", "4:4", "6:1", "8:3", "12:1", "16:3", "32:2", "64:1", "128:0.2", "256:0.2")
 Draw = Annotated[str, AfterValidator(_check_draw)]
-"""K:WEIGHT, a number of colors and how often a batch gets it."""
+"""K:WEIGHT, a number of colors and its relative frequency among batches."""
 
 
 class QuantizerHyperparameters(Hyperparameters):
     """Hyper-parameters of the served quantizer."""
 
     classifier: str
-    """Published classifier to train against, and to build upon."""
+    """Published classifier to train against and to use as the encoder."""
     start: str | None = None
-    """Published quantizer to start from; it is built upon its own classifier."""
+    """Published quantizer to start from; the encoder is the classifier of that quantizer."""
     lr: Weight = 2e-3
     """Peak learning rate of AdamW."""
     weight_decay: Weight = 1e-4
     """Weight decay of AdamW."""
     colors: Annotated[tuple[Draw, ...], Field(min_length=1)] = _DRAWS
-    """Numbers of colors, and how often a batch gets each, as K:WEIGHT."""
+    """Numbers of colors and their relative frequencies among batches, as K:WEIGHT."""
     soft: Fraction = 0.8
-    """Part of the run with soft images."""
+    """Fraction of the run with soft images, from the start."""
     hard_colors: Count = 16
-    """Smallest K whose images are hard from the start."""
+    """Smallest K with hard images from the start."""
     contrast: Positive = 4.0
-    """Divisor of the contrast of soft images up to four colors; half of it at eight colors, and so on down to 1."""
+    """Divisor of the contrast of soft images up to four colors; halved at eight colors, and so on down to 1."""
     jitter: Weight = 1.0
     """Standard deviation of the brightness shift of soft images at two colors, in standard deviations of the pixels; it
     falls as 1 / log2 K."""
     distillation: Fraction = 0.5
-    """Share of the loss that compares the classifier's outputs for the quantized image and the original; the label has
-    the rest."""
+    """Weight of the comparison of the classifier's outputs for the quantized image and the original; the label has the
+    remaining weight."""
     regularization: Weight = 1.0
     """Weight of R, the regularizer of the paper."""
     error: Weight = 1.0
@@ -94,7 +95,7 @@ class QuantizerHyperparameters(Hyperparameters):
 
     @property
     def draws(self) -> dict[int, float]:
-        """How often a batch gets each K, in rising order of K."""
+        """Relative frequency of each K among batches, in rising order of K."""
         return dict(sorted(map(_parse_draw, self.colors)))
 
     def recorded(self) -> dict[str, Any]:
@@ -107,8 +108,8 @@ class QuantizerHyperparameters(Hyperparameters):
 class Objective:
     """Loss of a batch that is quantized to K colors.
 
-    classifiers: networks that see the quantized images. teachers: networks whose outputs for the originals the
-    classifiers are compared with, one for each; the classifiers themselves by default.
+    classifiers: networks that see the quantized images. teachers: networks whose outputs for the originals are the
+    targets of the classifiers, one for each; by default the classifiers themselves.
     """
 
     network: ColorCNN
@@ -132,7 +133,7 @@ class Objective:
         loss = recognition + config.regularization * regularizer(result.probabilities)
         loss = loss + config.error * self._error(images, result, colors)
         if config.rate:
-            # Not the image of low contrast, whose edges would be cheap.
+            # The image of low contrast would have cheap edges.
             loss = loss + config.rate * _file_size(images, result, result.images if soft else shown, colors)
         return loss, outputs[0].detach().argmax(1) == labels
 
@@ -167,7 +168,7 @@ class Objective:
 def _file_size(images: Tensor, result: SoftResult, quantized: Tensor, colors: int) -> Tensor:
     """Return an estimate of the file size: disagreement of indices for PNG, relative total variation for BPG."""
     edges = total_variation(quantized) / total_variation(images).clamp_min(_FLATTEST)
-    # Two colors have few edges, and each of them is informative; the more colors, the more edges are noise.
+    # Two colors have few edges, and each edge is informative; with more colors, more edges are noise.
     return (math.log2(colors) ** 2 - 1) * (disagreement(result.probabilities) + edges)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-_MEASURING = (":/models/*.py", ":/training/*.py")  # code that figures depend on; `*` matches slashes too
+_MEASURING = (":/models/*.py", ":/training/*.py")  # code that results depend on; `*` also matches slashes
 
 
 def describe() -> dict[str, str]:
@@ -23,7 +23,7 @@ def describe() -> dict[str, str]:
 
 
 def _module() -> str:
-    """Return the name of the module that `python -m` runs; for a script run by its path, as torchrun does, of that."""
+    """Return the name of the module that `python -m` runs, or of the script that torchrun runs by its path."""
     spec = getattr(sys.modules["__main__"], "__spec__", None)
     return spec.name.removesuffix(".__main__") if spec else f"training.{Path(sys.argv[0]).stem}"
 
@@ -35,8 +35,8 @@ def _cores(threads: int) -> str:
 def commit(folder: Path = Path(__file__).parent) -> str:
     """Return the last commit that changed the code that measures, with "-dirty" if it has uncommitted changes.
 
-    Commits of documents or results do not count, so that an evaluation may go on after them. folder: any folder in the
-    repository. Returns "unknown" outside of a repository.
+    Commits of documents or results do not count, so that an evaluation may continue after such a commit. folder: any
+    folder in the repository. Returns "unknown" outside of a repository.
     """
     try:
         changed = _git(folder, "log", "-1", "--format=%H", "--", *_MEASURING)

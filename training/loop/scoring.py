@@ -1,4 +1,4 @@
-"""Top-1 accuracy on the held-out part of train: of a classifier, and of images that a quantizer has quantized."""
+"""Top-1 accuracy on the held-out part of train, for a classifier and for quantized images."""
 
 from collections.abc import Callable, Sequence
 
@@ -13,7 +13,7 @@ from training.loop.fit import Session
 
 
 def frozen_classifier(registry: Registry, name: str) -> Classifier:
-    """Return a published classifier, on the CPU, in eval mode; SystemExit if that is another kind of model."""
+    """Return a published classifier, on the CPU, in eval mode; SystemExit for another kind of model."""
     network = registry.load(name, torch.device("cpu"))
     if not isinstance(network, Classifier):
         raise SystemExit(f"{name} is not a classifier")

@@ -14,7 +14,7 @@ STATE_FILE = "state.pt"
 
 
 class Stateful(Protocol):
-    """A part of a run that is saved and restored: a network, an optimizer, a scheduler."""
+    """Part of a run that is saved and restored: a network, an optimizer or a scheduler."""
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything that training has changed."""
@@ -24,14 +24,14 @@ class Stateful(Protocol):
 
 
 def save_state(folder: Path, state: Mapping[str, Any]) -> None:
-    """Write the state of a run; other processes see the old file or the new one, never a part."""
+    """Write the state of a run; other processes see either the old file or the new one."""
     buffer = BytesIO()
     torch.save(dict(state), buffer)
     write_atomically(folder / STATE_FILE, buffer.getvalue())
 
 
 def read_state(folder: Path) -> dict[str, Any]:
-    """Read the state of the run in `folder` onto the CPU; raises SystemExit where there is none.
+    """Read the state of the run in `folder` onto the CPU; raises SystemExit if there is none.
 
     Former names of options are replaced by the present ones.
     """
@@ -52,7 +52,7 @@ def with_current_names(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def restore(parts: Mapping[str, Stateful], folder: Path, config: Mapping[str, Any]) -> tuple[int, float]:
-    """Restore the parts from the state in `folder`; returns the epochs that are done and the seconds they took.
+    """Restore the parts from the state in `folder`; returns the finished epochs and their seconds.
 
     Raises SystemExit if the state is of a run with another configuration.
     """

@@ -1,4 +1,4 @@
-"""The tables and figures of `training.evaluate.bpg`: palettes beside the originals at every QP."""
+"""Tables and figures of `training.evaluate.bpg`: palettes beside the originals at every QP."""
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
@@ -13,7 +13,7 @@ from training.report.markdown import NONE, cell, table
 
 Value = Callable[[Summary], float | None]
 
-_QPS = (0, 5, 10, 15, 20, 25, 30, 35, 40, 45, 51)  # of the tables; the figures have every QP
+_QPS = (0, 5, 10, 15, 20, 25, 30, 35, 40, 45, 51)  # QPs in the tables; the figures have every QP
 _RATES = (0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0)  # bits per pixel
 _MARKED = 10  # a figure writes the QP beside each point whose QP is a multiple of this
 
@@ -44,7 +44,7 @@ def figures(report: BpgReport) -> Mapping[str, Figure]:
 
 
 def _by_source(rows: Sequence[Summary], label: str) -> dict[str, list[Summary]]:
-    """Group rows by the encoded images, originals first, each group by rising QP. label: of a K, with {} for it."""
+    """Group rows by the encoded images, originals first, each group by rising QP. label: format for K."""
     lines: dict[str, list[Summary]] = {}
     for row in sorted(rows, key=lambda row: (row.colors or 0, row.qp or 0)):
         lines.setdefault(label.format(row.colors) if row.colors else "originals", []).append(row)

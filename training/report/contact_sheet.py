@@ -1,9 +1,9 @@
-"""Draw the contact sheet of one photo: few colors by several methods, with the prediction for each.
+"""Contact sheet of one photo: few colors by several methods, with the prediction for each tile.
 
     python -m training.report.contact_sheet --photo tests/photos/cat.jpg --out docs/results/figures/cat.png
 
-The sheet resembles figure 2 of the ColorCNN paper. With --cam the activation map of its label covers each tile, as in
-figure 1.
+The sheet resembles figure 2 of the ColorCNN paper. With --cam the activation map of the predicted label covers
+each tile, as in figure 1.
 """
 
 from collections.abc import Sequence
@@ -59,7 +59,7 @@ class ContactSheetOptions(SheetOptions):
 
 
 class MapsOptions(SheetOptions, DataOptions):
-    """Images of a test set under their activation maps. maps: their numbers, from 0."""
+    """Images of a test set under their activation maps. maps: numbers of the images, from 0."""
 
     maps: tuple[int, ...] = ()
     """Images of the test set, from 0, to draw under their activation maps."""
@@ -69,7 +69,7 @@ class MapsOptions(SheetOptions, DataOptions):
 
 @dataclass(frozen=True)
 class TileMaker:
-    """Makes tiles. side: longer side of a tile in pixels. cam: whether to draw activation maps over them.
+    """Factory of tiles. side: longer side of a tile in pixels. cam: whether to draw activation maps over the tiles.
 
     A tile shows the prediction, green where it is the prediction for the original. Where the true class is known, a
     tile shows its probability, green where it is the likeliest class, as figures 1 and 2 of the paper.
@@ -102,7 +102,7 @@ class TileMaker:
 
 
 def main(argv: Sequence[str] | None = None) -> Path:
-    """Draw as the command line says; return the file written."""
+    """Draw the sheet of a command line; return the written file."""
     options = command_line.parse(ContactSheetOptions, "training.report.contact_sheet", argv)
     registry, device = Registry.open(options.models), select_device("auto")
     recognizer, learned = _networks(options, registry, device)
@@ -126,9 +126,9 @@ def rows(
 
 
 def draw_maps(options: MapsOptions) -> Path:
-    """Draw images of a test set in 16, 4 and 2 colors under their activation maps; return the file written.
+    """Draw images of a test set in 16, 4 and 2 colors under their activation maps; return the written file.
 
-    Raises SystemExit for a number that the test set does not have, DatasetError where there is no test set.
+    Raises SystemExit for a number outside the test set, and DatasetError if there is no test set.
     """
     options = options.located()
     registry, device = Registry.open(options.models), select_device("auto")
@@ -154,7 +154,7 @@ def _networks(options: SheetOptions, registry: Registry, device: torch.device) -
 
 
 def save(lines: Sequence[Row], colors: Sequence[int], file: Path) -> Path:
-    """Draw rows of the original and these numbers of colors; return the PNG file written."""
+    """Draw rows of the original and the given numbers of colors; return the written PNG file."""
     file.parent.mkdir(parents=True, exist_ok=True)
     sheet = draw(["original", *(f"{k} colors" for k in colors)], lines)
     Image.fromarray(sheet).save(file, "PNG", optimize=True)

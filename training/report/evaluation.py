@@ -1,4 +1,4 @@
-"""The tables and figures of `training.evaluate`: every quantizer and codec over a whole test set."""
+"""Tables and figures of `training.evaluate`: every quantizer and codec over a whole test set."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -42,7 +42,7 @@ def figures(report: EvaluationReport) -> Mapping[str, Figure]:
 
 
 def _palettes(rows: Sequence[Summary], value: Value, form: str, *, none: str = NONE) -> str:
-    """Return a line for each method with a palette, a column for each K; `none` where a row has no value."""
+    """Return a line for each method with a palette, a column for each K; `none` if a row has no value."""
     by_setting = {(row.method, row.colors): row for row in rows if row.colors}
     colors = sorted({row.colors for row in rows if row.colors})
     lines = [

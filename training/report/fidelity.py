@@ -1,4 +1,4 @@
-"""The tables and the figure of `training.evaluate.fidelity`: top-1 against PSNR, a line for each K."""
+"""Tables and figure of `training.evaluate.fidelity`: top-1 against PSNR, a line for each K."""
 
 from collections.abc import Callable, Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""Draw every figure of evaluations, from their JSON files alone.
+"""Drawing of every figure of evaluations, from their JSON files alone.
 
     python -m training.report.figures --results docs/results/data/cifar10.json --out docs/results/figures
 
@@ -16,8 +16,8 @@ The files written for NAME.json depend on its kind:
     python -m training.report.figures --maps 12 40 --data DATA/cifar10 --out docs/results/figures
 
 This command writes DATASET-maps.png: the images of the test set with these numbers, in few colors by the shipped
-quantizer and by median cut, under the activation map of their true class, as figures 1 and 2 of the ColorCNN paper. It
-quantizes the images anew, since their license does not allow us to store them.
+quantizer and by median cut, under the activation map of their true class, as figures 1 and 2 of the ColorCNN paper. The
+command quantizes the images again, because their license does not allow us to store them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -44,13 +44,13 @@ class FiguresOptions(MapsOptions):
 def figures_of(file: Path, others: Sequence[Path] = ()) -> Mapping[str, Figure]:
     """Return every figure of the report in a JSON file, by the ending of its file name.
 
-    others: reports whose rows are drawn beside its rows. Raises OSError, or BadReport for any other file.
+    others: reports whose rows are added to the figures. Raises OSError, or BadReport for any other file.
     """
     return figures(read_together(file, others))
 
 
 def main(argv: Sequence[str] | None = None) -> list[Path]:
-    """Draw as the command line says; return the files written."""
+    """Draw the figures of a command line; return the written files."""
     options = command_line.parse(FiguresOptions, "training.report.figures", argv)
     if bool(options.results) == bool(options.maps):
         raise SystemExit("give either --results or --maps")

@@ -1,4 +1,4 @@
-"""The tables and figures of `training.evaluate.finetuning`: top-1 before and after fine-tuning on few-color images."""
+"""Tables and figures of `training.evaluate.finetuning`: top-1 before and after fine-tuning on few-color images."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -53,7 +53,7 @@ def figures(report: FinetuningReport) -> Mapping[str, Figure]:
 
 
 def bpg_figures(report: FinetuningBpgReport) -> Mapping[str, Figure]:
-    """Return the figures of BPG files, figures 8 and 9 of the reproduction study, by the ending of its file name."""
+    """Return the figures of BPG files, figures 8 and 9 of the study, by the endings of their file names."""
     return {
         "before": _over_rate(report, lambda row: row.top1_before, "before fine-tuning"),
         "after": _over_rate(report, lambda row: row.top1_after, "after fine-tuning"),

@@ -1,4 +1,4 @@
-"""The one table of what a report is shown as: its kind -> its tables and its figures."""
+"""Views of reports: the tables and figures of each kind, in one mapping."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -44,5 +44,5 @@ def figures(report: Report) -> Mapping[str, Figure]:
 
 def _view(report: Report) -> View:
     if report.kind not in _VIEWS:
-        raise BadReport(f"a report of kind {report.kind.value!r} has no tables and figures of its own")
+        raise BadReport(f"a report of kind {report.kind.value!r} has no tables or figures")
     return _VIEWS[report.kind]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 NONE = "-"
-"""Cell of a value that does not exist."""
+"""Cell for a missing value."""
 
 
 def table(heading: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

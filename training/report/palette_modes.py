@@ -1,4 +1,4 @@
-"""The table of `training.evaluate.palette_modes`: file sizes of BPG that preserves an index map."""
+"""Table of `training.evaluate.palette_modes`: file sizes of BPG that preserves an index map."""
 
 from models.evaluation.reports import PaletteModesReport
 from models.names import method_name

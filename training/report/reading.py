@@ -1,4 +1,4 @@
-"""Read several reports: all of a folder, or several of one test set as one."""
+"""Reading of several reports: all reports of a folder, or several reports of one test set as one."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -22,8 +22,8 @@ def read_together(first: Path, others: Sequence[Path] = ()) -> Report:
 
     Of several rows with the same setting the first stays. Methods with a network come first.
 
-    Raises BadReport where a file holds no report, a report of other images or of another classifier, or where its rows
-    are no means over a test set.
+    Raises BadReport if a file holds no report, if a report has other images or another classifier, or if its rows are
+    not means over a test set.
     """
     report = read(first)
     if not others:
@@ -40,7 +40,7 @@ def read_together(first: Path, others: Sequence[Path] = ()) -> Report:
 
 def _of_summaries(report: Report, file: Path) -> SummaryReport:
     if not isinstance(report, SummaryReport):
-        raise BadReport(f"{file}: the rows of a report of kind {report.kind.value!r} cannot stand beside others")
+        raise BadReport(f"{file}: the rows of a report of kind {report.kind.value!r} cannot be combined with others")
     return report
 
 

@@ -1,9 +1,9 @@
-"""Print the tables of all trained networks beside published ones, from reports and logs alone.
+"""Tables of all trained networks beside published ones, from reports and logs alone.
 
     python -m training.report.rows --results docs/results
 
-A recipe has a line where a report of `training.evaluate` covers its model and logs/NAME.jsonl its run. A recipe that is
-not measured on the test set, as an ablation, has a line made of its logs alone: mean and spread of its seeds.
+A recipe has a line if a report of `training.evaluate` covers its model and logs/NAME.jsonl covers its run. A recipe
+that is not measured on the test set, such as an ablation, has a line from its logs: mean and spread over the seeds.
 """
 
 import json
@@ -23,7 +23,7 @@ from training.report.markdown import NONE, table
 from training.report.reading import read_folder
 
 COLORS = (2, 4, 8, 16, 32, 64)
-"""Indices of 1 to 6 bits, as the literature compares them."""
+"""Numbers of colors with indices of 1 to 6 bits, as in the literature."""
 PUBLISHED_FILE = "published.json"
 """Report of published results, in the folder of the reports."""
 
@@ -63,7 +63,7 @@ class Seed:
         return self.report.top1_original
 
     def row(self, colors: int) -> Summary | None:
-        """Return the row of that many colors; None where it was not measured."""
+        """Return the row with this number of colors, or None if it was not measured."""
         return next((row for row in self.rows if row.colors == colors), None)
 
 
@@ -71,7 +71,7 @@ class Seed:
 class Trained:
     """A recipe that was trained and measured on the test set.
 
-    seeds: one or more. refined: whether the rows are those of the method `colorcnn_refined`.
+    seeds: one or more. refined: whether the rows belong to the method `colorcnn_refined`.
     """
 
     recipe: Recipe
@@ -80,7 +80,7 @@ class Trained:
 
     @property
     def first(self) -> Seed:
-        """The seed that stands for everything that all seeds have in common."""
+        """First seed, for all values that the seeds have in common."""
         return self.seeds[0]
 
     @property
@@ -94,7 +94,7 @@ class Trained:
         return fmean(seed.run.minutes for seed in self.seeds)
 
     def rows(self, colors: int) -> list[Summary]:
-        """Return the row of that many colors of each seed that has one."""
+        """Return the row with this number of colors for each seed that has one."""
         return [row for seed in self.seeds if (row := seed.row(colors)) is not None]
 
 
@@ -118,8 +118,8 @@ def main(argv: Sequence[str] | None = None) -> str:
 def tables(results: Path, recipes: Path = SHIPPED) -> dict[str, str]:
     """Return every table that has a line, by its title.
 
-    results: folder of data/, the reports, and of logs/. recipes: folder of the recipes. Raises BadReport where a file
-    of data/ is no report.
+    results: folder of data/, the reports, and of logs/. recipes: folder of the recipes. Raises BadReport if a file
+    of data/ is not a report.
     """
     known = [Recipe.read(str(file)) for file in sorted(recipes.glob("*.toml"))]
     reports = [report for report in read_folder(results / "data") if isinstance(report, EvaluationReport)]
@@ -143,7 +143,7 @@ def _published(file: Path) -> PublishedReport:
 
 
 def _measured(reports: Sequence[EvaluationReport], results: Path, recipes: Iterable[Recipe]) -> Iterable[Trained]:
-    """Yield the recipes that were measured on the test set, in their order."""
+    """Yield the recipes that were measured on the test set, in the given order."""
     for recipe in recipes:
         for refined in (False, True):
             names = [row_name(recipe, seed) for seed in recipe.seeds]
@@ -168,7 +168,7 @@ def _counts(method: str, refined: bool) -> bool:
 
 
 def _whole_run(results: Path, recipe: Recipe, name: str) -> Run:
-    """Return a run of a recipe; its epochs and minutes include the runs whose weights it started from."""
+    """Return a run of a recipe, whose epochs and minutes include the runs that its weights started from."""
     own = Run.read(_log(results, name))
     first = recipe.train.get("start")
     if first is None or not _log(results, first).exists():

@@ -1,4 +1,4 @@
-"""Print the tables of an evaluation in Markdown, from its JSON file alone.
+"""Tables of an evaluation in Markdown, from its JSON file alone.
 
 python -m training.report.tables --results docs/results/data/cifar10.json
 """

@@ -37,7 +37,7 @@ def test_rows_that_are_not_means_cannot_be_combined(workshop: Workshop, tmp_path
     file = tmp_path / "modes.json"
     file.write_text(json.dumps(report(Kind.PALETTE_MODES)))
     assert read_together(file) == parse(report(Kind.PALETTE_MODES))
-    with pytest.raises(BadReport, match=r"modes\.json.*'bpg-palette-modes' cannot stand beside others"):
+    with pytest.raises(BadReport, match=r"modes\.json.*'bpg-palette-modes' cannot be combined with others"):
         read_together(workshop.results, [file])
 
 
