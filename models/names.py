@@ -16,6 +16,8 @@ LEARNED_METHODS = (LEARNED_METHOD, *VARIANTS)
 """Every way to run the learned quantizer."""
 PUBLISHED_METHOD = "colorcnn_published"
 """The network of the ColorCNN paper: one network for each number of colors."""
+HALFTONE = "halftone"
+"""The classical quantizer for photographs: error diffusion to a stretched palette."""
 TRUECOLOR = "truecolor_png"
 """The original images as lossless files."""
 
@@ -38,6 +40,7 @@ METHOD_NAMES: Mapping[str, str] = MappingProxyType(
         "octree": "octree",
         "max_coverage": "maximum coverage",
         "median_cut_dither": "median cut + dither",
+        HALFTONE: "halftone",
         "kmeans": "k-means",
         "kmeans_oklab": "k-means in OKLab",
         "wu": "Wu",

@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 from models.quantizers.base import Quantizer
 from models.quantizers.classical.dither import DitheredMedianCut
+from models.quantizers.classical.halftone import Halftone
 from models.quantizers.classical.imagequant import ImageQuant
 from models.quantizers.classical.kmeans import KMeans
 from models.quantizers.classical.max_coverage import MaxCoverage
@@ -17,6 +18,7 @@ _ALL: tuple[Quantizer, ...] = (
     Octree(),
     MaxCoverage(),
     DitheredMedianCut(),
+    Halftone(),
     KMeans("srgb"),
     KMeans("oklab"),
     Wu(),

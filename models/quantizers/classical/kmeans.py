@@ -50,8 +50,16 @@ class KMeans:
         with _THREAD_POOLS.limit(limits=1, user_api="openmp"):
             return self._assign(pixels, self._fit(pixels, colors))
 
+    def centers(self, pixels: Pixels, colors: int) -> NDArray[np.float64]:
+        """Return the centers that a sample of (H, W, 3) uint8 pixels gives, as (K', 3) float64 in the space.
+
+        K' is `colors`, or the number of different colors in the sample where that is smaller.
+        """
+        with _THREAD_POOLS.limit(limits=1, user_api="openmp"):
+            return np.asarray(self._fit(pixels, colors).cluster_centers_)
+
     def _fit(self, pixels: Pixels, colors: int) -> Lloyd:
-        sample = _sample(pixels.reshape(-1, 3))
+        sample = random_sample(pixels.reshape(-1, 3))
         distinct = len(np.unique(pack(sample)))
         clusters = min(colors, distinct)  # scikit-learn warns of empty clusters
         return Lloyd(clusters, n_init=1, random_state=_SEED).fit(self._coordinates(sample))
@@ -75,8 +83,8 @@ class KMeans:
         return np.rint(coordinates).astype(np.uint8) if self.space == "srgb" else oklab.to_srgb(coordinates)
 
 
-def _sample(colors: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return a random sample: a regular one could follow a pattern of the image."""
+def random_sample(colors: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return at most 10,000 of (N, 3) colors at random: a regular sample could follow a pattern of the image."""
     if len(colors) <= _SAMPLE:
         return colors
     return colors[np.random.default_rng(_SEED).integers(len(colors), size=_SAMPLE)]

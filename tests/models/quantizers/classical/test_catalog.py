@@ -153,6 +153,7 @@ def test_catalog_keys_are_the_names_of_quantizers() -> None:
         "octree",
         "max_coverage",
         "median_cut_dither",
+        "halftone",
         "kmeans",
         "kmeans_oklab",
         "wu",
