@@ -38,6 +38,9 @@ commas.
 Transparent pixels are composited over `background`. Of an animation, the first frame is used. The orientation of the
 camera is applied. The header `X-Image-Notes` lists these changes.
 
+Without `method`, photographs are quantized by error diffusion and small images by the network. The header `X-Method`
+names the method.
+
 ```
 curl -F file=@photo.jpg -F colors=2 localhost:8000/quantize -o out.png
 curl -F file=@photo.jpg -F colors=2 -H 'Accept: image/bpg' localhost:8000/compress -o out.bpg
@@ -104,12 +107,16 @@ _IMAGE_HEADERS: Json = {
     "X-Colors": _header("Number of different colors in the image.", "2"),
     "X-Bits-Per-Pixel": _header("Bits of the file per pixel.", "0.4127"),
 }
+_METHOD_HEADER: Json = {"X-Method": _header("The quantization method, also where the request names none.", "halftone")}
 _LABEL_HEADERS: Json = {
     "X-Label-Before": _header("Label of the upload (percent-encoded outside ASCII).", "frog"),
+    "X-Probability-Before": _header("The probability of that label.", "0.9300"),
     "X-Label-After": _header("Label of the quantized image, decoded from its file.", "frog"),
+    "X-Probability-After": _header("The probability of that label.", "0.8700"),
 }
 _COMPRESS_HEADERS: Json = {
     **_COMMON_HEADERS,
+    **_METHOD_HEADER,
     **_LABEL_HEADERS,
     "X-Colors": _header("Number of colors of the quantized image, before BPG.", "2"),
     "X-Bits-Per-Pixel": _header("Bits of the BPG file of the quantized image per pixel.", "0.3127"),
@@ -239,7 +246,11 @@ def _report(report: type[BaseModel]) -> Json:
     return {"$ref": f"{_REF}{report.__name__}"}
 
 
-QUANTIZE = _operation(QuantizeOptions, {PNG: _BINARY, JSON: _report(QuantizeReport)}, _IMAGE_HEADERS | _LABEL_HEADERS)
+QUANTIZE = _operation(
+    QuantizeOptions,
+    {PNG: _BINARY, JSON: _report(QuantizeReport)},
+    _IMAGE_HEADERS | _METHOD_HEADER | _LABEL_HEADERS,
+)
 CLASSIFY = _operation(ClassifyOptions, {JSON: _report(ClassifyReport), PNG: _BINARY}, _IMAGE_HEADERS | _MAP_HEADERS)
 COMPRESS = _operation(
     CompressOptions,

@@ -122,13 +122,19 @@ def _common_headers(timings: Timings, notes: Sequence[str]) -> dict[str, str]:
 def _quantized_headers(selection: Selection, image: PaletteImage, bits_per_pixel: float) -> dict[str, str]:
     return {
         "X-Model": header_text(selection.model or NO_MODEL),
+        "X-Method": selection.method,
         "X-Colors": str(image.colors),
         "X-Bits-Per-Pixel": f"{bits_per_pixel:.4f}",
     }
 
 
 def _label_headers(before: Prediction, after: Prediction) -> dict[str, str]:
-    return {"X-Label-Before": header_text(before.label), "X-Label-After": header_text(after.label)}
+    return {
+        "X-Label-Before": header_text(before.label),
+        "X-Probability-Before": f"{before.probability:.4f}",
+        "X-Label-After": header_text(after.label),
+        "X-Probability-After": f"{after.probability:.4f}",
+    }
 
 
 def _map_headers(cam: DrawnMap) -> dict[str, str]:

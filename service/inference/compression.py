@@ -20,7 +20,7 @@ from models.prediction import Prediction
 from models.rgb import Pixels
 from service.inference.admission import Admission, DecodeSlot, in_time
 from service.inference.encoding_worker import Files, encode_all, warm_up
-from service.inference.selection import Selection
+from service.inference.selection import ByPicture, Selection
 from service.inference.stages import Stages
 from service.runtime import timing
 from service.runtime.timing import Timings
@@ -129,19 +129,20 @@ class Compression:
 
         Raises the errors of `models.errors` for names, bytes and options, and OutOfTime.
         """
-        selection = self._stages.engine.catalog.select(
+        selections = self._stages.engine.catalog.select_by_picture(
             options.method, options.model, options.colors, fidelity=options.fidelity
         )
         _check_options(options)
         with in_time(self._timeout), timing.started():
-            return await self._compress(data, options, selection, output)
+            return await self._compress(data, options, selections, output)
 
     async def _compress(
-        self, data: bytes, options: CompressOptions, selection: Selection, output: Output
+        self, data: bytes, options: CompressOptions, selections: ByPicture[Selection], output: Output
     ) -> Compressed:
         async with DecodeSlot(self._decode_slots):
             decoded = await self._stages.decode(data, options, self._max_pixels)
             self._check_size(decoded.pixels, options.mode)
+            selection = selections.of(decoded.pixels)
             image = await self._stages.quantize(decoded.pixels, options.colors, selection)
             _check_quantized(image, options)
             files = await self._encode(image, decoded.pixels if output == "report" else None, options)

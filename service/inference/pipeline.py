@@ -108,11 +108,12 @@ class Pipeline:
 
         Raises the errors of `models.errors` for names, bytes and options, and OutOfTime.
         """
-        selection = self._stages.engine.catalog.select(
+        selections = self._stages.engine.catalog.select_by_picture(
             options.method, options.model, options.colors, fidelity=options.fidelity
         )
         with timing.started() as timer:
             async with self._decoded(data, options) as decoded:
+                selection = selections.of(decoded.pixels)
                 image, recognition = await self._quantize(decoded.pixels, options, selection)
                 image = png.ordered(image, effort=options.effort)
                 encode = partial(png.encode, image, effort=options.effort)

@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Generic, TypeVar
 
 from models.errors import BadOption, UnknownMethod, UnknownModel
-from models.names import LEARNED_METHOD, LEARNED_METHODS, PUBLISHED_METHOD, ModelKind
+from models.names import HALFTONE, LEARNED_METHOD, LEARNED_METHODS, PUBLISHED_METHOD, ModelKind
 from models.quantizers.classical.catalog import CLASSICAL
+from models.rgb import Pixels
 from models.zoo.manifest import ModelEntry
+
+Item = TypeVar("Item")
+
+_PHOTOGRAPH_SIDES = 2  # native sizes of the default network that the shorter side of a small image spans at most
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,22 @@ class Selection:
 
 
 @dataclass(frozen=True)
+class ByPicture(Generic[Item]):
+    """A decision that depends on the size of the image, which is unknown before the image is decoded.
+
+    small: item for an image whose shorter side has at most `largest_side` pixels. photograph: item for a larger image.
+    """
+
+    small: Item
+    photograph: Item
+    largest_side: int
+
+    def of(self, pixels: Pixels) -> Item:
+        """Return the item for an image of (H, W, 3) uint8."""
+        return self.small if min(pixels.shape[:2]) <= self.largest_side else self.photograph
+
+
+@dataclass(frozen=True)
 class Catalog:
     """The models that are loaded, the default ones, and what a request may select among them.
 
@@ -57,7 +79,7 @@ class Catalog:
             self._entry(kind, name)
 
     def methods(self) -> tuple[str, ...]:
-        """Return the names of the quantization methods, the default one first."""
+        """Return the names of the quantization methods, the default one for small images first."""
         published = [PUBLISHED_METHOD] if self._of_kind(ModelKind.COLORCNN_PUBLISHED) else []
         return (*LEARNED_METHODS, *published, *CLASSICAL)
 
@@ -97,6 +119,21 @@ class Catalog:
         if method == PUBLISHED_METHOD:
             return self._select_published(model, colors, classifier)
         return self._select_classical(method, model)
+
+    def select_by_picture(
+        self, method: str | None, model: str | None, colors: int, *, fidelity: float = 0.0
+    ) -> ByPicture[Selection]:
+        """Check the names of a request as `select` does, where None stands for the default method.
+
+        The default is `colorcnn` for small images, and for every request that names a network or a fidelity. It is
+        `halftone` for photographs: images whose shorter side is more than twice the native size of the default network,
+        whose structure is then too coarse for them.
+        """
+        small = self.select(method or LEARNED_METHOD, model, colors, fidelity=fidelity)
+        if method or model or fidelity:
+            return ByPicture(small, small, 0)
+        native_size = self._entry(ModelKind.COLORCNN, None).size
+        return ByPicture(small, self.select(HALFTONE, None, colors), _PHOTOGRAPH_SIDES * native_size)
 
     def _select_learned(self, method: str, model: str | None, fidelity: float) -> Selection:
         entry = self._entry(ModelKind.COLORCNN, model)

@@ -19,7 +19,7 @@ from pydantic import (
 
 from models.codecs.bpg import Mode
 from models.errors import BadOption
-from models.names import LEARNED_METHOD, ONE_PASS, REFINED
+from models.names import HALFTONE, LEARNED_METHOD, ONE_PASS, REFINED
 from models.quantizers.base import MAX_COLORS, MIN_COLORS
 
 Value = TypeVar("Value")
@@ -69,12 +69,15 @@ class QuantizerOptions(ImageOptions):
         le=MAX_COLORS,
         description=f"Largest number of palette entries, from {MIN_COLORS} to {MAX_COLORS}.",
     )
-    method: Name = Field(
-        LEARNED_METHOD,
-        description=f"Quantization method: `{LEARNED_METHOD}` (the network), `{ONE_PASS}` (the network without the "
-        f"search for the best structure scale of each image, so faster), `{REFINED}` (the network, with the structure "
-        "of each image refined until the model's classifier recognizes the original class: slower, and of use to that "
-        "classifier alone), or a classical quantizer; see GET /models.",
+    method: Name | None = Field(
+        None,
+        description="Quantization method. If left out, the image decides, and the header `X-Method` names the method: "
+        f"`{HALFTONE}` for photographs, whose shorter side is more than twice the native size of the default network, "
+        f"and `{LEARNED_METHOD}` for smaller images and for requests with `model` or `fidelity`. Values: "
+        f"`{LEARNED_METHOD}` (the network), `{ONE_PASS}` (the network without the search for the best structure scale "
+        f"of each image, so faster), `{REFINED}` (the network, with the structure of each image refined until the "
+        "model's classifier recognizes the original class: slower, and of use to that classifier alone), "
+        f"`{HALFTONE}` (error diffusion, for photographs), or another classical quantizer; see GET /models.",
     )
     model: Name | None = Field(
         None, description="Network for the methods that use one. If left out: the default of GET /models."
@@ -168,7 +171,7 @@ class BenchmarkOptions(ImageOptions):
         f"{_MAX_COLORS_ASKED} different numbers.",
     )
     methods: Annotated[tuple[Name, ...], BeforeValidator(_split), AfterValidator(_each_once)] = Field(
-        (LEARNED_METHOD, "median_cut", "octree", "kmeans"),
+        (LEARNED_METHOD, HALFTONE, "median_cut", "octree", "kmeans"),
         min_length=1,
         json_schema_extra=_UNIQUE,
         description=f"Quantization methods: `{LEARNED_METHOD}` (the network), `{ONE_PASS}` (the network without its "

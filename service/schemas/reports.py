@@ -167,7 +167,9 @@ class ModelsReport(Report):
     """Response of GET /models."""
 
     models: list[ModelReport]
-    methods: list[str] = Field(description="Values of the option `method` of /quantize, the default first.")
+    methods: list[str] = Field(
+        description="Values of the option `method` of /quantize, the default for small images first."
+    )
 
 
 class StatusReport(Report):

@@ -23,6 +23,7 @@ import numpy as np
 from PIL import Image
 
 from models.evaluation.reports import Kind
+from models.names import LEARNED_METHOD
 from tests.benchmarks.reporting import write_report
 from tests.service.processes import ROOT, serving
 
@@ -78,7 +79,7 @@ def send_many(client: httpx.Client, count: int, enough: Callable[[], bool] = lam
     times: list[float] = []
     while len(times) < count or not enough():
         started = time.perf_counter()
-        client.post("/quantize", content=photo, params={"colors": "2"}).raise_for_status()
+        client.post("/quantize", content=photo, params={"colors": "2", "method": LEARNED_METHOD}).raise_for_status()
         times.append(1000 * (time.perf_counter() - started))
     return times
 

@@ -19,6 +19,7 @@ import httpx
 from PIL import Image
 
 from models.evaluation.reports import Kind
+from models.names import LEARNED_METHOD
 from tests.benchmarks.reporting import write_report
 from tests.service.processes import ROOT, Server, serving
 
@@ -78,7 +79,7 @@ def enlarged(pixels: float) -> tuple[bytes, int]:
 def send(client: httpx.Client, file: bytes, colors: int) -> float:
     """Send `file` and return the seconds until the response."""
     started = time.perf_counter()
-    client.post("/quantize", content=file, params={"colors": colors}).raise_for_status()
+    client.post("/quantize", content=file, params={"colors": colors, "method": LEARNED_METHOD}).raise_for_status()
     return time.perf_counter() - started
 
 

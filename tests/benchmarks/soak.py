@@ -72,9 +72,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def mixed() -> list[Request]:
     """Return ten requests: eight small images to /quantize at two numbers of colors, one to /classify, and a photo."""
+    photo_path = "/quantize?method=colorcnn"
     small, photo = ((ROOT / "tests" / "photos" / name).read_bytes() for name in ("cat-32.png", "cat.jpg"))
     quantize = [Request("POST", f"/quantize?colors={colors}", small) for colors in (4, 4, 16, 4)]
-    return [*quantize, Request("POST", "/classify", small), *quantize, Request("POST", "/quantize", photo)]
+    return [*quantize, Request("POST", "/classify", small), *quantize, Request("POST", photo_path, photo)]
 
 
 async def measure(server: Server, plan: Plan) -> dict[str, Any]:

@@ -44,7 +44,8 @@ def test_a_real_photo_becomes_a_one_bit_png(client: Client) -> None:
 
     image = opened(response.content)
     assert (image.mode, image.size, response.content[24]) == ("P", (451, 300), 1)
-    assert response.headers["x-label-before"] == "cat"
+    assert (response.headers["x-method"], response.headers["x-model"]) == ("halftone", "none")
+    assert response.headers["x-label-before"] == response.headers["x-label-after"] == "cat"
 
 
 @pytest.mark.parametrize("photo", ["cat-32.png", "cat.jpg"])
@@ -93,7 +94,7 @@ def test_a_bpg_of_a_photo_can_be_classified_again(client: Client) -> None:
     """JSON holds the files of the other media types, and /classify accepts the file."""
     cat = (ROOT / "tests" / "photos" / "cat.jpg").read_bytes()
     whole, file, picture = [
-        client.post("/compress", content=cat, params={"colors": "4"}, headers={"Accept": accept})
+        client.post("/compress", content=cat, params={"colors": "4", "method": "colorcnn"}, headers={"Accept": accept})
         for accept in ("application/json", "image/bpg", "image/png")
     ]
     seen = client.post("/classify", content=file.content).json()["predictions"][0]
@@ -120,7 +121,8 @@ def test_a_benchmark_agrees_with_the_other_endpoints(client: Client) -> None:
     whole, sheet, page, lines = [
         client.post("/benchmark", files=files, data=options, headers={"Accept": accept}) for accept in accepts
     ]
-    quantized = client.post("/quantize", content=cat, params={"colors": "2"}, headers=AS_JSON).json()
+    query = {"colors": "2", "method": "colorcnn"}
+    quantized = client.post("/quantize", content=cat, params=query, headers=AS_JSON).json()
 
     report = whole.json()
     first, row = report["images"][0], report["rows"][0]

@@ -58,6 +58,20 @@ async def test_the_default_is_four_colors_by_the_network(client: AsyncClient) ->
     assert response.content[24] == 2
 
 
+async def test_the_default_for_a_photograph_is_the_classical_halftone(client: AsyncClient) -> None:
+    """A photograph is an image whose shorter side exceeds twice the native size of the default network, 32 here."""
+    photograph, small = (encoded(ramp(side, side)) for side in (65, 64))
+    defaults = [await quantize(client, data) for data in (photograph, small)]
+    named = [await quantize(client, photograph, model="gray-steps"), await quantize(client, photograph, fidelity="0.5")]
+    report = await client.post("/quantize", content=photograph, headers=AS_JSON)
+
+    seen = [(response.headers["x-method"], response.headers["x-model"]) for response in (*defaults, *named, report)]
+    network = ("colorcnn", "gray-steps")
+    assert seen == [("halftone", "none"), network, network, network, ("halftone", "none")]
+    assert (report.json()["method"], report.json()["model"]) == ("halftone", None)
+    assert np.array_equal(pixels_of(defaults[0].content), CLASSICAL["halftone"].quantize(ramp(65, 65), 4).render())
+
+
 async def test_an_image_has_its_headers(client: AsyncClient) -> None:
     response = await quantize(client, colors="2")
 
@@ -66,7 +80,9 @@ async def test_an_image_has_its_headers(client: AsyncClient) -> None:
         r"(decode|queue|model|encode);dur=\d+\.\d(, \w+;dur=\d+\.\d){4}", response.headers["server-timing"]
     )
     assert response.headers["vary"] == "Accept"
-    assert response.headers["x-label-before"] == "dark"
+    assert (response.headers["x-method"], response.headers["x-label-before"]) == ("colorcnn", "dark")
+    before, after = (response.headers[f"x-probability-{when}"] for when in ("before", "after"))
+    assert all(re.fullmatch(r"0\.\d{4}", text) for text in (before, after))
     assert "x-image-notes" not in response.headers
 
 
@@ -110,7 +126,7 @@ async def test_recognition_can_be_switched_off_under_the_former_name_too(client:
     picture = await client.post("/quantize", content=DRAWING, params={option: "false"})
     report = await client.post("/quantize", content=DRAWING, params={option: "false"}, headers=AS_JSON)
 
-    assert not any(name.startswith("x-label") for name in picture.headers)
+    assert not any(name.startswith(("x-label", "x-probability")) for name in picture.headers)
     assert report.json()["recognition"] is None
 
 

@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from models.errors import BadOption, UnknownMethod, UnknownModel
 from models.names import LEARNED_METHODS, ModelKind
 from models.quantizers.classical.catalog import CLASSICAL
+from models.rgb import Pixels
 from models.zoo.manifest import ModelEntry
 from service.inference.selection import Catalog, Selection
 
@@ -111,6 +113,42 @@ def test_fidelity_is_for_the_method_with_a_search(method: str) -> None:
 def test_fidelity_is_a_fraction() -> None:
     with pytest.raises(ValueError, match=r"not 1\.5"):
         Selection("colorcnn", "second", "teacher", 1.5)
+
+
+def image(height: int, width: int) -> Pixels:
+    return np.zeros((height, width, 3), np.uint8)
+
+
+@pytest.mark.parametrize(("shape", "method"), [((32, 90), "colorcnn"), ((33, 33), "halftone"), ((90, 33), "halftone")])
+def test_the_default_method_is_halftone_above_twice_the_size_of_the_default_network(
+    shape: tuple[int, int], method: str
+) -> None:
+    selections = CATALOG.select_by_picture(None, None, 4)
+    assert selections.of(image(*shape)) == CATALOG.select(method, None, 4)
+
+
+@pytest.mark.parametrize(
+    ("method", "model", "fidelity", "expected"),
+    [
+        ("octree", None, 0, "octree"),
+        ("colorcnn", None, 0, "colorcnn"),
+        (None, "second", 0, "colorcnn"),
+        (None, "second", 0.5, "colorcnn"),
+    ],
+)
+def test_a_named_method_network_or_fidelity_decides_for_every_image(
+    method: str | None, model: str | None, fidelity: float, expected: str
+) -> None:
+    selections = CATALOG.select_by_picture(method, model, 4, fidelity=fidelity)
+    assert selections.of(image(9, 9)) == selections.of(image(900, 900))
+    assert selections.small == CATALOG.select(expected, model, 4, fidelity=fidelity)
+
+
+def test_a_default_method_checks_the_other_options_before_the_image_is_known() -> None:
+    with pytest.raises(UnknownModel, match="nobody"):
+        CATALOG.select_by_picture(None, "nobody", 4)
+    with pytest.raises(BadOption, match="fidelity"):
+        CATALOG.select_by_picture(None, None, 4, fidelity=0.5)
 
 
 def test_published_networks_are_a_method_of_their_own() -> None:
