@@ -29,7 +29,7 @@ RUN python -m venv --without-pip /opt/venv \
 # service cannot write to its folder.
 FROM python:${PYTHON_VERSION}-slim AS code
 WORKDIR /source
-COPY pyproject.toml LICENSE ./
+COPY pyproject.toml LICENSE NOTICE ./
 COPY models models
 COPY service service
 COPY training training

@@ -12,7 +12,7 @@ from models.networks.cam import class_activation_maps
 from models.networks.classifiers import Classifier
 from models.networks.folding import fold_batch_norm
 from models.prediction import Prediction
-from models.rgb import Pixels, resize
+from models.rgb import Pixels, resize, resize_center
 from models.zoo.registry import Registry
 
 
@@ -20,12 +20,14 @@ from models.zoo.registry import Registry
 class Recognizer:
     """Classifies images with a frozen network; an image is first scaled to the network's input size.
 
-    network: in eval mode, on `device`. classes: labels in the order of the logits.
+    network: in eval mode, on `device`. classes: labels in the order of the logits. crop: share of the shorter side that
+    the network sees, as a central square; None where it sees the whole image, squeezed to a square.
     """
 
     network: Classifier
     classes: tuple[str, ...]
     device: torch.device
+    crop: float | None = None
 
     @property
     def size(self) -> int:
@@ -33,8 +35,10 @@ class Recognizer:
         return self.network.config.size
 
     def view(self, pixels: Pixels) -> Pixels:
-        """Scale the whole image to the input of the network: (H, W, 3) uint8 sRGB -> (size, size, 3)."""
-        return resize(pixels, self.size)
+        """Scale what the network sees to its input: (H, W, 3) uint8 sRGB -> (size, size, 3)."""
+        if self.crop is None:
+            return resize(pixels, self.size)
+        return resize_center(pixels, self.size, self.crop)
 
     def predict(self, pixels: Pixels, top_k: int = 1) -> tuple[Prediction, ...]:
         """Return the `top_k` most probable classes of an image, best first, or all classes if there are fewer.
@@ -51,18 +55,22 @@ class Recognizer:
             raise NotFinite("the classifier computed probabilities that are not finite")
         return [self._ranking(each, top_k) for each in probabilities]
 
-    @torch.inference_mode()
     def activation_map(self, pixels: Pixels, index: int) -> NDArray[np.float32]:
         """Compute where the network finds a class, (h, w) float32 in [0, 1] at the resolution of its last stage.
 
-        pixels: (H, W, 3) uint8 sRGB; the map spans the whole image. index: index of the class; ValueError if there is
-        no such class.
+        pixels: (H, W, 3) uint8 sRGB; the map spans what the network sees of the image, see `crop`. index: index of the
+        class; ValueError if there is no such class.
         """
+        return self.map_of_view(self.view(pixels), index)
+
+    @torch.inference_mode()
+    def map_of_view(self, view: Pixels, index: int) -> NDArray[np.float32]:
+        """Return what `activation_map` returns for a view of (size, size, 3) uint8 sRGB."""
         if not 0 <= index < len(self.classes):
             raise ValueError(f"class index {index} is not from 0 to {len(self.classes) - 1}")
         classes = torch.tensor([index], device=self.device)
-        view = self._tensor(self.view(pixels)[np.newaxis])
-        return np.asarray(class_activation_maps(self.network, view, classes)[0].cpu(), np.float32)
+        images = self._tensor(view[np.newaxis])
+        return np.asarray(class_activation_maps(self.network, images, classes)[0].cpu(), np.float32)
 
     @torch.inference_mode()
     def predict_batch(self, images: Pixels) -> list[Prediction]:
@@ -87,4 +95,5 @@ def load_recognizer(registry: Registry, name: str, device: torch.device) -> Reco
     network = registry.load(name, device)
     if not isinstance(network, Classifier):
         raise UnknownModel(f"{name!r} is a {registry.entry(name).kind}, not a classifier")
-    return Recognizer(fold_batch_norm(network), registry.entry(name).classes, device)
+    entry = registry.entry(name)
+    return Recognizer(fold_batch_norm(network), entry.classes, device, entry.crop)

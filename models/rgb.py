@@ -24,6 +24,23 @@ def unpack(packed: NDArray[np.integer]) -> NDArray[np.uint8]:
     return np.stack([packed >> 16, packed >> 8 & 255, packed & 255], axis=-1).astype(np.uint8)
 
 
+def central_square(pixels: Pixels, share: float) -> tuple[float, float, float]:
+    """Return (left, top, side) in pixels of the central square whose side is `share` of the shorter side, 0 to 1."""
+    height, width = pixels.shape[:2]
+    side = share * min(height, width)
+    return (width - side) / 2, (height - side) / 2, side
+
+
+def resize_center(pixels: Pixels, size: int, share: float) -> Pixels:
+    """Scale the central square of an image, (H, W, 3) uint8, to (size, size, 3) uint8 with a bicubic filter.
+
+    share: side of the square as a part of the shorter side, 0 to 1. The filter widens as the image shrinks.
+    """
+    left, top, side = central_square(pixels, share)
+    box = (left, top, left + side, top + side)
+    return np.asarray(Image.fromarray(pixels).resize((size, size), Image.Resampling.BICUBIC, box=box))
+
+
 def resize(pixels: Pixels, size: int) -> Pixels:
     """Scale a whole image, (H, W, 3) uint8, to a square, (size, size, 3) uint8, without keeping its aspect ratio.
 

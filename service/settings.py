@@ -50,6 +50,11 @@ class Settings(BaseSettings):
     default_classifier: ModelName | None = Field(
         None, description="Classifier for requests that name no model. Unset: the default of the manifest."
     )
+    default_photograph_classifier: ModelName | None = Field(
+        None,
+        description="Classifier for photographs in requests that name no model. Unset: COLORCNN_DEFAULT_CLASSIFIER or, "
+        "if that is unset too, the photograph classifier of the manifest.",
+    )
     default_colorcnn: ModelName | None = Field(
         None, description="Quantizer network for requests that name no model. Unset: the default of the manifest."
     )

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from models.networks.config import NetworkConfig
+from models.networks.efficientnet import STRIDES, efficientnet_stages, stage_channels
 
 CIFAR10_MEAN = (0.4914, 0.4822, 0.4465)
 CIFAR10_STD = (0.2470, 0.2435, 0.2616)
@@ -24,13 +25,14 @@ class ClassifierConfig(NetworkConfig):
     architecture: name of the trunk.
     classes: number of logits.
     size: height and width of the training images, in pixels.
-    width: channels of the first stage; `resnet9` has 64 as published on DAWNBench, 32 in its half-width form.
+    width: channels of the first stage; `resnet9` has 64 as published on DAWNBench, 32 in its half-width form. For
+        `efficientnet_lite0` channels of the stem, 32 as published.
     mean, std: statistics of the training pixels per channel, in [0, 1] units.
 
     Raises ValueError for a value out of range.
     """
 
-    architecture: Literal["resnet9", "resnet18", "alexnet"]
+    architecture: Literal["resnet9", "resnet18", "alexnet", "efficientnet_lite0"]
     classes: int
     size: int = 32
     width: int = 64
@@ -177,4 +179,9 @@ def _alexnet(width: int) -> _Trunk:
     return _Trunk(stages, (w, 3 * w, 4 * w), (4, 8, 16), dropout=0.5)
 
 
-_TRUNKS = {"resnet9": _resnet9, "resnet18": _resnet18, "alexnet": _alexnet}
+def _efficientnet_lite0(width: int) -> _Trunk:
+    """Build EfficientNet-Lite0 (models/networks/efficientnet.py); 4.65 M parameters with 1,000 classes."""
+    return _Trunk(efficientnet_stages(width), stage_channels(width), STRIDES, dropout=0.2)
+
+
+_TRUNKS = {"resnet9": _resnet9, "resnet18": _resnet18, "alexnet": _alexnet, "efficientnet_lite0": _efficientnet_lite0}

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from models.rgb import Pixels
+from models.rgb import Pixels, central_square
 
 # Cold to hot: dark blue, blue, cyan, yellow, red, dark red, evenly spaced over [0, 1].
 _HEAT_ANCHORS = ((0, 0, 128), (0, 64, 255), (0, 255, 255), (255, 255, 0), (255, 48, 0), (128, 0, 0))
@@ -36,16 +36,27 @@ def fit(pixels: Pixels, max_pixels: int) -> Pixels:
     return np.asarray(scaled)
 
 
-def draw(pixels: Pixels, heat: NDArray[np.float32]) -> Pixels:
+def draw(pixels: Pixels, heat: NDArray[np.float32], crop: float | None = None) -> Pixels:
     """Blend an image with the colors of its heat, half and half.
 
     Args:
         pixels: (H, W, 3) uint8 sRGB.
-        heat: (h, w) float32 in [0, 1] over the same view; scaled smoothly to the size of the image.
+        heat: (h, w) float32 in [0, 1]; scaled smoothly to the size of what it spans.
+        crop: share of the shorter side, 0 to 1, where the heat spans the central square; None for the whole image.
 
     Returns:
-        (H, W, 3) uint8 sRGB.
+        (H, W, 3) uint8 sRGB, unchanged where there is no heat.
     """
+    if crop is None:
+        return _blend(pixels, heat)
+    left, top, side = central_square(pixels, crop)
+    rows, columns = (slice(math.floor(start), math.ceil(start + side)) for start in (top, left))
+    drawn = pixels.copy()
+    drawn[rows, columns] = _blend(pixels[rows, columns], heat)
+    return drawn
+
+
+def _blend(pixels: Pixels, heat: NDArray[np.float32]) -> Pixels:
     height, width = pixels.shape[:2]
     smooth = np.asarray(Image.fromarray(heat).resize((width, height), Image.Resampling.BICUBIC))
     levels = np.clip(smooth * 255 + 0.5, 0, 255).astype(np.uint8)

@@ -46,16 +46,16 @@ class Provenance:
 
     dataset: name of the training set.
     command: command line that made the weights.
-    commit: commit of this repository.
-    seed: seed of the run.
+    commit: commit of this repository; None for weights that others trained.
+    seed: seed of the run; None where it is unknown.
     accuracy: measured fractions in [0, 1] by name, for instance {"top1": 0.91}.
     notes: hardware, minutes and other remarks.
     """
 
     dataset: str
     command: str
-    commit: str
-    seed: int
+    commit: str | None
+    seed: int | None
     accuracy: Mapping[str, float]
     notes: str = ""
 

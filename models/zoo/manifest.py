@@ -1,7 +1,7 @@
 """The manifest of a folder of models, manifest.json: its models, and the default model of each kind.
 
     {"models": [{"name": ..., "file": "checkpoints/NAME.safetensors", "sha256": ..., ...}, ...],
-     "defaults": {"classifier": NAME, "colorcnn": NAME}}
+     "defaults": {"classifier": NAME, "colorcnn": NAME}, "photograph_classifier": NAME}
 
 Reading is strict, and an error names the field by its path, as in `models.3.sha256`.
 """
@@ -10,11 +10,11 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, TypeAdapter, model_validator
+from pydantic import AfterValidator, Field, JsonValue, TypeAdapter, model_validator
 from pydantic.dataclasses import dataclass
 from pydantic_core import PydanticCustomError
 
@@ -52,7 +52,21 @@ Name = Annotated[
 ]
 Sha256 = Annotated[str, _matching("[0-9a-f]{64}", "must be 64 lower-case hexadecimal digits")]
 InnerPath = Annotated[str, AfterValidator(_check_inside)]
+_OPTIONAL = ("package", "crop")  # fields of an entry that a manifest may lack
 Range = Annotated[tuple[int, int], AfterValidator(_check_rising)]
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Package:
+    """An installed package whose file holds the weights of a model.
+
+    name, version: distribution and version to install. config: JSON values that the network is built from, which a
+    checkpoint of this project has in its metadata.
+    """
+
+    name: Name
+    version: str
+    config: dict[str, JsonValue]
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -60,7 +74,7 @@ class ModelEntry:
     """One model of the manifest; pydantic's ValidationError, a ValueError, rejects a field that is out of range.
 
     name: name in requests and commands.
-    file: path of the checkpoint, relative to the manifest's folder, with "/".
+    file: path of the checkpoint with "/", relative to the manifest's folder or, with `package`, to the installed files.
     sha256: SHA-256 of that file, 64 lower-case hexadecimal digits.
     kind: kind of the model.
     architecture: description of the network for people.
@@ -70,9 +84,12 @@ class ModelEntry:
     colors: (fewest, most) colors of a quantizer; None for a classifier.
     classifier: name of the model that a quantizer was trained against; None for a classifier.
     accuracy: measured fractions in [0, 1], by name.
-    command: command line that made the model.
+    command: command line that made the model, or that installs its package.
     card: path of the model card, relative like `file`.
     results: path of measurements over a whole test set, relative like `file`; None where there are none.
+    package: package that holds the file; None where the folder of the manifest does.
+    crop: share of the shorter side that a classifier sees, as a central square scaled with a bicubic filter; None where
+        it sees the whole image, squeezed to a square.
     """
 
     name: Name
@@ -89,10 +106,12 @@ class ModelEntry:
     command: str
     card: InnerPath
     results: InnerPath | None
+    package: Package | None = None
+    crop: Annotated[float, Field(gt=0, le=1)] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values, in the order of the manifest."""
-        return asdict(self)
+        """Return plain JSON values, in the order of the manifest, without optional fields that are None."""
+        return {name: value for name, value in asdict(self).items() if value is not None or name not in _OPTIONAL}
 
     @model_validator(mode="after")
     def _check_kind(self) -> Self:
@@ -102,6 +121,8 @@ class ModelEntry:
         errors = [
             field_error((name,), rule, value) for name, value in values.items() if (value is not None) is not quantizes
         ]
+        if quantizes and self.crop is not None:
+            errors.append(field_error(("crop",), f"must be null for a {self.kind}", self.crop))
         if not quantizes and not self.classes:
             errors.append(field_error(("classes",), "must not be empty for a classifier", []))
         require(errors)
@@ -112,11 +133,13 @@ class ModelEntry:
 class Manifest:
     """Models of a folder, and the name of the default of each kind.
 
+    photograph_classifier: name of the default classifier of photographs; None where the default of the kind serves.
     Names are unique, and every reference names a model of the right kind; ValidationError otherwise.
     """
 
     models: tuple[ModelEntry, ...]
     defaults: dict[ModelKind, str]
+    photograph_classifier: str | None = None
 
     @model_validator(mode="after")
     def _check_references(self) -> Self:
@@ -137,6 +160,11 @@ class Manifest:
             for kind, name in self.defaults.items()
             if kinds.get(name) is not kind
         ]
+        photographs = self.photograph_classifier
+        if photographs is not None and kinds.get(photographs) is not ModelKind.CLASSIFIER:
+            errors.append(
+                field_error(("photograph_classifier",), "must name a classifier of the manifest", photographs)
+            )
         require(errors)
         return self
 
@@ -147,7 +175,10 @@ class Manifest:
 
     def to_bytes(self) -> bytes:
         """Return the content of manifest.json."""
-        content = {"models": [entry.to_json() for entry in self.models], "defaults": dict(self.defaults)}
+        content: dict[str, Any] = {"models": [entry.to_json() for entry in self.models]}
+        content["defaults"] = dict(self.defaults)
+        if self.photograph_classifier is not None:
+            content["photograph_classifier"] = self.photograph_classifier
         return json.dumps(content, indent=2).encode() + b"\n"
 
     def with_model(self, entry: ModelEntry) -> Self:
@@ -158,4 +189,4 @@ class Manifest:
         models = {model.name: model for model in self.models} | {entry.name: entry}
         defaults = {entry.kind: entry.name} | self.defaults
         with reported_as_corrupt("the manifest"):
-            return type(self)(models=tuple(models.values()), defaults=defaults)
+            return replace(self, models=tuple(models.values()), defaults=defaults)

@@ -16,7 +16,7 @@ from models.names import ModelKind
 from models.networks.classifiers import ClassifierConfig, build_classifier
 from models.networks.colorcnn import ColorCNNConfig, build_colorcnn
 from models.networks.published import PublishedColorCNN, PublishedConfig
-from models.zoo import checkpoint
+from models.zoo import checkpoint, packages
 from models.zoo.checkpoint import Checkpoint, Provenance
 from models.zoo.manifest import MANIFEST_FILE, Manifest, ModelEntry
 from models.zoo.validation import read_json
@@ -131,6 +131,8 @@ class Registry:
         return report
 
     def _checkpoint(self, entry: ModelEntry) -> Checkpoint:
+        if entry.package is not None:
+            return packages.load(entry, entry.package)
         return checkpoint.load(self.folder / entry.file, sha256=entry.sha256)
 
 

@@ -30,6 +30,10 @@ class ImageGone(ColorCNNError):
 class Classifier(BatchClassifier, Protocol):
     """Classifier of images of any size; `models.recognizer.Recognizer` is one."""
 
+    @property
+    def crop(self) -> float | None:
+        """Share of the shorter side that it sees, as a central square; None where it sees the whole image."""
+
     def predict(self, pixels: Pixels, top_k: int = 1) -> tuple[Prediction, ...]:
         """Return the `top_k` most probable classes of (H, W, 3) uint8 sRGB pixels, best first."""
 
@@ -124,4 +128,4 @@ def _tile(conditions: Conditions, pixels: Pixels) -> Pixels:
         return tile
     classifier = conditions.loader.classifier(conditions.classifier)
     (prediction,) = classifier.predict(pixels)
-    return heatmap.draw(tile, classifier.activation_map(pixels, prediction.index))
+    return heatmap.draw(tile, classifier.activation_map(pixels, prediction.index), classifier.crop)

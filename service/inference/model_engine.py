@@ -33,6 +33,8 @@ class ModelEngine:
         device: "auto", "cpu", "cuda" or "cuda:<n>".
         default_classifier, default_colorcnn: names of the models that serve requests without a model; None for the
             defaults of the manifest.
+        default_photograph_classifier: name of the classifier of photographs; None for `default_classifier` or, without
+            it, for the one of the manifest.
     """
 
     def __init__(
@@ -42,10 +44,12 @@ class ModelEngine:
         device: str = "auto",
         default_classifier: str | None = None,
         default_colorcnn: str | None = None,
+        default_photograph_classifier: str | None = None,
     ) -> None:
         self._folder = folder
         self._device = pick_device(device)
         self._default_names = {ModelKind.CLASSIFIER: default_classifier, ModelKind.COLORCNN: default_colorcnn}
+        self._photograph_classifier = default_photograph_classifier or default_classifier
         self._catalog = Catalog()
         self._networks: Mapping[str, Network] = {}
         self._results: tuple[Mapping[str, Any], ...] = ()
@@ -99,7 +103,7 @@ class ModelEngine:
         return self._recognizer(classifier).rank_batch(np.stack(views), top_k)
 
     def activation_map(self, view: Pixels, index: int, classifier: str) -> NDArray[np.float32]:
-        return self._recognizer(classifier).activation_map(view, index)
+        return self._recognizer(classifier).map_of_view(view, index)
 
     def _make_catalog(self, registry: Registry) -> Catalog:
         defaults = {kind: name or registry.default(kind).name for kind, name in self._default_names.items()}
@@ -108,7 +112,8 @@ class ModelEngine:
             for name, network in self._networks.items()
             if isinstance(network, LearnedQuantizer) and network.supports_fidelity
         )
-        return Catalog(registry.available(), MappingProxyType(defaults), supporting_fidelity)
+        photograph_classifier = self._photograph_classifier or registry.manifest.photograph_classifier
+        return Catalog(registry.available(), MappingProxyType(defaults), supporting_fidelity, photograph_classifier)
 
     def _quantizer(self, selection: Selection) -> Quantizer:
         if selection.model is None:

@@ -31,6 +31,7 @@ _LOADERS: Mapping[ModelKind, Callable[[Registry, str, torch.device], Network]] =
 # Batch sizes that networks are warmed with: one image, the two views of a request to /quantize, a full batch. Each
 # other size costs its first request some 10 ms on one core.
 _WARM_BATCHES = (1, 2, 64)
+_WARM_PIXELS = 1 << 17  # of a batch of views; the device takes no larger ones together
 _WARM_PHOTO = (256, 512)
 _WARM_THUMBNAIL = (64, 48)
 
@@ -67,7 +68,7 @@ def warm(network: Network, entry: ModelEntry) -> None:
 
 
 def _warm_classifier(classifier: Recognizer) -> None:
-    for count in _WARM_BATCHES:
+    for count in [count for count in _WARM_BATCHES if count * classifier.size**2 <= _WARM_PIXELS]:
         classifier.rank_batch(_noise(count, classifier.size, classifier.size), 1)
     classifier.activation_map(_noise(*_WARM_THUMBNAIL), 0)
 

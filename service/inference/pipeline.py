@@ -14,6 +14,7 @@ from models.palette_image import PaletteImage
 from models.prediction import Prediction
 from models.report import heatmap
 from models.rgb import Pixels
+from models.zoo.manifest import ModelEntry
 from service.inference.admission import Admission, PixelBudget, in_time
 from service.inference.selection import Selection
 from service.inference.stages import Stages
@@ -125,14 +126,15 @@ class Pipeline:
 
         Raises as `quantize` does.
         """
-        entry = self._stages.engine.catalog.classifier(options.model)
-        index = find_class(options.cam, entry.classes)
+        entries = self._stages.engine.catalog.classifier_by_picture(options.model)
         with timing.started() as timer:
             async with self._decoded(data, options) as decoded:
+                entry = entries.of(decoded.pixels)
+                index = find_class(options.cam, entry.classes)
                 pixels, classes = decoded.pixels, len(entry.classes)
                 (ranking,) = await self._stages.predict((pixels,), classes, entry.name)
                 shown = None if options.cam is None else _prediction(ranking, index)
-                cam = None if shown is None else await self._draw(decoded.pixels, shown, entry.name)
+                cam = None if shown is None else await self._draw(decoded.pixels, shown, entry)
         notes = decoded.notes + _cam_notes(decoded, cam)
         return Classified(entry.name, ranking[: options.top_k], cam, notes, timer.timings())
 
@@ -158,11 +160,11 @@ class Pipeline:
         image, ((before,), (after,)) = await self._stages.quantize_and_predict(pixels, options.colors, selection)
         return image, Recognition(selection.classifier, before, after)
 
-    async def _draw(self, pixels: Pixels, shown: Prediction, model: str) -> DrawnMap:
-        heat = await self._stages.activation_map(pixels, shown.index, model)
+    async def _draw(self, pixels: Pixels, shown: Prediction, entry: ModelEntry) -> DrawnMap:
+        heat = await self._stages.activation_map(pixels, shown.index, entry.name)
 
         def render() -> DrawnMap:
-            drawn = heatmap.draw(heatmap.fit(pixels, self._settings.max_cam_pixels), heat)
+            drawn = heatmap.draw(heatmap.fit(pixels, self._settings.max_cam_pixels), heat, entry.crop)
             height, width = drawn.shape[:2]
             return DrawnMap(shown, truecolor.encode(drawn, effort="fast"), width, height, metrics.count_colors(drawn))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Generic, TypeVar
 
@@ -65,7 +65,8 @@ class Catalog:
     """The models that are loaded, the default ones, and what a request may select among them.
 
     entries: models in the order of the manifest. defaults: for each kind, the name of the model that serves requests
-    without a model. supporting_fidelity: names of the networks that support a fidelity above 0.
+    without a model. supporting_fidelity: names of the networks that support a fidelity above 0. photograph_classifier:
+    name of the default classifier of photographs; None where the default classifier reads them, too.
 
     Raises UnknownModel where a default names no model of its kind.
     """
@@ -73,10 +74,13 @@ class Catalog:
     entries: tuple[ModelEntry, ...] = ()
     defaults: Mapping[ModelKind, str] = field(default_factory=lambda: MappingProxyType({}))
     supporting_fidelity: frozenset[str] = frozenset()
+    photograph_classifier: str | None = None
 
     def __post_init__(self) -> None:
         for kind, name in self.defaults.items():
             self._entry(kind, name)
+        if self.photograph_classifier is not None:
+            self.classifier(self.photograph_classifier)
 
     def methods(self) -> tuple[str, ...]:
         """Return the names of the quantization methods, the default one for small images first."""
@@ -87,9 +91,15 @@ class Catalog:
         """Return the classifier of that name, or for None the default one. Raises UnknownModel."""
         return self._entry(ModelKind.CLASSIFIER, name)
 
+    def classifier_by_picture(self, name: str | None) -> ByPicture[ModelEntry]:
+        """Return the classifier of that name, or for None the default ones. Raises UnknownModel."""
+        small = self.classifier(name)
+        photograph = small if name else self.classifier(self.photograph_classifier)
+        return ByPicture(small, photograph, self._largest_small_side())
+
     def is_default(self, name: str) -> bool:
         """Return whether requests without a model get this one."""
-        return name in self.defaults.values()
+        return name in (*self.defaults.values(), self.photograph_classifier)
 
     def select(
         self, method: str, model: str | None, colors: int, classifier: str | None = None, *, fidelity: float = 0.0
@@ -127,13 +137,20 @@ class Catalog:
 
         The default is `colorcnn` for small images, and for every request that names a network or a fidelity. It is
         `halftone` for photographs: images whose shorter side is more than twice the native size of the default network,
-        whose structure is then too coarse for them.
+        whose structure is then too coarse for them. The classifier of photographs reads the photographs that a
+        classical method quantizes.
         """
         small = self.select(method or LEARNED_METHOD, model, colors, fidelity=fidelity)
-        if method or model or fidelity:
-            return ByPicture(small, small, 0)
-        native_size = self._entry(ModelKind.COLORCNN, None).size
-        return ByPicture(small, self.select(HALFTONE, None, colors), _PHOTOGRAPH_SIDES * native_size)
+        photograph = small if method or model or fidelity else self.select(HALFTONE, None, colors)
+        if not photograph.on_device:
+            photograph = replace(photograph, classifier=self.classifier(self.photograph_classifier).name)
+        return ByPicture(small, photograph, self._largest_small_side())
+
+    def _largest_small_side(self) -> int:
+        """Return the longest shorter side of an image that is no photograph; 0 without a default network."""
+        if ModelKind.COLORCNN not in self.defaults:
+            return 0
+        return _PHOTOGRAPH_SIDES * self._entry(ModelKind.COLORCNN, None).size
 
     def _select_learned(self, method: str, model: str | None, fidelity: float) -> Selection:
         entry = self._entry(ModelKind.COLORCNN, model)

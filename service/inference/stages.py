@@ -73,7 +73,7 @@ class Stages:
         return await self._device.run(Predict(views, top_k, classifier))
 
     async def activation_map(self, pixels: Pixels, index: int, classifier: str) -> NDArray[np.float32]:
-        """Return the evidence for the class `index` across the whole image: (h, w) float32 in [0, 1]."""
+        """Return the evidence for the class `index` across the classifier's view: (h, w) float32 in [0, 1]."""
         view = await self.run("model", partial(self.engine.view, pixels, classifier), pixels.size // 3)
         return await self._device.run(ActivationMap(view, index, classifier))
 

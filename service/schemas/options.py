@@ -131,7 +131,10 @@ class ClassifyOptions(ImageOptions):
     """Options of POST /classify."""
 
     top_k: Number = Field(5, ge=1, le=1000, description="Largest number of predictions, from 1 to 1000.")
-    model: Name | None = Field(None, description="Classifier. If left out: the default of GET /models.")
+    model: Name | None = Field(
+        None,
+        description="Classifier. If left out: a default of GET /models, one for photographs, one for small images.",
+    )
     cam: Name | None = Field(
         None,
         description="Class whose activation map is drawn: a label, an index, or `top` for the best prediction. If left "

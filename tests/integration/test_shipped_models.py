@@ -45,7 +45,7 @@ def test_a_real_photo_becomes_a_one_bit_png(client: Client) -> None:
     image = opened(response.content)
     assert (image.mode, image.size, response.content[24]) == ("P", (451, 300), 1)
     assert (response.headers["x-method"], response.headers["x-model"]) == ("halftone", "none")
-    assert response.headers["x-label-before"] == response.headers["x-label-after"] == "cat"
+    assert response.headers["x-label-before"] == response.headers["x-label-after"] == "tiger cat"
 
 
 @pytest.mark.parametrize("photo", ["cat-32.png", "cat.jpg"])
@@ -97,7 +97,8 @@ def test_a_bpg_of_a_photo_can_be_classified_again(client: Client) -> None:
         client.post("/compress", content=cat, params={"colors": "4", "method": "colorcnn"}, headers={"Accept": accept})
         for accept in ("application/json", "image/bpg", "image/png")
     ]
-    seen = client.post("/classify", content=file.content).json()["predictions"][0]
+    query = {"model": whole.json()["classifier"]}
+    seen = client.post("/classify", content=file.content, params=query).json()["predictions"][0]
 
     report = whole.json()
     quantized = report["quantized_bpg"]

@@ -1,8 +1,11 @@
 """models/recognizer.py: predictions, batches and activation maps of images of any size."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from models.errors import NotFinite
 from models.networks.classifiers import ClassifierConfig, build_classifier
@@ -30,6 +33,29 @@ def test_predictions_come_best_first_with_their_labels(recognizer: Recognizer) -
     assert probabilities == sorted(probabilities, reverse=True)
     assert sum(probabilities) == pytest.approx(1, abs=1e-5)
     assert recognizer.predict(make_pixels(40, 70), top_k=1) == predictions[:1]
+
+
+def test_a_crop_is_the_scaled_center_of_the_image(recognizer: Recognizer) -> None:
+    pixels = np.zeros((40, 80, 3), np.uint8)
+    pixels[10:30, 30:50] = make_pixels(20, 20)
+    cropped = replace(recognizer, crop=0.5)
+    assert np.array_equal(cropped.view(pixels), cropped.view(pixels[:, 20:60]))
+    alone = np.asarray(Image.fromarray(pixels[10:30, 30:50]).resize((16, 16), Image.Resampling.BICUBIC))
+    assert np.abs(cropped.view(pixels).astype(int) - alone)[2:-2, 2:-2].max() <= 1  # the border differs
+    assert cropped.predict(pixels) != recognizer.predict(pixels)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 500), (300, 2), (16, 16)])
+def test_a_crop_of_any_shape_fills_the_view(recognizer: Recognizer, shape: tuple[int, int]) -> None:
+    assert (replace(recognizer, crop=0.875).view(np.full((*shape, 3), 7, np.uint8)) == 7).all()
+
+
+def test_the_map_of_a_view_is_that_of_its_image(recognizer: Recognizer) -> None:
+    """A view is not cropped once more."""
+    cropped, pixels = replace(recognizer, crop=0.5), make_pixels(40, 40)
+    view = cropped.view(pixels)
+    assert view.shape == (16, 16, 3)
+    assert np.array_equal(cropped.map_of_view(view, 1), cropped.activation_map(pixels, 1))
 
 
 def test_a_batch_is_classified_as_its_images_are(recognizer: Recognizer) -> None:

@@ -25,6 +25,7 @@ class FakeClassifier:
     """Classifier that returns dark or light; its map shows light on the right and dark on the left."""
 
     size = 8
+    crop = None
 
     def predict(self, pixels: Pixels, top_k: int = 1) -> tuple[Prediction, ...]:
         light = 0.9 * float(pixels.mean()) / 255

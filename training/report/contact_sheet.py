@@ -97,7 +97,7 @@ class TileMaker:
             title = title if green else f"{title}, predicted: {ranked[0].label}"
         shown = fit_tile(pixels, self.side)
         if self.cam:
-            shown = heatmap.draw(shown, self.recognizer.activation_map(pixels, named.index))
+            shown = heatmap.draw(shown, self.recognizer.activation_map(pixels, named.index), self.recognizer.crop)
         return Tile(shown, title, named.label, named.probability, green)
 
 

@@ -8,7 +8,7 @@ import torch
 
 from models.networks.classifiers import ClassifierConfig, build_classifier
 
-Architecture = Literal["resnet9", "resnet18", "alexnet"]
+Architecture = Literal["resnet9", "resnet18", "alexnet", "efficientnet_lite0"]
 
 
 # Counts of the published networks; the half-width ResNet9 is the one that ships.
@@ -24,7 +24,7 @@ def test_networks_have_the_published_number_of_parameters(
     assert sum(parameter.numel() for parameter in network.parameters()) == parameters
 
 
-@pytest.mark.parametrize("architecture", ["resnet9", "resnet18", "alexnet"])
+@pytest.mark.parametrize("architecture", ["resnet9", "resnet18", "alexnet", "efficientnet_lite0"])
 def test_stages_have_the_channels_and_strides_of_the_documentation(architecture: Architecture) -> None:
     network = build_classifier(ClassifierConfig(architecture=architecture, classes=5, width=8)).eval()
     images = torch.rand(2, 3, 32, 32)

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from models.errors import CorruptCheckpoint
 from models.names import ModelKind
-from models.zoo.manifest import MANIFEST_FILE, Manifest, ModelEntry
+from models.zoo.manifest import MANIFEST_FILE, Manifest, ModelEntry, Package
 from models.zoo.registry import SHIPPED
 
 CLASSIFIER = ModelEntry(
@@ -65,6 +65,17 @@ def test_a_manifest_survives_its_file() -> None:
     assert Manifest.read(MANIFEST.to_bytes()) == MANIFEST
 
 
+def test_optional_fields_stand_in_the_file_where_they_are_given() -> None:
+    packaged = replace(CLASSIFIER, package=Package(name="weights", version="1", config={"width": 2}), crop=0.875)
+    manifest = replace(MANIFEST, models=(packaged, QUANTIZER), photograph_classifier="my-classifier")
+    content = json.loads(manifest.to_bytes())
+    assert content["models"][0]["package"] == {"name": "weights", "version": "1", "config": {"width": 2}}
+    assert (content["models"][0]["crop"], content["photograph_classifier"]) == (0.875, "my-classifier")
+    assert {"package", "crop"}.isdisjoint(content["models"][1])
+    assert Manifest.read(manifest.to_bytes()) == manifest == manifest.with_model(packaged)
+    assert "photograph_classifier" not in json.loads(MANIFEST.to_bytes())
+
+
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
@@ -78,6 +89,10 @@ def test_a_manifest_survives_its_file() -> None:
         (lambda m: m["defaults"].update(colorcnn="my-classifier"), "defaults.colorcnn must name a colorcnn"),
         (lambda m: m["defaults"].update(colorcnn=["x"]), "defaults.colorcnn must be a valid string, not ['x']"),
         (lambda m: m["defaults"].update(other="x"), "defaults.other must be 'classifier', 'colorcnn' or"),
+        (lambda m: m.update(photograph_classifier="my-quantizer"), "photograph_classifier must name a classifier of"),
+        (lambda m: m["models"][0].update(crop=1.5), "models.0.crop must be less than or equal to 1, not 1.5"),
+        (lambda m: m["models"][0].update(package={"name": "x"}), "models.0.package.version is missing"),
+        (change(crop=0.5), "models.1.crop must be null for a colorcnn"),
         (lambda m: m["models"][0].update(classes=[]), "models.0.classes must not be empty for a classifier, not []"),
         (lambda m: m["models"][0].update(colors=[2, 4]), "models.0.colors must be null for a classifier, not (2, 4)"),
         (change(name=""), "models.1.name must be letters, digits"),

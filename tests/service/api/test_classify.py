@@ -1,6 +1,7 @@
 """POST /classify: predictions, and the activation map over the image."""
 
 import base64
+from dataclasses import replace
 from urllib.parse import unquote
 
 import numpy as np
@@ -10,7 +11,7 @@ from httpx import AsyncClient
 
 from service.settings import Settings
 from tests.service.clients import fake_app, ready
-from tests.service.fakes import FakeEngine
+from tests.service.fakes import ENTRIES, FakeEngine
 from tests.service.images import DRAWING, encoded, opened, ramp
 
 pytestmark = pytest.mark.anyio
@@ -91,6 +92,20 @@ async def test_an_unknown_class_is_rejected(client: AsyncClient, cam: str) -> No
     assert response.status_code == 422
     assert response.json()["type"] == "urn:colorcnn:problem:bad-option"
     assert "light" in response.json()["detail"]
+
+
+async def test_the_default_classifier_of_photographs_reads_their_center(engine: FakeEngine) -> None:
+    """Its map lies over the central square that it sees; a smaller image has the other default."""
+    entries = [replace(entry, crop=0.5) if entry.name == "second" else entry for entry in ENTRIES]
+    engine.catalog = replace(engine.catalog, entries=tuple(entries), photograph_classifier="second")
+    gray, small = (encoded(np.full((side, side, 3), 128, dtype=np.uint8)) for side in (80, 64))
+    async with ready(fake_app(Settings(), engine)) as client:
+        models = [(await client.post("/classify", content=data)).json()["model"] for data in (gray, small)]
+        drawn = await client.post("/classify", content=gray, headers=AS_PNG)
+
+    changed = (np.asarray(opened(drawn.content)) != 128).any(axis=2)
+    assert models == ["second", "brightness"]
+    assert changed[20:60, 20:60].all() and changed.sum() == 40 * 40
 
 
 @pytest.fixture

@@ -133,7 +133,31 @@ def test_defaults_can_be_set(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "defaults", [{"default_classifier": "first"}, {"default_colorcnn": "teacher"}, {"default_colorcnn": "nobody"}]
+    ("defaults", "classifier"),
+    [
+        ({}, "outsider"),
+        ({"default_classifier": "teacher"}, "teacher"),
+        ({"default_classifier": "teacher", "default_photograph_classifier": "outsider"}, "outsider"),
+    ],
+)
+def test_a_default_classifier_that_is_set_reads_photographs_too(
+    folder: Path, defaults: dict[str, str], classifier: str
+) -> None:
+    engine = ModelEngine(folder, device="cpu", **defaults)
+    engine.load()
+
+    photograph = np.zeros((33, 33, 3), np.uint8)
+    assert engine.catalog.classifier_by_picture(None).of(photograph).name == classifier
+
+
+@pytest.mark.parametrize(
+    "defaults",
+    [
+        {"default_classifier": "first"},
+        {"default_photograph_classifier": "first"},
+        {"default_colorcnn": "teacher"},
+        {"default_colorcnn": "nobody"},
+    ],
 )
 def test_an_unknown_default_fails_the_start(folder: Path, defaults: dict[str, str]) -> None:
     with pytest.raises(UnknownModel, match=next(iter(defaults.values()))):

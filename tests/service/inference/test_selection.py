@@ -144,6 +144,25 @@ def test_a_named_method_network_or_fidelity_decides_for_every_image(
     assert selections.small == CATALOG.select(expected, model, 4, fidelity=fidelity)
 
 
+def test_photographs_have_a_default_classifier_of_their_own() -> None:
+    catalog = replace(CATALOG, photograph_classifier="teacher")
+    small, large = image(32, 32), image(33, 33)
+    entries = catalog.classifier_by_picture(None)
+    assert (entries.of(small).name, entries.of(large).name) == ("outsider", "teacher")
+    assert catalog.classifier_by_picture("outsider").of(large).name == "outsider"
+    for method in (None, "octree"):
+        assert catalog.select_by_picture(method, None, 4).of(large).classifier == "teacher"
+    assert catalog.select_by_picture("octree", None, 4).of(small).classifier == "outsider"
+    with_network = replace(CATALOG, photograph_classifier="outsider").select_by_picture("colorcnn", None, 4)
+    assert with_network.of(large).classifier == "teacher"  # the one that the network was trained against
+    assert [entry.name for entry in ENTRIES if catalog.is_default(entry.name)] == ["teacher", "outsider", "first"]
+
+
+def test_the_classifier_of_photographs_must_be_one() -> None:
+    with pytest.raises(UnknownModel, match="first"):
+        replace(CATALOG, photograph_classifier="first")
+
+
 def test_a_default_method_checks_the_other_options_before_the_image_is_known() -> None:
     with pytest.raises(UnknownModel, match="nobody"):
         CATALOG.select_by_picture(None, "nobody", 4)
