@@ -36,6 +36,7 @@ def build_service(settings: Settings) -> Service:
         device=settings.device,
         default_classifier=settings.default_classifier,
         default_colorcnn=settings.default_colorcnn,
+        photograph_defaults=settings.photograph_defaults,
         default_photograph_classifier=settings.default_photograph_classifier,
     )
     processes = [WorkerProcess() for _ in range(1 + settings.compress_workers)]  # each starts at its first use

@@ -50,10 +50,15 @@ class Settings(BaseSettings):
     default_classifier: ModelName | None = Field(
         None, description="Classifier for requests that name no model. Unset: the default of the manifest."
     )
+    photograph_defaults: bool = Field(
+        False,
+        description="Whether requests without `method` and `model` get `halftone` and the classifier of photographs "
+        "for a large image, whose shorter side has more than twice the native size of the default network.",
+    )
     default_photograph_classifier: ModelName | None = Field(
         None,
-        description="Classifier for photographs in requests that name no model. Unset: COLORCNN_DEFAULT_CLASSIFIER or, "
-        "if that is unset too, the photograph classifier of the manifest.",
+        description="Classifier of photographs. Unset: COLORCNN_DEFAULT_CLASSIFIER or, if that is unset too, the "
+        "photograph classifier of the manifest.",
     )
     default_colorcnn: ModelName | None = Field(
         None, description="Quantizer network for requests that name no model. Unset: the default of the manifest."

@@ -38,8 +38,7 @@ commas.
 Transparent pixels are composited over `background`. Of an animation, the first frame is used. The orientation of the
 camera is applied. The header `X-Image-Notes` lists these changes.
 
-Without `method`, photographs are quantized by error diffusion and small images by the network. The header `X-Method`
-names the method.
+The header `X-Method` names the quantization method. Use `halftone` for photographs.
 
 ```
 curl -F file=@photo.jpg -F colors=2 localhost:8000/quantize -o out.png

@@ -33,6 +33,7 @@ class ModelEngine:
         device: "auto", "cpu", "cuda" or "cuda:<n>".
         default_classifier, default_colorcnn: names of the models that serve requests without a model; None for the
             defaults of the manifest.
+        photograph_defaults: whether photographs have a default method and a default classifier of their own.
         default_photograph_classifier: name of the classifier of photographs; None for `default_classifier` or, without
             it, for the one of the manifest.
     """
@@ -44,11 +45,13 @@ class ModelEngine:
         device: str = "auto",
         default_classifier: str | None = None,
         default_colorcnn: str | None = None,
+        photograph_defaults: bool = False,
         default_photograph_classifier: str | None = None,
     ) -> None:
         self._folder = folder
         self._device = pick_device(device)
         self._default_names = {ModelKind.CLASSIFIER: default_classifier, ModelKind.COLORCNN: default_colorcnn}
+        self._photograph_defaults = photograph_defaults
         self._photograph_classifier = default_photograph_classifier or default_classifier
         self._catalog = Catalog()
         self._networks: Mapping[str, Network] = {}
@@ -113,7 +116,13 @@ class ModelEngine:
             if isinstance(network, LearnedQuantizer) and network.supports_fidelity
         )
         photograph_classifier = self._photograph_classifier or registry.manifest.photograph_classifier
-        return Catalog(registry.available(), MappingProxyType(defaults), supporting_fidelity, photograph_classifier)
+        return Catalog(
+            registry.available(),
+            MappingProxyType(defaults),
+            supporting_fidelity,
+            self._photograph_defaults,
+            photograph_classifier,
+        )
 
     def _quantizer(self, selection: Selection) -> Quantizer:
         if selection.model is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
@@ -31,7 +31,7 @@ _LOADERS: Mapping[ModelKind, Callable[[Registry, str, torch.device], Network]] =
 # Batch sizes that networks are warmed with: one image, the two views of a request to /quantize, a full batch. Each
 # other size costs its first request some 10 ms on one core.
 _WARM_BATCHES = (1, 2, 64)
-_WARM_PIXELS = 1 << 17  # of a batch of views; the device takes no larger ones together
+_WARM_PIXELS = 1 << 17  # the device runs no larger batch
 _WARM_PHOTO = (256, 512)
 _WARM_THUMBNAIL = (64, 48)
 
@@ -60,23 +60,30 @@ def warm(network: Network, entry: ModelEntry) -> None:
     if isinstance(network, Recognizer):
         _warm_classifier(network)
         return
-    for colors in sorted(set(entry.colors or (MIN_COLORS, MAX_COLORS))):
-        if isinstance(network, LearnedQuantizer):
-            _warm_quantizer(network, colors)
-        else:
-            network.quantize(_noise(*_WARM_THUMBNAIL), colors)
+    fewest, *others = sorted(set(entry.colors or (MIN_COLORS, MAX_COLORS)))
+    if isinstance(network, LearnedQuantizer):
+        _warm_quantizer(network, fewest, _batches(network.size))
+        for colors in others:
+            _warm_quantizer(network, colors, (1,))
+    else:
+        network.quantize(_noise(*_WARM_THUMBNAIL), fewest)
 
 
 def _warm_classifier(classifier: Recognizer) -> None:
-    for count in [count for count in _WARM_BATCHES if count * classifier.size**2 <= _WARM_PIXELS]:
+    for count in _batches(classifier.size):
         classifier.rank_batch(_noise(count, classifier.size, classifier.size), 1)
     classifier.activation_map(_noise(*_WARM_THUMBNAIL), 0)
 
 
-def _warm_quantizer(quantizer: LearnedQuantizer, colors: int) -> None:
+def _warm_quantizer(quantizer: LearnedQuantizer, colors: int, batches: Sequence[int]) -> None:
     quantizer.quantize(_noise(*_WARM_PHOTO), colors)
-    for count in _WARM_BATCHES:
+    for count in batches:
         quantizer.quantize_batch(_noise(count, quantizer.size, quantizer.size), colors)
+
+
+def _batches(side: int) -> list[int]:
+    """Return the batch sizes of square images of that side that requests lead to."""
+    return sorted({min(count, _WARM_PIXELS // side**2) for count in _WARM_BATCHES})
 
 
 def _noise(*shape: int) -> Pixels:

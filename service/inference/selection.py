@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -65,8 +66,9 @@ class Catalog:
     """The models that are loaded, the default ones, and what a request may select among them.
 
     entries: models in the order of the manifest. defaults: for each kind, the name of the model that serves requests
-    without a model. supporting_fidelity: names of the networks that support a fidelity above 0. photograph_classifier:
-    name of the default classifier of photographs; None where the default classifier reads them, too.
+    without a model. supporting_fidelity: names of the networks that support a fidelity above 0. photographs: whether
+    photographs have a default method and a default classifier of their own. photograph_classifier: name of that
+    classifier; None for the default classifier.
 
     Raises UnknownModel where a default names no model of its kind.
     """
@@ -74,6 +76,7 @@ class Catalog:
     entries: tuple[ModelEntry, ...] = ()
     defaults: Mapping[ModelKind, str] = field(default_factory=lambda: MappingProxyType({}))
     supporting_fidelity: frozenset[str] = frozenset()
+    photographs: bool = False
     photograph_classifier: str | None = None
 
     def __post_init__(self) -> None:
@@ -99,7 +102,7 @@ class Catalog:
 
     def is_default(self, name: str) -> bool:
         """Return whether requests without a model get this one."""
-        return name in (*self.defaults.values(), self.photograph_classifier)
+        return name in self.defaults.values() or (self.photographs and name == self.photograph_classifier)
 
     def select(
         self, method: str, model: str | None, colors: int, classifier: str | None = None, *, fidelity: float = 0.0
@@ -135,10 +138,10 @@ class Catalog:
     ) -> ByPicture[Selection]:
         """Check the names of a request as `select` does, where None stands for the default method.
 
-        The default is `colorcnn` for small images, and for every request that names a network or a fidelity. It is
-        `halftone` for photographs: images whose shorter side is more than twice the native size of the default network,
-        whose structure is then too coarse for them. The classifier of photographs reads the photographs that a
-        classical method quantizes.
+        The default is `colorcnn`. Where photographs have defaults of their own, it is `halftone` for an image whose
+        shorter side is more than twice the native size of the default network, whose structure is too coarse for such
+        an image; a request that names a network or a fidelity still gets `colorcnn`. The classifier of photographs
+        then classifies the photographs that a classical method quantizes.
         """
         small = self.select(method or LEARNED_METHOD, model, colors, fidelity=fidelity)
         photograph = small if method or model or fidelity else self.select(HALFTONE, None, colors)
@@ -147,7 +150,9 @@ class Catalog:
         return ByPicture(small, photograph, self._largest_small_side())
 
     def _largest_small_side(self) -> int:
-        """Return the longest shorter side of an image that is no photograph; 0 without a default network."""
+        """Return the longest shorter side, in pixels, of an image that is no photograph."""
+        if not self.photographs:
+            return sys.maxsize
         if ModelKind.COLORCNN not in self.defaults:
             return 0
         return _PHOTOGRAPH_SIDES * self._entry(ModelKind.COLORCNN, None).size

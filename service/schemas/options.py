@@ -71,9 +71,8 @@ class QuantizerOptions(ImageOptions):
     )
     method: Name | None = Field(
         None,
-        description="Quantization method. If left out, the image decides, and the header `X-Method` names the method: "
-        f"`{HALFTONE}` for photographs, whose shorter side is more than twice the native size of the default network, "
-        f"and `{LEARNED_METHOD}` for smaller images and for requests with `model` or `fidelity`. Values: "
+        description=f"Quantization method. If left out: `{LEARNED_METHOD}`; a service with "
+        f"`COLORCNN_PHOTOGRAPH_DEFAULTS` uses `{HALFTONE}` for large images. The header `X-Method` names it. Values: "
         f"`{LEARNED_METHOD}` (the network), `{ONE_PASS}` (the network without the search for the best structure scale "
         f"of each image, so faster), `{REFINED}` (the network, with the structure of each image refined until the "
         "model's classifier recognizes the original class: slower, and of use to that classifier alone), "
@@ -133,7 +132,7 @@ class ClassifyOptions(ImageOptions):
     top_k: Number = Field(5, ge=1, le=1000, description="Largest number of predictions, from 1 to 1000.")
     model: Name | None = Field(
         None,
-        description="Classifier. If left out: a default of GET /models, one for photographs, one for small images.",
+        description="Classifier. If left out: the default of GET /models.",
     )
     cam: Name | None = Field(
         None,
@@ -174,7 +173,7 @@ class BenchmarkOptions(ImageOptions):
         f"{_MAX_COLORS_ASKED} different numbers.",
     )
     methods: Annotated[tuple[Name, ...], BeforeValidator(_split), AfterValidator(_each_once)] = Field(
-        (LEARNED_METHOD, HALFTONE, "median_cut", "octree", "kmeans"),
+        (LEARNED_METHOD, "median_cut", "octree", "kmeans"),
         min_length=1,
         json_schema_extra=_UNIQUE,
         description=f"Quantization methods: `{LEARNED_METHOD}` (the network), `{ONE_PASS}` (the network without its "

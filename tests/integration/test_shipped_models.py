@@ -44,8 +44,18 @@ def test_a_real_photo_becomes_a_one_bit_png(client: Client) -> None:
 
     image = opened(response.content)
     assert (image.mode, image.size, response.content[24]) == ("P", (451, 300), 1)
-    assert (response.headers["x-method"], response.headers["x-model"]) == ("halftone", "none")
-    assert response.headers["x-label-before"] == response.headers["x-label-after"] == "tiger cat"
+    assert (response.headers["x-method"], response.headers["x-label-before"]) == ("colorcnn", "cat")
+
+
+def test_the_classifier_of_photographs_recognizes_a_halftone(client: Client) -> None:
+    cat = (ROOT / "tests" / "photos" / "cat.jpg").read_bytes()
+    halftone = client.post("/quantize", content=cat, params={"colors": "2", "method": "halftone"})
+    query = {"model": "imagenet-efficientnet-lite0", "top_k": "1"}
+
+    answers = [client.post("/classify", content=data, params=query).json() for data in (cat, halftone.content)]
+
+    assert (halftone.headers["x-method"], halftone.headers["x-model"]) == ("halftone", "none")
+    assert [each["predictions"][0]["label"] for each in answers] == ["tiger cat", "tiger cat"]
 
 
 @pytest.mark.parametrize("photo", ["cat-32.png", "cat.jpg"])

@@ -77,7 +77,7 @@ async def test_the_summary_is_the_mean_of_the_rows(client: AsyncClient) -> None:
 async def test_a_raw_body_is_benchmarked_with_the_defaults(client: AsyncClient) -> None:
     response = (await client.post("/benchmark", content=DRAWING)).json()
 
-    methods = ("colorcnn", "halftone", "median_cut", "octree", "kmeans")
+    methods = ("colorcnn", "median_cut", "octree", "kmeans")
     assert [image["image"] for image in response["images"]] == ["image-1"]
     assert [(row["method"], row["colors"]) for row in response["rows"]] == [
         (m, k) for m in methods for k in (2, 4, 8, 16)

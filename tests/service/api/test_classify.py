@@ -97,7 +97,7 @@ async def test_an_unknown_class_is_rejected(client: AsyncClient, cam: str) -> No
 async def test_the_default_classifier_of_photographs_reads_their_center(engine: FakeEngine) -> None:
     """Its map lies over the central square that it sees; a smaller image has the other default."""
     entries = [replace(entry, crop=0.5) if entry.name == "second" else entry for entry in ENTRIES]
-    engine.catalog = replace(engine.catalog, entries=tuple(entries), photograph_classifier="second")
+    engine.catalog = replace(engine.catalog, entries=tuple(entries), photographs=True, photograph_classifier="second")
     gray, small = (encoded(np.full((side, side, 3), 128, dtype=np.uint8)) for side in (80, 64))
     async with ready(fake_app(Settings(), engine)) as client:
         models = [(await client.post("/classify", content=data)).json()["model"] for data in (gray, small)]

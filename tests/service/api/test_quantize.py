@@ -3,6 +3,7 @@
 import base64
 import io
 import re
+from dataclasses import replace
 from urllib.parse import unquote
 
 import numpy as np
@@ -12,7 +13,8 @@ from PIL import Image
 
 from models.decoding.decode import ACCEPTED_FORMATS
 from models.quantizers.classical.catalog import CLASSICAL
-from tests.service.clients import problem
+from service.settings import Settings
+from tests.service.clients import fake_app, problem, ready
 from tests.service.fake_loader import gray_steps
 from tests.service.fakes import FakeEngine
 from tests.service.images import DRAWING, PHOTO, encoded, opened, pixels_of, ramp
@@ -58,12 +60,15 @@ async def test_the_default_is_four_colors_by_the_network(client: AsyncClient) ->
     assert response.content[24] == 2
 
 
-async def test_the_default_for_a_photograph_is_the_classical_halftone(client: AsyncClient) -> None:
+async def test_the_default_for_a_photograph_is_halftone_where_the_service_is_set_so(engine: FakeEngine) -> None:
     """A photograph is an image whose shorter side exceeds twice the native size of the default network, 32 here."""
+    engine.catalog = replace(engine.catalog, photographs=True)
     photograph, small = (encoded(ramp(side, side)) for side in (65, 64))
-    defaults = [await quantize(client, data) for data in (photograph, small)]
-    named = [await quantize(client, photograph, model="gray-steps"), await quantize(client, photograph, fidelity="0.5")]
-    report = await client.post("/quantize", content=photograph, headers=AS_JSON)
+    async with ready(fake_app(Settings(), engine)) as client:
+        defaults = [await quantize(client, data) for data in (photograph, small)]
+        options = ({"model": "gray-steps"}, {"fidelity": "0.5"})
+        named = [await quantize(client, photograph, **each) for each in options]
+        report = await client.post("/quantize", content=photograph, headers=AS_JSON)
 
     seen = [(response.headers["x-method"], response.headers["x-model"]) for response in (*defaults, *named, report)]
     network = ("colorcnn", "gray-steps")

@@ -115,8 +115,8 @@ def test_loading_warms_up_with_the_shapes_of_requests(folder: Path, monkeypatch:
     monkeypatch.setattr(LearnedQuantizer, "quantize_batch", recording_batch)
     ModelEngine(folder, device="cpu").load()
     for colors in (2, 256):
-        assert seen.count(((1, 16, 16, 3), colors)) == seen.count(((64, 16, 16, 3), colors)) == 2
-        assert seen.count(((256, 512, 3), colors)) == 2
+        assert seen.count(((1, 16, 16, 3), colors)) == seen.count(((256, 512, 3), colors)) == 2
+    assert seen.count(((2, 16, 16, 3), 2)) == seen.count(((64, 16, 16, 3), 2)) == 2
 
 
 def test_defaults_are_those_of_the_manifest(engine: ModelEngine) -> None:
@@ -141,9 +141,9 @@ def test_defaults_can_be_set(folder: Path) -> None:
     ],
 )
 def test_a_default_classifier_that_is_set_reads_photographs_too(
-    folder: Path, defaults: dict[str, str], classifier: str
+    folder: Path, defaults: dict[str, Any], classifier: str
 ) -> None:
-    engine = ModelEngine(folder, device="cpu", **defaults)
+    engine = ModelEngine(folder, device="cpu", photograph_defaults=True, **defaults)
     engine.load()
 
     photograph = np.zeros((33, 33, 3), np.uint8)
@@ -159,7 +159,7 @@ def test_a_default_classifier_that_is_set_reads_photographs_too(
         {"default_colorcnn": "nobody"},
     ],
 )
-def test_an_unknown_default_fails_the_start(folder: Path, defaults: dict[str, str]) -> None:
+def test_an_unknown_default_fails_the_start(folder: Path, defaults: dict[str, Any]) -> None:
     with pytest.raises(UnknownModel, match=next(iter(defaults.values()))):
         ModelEngine(folder, device="cpu", **defaults).load()
 

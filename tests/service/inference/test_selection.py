@@ -123,8 +123,17 @@ def image(height: int, width: int) -> Pixels:
 def test_the_default_method_is_halftone_above_twice_the_size_of_the_default_network(
     shape: tuple[int, int], method: str
 ) -> None:
-    selections = CATALOG.select_by_picture(None, None, 4)
+    selections = replace(CATALOG, photographs=True).select_by_picture(None, None, 4)
     assert selections.of(image(*shape)) == CATALOG.select(method, None, 4)
+
+
+def test_photographs_have_no_defaults_of_their_own_unless_asked_for() -> None:
+    catalog = replace(CATALOG, photograph_classifier="teacher")
+    large = image(900, 900)
+    assert catalog.select_by_picture(None, None, 4).of(large) == CATALOG.select("colorcnn", None, 4)
+    assert catalog.select_by_picture("octree", None, 4).of(large).classifier == "outsider"
+    assert catalog.classifier_by_picture(None).of(large).name == "outsider"
+    assert not catalog.is_default("teacher")
 
 
 @pytest.mark.parametrize(
@@ -139,13 +148,13 @@ def test_the_default_method_is_halftone_above_twice_the_size_of_the_default_netw
 def test_a_named_method_network_or_fidelity_decides_for_every_image(
     method: str | None, model: str | None, fidelity: float, expected: str
 ) -> None:
-    selections = CATALOG.select_by_picture(method, model, 4, fidelity=fidelity)
+    selections = replace(CATALOG, photographs=True).select_by_picture(method, model, 4, fidelity=fidelity)
     assert selections.of(image(9, 9)) == selections.of(image(900, 900))
     assert selections.small == CATALOG.select(expected, model, 4, fidelity=fidelity)
 
 
 def test_photographs_have_a_default_classifier_of_their_own() -> None:
-    catalog = replace(CATALOG, photograph_classifier="teacher")
+    catalog = replace(CATALOG, photographs=True, photograph_classifier="teacher")
     small, large = image(32, 32), image(33, 33)
     entries = catalog.classifier_by_picture(None)
     assert (entries.of(small).name, entries.of(large).name) == ("outsider", "teacher")
@@ -153,7 +162,7 @@ def test_photographs_have_a_default_classifier_of_their_own() -> None:
     for method in (None, "octree"):
         assert catalog.select_by_picture(method, None, 4).of(large).classifier == "teacher"
     assert catalog.select_by_picture("octree", None, 4).of(small).classifier == "outsider"
-    with_network = replace(CATALOG, photograph_classifier="outsider").select_by_picture("colorcnn", None, 4)
+    with_network = replace(catalog, photograph_classifier="outsider").select_by_picture("colorcnn", None, 4)
     assert with_network.of(large).classifier == "teacher"  # the one that the network was trained against
     assert [entry.name for entry in ENTRIES if catalog.is_default(entry.name)] == ["teacher", "outsider", "first"]
 
