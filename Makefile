@@ -12,7 +12,6 @@ PIP_ARGS ?=
 TEST_PROCESSES ?= 2
 TORCH_INDEX ?=
 ARGS ?=
-TEST_PROCESSES ?= 2
 
 IN_VENV := $(VENV)/bin/python
 # Stamp files: pip runs again only when pyproject.toml is newer.
