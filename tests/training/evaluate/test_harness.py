@@ -13,7 +13,7 @@ from training.evaluate.harness import KeptRows
 
 def test_rows_of_other_weights_are_refused(tmp_path: Path) -> None:
     KeptRows(tmp_path / "x.partial", {"sha256": {"a": "1"}}, Summary)
-    with pytest.raises(DatasetError, match="delete it"):
+    with pytest.raises(DatasetError, match="delete the file"):
         KeptRows(tmp_path / "x.partial", {"sha256": {"a": "2"}}, Summary)
 
 
