@@ -1,4 +1,4 @@
-"""Measurement of the predictions that photographs keep in few colors, with a classifier that took no part.
+"""Measurement of the predictions that photographs keep in few colors, by method.
 
     python -m training.evaluate.photographs --photos DATA/ilsvrc2012-val --skip 140 \\
         --classifier imagenet-efficientnet-lite0 --quantizer cifar10-resnet9-colorcnn \\
