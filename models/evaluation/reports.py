@@ -14,7 +14,8 @@ from typing import Any, ClassVar
 from pydantic import TypeAdapter, ValidationError
 
 from models.errors import ColorCNNError
-from models.evaluation.compare import Setting, Summary
+from models.evaluation.compare import Summary
+from models.evaluation.report_rows import FinetuningRow, PaletteModeRow, PhotographRow, PublishedRow
 
 SCHEMA_VERSION = 1
 
@@ -33,6 +34,7 @@ class Kind(StrEnum):
     FIDELITY = "fidelity"
     FINETUNING = "finetuning"
     FINETUNING_BPG = "finetuning-bpg"
+    PHOTOGRAPHS = "photographs"
     # Written by hand: published results of others, and our targets.
     PUBLISHED = "published"
     TARGETS = "targets"
@@ -54,64 +56,6 @@ class Kind(StrEnum):
 def head(kind: Kind) -> dict[str, Any]:
     """Return the first entries of a report of that kind."""
     return {"kind": kind.value, "schema_version": SCHEMA_VERSION}
-
-
-@dataclass(frozen=True, kw_only=True)
-class PaletteModeRow:
-    """One BPG coding of images in one number of colors.
-
-    source: name of the dataset or the photo. coding: name of the coding. bytes: mean size of a file. exact: share of
-    the images whose index map a decoder restores at some QP, 0 to 1.
-    """
-
-    source: str
-    method: str
-    colors: int
-    coding: str
-    images: int
-    bytes: float
-    exact: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class FinetuningRow(Setting):
-    """Top-1 in one setting before and after a classifier is fine-tuned on images of that setting.
-
-    Attributes:
-        name, sha256: the fine-tuned classifier and the hash of its checkpoint, as training.publish writes it.
-        images: images of the test set.
-        bits_per_pixel: mean over their files.
-        top1_before, top1_after: on the test set, of the published and of the fine-tuned classifier, 0 to 1.
-        held_out_before, held_out_after: the same on the held-out part of the training set.
-        quantization_minutes: run time of quantizing all images, or of encoding images that were quantized before.
-        minutes: run time of fine-tuning.
-    """
-
-    name: str
-    sha256: str
-    images: int
-    bits_per_pixel: float
-    top1_before: float
-    top1_after: float
-    held_out_before: float
-    held_out_after: float
-    quantization_minutes: float
-    minutes: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class PublishedRow:
-    """Top-1 that others published for a frozen classifier.
-
-    title: name of the network. epochs: length of its training, if known. top1: by number of colors, 0 to 1.
-    """
-
-    dataset: str
-    title: str
-    classifier: str
-    epochs: int | None
-    top1: Mapping[int, float]
-    source: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,6 +97,22 @@ class PaletteModesReport(MeasuredReport):
 
     kind: ClassVar[Kind] = Kind.PALETTE_MODES
     rows: tuple[PaletteModeRow, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhotographsReport(MeasuredReport):
+    """Predictions that photographs keep in few colors, by training.evaluate.photographs.
+
+    images: number of photographs. side: shorter side that they are scaled to, in pixels. classifier: its checkpoint.
+    sha256: hashes of all checkpoints, by name.
+    """
+
+    kind: ClassVar[Kind] = Kind.PHOTOGRAPHS
+    images: int
+    side: int
+    classifier: str
+    sha256: Mapping[str, str]
+    rows: tuple[PhotographRow, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,6 +194,7 @@ TYPED: Mapping[Kind, type[Report]] = {
         FidelityReport,
         FinetuningReport,
         FinetuningBpgReport,
+        PhotographsReport,
         PublishedReport,
     )
 }

@@ -21,7 +21,7 @@ from training import (
     train_published,
 )
 from training.cli import command_line, evaluations
-from training.evaluate import bpg, fidelity, finetuning, palette_modes
+from training.evaluate import bpg, fidelity, finetuning, palette_modes, photographs
 from training.options import Options, current_name
 from training.report import contact_sheet, figures, rows, tables
 
@@ -32,6 +32,7 @@ OPTIONS: Mapping[str, type[Options]] = {
     "evaluate.fidelity": fidelity.FidelityOptions,
     "evaluate.finetuning": finetuning.FinetuningStudyOptions,
     "evaluate.palette_modes": palette_modes.PaletteModesOptions,
+    "evaluate.photographs": photographs.PhotographsOptions,
     "evaluate_bpg": bpg.BpgOptions,
     "evaluate_fidelity": fidelity.FidelityOptions,
     "evaluate_finetuning": finetuning.FinetuningStudyOptions,

@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from matplotlib.figure import Figure
 
-from models.evaluation.reports import FinetuningBpgReport, FinetuningReport, FinetuningRow
+from models.evaluation.report_rows import FinetuningRow
+from models.evaluation.reports import FinetuningBpgReport, FinetuningReport
 from models.report.plots import Level, Series, line_plot
 from training.report.markdown import table
 

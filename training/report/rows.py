@@ -14,7 +14,8 @@ from statistics import fmean, stdev
 from typing import Self
 
 from models.evaluation.compare import Summary
-from models.evaluation.reports import BadReport, EvaluationReport, PublishedReport, PublishedRow, read
+from models.evaluation.report_rows import PublishedRow
+from models.evaluation.reports import BadReport, EvaluationReport, PublishedReport, read
 from models.names import REFINED, VARIANTS, method_name
 from training.cli import command_line
 from training.cli.recipe import SHIPPED, Recipe, classifier_name, row_name

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from models.evaluation.compare import Setting
-from models.evaluation.reports import FinetuningReport, FinetuningRow, read
+from models.evaluation.report_rows import FinetuningRow
+from models.evaluation.reports import FinetuningReport, read
 from models.names import TRUECOLOR
 from models.quantizers.learned.colorcnn import LearnedQuantizer
 from models.zoo.registry import Registry

@@ -8,7 +8,8 @@ import torch
 from models.codecs import bpg, png
 from models.codecs.bpg.codec import Coding
 from models.codecs.bpg.palette_modes import coarsest_exact
-from models.evaluation.reports import PaletteModeRow, PaletteModesReport, read
+from models.evaluation.report_rows import PaletteModeRow
+from models.evaluation.reports import PaletteModesReport, read
 from models.quantizers.classical.catalog import CLASSICAL
 from tests.training.workshop import Workshop
 from training.data.datasets import load

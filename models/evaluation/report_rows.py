@@ -1,0 +1,85 @@
+"""Rows of JSON reports that are not means over a test set; `models.evaluation.reports` holds the reports."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from models.evaluation.compare import Setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaletteModeRow:
+    """One BPG coding of images in one number of colors.
+
+    source: name of the dataset or the photo. coding: name of the coding. bytes: mean size of a file. exact: share of
+    the images whose index map a decoder restores at some QP, 0 to 1.
+    """
+
+    source: str
+    method: str
+    colors: int
+    coding: str
+    images: int
+    bytes: float
+    exact: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuningRow(Setting):
+    """Top-1 in one setting before and after a classifier is fine-tuned on images of that setting.
+
+    Attributes:
+        name, sha256: the fine-tuned classifier and the hash of its checkpoint, as training.publish writes it.
+        images: images of the test set.
+        bits_per_pixel: mean over their files.
+        top1_before, top1_after: on the test set, of the published and of the fine-tuned classifier, 0 to 1.
+        held_out_before, held_out_after: the same on the held-out part of the training set.
+        quantization_minutes: run time of quantizing all images, or of encoding images that were quantized before.
+        minutes: run time of fine-tuning.
+    """
+
+    name: str
+    sha256: str
+    images: int
+    bits_per_pixel: float
+    top1_before: float
+    top1_after: float
+    held_out_before: float
+    held_out_after: float
+    quantization_minutes: float
+    minutes: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedRow:
+    """Top-1 that others published for a frozen classifier.
+
+    title: name of the network. epochs: length of its training, if known. top1: by number of colors, 0 to 1.
+    """
+
+    dataset: str
+    title: str
+    classifier: str
+    epochs: int | None
+    top1: Mapping[int, float]
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhotographRow(Setting):
+    """Predictions for photographs in one setting, compared with the predictions for the originals.
+
+    Attributes:
+        images: number of photographs.
+        kept: share of photographs whose prediction is the same as for the original, 0 to 1.
+        kept_low, kept_high: ends of the 95 % bootstrap interval of `kept`.
+        bits_per_pixel: mean over the indexed PNG files.
+        view_psnr: PSNR in dB between the classifier's inputs for original and file, of the mean squared error over all
+            photographs; None where all are exact.
+    """
+
+    images: int
+    kept: float
+    kept_low: float
+    kept_high: float
+    bits_per_pixel: float
+    view_psnr: float | None
