@@ -52,7 +52,7 @@ def parse_sps(nal: Nal) -> tuple[Shape, Tools]:
     _expect(bits.ue(), 0, "sps_seq_parameter_set_id")
     chroma_format = bits.ue()
     if chroma_format == 3:
-        _expect(bits.u(1), 0, "separate_color_plane_flag")
+        _expect(bits.u(1), 0, "separate_colour_plane_flag")
     width, height = bits.ue(), bits.ue()
     _expect(bits.u(1), 0, "conformance_window_flag")
     bit_depth = bits.ue() + 8
@@ -89,7 +89,7 @@ def _skip_usability(bits: BitReader) -> None:
     _expect(bits.u(2), 0, "aspect_ratio_info_present_flag or overscan_info_present_flag")
     if bits.flag():  # video_signal_type_present_flag
         bits.u(4)  # video_format, video_full_range_flag
-        if bits.flag():  # color_description_present_flag
+        if bits.flag():  # colour_description_present_flag
             bits.u(24)
     _expect(bits.u(5), 0, "a flag of vui_parameters from chroma_loc_info_present_flag to default_display_window_flag")
     if bits.flag():  # vui_timing_info_present_flag
@@ -113,7 +113,7 @@ def write_sps(shape: Shape, tools: Tools) -> Nal:
     bits.ue(0)  # sps_seq_parameter_set_id
     bits.ue(shape.chroma_format)
     if shape.chroma_format == 3:
-        bits.flag(False)  # separate_color_plane_flag
+        bits.flag(False)  # separate_colour_plane_flag
     bits.ue(shape.width)
     bits.ue(shape.height)
     bits.flag(False)  # conformance_window_flag
