@@ -4,15 +4,17 @@ A classifier is a trunk of named stages, global average pooling and one linear l
 map of Zhou et al. (CVPR 2016) exact: the logit of a class is the mean of its map plus the bias.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
 
 from models.networks.config import NetworkConfig
-from models.networks.efficientnet import STRIDES, efficientnet_stages, stage_channels
+from models.networks.efficientnet import LITE0, LITE1, LITE2, STRIDES, Variant, efficientnet_stages, stage_channels
 
 CIFAR10_MEAN = (0.4914, 0.4822, 0.4465)
 CIFAR10_STD = (0.2470, 0.2435, 0.2616)
@@ -26,13 +28,15 @@ class ClassifierConfig(NetworkConfig):
     classes: number of logits.
     size: height and width of the training images, in pixels.
     width: channels of the first stage; `resnet9` has 64 as published on DAWNBench, 32 in its half-width form. For
-        `efficientnet_lite0` channels of the stem, 32 as published.
+        `efficientnet_lite*` channels of the stem, 32 as published.
     mean, std: statistics of the training pixels per channel, in [0, 1] units.
 
     Raises ValueError for a value out of range.
     """
 
-    architecture: Literal["resnet9", "resnet18", "alexnet", "efficientnet_lite0"]
+    architecture: Literal[
+        "resnet9", "resnet18", "alexnet", "efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"
+    ]
     classes: int
     size: int = 32
     width: int = 64
@@ -179,9 +183,26 @@ def _alexnet(width: int) -> _Trunk:
     return _Trunk(stages, (w, 3 * w, 4 * w), (4, 8, 16), dropout=0.5)
 
 
-def _efficientnet_lite0(width: int) -> _Trunk:
-    """Build EfficientNet-Lite0 (models/networks/efficientnet.py); 4.65 M parameters with 1,000 classes."""
-    return _Trunk(efficientnet_stages(width), stage_channels(width), STRIDES, dropout=0.2)
+def _efficientnet(variant: Variant) -> Callable[[int], _Trunk]:
+    """Return a builder of an EfficientNet-Lite (models/networks/efficientnet.py).
+
+    With 1,000 classes Lite0 has 4.65 M parameters, Lite1 5.42 M and Lite2 6.09 M.
+    """
+
+    def build(width: int) -> _Trunk:
+        channels = stage_channels(width, variant)
+        return _Trunk(efficientnet_stages(width, variant), channels, STRIDES, dropout=variant.dropout)
+
+    return build
 
 
-_TRUNKS = {"resnet9": _resnet9, "resnet18": _resnet18, "alexnet": _alexnet, "efficientnet_lite0": _efficientnet_lite0}
+_TRUNKS: Mapping[str, Callable[[int], _Trunk]] = MappingProxyType(
+    {
+        "resnet9": _resnet9,
+        "resnet18": _resnet18,
+        "alexnet": _alexnet,
+        "efficientnet_lite0": _efficientnet(LITE0),
+        "efficientnet_lite1": _efficientnet(LITE1),
+        "efficientnet_lite2": _efficientnet(LITE2),
+    }
+)

@@ -1,14 +1,16 @@
-"""Trunk of EfficientNet-Lite0, a classifier of photographs for machines without an accelerator.
+"""Trunks of EfficientNet-Lite, classifiers of photographs for machines without an accelerator.
 
 Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", ICML 2019. The Lite variants of
-2020 drop squeeze-and-excitation and use ReLU6. The published weights expect TensorFlow's padding and normalization.
+2020 drop squeeze-and-excitation, use ReLU6, and scale neither the stem nor the last convolution. The published weights
+expect TensorFlow's padding and normalization.
 
-    images -> stem 3x3 /2 -> 16 inverted residuals in 7 groups -> 1x1 convolution -> stages at strides 2, 4, 8, 16, 32
+    images -> stem 3x3 /2 -> inverted residuals in 7 groups -> 1x1 convolution -> stages at strides 2, 4, 8, 16, 32
 """
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import cast
 
 from torch import Tensor, nn
@@ -22,6 +24,23 @@ STRIDES = (2, 4, 8, 16, 32)
 
 _HEAD = 1280
 _NORM_EPS = 1e-3
+_CHANNEL_MULTIPLE = 8  # published widths are rounded to it
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A network of the family. width, depth: factors of the channels and of the repeats of Lite0. size: side of the
+    published network's input in pixels. dropout: probability before the linear layer in training."""
+
+    width: float
+    depth: float
+    size: int
+    dropout: float
+
+
+LITE0 = Variant(width=1.0, depth=1.0, size=224, dropout=0.2)
+LITE1 = Variant(width=1.0, depth=1.1, size=240, dropout=0.2)
+LITE2 = Variant(width=1.1, depth=1.2, size=260, dropout=0.3)
 
 
 @dataclass(frozen=True)
@@ -46,14 +65,14 @@ _GROUPS = (  # table 1 of the paper
 )
 
 
-def efficientnet_stages(width: int) -> list[nn.Module]:
+def efficientnet_stages(width: int, variant: Variant = LITE0) -> list[nn.Module]:
     """Build five stages, finest first, of (B, 3, H, W) normalized images.
 
-    width: channels of the stem; the published network has 32, and another width scales all channels alike.
+    width: channels of the stem; the published networks have 32, and another width scales all channels alike.
     """
     channels = width
     stages: list[list[nn.Module]] = [[_conv_norm(3, width, 3, stride=2)]]
-    for group in _GROUPS:
+    for group in _groups(variant):
         if group.stride == 2:
             stages.append([])
         for position in range(group.repeats):
@@ -64,17 +83,19 @@ def efficientnet_stages(width: int) -> list[nn.Module]:
     return [nn.Sequential(*blocks) for blocks in stages]
 
 
-def stage_channels(width: int) -> tuple[int, ...]:
+def stage_channels(width: int, variant: Variant = LITE0) -> tuple[int, ...]:
     """Return the channels of each stage's output."""
-    return tuple(_scaled(channels, width) for channels in (16, 24, 40, 112, _HEAD))
+    groups = _groups(variant)
+    ends = [before for before, group in pairwise(groups) if group.stride == 2]
+    return (*(_scaled(group.channels, width) for group in ends), _scaled(_HEAD, width))
 
 
-def from_published(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def from_published(tensors: Mapping[str, Tensor], variant: Variant = LITE0) -> dict[str, Tensor]:
     """Rename the tensors of the PyTorch port of the published weights to the names of `Classifier.state_dict`.
 
     A tensor of another name keeps it, so that loading reports it.
     """
-    names = dict(_module_names())
+    names = dict(_module_names(variant))
     return {
         f"{names.get(module, module)}.{parameter}": tensor
         for name, tensor in tensors.items()
@@ -82,11 +103,30 @@ def from_published(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     }
 
 
-def _module_names() -> Iterator[tuple[str, str]]:
+def _groups(variant: Variant) -> list[_Group]:
+    """Scale the groups of Lite0. The first and the last group keep their repeats, as in the published networks."""
+    last = len(_GROUPS) - 1
+    return [
+        replace(
+            group,
+            channels=_rounded(group.channels * variant.width),
+            repeats=group.repeats if position in (0, last) else math.ceil(group.repeats * variant.depth),
+        )
+        for position, group in enumerate(_GROUPS)
+    ]
+
+
+def _rounded(channels: float) -> int:
+    """Round to a multiple of 8, but not down by more than a tenth."""
+    nearest = max(_CHANNEL_MULTIPLE, int(channels + _CHANNEL_MULTIPLE / 2) // _CHANNEL_MULTIPLE * _CHANNEL_MULTIPLE)
+    return nearest if nearest >= 0.9 * channels else nearest + _CHANNEL_MULTIPLE
+
+
+def _module_names(variant: Variant) -> Iterator[tuple[str, str]]:
     """Yield the name of each module in the port, and in `Classifier`."""
     yield from (("_conv_stem", "stages.0.0.0"), ("_bn0", "stages.0.0.1"), ("_fc", "head"))
     stage, position, block = 0, 1, 0
-    for group in _GROUPS:
+    for group in _groups(variant):
         if group.stride == 2:
             stage, position = stage + 1, 0
         for _ in range(group.repeats):

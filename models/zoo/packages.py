@@ -4,6 +4,7 @@ import hashlib
 import io
 import pickle
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from types import MappingProxyType
@@ -12,13 +13,19 @@ import torch
 from torch import Tensor
 
 from models.errors import CorruptCheckpoint
-from models.networks.efficientnet import from_published
+from models.networks.efficientnet import LITE0, LITE1, LITE2, from_published
 from models.zoo.checkpoint import Checkpoint, Provenance
 from models.zoo.manifest import ModelEntry, Package
 
 Rename = Callable[[Mapping[str, Tensor]], dict[str, Tensor]]
 
-_RENAMES: Mapping[str, Rename] = MappingProxyType({"efficientnet_lite0": from_published})
+_RENAMES: Mapping[str, Rename] = MappingProxyType(
+    {
+        "efficientnet_lite0": partial(from_published, variant=LITE0),
+        "efficientnet_lite1": partial(from_published, variant=LITE1),
+        "efficientnet_lite2": partial(from_published, variant=LITE2),
+    }
+)
 """By architecture: from the names of a package's tensors to those of our network; no entry where they are equal."""
 
 

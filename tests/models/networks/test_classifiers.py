@@ -1,14 +1,16 @@
 """models/networks/classifiers.py: sizes, stages, normalization and configurations."""
 
 import json
-from typing import Literal
+from typing import Literal, get_args
 
 import pytest
 import torch
 
 from models.networks.classifiers import ClassifierConfig, build_classifier
 
-Architecture = Literal["resnet9", "resnet18", "alexnet", "efficientnet_lite0"]
+Architecture = Literal[
+    "resnet9", "resnet18", "alexnet", "efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"
+]
 
 
 # Counts of the published networks; the half-width ResNet9 is the one that ships.
@@ -24,7 +26,7 @@ def test_networks_have_the_published_number_of_parameters(
     assert sum(parameter.numel() for parameter in network.parameters()) == parameters
 
 
-@pytest.mark.parametrize("architecture", ["resnet9", "resnet18", "alexnet", "efficientnet_lite0"])
+@pytest.mark.parametrize("architecture", get_args(Architecture))
 def test_stages_have_the_channels_and_strides_of_the_documentation(architecture: Architecture) -> None:
     network = build_classifier(ClassifierConfig(architecture=architecture, classes=5, width=8)).eval()
     images = torch.rand(2, 3, 32, 32)

