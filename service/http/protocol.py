@@ -1,7 +1,8 @@
 """Limits that uvicorn lacks: how long the head of a request may take, and how large it may be.
 
 Without a time limit, a client that sends a byte now and then keeps its connection forever. Without a size limit, a
-client that sends endless header lines fills the memory.
+client that sends endless header lines fills the memory. service/http/parser.py states why the protocol has a parser of
+its own.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from http import HTTPStatus
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from service.http.headers import REQUEST_ID_HEADER, SECURITY_HEADERS
+from service.http.parser import RequestParser
 from service.http.problems import HEAD_TOO_LARGE, MALFORMED_REQUEST, Problem, problem_response
 
 
@@ -40,6 +42,7 @@ class _LimitedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.parser = RequestParser(self)  # type: ignore[assignment]  # uvicorn names the class that it replaces
         self._start_clock()
 
     def connection_lost(self, exc: Exception | None) -> None:
