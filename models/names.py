@@ -47,6 +47,8 @@ METHOD_NAMES: Mapping[str, str] = MappingProxyType(
         "libimagequant": "libimagequant",
         "jpeg": "JPEG",
         "webp": "WebP",
+        "avif": "AVIF",
+        "jxl": "JPEG XL",
         "bpg": "BPG",
         TRUECOLOR: "24-bit PNG",
     }

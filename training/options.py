@@ -31,6 +31,7 @@ RENAMED: Mapping[str, str] = {
     "reader": "joint_classifier",
     "reader_lr": "joint_lr",
     "regularisation": "regularization",
+    "side": "sides",
     "strengths": "structure_scales",
 }
 """Former names of options, and of keys in the states of runs; both are still accepted."""

@@ -6,6 +6,7 @@ A quantity is written FILE:PATH. FILE is a report of docs/results/data, or `log/
     load.accepted.p99_ms          keys, and places of lists, from the top of the report
     colorcnn@2.top1               a value of the row of that method and number of colors
     bpg@-/31.top1                 no palette (-), coded at that QP, quality or fidelity
+    kmeans@2[512:own].kept        at that side, read by a classifier of that name or role
 
 Forms of one quantity: `percent` of a share (also `percent0` and `percent2`, by their decimals), `number` with thousands
 separated (also `number1` to `number3`), `minutes` of seconds, `gigabytes` of bytes. Forms of two: `points A B`, the
@@ -18,7 +19,9 @@ from typing import Any
 
 from docs.generator.reports import epochs_of, report_of
 
-_ROW = re.compile(r"(?P<method>\w+)@(?P<colors>-|\d+)(/(?P<coded>[\d.]+))?\.(?P<field>\w+)")
+_ROW = re.compile(
+    r"(?P<method>\w+)@(?P<colors>-|\d+)(/(?P<coded>[\d.]+))?(\[(?P<side>\d+):(?P<reader>[\w-]+)\])?\.(?P<field>\w+)"
+)
 _CODED = ("qp", "quality", "fidelity")
 
 _FORMS: Mapping[str, Callable[[float], str]] = {
@@ -74,6 +77,9 @@ def _of_row(rows: Sequence[Mapping[str, Any]], wanted: re.Match[str], text: str)
     found = [row for row in rows if row["method"] == wanted["method"] and row.get("colors") == colors]
     if wanted["coded"]:
         found = [row for row in found if float(wanted["coded"]) in {row.get(name) for name in _CODED}]
+    if wanted["side"]:
+        read = [row for row in found if wanted["reader"] in (row["reader"], row["role"])]
+        found = [row for row in read if row["side"] == int(wanted["side"])]
     if len(found) != 1:
         raise ValueError(f"{len(found)} rows are {text}")
     return found[0].get(wanted["field"])

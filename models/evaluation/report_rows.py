@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from models.evaluation.compare import Setting
 
@@ -64,22 +65,55 @@ class PublishedRow:
     source: str
 
 
+Role = Literal["own", "involved", "foreign"]
+"""Part that a classifier had in a method: encoder or goal of some method, goal of some method, or none."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class PhotographRow(Setting):
-    """Predictions for photographs in one setting, compared with the predictions for the originals.
+    """Predictions of one classifier for photographs in one setting, compared with its predictions for the originals.
 
     Attributes:
+        side: pixels of the shorter side of the photographs.
+        reader: name of the classifier.
+        role: part of the classifier in the methods.
         images: number of photographs.
         kept: share of photographs whose prediction is the same as for the original, 0 to 1.
-        kept_low, kept_high: ends of the 95 % bootstrap interval of `kept`.
-        bits_per_pixel: mean over the indexed PNG files.
-        view_psnr: PSNR in dB between the classifier's inputs for original and file, of the mean squared error over all
-            photographs; None where all are exact.
+        top1: share of photographs with the true class, 0 to 1; None where the true classes are unknown.
+        kept_low, kept_high, top1_low, top1_high: ends of the 95 % bootstrap intervals.
+        bits_per_pixel: mean over the files.
+        view_psnr: PSNR in dB between the own classifier's inputs for original and file, of the mean squared error over
+            all photographs; None where all are exact.
     """
 
+    side: int
+    reader: str
+    role: Role
     images: int
     kept: float
     kept_low: float
     kept_high: float
+    top1: float | None
+    top1_low: float | None
+    top1_high: float | None
     bits_per_pixel: float
     view_psnr: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhotographDifference(Setting):
+    """Agreement in one setting minus the agreement of another method in as many colors.
+
+    Attributes:
+        side, reader: as in PhotographRow.
+        against: name of the other method.
+        points: difference of the two shares `kept`, -1 to 1.
+        low, high: ends of the 95 % interval of the paired bootstrap.
+    """
+
+    side: int
+    reader: str
+    against: str
+    points: float
+    low: float
+    high: float

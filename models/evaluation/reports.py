@@ -6,7 +6,7 @@ of a report, `to_json` returns its JSON object.
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,7 +15,13 @@ from pydantic import TypeAdapter, ValidationError
 
 from models.errors import ColorCNNError
 from models.evaluation.compare import Summary
-from models.evaluation.report_rows import FinetuningRow, PaletteModeRow, PhotographRow, PublishedRow
+from models.evaluation.report_rows import (
+    FinetuningRow,
+    PaletteModeRow,
+    PhotographDifference,
+    PhotographRow,
+    PublishedRow,
+)
 
 SCHEMA_VERSION = 1
 
@@ -103,16 +109,17 @@ class PaletteModesReport(MeasuredReport):
 class PhotographsReport(MeasuredReport):
     """Predictions that photographs keep in few colors, by training.evaluate.photographs.
 
-    images: number of photographs. side: shorter side that they are scaled to, in pixels. classifier: its checkpoint.
-    sha256: hashes of all checkpoints, by name.
+    images: number of photographs. classifier: the own one, whose view is compared. sha256: hashes of all checkpoints,
+    by name. commits: of the code that measured, by method. differences: of methods, in equal numbers of colors.
     """
 
     kind: ClassVar[Kind] = Kind.PHOTOGRAPHS
     images: int
-    side: int
     classifier: str
     sha256: Mapping[str, str]
     rows: tuple[PhotographRow, ...]
+    commits: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    differences: tuple[PhotographDifference, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,13 +18,13 @@ from PIL import Image
 
 _SIZE = (8.0, 4.5)  # inches
 _FRAME = (0.1, 0.13, 0.655, 0.74)  # left, bottom, width, height of the axes in the figure; the legend is right of them
-_DPI = 200  # of a PNG: 1600 x 900 pixels
+_DPI = 200  # of a PNG: 1600 x 900 pixels for a figure of that size
 _COLORS = 128  # of a PNG; median cut preserves the colors of lines and markers exactly
 _MARK = 6.5  # points, size of the letters of a mark
-_INK, _SOFT, _GRID = "#333333", "#777777", "#e6e6e6"
-_RC: dict[Any, Any] = {
+_INK, SOFT, _GRID = "#333333", "#777777", "#e6e6e6"
+RC: dict[Any, Any] = {
     "font.size": 9,
-    "axes.edgecolor": _SOFT,
+    "axes.edgecolor": SOFT,
     "axes.labelcolor": _INK,
     "text.color": _INK,
     "text.parse_math": False,  # a dollar sign in a label does not start a formula
@@ -57,9 +57,12 @@ _STYLES: Mapping[str, _Style] = {
     "k-means in OKLab": _Style(_ORANGE, "v", dashed=True),
     "Wu": _Style(_SKY, "P"),
     "libimagequant": _Style("#000000", "X"),
-    "JPEG": _Style(_SOFT, "<"),
-    "WebP": _Style(_SOFT, ">", dashed=True),
-    "24-bit PNG": _Style(_SOFT, "*", width=2.8),
+    "halftone": _Style(_GREEN, "h", dashed=True),
+    "JPEG": _Style(SOFT, "<"),
+    "WebP": _Style(SOFT, ">", dashed=True),
+    "AVIF": _Style("#000000", "d"),
+    "JPEG XL": _Style(SOFT, "p"),
+    "24-bit PNG": _Style(SOFT, "*", width=2.8),
     "originals": _Style("#000000", "X", width=2.8),
     "2 colors": _Style(_VERMILION, "o"),
     "4 colors": _Style(_ORANGE, "v"),
@@ -120,24 +123,24 @@ def line_plot(
     percent: whether y is a percentage, which limits the axis to 0 and 100. level: a horizontal line. x_ticks: labels of
     the ticks, by position; None for round numbers.
     """
-    with matplotlib.rc_context(_RC):
+    with matplotlib.rc_context(RC):
         figure = Figure(figsize=_SIZE, facecolor="white")
         axes = figure.add_axes(_FRAME)
         axes.set_title(title, loc="left", fontweight="bold", fontsize=11, pad=20)
-        axes.text(0, 1.035, subtitle, transform=axes.transAxes, fontsize=8, color=_SOFT)
+        axes.text(0, 1.035, subtitle, transform=axes.transAxes, fontsize=8, color=SOFT)
         axes.set_xlabel(x_label)
         axes.set_ylabel(y_label)
         axes.margins(x=0.04, y=0.07)
-        lines = [_draw_line(axes, line) for line in series]
+        lines = [draw_line(axes, line) for line in series]
         if level:
             _draw_level(axes, level)
-        _format_axes(axes, log_x=log_x, log_y=log_y)
+        format_axes(axes, log_x=log_x, log_y=log_y)
         low, high = axes.get_ylim()
         ylim = (max(low, -1), min(high, 101)) if percent else (low, high)
         axes.set(xlim=axes.get_xlim(), ylim=ylim)  # else Matplotlib sets the limits when it draws
         if x_ticks:
             axes.set_xticks(list(x_ticks), list(x_ticks.values()))
-        _write_marks(axes, series)
+        write_marks(axes, series)
         _add_legend(axes, series, lines)
     return figure
 
@@ -145,16 +148,16 @@ def line_plot(
 def svg(figure: Figure) -> str:
     """Return the figure as an <svg> element for an HTML page, without XML prolog, with selectable text."""
     buffer = io.BytesIO()
-    with matplotlib.rc_context(_RC):
+    with matplotlib.rc_context(RC):
         figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
     text = buffer.getvalue().decode()
     return text[text.index("<svg") :]
 
 
 def png(figure: Figure) -> bytes:
-    """Return the figure as an indexed PNG file of 1600 x 900 pixels, a third of the size of a 24-bit PNG."""
+    """Return the figure as an indexed PNG file of 200 dots per inch, a third of the size of a 24-bit PNG."""
     truecolor, indexed = io.BytesIO(), io.BytesIO()
-    with matplotlib.rc_context(_RC):
+    with matplotlib.rc_context(RC):
         figure.savefig(truecolor, format="png", dpi=_DPI)
     with Image.open(truecolor) as picture:
         picture.convert("RGB").quantize(_COLORS, dither=Image.Dither.NONE).save(indexed, "PNG", optimize=True)
@@ -165,7 +168,8 @@ def _style(label: str) -> _Style:
     return _STYLES.get(label) or _OTHERS[crc32(label.encode()) % len(_OTHERS)]
 
 
-def _draw_line(axes: Axes, line: Series) -> Line2D:
+def draw_line(axes: Axes, line: Series) -> Line2D:
+    """Draw one line in the style of its label; return its handle for a legend."""
     style = _style(line.label)
     [handle] = axes.plot(
         line.x,
@@ -189,7 +193,7 @@ def _draw_level(axes: Axes, level: Level) -> None:
     axes.text(0.012, level.y, level.label, transform=position, fontsize=8, verticalalignment="bottom")
 
 
-def _format_axes(axes: Axes, *, log_x: bool, log_y: bool) -> None:
+def format_axes(axes: Axes, *, log_x: bool, log_y: bool) -> None:
     """Set scales, round numbers at the ticks, a light grid, and no frame but the two axes."""
     axes.set_xscale("log" if log_x else "linear")
     axes.set_yscale("log" if log_y else "linear")
@@ -226,7 +230,7 @@ def _add_legend(axes: Axes, series: Sequence[Series], lines: Sequence[Line2D]) -
     )
 
 
-def _write_marks(axes: Axes, series: Sequence[Series]) -> None:
+def write_marks(axes: Axes, series: Sequence[Series]) -> None:
     """Write each mark beside its point, unless the mark would cover a line or another mark at every position."""
     scale = 72 / axes.figure.dpi  # positions in typographic points do not depend on the resolution
     lines = [scale * axes.transData.transform(np.column_stack([line.x, line.y])) for line in series]

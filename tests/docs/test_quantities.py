@@ -12,6 +12,9 @@ ROWS = [
     {"method": "ours", "colors": 2, "top1": 0.25, "quality": None, "psnr": None},
     {"method": "bpg", "colors": None, "top1": 0.5, "quality": 3},
     {"method": "bpg", "colors": None, "top1": 0.75, "quality": 5},
+    {"method": "wu", "colors": 2, "side": 256, "reader": "net-a", "role": "own", "kept": 0.1},
+    {"method": "wu", "colors": 2, "side": 256, "reader": "net-b", "role": "foreign", "kept": 0.2},
+    {"method": "wu", "colors": 2, "side": 512, "reader": "net-b", "role": "foreign", "kept": 0.3},
 ]
 EPOCHS = [{"event": "epoch", "epoch": 1, "seconds": 60.0}, {"event": "epoch", "epoch": 2, "seconds": 180.0}]
 
@@ -37,6 +40,9 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("percent some:bpg@-/5.top1", "75.0 %"),
         ("less some:bpg@-/5.quality some:bpg@-/3.quality", "2.0"),
         ("times some:bpg@-/3.top1 some:ours@2.top1", "2.0"),
+        ("percent some:wu@2[256:own].kept", "10.0 %"),
+        ("percent some:wu@2[256:net-b].kept", "20.0 %"),
+        ("points some:wu@2[512:foreign].kept some:wu@2[256:net-a].kept", "20.0"),
         ("number some:load.requests", "12,345"),
         ("number2 some:list.0", "1.23"),
         ("gigabytes some:bytes", "2.50 GB"),
@@ -53,6 +59,8 @@ def test_a_quantity_is_formatted_for_a_sentence(words: str, text: str) -> None:
     [
         ("percent some:bpg@-.top1", "2 rows are"),
         ("percent some:ours@4.top1", "0 rows are"),
+        ("percent some:wu@2.kept", "3 rows are"),
+        ("percent some:wu@2[512:own].kept", "0 rows are"),
         ("number some:load.nothing", "nothing is at 'nothing'"),
         ("number some:load.ok", "not a number"),
         ("number some:ours@2.psnr", "not a number"),

@@ -1,225 +1,220 @@
-"""Measurement of the predictions that photographs keep in few colors, by method.
+"""Measurement of what classifiers recognize in photographs of few colors, by method, size and classifier.
 
-    python -m training.evaluate.photographs --photos DATA/ilsvrc2012-val --skip 140 \\
-        --classifier imagenet-efficientnet-lite0 --quantizer cifar10-resnet9-colorcnn \\
-        --out docs/results/data/photographs.json
+    python -m training.evaluate.photographs --photos DATA/ilsvrc2012-val --labels DATA/ilsvrc2012-val/dataset.txt \\
+        --skip 640 --images 660 --classifier imagenet-efficientnet-lite0 --involved imagenet-efficientnet-lite1 \\
+        --foreign imagenet-efficientnet-lite2 --colors 2 4 16 --sides 256 512 --out docs/results/data/photographs.json
 
-Each photograph is decoded and scaled so that its shorter side has --side pixels. Every method quantizes it; the result
-is written as an indexed PNG, read back and classified. A prediction is kept if its class is the class of the scaled
-original; no true class is needed. Finished rows are kept in a partial file beside --out, so a killed run can continue.
+Each photograph is decoded and scaled so that its shorter side has --sides pixels. Every method quantizes it; the result
+is written as an indexed PNG and read back. Every classifier reads the file and the scaled original. A prediction is
+kept if both have the same likeliest class; with --labels the true class is compared too. Codecs without a palette go
+the same way.
+
+Measurements are lines of --rows, one for each photograph, size and method. A command measures only what the file lacks,
+so a killed run can continue, and several commands may fill one file at once, each with other methods. Delete the lines
+of a method whose code has changed; the report names the commits.
 """
 
-from collections.abc import Sequence
-from concurrent.futures import Executor
-from dataclasses import dataclass
-from functools import cache, partial
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import as_completed
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 from rich.progress import track
-from threadpoolctl import threadpool_limits
 
-from models.codecs import png
-from models.decoding.decode import decode
-from models.evaluation import metrics
 from models.evaluation.compare import Setting
-from models.evaluation.report_rows import PhotographRow
+from models.evaluation.report_rows import PhotographRow, Role
 from models.evaluation.reports import Kind, head
-from models.quantizers.base import Quantizer
-from models.quantizers.classical.catalog import CLASSICAL
-from models.quantizers.learned.colorcnn import load_quantizer
-from models.recognizer import Recognizer, load_recognizer
-from models.rgb import Pixels
-from models.zoo.registry import Registry
 from training.cli import command_line
-from training.cli.evaluations import LearnedMethod
+from training.cli.evaluations import LearnedMethod, Quality
 from training.cli.options import ClassicalMethod, ModelsOptions, WorkersOptions
 from training.data import workers
 from training.data.datasets import DatasetError
 from training.data.options import DatasetName
-from training.evaluate import harness
-from training.loop.distributed import select_device
-from training.loop.provenance import commit
+from training.evaluate import harness, photograph_summary
+from training.evaluate.photograph_measurements import (
+    ORIGINAL,
+    Bench,
+    Measurement,
+    MeasurementFile,
+    Photograph,
+    Task,
+    registry_of,
+)
+from training.loop.provenance import commit, describe
 from training.options import Count, CountOrZero, SomeColors
 
 _ENDINGS = frozenset({".bmp", ".bpg", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
-_RESAMPLES = 1000
-_INTERVAL = (2.5, 97.5)  # percentiles
-_CPU = select_device("cpu")
 
 
 class PhotographsOptions(ModelsOptions, WorkersOptions, DatasetName):
-    """Measure how many photographs keep the prediction of a classifier in few colors, by method."""
+    """Measure what classifiers recognize in photographs of few colors, by method, size and classifier."""
 
     photos: Path
     """Folder of image files, read in the order of their names."""
+    labels: Path | None = None
+    """Text file with a line "FILE, INDEX OF THE TRUE CLASS" for each photograph; it replaces the order of the names."""
     skip: CountOrZero = 0
-    """Image files at the beginning of the folder that are left out."""
+    """Photographs at the beginning that are left out."""
     images: Count = 500
     """Largest number of photographs."""
-    side: Count = 448
-    """Pixels that the shorter side of a photograph is scaled to."""
+    sides: tuple[Count, ...] = (448,)
+    """Pixels that the shorter side of a photograph is scaled to, one after the other."""
     classifier: str
-    """Published classifier that recognizes the photographs."""
+    """Classifier whose view is compared; encoder or goal of the methods that have one."""
+    involved: tuple[str, ...] = ()
+    """Further classifiers that some method follows."""
+    foreign: tuple[str, ...] = ()
+    """Classifiers that no method knows."""
+    imported: Path | None = None
+    """Folder of models with further classifiers, as training.import_classifier writes it."""
     quantizer: str | None = None
     """Published learned quantizer to measure."""
     ways: tuple[LearnedMethod, ...] = ("colorcnn",)
     """Methods of the learned quantizer."""
     methods: tuple[ClassicalMethod, ...] = ("kmeans", "median_cut_dither", "halftone")
-    """Classical quantizers to measure."""
+    """Quantizers without a trained network."""
     colors: SomeColors = (2, 4, 16)
     """Numbers of colors."""
+    codecs: tuple[Literal["jpeg", "webp", "avif", "jxl"], ...] = ()
+    """Codecs without a palette to measure beside the methods."""
+    qualities: tuple[Quality, ...] = (1, 5, 15, 35, 65)
+    """Qualities of the codecs, 1 to 100."""
+    against: tuple[ClassicalMethod, ...] = ("kmeans",)
+    """Methods that the others are compared with in pairs."""
+    rows: Path | None = None
+    """File of measurements, which is kept; by default a file beside --out, which is deleted at the end."""
     out: Path
     """JSON file for the results."""
 
-
-@dataclass(frozen=True)
-class Measurement:
-    """One photograph in one setting.
-
-    kept: whether the prediction is that of the original. view_mse: mean squared error between the classifier's inputs
-    for original and file, 0 to 65025.
-    """
-
-    kept: bool
-    bits_per_pixel: float
-    view_mse: float
-
-
-@dataclass(frozen=True)
-class Bench:
-    """Measurements of single photographs, in the processes of a pool; each process loads the models once.
-
-    models: folder of the published models; None for the models that ship with the project.
-    """
-
-    models: Path | None
-    classifier: str
-    side: int
-
-    def predict(self, file: Path) -> int:
-        """Return the index of the class that the classifier predicts for a photograph."""
-        with threadpool_limits(1):
-            return self._recognizer.predict(scaled(file, self.side))[0].index
-
-    def measure(self, setting: Setting, file: Path, before: int) -> Measurement:
-        """Quantize a photograph, write it as an indexed PNG, read it back and classify it.
-
-        before: the prediction for the original.
-        """
-        with threadpool_limits(1):
-            original = scaled(file, self.side)
-            written = png.encode(_quantizer(self.models, setting).quantize(original, setting.colors or 0))
-            view = self._recognizer.view(decode(written).pixels)
-            [after] = self._recognizer.predict_batch(view[np.newaxis])
-            return Measurement(
-                kept=after.index == before,
-                bits_per_pixel=metrics.bits_per_pixel(len(written), *original.shape[:2]),
-                view_mse=metrics.mean_squared_error(self._recognizer.view(original), view),
-            )
+    @property
+    def readers(self) -> Mapping[str, Role]:
+        """Every classifier with its part, first the own one. The first part that names a classifier counts."""
+        named: tuple[tuple[Role, Sequence[str]], ...] = (
+            ("own", (self.classifier,)),
+            ("involved", self.involved),
+            ("foreign", self.foreign),
+        )
+        found: dict[str, Role] = {}
+        for role, names in named:
+            for name in names:
+                found.setdefault(name, role)
+        return found
 
     @property
-    def _recognizer(self) -> Recognizer:
-        return _load_recognizer(self.models, self.classifier)
-
-
-@cache
-def _load_recognizer(models: Path | None, name: str) -> Recognizer:
-    return load_recognizer(Registry.open(models), name, _CPU)
-
-
-@cache
-def _quantizer(models: Path | None, setting: Setting) -> Quantizer:
-    if setting.model is None:
-        return CLASSICAL[setting.method]
-    return load_quantizer(Registry.open(models), setting.model, _CPU).for_method(setting.method)
+    def settings(self) -> list[Setting]:
+        """Every setting, first the photographs themselves."""
+        learned = [(way, self.quantizer) for way in self.ways if self.quantizer]
+        quantizers = [*learned, *((method, None) for method in self.methods)]
+        palettes = [Setting(method, model, colors) for method, model in quantizers for colors in self.colors]
+        return [
+            ORIGINAL,
+            *palettes,
+            *(Setting(codec, quality=quality) for codec in self.codecs for quality in self.qualities),
+        ]
 
 
 def main(argv: Sequence[str] | None = None) -> list[PhotographRow]:
     """Run the measurement of a command line and write the JSON file."""
     options = command_line.parse(PhotographsOptions, "training.evaluate.photographs", argv)
-    files = photographs(options.photos, options.skip, options.images)
-    bench = Bench(options.models, options.classifier, options.side)
-    kept = harness.KeptRows(harness.kept_file(options.out), _header(options, files), PhotographRow)
+    chosen = photographs(options.photos, options.labels, options.skip, options.images)
+    header = _header(options, chosen)
+    bench = Bench(options.models, options.imported, tuple(options.readers), commit())
+    file = MeasurementFile(options.rows or harness.kept_file(options.out))
+    tasks = list(_tasks(options, chosen, file))
     with workers.worker_pool(options.workers) as pool:
-        before = list(track(pool.map(bench.predict, files), "originals", total=len(files), transient=True))
-        rows = [
-            kept.find(setting) or kept.add(_row(bench, setting, files, before, pool)) for setting in _settings(options)
-        ]
-    kept.finish(options.out, rows)
+        working = [pool.submit(bench.measure, task) for task in tasks]
+        for done in track(as_completed(working), "photographs", total=len(working), transient=True):
+            file.add(done.result())
+    table = {
+        (side, setting): [_found(file, photograph, side, setting) for photograph in chosen]
+        for side in options.sides
+        for setting in options.settings
+    }
+    rows = photograph_summary.rows(table, options.readers)
+    differences = photograph_summary.differences(table, options.readers, options.against)
+    described = {
+        **header,
+        **describe(),
+        "commits": _commits(table),
+        "differences": [asdict(each) for each in differences],
+    }
+    harness.write_report(options.out, described, rows)
+    if options.rows is None:
+        file.file.unlink()
     return rows
 
 
-def photographs(folder: Path, skip: int, most: int) -> list[Path]:
-    """Return up to `most` image files of a folder in the order of their names, without the first `skip`.
+def photographs(folder: Path, labels: Path | None, skip: int, most: int) -> list[Photograph]:
+    """Return up to `most` photographs of a folder, without the first `skip`.
 
-    Raises DatasetError if the folder does not exist or has no further image files.
+    Without `labels` they are the image files in the order of their names. Raises DatasetError if the folder or the
+    file of labels does not exist, a line names no file, or no photograph is left.
     """
     if not folder.is_dir():
         raise DatasetError(f"no folder {folder}: give --photos FOLDER")
-    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in _ENDINGS)
-    if len(files) <= skip:
-        raise DatasetError(f"{folder} has {len(files)} image files, of which --skip leaves none")
-    return files[skip : skip + most]
+    if labels is None:
+        files = sorted(file for file in folder.iterdir() if file.suffix.lower() in _ENDINGS)
+        found = [Photograph(file, None) for file in files]
+    else:
+        found = list(_labeled(folder, labels))
+    if len(found) <= skip:
+        raise DatasetError(f"{labels or folder} has {len(found)} image files, of which --skip leaves none")
+    return found[skip : skip + most]
 
 
-def scaled(file: Path, side: int) -> Pixels:
-    """Return the pixels of an image file, (H, W, 3) uint8 sRGB, scaled bicubically to a shorter side of `side`."""
-    pixels = decode(file.read_bytes()).pixels
-    height, width = pixels.shape[:2]
-    factor = side / min(height, width)
-    size = (max(side, round(width * factor)), max(side, round(height * factor)))
-    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC))
+def _labeled(folder: Path, labels: Path) -> Iterator[Photograph]:
+    try:
+        lines = labels.read_text().splitlines()
+    except OSError as error:
+        raise DatasetError(f"{labels} cannot be read ({error.strerror}): give --labels FILE") from None
+    for number, line in enumerate(lines, 1):
+        name, _, index = line.rpartition(",")
+        file = folder / name
+        if not index.strip().isdecimal() or not file.is_file():
+            raise DatasetError(f"{labels}, line {number} is not FILE, INDEX with a file of {folder}: {line!r:.80}")
+        yield Photograph(file, int(index))
 
 
-def bootstrap_interval(kept: NDArray[np.bool_]) -> tuple[float, float]:
-    """Return the 95 % interval of the mean of (N,) outcomes, from 1,000 resamples with a fixed seed."""
-    places = np.random.default_rng(0).integers(len(kept), size=(_RESAMPLES, len(kept)))
-    low, high = np.percentile(kept[places].mean(1), _INTERVAL)
-    return float(low), float(high)
+def _tasks(options: PhotographsOptions, chosen: Sequence[Photograph], file: MeasurementFile) -> Iterator[Task]:
+    for side in options.sides:
+        for photograph in chosen:
+            kept = {setting: file.find(photograph, side, setting) for setting in options.settings}
+            missing = tuple(setting for setting, one in kept.items() if not _complete(one, options.readers))
+            if missing:
+                yield Task(photograph, side, missing)
 
 
-def _row(bench: Bench, setting: Setting, files: Sequence[Path], before: Sequence[int], pool: Executor) -> PhotographRow:
-    measured = pool.map(partial(bench.measure, setting), files, before)
-    title = f"{setting.method}, colors {setting.colors}"
-    found = list(track(measured, title, total=len(files), transient=True))
-    kept = np.array([each.kept for each in found])
-    low, high = bootstrap_interval(kept)
-    return PhotographRow(
-        setting.method,
-        setting.model,
-        setting.colors,
-        images=len(found),
-        kept=float(kept.mean()),
-        kept_low=low,
-        kept_high=high,
-        bits_per_pixel=float(np.mean([each.bits_per_pixel for each in found])),
-        view_psnr=metrics.psnr(float(np.mean([each.view_mse for each in found]))),
-    )
+def _complete(measured: Measurement | None, readers: Mapping[str, Role]) -> bool:
+    return measured is not None and readers.keys() <= measured.classes.keys()
 
 
-def _settings(options: PhotographsOptions) -> list[Setting]:
-    learned = [(way, options.quantizer) for way in options.ways if options.quantizer]
-    quantizers = [*learned, *((method, None) for method in options.methods)]
-    return [Setting(method, model, colors) for method, model in quantizers for colors in options.colors]
+def _found(file: MeasurementFile, photograph: Photograph, side: int, setting: Setting) -> Measurement:
+    measured = file.find(photograph, side, setting)
+    if measured is None:
+        raise AssertionError(f"{photograph.file} was not measured in {setting}")
+    return measured
 
 
-def _header(options: PhotographsOptions, files: Sequence[Path]) -> dict[str, Any]:
-    """Return the values that identify a measurement; rows are reused only under the same header."""
-    registry = Registry.open(options.models)
-    names = [name for name in (options.classifier, options.quantizer) if name]
+def _commits(table: photograph_summary.Table) -> dict[str, list[str]]:
+    found: dict[str, set[str]] = {}
+    for (_, setting), measured in table.items():
+        found.setdefault(setting.method, set()).update(one.commit for one in measured)
+    return {method: sorted(commits) for method, commits in found.items()}
+
+
+def _header(options: PhotographsOptions, chosen: Sequence[Photograph]) -> dict[str, Any]:
+    """Return what the report says of its conditions. Raises UnknownModel for a name that no folder has."""
+    names = [name for name in (*options.readers, options.quantizer) if name]
+    entries = [registry_of(options.models, options.imported, name).entry(name) for name in names]
+    order = "by name" if options.labels is None else "of the labels"
     return head(Kind.PHOTOGRAPHS) | {
-        "commit": commit(),
         "dataset": options.dataset or options.photos.absolute().name,
-        "split": f"files {options.skip + 1} to {options.skip + len(files)} by name",
-        "images": len(files),
-        "side": options.side,
+        "split": f"files {options.skip + 1} to {options.skip + len(chosen)} {order}",
+        "images": len(chosen),
         "classifier": options.classifier,
         "quantizer": options.quantizer,
-        "sha256": {name: registry.entry(name).sha256 for name in names},
+        "sha256": {entry.name: entry.sha256 for entry in entries},
     }
 
 

@@ -29,7 +29,7 @@ _VIEWS: Mapping[Kind, View] = {
     Kind.FIDELITY: View(fidelity.tables, fidelity.figures),
     Kind.FINETUNING: View(finetuning.tables, finetuning.figures),
     Kind.FINETUNING_BPG: View(finetuning.bpg_tables, finetuning.bpg_figures),
-    Kind.PHOTOGRAPHS: View(photographs.tables),
+    Kind.PHOTOGRAPHS: View(photographs.tables, photographs.figures),
 }
 
 

@@ -1,5 +1,8 @@
-"""training/evaluate/photographs.py, and the tables made of its report."""
+"""training/evaluate/photographs.py and the modules beside it, and the tables and figure made of its report."""
 
+import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +13,6 @@ from PIL import Image
 from models.codecs import png
 from models.evaluation.compare import Setting
 from models.evaluation.metrics import bits_per_pixel, mean_squared_error, psnr
-from models.evaluation.report_rows import PhotographRow
 from models.evaluation.reports import PhotographsReport, read
 from models.quantizers.base import Quantizer
 from models.quantizers.classical.catalog import CLASSICAL
@@ -20,8 +22,11 @@ from models.zoo.registry import Registry
 from tests.training.synthetic import stripes
 from tests.training.workshop import Workshop
 from training.data.datasets import DatasetError
+from training.evaluate import photograph_measurements as measurements
 from training.evaluate import photographs
-from training.report import tables
+from training.evaluate.photograph_measurements import ORIGINAL, Bench, Measurement, MeasurementFile, Photograph
+from training.evaluate.photograph_summary import interval
+from training.report import kinds, tables
 
 pytestmark = pytest.mark.usefixtures("pool_in_this_process")
 
@@ -32,18 +37,26 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four photographs in landscape format, and a file that is no image."""
+    """Four photographs in landscape format, a file that is no image, and true classes in another order."""
     folder = tmp_path_factory.mktemp("photographs")
     for name, image in zip(FILES, stripes(4, seed=2).images, strict=True):
         Image.fromarray(image.permute(1, 2, 0).numpy()).resize((48, 32)).save(folder / name)
     (folder / "LICENSE").write_text("free")
+    (folder / "labels.txt").write_text("".join(f"./{name}, {i % 2}\n" for i, name in enumerate(FILES[::-1])))
     return folder
 
 
-def flags(workshop: Workshop, folder: Path, out: Path) -> list[str]:
+def flags(workshop: Workshop, folder: Path, out: Path, *more: str) -> list[str]:
     models = ["--models", str(workshop.models), "--classifier", "stripes", "--quantizer", "stripes-q"]
     chosen = ["--methods", "kmeans", "halftone", "--colors", "2", "4", "--side", str(SIDE), "--skip", "1"]
-    return ["--photos", str(folder), *models, *chosen, "--images", "2", "--workers", "1", "--out", str(out)]
+    return ["--photos", str(folder), *models, *chosen, "--images", "2", "--workers", "1", "--out", str(out), *more]
+
+
+def wide(workshop: Workshop, folder: Path) -> list[str]:
+    """Two sizes, two classifiers, codecs and true classes; the folder of imported models holds the same classifier."""
+    codecs = ["--codecs", "jpeg", "avif", "--qualities", "10", "60"]
+    readers = ["--foreign", "stripes-again", "--imported", str(folder / "imported")]
+    return ["--sides", "16", str(SIDE), "--labels", str(folder / "labels.txt"), *codecs, *readers]
 
 
 @pytest.fixture(scope="module")
@@ -53,29 +66,45 @@ def results(workshop: Workshop, folder: Path, tmp_path_factory: pytest.TempPathF
     return out
 
 
+@pytest.fixture(scope="module")
+def wide_results(workshop: Workshop, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    shipped, imported = Registry.open(workshop.models), Registry.open_or_create(folder / "imported")
+    entry = replace(shipped.entry("stripes"), name="stripes-again", results=None)
+    file = folder / "imported" / entry.file
+    file.parent.mkdir(parents=True)
+    file.write_bytes((workshop.models / entry.file).read_bytes())
+    imported.with_model(entry).write()
+    out = tmp_path_factory.mktemp("results") / "photographs.json"
+    photographs.main(flags(workshop, folder, out, *wide(workshop, folder)))
+    return out
+
+
 def report_in(results: Path) -> PhotographsReport:
     report = read(results)
     assert isinstance(report, PhotographsReport)
     return report
 
 
-def test_every_method_has_a_row_for_every_k(results: Path) -> None:
+def test_every_method_has_a_row_for_every_k_after_the_originals(results: Path) -> None:
     report = report_in(results)
     methods = [("colorcnn", "stripes-q"), ("kmeans", None), ("halftone", None)]
-    assert [row.setting for row in report.rows] == [Setting(*each, k) for each in methods for k in (2, 4)]
+    assert [row.setting for row in report.rows] == [ORIGINAL, *(Setting(*each, k) for each in methods for k in (2, 4))]
     assert {row.images for row in report.rows} == {report.images} == {2}
-    assert report.split == "files 2 to 3 by name" and report.side == SIDE
+    assert report.rows[0].kept == 1 and report.rows[0].view_psnr is None and report.rows[0].top1 is None
+    assert {(row.side, row.reader, row.role) for row in report.rows} == {(SIDE, "stripes", "own")}
+    assert report.split == "files 2 to 3 by name"
     assert list(report.sha256) == ["stripes", "stripes-q"]
+    assert report.commits.keys() == {"truecolor_png", "colorcnn", "kmeans", "halftone"}
 
 
-@pytest.mark.parametrize(("place", "method"), [(0, "colorcnn"), (2, "kmeans")])
+@pytest.mark.parametrize(("place", "method"), [(1, "colorcnn"), (3, "kmeans")])
 def test_a_row_equals_the_results_image_by_image(
     workshop: Workshop, folder: Path, results: Path, place: int, method: str
 ) -> None:
     registry = Registry.open(workshop.models)
     recognizer = load_recognizer(registry, "stripes", CPU)
     quantizer: Quantizer = CLASSICAL.get(method) or load_quantizer(registry, "stripes-q", CPU)
-    originals = [photographs.scaled(folder / name, SIDE) for name in FILES[1:3]]
+    originals = [measurements.scaled(folder / name, SIDE) for name in FILES[1:3]]
     images = [quantizer.quantize(each, 2) for each in originals]
     pairs = [(original, image.render()) for original, image in zip(originals, images, strict=True)]
     errors = [mean_squared_error(*map(recognizer.view, pair)) for pair in pairs]
@@ -87,53 +116,142 @@ def test_a_row_equals_the_results_image_by_image(
     assert row.view_psnr == pytest.approx(psnr(float(np.mean(errors))))
 
 
+def test_sizes_classifiers_and_codecs_have_rows_of_their_own(wide_results: Path) -> None:
+    report = report_in(wide_results)
+    assert {row.side for row in report.rows} == {16, SIDE}
+    assert {(row.reader, row.role) for row in report.rows} == {("stripes", "own"), ("stripes-again", "foreign")}
+    assert {(row.method, row.quality) for row in report.rows if row.quality} == {
+        (codec, quality) for codec in ("jpeg", "avif") for quality in (10, 60)
+    }
+    assert len(report.rows) == 2 * 2 * (1 + 6 + 4)
+    for first, second in zip(report.rows[::2], report.rows[1::2], strict=True):
+        assert (first.kept, first.top1) == (second.kept, second.top1)  # the same network twice
+    assert all(row.top1 is not None and row.top1_low is not None for row in report.rows)
+    assert report.split == "files 2 to 3 of the labels"
+
+
+def test_top1_is_the_share_of_true_classes(workshop: Workshop, folder: Path, wide_results: Path) -> None:
+    recognizer = load_recognizer(Registry.open(workshop.models), "stripes", CPU)
+    truths = {FILES[2]: 1, FILES[1]: 0}
+    right = [recognizer.predict(measurements.scaled(folder / name, 16))[0].index == truths[name] for name in truths]
+    row = report_in(wide_results).rows[0]
+    assert row.setting == ORIGINAL and row.side == 16 and row.top1 == float(np.mean(right))
+
+
+def test_differences_are_those_of_the_shares(wide_results: Path) -> None:
+    report = report_in(wide_results)
+    shares = {(row.side, row.reader, row.setting): row.kept for row in report.rows}
+    assert {each.method for each in report.differences} == {"colorcnn", "halftone"}
+    for each in report.differences:
+        beside = shares[each.side, each.reader, Setting("kmeans", None, each.colors)]
+        assert each.points == pytest.approx(shares[each.side, each.reader, each.setting] - beside)
+        assert each.low <= each.points <= each.high
+
+
 def test_a_photograph_is_scaled_to_its_shorter_side(folder: Path) -> None:
-    assert photographs.scaled(folder / FILES[0], 24).shape == (24, 36, 3)
-    assert photographs.scaled(folder / FILES[0], 64).shape == (64, 96, 3)
+    assert measurements.scaled(folder / FILES[0], 24).shape == (24, 36, 3)
+    assert measurements.scaled(folder / FILES[0], 64).shape == (64, 96, 3)
 
 
-def test_finished_rows_survive_an_interruption(
+def test_finished_measurements_survive_an_interruption(
     workshop: Workshop, folder: Path, results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    out, measure = tmp_path / "photographs.json", photographs.Bench.measure
+    out, add, seen = tmp_path / "photographs.json", MeasurementFile.add, []
 
-    def stop(self: photographs.Bench, setting: Setting, file: Path, before: int) -> photographs.Measurement:
-        if setting.method == "halftone":
+    def stop(self: MeasurementFile, found: Sequence[Measurement]) -> None:
+        seen.append(found[0].photograph)
+        if len(seen) == 2:
             raise KeyboardInterrupt
-        return measure(self, setting, file, before)
+        add(self, found)
 
-    def only_halftone(self: photographs.Bench, setting: Setting, file: Path, before: int) -> photographs.Measurement:
-        assert setting.method == "halftone"
-        return measure(self, setting, file, before)
-
-    monkeypatch.setattr(photographs.Bench, "measure", stop)
+    monkeypatch.setattr(MeasurementFile, "add", stop)
     with pytest.raises(KeyboardInterrupt):
         photographs.main(flags(workshop, folder, out))
-    monkeypatch.setattr(photographs.Bench, "measure", only_halftone)
     photographs.main(flags(workshop, folder, out))
+    assert sorted(seen) == [FILES[1], FILES[2], FILES[2]] or sorted(seen) == [FILES[1], FILES[1], FILES[2]]
     assert report_in(out).rows == report_in(results).rows
     assert [file.name for file in tmp_path.iterdir()] == [out.name]
 
 
+def test_commands_with_other_methods_fill_one_file(
+    workshop: Workshop, folder: Path, results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, out = tmp_path / "rows.jsonl", tmp_path / "photographs.json"
+    for method in ("kmeans", "halftone"):
+        photographs.main(flags(workshop, folder, out, "--rows", str(rows), "--methods", method))
+    with monkeypatch.context() as patch:
+        patch.setattr(Bench, "measure", None)
+        photographs.main(flags(workshop, folder, out, "--rows", str(rows)))
+    assert report_in(out).rows == report_in(results).rows
+    photographs.main(flags(workshop, folder, out, "--rows", str(rows), "--colors", "2", "4", "8"))
+    assert len(rows.read_text().splitlines()) == 2 * (1 + 3 * 3)
+
+
+def measurement(photograph: str = "1.png", kept: int = 0) -> Measurement:
+    return Measurement(
+        "wu", None, 2, photograph=photograph, side=8, truth=None, bits_per_pixel=1.0, view_mse=0.5, milliseconds=2.0,
+        classes={"stripes": kept}, commit="unknown",
+    )  # fmt: skip
+
+
+def test_a_line_that_was_cut_off_counts_as_missing(tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    MeasurementFile(file).add([measurement()])
+    with file.open("a") as text:
+        text.write(file.read_text()[:40].replace("1.png", "2.png"))
+    again = MeasurementFile(file)
+    again.add([measurement("3.png", kept=1)])
+    found = MeasurementFile(file)
+    for name, expected in (("1.png", measurement()), ("2.png", None), ("3.png", measurement("3.png", kept=1))):
+        assert found.find(Photograph(Path("any") / name, None), 8, Setting("wu", None, 2)) == expected
+
+
+@pytest.mark.parametrize("line", ['{"epoch": 1}', "[1, 2]", '{"method": "wu", "colors": 1000}'])
+def test_a_file_of_other_lines_is_refused(tmp_path: Path, line: str) -> None:
+    file = tmp_path / "log.jsonl"
+    file.write_text(f"{line}\n")
+    with pytest.raises(DatasetError, match="holds other lines than measurements: name another file"):
+        MeasurementFile(file)
+    assert file.read_text() == f"{line}\n"
+
+
 def test_the_interval_encloses_the_share_and_narrows_with_more_photographs() -> None:
-    few, many = np.arange(20) < 12, np.arange(2000) < 1200
+    few, many = (np.arange(20) < 12).astype(float), (np.arange(2000) < 1200).astype(float)
     for kept, width in ((few, 0.43), (many, 0.043)):  # 2 x 1.96 x sqrt(0.6 x 0.4 / n)
-        low, high = photographs.bootstrap_interval(kept)
+        low, high = interval(kept)
         assert low < 0.6 < high
-        assert high - low == pytest.approx(width, rel=0.2)  # steps of 1/20, and a deviation from 1,000 resamples
-    assert photographs.bootstrap_interval(few) == photographs.bootstrap_interval(few)
-    assert photographs.bootstrap_interval(np.ones(5, dtype=np.bool_)) == (1, 1)
+        assert high - low == pytest.approx(width, rel=0.2)  # steps of 1/20, and a deviation from 2,000 resamples
+    assert interval(few) == interval(few)
+    assert interval(np.ones(5)) == (1, 1)
+
+
+def test_a_paired_difference_has_a_narrower_interval_than_its_shares() -> None:
+    first = (np.arange(400) % 2 == 0).astype(float)
+    second = np.where(np.arange(400) < 20, 1.0, first)  # differs in 10 photographs only
+    low, high = interval(second - first)
+    assert 0 < low < 10 / 400 < high < 0.045
+    assert high - low < 0.4 * np.subtract(*interval(first)[::-1])
 
 
 @pytest.mark.parametrize(("skip", "message"), [(4, "has 4 image files, of which --skip leaves none"), (0, "no folder")])
 def test_a_folder_without_photographs_is_refused(folder: Path, skip: int, message: str) -> None:
     with pytest.raises(DatasetError, match=message):
-        photographs.photographs(folder if skip else folder / "none", skip, 1)
+        photographs.photographs(folder if skip else folder / "none", None, skip, 1)
+
+
+@pytest.mark.parametrize("line", ["5.png, 0", "1.png", "1.png, one", ""])
+def test_a_line_of_labels_without_a_file_or_a_class_is_refused(folder: Path, tmp_path: Path, line: str) -> None:
+    labels = tmp_path / "labels.txt"
+    labels.write_text(f"1.png, 3\n{line}\n")
+    with pytest.raises(DatasetError, match="line 2 is not FILE, INDEX with a file of"):
+        photographs.photographs(folder, labels, 0, 2)
+    with pytest.raises(DatasetError, match=r"cannot be read \(No such file or directory\): give --labels FILE"):
+        photographs.photographs(folder, tmp_path / "none.txt", 0, 2)
 
 
 def test_tables_have_a_line_for_each_method(results: Path) -> None:
     shown = tables.tables(read(results))
-    row = report_in(results).rows[2]
+    row = report_in(results).rows[3]
     assert list(shown) == ["Prediction kept, in %", "PSNR in the view, in dB", "Bits per pixel"]
     lines = shown["Prediction kept, in %"].splitlines()
     assert lines[0] == "| method | K = 2 | K = 4 |"
@@ -142,12 +260,35 @@ def test_tables_have_a_line_for_each_method(results: Path) -> None:
     assert shown["Bits per pixel"].splitlines()[3].startswith(f"| k-means | {row.bits_per_pixel:.2f} | ")
 
 
-def test_an_exact_view_has_no_psnr() -> None:
-    row = PhotographRow(
-        "wu", None, 2, images=1, kept=1.0, kept_low=1.0, kept_high=1.0, bits_per_pixel=1.0, view_psnr=None
+def test_wide_tables_have_a_column_for_each_classifier(wide_results: Path) -> None:
+    shown = tables.tables(read(wide_results))
+    head, _, original, *lines = shown["Agreement in %, K = 2 at 24 pixels"].splitlines()
+    assert head == "| method | stripes (own) | stripes-again (no part) | PSNR in the view | bits per pixel |"
+    assert original.startswith("| 24-bit PNG | 100.0 (100.0 to 100.0) | 100.0 (100.0 to 100.0) | exact | ")
+    assert [line.split(" | ")[0] for line in lines] == ["| ColorCNN", "| k-means", "| halftone"]
+    assert len(shown["Codecs at 16 pixels"].splitlines()) == 2 + 4
+    assert "| ColorCNN | " in shown["Points above k-means, K = 4 at 16 pixels"]
+    assert shown["Top-1 in %, K = 2 at 24 pixels"].splitlines()[0] == head.replace(
+        " PSNR in the view | bits per pixel |", ""
     )
-    report = PhotographsReport(
-        command="", commit="", hardware="", torch="", dataset="", split="", quantizer=None,
-        images=1, side=24, classifier="stripes", sha256={}, rows=(row,),
-    )  # fmt: skip
-    assert tables.tables(report)["PSNR in the view, in dB"].splitlines()[2] == "| Wu | exact |"
+
+
+def test_the_figure_has_a_panel_for_each_size_and_classifier(wide_results: Path, results: Path) -> None:
+    [figure] = kinds.figures(read(wide_results)).values()
+    assert [axes.get_title(loc="left") for axes in figure.axes] == [
+        f"{reader}, {side} pixels" for side in (16, 24) for reader in ("stripes", "stripes-again")
+    ]
+    rows = [
+        row for row in report_in(wide_results).rows if row.side == 16 and row.role == "own" and row.method == "jpeg"
+    ]
+    [line] = [line for line in figure.axes[0].get_lines() if line.get_label() == "JPEG"]
+    points = sorted((row.bits_per_pixel, 100 * row.kept) for row in rows)
+    assert np.allclose(np.asarray(line.get_xydata()), points)
+    assert not kinds.figures(read(results))
+
+
+def test_a_measurement_is_one_line_of_json(workshop: Workshop, folder: Path, tmp_path: Path) -> None:
+    rows = tmp_path / "rows.jsonl"
+    photographs.main(flags(workshop, folder, tmp_path / "out.json", "--rows", str(rows)))
+    line = json.loads(rows.read_text().splitlines()[0])
+    assert line["photograph"] in FILES[1:3] and line["classes"].keys() == {"stripes"} and line["milliseconds"] > 0
