@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 from pydantic import TypeAdapter, ValidationError
 from threadpoolctl import threadpool_limits
 
@@ -29,6 +28,7 @@ from models.rgb import Pixels
 from models.zoo import readers
 from models.zoo.registry import Registry
 from training.data.datasets import DatasetError
+from training.data.photographs import Photograph, scaled
 from training.evaluate import still_codecs
 from training.loop.distributed import select_device
 
@@ -37,13 +37,6 @@ ORIGINAL = Setting(TRUECOLOR)
 
 _CPU = select_device("cpu")
 _BATCH = 8  # views that a classifier reads at once
-
-
-class Photograph(NamedTuple):
-    """A file with an image. truth: index of its true class, if known."""
-
-    file: Path
-    truth: int | None
 
 
 class Task(NamedTuple):
@@ -181,15 +174,6 @@ class Bench:
         if setting.quality:
             return still_codecs.encode(setting.method, original, setting.quality)
         return png.encode(_quantizer(self.models, setting).quantize(original, setting.colors or 0))
-
-
-def scaled(file: Path, side: int) -> Pixels:
-    """Return the pixels of an image file, (H, W, 3) uint8 sRGB, scaled bicubically to a shorter side of `side`."""
-    pixels = decode(file.read_bytes()).pixels
-    height, width = pixels.shape[:2]
-    factor = side / min(height, width)
-    size = (max(side, round(width * factor)), max(side, round(height * factor)))
-    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC))
 
 
 def registry_of(models: Path | None, imported: Path | None, name: str) -> Registry:

@@ -29,22 +29,19 @@ from training.cli import command_line
 from training.cli.evaluations import LearnedMethod, Quality
 from training.cli.options import ClassicalMethod, ModelsOptions, WorkersOptions
 from training.data import workers
-from training.data.datasets import DatasetError
 from training.data.options import DatasetName
+from training.data.photographs import Photograph, photographs
 from training.evaluate import harness, photograph_summary
 from training.evaluate.photograph_measurements import (
     ORIGINAL,
     Bench,
     Measurement,
     MeasurementFile,
-    Photograph,
     Task,
     registry_of,
 )
 from training.loop.provenance import commit, describe
 from training.options import Count, CountOrZero, SomeColors
-
-_ENDINGS = frozenset({".bmp", ".bpg", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 
 
 class PhotographsOptions(ModelsOptions, WorkersOptions, DatasetName):
@@ -143,37 +140,6 @@ def main(argv: Sequence[str] | None = None) -> list[PhotographRow]:
     if options.rows is None:
         file.file.unlink()
     return rows
-
-
-def photographs(folder: Path, labels: Path | None, skip: int, most: int) -> list[Photograph]:
-    """Return up to `most` photographs of a folder, without the first `skip`.
-
-    Without `labels` they are the image files in the order of their names. Raises DatasetError if the folder or the
-    file of labels does not exist, a line names no file, or no photograph is left.
-    """
-    if not folder.is_dir():
-        raise DatasetError(f"no folder {folder}: give --photos FOLDER")
-    if labels is None:
-        files = sorted(file for file in folder.iterdir() if file.suffix.lower() in _ENDINGS)
-        found = [Photograph(file, None) for file in files]
-    else:
-        found = list(_labeled(folder, labels))
-    if len(found) <= skip:
-        raise DatasetError(f"{labels or folder} has {len(found)} image files, of which --skip leaves none")
-    return found[skip : skip + most]
-
-
-def _labeled(folder: Path, labels: Path) -> Iterator[Photograph]:
-    try:
-        lines = labels.read_text().splitlines()
-    except OSError as error:
-        raise DatasetError(f"{labels} cannot be read ({error.strerror}): give --labels FILE") from None
-    for number, line in enumerate(lines, 1):
-        name, _, index = line.rpartition(",")
-        file = folder / name
-        if not index.strip().isdecimal() or not file.is_file():
-            raise DatasetError(f"{labels}, line {number} is not FILE, INDEX with a file of {folder}: {line!r:.80}")
-        yield Photograph(file, int(index))
 
 
 def _tasks(options: PhotographsOptions, chosen: Sequence[Photograph], file: MeasurementFile) -> Iterator[Task]:

@@ -22,9 +22,9 @@ from models.zoo.registry import Registry
 from tests.training.synthetic import stripes
 from tests.training.workshop import Workshop
 from training.data.datasets import DatasetError
-from training.evaluate import photograph_measurements as measurements
+from training.data.photographs import Photograph, scaled
 from training.evaluate import photographs
-from training.evaluate.photograph_measurements import ORIGINAL, Bench, Measurement, MeasurementFile, Photograph
+from training.evaluate.photograph_measurements import ORIGINAL, Bench, Measurement, MeasurementFile
 from training.evaluate.photograph_summary import interval
 from training.report import kinds, tables
 
@@ -104,7 +104,7 @@ def test_a_row_equals_the_results_image_by_image(
     registry = Registry.open(workshop.models)
     recognizer = load_recognizer(registry, "stripes", CPU)
     quantizer: Quantizer = CLASSICAL.get(method) or load_quantizer(registry, "stripes-q", CPU)
-    originals = [measurements.scaled(folder / name, SIDE) for name in FILES[1:3]]
+    originals = [scaled(folder / name, SIDE) for name in FILES[1:3]]
     images = [quantizer.quantize(each, 2) for each in originals]
     pairs = [(original, image.render()) for original, image in zip(originals, images, strict=True)]
     errors = [mean_squared_error(*map(recognizer.view, pair)) for pair in pairs]
@@ -133,7 +133,7 @@ def test_sizes_classifiers_and_codecs_have_rows_of_their_own(wide_results: Path)
 def test_top1_is_the_share_of_true_classes(workshop: Workshop, folder: Path, wide_results: Path) -> None:
     recognizer = load_recognizer(Registry.open(workshop.models), "stripes", CPU)
     truths = {FILES[2]: 1, FILES[1]: 0}
-    right = [recognizer.predict(measurements.scaled(folder / name, 16))[0].index == truths[name] for name in truths]
+    right = [recognizer.predict(scaled(folder / name, 16))[0].index == truths[name] for name in truths]
     row = report_in(wide_results).rows[0]
     assert row.setting == ORIGINAL and row.side == 16 and row.top1 == float(np.mean(right))
 
@@ -146,11 +146,6 @@ def test_differences_are_those_of_the_shares(wide_results: Path) -> None:
         beside = shares[each.side, each.reader, Setting("kmeans", None, each.colors)]
         assert each.points == pytest.approx(shares[each.side, each.reader, each.setting] - beside)
         assert each.low <= each.points <= each.high
-
-
-def test_a_photograph_is_scaled_to_its_shorter_side(folder: Path) -> None:
-    assert measurements.scaled(folder / FILES[0], 24).shape == (24, 36, 3)
-    assert measurements.scaled(folder / FILES[0], 64).shape == (64, 96, 3)
 
 
 def test_finished_measurements_survive_an_interruption(
@@ -231,22 +226,6 @@ def test_a_paired_difference_has_a_narrower_interval_than_its_shares() -> None:
     low, high = interval(second - first)
     assert 0 < low < 10 / 400 < high < 0.045
     assert high - low < 0.4 * np.subtract(*interval(first)[::-1])
-
-
-@pytest.mark.parametrize(("skip", "message"), [(4, "has 4 image files, of which --skip leaves none"), (0, "no folder")])
-def test_a_folder_without_photographs_is_refused(folder: Path, skip: int, message: str) -> None:
-    with pytest.raises(DatasetError, match=message):
-        photographs.photographs(folder if skip else folder / "none", None, skip, 1)
-
-
-@pytest.mark.parametrize("line", ["5.png, 0", "1.png", "1.png, one", ""])
-def test_a_line_of_labels_without_a_file_or_a_class_is_refused(folder: Path, tmp_path: Path, line: str) -> None:
-    labels = tmp_path / "labels.txt"
-    labels.write_text(f"1.png, 3\n{line}\n")
-    with pytest.raises(DatasetError, match="line 2 is not FILE, INDEX with a file of"):
-        photographs.photographs(folder, labels, 0, 2)
-    with pytest.raises(DatasetError, match=r"cannot be read \(No such file or directory\): give --labels FILE"):
-        photographs.photographs(folder, tmp_path / "none.txt", 0, 2)
 
 
 def test_tables_have_a_line_for_each_method(results: Path) -> None:
