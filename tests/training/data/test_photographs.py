@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from training.data.datasets import DatasetError
-from training.data.photographs import Photograph, photographs
+from training.data.photographs import Photograph, photographs, scaled
 
 FILES = ["1.png", "2.jpg", "3.png", "4.png"]
 
