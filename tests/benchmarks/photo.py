@@ -4,6 +4,9 @@
 
 One client sends tests/photos/cat.jpg, scaled up and saved as JPEG, to /quantize, one request after the other. Memory is
 the peak of the resident memory during the request, minus the resident memory of the ready service.
+
+The rows vary the size with one method. The further rows `methods` vary the method at two sizes, four colors, and with
+the defaults for photographs: seconds, and the ratio to k-means.
 """
 
 import argparse
@@ -27,6 +30,12 @@ PHOTO = ROOT / "tests" / "photos" / "cat.jpg"
 PATIENCE = 300.0  # seconds
 SIZES = ((2, 1.0), (2, 3.0), (2, 12.0), (2, 48.0), (256, 1.0), (256, 6.0))
 """(colors, megapixels)."""
+REFERENCE = "kmeans"
+METHODS = (REFERENCE, None, "halftone", "refined")
+"""Methods for photographs, None for the default; one that the service does not have is left out."""
+PHOTOGRAPHS = (0.4, 12.0)
+"""Megapixels of the photographs of METHODS."""
+PHOTOGRAPH_COLORS = 4
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
@@ -41,8 +50,14 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder, serving("service", Path(folder) / "log", threads="") as server:
         server.wait_until_ready()
         rows = measure(server, args.turns, args.scale)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        serving("service", Path(folder) / "log", threads="", photograph_defaults="true") as server,
+    ):
+        server.wait_until_ready()
+        methods = measure_methods(server, args.turns, args.scale)
     command = f"tests.benchmarks.photo --turns {args.turns} --scale {args.scale:g} --out {args.out}"
-    report = write_report(args.out, Kind.PHOTO, command, {"rows": rows})
+    report = write_report(args.out, Kind.PHOTO, command, {"rows": rows, "methods": methods})
     print(json.dumps(report, indent=1))
     return report
 
@@ -66,6 +81,28 @@ def measure(server: Server, turns: int, scale: float) -> list[dict[str, Any]]:
     return rows
 
 
+def measure_methods(server: Server, turns: int, scale: float) -> list[dict[str, Any]]:
+    """Measure each method at each size; `ratio` is its time over the time of REFERENCE."""
+    rows: list[dict[str, Any]] = []
+    with httpx.Client(base_url=server.url, timeout=PATIENCE, trust_env=False) as client:
+        known = client.get("/models").raise_for_status().json()["methods"]
+        methods = [method for method in METHODS if method is None or method in known]
+        for megapixels in PHOTOGRAPHS:
+            file, pixels = enlarged(1e6 * megapixels * scale)
+            reference = 0.0
+            for method in methods:
+                send(client, file, PHOTOGRAPH_COLORS, method)  # the first request of a method loads what it needs
+                idle = memory(server, "VmRSS")
+                restart_peak(server)
+                seconds = sum(send(client, file, PHOTOGRAPH_COLORS, method) for _ in range(turns)) / turns
+                reference = reference or seconds
+                row = {"method": method or "default", "colors": PHOTOGRAPH_COLORS}
+                row |= {"megapixels": float(f"{pixels / 1e6:.3g}"), "seconds": round(seconds, 3)}
+                row |= {"ratio": round(seconds / reference, 2)}
+                rows.append(row | {"peak_mib_over_idle": round((memory(server, "VmHWM") - idle) / 1024, 1)})
+    return rows
+
+
 def enlarged(pixels: float) -> tuple[bytes, int]:
     """Return the photo as JPEG, scaled to about `pixels` pixels, and its number of pixels."""
     with Image.open(PHOTO) as photo:
@@ -76,10 +113,11 @@ def enlarged(pixels: float) -> tuple[bytes, int]:
     return buffer.getvalue(), large.width * large.height
 
 
-def send(client: httpx.Client, file: bytes, colors: int) -> float:
-    """Send `file` and return the seconds until the response."""
+def send(client: httpx.Client, file: bytes, colors: int, method: str | None = LEARNED_METHOD) -> float:
+    """Send `file` and return the seconds until the response. method: None for the default."""
+    params = {"colors": str(colors)} | ({"method": method} if method else {})
     started = time.perf_counter()
-    client.post("/quantize", content=file, params={"colors": colors, "method": LEARNED_METHOD}).raise_for_status()
+    client.post("/quantize", content=file, params=params).raise_for_status()
     return time.perf_counter() - started
 
 

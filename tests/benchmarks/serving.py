@@ -95,12 +95,18 @@ def _files(report: Report) -> Iterator[tuple[str, str, str]]:
 
 
 def _photos(report: Report) -> Iterator[tuple[str, str, str]]:
+    # A report of an earlier version has no `methods`.
     rows = [row for row in report["photo"]["rows"] if row["colors"] == 2]
     [phone] = [row for row in rows if round(row["megapixels"]) == 12]
     took = f"{phone['seconds']:.1f} s, {phone['peak_mib_over_idle']:.0f} MiB more memory at the peak"
     yield "a photo of 12 megapixels, two colors", "the idle service", took
     first, last = rows[0], rows[-1]
     sizes = [f"{row['megapixels']:.0f} megapixel{'s' * (row['megapixels'] > 1.5)}" for row in (last, first)]
+    for row in report["photo"].get("methods", ()):
+        if row["method"] != photo.REFERENCE:
+            what = f"a photo of {row['megapixels']:g} megapixels, {row['colors']} colors, method `{row['method']}`"
+            memory = f"{row['peak_mib_over_idle']:.0f} MiB more memory at the peak"
+            yield what, "k-means", f"{row['ratio']:.1f} times as long, {row['seconds']:.2f} s, {memory}"
     yield f"a pixel of a {sizes[0]} photo", f"a pixel of a {sizes[1]} photo", f"{last['ratio']:.2f} times as long"
 
 

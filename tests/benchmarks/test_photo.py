@@ -20,3 +20,8 @@ def test_every_size_has_a_row(tmp_path: Path) -> None:
     assert [row["ratio"] for row in rows if row["megapixels"] < 0.002] == [1, 1]
     for row in rows:
         assert row["seconds"] > 0 and row["peak_mib_over_idle"] < 1024
+    methods = report["methods"]
+    assert [(row["method"], row["colors"]) for row in methods[:3]] == [("kmeans", 4), ("default", 4), ("halftone", 4)]
+    assert [1000 * row["megapixels"] for row in methods[:: len(methods) // 2]] == pytest.approx([0.4, 12], rel=0.05)
+    assert all(row["ratio"] == 1 for row in methods if row["method"] == photo.REFERENCE)
+    assert all(row["seconds"] > 0 and row["peak_mib_over_idle"] < 1024 for row in methods)

@@ -33,3 +33,16 @@ def test_the_stored_report_has_every_part_with_its_command_and_hardware(capsys: 
     for name in serving.PARTS:
         assert report[name]["kind"] == name and report[name]["command"].startswith("python -m ")
         assert report[name]["hardware"]
+
+
+def test_methods_for_photographs_have_a_line_beside_kmeans_if_they_were_measured() -> None:
+    report = json.loads((ROOT / "docs" / "results" / "data" / "serving.json").read_text())
+    report["photo"].pop("methods", None)
+    before = serving.table(report).splitlines()
+    row = {"colors": 4, "megapixels": 12.0, "seconds": 1.5, "ratio": 3.0, "peak_mib_over_idle": 90.4}
+    report["photo"]["methods"] = [row | {"method": "kmeans"}, row | {"method": "halftone"}]
+
+    [line] = [line for line in serving.table(report).splitlines() if line not in before]
+
+    what = "a photo of 12 megapixels, 4 colors, method `halftone`"
+    assert line == f"| {what} | k-means | 3.0 times as long, 1.50 s, 90 MiB more memory at the peak |"

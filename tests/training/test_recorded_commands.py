@@ -23,7 +23,7 @@ from training import (
 from training.cli import command_line, evaluations
 from training.evaluate import bpg, fidelity, finetuning, palette_modes, photographs
 from training.options import Options, current_name
-from training.report import contact_sheet, figures, rows, tables
+from training.report import contact_sheet, figures, photograph_sheet, rows, tables
 
 ROOT = Path(__file__).parents[2]
 OPTIONS: Mapping[str, type[Options]] = {
@@ -45,6 +45,7 @@ OPTIONS: Mapping[str, type[Options]] = {
     "quantize_dataset": quantize_dataset.QuantizeOptions,
     "report.contact_sheet": contact_sheet.ContactSheetOptions,
     "report.figures": figures.FiguresOptions,
+    "report.photograph_sheet": photograph_sheet.PhotographSheetOptions,
     "report.rows": rows.RowsOptions,
     "report.tables": tables.TablesOptions,
     "reproduce": reproduce.ReproduceOptions,
