@@ -11,8 +11,10 @@ from models.errors import NotFinite, UnknownModel
 from models.networks.cam import class_activation_maps
 from models.networks.classifiers import Classifier
 from models.networks.folding import fold_batch_norm
+from models.networks.program import Program
+from models.networks.recognition import RecognitionNetwork
 from models.prediction import Prediction
-from models.rgb import Pixels, resize, resize_center
+from models.rgb import Interpolation, Pixels, ViewGeometry
 from models.zoo.registry import Registry
 
 
@@ -20,25 +22,36 @@ from models.zoo.registry import Registry
 class Recognizer:
     """Classifies images with a frozen network; an image is first scaled to the network's input size.
 
-    network: in eval mode, on `device`. classes: labels in the order of the logits. crop: share of the shorter side that
-    the network sees, as a central square; None where it sees the whole image, squeezed to a square.
+    network: in eval mode, on `device`; `network(images)` is differentiable in the images. classes: labels in the order
+    of the logits. crop: share of the shorter side that the network sees, as a central square; None where it sees the
+    whole image, squeezed to a square. interpolation: filter of the scaling; None for bicubic with `crop`, else
+    bilinear.
     """
 
-    network: Classifier
+    network: RecognitionNetwork
     classes: tuple[str, ...]
     device: torch.device
     crop: float | None = None
+    interpolation: Interpolation | None = None
 
     @property
     def size(self) -> int:
         """Side of the square images that the network takes, in pixels."""
-        return self.network.config.size
+        return self.network.size
+
+    @property
+    def views(self) -> ViewGeometry:
+        """What the network sees of an image, and how it is scaled."""
+        return ViewGeometry.of(self.size, self.crop, self.interpolation)
+
+    @property
+    def supports_maps(self) -> bool:
+        """Whether the network has activation maps."""
+        return self.network.supports_maps
 
     def view(self, pixels: Pixels) -> Pixels:
         """Scale what the network sees to its input: (H, W, 3) uint8 sRGB -> (size, size, 3)."""
-        if self.crop is None:
-            return resize(pixels, self.size)
-        return resize_center(pixels, self.size, self.crop)
+        return self.views.view(pixels)
 
     def predict(self, pixels: Pixels, top_k: int = 1) -> tuple[Prediction, ...]:
         """Return the `top_k` most probable classes of an image, best first, or all classes if there are fewer.
@@ -59,7 +72,7 @@ class Recognizer:
         """Compute where the network finds a class, (h, w) float32 in [0, 1] at the resolution of its last stage.
 
         pixels: (H, W, 3) uint8 sRGB; the map spans what the network sees of the image, see `crop`. index: index of the
-        class; ValueError if there is no such class.
+        class; ValueError if there is no such class. Raises ValueError also where `supports_maps` is false.
         """
         return self.map_of_view(self.view(pixels), index)
 
@@ -93,7 +106,7 @@ def load_recognizer(registry: Registry, name: str, device: torch.device) -> Reco
     Raises UnknownModel, also for a model of another kind, or CorruptCheckpoint.
     """
     network = registry.load(name, device)
-    if not isinstance(network, Classifier):
+    if not isinstance(network, Classifier | Program):
         raise UnknownModel(f"{name!r} is a {registry.entry(name).kind}, not a classifier")
     entry = registry.entry(name)
-    return Recognizer(fold_batch_norm(network), entry.classes, device, entry.crop)
+    return Recognizer(fold_batch_norm(network), entry.classes, device, entry.crop, entry.interpolation)

@@ -23,6 +23,7 @@ _QUANTIZERS = ("models.quantizers.base", "models.quantizers.classical")
 _SERVICE_GROUND = ("service.errors", "service.runtime", "service.schemas", "service.settings")
 _INFERENCE = ("models", *_SERVICE_GROUND, "service.inference")
 _BENCHMARK = (*_INFERENCE, "service.benchmark")
+_IMPORTING = ("models", "training.options")
 _TRAINING = ("models", "training.options", "training.data", "training.loop", "training.cli")
 
 # Folders and top modules, and what of the project each may import beside itself. The longest name that fits applies, so
@@ -55,7 +56,8 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "training.data": ("models", "training.options"),
     "training.loop": ("models", "training.options", "training.data"),
     "training.cli": _TRAINING,
-    "training": _TRAINING,
+    "training.importing": _IMPORTING,
+    "training": (*_TRAINING, "training.importing"),
     "training.report": _TRAINING,
     "training.evaluate": (*_TRAINING, "training"),
 }

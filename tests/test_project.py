@@ -26,7 +26,8 @@ from tests.import_rules import FOLDERS, read_imports
 ROOT = Path(__file__).resolve().parent.parent
 PYPROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 RUNTIME: list[str] = PYPROJECT["project"]["dependencies"]
-TRAINING: list[str] = PYPROJECT["project"]["optional-dependencies"]["training"]
+EXTRAS: dict[str, list[str]] = PYPROJECT["project"]["optional-dependencies"]
+TRAINING: list[str] = [*EXTRAS["training"], *EXTRAS["timm"]]
 
 # Packages whose import name differs from the name to install.
 IMPORT_NAMES = {

@@ -73,6 +73,23 @@ class Classifier(nn.Module):
         self.register_buffer("mean", torch.tensor(config.mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(config.std).view(1, 3, 1, 1), persistent=False)
 
+    @property
+    def size(self) -> int:
+        """Side of the training images in pixels."""
+        return self.config.size
+
+    @property
+    def supports_maps(self) -> bool:
+        """Whether `class_maps` works."""
+        return True
+
+    def class_maps(self, images: Tensor, classes: Tensor) -> Tensor:
+        """Compute the evidence for one class of each image, (B, h, w), whose mean is the logit minus the bias.
+
+        images: (B, 3, H, W) float32 in [0, 1]. classes: (B,) int64.
+        """
+        return torch.einsum("bchw,bc->bhw", self.features(images)[-1], self.head.weight[classes])
+
     def features(self, images: Tensor) -> list[Tensor]:
         """Compute the output of every stage, finest first, each (B, channels[i], h_i, w_i).
 

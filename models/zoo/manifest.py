@@ -19,6 +19,7 @@ from pydantic.dataclasses import dataclass
 from pydantic_core import PydanticCustomError
 
 from models.names import ModelKind
+from models.rgb import Interpolation, ViewGeometry
 from models.zoo.validation import STRICT, field_error, read_json, reported_as_corrupt, require
 
 MANIFEST_FILE = "manifest.json"
@@ -52,7 +53,8 @@ Name = Annotated[
 ]
 Sha256 = Annotated[str, _matching("[0-9a-f]{64}", "must be 64 lower-case hexadecimal digits")]
 InnerPath = Annotated[str, AfterValidator(_check_inside)]
-_OPTIONAL = ("package", "crop")  # fields of an entry that a manifest may lack
+_OPTIONAL = {"package": None, "crop": None, "interpolation": None, "cam": True}
+"""Fields of an entry that a manifest may lack, and what they are then."""
 Range = Annotated[tuple[int, int], AfterValidator(_check_rising)]
 
 
@@ -88,8 +90,10 @@ class ModelEntry:
     card: path of the model card, relative like `file`.
     results: path of measurements over a whole test set, relative like `file`; None where there are none.
     package: package that holds the file; None where the folder of the manifest does.
-    crop: share of the shorter side that a classifier sees, as a central square scaled with a bicubic filter; None where
-        it sees the whole image, squeezed to a square.
+    crop: share of the shorter side that a classifier sees, as a central square; None where it sees the whole image,
+        squeezed to a square.
+    interpolation: filter that scales what a classifier sees to its input; None for bicubic with `crop`, else bilinear.
+    cam: whether a classifier supports activation maps.
     """
 
     name: Name
@@ -108,10 +112,18 @@ class ModelEntry:
     results: InnerPath | None
     package: Package | None = None
     crop: Annotated[float, Field(gt=0, le=1)] | None = None
+    interpolation: Interpolation | None = None
+    cam: bool = True
+
+    @property
+    def views(self) -> ViewGeometry:
+        """What a classifier sees of an image."""
+        return ViewGeometry.of(self.size, self.crop, self.interpolation)
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values, in the order of the manifest, without optional fields that are None."""
-        return {name: value for name, value in asdict(self).items() if value is not None or name not in _OPTIONAL}
+        """Return plain JSON values, in the order of the manifest, without optional fields at their defaults."""
+        values = asdict(self).items()
+        return {name: value for name, value in values if name not in _OPTIONAL or value != _OPTIONAL[name]}
 
     @model_validator(mode="after")
     def _check_kind(self) -> Self:
@@ -121,8 +133,9 @@ class ModelEntry:
         errors = [
             field_error((name,), rule, value) for name, value in values.items() if (value is not None) is not quantizes
         ]
-        if quantizes and self.crop is not None:
-            errors.append(field_error(("crop",), f"must be null for a {self.kind}", self.crop))
+        for name in ("crop", "interpolation"):
+            if quantizes and getattr(self, name) is not None:
+                errors.append(field_error((name,), f"must be null for a {self.kind}", getattr(self, name)))
         if not quantizes and not self.classes:
             errors.append(field_error(("classes",), "must not be empty for a classifier", []))
         require(errors)

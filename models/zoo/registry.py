@@ -15,6 +15,7 @@ from models.files import write_atomically
 from models.names import ModelKind
 from models.networks.classifiers import ClassifierConfig, build_classifier
 from models.networks.colorcnn import ColorCNNConfig, build_colorcnn
+from models.networks.program import PROGRAM, Program, ProgramConfig
 from models.networks.published import PublishedColorCNN, PublishedConfig
 from models.zoo import checkpoint, packages
 from models.zoo.checkpoint import Checkpoint, Provenance
@@ -23,7 +24,7 @@ from models.zoo.validation import read_json
 
 _BUILDERS: Mapping[ModelKind, Callable[[Mapping[str, Any]], nn.Module]] = MappingProxyType(
     {
-        ModelKind.CLASSIFIER: lambda config: build_classifier(ClassifierConfig.from_json(config)),
+        ModelKind.CLASSIFIER: lambda config: _build_classifier(config),
         ModelKind.COLORCNN: lambda config: build_colorcnn(ColorCNNConfig.from_json(config)),
         ModelKind.COLORCNN_PUBLISHED: lambda config: PublishedColorCNN(PublishedConfig.from_json(config)),
     }
@@ -96,7 +97,9 @@ class Registry:
         return self.entry(defaults[kind])
 
     def load(self, name: str, device: torch.device) -> nn.Module:
-        """Build a network and load its weights: on `device`, channels last, in eval mode, without gradients.
+        """Build a network and load its weights: on `device`, in eval mode, without gradients.
+
+        Networks of this project get channels last.
 
         Raises UnknownModel, or CorruptCheckpoint if the file is not the one that the manifest describes.
         """
@@ -107,6 +110,8 @@ class Registry:
         network = _build(entry, stored.config)
         checkpoint.restore(network, stored)
         network.eval().requires_grad_(False)
+        if isinstance(network, Program):  # whose steps may depend on the order of the channels in memory
+            return network.to(device)
         return network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
     def provenance(self, name: str) -> Provenance:
@@ -134,6 +139,12 @@ class Registry:
         if entry.package is not None:
             return packages.load(entry, entry.package)
         return checkpoint.load(self.folder / entry.file, sha256=entry.sha256)
+
+
+def _build_classifier(config: Mapping[str, Any]) -> nn.Module:
+    if config.get("architecture") == PROGRAM:
+        return Program(ProgramConfig.from_json(config))
+    return build_classifier(ClassifierConfig.from_json(config))
 
 
 def _build(entry: ModelEntry, config: Mapping[str, Any]) -> nn.Module:

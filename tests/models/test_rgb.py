@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.rgb import check_pixels, pack, resize, unpack
+from models.rgb import ViewGeometry, check_pixels, pack, resize, unpack
 
 
 def test_a_color_is_a_number_of_six_hexadecimal_digits() -> None:
@@ -29,3 +29,28 @@ def test_every_pixel_of_a_large_image_counts() -> None:
     scaled = resize(np.repeat(board[..., None], 3, 2).astype(np.uint8), 32)
     assert scaled.shape == (32, 32, 3)
     assert np.abs(scaled.astype(int) - 127).max() <= 4
+
+
+@pytest.mark.parametrize(("crop", "box"), [(None, (0, 0, 80, 40)), (1.0, (20, 0, 60, 40)), (0.5, (30, 10, 50, 30))])
+def test_a_view_shows_its_box(crop: float | None, box: tuple[int, int, int, int]) -> None:
+    """The image is black but for the box, which is white: the view is white, but for the filter at the border."""
+    geometry = ViewGeometry.of(16, crop, "lanczos")
+    assert list(geometry.box(40, 80)) == list(box)
+    left, top, right, bottom = map(int, box)
+    pixels = np.zeros((40, 80, 3), np.uint8)
+    pixels[top:bottom, left:right] = 255
+    view = geometry.view(pixels)
+    assert view.shape == (16, 16, 3) and (view[3:-3, 3:-3] == 255).all()
+
+
+def test_the_filter_of_a_view_is_bicubic_for_a_crop_unless_it_is_given() -> None:
+    chosen = [ViewGeometry.of(16, crop, given).interpolation for crop in (None, 0.5) for given in (None, "lanczos")]
+    assert chosen == ["bilinear", "lanczos", "bicubic", "lanczos"]
+
+
+def test_filters_differ() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
+    bilinear, bicubic, lanczos = (
+        ViewGeometry(16, 0.9, each).view(pixels).tobytes() for each in ("bilinear", "bicubic", "lanczos")
+    )
+    assert len({bilinear, bicubic, lanczos}) == 3

@@ -67,13 +67,22 @@ def test_a_manifest_survives_its_file() -> None:
 
 def test_optional_fields_stand_in_the_file_where_they_are_given() -> None:
     packaged = replace(CLASSIFIER, package=Package(name="weights", version="1", config={"width": 2}), crop=0.875)
+    packaged = replace(packaged, interpolation="lanczos", cam=False)
     manifest = replace(MANIFEST, models=(packaged, QUANTIZER), photograph_classifier="my-classifier")
     content = json.loads(manifest.to_bytes())
     assert content["models"][0]["package"] == {"name": "weights", "version": "1", "config": {"width": 2}}
     assert (content["models"][0]["crop"], content["photograph_classifier"]) == (0.875, "my-classifier")
-    assert {"package", "crop"}.isdisjoint(content["models"][1])
+    assert (content["models"][0]["interpolation"], content["models"][0]["cam"]) == ("lanczos", False)
+    assert {"package", "crop", "interpolation", "cam"}.isdisjoint(content["models"][1])
     assert Manifest.read(manifest.to_bytes()) == manifest == manifest.with_model(packaged)
     assert "photograph_classifier" not in json.loads(MANIFEST.to_bytes())
+
+
+def test_an_entry_states_what_its_classifier_sees() -> None:
+    views = replace(CLASSIFIER, size=64, crop=0.5, interpolation="lanczos").views
+    assert (views.size, views.crop, views.interpolation) == (64, 0.5, "lanczos")
+    assert replace(CLASSIFIER, crop=0.5).views.interpolation == "bicubic"
+    assert CLASSIFIER.views.interpolation == "bilinear"
 
 
 @pytest.mark.parametrize(
@@ -93,6 +102,9 @@ def test_optional_fields_stand_in_the_file_where_they_are_given() -> None:
         (lambda m: m["models"][0].update(crop=1.5), "models.0.crop must be less than or equal to 1, not 1.5"),
         (lambda m: m["models"][0].update(package={"name": "x"}), "models.0.package.version is missing"),
         (change(crop=0.5), "models.1.crop must be null for a colorcnn"),
+        (change(interpolation="bicubic"), "models.1.interpolation must be null for a colorcnn"),
+        (lambda m: m["models"][0].update(interpolation="sinc"), "models.0.interpolation must be 'bilinear', 'bicubic'"),
+        (lambda m: m["models"][0].update(cam="no"), "models.0.cam must be a valid boolean"),
         (lambda m: m["models"][0].update(classes=[]), "models.0.classes must not be empty for a classifier, not []"),
         (lambda m: m["models"][0].update(colors=[2, 4]), "models.0.colors must be null for a classifier, not (2, 4)"),
         (change(name=""), "models.1.name must be letters, digits"),
