@@ -1,12 +1,10 @@
 """Checks that a file holds its whole picture. Pillow alone fills missing rows with zeros and raises no error."""
 
-from PIL import Image, ImageFile, TiffImagePlugin
+from PIL import Image, ImageFile
 
 from models.decoding.bands import Box
 from models.decoding.preflight import png_stream_is_short
-from models.errors import BadImage, UnsupportedFormat
-
-_TIFF_SUBFILE_TYPE, _TIFF_SUB_DIRECTORIES, _TIFF_DNG_VERSION = 254, 330, 50706
+from models.errors import BadImage
 
 
 def check_before_loading(image: ImageFile.ImageFile, kind: str) -> Box:
@@ -14,10 +12,7 @@ def check_before_loading(image: ImageFile.ImageFile, kind: str) -> Box:
 
     Raises:
         BadImage: a part of the picture or its palette is missing.
-        UnsupportedFormat: the file is a camera raw file.
     """
-    if isinstance(image, TiffImagePlugin.TiffImageFile):
-        _reject_camera_raw(image)
     if image.mode == "P" and image.palette is None:
         raise BadImage(f"The {kind} file has no palette for its indices. Save it again, for example as PNG.")
     whole = (0, 0, *image.size)
@@ -25,7 +20,7 @@ def check_before_loading(image: ImageFile.ImageFile, kind: str) -> Box:
     if kind == "GIF":
         return boxes[0]  # a first frame may be smaller than the canvas
     area = sum((right - left) * (lower - upper) for left, upper, right, lower in boxes)
-    if area < image.width * image.height * _layers(image):
+    if area < image.width * image.height:
         raise BadImage(f"A part of the picture is missing from the {kind} file. Save it again and send the whole file.")
     return whole
 
@@ -42,19 +37,3 @@ def check_after_loading(image: Image.Image, kind: str, data: bytes) -> None:
     suspicious = image.info.get("interlace") or last.getbbox() is None
     if suspicious and png_stream_is_short(data):
         raise BadImage("The PNG file ends before its picture does. Save it again and send the whole file.")
-
-
-def _reject_camera_raw(image: TiffImagePlugin.TiffImageFile) -> None:
-    """Raise UnsupportedFormat for a raw format that is a TIFF whose first page is a small preview."""
-    tags = image.tag_v2
-    is_preview = tags.get(_TIFF_SUBFILE_TYPE) == 1 and _TIFF_SUB_DIRECTORIES in tags
-    if is_preview or _TIFF_DNG_VERSION in tags:
-        raise UnsupportedFormat("This is a camera raw file, which is not accepted. Develop it and send a JPEG or PNG.")
-
-
-def _layers(image: Image.Image) -> int:
-    """Return how many times the tiles cover the image: once for each channel of a TIFF that stores channels apart."""
-    if not isinstance(image, TiffImagePlugin.TiffImageFile) or image.use_load_libtiff:
-        return 1
-    apart = image.tag_v2.get(TiffImagePlugin.PLANAR_CONFIGURATION) == 2
-    return len(image.getbands()) if apart else 1

@@ -11,7 +11,8 @@
     alpha         composite over the background
     orientation   turn the image upright
 
-Pillow decodes all formats but BPG. models/codecs/bpg decodes BPG, rejects incomplete files and returns eight bits.
+Pillow decodes all formats but two. models/codecs/bpg decodes BPG, and models/decoding/tiff reads the samples of TIFF.
+Both reject incomplete files and return eight bits.
 
 The steps from `alpha` on work on bands of rows, so that a large image is in memory twice: as stored and as returned.
 
@@ -25,10 +26,11 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 
 import numpy as np
-from PIL import Image, ImageFile, _imaging
+from PIL import Image, _imaging
 from PIL import WebPImagePlugin as WebPImagePlugin  # registers WebP; otherwise Image.open imports every plugin
 
 from models.codecs import bpg
@@ -39,8 +41,9 @@ from models.decoding.bit_depth import eight_bit
 from models.decoding.color_modes import color_mode
 from models.decoding.completeness import check_after_loading, check_before_loading
 from models.decoding.icc import CMYK_NOTE, plan_conversion, to_srgb
-from models.decoding.orientation import UPRIGHT, read_orientation, stored_view, upright_shape
+from models.decoding.orientation import UPRIGHT, read_orientation, stored_view, upright_shape, valid_orientation
 from models.decoding.preflight import ACCEPTED_FORMATS, check_structure, identify
+from models.decoding.tiff.reader import read_tiff
 from models.errors import BadImage, CodecError, ColorCNNError, ImageTooLarge
 from models.rgb import Pixels
 
@@ -62,6 +65,7 @@ _BPG_METADATA: Mapping[int, str] = {ExtensionTag.EXIF: "exif", ExtensionTag.ICC:
 """Pillow's names of the metadata that a BPG file holds as extensions."""
 
 _FIRST_FRAME = "first of several frames"
+_FIRST_PAGE = "first of several pages"
 _TURNED = "EXIF orientation applied"
 
 
@@ -86,6 +90,7 @@ class _StoredImage:
 
     Attributes:
         image: loaded, of 8-bit samples.
+        alpha: L, the alpha of an image whose mode has none; None elsewhere.
         color_key: the color that marks transparent pixels, if any.
         profile: the ICC profile, or any other value that a damaged file has in its place; None without a profile.
         orientation: EXIF orientation, 1 to 8.
@@ -93,6 +98,7 @@ class _StoredImage:
     """
 
     image: Image.Image
+    alpha: Image.Image | None
     color_key: ColorKey | None
     profile: object
     orientation: int
@@ -111,16 +117,17 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, background: Color = (25
 
     Raises:
         BadImage: the bytes are empty, not an image, damaged or cut short. A part of a picture is never returned.
-        UnsupportedFormat: the bytes are an image or a document of another format.
+        UnsupportedFormat: the bytes are an image or a document of another format, or a rare TIFF.
         ImageTooLarge: the image has more than `max_pixels`, or needs more memory than is available.
         ValueError: `background` is not a color.
     """
     if not all(0 <= level <= 255 for level in background):
         raise ValueError(f"background must be three levels from 0 to 255, not {background}")
     kind = identify(data)
-    check_structure(data, kind, max_pixels)
+    check_structure(data, kind)
+    load = {"BPG": _load_bpg, "TIFF": _load_tiff}.get(kind, partial(_load, kind=kind))
     with _errors_explained(kind, max_pixels):
-        stored = _load_bpg(data, max_pixels) if kind == "BPG" else _load(data, kind, max_pixels)
+        stored = load(data, max_pixels=max_pixels)
         pixels, notes = _show(stored, background)
     return DecodedImage(pixels, kind, (*stored.notes, *notes))
 
@@ -156,32 +163,35 @@ def _check_size(width: int, height: int, max_pixels: int) -> None:
         )
 
 
-def _load(data: bytes, kind: str, max_pixels: int) -> _StoredImage:
+def _load(data: bytes, *, kind: str, max_pixels: int) -> _StoredImage:
     """Load a file with Pillow: limit the size, require the whole picture, convert samples to eight bits."""
     opened = Image.open(BytesIO(data), formats=(kind,))
     _check_size(opened.width, opened.height, max_pixels)
-    notes = _frame_notes(opened, kind)
+    notes = [_FIRST_FRAME] if getattr(opened, "is_animated", False) else []
     drawn = check_before_loading(opened, kind)
-    turned_by_pillow = kind == "TIFF" and read_orientation(opened) != UPRIGHT  # Pillow turns a TIFF when it loads it
     opened.load()
     check_after_loading(opened, kind, data)
     orientation = read_orientation(opened)
-    if turned_by_pillow or orientation != UPRIGHT:
+    if orientation != UPRIGHT:
         notes.append(_TURNED)
     depth, png_color_type = (data[24], data[25]) if kind == "PNG" else (8, None)
     image = with_intended_alpha(eight_bit(opened, depth, png_color_type), kind, drawn)
     key = pop_color_key(image, depth)
     profile = opened.info.get("icc_profile")  # of `opened`, because `image` may be a new one without metadata
-    return _StoredImage(image, key, profile, orientation, tuple(notes))
+    return _StoredImage(image, None, key, profile, orientation, tuple(notes))
 
 
-def _frame_notes(opened: ImageFile.ImageFile, kind: str) -> list[str]:
-    if not getattr(opened, "is_animated", False):
-        return []
-    return ["first of several pages" if kind == "TIFF" else _FIRST_FRAME]
+def _load_tiff(data: bytes, *, max_pixels: int) -> _StoredImage:
+    """Load the first page of a TIFF file. Its reader requires the whole picture and returns eight bits."""
+    page = read_tiff(data, max_pixels)
+    notes = [_FIRST_PAGE] if page.has_more_pages else []
+    orientation = valid_orientation(page.orientation)
+    if orientation != UPRIGHT:
+        notes.append(_TURNED)
+    return _StoredImage(page.image, page.alpha, None, page.profile, orientation, (*notes, *page.notes))
 
 
-def _load_bpg(data: bytes, max_pixels: int) -> _StoredImage:
+def _load_bpg(data: bytes, *, max_pixels: int) -> _StoredImage:
     """Load a BPG file. Its decoder requires the whole picture and returns eight bits."""
     header, _ = parse_header(data)
     _check_size(header.width, header.height, max_pixels)
@@ -193,7 +203,7 @@ def _load_bpg(data: bytes, max_pixels: int) -> _StoredImage:
     notes = _bpg_notes(header)
     if orientation != UPRIGHT:
         notes.append(_TURNED)
-    return _StoredImage(image, None, image.info.get("icc_profile"), orientation, tuple(notes))
+    return _StoredImage(image, None, None, image.info.get("icc_profile"), orientation, tuple(notes))
 
 
 def _bpg_notes(header: BpgHeader) -> list[str]:
@@ -210,6 +220,8 @@ def _show(stored: _StoredImage, background: Color) -> tuple[Pixels, list[str]]:
     transparent = False
     for rows, band in row_bands(stored.image):
         colors, alpha = split_alpha(band, stored.color_key)
+        if stored.alpha is not None:
+            alpha = stored.alpha.crop((0, rows.start, stored.alpha.width, rows.stop))
         rgb = to_srgb(colors, conversion)
         if alpha is not None:
             rgb, transparent = over_background(rgb, alpha, background), True

@@ -37,7 +37,12 @@ def read_orientation(image: Image.Image) -> int:
         orientation = image.getexif().get(ExifTags.Base.Orientation)
     except Exception:  # damaged metadata must not prevent decoding
         return UPRIGHT
-    return orientation if orientation in _TURNS else UPRIGHT
+    return valid_orientation(orientation)
+
+
+def valid_orientation(number: object) -> int:
+    """Return `number` where it is an EXIF orientation, else UPRIGHT."""
+    return number if isinstance(number, int) and number in _TURNS else UPRIGHT
 
 
 def upright_shape(image: Image.Image, orientation: int) -> tuple[int, int, int]:

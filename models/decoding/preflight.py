@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator
 from itertools import islice
 
-from models.errors import BadImage, ImageTooLarge, UnsupportedFormat
+from models.errors import BadImage, UnsupportedFormat
 
 ACCEPTED_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "BPG")
 """The accepted formats, by their names in Pillow. Each further format would expose one more decoder."""
@@ -58,13 +58,6 @@ _MAX_JPEG_SCANS = 100  # a scan of a few bytes visits the whole picture; encoder
 _JPEG_SEGMENT = re.compile(rb"\xff[\xc0-\xc7\xc9-\xcf\xd9-\xef\xfe]")  # markers that carry a length, and the end marker
 _JPEG_SCAN, _JPEG_END = 0xDA, 0xD9
 
-_MAX_TIFF_TAGS = 4096
-_MAX_TIFF_VALUES = 1 << 17  # per tag: Pillow spends up to 300 bytes of memory on a value of 2 to 8 bytes
-_TIFF_BYTE_TYPES = frozenset({1, 2, 7})  # BYTE, ASCII, UNDEFINED: Pillow keeps these as bytes
-_TIFF_INTEGERS = {3: "H", 4: "I"}  # SHORT and LONG, with their struct codes
-_TIFF_TILE_WIDTH, _TIFF_TILE_LENGTH = 322, 323
-_TIFF_ADVICE = "The TIFF's directory does not describe an ordinary picture. Save it again, for example as PNG."
-
 _PNG_HEADER = (b"IHDR", 13)  # type and length
 _PNG_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # samples per pixel of each color type
 _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
@@ -89,23 +82,20 @@ def identify(data: bytes) -> str:
     raise BadImage(f"The bytes are not an image. Send {_ACCEPTED_NAMES}, the file itself and not text or base64.")
 
 
-def check_structure(data: bytes, kind: str, max_pixels: int) -> None:
+def check_structure(data: bytes, kind: str) -> None:
     """Reject a file whose structure makes a decoder spend far more than the upload or the picture explains.
 
     Args:
         data: the bytes of the upload.
         kind: the format that `identify` returns for them.
-        max_pixels: limit on the pixels of the image.
 
     Raises:
-        BadImage, ImageTooLarge: as `check_png`, `check_jpeg` and `check_tiff` do.
+        BadImage: as `check_png` and `check_jpeg` do.
     """
     if kind == "PNG":
         check_png(data)
     elif kind == "JPEG":
         check_jpeg(data)
-    elif kind == "TIFF":
-        check_tiff(data, max_pixels)
 
 
 def check_png(data: bytes) -> None:
@@ -161,46 +151,6 @@ def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:
         scanning = scanning or code == _JPEG_SCAN
         yield code, segment.start() - last_end
         last_end = at = at + int.from_bytes(data[at : at + 2], "big")
-
-
-def check_tiff(data: bytes, max_pixels: int) -> None:
-    """Reject a TIFF whose first directory makes a decoder allocate many times the memory that the picture needs.
-
-    A directory that cannot be read passes, because the decoder rejects it.
-
-    Raises:
-        BadImage: the directory has far more tags or values than one picture needs.
-        ImageTooLarge: one tile, which is decoded whole, has more than `max_pixels`.
-    """
-    order = "<" if data.startswith(b"II") else ">"
-    sides = {_TIFF_TILE_WIDTH: 0, _TIFF_TILE_LENGTH: 0}
-    for tag, kind, count, value in _tiff_fields(data, order):
-        if kind not in _TIFF_BYTE_TYPES and count > _MAX_TIFF_VALUES:
-            raise BadImage(_TIFF_ADVICE)
-        if tag in sides:
-            if kind not in _TIFF_INTEGERS:  # libtiff and Pillow disagree on which other types are numbers
-                raise BadImage(_TIFF_ADVICE)
-            (side,) = struct.unpack_from(order + _TIFF_INTEGERS[kind], value)
-            sides[tag] = max(sides[tag], side)
-    tile = sides[_TIFF_TILE_WIDTH] * sides[_TIFF_TILE_LENGTH]
-    if tile > max_pixels:
-        raise ImageTooLarge(f"A tile of the TIFF has {tile:,} pixels; at most {max_pixels:,} are allowed.")
-
-
-def _tiff_fields(data: bytes, order: str) -> Iterator[tuple[int, int, int, bytes]]:
-    """Yield tag, type, count and value field of each entry of the first directory (TIFF 6.0, section 2)."""
-    big = data[2:3] == b"+"  # BigTIFF: wider fields
-    entry = struct.Struct(f"{order}HHQ8s" if big else f"{order}HHI4s")
-    try:
-        (start,) = struct.unpack_from(f"{order}Q" if big else f"{order}I", data, 8 if big else 4)
-        (tags,) = struct.unpack_from(f"{order}Q" if big else f"{order}H", data, start)
-    except (struct.error, OverflowError):
-        return
-    if tags > _MAX_TIFF_TAGS:
-        raise BadImage(_TIFF_ADVICE)
-    first = start + (8 if big else 2)
-    present = min(tags, (len(data) - first) // entry.size)
-    yield from entry.iter_unpack(data[first : first + present * entry.size])
 
 
 def png_stream_is_short(data: bytes) -> bool:
