@@ -42,7 +42,7 @@ def pop_color_key(image: Image.Image, depth: int) -> ColorKey | None:
     if image.mode != "P" or isinstance(key, str):
         image.info.pop("transparency", None)
     if image.mode == "RGB" and isinstance(key, tuple):
-        return tuple(level >> 8 for level in key) if depth == 16 else key
+        return key
     if image.mode in ("1", "L") and isinstance(key, int):
         return (key * 255 // ((1 << depth) - 1) if depth in (2, 4) else key,)
     return None

@@ -38,6 +38,8 @@ from models.codecs.bpg.header import Alpha, BpgHeader, ExtensionTag, PixelFormat
 from models.decoding.alpha import Color, ColorKey, over_background, pop_color_key, split_alpha, with_intended_alpha
 from models.decoding.bands import row_bands
 from models.decoding.bit_depth import eight_bit
+from models.decoding.bmp import load_bit_fields, read_bit_fields
+from models.decoding.color_key import deep_key_alpha, has_deep_color_key
 from models.decoding.color_modes import color_mode
 from models.decoding.completeness import check_after_loading, check_before_loading
 from models.decoding.icc import CMYK_NOTE, plan_conversion, to_srgb
@@ -125,7 +127,7 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, background: Color = (25
         raise ValueError(f"background must be three levels from 0 to 255, not {background}")
     kind = identify(data)
     check_structure(data, kind)
-    load = {"BPG": _load_bpg, "TIFF": _load_tiff}.get(kind, partial(_load, kind=kind))
+    load = {"BPG": _load_bpg, "TIFF": _load_tiff, "BMP": _load_bmp}.get(kind, partial(_load, kind=kind))
     with _errors_explained(kind, max_pixels):
         stored = load(data, max_pixels=max_pixels)
         pixels, notes = _show(stored, background)
@@ -176,9 +178,21 @@ def _load(data: bytes, *, kind: str, max_pixels: int) -> _StoredImage:
         notes.append(_TURNED)
     depth, png_color_type = (data[24], data[25]) if kind == "PNG" else (8, None)
     image = with_intended_alpha(eight_bit(opened, depth, png_color_type), kind, drawn)
+    deep_key = has_deep_color_key(opened, depth)
     key = pop_color_key(image, depth)
     profile = opened.info.get("icc_profile")  # of `opened`, because `image` may be a new one without metadata
-    return _StoredImage(image, None, key, profile, orientation, tuple(notes))
+    alpha = deep_key_alpha(data) if deep_key else None
+    return _StoredImage(image, alpha, None if deep_key else key, profile, orientation, tuple(notes))
+
+
+def _load_bmp(data: bytes, *, max_pixels: int) -> _StoredImage:
+    """Load a BMP file, with Pillow unless its pixels are bit fields."""
+    fields = read_bit_fields(data)
+    if fields is None:
+        return _load(data, kind="BMP", max_pixels=max_pixels)
+    _check_size(fields.width, fields.height, max_pixels)
+    image = load_bit_fields(data, fields)
+    return _StoredImage(with_intended_alpha(image, "BMP", (0, 0, *image.size)), None, None, None, UPRIGHT, ())
 
 
 def _load_tiff(data: bytes, *, max_pixels: int) -> _StoredImage:

@@ -107,6 +107,19 @@ def test_a_transparent_color_key_shows_the_background(
     assert decoded.notes == ("alpha composited over #090807",)
 
 
+@pytest.mark.parametrize("interlace", [0, 1])
+def test_only_the_exact_color_of_16_bits_is_transparent(interlace: int) -> None:
+    colors = [(257, 514, 771), (257, 514, 772), (256, 514, 771), (257, 514, 771)]
+    pixels = [struct.pack(">3H", *color) for color in colors]
+    passes = b"\0" + pixels[0] + b"\0" + pixels[2] + b"\0" + pixels[1] + pixels[3]
+    rows = passes if interlace else b"\0" + b"".join(pixels)
+
+    file = png_file((4, 1), 16, 2, rows, (b"tRNS", struct.pack(">3H", *colors[0])), interlace=interlace)
+    decoded = decode(file, background=(9, 8, 7))
+
+    assert decoded.pixels[0].tolist() == [[9, 8, 7], [1, 2, 3], [1, 2, 3], [9, 8, 7]]
+
+
 def test_a_key_that_no_pixel_can_have_is_harmless() -> None:
     decoded = decode(png_file((2, 1), 8, 0, b"\0\x01\x02", (b"tRNS", b"\x01\x2c")))
 
