@@ -24,7 +24,7 @@ _SERVICE_GROUND = ("service.errors", "service.runtime", "service.schemas", "serv
 _INFERENCE = ("models", *_SERVICE_GROUND, "service.inference")
 _BENCHMARK = (*_INFERENCE, "service.benchmark")
 _IMPORTING = ("models", "training.options")
-_TRAINING = ("models", "training.options", "training.data", "training.loop", "training.cli")
+_TRAINING = ("models", "training.extras", "training.options", "training.data", "training.loop", "training.cli")
 
 # Folders and top modules, and what of the project each may import beside itself. The longest name that fits applies, so
 # "training" means the modules of training/ that lie in no folder below it; "models" and "service" mean all of either.
@@ -52,9 +52,10 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "service.api": (*_BENCHMARK, "service.http", "service.lifecycle", "service.metrics"),
     "service.app": ("models", "service"),
     "service.__main__": ("models", "service"),
+    "training.extras": (),
     "training.options": ("models.quantizers.base",),
-    "training.data": ("models", "training.options"),
-    "training.loop": ("models", "training.options", "training.data"),
+    "training.data": ("models", "training.extras", "training.options"),
+    "training.loop": ("models", "training.extras", "training.options", "training.data"),
     "training.cli": _TRAINING,
     "training.importing": _IMPORTING,
     "training": (*_TRAINING, "training.importing"),

@@ -28,7 +28,7 @@ class FinetuningHyperparameters(ClassifierHyperparameters):
     epochs: Count = 3
     """Passes over the training images."""
     batch: Count = 128
-    """Images per batch."""
+    """Images per batch, or all training images where there are fewer."""
     lr: Weight = 0.003
     """Peak learning rate of SGD, for the mean loss of a batch."""
     label_smoothing: Fraction = 0.0
@@ -77,7 +77,8 @@ def main(argv: Sequence[str] | None = None) -> Result:
         sha256=entry.sha256,
         images=hashlib.sha256(header).hexdigest(),
     )
-    return train(network, config, part, held_out, begin(options))
+    session = begin(options)
+    return train(network, config.with_batch(len(part), session.log), part, held_out, session)
 
 
 if __name__ == "__main__":

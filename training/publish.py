@@ -8,6 +8,7 @@ The second call of training.publish changes only the accuracy in the manifest an
 file.
 """
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from typing import Any
 
 from models.evaluation import reports
 from models.evaluation.reports import BadReport, EvaluationReport, FinetuningReport, to_json
+from models.files import write_atomically
 from models.names import VARIANTS, ModelKind
 from models.networks.colorcnn import ColorCNNConfig
 from models.quantizers.base import MAX_COLORS, MIN_COLORS
@@ -68,33 +70,49 @@ def main(argv: Sequence[str] | None = None) -> ModelEntry:
     folder = options.models or SHIPPED
     if finished.joint_classifier is not None and not options.joint_classifier:
         raise SystemExit("--joint-classifier is missing: name the classifier that was trained jointly")
+    runs = {options.name: finished}
     if options.joint_classifier:
-        classifier, finished = finished.split(options.joint_classifier)
-        publish(classifier, options.joint_classifier, folder, results, limits=options.limits)
-    return publish(finished, options.name, folder, results, limits=options.limits)
+        classifier, quantizer = finished.split(options.joint_classifier)
+        runs = {options.joint_classifier: classifier, options.name: quantizer}
+    return publish(runs, folder, results, limits=options.limits)[-1]
 
 
-def publish(finished: FinishedRun, name: str, folder: Path, results: Results | None, *, limits: str = "") -> ModelEntry:
-    """Write checkpoint, card and manifest entry into `folder`, replacing a model of the same name.
+def publish(
+    runs: Mapping[str, FinishedRun], folder: Path, results: Results | None, *, limits: str = ""
+) -> list[ModelEntry]:
+    """Write checkpoints, cards and manifest entries of runs into `folder`, replacing models of the same names.
 
     The first model of a kind becomes its default. Raises CorruptCheckpoint, and writes nothing, if the manifest
-    rejects the entry, for instance for a name with a slash or a quantizer without its classifier. Raises SystemExit for
-    weights of a run that diverged.
+    rejects an entry, for instance for a name with a slash or a quantizer without its classifier. Raises SystemExit, and
+    writes nothing, for weights of a run that diverged or that `results` did not measure.
     """
+    registry, files, entries = Registry.open_or_create(folder), dict[str, bytes](), list[ModelEntry]()
+    for name, finished in runs.items():
+        entry, new = _prepare(finished, name, results, limits)
+        registry, files, entries = registry.with_model(entry), files | new, [*entries, entry]
+    (folder / CHECKPOINTS).mkdir(parents=True, exist_ok=True)
+    for path, content in files.items():
+        write_atomically(folder / path, content)
+    registry.write()
+    return entries
+
+
+def _prepare(
+    finished: FinishedRun, name: str, results: Results | None, limits: str
+) -> tuple[ModelEntry, dict[str, bytes]]:
+    """Return the entry of the manifest and the content of the model's files, by path."""
     stored = as_checkpoint(name, finished)
-    registry = Registry.open_or_create(folder)
     with reported_as_corrupt("the manifest's entry"):
         entry = _entry(finished, stored, name, results)
-    registry.with_model(entry)
-    (folder / CHECKPOINTS).mkdir(parents=True, exist_ok=True)
-    entry = replace(entry, sha256=checkpoint.save(folder / entry.file, stored, half=True))
+    weights = checkpoint.to_bytes(stored, half=True)
+    entry = replace(entry, sha256=hashlib.sha256(weights).hexdigest())
     if results and _measured_weights(name, results) != entry.sha256:
         raise SystemExit(f"--results: measured with weights other than those of {name}; evaluate it again")
+    card = _card(entry, stored.provenance, finished, limits).encode()
+    files = {entry.file: weights, entry.card: card}
     if results and entry.results:
-        (folder / entry.results).write_text(json.dumps(to_json(results)) + "\n")
-    (folder / entry.card).write_text(_card(entry, stored.provenance, finished, limits))
-    registry.with_model(entry).write()
-    return entry
+        files[entry.results] = json.dumps(to_json(results)).encode() + b"\n"
+    return entry, files
 
 
 def _with_served_options(finished: FinishedRun, options: ServedOptions) -> FinishedRun:

@@ -21,7 +21,6 @@ from typing import Annotated, Any, Self
 
 import torch
 from pydantic import Field
-from rich.progress import track
 
 from models.codecs import bpg, png, truecolor
 from models.codecs.bpg.codec import Chroma
@@ -36,6 +35,7 @@ from training.cli.options import ClassicalMethod, DeviceOptions, ModelsOptions, 
 from training.data.datasets import DatasetError, LabeledImages, load, write_part
 from training.data.options import DataOptions
 from training.data.workers import Images, parts, worker_pool
+from training.extras import rich
 from training.loop.distributed import select_device
 from training.options import Colors, Count
 
@@ -177,7 +177,7 @@ def _write(
     pool: Executor,
 ) -> None:
     """Write Parquet files, each with the given rows of the images."""
-    for file, rows in track(files.items(), f"{next(iter(files)).parent.name}", transient=True):
+    for file, rows in rich.progress.track(files.items(), f"{next(iter(files)).parent.name}", transient=True):
         started = time.perf_counter()
         part = images.select(rows)
         pieces = _files(part.images.permute(0, 2, 3, 1).numpy(), quantization, learned, pool)

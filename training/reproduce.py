@@ -20,8 +20,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import tyro
-
 from models.zoo.manifest import MANIFEST_FILE, ModelEntry
 from models.zoo.registry import Registry
 from training import publish, train_classifier, train_colorcnn, train_joint, train_published
@@ -31,6 +29,7 @@ from training.cli.options import DeviceOptions, HardwareOptions, MinutesOptions,
 from training.cli.recipe import Recipe, classifier_name, row_name
 from training.cli.session import described
 from training.data.options import default_folder
+from training.extras import tyro
 from training.loop.elapsed import minutes_elapsed
 from training.loop.log import LOG_FILE
 from training.loop.state import STATE_FILE, read_state, with_current_names

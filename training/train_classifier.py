@@ -10,7 +10,7 @@ scored for the log alone. The last epoch is published, so no data selects an epo
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from models.names import ModelKind
 from models.networks.classifiers import Classifier, ClassifierConfig, build_classifier
+from models.zoo.registry import Registry
 from training.cli import command_line
 from training.cli.options import TrainerOptions
 from training.cli.session import begin
@@ -27,7 +28,7 @@ from training.data.datasets import LabeledImages, load
 from training.loop.batches import batches, epoch_generator, steps_per_epoch
 from training.loop.fit import Run, Session, fit, run_config
 from training.loop.hyperparameters import Hyperparameters
-from training.loop.scoring import evaluate
+from training.loop.scoring import evaluate, frozen_classifier
 from training.options import Count, CountOrZero, Fraction, Weight
 
 
@@ -37,7 +38,7 @@ class ClassifierHyperparameters(Hyperparameters):
     epochs: Count = 12
     """Passes over the training images."""
     batch: Count = 256
-    """Images per batch."""
+    """Images per batch, or all training images where there are fewer."""
     lr: Weight = 0.2
     """Peak learning rate of SGD, for the mean loss of a batch."""
     weight_decay: Weight = 5e-4
@@ -68,6 +69,13 @@ class ClassifierOptions(ClassifierHyperparameters, TrainerOptions):
     """Channels of the first stage; 64 as published."""
     size: Count = 32
     """Side in pixels that images are resized to."""
+    start: str | None = None
+    """Published classifier to start from: its stages stay as they are, and only a new last layer is trained, which
+    suits few images."""
+
+    def recorded(self) -> dict[str, Any]:
+        """Return the hyper-parameters as the state of a run holds them."""
+        return super().recorded() | ({"start": self.start} if self.start else {})
 
 
 @dataclass(frozen=True)
@@ -82,9 +90,21 @@ def main(argv: Sequence[str] | None = None) -> Result:
     """Run the training of a command line; writes log.jsonl and state.pt to --out."""
     options = command_line.parse(ClassifierOptions, "training.train_classifier", argv).located()
     torch.manual_seed(options.seed)  # draws the fresh weights
+    if options.size <= max(options.crop, options.cutout):
+        raise SystemExit("--size: must be larger than --crop and --cutout")
     data = load(options.folder, "train", size=options.size)
+    network = _started(options, data) if options.start else _fresh(options, data)
+    if options.size < network.strides[-1]:
+        raise SystemExit(f"--size: must be at least {network.strides[-1]} for {network.config.architecture}")
+    session = begin(options)
+    config = options.fitted(data, session.log)
+    part, held_out = data.hold_out(config.held_out, keep=config.train)
+    return train(network, config, part, held_out, session)
+
+
+def _fresh(options: ClassifierOptions, data: LabeledImages) -> Classifier:
     mean, std = _pixel_statistics(data.images)
-    network = build_classifier(
+    return build_classifier(
         ClassifierConfig(
             architecture=options.architecture,
             classes=len(data.classes),
@@ -94,8 +114,15 @@ def main(argv: Sequence[str] | None = None) -> Result:
             std=std,
         )
     )
-    part, held_out = data.hold_out(options.held_out, keep=options.train)
-    return train(network, options, part, held_out, begin(options))
+
+
+def _started(options: ClassifierOptions, data: LabeledImages) -> Classifier:
+    """Return the frozen stages of the published classifier under a fresh last layer."""
+    published = frozen_classifier(Registry.open(options.models), str(options.start))
+    network = build_classifier(replace(published.config, classes=len(data.classes), size=options.size))
+    network.stages.load_state_dict(published.stages.state_dict())
+    network.stages.requires_grad_(False)
+    return network
 
 
 def train(
@@ -105,11 +132,12 @@ def train(
     held_out: LabeledImages,
     session: Session,
 ) -> Result:
-    """Train on `part` from the present weights, or resume."""
+    """Train the parameters that need a gradient on `part` from the present weights, or resume."""
     part, held_out = part.to(session.device), held_out.to(session.device)
     network.to(device=session.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     optimizer = torch.optim.SGD(
-        network.parameters(), lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay, nesterov=True
+        trained, lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay, nesterov=True
     )
     steps = config.epochs * steps_per_epoch(len(part), config.batch, session.log.workers)
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, _triangle(steps))
@@ -134,6 +162,8 @@ def _train_epoch(
     session: Session,
 ) -> dict[str, float]:
     network.train()
+    if not any(parameter.requires_grad for parameter in network.stages.parameters()):
+        network.stages.eval()  # frozen batch norm keeps its statistics too
     device = data.labels.device
     generator = epoch_generator(config.seed, epoch, device)
     # Dropout draws from torch's global generator, so its seed must depend on the epoch alone as well.

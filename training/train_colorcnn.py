@@ -76,7 +76,8 @@ def main(argv: Sequence[str] | None = None) -> Result:
         data.require_classes(registry.entry(name).classes)
     encoder = frozen_classifier(registry, options.encoder) if options.encoder else classifier
     network = started_from(registry, options.start) if options.start else around(encoder, options.rounds)
-    return train(network, classifiers, options, data, begin(options))
+    session = begin(options)
+    return train(network, classifiers, options.fitted(data, session.log), data, session)
 
 
 def around(classifier: Classifier, rounds: int = ROUNDS) -> ColorCNN:
@@ -84,7 +85,8 @@ def around(classifier: Classifier, rounds: int = ROUNDS) -> ColorCNN:
 
     rounds: iterations of the k-means that finds the color centers.
     """
-    widths = DECODER_WIDTHS[: len(classifier.channels)]
+    levels = len(classifier.channels)
+    widths = (*DECODER_WIDTHS, *DECODER_WIDTHS[-1:] * levels)[:levels]  # the coarsest levels have the same width
     network = build_colorcnn(ColorCNNConfig(encoder=classifier.config, widths=widths, rounds=rounds))
     network.encoder.load_state_dict(classifier.state_dict())
     return network

@@ -64,7 +64,8 @@ def main(argv: Sequence[str] | None = None) -> Result:
     classifier, data = classifier_and_data(options, options.classifier)
     registry = Registry.open(options.models)
     network = started_from(registry, options.start) if options.start else around(classifier)
-    return train(network, classifier, options, data, begin(options))
+    session = begin(options)
+    return train(network, classifier, options.fitted(data, session.log), data, session)
 
 
 def train(

@@ -85,7 +85,8 @@ def main(argv: Sequence[str] | None = None) -> Result:
     network = PublishedColorCNN(
         PublishedConfig(colors=options.colors, width=options.width, color_norm=options.color_norm, mean=mean, std=std)
     )
-    return train(network, classifier, options, data, begin(options))
+    session = begin(options)
+    return train(network, classifier, options.fitted(data, session.log), data, session)
 
 
 def train(

@@ -224,8 +224,9 @@ def kind_of(content: object) -> Kind:
 
 def read(file: Path) -> Report:
     """Return the report in a JSON file. Raises BadReport for an unreadable file, or as `parse` does."""
+    content = load(file)
     try:
-        return parse(load(file))
+        return parse(content)
     except BadReport as error:
         raise BadReport(f"{file}: {error}") from None
 

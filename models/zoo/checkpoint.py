@@ -121,10 +121,15 @@ def save(path: Path, checkpoint: Checkpoint, *, half: bool = False) -> str:
     Returns:
         SHA-256 of the file in hexadecimal. Equal checkpoints give equal files.
     """
-    tensors = {name: _storable(name, tensor, half) for name, tensor in checkpoint.tensors.items()}
-    data = safetensors.save(tensors, metadata={_METADATA_KEY: _document(checkpoint)})
+    data = to_bytes(checkpoint, half=half)
     write_atomically(path, data)
     return hashlib.sha256(data).hexdigest()
+
+
+def to_bytes(checkpoint: Checkpoint, *, half: bool = False) -> bytes:
+    """Return the content of the file that `save` writes, with the same arguments and errors."""
+    tensors = {name: _storable(name, tensor, half) for name, tensor in checkpoint.tensors.items()}
+    return safetensors.save(tensors, metadata={_METADATA_KEY: _document(checkpoint)})
 
 
 def load(path: Path, *, sha256: str | None = None) -> Checkpoint:

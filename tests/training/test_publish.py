@@ -108,6 +108,14 @@ def test_results_of_other_weights_are_not_published(workshop: Workshop, tmp_path
     other.write_text(json.dumps(workshop.report | {"sha256": {"stripes-q": "0" * 64}}))
     with pytest.raises(SystemExit, match="weights other than"):
         publish.main([*flags, "--results", str(other)])
+    Registry.open(models).load("stripes-q", torch.device("cpu"))  # still the file that the manifest describes
     other.write_text(json.dumps(workshop.report | {"kind": "bpg", "codec": "BPG 4:2:0"}))
     with pytest.raises(SystemExit, match=r"is a report of kind 'bpg'; give a report of training\.evaluate"):
         publish.main([*flags, "--results", str(other)])
+
+
+def test_a_results_file_that_cannot_be_read_is_named_once(workshop: Workshop, tmp_path: Path) -> None:
+    flags = ["--models", str(tmp_path / "m"), "--run", str(workshop.runs / "stripes"), "--name", "x"]
+    with pytest.raises(SystemExit, match=r"^--results: \S*missing\.json cannot be read"):
+        publish.main([*flags, "--results", str(tmp_path / "missing.json")])
+    assert list(tmp_path.iterdir()) == []

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from models.networks.classifiers import Classifier
+from models.zoo.registry import Registry
 from tests.training.workshop import CLASSIFIER_FLAGS, Workshop
 from training import train_classifier
 from training.loop.state import STATE_FILE, read_state
@@ -25,8 +26,9 @@ def test_a_short_run_learns_the_stripes(workshop: Workshop) -> None:
 def test_the_log_records_the_command_and_the_scores_of_each_epoch(workshop: Workshop) -> None:
     rows = [json.loads(line) for line in (workshop.runs / "stripes" / "log.jsonl").read_text().splitlines()]
     assert rows[0]["event"] == "start" and {"command", "commit", "hardware", "torch"} <= rows[0].keys()
-    assert [row["epoch"] for row in rows[1:]] == [1, 2, 3]
-    assert rows[-1]["loss"] < rows[1]["loss"]
+    assert {"event": "data", "train": 1200, "held_out": 400, "batch": 50}.items() <= rows[1].items()
+    assert [row["epoch"] for row in rows[2:]] == [1, 2, 3]
+    assert rows[-1]["loss"] < rows[2]["loss"]
 
 
 def test_a_run_resumed_after_kill_9_ends_with_the_same_weights(workshop: Workshop, tmp_path: Path) -> None:
@@ -61,3 +63,29 @@ def test_the_first_epochs_may_use_images_of_half_the_side(
     # Three epochs, of which the first two begin in the first half.
     assert sizes == [8] * (len(sizes) * 2 // 3) + [16] * (len(sizes) // 3) and result.top1 > 0.9
     assert {size for size, training in seen if not training} == {16}
+
+
+def test_a_start_keeps_its_stages_and_gets_a_new_last_layer(workshop: Workshop, tmp_path: Path) -> None:
+    flags = ["--data", str(workshop.data), "--models", str(workshop.models), "--out", str(tmp_path), "--device", "cpu"]
+    result = train_classifier.main([*flags, *CLASSIFIER_FLAGS, "--start", "stripes"])
+    start = Registry.open(workshop.models).load("stripes", torch.device("cpu")).state_dict()
+    ours = result.network.state_dict()
+    assert all(torch.equal(ours[name], value) for name, value in start.items() if name.startswith("stages."))
+    assert not torch.equal(ours["head.weight"], start["head.weight"]) and result.top1 > 0.9
+    assert read_state(tmp_path)["config"]["training"]["start"] == "stripes"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--size", "4"), "must be at least 8 for resnet9"),
+        (("--cutout", "16"), "must be larger than --crop and --cutout"),
+    ],
+)
+def test_a_size_that_the_network_cannot_use_is_refused(
+    workshop: Workshop, tmp_path: Path, words: tuple[str, str], message: str
+) -> None:
+    flags = ["--data", str(workshop.data), "--out", str(tmp_path / "run"), "--device", "cpu", *CLASSIFIER_FLAGS]
+    with pytest.raises(SystemExit, match=f"--size: {message}"):
+        train_classifier.main([*flags, *words])
+    assert list(tmp_path.iterdir()) == []

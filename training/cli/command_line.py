@@ -11,32 +11,33 @@ from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
-import tyro
 from pydantic import TypeAdapter, ValidationError
-from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
 from models.errors import ColorCNNError
 from training.cli.options import CallOptions, RecipeOptions
 from training.cli.recipe import Recipe
 from training.data.datasets import DatasetError
+from training.extras import tyro
 from training.loop.distributed import select_device
 from training.options import RENAMED, OptionError, Options, current_name, explain, flag
 
 _USAGE_ERROR = 2  # exit status for wrong arguments, as in argparse and tyro
-_REGISTRY = ConstructorRegistry()
+_REGISTRY = tyro.constructors.ConstructorRegistry()
 
 AnyOptions = TypeVar("AnyOptions", bound=Options)
 
 
 @_REGISTRY.primitive_rule
-def _optional(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
+def _optional(
+    info: tyro.constructors.PrimitiveTypeInfo,
+) -> tyro.constructors.PrimitiveConstructorSpec[Any] | None:
     """Treat `X | None` as X; leaving the option out means None."""
     members = get_args(info.type)
     kinds = [_plain(member) for member in members if member is not NoneType]
     if NoneType not in members or len(kinds) != 1 or kinds[0] not in (str, int, float, Path):
         return None
     kind = kinds[0]
-    return PrimitiveConstructorSpec(
+    return tyro.constructors.PrimitiveConstructorSpec(
         nargs=1,
         metavar=kind.__name__.upper(),
         instance_from_str=lambda words: kind(words[0]),
@@ -128,3 +129,8 @@ def run(main: Callable[[], object]) -> None:
         main()
     except (ColorCNNError, DatasetError) as error:
         raise SystemExit(f"error: {error}") from None
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        raise SystemExit(f"error: {where}{error.strerror or error}") from None
+    except KeyboardInterrupt:
+        raise SystemExit("interrupted") from None

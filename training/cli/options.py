@@ -4,11 +4,11 @@ import math
 from pathlib import Path
 from typing import Annotated, Literal
 
-import tyro
 from pydantic import AfterValidator, Field
 
 from models.quantizers.classical.catalog import CLASSICAL
 from training.data.options import DataOptions, SplitOptions
+from training.extras import tyro
 from training.options import Count, Options
 
 

@@ -1,5 +1,8 @@
 """Start of a training run: device, log, and the models and images that the options name."""
 
+import tempfile
+from pathlib import Path
+
 from models.networks.classifiers import Classifier
 from models.networks.precision import has_bfloat16
 from models.zoo.registry import Registry
@@ -7,7 +10,7 @@ from training.cli.options import CallOptions, TrainerOptions
 from training.data.datasets import DatasetError, LabeledImages, load
 from training.loop.distributed import Workers, select_device
 from training.loop.fit import Session
-from training.loop.log import LOG_FILE, Log
+from training.loop.log import Log
 from training.loop.provenance import describe
 from training.loop.scoring import frozen_classifier
 from training.loop.state import STATE_FILE
@@ -16,16 +19,27 @@ from training.loop.state import STATE_FILE
 def begin(options: TrainerOptions) -> Session:
     """Begin or resume a run: the first line of the log describes the command and the options.
 
-    Raises DatasetError for a folder that already holds a run.
+    Nothing is written before the end of the first epoch. Raises DatasetError for a folder that already holds a run, or
+    that cannot be written.
     """
     workers = Workers.from_environment()
-    if options.resume == "never" and not workers.rank and (options.out / LOG_FILE).exists():
+    if options.resume == "never" and not workers.rank and (options.out / STATE_FILE).exists():
         raise DatasetError(f"{options.out} already holds a run: continue it with --resume, or choose another --out")
-    options.out.mkdir(parents=True, exist_ok=True)
+    check_writable(options.out)
     log = Log(options.out, workers, options.minutes, options.score_every)
-    log.write("start", **describe(), options=described(options))
+    log.announce("start", **describe(), options=described(options))
     device = select_device(options.device)
     return Session(device, log, bf16=not options.fp32 and has_bfloat16(device), resume=is_resumed(options))
+
+
+def check_writable(folder: Path) -> None:
+    """Raise DatasetError unless `folder` is, or can become, a folder that this process may write; writes nothing."""
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            pass
+    except OSError as error:
+        raise DatasetError(f"cannot write to {existing} ({error.strerror or error}); choose another --out") from None
 
 
 def described(options: TrainerOptions) -> dict[str, object]:

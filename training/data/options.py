@@ -54,7 +54,8 @@ class DataOptions(DatasetName):
 class SplitOptions(Options):
     """Split of the original training images into a part for training and a part for selection."""
 
-    held_out: Count = 5000
-    """Training images that are kept for selection."""
+    held_out: Count | None = None
+    """Training images that are kept for selection; by default 5000, or a fifth of fewer than 25,000 images, and at
+    least one of each class."""
     train: Count | None = None
     """Number of the other training images to use; all by default."""

@@ -9,9 +9,6 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 
 import numpy as np
 import torch
-from rich.console import Console
-from rich.progress import track
-from rich.table import Table
 from threadpoolctl import threadpool_limits
 
 from models.evaluation.compare import Measured, Row, Sample, Setting, Summary, make_row, measure_palette, summarize
@@ -23,6 +20,7 @@ from models.zoo.registry import Registry
 from training.cli.evaluations import EvaluationOptions
 from training.data.datasets import DatasetError, LabeledImages, load
 from training.data.workers import Images, parts
+from training.extras import rich
 from training.loop.provenance import commit, describe
 
 
@@ -63,7 +61,7 @@ class TestSet:
     def summary(self, setting: Setting, measured: Iterable[list[Measured]]) -> Summary:
         """Classify the images that were read back, part by part, and return the means over all images."""
         rows: list[Row] = []
-        for part in track(measured, _title(setting), total=len(parts(self.images)), transient=True):
+        for part in rich.progress.track(measured, _title(setting), total=len(parts(self.images)), transient=True):
             seen = self.recognizer.predict_batch(np.stack([one.view for one in part]))
             samples = self.samples[len(rows) : len(rows) + len(part)]
             rows += map(make_row, samples, repeat(setting), part, seen)
@@ -147,6 +145,7 @@ def kept_file(out: Path) -> Path:
 
 def write_report(out: Path, header: Mapping[str, Any], rows: Sequence[Any]) -> None:
     """Write a JSON report of dataclass rows; `header` begins with `models.evaluation.reports.head`."""
+    out.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(out, (json.dumps({**header, "rows": [asdict(row) for row in rows]}, indent=1) + "\n").encode())
 
 
@@ -184,7 +183,7 @@ def _title(setting: Setting) -> str:
 
 
 def _print(original: float, rows: Sequence[Summary]) -> None:
-    table = Table(title=f"originals: top-1 {100 * original:.2f} %")
+    table = rich.table.Table(title=f"originals: top-1 {100 * original:.2f} %")
     for heading in ("setting", "top-1 %", "kept %", "bits per pixel", "PSNR dB", "SSIM"):
         table.add_column(heading, justify="left" if heading == "setting" else "right")
     for row in rows:
@@ -192,4 +191,4 @@ def _print(original: float, rows: Sequence[Summary]) -> None:
         digits = (2, 2, 3, 2, 3)
         cells = ("-" if value is None else f"{value:.{d}f}" for value, d in zip(measured, digits, strict=True))
         table.add_row(_title(row.setting), *cells)
-    Console().print(table)
+    rich.console.Console().print(table)

@@ -55,7 +55,7 @@ class PaletteModesOptions(OutOptions):
     """Published learned quantizer."""
     images: Count = 100
     """Number of held-out images."""
-    held_out: Count = 5000
+    held_out: Count | None = None
     """Size of the held-out part of train in the quantizer's training."""
     photos: tuple[Path, ...] = ()
     """Image files that are quantized at their native size."""

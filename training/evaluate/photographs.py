@@ -20,8 +20,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
-from rich.progress import track
-
 from models.evaluation.compare import Setting
 from models.evaluation.report_rows import PhotographRow, Role
 from models.evaluation.reports import Kind, head
@@ -40,6 +38,7 @@ from training.evaluate.photograph_measurements import (
     Task,
     registry_of,
 )
+from training.extras import rich
 from training.loop.provenance import commit, describe
 from training.options import Count, CountOrZero, SomeColors
 
@@ -121,7 +120,7 @@ def main(argv: Sequence[str] | None = None) -> list[PhotographRow]:
     tasks = list(_tasks(options, chosen, file))
     with workers.worker_pool(options.workers) as pool:
         working = [pool.submit(bench.measure, task) for task in tasks]
-        for done in track(as_completed(working), "photographs", total=len(working), transient=True):
+        for done in rich.progress.track(as_completed(working), "photographs", total=len(working), transient=True):
             file.add(done.result())
     table = {
         (side, setting): [_found(file, photograph, side, setting) for photograph in chosen]

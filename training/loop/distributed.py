@@ -44,7 +44,15 @@ class Workers:
 
 
 def select_device(name: str) -> torch.device:
-    """Return the device with the given name; `auto` is CUDA if there is a GPU, else the CPU."""
+    """Return the device with the given name; `auto` is CUDA if there is a GPU, else the CPU.
+
+    Raises SystemExit for a device that torch does not know or cannot use.
+    """
     if name == "auto":
-        name = f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
+        return torch.device(f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (AssertionError, RuntimeError):
+        raise SystemExit(f"--device: torch cannot use {name!r} on this machine; leave it out, or give cpu") from None
+    return device

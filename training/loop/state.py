@@ -1,5 +1,6 @@
 """State of a run on disk: written after each epoch, restored when the run is resumed."""
 
+import pickle
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
@@ -11,6 +12,7 @@ from models.files import write_atomically
 from training.options import RENAMED
 
 STATE_FILE = "state.pt"
+_NEEDED = {"config", "epoch"}
 
 
 class Stateful(Protocol):
@@ -31,16 +33,21 @@ def save_state(folder: Path, state: Mapping[str, Any]) -> None:
 
 
 def read_state(folder: Path) -> dict[str, Any]:
-    """Read the state of the run in `folder` onto the CPU; raises SystemExit if there is none.
+    """Read the state of the run in `folder` onto the CPU; raises SystemExit if there is none, or a damaged one.
 
     Former names of options are replaced by the present ones.
     """
     file = folder / STATE_FILE
     if not file.exists():
         raise SystemExit(f"there is no {file}: train first, without --resume")
-    content: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+    try:
+        content = torch.load(file, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, EOFError, LookupError, RuntimeError, ValueError):
+        content = None
+    if not isinstance(content, dict) or not content.keys() >= _NEEDED:
+        raise SystemExit(f"{file} is damaged, or no state of a training run: give another folder, or delete the file")
     state = {RENAMED.get(name, name): value for name, value in content.items()}
-    return state | {"config": with_current_names(state.get("config", {}))}
+    return state | {"config": with_current_names(state["config"])}
 
 
 def with_current_names(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -175,3 +175,19 @@ def test_an_error_that_the_user_can_fix_is_one_line() -> None:
 def test_options_are_frozen() -> None:
     with pytest.raises(ValueError, match="frozen"):
         RecipeOptions().device = "cpu"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (OSError(28, "No space left", "state.pt"), "error: state.pt: No space left"),
+        (KeyboardInterrupt(), "interrupted"),
+    ],
+)
+def test_what_the_machine_refuses_ends_a_command_with_one_line(error: BaseException, message: str) -> None:
+    def main() -> None:
+        raise error
+
+    with pytest.raises(SystemExit) as ended:
+        command_line.run(main)
+    assert ended.value.code == message

@@ -26,13 +26,30 @@ def test_bfloat16_is_used_on_devices_with_fast_bfloat16(
 
 
 def test_a_folder_with_another_run_is_rejected(tmp_path: Path) -> None:
-    session.begin(TrainerOptions(out=tmp_path))
+    session.begin(TrainerOptions(out=tmp_path)).log.write("epoch", epoch=1)
+    save_state(tmp_path, {})
     with pytest.raises(DatasetError, match="--resume"):
         session.begin(TrainerOptions(out=tmp_path))
-    session.begin(TrainerOptions(out=tmp_path, resume="always"))
+    session.begin(TrainerOptions(out=tmp_path, resume="always")).log.write("epoch", epoch=2)
     rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
-    assert [row["event"] for row in rows] == ["start", "start"]
+    assert [row["event"] for row in rows] == ["start", "epoch", "start", "epoch"]
     assert rows[0]["options"] == {"fp32": False, "dataset": None}
+
+
+def test_a_run_that_ended_before_its_first_state_leaves_nothing_and_can_be_repeated(tmp_path: Path) -> None:
+    out = tmp_path / "runs" / "mine"
+    session.begin(TrainerOptions(out=out))
+    assert list(tmp_path.iterdir()) == []
+    for _ in range(2):  # killed between the first line and the first state
+        session.begin(TrainerOptions(out=out)).log.write("epoch", epoch=1)
+    assert [json.loads(line)["event"] for line in (out / "log.jsonl").read_text().splitlines()] == ["start", "epoch"]
+
+
+def test_a_folder_that_cannot_be_written_is_rejected_before_the_training(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for out in (tmp_path / "file", tmp_path / "file" / "run", Path("/proc/colorcnn")):
+        with pytest.raises(DatasetError, match=r"cannot write to .*choose another --out"):
+            session.begin(TrainerOptions(out=out))
 
 
 def test_resume_auto_continues_a_state_or_starts_a_run(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import ExifTags, Image
 
-from training.data.datasets import DATA_VARIABLE, DatasetError, load
+from training.data.datasets import DATA_VARIABLE, DatasetError, LabeledImages, load
 from training.data.options import default_folder
 
 
@@ -94,6 +94,84 @@ def test_the_error_for_a_folder_without_images_names_the_expected_files(tmp_path
     (tmp_path / "train" / "cat").mkdir(parents=True)
     with pytest.raises(DatasetError, match="one folder of images for each class"):
         load(tmp_path, "train", size=8)
+
+
+def test_a_folder_of_classes_alone_holds_training_images(tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        (tmp_path / name / "more").mkdir(parents=True)
+        (tmp_path / name / "more" / "1.JPEG").write_bytes(png_of(make_pixels(0)))
+        (tmp_path / name / "._1.png").write_bytes(b"resource fork of a picture")
+    data = load(tmp_path, "train", size=8)
+    assert data.classes == ("cat", "dog") and data.labels.tolist() == [0, 1]
+    with pytest.raises(DatasetError, match=r"no test-\*\.parquet and no folder test/"):
+        load(tmp_path, "test", size=8)
+
+
+def test_a_class_without_images_is_named(tmp_path: Path) -> None:
+    (tmp_path / "cat").mkdir()
+    (tmp_path / "cat" / "1.png").write_bytes(png_of(make_pixels(0)))
+    (tmp_path / "dog").mkdir()
+    with pytest.raises(DatasetError, match=r"no images in .*dog; add images of the class, or delete the folder"):
+        load(tmp_path, "train", size=8)
+
+
+_FILE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+_TABLES = {
+    "other columns": ({"picture": [b"1"], "class": [0]}, "no Parquet file with the columns"),
+    "bytes without a path": ({"image": [b"1"], "label": [0]}, "no Parquet file with the columns"),
+    "names as labels": ({"image": [{"bytes": b"1"}], "label": ["cat"]}, "a row lacks bytes or label"),
+    "no bytes": ({"image": pa.array([{"bytes": None}], _FILE), "label": [0]}, "a row lacks bytes or label"),
+    "no rows": ({"image": pa.array([], _FILE), "label": pa.array([], pa.int64())}, "hold no rows"),
+    "a negative label": ({"image": [{"bytes": b"1"}], "label": [-1]}, "hold the label -1; labels count from 0"),
+}
+
+
+@pytest.mark.parametrize("name", _TABLES)
+def test_parquet_of_another_layout_is_refused(tmp_path: Path, name: str) -> None:
+    columns, message = _TABLES[name]
+    pq.write_table(pa.table(columns), tmp_path / "train-0.parquet")
+    with pytest.raises(DatasetError, match=message) as raised:
+        load(tmp_path, "train", size=8)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_file_that_is_no_parquet_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "train-0.parquet").write_bytes(b"no Parquet")
+    with pytest.raises(DatasetError, match=r"train-0\.parquet is no Parquet file"):
+        load(tmp_path, "train", size=8)
+
+
+@pytest.mark.parametrize("content", ["{", "[1]", '[{"index": 0}]', '[{"index": 0, "name": "cat"}]'])
+def test_class_names_that_do_not_fit_are_refused(tmp_path: Path, content: str) -> None:
+    write_parquet(tmp_path / "train-0.parquet", [0, 1])
+    (tmp_path / "classes.json").write_text(content)
+    with pytest.raises(DatasetError, match=r"classes\.json (is no list|names 1 classes, but the labels need 2)"):
+        load(tmp_path, "train", size=8)
+
+
+def images_of(*labels: int) -> LabeledImages:
+    names = tuple(str(label) for label in range(max(labels) + 1))
+    return LabeledImages(torch.zeros(len(labels), 3, 1, 1, dtype=torch.uint8), torch.tensor(labels), names)
+
+
+@pytest.mark.parametrize("common", [3, 50, 400])
+def test_every_class_is_trained_on_and_held_out(common: int) -> None:
+    data = images_of(*[0] * common, 1, 1, 2, 2)
+    for part in data.hold_out(None):
+        assert set(part.labels.tolist()) == {0, 1, 2}
+
+
+@pytest.mark.parametrize(("count", "held_out"), [(6, 3), (90, 18), (24_990, 4998), (30_000, 5000)])
+def test_the_default_held_out_part_follows_from_the_images(count: int, held_out: int) -> None:
+    assert images_of(*[0, 1, 2] * (count // 3)).default_held_out() == held_out
+
+
+def test_images_that_cannot_be_trained_on_are_named() -> None:
+    with pytest.raises(DatasetError, match="all images are of one class, 0: add images of a second class"):
+        images_of(0, 0).require_trainable()
+    with pytest.raises(DatasetError, match=r"^0, 2: only one image"):
+        images_of(0, 1, 1, 2).require_trainable()
+    images_of(0, 0, 2, 2).require_trainable()
 
 
 def test_held_out_images_are_the_same_in_every_run_and_are_not_trained_on(tmp_path: Path) -> None:

@@ -167,6 +167,12 @@ def test_auto_is_cuda_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> Non
         assert select_device("auto") == torch.device(device)
 
 
+@pytest.mark.parametrize("name", ["abacus", "cuda:99"])
+def test_a_device_that_torch_cannot_use_is_named(name: str) -> None:
+    with pytest.raises(SystemExit, match=f"--device: torch cannot use '{name}' on this machine"):
+        select_device(name)
+
+
 def test_provenance_names_the_last_commit_that_changed_code(tmp_path: Path) -> None:
     """Documents change no figure."""
 

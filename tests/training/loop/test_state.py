@@ -45,7 +45,12 @@ def save_former(folder: Path) -> None:
 
 def test_a_run_that_began_with_former_names_of_options_is_resumed(tmp_path: Path) -> None:
     save_former(tmp_path)
-    values: dict[str, Any] = {"dataset": "cifar10", "classifier": "cifar10-resnet9", "regularization": 0.5}
+    values: dict[str, Any] = {
+        "dataset": "cifar10",
+        "classifier": "cifar10-resnet9",
+        "regularization": 0.5,
+        "held_out": 5000,
+    }
     options = ColorCNNOptions(out=tmp_path, colors=("16:1", "2:8"), **values)
     config = {
         "kind": "colorcnn",
@@ -62,6 +67,16 @@ def test_former_names_are_read_as_the_present_ones(tmp_path: Path) -> None:
     save_former(tmp_path)
     state = read_state(tmp_path)
     assert state["config"]["training"]["regularization"] == 0.5 and "joint_classifier" in state
+
+
+@pytest.mark.parametrize("content", [b"", b"no state", b"PK\x03\x04", None])
+def test_a_file_that_is_no_state_is_named(tmp_path: Path, content: bytes | None) -> None:
+    if content is None:
+        torch.save({"weight": torch.ones(1)}, tmp_path / STATE_FILE)
+    else:
+        (tmp_path / STATE_FILE).write_bytes(content)
+    with pytest.raises(SystemExit, match=rf"{STATE_FILE} is damaged, or no state of a training run"):
+        read_state(tmp_path)
 
 
 def test_resuming_without_a_state_is_rejected(tmp_path: Path) -> None:
