@@ -18,6 +18,12 @@ PUBLISHED_METHOD = "colorcnn_published"
 """The network of the ColorCNN paper: one network for each number of colors."""
 HALFTONE = "halftone"
 """The classical quantizer for photographs: error diffusion to a stretched palette."""
+REFINED_FOR_ALL = "refined"
+"""The quantizer for photographs that is refined for several recognizers, and needs no trained quantizer."""
+REFINED_QUICKLY = "refined_fast"
+"""The same with a few steps."""
+PHOTOGRAPH_METHODS = (REFINED_QUICKLY, REFINED_FOR_ALL)
+"""Every way to refine a photograph for recognizers."""
 TRUECOLOR = "truecolor_png"
 """The original images as lossless files."""
 
@@ -41,6 +47,8 @@ METHOD_NAMES: Mapping[str, str] = MappingProxyType(
         "max_coverage": "maximum coverage",
         "median_cut_dither": "median cut + dither",
         HALFTONE: "halftone",
+        REFINED_FOR_ALL: "refined",
+        REFINED_QUICKLY: "refined, few steps",
         "kmeans": "k-means",
         "kmeans_oklab": "k-means in OKLab",
         "wu": "Wu",

@@ -9,7 +9,7 @@ from PIL import Image
 
 from models.names import HALFTONE
 from models.palette_image import PaletteImage
-from models.quantizers.base import through_pillow
+from models.quantizers.base import checked_exact
 from models.quantizers.classical.kmeans import KMeans, random_sample
 from models.rgb import Pixels
 
@@ -33,7 +33,11 @@ class Halftone:
 
     def quantize(self, pixels: Pixels, colors: int) -> PaletteImage:
         """See `Quantizer.quantize`."""
-        return through_pillow(pixels, colors, lambda image: _diffuse(image, _palette(pixels, colors)))
+        unchanged = checked_exact(pixels, colors)
+        if unchanged is not None:
+            return unchanged
+        palette = stretched_palette(pixels, colors, stretch(colors))
+        return diffuse(pixels, palette).compact()
 
 
 def stretch(colors: int) -> float:
@@ -45,14 +49,24 @@ def stretch(colors: int) -> float:
     return 1 + _STRETCH * min(1, _FEW_COLORS / colors)
 
 
-def _palette(pixels: Pixels, colors: int) -> NDArray[np.uint8]:
+def stretched_palette(pixels: Pixels, colors: int, factor: float) -> NDArray[np.uint8]:
+    """Return the centers of k-means in sRGB, moved away from the mean pixel by `factor` and clipped to 0..255.
+
+    pixels: (H, W, 3) uint8 sRGB. The palette is (K', 3) uint8; K' is `colors`, or fewer where a sample of the pixels
+    has fewer colors.
+    """
     mean = random_sample(pixels.reshape(-1, 3)).mean(0)
-    stretched = mean + stretch(colors) * (KMeans("srgb").centers(pixels, colors) - mean)
+    stretched = mean + factor * (KMeans("srgb").centers(pixels, colors) - mean)
     rounded: NDArray[np.uint8] = np.rint(stretched.clip(0, 255)).astype(np.uint8)
     return rounded
 
 
-def _diffuse(image: Image.Image, palette: NDArray[np.uint8]) -> Image.Image:
+def diffuse(pixels: Pixels, palette: NDArray[np.uint8]) -> PaletteImage:
+    """Map an image to a given palette with error diffusion; the result may have unused or equal entries.
+
+    pixels: (H, W, 3) uint8 sRGB. palette: (K, 3) uint8, K from 1 to 256.
+    """
     holder = Image.new("P", (1, 1))
     holder.putpalette(palette.tobytes())
-    return image.quantize(palette=holder, dither=Image.Dither.FLOYDSTEINBERG)
+    diffused = Image.fromarray(pixels).quantize(palette=holder, dither=Image.Dither.FLOYDSTEINBERG)
+    return PaletteImage(np.asarray(diffused), palette)

@@ -1,0 +1,90 @@
+"""Quantizers for photographs, refined through the scaling that recognizers apply. They need no trained quantizer."""
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from PIL import Image
+
+from models.names import REFINED_FOR_ALL, REFINED_QUICKLY
+from models.palette_image import PaletteImage, nearest
+from models.quantizers.base import checked_exact
+from models.quantizers.classical.halftone import diffuse, stretch, stretched_palette
+from models.quantizers.learned.descent import Steps, changed, descend
+from models.recognizer import Recognizer
+from models.rgb import Pixels
+
+_LARGE = 1.5  # least scale of a large picture; a scale is the ratio of what a recognizer sees to its input
+_WORKING_SCALE = 2.0  # largest scale of the picture that the descent works on
+
+# Selected on photographs that no result was measured on.
+_LARGE_CELL = 2  # side of a cell, in pixels of the view
+_LARGE_STEPS = Steps(count=20, rate=0.5, momentum=0.9)
+_SMALL_STEPS = Steps(count=60, rate=0.5, momentum=0.95)
+_QUICK_LARGE_STEPS = Steps(count=4, rate=1.5, momentum=0.5)
+_QUICK_SMALL_STEPS = Steps(count=6, rate=2.0, momentum=0.5)
+
+
+@dataclass(frozen=True, eq=False)
+class RefinedQuantizer:
+    """Few colors for a photograph that recognizers scale down, chosen so that they keep their answers.
+
+    The palette is that of `halftone`. Where the picture is at least 1.5 times as large as a recognizer's input, the
+    picture is mapped with error diffusion, otherwise each pixel gets its nearest entry. Before that, the picture is
+    changed by the gradient descent of `descend`, which alternates between the recognizers. A large picture is scaled
+    down for the descent, to twice the recognizers' input, and the change is scaled up again.
+
+    Memory: 8 bytes a pixel beside the result, and what one recognizer keeps for the gradient of one image.
+
+    recognizers: at least one, on one device. A picture refined for one of them alone is a code that others may fail to
+    read.
+    fidelity: 0 to 1, the part of the change that is left out; 1 gives the mapped picture without a change.
+    dither: whether to diffuse errors; None decides by the scale. Without it, areas are flat and files are shorter.
+    quick: whether to take a few large steps instead of many small ones.
+    """
+
+    recognizers: tuple[Recognizer, ...]
+    fidelity: float = 0.0
+    dither: bool | None = None
+    quick: bool = False
+
+    @property
+    def name(self) -> str:
+        """See `Quantizer.name`."""
+        return REFINED_QUICKLY if self.quick else REFINED_FOR_ALL
+
+    def quantize(self, pixels: Pixels, colors: int) -> PaletteImage:
+        """See `Quantizer.quantize`."""
+        unchanged = checked_exact(pixels, colors)
+        return self._refine(pixels, colors) if unchanged is None else unchanged
+
+    def _refine(self, pixels: Pixels, colors: int) -> PaletteImage:
+        scale = min(_scale(recognizer, pixels) for recognizer in self.recognizers)
+        dither = scale >= _LARGE if self.dither is None else self.dither
+        palette = stretched_palette(pixels, colors, stretch(colors) if dither else 1)
+        mapping = partial(diffuse if dither else nearest, palette=palette)
+        if self.fidelity < 1:
+            working = _scaled_down(pixels, scale)
+            cell = round(_LARGE_CELL * min(scale, _WORKING_SCALE)) if scale >= _LARGE else 1
+            change = descend(working, mapping, self.recognizers, self._steps(scale), cell)
+            pixels = changed(pixels, (1 - self.fidelity) * change)
+        return mapping(pixels).compact()
+
+    def _steps(self, scale: float) -> Steps:
+        if scale >= _LARGE:
+            return _QUICK_LARGE_STEPS if self.quick else _LARGE_STEPS
+        return _QUICK_SMALL_STEPS if self.quick else _SMALL_STEPS
+
+
+def _scale(recognizer: Recognizer, pixels: Pixels) -> float:
+    """Return how many pixels of an image become one of the recognizer's input, along the shorter side."""
+    left, top, right, bottom = recognizer.views.box(*pixels.shape[:2])
+    return min(right - left, bottom - top) / recognizer.size
+
+
+def _scaled_down(pixels: Pixels, scale: float) -> Pixels:
+    """Scale an image of that scale down to the largest one that the descent works on; a smaller image stays."""
+    if scale <= _WORKING_SCALE:
+        return pixels
+    height, width = (max(1, round(side * _WORKING_SCALE / scale)) for side in pixels.shape[:2])
+    return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3))
