@@ -38,6 +38,7 @@ def build_service(settings: Settings) -> Service:
         default_colorcnn=settings.default_colorcnn,
         photograph_defaults=settings.photograph_defaults,
         default_photograph_classifier=settings.default_photograph_classifier,
+        load=settings.load,
     )
     processes = [WorkerProcess() for _ in range(1 + settings.compress_workers)]  # each starts at its first use
     worker, *encoders = processes

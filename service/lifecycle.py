@@ -101,9 +101,11 @@ class Service:
         if self.phase is not Phase.LOADING:  # already shutting down
             return
         self.phase = Phase.READY
-        names = ",".join(entry.name for entry in self.engine.catalog.entries)
+        loaded, entries = self.engine.loaded(), self.engine.catalog.entries
+        names = ",".join(entry.name for entry in entries if entry.name in loaded)
+        on_demand = ",".join(entry.name for entry in entries if entry.name not in loaded)
         seconds = time.perf_counter() - started
-        log.info("ready device=%s models=%s seconds=%.1f", self.engine.device, names, seconds)
+        log.info("ready device=%s models=%s on_demand=%s seconds=%.1f", self.engine.device, names, on_demand, seconds)
         warm = await self.compression.warm()
         log.info("%d encoders of /compress are warm seconds=%.1f", warm, time.perf_counter() - started)
 

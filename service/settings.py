@@ -64,6 +64,15 @@ class Settings(BaseSettings):
         None, description="Quantizer network for requests that name no model. Unset: the default of the manifest."
     )
 
+    load: str = Field(
+        "defaults",
+        pattern=r"^[^,\s]+(,[^,\s]+)*$",
+        max_length=10_000,
+        description="Networks that are loaded at the start: `defaults` for those that requests without a model need, "
+        "`all`, or names separated by commas. Any other network is loaded by the first request that names it; its file "
+        "is checked at the start.",
+    )
+
     api_keys: SecretStr | None = Field(
         None,
         description="API keys of 16 to 200 characters, separated by commas; a request must carry one. Unset: no key "

@@ -114,6 +114,10 @@ class Registry:
             return network.to(device)
         return network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
+    def read(self, name: str) -> Checkpoint:
+        """Read and check the file of a model without building its network; raises UnknownModel or CorruptCheckpoint."""
+        return self._checkpoint(self.entry(name))
+
     def provenance(self, name: str) -> Provenance:
         """Return where the weights come from; raises UnknownModel or CorruptCheckpoint."""
         return self._checkpoint(self.entry(name)).provenance

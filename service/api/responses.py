@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from models.codecs.bpg import Coding
 from models.evaluation import metrics
+from models.names import ModelKind
 from models.palette_image import PaletteImage
 from models.prediction import Prediction
 from models.zoo.manifest import ModelEntry
@@ -34,6 +35,7 @@ from service.schemas.reports import (
     PredictionReport,
     QuantizedBpgReport,
     QuantizeReport,
+    ReadyReport,
     RecognitionReport,
     VersionReport,
 )
@@ -89,6 +91,17 @@ def models_report(engine: Engine) -> ModelsReport:
     return ModelsReport(models=reports, methods=list(engine.catalog.methods()))
 
 
+def ready_report(engine: Engine) -> ReadyReport:
+    """Return the report of a service that is ready."""
+    loaded = engine.loaded()
+    names = [entry.name for entry in engine.catalog.entries]
+    return ReadyReport(
+        status="ready",
+        loaded=[name for name in names if name in loaded],
+        on_demand=[name for name in names if name not in loaded],
+    )
+
+
 def _model_report(engine: Engine, entry: ModelEntry) -> ModelReport:
     return ModelReport(
         name=entry.name,
@@ -101,6 +114,8 @@ def _model_report(engine: Engine, entry: ModelEntry) -> ModelReport:
         colors=entry.colors,
         classifier=entry.classifier,
         fidelity=entry.name in engine.catalog.supporting_fidelity,
+        cam=entry.kind is ModelKind.CLASSIFIER and entry.cam,
+        loaded=entry.name in engine.loaded(),
         device=engine.device,
         accuracy=dict(entry.accuracy),
         sha256=entry.sha256,

@@ -35,11 +35,18 @@ from service.api.dependencies import (
     ServiceMetrics,
     StageObserver,
 )
-from service.api.responses import COMPRESSED, classify_response, compress_response, models_report, quantize_response
+from service.api.responses import (
+    COMPRESSED,
+    classify_response,
+    compress_response,
+    models_report,
+    quantize_response,
+    ready_report,
+)
 from service.http.disconnect import cancel_on_disconnect
 from service.schemas.media_types import HTML, NDJSON, PNG
 from service.schemas.options import TOP
-from service.schemas.reports import ModelsReport, StatusReport
+from service.schemas.reports import ModelsReport, ReadyReport, StatusReport
 
 Handler = TypeVar("Handler", bound=Callable[..., Awaitable[BaseModel | Response]])
 
@@ -165,6 +172,6 @@ async def healthz(service: AnyService) -> StatusReport:
 
 
 @_report("/readyz", on=probes)
-async def readyz(service: ReadyService) -> StatusReport:
-    """Report readiness, from the end of warm-up until the service shuts down."""
-    return StatusReport(status="ready")
+async def readyz(service: ReadyService) -> ReadyReport:
+    """Report readiness, from the end of warm-up until the service shuts down, and the networks in memory."""
+    return ready_report(service.engine)

@@ -10,12 +10,13 @@ from uuid import uuid4
 
 from models.errors import BadOption
 from models.evaluation.compare import Setting
-from models.names import LEARNED_METHOD, LEARNED_METHODS
+from models.names import LEARNED_METHODS
 from models.palette_image import MAX_COLORS
+from models.quantizers.classical.catalog import CLASSICAL
 from models.report.contact_sheet import MOST_TILES
 from service.benchmark.worker import Conditions, Loader
 from service.inference.engine import Engine
-from service.inference.selection import Selection
+from service.inference.selection import Selection, no_maps
 from service.schemas.options import BenchmarkOptions, class_index
 from service.schemas.upload import Upload, UploadedFile
 
@@ -72,13 +73,19 @@ class Planner:
 
         Raises UnknownMethod, UnknownModel, or BadOption for labels that do not fit or too large a contact sheet.
         """
-        learned = self.engine.catalog.select(LEARNED_METHOD, options.model, MAX_COLORS)
-        settings = [self._setting(method, learned, colors) for method in options.methods for colors in options.colors]
-        classes = self.engine.catalog.classifier(learned.classifier).classes
+        catalog = self.engine.catalog
+        default = catalog.select_by_picture(None, options.model, MAX_COLORS).small
+        settings = [
+            self._setting(method, default, colors) for method in self._methods(options) for colors in options.colors
+        ]
+        classifier = catalog.classifier(default.classifier)
+        if options.cam and not classifier.cam:
+            raise no_maps(classifier.name)
+        classes = classifier.classes
         tiles = len(upload.files) * (len(settings) + len(options.methods))
         conditions = Conditions(
             loader=self.loader,
-            classifier=learned.classifier,
+            classifier=default.classifier,
             max_pixels=self.max_pixels,
             background=options.background_rgb(),
             tiles=_drawn_tiles(tiles, sheet),
@@ -87,9 +94,16 @@ class Planner:
         truths = _truths(options.labels, len(upload.files), classes)
         return Job(_pictures(upload.files, truths), tuple(settings), conditions, classes, request_id)
 
-    def _setting(self, method: str, learned: Selection, colors: int) -> Setting:
-        model = learned.model if method in LEARNED_METHODS else None
-        return Setting(method, self.engine.catalog.select(method, model, colors, learned.classifier).model, colors)
+    def _methods(self, options: BenchmarkOptions) -> tuple[str, ...]:
+        """Return the methods of a request; those that it gets by default are those that the service has."""
+        if "methods" in options.model_fields_set:
+            return options.methods
+        default = self.engine.catalog.default_method
+        return (default, *(method for method in options.methods if method in CLASSICAL and method != default))
+
+    def _setting(self, method: str, default: Selection, colors: int) -> Setting:
+        model = default.model if method in LEARNED_METHODS else None
+        return Setting(method, self.engine.catalog.select(method, model, colors, default.classifier).model, colors)
 
 
 def image_names(files: Sequence[UploadedFile]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The interface of the engine: all loaded networks on one device, by name, independent of HTTP and uploads.
+"""The interface of the engine: networks on one device, by name, independent of HTTP and uploads.
 
 `service.inference.model_engine.ModelEngine` implements the interface with networks; tests implement it with fakes. The
 methods block and run in worker threads. Methods that use the device run one at a time.
@@ -33,7 +33,10 @@ class Engine(Protocol):
         """Return the bytes of GPU memory that tensors occupy; None without a GPU."""
 
     def load(self) -> None:
-        """Load every network and run each on common shapes, so that the first request is not slow."""
+        """Load networks and run each on common shapes, so that the first request is not slow."""
+
+    def loaded(self) -> frozenset[str]:
+        """Return the names of the networks in memory; the first request that names another one loads it."""
 
     def results(self) -> tuple[Mapping[str, Any], ...]:
         """Return the reports of `training.evaluate` that belong to the loaded models."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from models.errors import UnknownModel
 from models.names import ModelKind
+from models.networks.colorcnn import ColorCNNConfig
 from models.palette_image import PaletteImage
 from models.prediction import Prediction
 from models.quantizers.base import Quantizer
@@ -20,6 +23,8 @@ from models.quantizers.classical.catalog import CLASSICAL
 from models.quantizers.learned.colorcnn import LearnedQuantizer
 from models.recognizer import Recognizer
 from models.rgb import Pixels
+from models.zoo.checkpoint import Checkpoint
+from models.zoo.manifest import ModelEntry
 from models.zoo.registry import Registry
 from service.inference.networks import Network, load_network, pick_device, warm
 from service.inference.selection import Catalog, Selection
@@ -36,6 +41,8 @@ class ModelEngine:
         photograph_defaults: whether photographs have a default method and a default classifier of their own.
         default_photograph_classifier: name of the classifier of photographs; None for `default_classifier` or, without
             it, for the one of the manifest.
+        load: networks that `load` loads: "defaults" for those that requests without a model need, "all", or names
+            separated by commas. Other networks are loaded at their first use.
     """
 
     def __init__(
@@ -47,14 +54,18 @@ class ModelEngine:
         default_colorcnn: str | None = None,
         photograph_defaults: bool = False,
         default_photograph_classifier: str | None = None,
+        load: str = "all",
     ) -> None:
         self._folder = folder
         self._device = pick_device(device)
         self._default_names = {ModelKind.CLASSIFIER: default_classifier, ModelKind.COLORCNN: default_colorcnn}
         self._photograph_defaults = photograph_defaults
         self._photograph_classifier = default_photograph_classifier or default_classifier
+        self._load = load
         self._catalog = Catalog()
-        self._networks: Mapping[str, Network] = {}
+        self._registry: Registry | None = None
+        self._networks: dict[str, Network] = {}
+        self._loading = threading.Lock()
         self._results: tuple[Mapping[str, Any], ...] = ()
 
     @property
@@ -69,19 +80,22 @@ class ModelEngine:
         return torch.cuda.memory_allocated(self._device) if self._device.type == "cuda" else None
 
     def load(self) -> None:
-        """Load and warm every network of the manifest.
+        """Load and warm the networks of the start, and check the files of the others.
 
         Raises:
             CorruptCheckpoint: the manifest, a checkpoint or a file of results is missing or damaged.
-            UnknownModel: a default names no model, or the manifest has no classifier or no quantizer.
+            UnknownModel: a default names no model, or the manifest has no classifier.
         """
         registry = Registry.open(self._folder)
-        self._networks = {entry.name: load_network(registry, entry, self._device) for entry in registry.available()}
+        self._registry = registry
         self._results = _results(registry)
         catalog = self._make_catalog(registry)
-        for entry in catalog.entries:
-            warm(self._networks[entry.name], entry)
+        for name in self._at_start(catalog):
+            warm(self._network(name), registry.entry(name))
         self._catalog = catalog
+
+    def loaded(self) -> frozenset[str]:
+        return frozenset(self._networks)
 
     def results(self) -> tuple[Mapping[str, Any], ...]:
         return self._results
@@ -90,8 +104,9 @@ class ModelEngine:
         return self._quantizer(selection).quantize(pixels, colors)
 
     def native_size(self, selection: Selection) -> int | None:
-        quantizer = self._quantizer(selection)
-        return quantizer.size if isinstance(quantizer, LearnedQuantizer) else None
+        # Called in the event loop, where no network may be loaded.
+        entry = self._entry(selection.model) if selection.model else None
+        return entry.size if entry and entry.kind is ModelKind.COLORCNN else None
 
     def quantize_batch(self, images: Sequence[Pixels], colors: int, selection: Selection) -> list[PaletteImage]:
         quantizer = self._quantizer(selection)
@@ -100,7 +115,7 @@ class ModelEngine:
         return quantizer.quantize_batch(np.stack(images), colors)
 
     def view(self, pixels: Pixels, classifier: str) -> Pixels:
-        return self._recognizer(classifier).view(pixels)
+        return self._entry(classifier).views.view(pixels)
 
     def predict(self, views: Sequence[Pixels], top_k: int, classifier: str) -> list[tuple[Prediction, ...]]:
         return self._recognizer(classifier).rank_batch(np.stack(views), top_k)
@@ -109,11 +124,16 @@ class ModelEngine:
         return self._recognizer(classifier).map_of_view(view, index)
 
     def _make_catalog(self, registry: Registry) -> Catalog:
-        defaults = {kind: name or registry.default(kind).name for kind, name in self._default_names.items()}
+        defaults = {
+            kind: name or registry.default(kind).name
+            for kind, name in self._default_names.items()
+            if name or kind is ModelKind.CLASSIFIER or kind in registry.manifest.defaults
+        }
         supporting_fidelity = frozenset(
-            name
-            for name, network in self._networks.items()
-            if isinstance(network, LearnedQuantizer) and network.supports_fidelity
+            entry.name
+            for entry in registry.available()
+            # Reads every file, so that a damaged one fails the start and not a request.
+            if _supports_fidelity(registry.read(entry.name))
         )
         photograph_classifier = self._photograph_classifier or registry.manifest.photograph_classifier
         return Catalog(
@@ -124,10 +144,37 @@ class ModelEngine:
             photograph_classifier,
         )
 
+    def _at_start(self, catalog: Catalog) -> list[str]:
+        """Return the names of the networks to load at the start, in the order of the manifest."""
+        names = [entry.name for entry in catalog.entries]
+        if self._load == "all":
+            return names
+        if self._load != "defaults":
+            wanted = self._load.split(",")
+            for name in wanted:
+                self._entry(name)
+            return [name for name in names if name in wanted]
+        defaults = {name for name in names if catalog.is_default(name)}
+        partners = {entry.classifier for entry in catalog.entries if entry.name in defaults}
+        return [name for name in names if name in defaults | partners]
+
+    def _entry(self, name: str) -> ModelEntry:
+        if self._registry is None:
+            raise UnknownModel("no models are loaded")
+        return self._registry.entry(name)
+
+    def _network(self, name: str) -> Network:
+        """Return a network, which is loaded first if it is not in memory."""
+        entry = self._entry(name)
+        with self._loading:
+            if name not in self._networks and self._registry is not None:
+                self._networks[name] = load_network(self._registry, entry, self._device)
+            return self._networks[name]
+
     def _quantizer(self, selection: Selection) -> Quantizer:
         if selection.model is None:
             return CLASSICAL[selection.method]
-        quantizer = self._networks[selection.model]
+        quantizer = self._network(selection.model)
         if isinstance(quantizer, Recognizer):
             raise TypeError(f"{selection.model} is no quantizer")
         if isinstance(quantizer, LearnedQuantizer):
@@ -135,10 +182,15 @@ class ModelEngine:
         return quantizer
 
     def _recognizer(self, name: str) -> Recognizer:
-        network = self._networks[name]
+        network = self._network(name)
         if not isinstance(network, Recognizer):
             raise TypeError(f"{name} is no classifier")
         return network
+
+
+def _supports_fidelity(stored: Checkpoint) -> bool:
+    """Return whether a checkpoint is that of a network with several structure scales."""
+    return stored.kind is ModelKind.COLORCNN and len(ColorCNNConfig.from_json(stored.config).structure_scales) > 1
 
 
 def _results(registry: Registry) -> tuple[Mapping[str, Any], ...]:

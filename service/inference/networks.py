@@ -72,7 +72,8 @@ def warm(network: Network, entry: ModelEntry) -> None:
 def _warm_classifier(classifier: Recognizer) -> None:
     for count in _batches(classifier.size):
         classifier.rank_batch(_noise(count, classifier.size, classifier.size), 1)
-    classifier.activation_map(_noise(*_WARM_THUMBNAIL), 0)
+    if classifier.supports_maps:
+        classifier.activation_map(_noise(*_WARM_THUMBNAIL), 0)
 
 
 def _warm_quantizer(quantizer: LearnedQuantizer, colors: int, batches: Sequence[int]) -> None:

@@ -16,7 +16,7 @@ from models.report import heatmap
 from models.rgb import Pixels
 from models.zoo.manifest import ModelEntry
 from service.inference.admission import Admission, PixelBudget, in_time
-from service.inference.selection import Selection
+from service.inference.selection import Selection, no_maps
 from service.inference.stages import Stages
 from service.runtime import timing
 from service.runtime.timing import Timings
@@ -131,6 +131,8 @@ class Pipeline:
             async with self._decoded(data, options) as decoded:
                 entry = entries.of(decoded.pixels)
                 index = find_class(options.cam, entry.classes)
+                if options.cam is not None and not entry.cam:
+                    raise no_maps(entry.name)
                 pixels, classes = decoded.pixels, len(entry.classes)
                 (ranking,) = await self._stages.predict((pixels,), classes, entry.name)
                 shown = None if options.cam is None else _prediction(ranking, index)

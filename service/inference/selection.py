@@ -86,9 +86,19 @@ class Catalog:
             self.classifier(self.photograph_classifier)
 
     def methods(self) -> tuple[str, ...]:
-        """Return the names of the quantization methods, the default one for small images first."""
+        """Return the names of the quantization methods, the default one for small images first.
+
+        A folder without a network has classical methods alone.
+        """
+        learned = LEARNED_METHODS if self._of_kind(ModelKind.COLORCNN) else ()
         published = [PUBLISHED_METHOD] if self._of_kind(ModelKind.COLORCNN_PUBLISHED) else []
-        return (*LEARNED_METHODS, *published, *CLASSICAL)
+        classical = CLASSICAL if learned else dict.fromkeys((HALFTONE, *CLASSICAL))
+        return (*learned, *published, *classical)
+
+    @property
+    def default_method(self) -> str:
+        """Method of requests that name none, for small images: the network, or without one the halftone."""
+        return LEARNED_METHOD if ModelKind.COLORCNN in self.defaults else HALFTONE
 
     def classifier(self, name: str | None) -> ModelEntry:
         """Return the classifier of that name, or for None the default one. Raises UnknownModel."""
@@ -138,12 +148,12 @@ class Catalog:
     ) -> ByPicture[Selection]:
         """Check the names of a request as `select` does, where None stands for the default method.
 
-        The default is `colorcnn`. Where photographs have defaults of their own, it is `halftone` for an image whose
-        shorter side is more than twice the native size of the default network, whose structure is too coarse for such
-        an image; a request that names a network or a fidelity still gets `colorcnn`. The classifier of photographs
-        then classifies the photographs that a classical method quantizes.
+        The default is `colorcnn`, or `halftone` without a network. Where photographs have defaults of their own, it is
+        `halftone` for an image whose shorter side is more than twice the native size of the default network, whose
+        structure is too coarse for such an image; a request that names a network or a fidelity still gets `colorcnn`.
+        The classifier of photographs then classifies the photographs that a classical method quantizes.
         """
-        small = self.select(method or LEARNED_METHOD, model, colors, fidelity=fidelity)
+        small = self.select(method or self.default_method, model, colors, fidelity=fidelity)
         photograph = small if method or model or fidelity else self.select(HALFTONE, None, colors)
         if not photograph.on_device:
             photograph = replace(photograph, classifier=self.classifier(self.photograph_classifier).name)
@@ -200,6 +210,14 @@ class Catalog:
             if entry.name == name:
                 return entry
         raise UnknownModel(f"There is no {kind} model {name!r:.80}; loaded are {_names(known)}.")
+
+
+def no_maps(classifier: str) -> BadOption:
+    """Return the error for activation maps of a classifier that has none."""
+    return BadOption(
+        f"The classifier {classifier!r} has no activation maps, because it pools no features of a height and a width; "
+        "leave out `cam`, and ask for JSON."
+    )
 
 
 def _names(entries: Iterable[ModelEntry]) -> str:

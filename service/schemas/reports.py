@@ -141,7 +141,7 @@ class ClassifyReport(Report):
 
 
 class ModelReport(Report):
-    """One loaded network."""
+    """One network."""
 
     name: str = Field(examples=["cifar10-resnet9-colorcnn"])
     kind: str = Field(
@@ -158,6 +158,10 @@ class ModelReport(Report):
         description="Classifier that the network was trained against; null for a classifier."
     )
     fidelity: bool = Field(description="Whether the network supports the option `fidelity` of /quantize and /compress.")
+    cam: bool = Field(description="Whether the classifier supports activation maps; false for a quantizer.")
+    loaded: bool = Field(
+        description="Whether the network is in memory. If not, the first request that names it loads it."
+    )
     device: str = Field(examples=["cuda"])
     accuracy: dict[str, float] = Field(description="Measured top-1 accuracy of each setting.")
     sha256: str = Field(description="SHA-256 of the checkpoint file.")
@@ -176,6 +180,13 @@ class StatusReport(Report):
     """Response of the two probes of a healthy service."""
 
     status: Literal["alive", "ready"]
+
+
+class ReadyReport(StatusReport):
+    """Response of GET /readyz of a service that is ready."""
+
+    loaded: list[str] = Field(description="Networks in memory.", examples=[["cifar10-resnet9"]])
+    on_demand: list[str] = Field(description="Networks that their first request loads.", examples=[["tiny-alexnet"]])
 
 
 class ErrorReport(Report):

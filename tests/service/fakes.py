@@ -94,6 +94,9 @@ class FakeEngine:
         if self.broken:
             raise self.broken
 
+    def loaded(self) -> frozenset[str]:
+        return frozenset(MODELS[:1])
+
     def results(self) -> tuple[Mapping[str, Any], ...]:
         return self.measured
 

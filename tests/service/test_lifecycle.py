@@ -45,7 +45,8 @@ async def test_a_loading_service_is_alive_and_not_ready(app: FastAPI, engine: Fa
     assert [problem(response) for response in refused] == [(503, "not-ready")] * 3
     assert {response.headers["retry-after"] for response in refused} == {"2"}
     assert "being loaded" in refused[0].json()["detail"]
-    assert (ready.status_code, ready.json()) == (200, {"status": "ready"})
+    expected = {"status": "ready", "loaded": ["brightness"], "on_demand": ["second", "gray-steps"]}
+    assert (ready.status_code, ready.json()) == (200, expected)
 
 
 async def test_models_that_cannot_be_loaded_end_the_service(
@@ -230,6 +231,8 @@ async def test_models_lists_the_loaded_models(client: AsyncClient) -> None:
         "colors": [2, 256],
         "classifier": "brightness",
         "fidelity": True,
+        "cam": False,
+        "loaded": False,
         "device": "cpu",
         "accuracy": {"top1": 0.5},
         "sha256": "0" * 64,

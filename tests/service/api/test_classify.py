@@ -121,3 +121,20 @@ async def test_the_map_of_a_large_image_is_bounded(small_maps: FastAPI) -> None:
     assert width * height <= 1024
     assert width / height == pytest.approx(4, rel=0.1)
     assert response.headers["x-image-notes"] == f"activation map drawn at {width}x{height}"
+
+
+@pytest.mark.parametrize("options", [{"cam": "top"}, {"accept": "image/png"}])
+async def test_a_map_of_a_classifier_without_maps_is_rejected(engine: FakeEngine, options: dict[str, str]) -> None:
+    entries = [replace(entry, cam=False) if entry.name == "second" else entry for entry in ENTRIES]
+    engine.catalog = replace(engine.catalog, entries=tuple(entries))
+    headers = {"Accept": options.pop("accept", "application/json")}
+    async with ready(fake_app(Settings(), engine)) as client:
+        query = {"model": "second", **options}
+        refused = await client.post("/classify", content=DRAWING, params=query, headers=headers)
+        plain = await client.post("/classify", content=DRAWING, params={"model": "second"})
+        listed = {model["name"]: model["cam"] for model in (await client.get("/models")).json()["models"]}
+
+    assert refused.json()["type"] == "urn:colorcnn:problem:bad-option"
+    assert "'second' has no activation maps" in refused.json()["detail"]
+    assert plain.json()["model"] == "second" and plain.json()["cam"] is None
+    assert listed == {"brightness": True, "second": False, "gray-steps": False}

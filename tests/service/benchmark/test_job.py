@@ -1,14 +1,21 @@
 """Planning of a benchmark: names of images, and the size of the contact sheet."""
 
+from dataclasses import replace
+
 import pytest
 from fastapi import FastAPI
 from httpx import AsyncClient
 
-from service.benchmark.job import image_names
-from service.schemas.upload import UploadedFile
+from models.errors import BadOption, UnknownMethod
+from models.names import ModelKind
+from service.benchmark.job import Planner, image_names
+from service.inference.selection import Catalog
+from service.schemas.options import BenchmarkOptions
+from service.schemas.upload import Upload, UploadedFile
 from tests.service.benchmark_client import post
 from tests.service.clients import problem
-from tests.service.fakes import Gate
+from tests.service.fake_loader import FakeLoader
+from tests.service.fakes import ENTRIES, FakeEngine, Gate
 from tests.service.images import DRAWING
 
 pytestmark = pytest.mark.anyio
@@ -52,3 +59,28 @@ async def test_a_sheet_that_is_too_large_is_rejected_before_any_work(
     assert problem(refused) == (422, "bad-option")
     assert "1173 tiles" in refused.json()["detail"] and "1142" in refused.json()["detail"]
     assert not gate.waiting.is_set()
+
+
+@pytest.fixture
+def planner(engine: FakeEngine) -> Planner:
+    """Planner of a service with a classifier without maps, and without a network."""
+    entry = replace(ENTRIES[0], cam=False)
+    engine.catalog = Catalog((entry,), {ModelKind.CLASSIFIER: entry.name})
+    return Planner(engine, FakeLoader(), 1000)
+
+
+UPLOAD = Upload((UploadedFile(DRAWING, "a.png"),))
+
+
+def test_without_a_network_the_default_methods_are_classical(planner: Planner) -> None:
+    job = planner.plan(UPLOAD, BenchmarkOptions(colors=("2",)), sheet="none", request_id="x")
+
+    assert [setting.method for setting in job.settings] == ["halftone", "median_cut", "octree", "kmeans"]
+    assert (job.model, job.conditions.classifier) == (None, "brightness")
+    with pytest.raises(UnknownMethod, match="no method 'colorcnn'; the methods are halftone"):
+        planner.plan(UPLOAD, BenchmarkOptions(methods=("colorcnn",)), sheet="none", request_id="x")
+
+
+def test_maps_of_a_classifier_without_maps_are_rejected_before_any_work(planner: Planner) -> None:
+    with pytest.raises(BadOption, match="'brightness' has no activation maps"):
+        planner.plan(UPLOAD, BenchmarkOptions(cam=True), sheet="none", request_id="x")

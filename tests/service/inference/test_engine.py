@@ -1,6 +1,7 @@
 """The engine of the service, around tiny networks with fresh weights: loading, defaults, results."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -23,10 +24,11 @@ from models.quantizers.learned import search
 from models.quantizers.learned.colorcnn import LearnedQuantizer, load_quantizer
 from models.zoo import checkpoint
 from models.zoo.checkpoint import Checkpoint, Provenance
+from models.zoo.manifest import ModelEntry
 from models.zoo.registry import Registry
 from service.benchmark.loader import ModelLoader
 from service.inference.model_engine import ModelEngine
-from service.inference.networks import NoSuchDevice, pick_device
+from service.inference.networks import Network, NoSuchDevice, load_network, pick_device
 from service.inference.selection import Selection
 from tests.service.images import ramp
 
@@ -117,6 +119,60 @@ def test_loading_warms_up_with_the_shapes_of_requests(folder: Path, monkeypatch:
     for colors in (2, 256):
         assert seen.count(((1, 16, 16, 3), colors)) == seen.count(((256, 512, 3), colors)) == 2
     assert seen.count(((2, 16, 16, 3), 2)) == seen.count(((64, 16, 16, 3), 2)) == 2
+
+
+def test_networks_that_requests_seldom_name_are_loaded_at_their_first_use(folder: Path) -> None:
+    engine = ModelEngine(folder, device="cpu", load="defaults")
+    engine.load()
+    assert engine.loaded() == {"outsider", "first", "teacher"}  # defaults, and what the default was trained against
+    assert engine.catalog.supporting_fidelity == {"second"}
+    selection = engine.catalog.select("colorcnn", "second", 4)
+    assert engine.native_size(selection) == 16 and "second" not in engine.loaded()
+    assert engine.quantize(ramp(), 4, selection).colors <= 4
+    assert engine.loaded() == {"outsider", "first", "teacher", "second"}
+
+
+def test_a_view_needs_no_network(folder: Path) -> None:
+    engine = ModelEngine(folder, device="cpu", load="outsider")
+    engine.load()
+    assert engine.view(ramp(), "teacher").shape == (16, 16, 3)
+    assert engine.loaded() == {"outsider"}
+
+
+def test_the_networks_of_the_start_can_be_named(folder: Path) -> None:
+    engine = ModelEngine(folder, device="cpu", load="second,teacher")
+    engine.load()
+    assert engine.loaded() == {"second", "teacher"}
+    with pytest.raises(UnknownModel, match="nobody"):
+        ModelEngine(folder, device="cpu", load="second,nobody").load()
+
+
+def test_a_network_is_loaded_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loads: list[str] = []
+
+    def counted(registry: Registry, entry: ModelEntry, device: torch.device) -> Network:
+        loads.append(entry.name)
+        return load_network(registry, entry, device)
+
+    monkeypatch.setattr("service.inference.model_engine.load_network", counted)
+    engine = ModelEngine(folder, device="cpu", load="outsider")
+    engine.load()
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda _: engine.predict([ramp(16, 16)], 1, "teacher"), range(4)))
+    assert sorted(loads) == ["outsider", "teacher"]
+
+
+def test_a_folder_with_a_classifier_alone_serves(folder: Path, tmp_path: Path) -> None:
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest |= {"models": manifest["models"][:1], "defaults": {"classifier": "teacher"}}
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    (tmp_path / "teacher.safetensors").write_bytes((folder / "teacher.safetensors").read_bytes())
+    engine = ModelEngine(tmp_path, device="cpu", load="defaults")
+    engine.load()
+    assert engine.loaded() == {"teacher"}
+    selection = engine.catalog.select_by_picture(None, None, 4).of(ramp())
+    assert engine.quantize(ramp(), 4, selection).colors <= 4 and selection.method == "halftone"
+    assert engine.predict([engine.view(ramp(), "teacher")], 1, selection.classifier)
 
 
 def test_defaults_are_those_of_the_manifest(engine: ModelEngine) -> None:
@@ -255,13 +311,15 @@ def test_results_shared_by_several_models_are_listed_once(folder: Path, tmp_path
     assert engine.results() == (measured,)
 
 
-def test_a_damaged_checkpoint_fails_the_start(folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["first", "second"])
+def test_a_damaged_checkpoint_fails_the_start(folder: Path, tmp_path: Path, name: str) -> None:
+    """Also one that would be loaded later."""
     for file in folder.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
-    (tmp_path / "first.safetensors").write_bytes(b"damaged")
+    (tmp_path / f"{name}.safetensors").write_bytes(b"damaged")
 
-    with pytest.raises(CorruptCheckpoint, match="first"):
-        ModelEngine(tmp_path, device="cpu").load()
+    with pytest.raises(CorruptCheckpoint, match=name):
+        ModelEngine(tmp_path, device="cpu", load="defaults").load()
 
 
 def test_auto_is_cuda_where_there_is_cuda() -> None:

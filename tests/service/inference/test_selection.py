@@ -77,8 +77,24 @@ def test_one_model_of_each_kind_is_the_default() -> None:
 
 
 def test_an_empty_catalog_has_no_default() -> None:
-    with pytest.raises(UnknownModel, match="no default colorcnn model"):
-        Catalog().select("colorcnn", None, 4)
+    with pytest.raises(UnknownModel, match="no default classifier model"):
+        Catalog().select("octree", None, 4)
+
+
+ALONE = Catalog((entry("teacher", ModelKind.CLASSIFIER),), {ModelKind.CLASSIFIER: "teacher"})
+
+
+def test_a_classifier_alone_has_the_classical_methods_and_halftone_as_the_default() -> None:
+    assert ALONE.methods() == ("halftone", *(method for method in CLASSICAL if method != "halftone"))
+    for catalog in (ALONE, replace(ALONE, photographs=True)):
+        selections = catalog.select_by_picture(None, None, 4)
+        assert selections.small == selections.photograph == Selection("halftone", None, "teacher")
+    with pytest.raises(UnknownMethod, match="no method 'colorcnn'; the methods are halftone, "):
+        ALONE.select_by_picture("colorcnn", None, 4)
+    with pytest.raises(UnknownModel, match="no colorcnn model 'first'; loaded are none"):
+        ALONE.select_by_picture(None, "first", 4)
+    with pytest.raises(BadOption, match="fidelity"):
+        ALONE.select_by_picture(None, None, 4, fidelity=0.5)
 
 
 def test_unknown_names_list_the_known_ones() -> None:
