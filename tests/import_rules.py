@@ -34,7 +34,7 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "models.zoo": (*GROUND, "models.networks"),
     "models.quantizers.base": GROUND,
     "models.quantizers.classical": (*GROUND, "models.quantizers.base"),
-    "models.quantizers.learned": (*GROUND, "models.quantizers.base", "models.networks", "models.zoo"),
+    "models.quantizers.learned": (*GROUND, *_QUANTIZERS, "models.networks", "models.zoo", "models.recognizer"),
     "models.recognizer": (*GROUND, "models.networks", "models.zoo"),
     "models.codecs": GROUND,
     "models.decoding": (*GROUND, "models.codecs"),

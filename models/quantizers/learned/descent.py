@@ -11,7 +11,7 @@ of Dong et al., "Boosting Adversarial Attacks with Momentum", CVPR 2018). Those 
 means keep it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,13 +21,10 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from models.palette_image import PaletteImage
+from models.quantizers.learned.mapping import Mapping
 from models.quantizers.learned.random_views import random_region
 from models.recognizer import Recognizer
 from models.rgb import Pixels
-
-Mapping = Callable[[Pixels], PaletteImage]
-"""Maps (H, W, 3) uint8 to the palette of one image."""
 
 _SHARPNESS = 3.0  # factor of the log probabilities on the original, so that the answer gains a margin
 _ERROR_WEIGHT = 90.0  # nats for a mean squared error of 1 in the view
@@ -55,7 +52,7 @@ def descend(
 
     Args:
         pixels: (H, W, 3) uint8 sRGB.
-        mapping: maps a changed picture to the palette.
+        mapping: maps a changed picture to its palette.
         recognizers: at least one, all on one device.
         steps: of the descent.
         cell: side of the squares that change together, before interpolation, in pixels.
@@ -71,8 +68,12 @@ def descend(
     direction = torch.zeros_like(change)
     for step in range(steps.count):
         turn = step % len(recognizers)
-        mapped = _tensor(mapping(changed(pixels, _array(change))).render()).to(device)
+        picture = changed(pixels, _array(change))
+        mapped = _tensor(mapping.map(picture).render()).to(device)
         slope = _slope(recognizers[turn], answers[turn], mapped, original, random).cpu()
+        mobility = mapping.mobility(picture)
+        if mobility is not None:
+            slope *= torch.from_numpy(mobility)
         pooled = F.avg_pool2d(slope, cell, ceil_mode=True, count_include_pad=False)
         direction = steps.momentum * direction + _normalized(pooled)
         change = change - steps.rate * _normalized(direction)

@@ -1,16 +1,16 @@
 """Quantizers for photographs, refined through the scaling that recognizers apply. They need no trained quantizer."""
 
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from PIL import Image
 
 from models.names import REFINED_FOR_ALL, REFINED_QUICKLY
-from models.palette_image import PaletteImage, nearest
+from models.palette_image import PaletteImage
 from models.quantizers.base import checked_exact
-from models.quantizers.classical.halftone import diffuse, stretch, stretched_palette
+from models.quantizers.classical.halftone import stretch, stretched_palette
 from models.quantizers.learned.descent import Steps, changed, descend
+from models.quantizers.learned.mapping import Diffusion, Mapping, NearestEntry
 from models.recognizer import Recognizer
 from models.rgb import Pixels
 
@@ -62,13 +62,13 @@ class RefinedQuantizer:
         scale = min(_scale(recognizer, pixels) for recognizer in self.recognizers)
         dither = scale >= _LARGE if self.dither is None else self.dither
         palette = stretched_palette(pixels, colors, stretch(colors) if dither else 1)
-        mapping = partial(diffuse if dither else nearest, palette=palette)
+        mapping: Mapping = Diffusion(palette) if dither else NearestEntry(palette)
         if self.fidelity < 1:
             working = _scaled_down(pixels, scale)
             cell = round(_LARGE_CELL * min(scale, _WORKING_SCALE)) if scale >= _LARGE else 1
             change = descend(working, mapping, self.recognizers, self._steps(scale), cell)
             pixels = changed(pixels, (1 - self.fidelity) * change)
-        return mapping(pixels).compact()
+        return mapping.map(pixels).compact()
 
     def _steps(self, scale: float) -> Steps:
         if scale >= _LARGE:

@@ -1,0 +1,84 @@
+"""models/quantizers/learned/refined.py: few colors for photographs, refined for several recognizers."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from models.errors import BadOption
+from models.quantizers.classical.halftone import Halftone
+from models.quantizers.learned import refined
+from models.quantizers.learned.refined import RefinedQuantizer
+from tests.models.quantizers.learned.test_descent import RECOGNIZERS, make_photo
+
+QUICK = RefinedQuantizer(RECOGNIZERS, quick=True)
+LARGE, SMALL = (56, 80), (18, 18)  # 3 and 1 times the recognizers' input
+
+
+def test_the_names_are_those_of_the_methods() -> None:
+    assert QUICK.name == "refined_fast"
+    assert replace(QUICK, quick=False).name == "refined"
+
+
+@pytest.mark.parametrize("colors", [2, 5, 256])
+@pytest.mark.parametrize("shape", [LARGE, SMALL, (1, 700), (300, 2)])
+def test_any_shape_gets_at_most_the_colors_asked_for(shape: tuple[int, int], colors: int) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    image = QUICK.quantize(pixels, colors)
+    assert image.indices.shape == shape
+    assert 1 < image.colors <= colors
+
+
+def test_few_colors_are_kept_exactly() -> None:
+    pixels = np.random.default_rng(0).integers(0, 2, (30, 30, 1), dtype=np.uint8).repeat(3, axis=2) * 255
+    assert np.array_equal(QUICK.quantize(pixels, 2).render(), pixels)
+
+
+def test_an_impossible_number_of_colors_is_refused() -> None:
+    with pytest.raises(BadOption):
+        QUICK.quantize(make_photo(*LARGE), 1)
+
+
+@pytest.mark.parametrize("shape", [LARGE, SMALL])
+def test_equal_calls_give_equal_images(shape: tuple[int, int]) -> None:
+    assert QUICK.quantize(make_photo(*shape), 4) == QUICK.quantize(make_photo(*shape), 4)
+
+
+def test_full_fidelity_is_the_halftone_of_a_large_picture() -> None:
+    photo = make_photo(*LARGE)
+    faithful = replace(QUICK, fidelity=1.0).quantize(photo, 4)
+    assert faithful == Halftone().quantize(photo, 4)
+    assert faithful != QUICK.quantize(photo, 4)
+
+
+def test_fidelity_brings_the_picture_closer_to_the_original() -> None:
+    photo = make_photo(*SMALL)
+
+    def error(fidelity: float) -> float:
+        shown = replace(QUICK, fidelity=fidelity).quantize(photo, 4).render()
+        return float(np.square(shown.astype(float) - photo).mean())
+
+    assert error(1.0) < error(0.5) <= error(0.0)
+
+
+def test_dither_follows_the_scale_unless_it_is_given() -> None:
+    large, small = make_photo(*LARGE), make_photo(*SMALL)
+    assert QUICK.quantize(large, 2) == replace(QUICK, dither=True).quantize(large, 2)
+    assert QUICK.quantize(small, 2) == replace(QUICK, dither=False).quantize(small, 2)
+    assert QUICK.quantize(large, 2) != replace(QUICK, dither=False).quantize(large, 2)
+
+
+def test_the_descent_works_on_a_picture_of_bounded_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = []
+
+    def watched(pixels, *rest):  # type: ignore[no-untyped-def]
+        sizes.append(pixels.shape[:2])
+        return np.zeros((3, 3, 3), np.float32)
+
+    monkeypatch.setattr(refined, "descend", watched)
+    for shape in (LARGE, SMALL, (560, 800)):
+        assert QUICK.quantize(make_photo(*shape), 4).indices.shape == shape
+    assert sizes[1] == SMALL
+    for height, width in (sizes[0], sizes[2]):
+        assert height == pytest.approx(2 * 16 / 0.875, abs=1)
+        assert width == pytest.approx(height * 80 / 56, abs=1)
