@@ -15,6 +15,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from models.evaluation import reports
 from models.evaluation.reports import BadReport, EvaluationReport, FinetuningReport, to_json
 from models.files import write_atomically
@@ -32,6 +34,7 @@ from training.loop.finished_run import FinishedRun, as_checkpoint
 from training.options import CountOrZero, Options, Weight, flag
 
 CHECKPOINTS = "checkpoints"
+_ENCODER = "encoder."
 Results = EvaluationReport | FinetuningReport
 
 
@@ -88,7 +91,7 @@ def publish(
     """
     registry, files, entries = Registry.open_or_create(folder), dict[str, bytes](), list[ModelEntry]()
     for name, finished in runs.items():
-        entry, new = _prepare(finished, name, results, limits)
+        entry, new = _prepare(finished, name, results, limits, registry)
         registry, files, entries = registry.with_model(entry), files | new, [*entries, entry]
     (folder / CHECKPOINTS).mkdir(parents=True, exist_ok=True)
     for path, content in files.items():
@@ -98,10 +101,10 @@ def publish(
 
 
 def _prepare(
-    finished: FinishedRun, name: str, results: Results | None, limits: str
+    finished: FinishedRun, name: str, results: Results | None, limits: str, registry: Registry
 ) -> tuple[ModelEntry, dict[str, bytes]]:
     """Return the entry of the manifest and the content of the model's files, by path."""
-    stored = as_checkpoint(name, finished)
+    stored = _sharing_the_encoder(as_checkpoint(name, finished), finished, registry)
     with reported_as_corrupt("the manifest's entry"):
         entry = _entry(finished, stored, name, results)
     weights = checkpoint.to_bytes(stored, half=True)
@@ -113,6 +116,25 @@ def _prepare(
     if results and entry.results:
         files[entry.results] = json.dumps(to_json(results)).encode() + b"\n"
     return entry, files
+
+
+def _sharing_the_encoder(stored: Checkpoint, finished: FinishedRun, registry: Registry) -> Checkpoint:
+    """Return the checkpoint without the weights of its encoder, where a published classifier has the same."""
+    training = finished.config["training"]
+    names = {training.get("classifier"), training.get("encoder")} if stored.kind is ModelKind.COLORCNN else set()
+    own = {name.removeprefix(_ENCODER): tensor for name, tensor in stored.tensors.items() if name.startswith(_ENCODER)}
+    for entry in registry.available():
+        if entry.name in names and own and _has_file(registry, entry):
+            theirs = registry.read(entry.name).tensors
+            if own.keys() == theirs.keys() and all(torch.equal(own[name].cpu(), theirs[name]) for name in own):
+                rest = {name: tensor for name, tensor in stored.tensors.items() if not name.startswith(_ENCODER)}
+                return replace(stored, tensors=rest, shared={_ENCODER.rstrip("."): entry.sha256})
+    return stored
+
+
+def _has_file(registry: Registry, entry: ModelEntry) -> bool:
+    """Return whether the weights of an entry are stored already; a classifier of the same publication has none yet."""
+    return entry.package is not None or (registry.folder / entry.file).is_file()
 
 
 def _with_served_options(finished: FinishedRun, options: ServedOptions) -> FinishedRun:

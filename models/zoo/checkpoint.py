@@ -5,7 +5,7 @@ CorruptCheckpoint with advice.
 
     file = 8 bytes: length of the header | header: JSON | tensors
     header = {"__metadata__": {"colorcnn": DOCUMENT}, tensor name: {dtype, shape, data_offsets}, ...}
-    DOCUMENT = JSON as a string: {"version": 1, "kind": ..., "config": {...}, "provenance": {...}}
+    DOCUMENT = JSON as a string: {"version": 1, "kind": ..., "config": {...}, "provenance": {...}, "shared": {...}}
 
 The metadata is a single entry: the library writes several entries in random order, but equal checkpoints must have
 equal hashes.
@@ -14,7 +14,7 @@ equal hashes.
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -68,12 +68,14 @@ class Checkpoint:
     config: JSON values that the network of that kind is built from.
     provenance: where the weights come from.
     tensors: name -> tensor, as in `nn.Module.state_dict`.
+    shared: submodules whose tensors the file of another model holds, each with the SHA-256 of that file.
     """
 
     kind: ModelKind
     config: Mapping[str, Any]
     provenance: Provenance
     tensors: Mapping[str, Tensor]
+    shared: Mapping[str, str] = field(default_factory=dict)
 
 
 def _check_version(version: int) -> int:
@@ -98,6 +100,7 @@ class _Document:
     kind: ModelKind
     config: Annotated[dict[str, JsonValue], AfterValidator(_check_numbers)]
     provenance: Provenance
+    shared: dict[str, Annotated[str, Field(pattern="^[0-9a-f]{64}$")]] = Field(default_factory=dict)
 
 
 class _Header(BaseModel):
@@ -177,9 +180,8 @@ def _parse(path: Path, data: bytes) -> Checkpoint:
         document = _read_document(header)
     except CorruptCheckpoint as error:
         _reject(path, f"is not a readable checkpoint: {error}", error)
-    return Checkpoint(
-        document.kind, document.config, document.provenance, {name: _full(tensor) for name, tensor in tensors.items()}
-    )
+    full = {name: _full(tensor) for name, tensor in tensors.items()}
+    return Checkpoint(document.kind, document.config, document.provenance, full, document.shared)
 
 
 def _read_document(header: bytes) -> _Document:
@@ -195,7 +197,7 @@ def _document(checkpoint: Checkpoint) -> str:
         "kind": checkpoint.kind,
         "config": dict(checkpoint.config),
         "provenance": asdict(checkpoint.provenance),
-    }
+    } | ({"shared": dict(checkpoint.shared)} if checkpoint.shared else {})
     return json.dumps(values, allow_nan=False, sort_keys=True)
 
 

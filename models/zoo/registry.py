@@ -142,7 +142,23 @@ class Registry:
     def _checkpoint(self, entry: ModelEntry) -> Checkpoint:
         if entry.package is not None:
             return packages.load(entry, entry.package)
-        return checkpoint.load(self.folder / entry.file, sha256=entry.sha256)
+        stored = checkpoint.load(self.folder / entry.file, sha256=entry.sha256)
+        shared = {
+            f"{module}.{name}": tensor
+            for module, sha256 in stored.shared.items()
+            for name, tensor in self._checkpoint(self._owner(entry, sha256)).tensors.items()
+        }
+        return replace(stored, tensors={**stored.tensors, **shared})
+
+    def _owner(self, entry: ModelEntry, sha256: str) -> ModelEntry:
+        """Return the classifier whose file has that hash, and holds tensors that `entry` shares."""
+        for other in self.available():
+            if other.sha256 == sha256 and other.kind is ModelKind.CLASSIFIER:
+                return other
+        raise CorruptCheckpoint(
+            f"{entry.file} shares the weights of a classifier with the SHA-256 {sha256}, which the manifest lacks; "
+            "publish that classifier into the same folder"
+        )
 
 
 def _build_classifier(config: Mapping[str, Any]) -> nn.Module:

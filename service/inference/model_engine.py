@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from models.errors import UnknownModel
 from models.names import ModelKind
+from models.networks.classifiers import Classifier
 from models.networks.colorcnn import ColorCNNConfig
 from models.palette_image import PaletteImage
 from models.prediction import Prediction
@@ -168,7 +169,10 @@ class ModelEngine:
         entry = self._entry(name)
         with self._loading:
             if name not in self._networks and self._registry is not None:
-                self._networks[name] = load_network(self._registry, entry, self._device)
+                network = load_network(self._registry, entry, self._device)
+                if isinstance(network, LearnedQuantizer):
+                    _share_encoder(network, self._networks.get(entry.classifier or ""))
+                self._networks[name] = network
             return self._networks[name]
 
     def _quantizer(self, selection: Selection) -> Quantizer:
@@ -186,6 +190,15 @@ class ModelEngine:
         if not isinstance(network, Recognizer):
             raise TypeError(f"{name} is no classifier")
         return network
+
+
+def _share_encoder(quantizer: LearnedQuantizer, classifier: Network | None) -> None:
+    """Let a quantizer use the module of its classifier, where the weights of its encoder are equal."""
+    if not isinstance(classifier, Recognizer) or not isinstance(classifier.network, Classifier):
+        return
+    ours, theirs = quantizer.network.encoder.state_dict(), classifier.network.state_dict()
+    if ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours):
+        quantizer.network.encoder = classifier.network
 
 
 def _supports_fidelity(stored: Checkpoint) -> bool:

@@ -10,6 +10,7 @@ import torch
 from models.errors import CorruptCheckpoint
 from models.names import ModelKind
 from models.quantizers.learned.colorcnn import load_quantizer
+from models.zoo import checkpoint
 from models.zoo.registry import Registry
 from tests.training.workshop import Workshop
 from training import publish
@@ -33,6 +34,14 @@ def test_manifest_and_cards_record_the_provenance_of_models(workshop: Workshop) 
     assert quantizer.accuracy["held_out_top1_2"] == workshop.quantizer.scores["held_out_top1_2"]
     card = (workshop.models / quantizer.card).read_text()
     assert quantizer.command in card and quantizer.sha256 in card and "| contrast | 2.0 |" in card
+
+
+def test_the_weights_of_the_encoder_are_stored_once(workshop: Workshop) -> None:
+    registry = Registry.open(workshop.models)
+    entry = registry.entry("stripes-q")
+    stored = checkpoint.load(workshop.models / entry.file)
+    assert stored.shared == {"encoder": registry.entry("stripes").sha256}
+    assert not any(name.startswith("encoder.") for name in stored.tensors)
 
 
 def test_publishing_again_with_results_changes_the_accuracy_but_not_the_weights(

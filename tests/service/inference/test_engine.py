@@ -132,6 +132,27 @@ def test_networks_that_requests_seldom_name_are_loaded_at_their_first_use(folder
     assert engine.loaded() == {"outsider", "first", "teacher", "second"}
 
 
+def test_a_quantizer_uses_the_module_of_its_classifier_where_the_weights_are_equal(
+    folder: Path, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    teacher, config = build_classifier(CONFIG), ColorCNNConfig(encoder=CONFIG, widths=(2,) * 4, features=2, hidden=2)
+    same, other = build_colorcnn(config), build_colorcnn(config)
+    same.encoder.load_state_dict(teacher.state_dict())
+    entries = [
+        save(tmp_path, "teacher", ModelKind.CLASSIFIER, teacher),
+        save(tmp_path, "same", ModelKind.COLORCNN, same),
+        save(tmp_path, "other", ModelKind.COLORCNN, other),
+    ]
+    defaults = {"classifier": "teacher", "colorcnn": "same"}
+    (tmp_path / "manifest.json").write_text(json.dumps({"models": entries, "defaults": defaults}))
+    engine = ModelEngine(tmp_path, device="cpu")
+    engine.load()
+    networks = cast(Any, engine)._networks
+    assert networks["same"].network.encoder is networks["teacher"].network
+    assert networks["other"].network.encoder is not networks["teacher"].network
+
+
 def test_a_view_needs_no_network(folder: Path) -> None:
     engine = ModelEngine(folder, device="cpu", load="outsider")
     engine.load()
