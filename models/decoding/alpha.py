@@ -61,6 +61,28 @@ def split_alpha(image: Image.Image, key: ColorKey | None) -> tuple[Image.Image, 
     return colors, alpha if np.asarray(alpha).min() < 255 else None
 
 
+def on_canvas(
+    frame: Image.Image, alpha: Image.Image | None, key: ColorKey | None, size: tuple[int, int], drawn: Box
+) -> Image.Image:
+    """Return a frame as RGBA in its box of a canvas of this size, which is transparent elsewhere.
+
+    Args:
+        frame: the frame, of 8-bit samples.
+        alpha: its alpha, L, where its mode has none.
+        key: its transparent color, if any.
+        size: width and height of the canvas.
+        drawn: the box that the frame fills.
+    """
+    colors, own = split_alpha(frame, key)
+    layered = colors.convert("RGBA")
+    mask = alpha or own
+    if mask is not None:
+        layered.putalpha(mask)
+    canvas = Image.new("RGBA", size)
+    canvas.paste(layered, drawn)
+    return canvas
+
+
 def over_background(rgb: Image.Image, alpha: Image.Image, background: Color) -> Image.Image:
     """Return an RGB image composited over a plain background.
 

@@ -95,5 +95,6 @@ def _levels(pixels: npt.NDArray[np.uint32], mask: int) -> npt.NDArray[np.uint8]:
     if not mask:
         return np.zeros(pixels.shape, np.uint8)
     shift = (mask & -mask).bit_length() - 1
-    values = (pixels & np.uint32(mask)) >> np.uint32(shift)
-    return np.rint(values * (255 / (mask >> shift))).astype(np.uint8)
+    values: npt.NDArray[np.uint32] = (pixels & np.uint32(mask)) >> np.uint32(shift)
+    levels: npt.NDArray[np.float64] = np.rint(values * (255 / (mask >> shift)))
+    return levels.astype(np.uint8)

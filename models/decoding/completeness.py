@@ -25,14 +25,12 @@ def check_before_loading(image: ImageFile.ImageFile, kind: str) -> Box:
     return whole
 
 
-def check_after_loading(image: Image.Image, kind: str, data: bytes) -> None:
+def check_png_rows(image: Image.Image, data: bytes) -> None:
     """Raise BadImage for a PNG with missing rows, which Pillow leaves at zero without an error.
 
     The check inflates the file a second time, so it runs only if the last row is zero. It always runs for an interlaced
     file, whose rows are stored in another order.
     """
-    if kind != "PNG":
-        return
     last = image.crop((0, image.height - 1, *image.size))
     suspicious = image.info.get("interlace") or last.getbbox() is None
     if suspicious and png_stream_is_short(data):

@@ -35,15 +35,31 @@ from PIL import WebPImagePlugin as WebPImagePlugin  # registers WebP; otherwise 
 
 from models.codecs import bpg
 from models.codecs.bpg.header import Alpha, BpgHeader, ExtensionTag, PixelFormat, parse_header
-from models.decoding.alpha import Color, ColorKey, over_background, pop_color_key, split_alpha, with_intended_alpha
+from models.decoding.alpha import (
+    Color,
+    ColorKey,
+    on_canvas,
+    over_background,
+    pop_color_key,
+    split_alpha,
+    with_intended_alpha,
+)
 from models.decoding.bands import row_bands
 from models.decoding.bit_depth import eight_bit
 from models.decoding.bmp import load_bit_fields, read_bit_fields
 from models.decoding.color_key import deep_key_alpha, has_deep_color_key
 from models.decoding.color_modes import color_mode
-from models.decoding.completeness import check_after_loading, check_before_loading
+from models.decoding.completeness import check_before_loading, check_png_rows
 from models.decoding.icc import CMYK_NOTE, plan_conversion, to_srgb
-from models.decoding.orientation import UPRIGHT, read_orientation, stored_view, upright_shape, valid_orientation
+from models.decoding.orientation import (
+    UPRIGHT,
+    exif_orientation,
+    read_orientation,
+    stored_view,
+    upright_shape,
+    valid_orientation,
+)
+from models.decoding.png import read_png
 from models.decoding.preflight import ACCEPTED_FORMATS, check_structure, identify
 from models.decoding.tiff.reader import read_tiff
 from models.errors import BadImage, CodecError, ColorCNNError, ImageTooLarge
@@ -97,6 +113,7 @@ class _StoredImage:
         profile: the ICC profile, or any other value that a damaged file has in its place; None without a profile.
         orientation: EXIF orientation, 1 to 8.
         notes: notes of the loader, in the order of `DecodedImage.notes`.
+        profile_source: the name of what states the colors, for a note.
     """
 
     image: Image.Image
@@ -105,6 +122,7 @@ class _StoredImage:
     profile: object
     orientation: int
     notes: tuple[str, ...]
+    profile_source: str = "ICC profile"
 
 
 def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, background: Color = (255, 255, 255)) -> DecodedImage:
@@ -127,7 +145,9 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, background: Color = (25
         raise ValueError(f"background must be three levels from 0 to 255, not {background}")
     kind = identify(data)
     check_structure(data, kind)
-    load = {"BPG": _load_bpg, "TIFF": _load_tiff, "BMP": _load_bmp}.get(kind, partial(_load, kind=kind))
+    load = {"PNG": _load_png, "BPG": _load_bpg, "TIFF": _load_tiff, "BMP": _load_bmp}.get(
+        kind, partial(_load, kind=kind)
+    )
     with _errors_explained(kind, max_pixels):
         stored = load(data, max_pixels=max_pixels)
         pixels, notes = _show(stored, background)
@@ -166,23 +186,38 @@ def _check_size(width: int, height: int, max_pixels: int) -> None:
 
 
 def _load(data: bytes, *, kind: str, max_pixels: int) -> _StoredImage:
-    """Load a file with Pillow: limit the size, require the whole picture, convert samples to eight bits."""
+    """Load a file with Pillow: limit the size, require the whole picture, and check its completeness."""
     opened = Image.open(BytesIO(data), formats=(kind,))
     _check_size(opened.width, opened.height, max_pixels)
     notes = [_FIRST_FRAME] if getattr(opened, "is_animated", False) else []
     drawn = check_before_loading(opened, kind)
     opened.load()
-    check_after_loading(opened, kind, data)
     orientation = read_orientation(opened)
     if orientation != UPRIGHT:
         notes.append(_TURNED)
-    depth, png_color_type = (data[24], data[25]) if kind == "PNG" else (8, None)
-    image = with_intended_alpha(eight_bit(opened, depth, png_color_type), kind, drawn)
-    deep_key = has_deep_color_key(opened, depth)
-    key = pop_color_key(image, depth)
+    image = with_intended_alpha(opened, kind, drawn)
     profile = opened.info.get("icc_profile")  # of `opened`, because `image` may be a new one without metadata
-    alpha = deep_key_alpha(data) if deep_key else None
-    return _StoredImage(image, alpha, None if deep_key else key, profile, orientation, tuple(notes))
+    return _StoredImage(image, None, None, profile, orientation, tuple(notes))
+
+
+def _load_png(data: bytes, *, max_pixels: int) -> _StoredImage:
+    """Load a PNG file: its picture with Pillow, and what stands beside the picture from its chunks."""
+    png = read_png(data, lambda width, height: _check_size(width, height, max_pixels))
+    opened = Image.open(BytesIO(png.plain), formats=("PNG",))
+    check_before_loading(opened, "PNG")
+    opened.load()
+    check_png_rows(opened, png.plain)
+    orientation = exif_orientation(png.exif)
+    notes = [*([_FIRST_FRAME] if png.is_animated else []), *([_TURNED] if orientation != UPRIGHT else []), *png.notes]
+    deep_key = has_deep_color_key(opened, png.depth)
+    image = eight_bit(opened, png.depth, png.color_type)
+    key = pop_color_key(image, png.depth)
+    alpha = deep_key_alpha(png.plain) if deep_key else None
+    if png.drawn != (0, 0, png.width, png.height):
+        image, alpha, key = on_canvas(image, alpha, key, (png.width, png.height), png.drawn), None, None
+    return _StoredImage(
+        image, alpha, None if deep_key else key, png.profile, orientation, tuple(notes), png.profile_source
+    )
 
 
 def _load_bmp(data: bytes, *, max_pixels: int) -> _StoredImage:
@@ -227,7 +262,7 @@ def _bpg_notes(header: BpgHeader) -> list[str]:
 
 def _show(stored: _StoredImage, background: Color) -> tuple[Pixels, list[str]]:
     """Return the pixels of a stored image as sRGB, over the background and upright, and the notes on these steps."""
-    conversion = plan_conversion(color_mode(stored.image), stored.profile)
+    conversion = plan_conversion(color_mode(stored.image), stored.profile, stored.profile_source)
     notes = [conversion.note] if conversion.note else []
     pixels = np.empty(upright_shape(stored.image, stored.orientation), dtype=np.uint8)
     target = stored_view(pixels, stored.orientation)

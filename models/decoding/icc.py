@@ -33,20 +33,21 @@ class SrgbConversion:
     note: str = ""
 
 
-def plan_conversion(mode: str, profile: object) -> SrgbConversion:
+def plan_conversion(mode: str, profile: object, source: str = "ICC profile") -> SrgbConversion:
     """Return the conversion to sRGB of colors in `mode`. An unusable profile is ignored with a note.
 
     Args:
         mode: L, RGB or CMYK, as `color_mode` returns it.
         profile: the bytes of an ICC profile. A damaged file may put any other value here; None means no profile.
+        source: the name of what states the colors, for the note.
     """
     if not profile:
         return SrgbConversion(None, CMYK_NOTE if mode == "CMYK" else "")
     try:
         transform = _profile_transform(profile, mode)
     except Exception:  # lcms and Pillow raise many types for a bad profile, and the picture is still good
-        return SrgbConversion(None, "ICC profile ignored: damaged or made for other kinds of images")
-    return SrgbConversion(transform, "ICC profile converted to sRGB" if transform else "")
+        return SrgbConversion(None, f"{source} ignored: damaged or made for other kinds of images")
+    return SrgbConversion(transform, f"{source} converted to sRGB" if transform else "")
 
 
 def to_srgb(colors: Image.Image, conversion: SrgbConversion) -> Image.Image:

@@ -32,12 +32,24 @@ _TURNS = {
 
 
 def read_orientation(image: Image.Image) -> int:
-    """Return the EXIF orientation of an image, 1 to 8; UPRIGHT where the tag is absent or invalid."""
+    """Return the EXIF orientation of an image, 1 to 8; UPRIGHT where the tag is absent or invalid.
+
+    The orientation that XMP states counts for nothing, as in viewers. Pillow would take it where EXIF has none.
+    """
+    exif = image.info.get("exif")
+    return exif_orientation(exif if isinstance(exif, bytes) else None)
+
+
+def exif_orientation(exif: bytes | None) -> int:
+    """Return the orientation that EXIF data state, 1 to 8; UPRIGHT where they are absent, damaged or without it."""
+    if not exif:
+        return UPRIGHT
+    tags = Image.Exif()
     try:
-        orientation = image.getexif().get(ExifTags.Base.Orientation)
+        tags.load(exif)
+        return valid_orientation(tags.get(ExifTags.Base.Orientation))
     except Exception:  # damaged metadata must not prevent decoding
         return UPRIGHT
-    return valid_orientation(orientation)
 
 
 def valid_orientation(number: object) -> int:
