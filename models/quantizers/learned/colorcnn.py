@@ -17,6 +17,7 @@ from models.networks.plan import Plan, Window
 from models.networks.precision import has_bfloat16
 from models.palette_image import PaletteImage
 from models.quantizers.base import check_colors, checked_exact, exact
+from models.quantizers.learned.few_colors import merge_closest
 from models.quantizers.learned.palette import color_sums, mean_palette
 from models.quantizers.learned.refinement import refine_structure
 from models.quantizers.learned.search import select_structure_scale
@@ -71,9 +72,9 @@ class LearnedQuantizer:
     @torch.inference_mode()
     def quantize(self, pixels: Pixels, colors: int) -> PaletteImage:
         """See `Quantizer.quantize`. Raises NotFinite where the network computes a value that is not finite."""
-        unchanged = checked_exact(pixels, colors)
-        if unchanged is not None:
-            return unchanged
+        close = checked_exact(pixels, colors) or merge_closest(pixels, colors)
+        if close is not None:
+            return close
         view, sample = self._upload(resize(pixels, self.size)[np.newaxis]), self._upload(_sample(pixels))
         plan = self._plan(_planes(view), _planes(sample), colors)
         quantized = self._quantize_tiles(pixels, plan, colors)
@@ -94,9 +95,9 @@ class LearnedQuantizer:
 
     def _finish(self, pixels: Pixels, indices: NDArray[np.uint8], sums: NDArray[np.int64], colors: int) -> PaletteImage:
         """Build the result for one image of a batch; an image that the batch left with one color is quantized again."""
-        unchanged = exact(pixels, colors)
-        if unchanged is not None:
-            return unchanged
+        close = exact(pixels, colors) or merge_closest(pixels, colors)
+        if close is not None:
+            return close
         quantized = mean_palette(indices, sums)
         return quantized if quantized.colors > 1 else self.quantize(pixels, colors)
 
