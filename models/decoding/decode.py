@@ -25,7 +25,7 @@ import logging
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from io import BytesIO
 
@@ -51,6 +51,7 @@ from models.decoding.color_key import deep_key_alpha, has_deep_color_key
 from models.decoding.color_modes import color_mode
 from models.decoding.completeness import check_before_loading, check_png_rows
 from models.decoding.icc import CMYK_NOTE, plan_conversion, to_srgb
+from models.decoding.jpeg import with_end, without_short_segments
 from models.decoding.orientation import (
     UPRIGHT,
     exif_orientation,
@@ -75,7 +76,8 @@ MAX_PIXELS = 50_000_000
 # change state that all threads share.
 for _category in (UserWarning, Image.DecompressionBombWarning):
     warnings.filterwarnings("ignore", category=_category, module=r"PIL\.")
-logging.getLogger("PIL").setLevel(logging.CRITICAL)  # Pillow logs defects of files, which are not errors of the service
+for _library in ("PIL", "pyvips"):  # log defects of files, which are not errors of the service
+    logging.getLogger(_library).setLevel(logging.CRITICAL)
 with suppress(AttributeError, OSError):  # libtiff would write a line to stderr for each damaged row of a fax
     ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler(None)
 
@@ -145,7 +147,7 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, background: Color = (25
         raise ValueError(f"background must be three levels from 0 to 255, not {background}")
     kind = identify(data)
     check_structure(data, kind)
-    load = {"PNG": _load_png, "BPG": _load_bpg, "TIFF": _load_tiff, "BMP": _load_bmp}.get(
+    load = {"PNG": _load_png, "JPEG": _load_jpeg, "BPG": _load_bpg, "TIFF": _load_tiff, "BMP": _load_bmp}.get(
         kind, partial(_load, kind=kind)
     )
     with _errors_explained(kind, max_pixels):
@@ -218,6 +220,21 @@ def _load_png(data: bytes, *, max_pixels: int) -> _StoredImage:
     return _StoredImage(
         image, alpha, None if deep_key else key, png.profile, orientation, tuple(notes), png.profile_source
     )
+
+
+def _load_jpeg(data: bytes, *, max_pixels: int) -> _StoredImage:
+    """Load a JPEG file with Pillow, also where a marker beside its picture is damaged or missing."""
+    whole, skipped = without_short_segments(data)
+    notes = [f"damaged JPEG segments skipped: {', '.join(skipped)}"] if skipped else []
+    try:
+        stored = _load(whole, kind="JPEG", max_pixels=max_pixels)
+    except OSError:
+        ended = with_end(whole)
+        if ended is None:
+            raise
+        stored = _load(ended, kind="JPEG", max_pixels=max_pixels)
+        notes.append("end marker of the JPEG missing")
+    return replace(stored, notes=(*stored.notes, *notes))
 
 
 def _load_bmp(data: bytes, *, max_pixels: int) -> _StoredImage:

@@ -55,8 +55,8 @@ _MAX_PNG_CHUNKS = 1 << 15  # Pillow parses each in Python; encoders write thousa
 _MAX_JPEG_HEADER_SEGMENTS = 1000  # Pillow joins EXIF segments one by one, in time quadratic in their number
 _MAX_JPEG_PADDING = 1 << 16  # bytes between header segments, which Pillow skips one by one, in Python
 _MAX_JPEG_SCANS = 100  # a scan of a few bytes visits the whole picture; encoders write about ten
-_JPEG_SEGMENT = re.compile(rb"\xff[\xc0-\xc7\xc9-\xcf\xd9-\xef\xfe]")  # markers that carry a length, and the end marker
-_JPEG_SCAN, _JPEG_END = 0xDA, 0xD9
+JPEG_SEGMENT = re.compile(rb"\xff[\xc0-\xc7\xc9-\xcf\xd9-\xef\xfe]")  # markers that carry a length, and the end marker
+JPEG_SCAN, JPEG_END = 0xDA, 0xD9
 
 _PNG_HEADER = (b"IHDR", 13)  # type and length
 _PNG_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # samples per pixel of each color type
@@ -127,7 +127,7 @@ def check_jpeg(data: bytes) -> None:
         if not scans:
             before_scan += 1
             padding += skipped
-        scans += code == _JPEG_SCAN
+        scans += code == JPEG_SCAN
         if before_scan > _MAX_JPEG_HEADER_SEGMENTS or padding > _MAX_JPEG_PADDING or scans > _MAX_JPEG_SCANS:
             raise BadImage(
                 f"The JPEG has more than {_MAX_JPEG_HEADER_SEGMENTS} header segments, {_MAX_JPEG_PADDING} bytes "
@@ -142,13 +142,13 @@ def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:
     Pillow and libjpeg do. The walk therefore finds every segment that they read.
     """
     at, last_end, scanning = 2, 2, False
-    while segment := _JPEG_SEGMENT.search(data, at):
+    while segment := JPEG_SEGMENT.search(data, at):
         code, at = data[segment.end() - 1], segment.end()
-        if code == _JPEG_END:
+        if code == JPEG_END:
             if scanning:
                 return
             continue
-        scanning = scanning or code == _JPEG_SCAN
+        scanning = scanning or code == JPEG_SCAN
         yield code, segment.start() - last_end
         last_end = at = at + int.from_bytes(data[at : at + 2], "big")
 

@@ -1,0 +1,76 @@
+"""A JPEG whose picture is whole is decoded with a note; a part of a picture is refused, wherever the file ends."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from models.decoding.decode import decode
+from models.errors import BadImage
+from tests.models.image_files import encoded, picture
+
+NO_END = "end marker of the JPEG missing"
+KINDS = {
+    "gray": ("L", {}),
+    "color": ("RGB", {}),
+    "no subsampling": ("RGB", {"subsampling": 0}),
+    "progressive": ("RGB", {"progressive": True}),
+    "CMYK": ("CMYK", {}),
+    "restart markers": ("RGB", {"restart_marker_blocks": 3}),
+}
+
+
+def jpeg(kind: str) -> bytes:
+    mode, options = KINDS[kind]
+    return encoded(Image.fromarray(picture(40, 50)).convert(mode), "JPEG", quality=90, **options)
+
+
+@pytest.mark.parametrize("end", [b"", b"\xff"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_whole_picture_without_its_end_marker_is_decoded(kind: str, end: bytes) -> None:
+    whole = jpeg(kind)
+
+    decoded = decode(whole.removesuffix(b"\xff\xd9") + end)
+
+    np.testing.assert_array_equal(decoded.pixels, decode(whole).pixels)
+    assert set(decoded.notes) == {*decode(whole).notes, NO_END}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_part_of_a_picture_is_refused(kind: str) -> None:
+    """Also where the file ends exactly at the end of one of several scans."""
+    whole = jpeg(kind)
+    expected = decode(whole).pixels
+    scans = [at for at in range(len(whole)) if whole[at : at + 2] == b"\xff\xda"]
+    markers = [at for at in range(len(whole)) if whole[at] == 0xFF and whole[at + 1] in range(0xD0, 0xD8)]
+    ends = {at + more for at in (*scans, *markers) for more in (0, 1, 2)}
+    for length in sorted({*range(100, len(whole), 37), *ends, *range(len(whole) - 12, len(whole))}):
+        try:
+            pixels: NDArray[np.uint8] = decode(whole[:length]).pixels
+        except BadImage:
+            continue
+        np.testing.assert_array_equal(pixels, expected)
+        assert length >= len(whole) - 4  # at most padding and the marker itself may be missing
+
+
+@pytest.mark.parametrize("content", [b"JFIF", b"JFIF\0", b"JFIF\0\1\1\0"])
+def test_a_short_jfif_segment_is_skipped(content: bytes) -> None:
+    whole = jpeg("color")
+    start = 4 + int.from_bytes(whole[4:6], "big")
+    segment = b"\xff\xe0" + (2 + len(content)).to_bytes(2, "big") + content
+
+    decoded = decode(whole[:2] + segment + whole[start:])
+
+    np.testing.assert_array_equal(decoded.pixels, decode(whole).pixels)
+    assert decoded.notes == ("damaged JPEG segments skipped: APP0",)
+
+
+@pytest.mark.parametrize("content", [b"Adobe", b"Adobe\0", b"Adobe\0d\0\0\0\0"])
+def test_a_short_adobe_segment_is_skipped(content: bytes) -> None:
+    whole = jpeg("color")
+    segment = b"\xff\xee" + (2 + len(content)).to_bytes(2, "big") + content
+
+    decoded = decode(whole[:2] + segment * 2 + whole[2:-2])
+
+    np.testing.assert_array_equal(decoded.pixels, decode(whole).pixels)
+    assert decoded.notes == ("damaged JPEG segments skipped: APP14", NO_END)
