@@ -22,7 +22,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv serve test lint format docs check-docs bench bench-isolation bench-refinement bench-bpg soak check-image fuzz docker-build
+.PHONY: help venv serve test lint format docs check-docs bench bench-isolation bench-refinement bench-bpg bench-start soak check-image fuzz docker-build
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ bench-refinement: $(DEV_INSTALLED) ## measure the cost of colorcnn_refined, into
 
 bench-bpg: $(DEV_INSTALLED) ## measure BPG at three sizes with 1 and 2 threads, into docs/results/data/bpg-speed.json
 	$(IN_VENV) -m tests.benchmarks.bpg --out docs/results/data/bpg-speed.json
+
+bench-start: $(DEV_INSTALLED) ## measure seconds and memory of a start, by COLORCNN_LOAD, into docs/results/data/start.json
+	$(IN_VENV) -m tests.benchmarks.start --out docs/results/data/start.json
 
 soak: $(DEV_INSTALLED) ## send ten times the capacity for a minute, then SIGTERM, into docs/results/data/soak.json
 	$(IN_VENV) -m tests.benchmarks.soak --seconds 60 --out docs/results/data/soak.json

@@ -53,6 +53,7 @@ class Kind(StrEnum):
     PHOTO = "photo"
     ISOLATION = "isolation"
     SOAK = "soak"
+    START = "start"
     FUZZ = "fuzz"
     CONTAINER = "container"
     REFINEMENT = "refinement"
