@@ -22,12 +22,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from models.quantizers.learned.mapping import Mapping
-from models.quantizers.learned.random_views import random_region
+from models.quantizers.learned.random_views import Region, random_region
 from models.recognizer import Recognizer
 from models.rgb import Pixels
 
 _SHARPNESS = 3.0  # factor of the log probabilities on the original, so that the answer gains a margin
-_ERROR_WEIGHT = 90.0  # nats for a mean squared error of 1 in the view
 _SEED = 0
 _BAND = 1 << 18  # pixels at a time
 
@@ -37,12 +36,14 @@ class Steps:
     """Steps of a descent.
 
     count: number of steps, each one forward and one backward pass of one recognizer. rate: mean change of a step, in
-    levels of 255. momentum: factor of the direction of the earlier steps, 0 to 1.
+    levels of 255. momentum: factor of the direction of the earlier steps, 0 to 1. error_weight: nats for a mean squared
+    error of 1 in the view.
     """
 
     count: int
     rate: float
     momentum: float
+    error_weight: float
 
 
 def descend(
@@ -70,7 +71,8 @@ def descend(
         turn = step % len(recognizers)
         picture = changed(pixels, _array(change))
         mapped = _tensor(mapping.map(picture).render()).to(device)
-        slope = _slope(recognizers[turn], answers[turn], mapped, original, random).cpu()
+        region = random_region(recognizers[turn].views, *pixels.shape[:2], random)
+        slope = _slope(recognizers[turn], answers[turn], mapped, original, region, steps.error_weight).cpu()
         mobility = mapping.mobility(picture)
         if mobility is not None:
             slope *= torch.from_numpy(mobility)
@@ -101,14 +103,13 @@ def changed(pixels: Pixels, change: NDArray[np.float32]) -> Pixels:
 
 
 def _slope(
-    recognizer: Recognizer, answer: Tensor, mapped: Tensor, original: Tensor, random: np.random.Generator
+    recognizer: Recognizer, answer: Tensor, mapped: Tensor, original: Tensor, region: Region, error_weight: float
 ) -> Tensor:
-    """Return the gradient of the cost of a mapped picture, (1, 3, H, W), through one random view.
+    """Return the gradient of the cost of a mapped picture, (1, 3, H, W), through the view of a region.
 
-    The cost is the Kullback-Leibler divergence from the answer, and the squared error in the view.
+    The cost is the Kullback-Leibler divergence from the answer, and the weighted squared error in the view.
     """
     geometry = recognizer.views
-    region = random_region(geometry, *mapped.shape[2:], random)
     with torch.inference_mode(False), torch.enable_grad():
         picture = mapped.clone().requires_grad_()
         view = region.view(picture, geometry)
@@ -118,7 +119,7 @@ def _slope(
         images = view.clamp(0, 1).contiguous(memory_format=torch.channels_last)
         output = recognizer.network(images).float().log_softmax(1)
         divergence = F.kl_div(output, answer, reduction="sum", log_target=True)
-        cost = divergence + _ERROR_WEIGHT * (view - target).square().mean()
+        cost = divergence + error_weight * (view - target).square().mean()
         (gradient,) = torch.autograd.grad(cost, picture)
     return gradient
 

@@ -7,7 +7,7 @@ from PIL import Image
 
 from models.names import REFINED_FOR_ALL, REFINED_QUICKLY
 from models.palette_image import PaletteImage
-from models.quantizers.base import checked_exact
+from models.quantizers.base import MIN_COLORS, checked_exact
 from models.quantizers.classical.halftone import stretch, stretched_palette
 from models.quantizers.learned.descent import Steps, changed, descend
 from models.quantizers.learned.mapping import Diffusion, Mapping, NearestEntry
@@ -19,10 +19,11 @@ _WORKING_SCALE = 2.0  # largest scale of the picture that the descent works on
 
 # Selected on photographs that no result was measured on.
 _LARGE_CELL = 2  # side of a cell, in pixels of the view
-_LARGE_STEPS = Steps(count=20, rate=0.5, momentum=0.9)
-_SMALL_STEPS = Steps(count=60, rate=0.5, momentum=0.95)
-_QUICK_LARGE_STEPS = Steps(count=4, rate=1.5, momentum=0.5)
-_QUICK_SMALL_STEPS = Steps(count=6, rate=2.0, momentum=0.5)
+_LARGE_STEPS = Steps(count=30, rate=0.6, momentum=0.9, error_weight=90)
+_SMALL_STEPS = Steps(count=20, rate=0.3, momentum=0.95, error_weight=1000)
+_SMALL_STEPS_OF_TWO_COLORS = Steps(count=40, rate=0.7, momentum=0.95, error_weight=1000)
+_QUICK_LARGE_STEPS = Steps(count=4, rate=1.5, momentum=0.5, error_weight=90)
+_QUICK_SMALL_STEPS = Steps(count=6, rate=2.0, momentum=0.5, error_weight=1000)
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,14 +67,16 @@ class RefinedQuantizer:
         if self.fidelity < 1:
             working = _scaled_down(pixels, scale)
             cell = round(_LARGE_CELL * min(scale, _WORKING_SCALE)) if scale >= _LARGE else 1
-            change = descend(working, mapping, self.recognizers, self._steps(scale), cell)
+            change = descend(working, mapping, self.recognizers, self._steps(scale, colors), cell)
             pixels = changed(pixels, (1 - self.fidelity) * change)
         return mapping.map(pixels).compact()
 
-    def _steps(self, scale: float) -> Steps:
+    def _steps(self, scale: float, colors: int) -> Steps:
         if scale >= _LARGE:
             return _QUICK_LARGE_STEPS if self.quick else _LARGE_STEPS
-        return _QUICK_SMALL_STEPS if self.quick else _SMALL_STEPS
+        if self.quick:
+            return _QUICK_SMALL_STEPS
+        return _SMALL_STEPS if colors > MIN_COLORS else _SMALL_STEPS_OF_TWO_COLORS
 
 
 def _scale(recognizer: Recognizer, pixels: Pixels) -> float:

@@ -17,7 +17,7 @@ from models.recognizer import Recognizer, load_recognizer
 from models.zoo.registry import Registry
 
 CAT = Path(__file__).parents[3] / "photos" / "cat.jpg"
-STEPS = Steps(count=12, rate=2.0, momentum=0.9)
+STEPS = Steps(count=12, rate=2.0, momentum=0.9, error_weight=90)
 
 
 def make_recognizer(seed: int) -> Recognizer:
@@ -59,7 +59,7 @@ def test_a_descent_gives_the_same_change_twice_and_none_without_steps() -> None:
     assert first.shape == (5, 8, 3)
     assert np.array_equal(first, second)
     assert first.any()
-    assert not descend(photo, mapping, RECOGNIZERS, Steps(0, 1.0, 0.0), 4).any()
+    assert not descend(photo, mapping, RECOGNIZERS, Steps(0, 1.0, 0.0, 90), 4).any()
 
 
 def test_an_inference_mode_of_the_caller_does_not_matter() -> None:

@@ -26,7 +26,7 @@ def test_regions_lie_in_the_image_and_vary(geometry: ViewGeometry, height: int, 
 
 def test_a_region_is_near_the_one_that_the_classifier_sees() -> None:
     random = np.random.default_rng(0)
-    left, top, right, bottom = CROPPED.box(200, 300)
+    left, _, right, _ = CROPPED.box(200, 300)
     regions = [random_region(CROPPED, 200, 300, random) for _ in range(200)]
     for region in regions:
         assert 0.85 * (right - left) - 1 <= region.width <= 1.1 * (right - left) + 1
