@@ -19,7 +19,7 @@ _WORKING_SCALE = 2.0  # largest scale of the picture that the descent works on
 
 # Selected on photographs that no result was measured on.
 _LARGE_CELL = 2  # side of a cell, in pixels of the view
-_LARGE_STEPS = Steps(count=30, rate=0.6, momentum=0.9, error_weight=90)
+_LARGE_STEPS = Steps(count=20, rate=0.5, momentum=0.9, error_weight=90)
 _SMALL_STEPS = Steps(count=20, rate=0.3, momentum=0.95, error_weight=1000)
 _SMALL_STEPS_OF_TWO_COLORS = Steps(count=40, rate=0.7, momentum=0.95, error_weight=1000)
 _QUICK_LARGE_STEPS = Steps(count=4, rate=1.5, momentum=0.5, error_weight=90)
