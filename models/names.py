@@ -49,6 +49,7 @@ METHOD_NAMES: Mapping[str, str] = MappingProxyType(
         HALFTONE: "halftone",
         REFINED_FOR_ALL: "refined",
         REFINED_QUICKLY: "refined, few steps",
+        "refined_flat": "refined, no dither",
         "kmeans": "k-means",
         "kmeans_oklab": "k-means in OKLab",
         "wu": "Wu",

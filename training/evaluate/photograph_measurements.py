@@ -21,12 +21,12 @@ from models.evaluation import metrics
 from models.evaluation.compare import Setting
 from models.names import TRUECOLOR
 from models.quantizers.base import Quantizer
-from models.quantizers.classical.catalog import CLASSICAL
 from models.quantizers.learned.colorcnn import load_quantizer
 from models.recognizer import Recognizer, load_recognizer
 from models.rgb import Pixels
 from models.zoo import readers
 from models.zoo.registry import Registry
+from training.cli.quantizers import METHODS, make_quantizer
 from training.data.datasets import DatasetError
 from training.data.photographs import Photograph, scaled
 from training.evaluate import still_codecs
@@ -122,12 +122,14 @@ class Bench:
     """Measurements in the processes of a pool; each process loads the models once.
 
     models: folder of the published models; None for the models that ship with the project. imported: folder of further
-    classifiers. readers: names of the classifiers; the view of the first one is compared. commit: see Measurement.
+    classifiers. readers: names of the classifiers; the view of the first one is compared. followed: those among them
+    that refined methods follow; a setting whose model is one of them follows that one alone. commit: see Measurement.
     """
 
     models: Path | None
     imported: Path | None
     readers: tuple[str, ...]
+    followed: tuple[str, ...]
     commit: str
 
     def measure(self, task: Task) -> list[Measurement]:
@@ -173,7 +175,13 @@ class Bench:
             return truecolor.encode(original, effort="fast")
         if setting.quality:
             return still_codecs.encode(setting.method, original, setting.quality)
-        return png.encode(_quantizer(self.models, setting).quantize(original, setting.colors or 0))
+        return png.encode(self._quantizer(setting).quantize(original, setting.colors or 0))
+
+    def _quantizer(self, setting: Setting) -> Quantizer:
+        if setting.method in METHODS:
+            names = self.followed if setting.model is None else (setting.model,)
+            return make_quantizer(setting.method, [self.recognizer(name) for name in names], setting.fidelity or 0.0)
+        return _load_learned(self.models, setting.model or "", setting.method)
 
 
 def registry_of(models: Path | None, imported: Path | None, name: str) -> Registry:
@@ -192,10 +200,8 @@ def _load_recognizer(models: Path | None, imported: Path | None, name: str) -> R
 
 
 @cache
-def _quantizer(models: Path | None, setting: Setting) -> Quantizer:
-    if setting.model is None:
-        return CLASSICAL[setting.method]
-    return load_quantizer(Registry.open(models), setting.model, _CPU).for_method(setting.method)
+def _load_learned(models: Path | None, name: str, method: str) -> Quantizer:
+    return load_quantizer(Registry.open(models), name, _CPU).for_method(method)
 
 
 def _classes(reader: Recognizer, views: Sequence[Pixels]) -> list[int]:

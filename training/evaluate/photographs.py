@@ -18,14 +18,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import as_completed
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import Field
 
 from models.evaluation.compare import Setting
 from models.evaluation.report_rows import PhotographRow, Role
 from models.evaluation.reports import Kind, head
 from training.cli import command_line
 from training.cli.evaluations import LearnedMethod, Quality
-from training.cli.options import ClassicalMethod, ModelsOptions, WorkersOptions
+from training.cli.options import ModelsOptions, WorkersOptions
+from training.cli.quantizers import UntrainedMethod
 from training.data import workers
 from training.data.options import DatasetName
 from training.data.photographs import Photograph, photographs
@@ -40,7 +43,12 @@ from training.evaluate.photograph_measurements import (
 )
 from training.extras import rich
 from training.loop.provenance import commit, describe
-from training.options import Count, CountOrZero, SomeColors
+from training.options import Count, CountOrZero, Fraction, SomeColors
+
+Refined = Literal["refined", "refined_fast"]
+"""One of models.names.PHOTOGRAPH_METHODS."""
+Cell = Annotated[str, Field(pattern=r"^\d+:\d+$")]
+"""A side and a number of colors, SIDE:COLORS."""
 
 
 class PhotographsOptions(ModelsOptions, WorkersOptions, DatasetName):
@@ -68,15 +76,21 @@ class PhotographsOptions(ModelsOptions, WorkersOptions, DatasetName):
     """Published learned quantizer to measure."""
     ways: tuple[LearnedMethod, ...] = ("colorcnn",)
     """Methods of the learned quantizer."""
-    methods: tuple[ClassicalMethod, ...] = ("kmeans", "median_cut_dither", "halftone")
-    """Quantizers without a trained network."""
+    methods: tuple[UntrainedMethod, ...] = ("kmeans", "median_cut_dither", "halftone")
+    """Quantizers that need no trained quantizer; refined ones follow --classifier and --involved."""
+    alone: tuple[Refined, ...] = ()
+    """Refined quantizers that follow --classifier alone."""
+    fidelities: tuple[Fraction, ...] = ()
+    """Further fidelities of the refined quantizers among --methods, which have 0 otherwise."""
     colors: SomeColors = (2, 4, 16)
     """Numbers of colors."""
+    cells: tuple[Cell, ...] = ()
+    """Pairs SIDE:COLORS of --sides and --colors to measure, for instance 512:2; every pair by default."""
     codecs: tuple[Literal["jpeg", "webp", "avif", "jxl"], ...] = ()
     """Codecs without a palette to measure beside the methods."""
     qualities: tuple[Quality, ...] = (1, 5, 15, 35, 65)
     """Qualities of the codecs, 1 to 100."""
-    against: tuple[ClassicalMethod, ...] = ("kmeans",)
+    against: tuple[UntrainedMethod, ...] = ("kmeans",)
     """Methods that the others are compared with in pairs."""
     rows: Path | None = None
     """File of measurements, which is kept; by default a file beside --out, which is deleted at the end."""
@@ -97,15 +111,19 @@ class PhotographsOptions(ModelsOptions, WorkersOptions, DatasetName):
                 found.setdefault(name, role)
         return found
 
-    @property
-    def settings(self) -> list[Setting]:
-        """Every setting, first the photographs themselves."""
+    def settings(self, side: int) -> list[Setting]:
+        """Return every setting of a side, first the photographs themselves."""
+        colors_here = [k for k in self.colors if not self.cells or f"{side}:{k}" in self.cells]
         learned = [(way, self.quantizer) for way in self.ways if self.quantizer]
-        quantizers = [*learned, *((method, None) for method in self.methods)]
-        palettes = [Setting(method, model, colors) for method, model in quantizers for colors in self.colors]
+        alone = [(method, self.classifier) for method in self.alone]
+        quantizers = [*learned, *((method, None) for method in self.methods), *alone]
+        faithful = [
+            (method, share) for method in self.methods for share in self.fidelities if method in get_args(Refined)
+        ]
         return [
             ORIGINAL,
-            *palettes,
+            *(Setting(method, model, colors) for method, model in quantizers for colors in colors_here),
+            *(Setting(method, None, colors, fidelity=share) for method, share in faithful for colors in colors_here),
             *(Setting(codec, quality=quality) for codec in self.codecs for quality in self.qualities),
         ]
 
@@ -115,7 +133,8 @@ def main(argv: Sequence[str] | None = None) -> list[PhotographRow]:
     options = command_line.parse(PhotographsOptions, "training.evaluate.photographs", argv)
     chosen = photographs(options.photos, options.labels, options.skip, options.images)
     header = _header(options, chosen)
-    bench = Bench(options.models, options.imported, tuple(options.readers), commit())
+    followed = tuple(name for name, role in options.readers.items() if role != "foreign")
+    bench = Bench(options.models, options.imported, tuple(options.readers), followed, commit())
     file = MeasurementFile(options.rows or harness.kept_file(options.out))
     tasks = list(_tasks(options, chosen, file))
     with workers.worker_pool(options.workers) as pool:
@@ -125,7 +144,7 @@ def main(argv: Sequence[str] | None = None) -> list[PhotographRow]:
     table = {
         (side, setting): [_found(file, photograph, side, setting) for photograph in chosen]
         for side in options.sides
-        for setting in options.settings
+        for setting in options.settings(side)
     }
     rows = photograph_summary.rows(table, options.readers)
     differences = photograph_summary.differences(table, options.readers, options.against)
@@ -142,9 +161,10 @@ def main(argv: Sequence[str] | None = None) -> list[PhotographRow]:
 
 
 def _tasks(options: PhotographsOptions, chosen: Sequence[Photograph], file: MeasurementFile) -> Iterator[Task]:
-    for side in options.sides:
-        for photograph in chosen:
-            kept = {setting: file.find(photograph, side, setting) for setting in options.settings}
+    """Yield what is missing, photograph by photograph, so that a study that is cut off has whole photographs."""
+    for photograph in chosen:
+        for side in options.sides:
+            kept = {setting: file.find(photograph, side, setting) for setting in options.settings(side)}
             missing = tuple(setting for setting, one in kept.items() if not _complete(one, options.readers))
             if missing:
                 yield Task(photograph, side, missing)

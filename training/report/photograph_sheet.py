@@ -21,14 +21,14 @@ from models.codecs import png
 from models.decoding.decode import decode
 from models.names import method_name
 from models.quantizers.base import Quantizer
-from models.quantizers.classical.catalog import CLASSICAL
 from models.quantizers.learned.colorcnn import load_quantizer
 from models.recognizer import Recognizer, load_recognizer
 from models.report.contact_sheet import Row, Tile, draw
 from models.rgb import Pixels
 from models.zoo.registry import Registry
 from training.cli import command_line
-from training.cli.options import ClassicalMethod, ModelsOptions
+from training.cli.options import ModelsOptions
+from training.cli.quantizers import METHODS, UntrainedMethod, make_quantizer
 from training.data.photographs import scaled
 from training.loop.distributed import select_device
 from training.options import Count, CountOrZero, SomeColors
@@ -46,11 +46,13 @@ class PhotographSheetOptions(ModelsOptions):
     photos: Annotated[tuple[Path, ...], Field(min_length=1)]
     """Image files."""
     classifier: str
-    """Published classifier."""
+    """Published classifier that reads the photographs."""
+    involved: tuple[str, ...] = ()
+    """Further classifiers that refined methods follow."""
     quantizer: str | None = None
     """Published learned quantizer, which comes last."""
-    methods: tuple[ClassicalMethod, ...] = tuple(CLASSICAL)
-    """Quantizers without a trained network."""
+    methods: tuple[UntrainedMethod, ...] = METHODS
+    """Quantizers that need no trained quantizer."""
     colors: SomeColors = (4,)
     """Numbers of colors."""
     shorter_side: Count = 512
@@ -94,7 +96,8 @@ def main(argv: Sequence[str] | None = None) -> Path:
     options = command_line.parse(PhotographSheetOptions, "training.report.photograph_sheet", argv)
     registry, device = Registry.open(options.models), select_device("auto")
     recognizer = load_recognizer(registry, options.classifier, device)
-    quantizers: list[Quantizer] = [CLASSICAL[name] for name in options.methods]
+    followed = [recognizer, *(load_recognizer(registry, name, device) for name in options.involved)]
+    quantizers = [make_quantizer(name, followed) for name in options.methods]
     if options.quantizer:
         quantizers.append(load_quantizer(registry, options.quantizer, device))
     subjects = [_subject(options, place, recognizer) for place in range(len(options.photos))]

@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from matplotlib.figure import Figure
 
+from models.evaluation.compare import Setting
 from models.evaluation.report_rows import PhotographDifference, PhotographRow
 from models.evaluation.reports import PhotographsReport
-from models.names import TRUECOLOR, method_name
+from models.names import PHOTOGRAPH_METHODS, TRUECOLOR, method_name
 from models.report.panels import Panel, panels
 from models.report.plots import Series
 from training.report.markdown import NONE, cell, table
@@ -65,7 +66,7 @@ def _series(rows: Sequence[PhotographRow], side: int, reader: str) -> list[Serie
     for row in rows:
         if (row.side, row.reader) == (side, reader):
             point = (row.bits_per_pixel, 100 * row.kept, str(row.colors or row.quality or ""))
-            lines.setdefault(method_name(row.method), []).append(point)
+            lines.setdefault(_name(row), []).append(point)
     return [Series(name, *zip(*sorted(points), strict=True)) for name, points in lines.items()]
 
 
@@ -81,7 +82,7 @@ def _method_by_colors(rows: Sequence[PhotographRow], show: Callable[[PhotographR
     palettes = [row for row in rows if row.colors]
     lines: dict[str, dict[str, str]] = {}
     for row in palettes:
-        lines.setdefault(method_name(row.method), {})[f"K = {row.colors}"] = show(row)
+        lines.setdefault(_name(row), {})[f"K = {row.colors}"] = show(row)
     return _table(lines, [f"K = {k}" for k in sorted({row.colors or 0 for row in palettes})])
 
 
@@ -101,7 +102,7 @@ def _differences(report: PhotographsReport) -> dict[str, str]:
     found: dict[str, dict[str, dict[str, str]]] = {}
     for each in report.differences:
         title = f"Points above {method_name(each.against)}, K = {each.colors} at {each.side} pixels"
-        line = found.setdefault(title, {}).setdefault(method_name(each.method), {})
+        line = found.setdefault(title, {}).setdefault(_name(each), {})
         line[headings[each.reader]] = _points(each)
     return {title: _table(lines, list(headings.values())) for title, lines in found.items()}
 
@@ -112,7 +113,14 @@ def _table(lines: Lines, columns: Sequence[str]) -> str:
 
 
 def _line(row: PhotographRow) -> str:
-    return method_name(row.method) + (f", quality {row.quality}" if row.quality else "")
+    return _name(row) + (f", quality {row.quality}" if row.quality else "")
+
+
+def _name(row: Setting) -> str:
+    """Return the name of a method, with what distinguishes its lines from one another."""
+    alone = " for one reader" if row.method in PHOTOGRAPH_METHODS and row.model else ""
+    fidelity = f", fidelity {row.fidelity:g}" if row.fidelity else ""
+    return method_name(row.method) + alone + fidelity
 
 
 def _reader(row: PhotographRow) -> str:

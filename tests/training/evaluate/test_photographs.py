@@ -17,6 +17,7 @@ from models.evaluation.reports import PhotographsReport, read
 from models.quantizers.base import Quantizer
 from models.quantizers.classical.catalog import CLASSICAL
 from models.quantizers.learned.colorcnn import load_quantizer
+from models.quantizers.learned.refined import RefinedQuantizer
 from models.recognizer import load_recognizer
 from models.zoo.registry import Registry
 from tests.training.synthetic import stripes
@@ -187,6 +188,42 @@ def measurement(photograph: str = "1.png", kept: int = 0) -> Measurement:
         "wu", None, 2, photograph=photograph, side=8, truth=None, bits_per_pixel=1.0, view_mse=0.5, milliseconds=2.0,
         classes={"stripes": kept}, commit="unknown",
     )  # fmt: skip
+
+
+def test_refined_methods_follow_the_classifiers_with_a_part(
+    workshop: Workshop, folder: Path, wide_results: Path, tmp_path: Path
+) -> None:
+    rows, out = tmp_path / "rows.jsonl", tmp_path / "photographs.json"
+    more = ["--methods", "refined_fast", "--alone", "refined_fast", "--fidelities", "1", "--colors", "2"]
+    readers = ["--involved", "stripes-again", "--imported", str(folder / "imported"), "--rows", str(rows)]
+    photographs.main(flags(workshop, folder, out, *more, *readers))
+
+    registry = Registry.open(workshop.models)
+    recognizer = load_recognizer(registry, "stripes", CPU)
+    expected = {
+        (None, None): RefinedQuantizer((recognizer, recognizer), quick=True),  # the same network under two names
+        ("stripes", None): RefinedQuantizer((recognizer,), quick=True),
+        (None, 1.0): RefinedQuantizer((recognizer,), 1.0, quick=True),
+    }
+    found = {(row.model, row.fidelity): row for row in report_in(out).rows if row.method == "refined_fast"}
+    assert found.keys() == expected.keys()
+    for key, quantizer in expected.items():
+        files = [png.encode(quantizer.quantize(scaled(folder / name, SIDE), 2)) for name in FILES[1:3]]
+        assert found[key].bits_per_pixel == np.mean([bits_per_pixel(len(file), SIDE, 36) for file in files])
+    lines = tables.tables(read(out))["Agreement in %, K = 2 at 24 pixels"]
+    for name in ("refined, few steps", "refined, few steps for one reader", "refined, few steps, fidelity 1"):
+        assert f"| {name} | " in lines
+
+
+def test_cells_select_pairs_of_sides_and_colors(workshop: Workshop, folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "photographs.json"
+    photographs.main(
+        flags(workshop, folder, out, "--sides", "16", "24", "--cells", "16:2", "24:4", "--methods", "kmeans")
+    )
+    pairs = [(row.side, row.colors) for row in report_in(out).rows if row.method == "kmeans"]
+    assert pairs == [(16, 2), (24, 4)]
+    with pytest.raises(SystemExit, match="2"):
+        photographs.main(flags(workshop, folder, out, "--cells", "2"))
 
 
 def test_a_line_that_was_cut_off_counts_as_missing(tmp_path: Path) -> None:

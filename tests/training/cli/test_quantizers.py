@@ -1,0 +1,29 @@
+"""training/cli/quantizers.py."""
+
+import pytest
+import torch
+
+from models.quantizers.classical.catalog import CLASSICAL
+from models.quantizers.learned.refined import RefinedQuantizer
+from models.recognizer import load_recognizer
+from models.zoo.registry import Registry
+from tests.training.workshop import Workshop
+from training.cli.quantizers import METHODS, REFINED_FLAT, make_quantizer
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_name_makes_the_quantizer_of_that_name(workshop: Workshop, method: str) -> None:
+    recognizer = load_recognizer(Registry.open(workshop.models), "stripes", torch.device("cpu"))
+    name = "refined" if method == REFINED_FLAT else method
+    assert make_quantizer(method, [recognizer]).name == name
+
+
+def test_a_classical_quantizer_needs_no_recognizer_and_a_refined_one_follows_all(workshop: Workshop) -> None:
+    recognizer = load_recognizer(Registry.open(workshop.models), "stripes", torch.device("cpu"))
+    assert make_quantizer("kmeans", []) is CLASSICAL["kmeans"]
+    refined = make_quantizer("refined", [recognizer, recognizer], 0.25)
+    assert isinstance(refined, RefinedQuantizer)
+    assert refined.recognizers == (recognizer, recognizer) and refined.fidelity == 0.25 and not refined.quick
+    assert refined.dither is None
+    flat = make_quantizer(REFINED_FLAT, [recognizer])
+    assert isinstance(flat, RefinedQuantizer) and flat.dither is False
