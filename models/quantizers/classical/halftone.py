@@ -9,11 +9,12 @@ from PIL import Image
 
 from models.names import HALFTONE
 from models.palette_image import PaletteImage
-from models.quantizers.base import checked_exact
+from models.quantizers.base import MIN_COLORS, checked_exact
 from models.quantizers.classical.kmeans import KMeans, random_sample
 from models.rgb import Pixels
 
 _STRETCH = 0.5
+_STRETCH_OF_TWO = 1.0
 _FEW_COLORS = 16  # number of colors up to which the palette is stretched in full
 
 
@@ -41,11 +42,13 @@ class Halftone:
 
 
 def stretch(colors: int) -> float:
-    """Return the factor by which a palette of `colors` entries is stretched: 1.5 up to 16 colors, then falling.
+    """Return the factor by which a palette of `colors` entries is stretched: 2 for two, 1.5 up to 16, then falling.
 
     The more clusters there are, the closer their outer means lie to the ends of the colors. A further stretch then only
     adds noise.
     """
+    if colors == MIN_COLORS:
+        return 1 + _STRETCH_OF_TWO
     return 1 + _STRETCH * min(1, _FEW_COLORS / colors)
 
 

@@ -58,7 +58,8 @@ def test_the_palette_of_a_large_photograph_is_that_of_a_small_one(cat: Pixels) -
 
 
 def test_the_stretch_falls_from_sixteen_colors_on() -> None:
-    assert stretch(2) == stretch(16) == 1.5
+    assert stretch(2) == 2
+    assert stretch(3) == stretch(16) == 1.5
     factors = [stretch(colors) for colors in range(16, 257)]
     assert factors == sorted(factors, reverse=True)
     assert 1 < factors[-1] < 1.1
