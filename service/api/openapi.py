@@ -11,8 +11,8 @@ from pydantic.json_schema import models_json_schema
 
 from models.decoding.decode import ACCEPTED_FORMATS
 from models.report.contact_sheet import MOST_TILES
+from service.http.forms import FILE_FIELD
 from service.http.problems import INTERNAL, MEDIA_TYPE, PROBLEMS, Problem
-from service.http.uploads import FILE_FIELD
 from service.schemas.benchmark_reports import BenchmarkLine, BenchmarkReport, ResultsReport
 from service.schemas.media_types import BPG, HTML, JSON, NDJSON, PNG
 from service.schemas.options import (

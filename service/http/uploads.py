@@ -9,20 +9,15 @@ from typing import TypeVar, get_origin
 import anyio
 from fastapi import Request
 from pydantic import AliasChoices, BaseModel, ValidationError
-from starlette.datastructures import FormData, UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
 
 from models.errors import BadOption, ImageTooLarge
-from service.errors import BadUpload, MalformedUpload, UploadTimeout
+from service.errors import BadUpload, UploadTimeout
+from service.http.content_encoding import decoded
+from service.http.forms import read_form
 from service.schemas.upload import Upload, UploadedFile
 
 Options = TypeVar("Options", bound=BaseModel)
 
-FILE_FIELD = "file"
-_MAX_FIELD_BYTES = 4096
-_HINT = (
-    "Send the image as the field `file` (curl -F file=@photo.jpg) or as the raw body (curl --data-binary @photo.jpg)."
-)
 _HINT_OF_SEVERAL = (
     "Send each image as a field `file` (curl -F file=@a.jpg -F file=@b.jpg), or one as the raw body "
     "(curl --data-binary @photo.jpg)."
@@ -38,10 +33,12 @@ async def read_upload(
     photo as a URL-encoded form.
 
     Raises:
-        ImageTooLarge: the body has, or its Content-Length announces, more than `max_bytes` bytes.
+        ImageTooLarge: the body has, or its Content-Length announces, more than `max_bytes` bytes, also after its
+            Content-Encoding is decoded.
+        UnsupportedFormat: the Content-Encoding is none that is decoded.
         UploadTimeout: the body did not end within `timeout` seconds.
-        MalformedUpload: the body is not the well-formed multipart form that its Content-Type announces, or the form has
-            more than `max_parts` files or `max_parts` other fields.
+        MalformedUpload: the body is not the well-formed multipart form that its Content-Type announces, or damaged in
+            its Content-Encoding, or the form has more than `max_parts` files or `max_parts` other fields.
         BadUpload: the form holds no file in the field `file`, a file in another field, or more than `max_images`
             files; or the body is empty and `max_images` is more than 1. With one image, an empty body is an image
             without bytes.
@@ -49,7 +46,8 @@ async def read_upload(
     _refuse_announced_size(request, max_bytes)
     try:
         with anyio.fail_after(timeout):
-            async with aclosing(_limited(request.stream(), max_bytes)) as chunks:
+            body = decoded(_limited(request.stream(), max_bytes), request.headers.get("content-encoding", ""))
+            async with aclosing(_limited(body, max_bytes)) as chunks:
                 files, form_options = await _read_body(request, chunks, max_bytes, max_parts, max_images)
     except TimeoutError:
         raise UploadTimeout(f"The request body did not end within {timeout:g} seconds.") from None
@@ -142,66 +140,8 @@ async def _read_body(
         if not data and max_images > 1:
             raise BadUpload(f"The request has no body. {_HINT_OF_SEVERAL}")
         return (UploadedFile(data),), ()
-    return await _split_form(await _parse_multipart(request, chunks, max_bytes, max_parts), max_images)
+    return await read_form(request.headers, chunks, max_bytes=max_bytes, max_parts=max_parts, max_images=max_images)
 
 
 async def _join(chunks: AsyncIterator[bytes]) -> bytes:
     return b"".join([chunk async for chunk in chunks])
-
-
-class _MemoryParser(MultiPartParser):
-    """Starlette's parser, but with files in memory, since the body is bounded, and strict about truncated forms."""
-
-    def __init__(self, request: Request, chunks: AsyncGenerator[bytes, None], max_bytes: int, max_parts: int) -> None:
-        super().__init__(
-            request.headers,
-            self._whole(chunks),
-            max_files=max_parts,
-            max_fields=max_parts,
-            max_part_size=_MAX_FIELD_BYTES,
-        )
-        self.spool_max_size = max_bytes
-        self._ended = False
-
-    def on_end(self) -> None:
-        self._ended = True
-
-    async def _whole(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-        """Yield the chunks; raise after the last one of a truncated form, in time for `parse` to close its files."""
-        async for chunk in chunks:
-            yield chunk
-        if not self._ended:
-            raise MultiPartException("The form ends before its closing boundary.")
-
-
-async def _parse_multipart(
-    request: Request, chunks: AsyncGenerator[bytes, None], max_bytes: int, max_parts: int
-) -> FormData:
-    parser = _MemoryParser(request, chunks, max_bytes, max_parts)
-    try:
-        return await parser.parse()
-    except MultiPartException as error:
-        raise MalformedUpload(f"{error.message.rstrip('.')}. {_HINT}") from None
-
-
-async def _split_form(form: FormData, max_images: int) -> tuple[tuple[UploadedFile, ...], tuple[tuple[str, str], ...]]:
-    try:
-        files = [(name, value) for name, value in form.multi_items() if isinstance(value, UploadFile)]
-        fields = tuple((name, value) for name, value in form.multi_items() if isinstance(value, str))
-        _require_images([name for name, _ in files], [name for name, _ in fields], max_images)
-        return tuple([UploadedFile(await file.read(), file.filename or "") for _, file in files]), fields
-    finally:
-        await form.close()
-
-
-def _require_images(files: Sequence[str], fields: Sequence[str], max_images: int) -> None:
-    if len(files) > max_images:
-        limit = "one image per request" if max_images == 1 else f"at most {max_images} images in one request"
-        raise BadUpload(f"The form holds {len(files)} files; send {limit}.")
-    if not files and FILE_FIELD in fields:
-        raise BadUpload(f"The field `file` holds text, not a file. {_HINT}")
-    other = next((name for name in files if name != FILE_FIELD), None)
-    if other is not None or not files:
-        problem = "no field `file`" if FILE_FIELD not in files else "a file outside the field `file`"
-        where = "" if other is None else f" A file is in the field {other!r:.80}."
-        raise BadUpload(f"The form holds {problem}.{where} {_HINT}")

@@ -10,7 +10,7 @@ from models.errors import BadImage
 from tests.models.image_files import encoded, picture
 
 NO_END = "end marker of the JPEG missing"
-KINDS = {
+KINDS: dict[str, tuple[str, dict[str, object]]] = {
     "gray": ("L", {}),
     "color": ("RGB", {}),
     "no subsampling": ("RGB", {"subsampling": 0}),

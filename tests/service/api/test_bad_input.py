@@ -182,7 +182,7 @@ def part(head: str, data: bytes = b"") -> bytes:
 @pytest.mark.parametrize(
     ("body", "expected", "hint"),
     [
-        (b"", (400, "malformed-upload"), "closing boundary"),
+        (b"", (400, "malformed-upload"), "does not hold the boundary"),
         (b"--X--\r\n", (422, "bad-upload"), "no field `file`"),
         (part('name="colors"', b"2") + b"--X--\r\n", (422, "bad-upload"), "no field `file`"),
         (part('name="file"', b"photo.jpg") + b"--X--\r\n", (422, "bad-upload"), "curl -F file=@photo.jpg"),
@@ -194,7 +194,8 @@ def part(head: str, data: bytes = b"") -> bytes:
         (part('name="file"; filename="a"', PHOTO), (400, "malformed-upload"), "closing boundary"),
         (part('name="file"; filename="a"', PHOTO)[:-90], (400, "malformed-upload"), "closing boundary"),
         (part('filename="a"', PHOTO) + b"--X--\r\n", (400, "malformed-upload"), "name"),
-        (part('name="file"', b"x" * 5000) + b"--X--\r\n", (400, "malformed-upload"), "4KB"),
+        (part('name="file"', b"x" * 5000) + b"--X--\r\n", (400, "bad-image"), "not an image"),
+        (part('name="colors"', b"x" * 5000) + b"--X--\r\n", (400, "malformed-upload"), "4KB"),
         (part('name="colors"', b"2") * 100 + b"--X--\r\n", (400, "malformed-upload"), "Too many fields"),
         (PHOTO, (400, "malformed-upload"), ""),
         (b"--Y--\r\n", (400, "malformed-upload"), ""),

@@ -35,7 +35,9 @@ FRAGMENTS = (
 )
 
 
-def read(chunks: Sequence[bytes], content_type: str, query: str = "", max_images: int = 1) -> Upload:
+def read(
+    chunks: Sequence[bytes], content_type: str, query: str = "", max_images: int = 1, encoding: str = ""
+) -> Upload:
     """Read the upload of a request whose body arrives in these chunks."""
     messages: list[Message] = [{"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks]
     messages.append({"type": "http.request", "body": b"", "more_body": False})
@@ -44,6 +46,7 @@ def read(chunks: Sequence[bytes], content_type: str, query: str = "", max_images
         return messages.pop(0)
 
     headers = [(b"content-type", content_type.encode("latin-1"))]
+    headers += [(b"content-encoding", encoding.encode())] if encoding else []
     scope = {"type": "http", "method": "POST", "path": "/", "query_string": query.encode(), "headers": headers}
 
     async def run() -> Upload:

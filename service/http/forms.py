@@ -1,0 +1,157 @@
+"""Forms: images and options in multipart/form-data (RFC 7578), as browsers, curl and mail libraries write it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from urllib.parse import unquote_to_bytes
+
+from python_multipart.multipart import parse_options_header
+from starlette.datastructures import FormData, Headers, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+
+from service.errors import BadUpload, MalformedUpload
+from service.schemas.upload import UploadedFile
+
+FILE_FIELD = "file"
+_MAX_FIELD_BYTES = 4096
+_MAX_TEXT_BYTES = 4096  # of a field `file` that is taken for text
+_HINT = (
+    "Send the image as the field `file` (curl -F file=@photo.jpg) or as the raw body (curl --data-binary @photo.jpg)."
+)
+_EXTENDED_NAME = re.compile(rb";\s*filename\*\s*=\s*\"?([\w-]*)'[\w-]*'([^;\"]*)", re.IGNORECASE)  # RFC 8187
+_REASONS: Mapping[str, str] = {
+    "Maximum header size exceeded": "A header of a part has more than 4,224 bytes; send a shorter file name",
+    "Maximum header count exceeded": "A part has more than 8 headers; send fewer",
+}
+
+
+async def read_form(
+    headers: Headers, chunks: AsyncGenerator[bytes, None], *, max_bytes: int, max_parts: int, max_images: int
+) -> tuple[tuple[UploadedFile, ...], tuple[tuple[str, str], ...]]:
+    """Return the images and the options of a form.
+
+    A field `file` is an image, with or without a file name. Text before the first boundary is skipped (RFC 2046,
+    section 5.1.1).
+
+    Args:
+        headers: of the request; Content-Type holds the boundary.
+        chunks: the body.
+        max_bytes: limit on the body, which `chunks` enforces.
+        max_parts: limit on the files, and on the other fields.
+        max_images: limit on the images.
+
+    Raises:
+        MalformedUpload: the body is not the form that its Content-Type announces, or has too many parts.
+        BadUpload: no file is in the field `file`, one is in another field, or there are too many.
+    """
+    parser = _MemoryParser(headers, chunks, max_bytes, max_parts)
+    try:
+        form = await parser.parse()
+    except MultiPartException as error:
+        reason = _REASONS.get(str(error.__cause__).split(", at ")[0], "") if error.__cause__ else ""
+        raise MalformedUpload(f"{reason or error.message.rstrip('.')}. {_HINT}") from None
+    return await _split_form(form, max_images)
+
+
+class _MemoryParser(MultiPartParser):
+    """Starlette's parser, but with files in memory, since the body is bounded, and strict about truncated forms."""
+
+    def __init__(self, headers: Headers, chunks: AsyncGenerator[bytes, None], max_bytes: int, max_parts: int) -> None:
+        super().__init__(
+            headers,
+            self._whole(_without_preamble(chunks, _boundary(headers))),
+            max_files=max_parts,
+            max_fields=max_parts,
+            max_part_size=_MAX_FIELD_BYTES,
+        )
+        self.spool_max_size = max_bytes
+        self._ended = False
+
+    def on_headers_finished(self) -> None:
+        """Take a field `file` without a file name, or with an extended one, for a file like any other."""
+        disposition = self._current_part.content_disposition or b""
+        _, options = parse_options_header(disposition)
+        extended = _EXTENDED_NAME.search(disposition)
+        named = b"filename" in options
+        if not named and (extended or options.get(b"name") == FILE_FIELD.encode()):
+            self._current_part.content_disposition = disposition + b'; filename=""'
+        super().on_headers_finished()
+        if self._current_part.file is not None and (extended or not named):
+            self._current_part.file.filename = _decoded_name(*extended.groups()) if extended else None
+
+    def on_end(self) -> None:
+        self._ended = True
+
+    async def _whole(self, chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+        """Yield the chunks; raise after the last one of a truncated form, in time for `parse` to close its files."""
+        async for chunk in chunks:
+            yield chunk
+        if not self._ended:
+            raise MultiPartException("The form ends before its closing boundary.")
+
+
+def _boundary(headers: Headers) -> bytes:
+    """Return the boundary, empty if the header has none; `parse` reports that."""
+    _, options = parse_options_header(headers.get("content-type", ""))
+    return options.get(b"boundary", b"")
+
+
+async def _without_preamble(chunks: AsyncIterator[bytes], boundary: bytes) -> AsyncGenerator[bytes, None]:
+    """Yield the form from its first boundary on, which begins a line."""
+    delimiter, start, found = b"\r\n--" + boundary, bytearray(b"\r\n"), False
+    async for chunk in chunks:
+        if found:
+            yield chunk
+            continue
+        searched = max(0, len(start) - len(delimiter))
+        start += chunk
+        at = start.find(delimiter, searched)
+        if at >= 0:
+            found = True
+            yield bytes(start[at + 2 :])
+    if not found and boundary:
+        raise MultiPartException("The form does not hold the boundary that its Content-Type announces.")
+
+
+def _decoded_name(charset: bytes, value: bytes) -> str:
+    try:
+        return unquote_to_bytes(value).decode(charset.decode("ascii") or "utf-8", "replace")
+    except (LookupError, UnicodeError):
+        return unquote_to_bytes(value).decode("latin-1")
+
+
+async def _split_form(form: FormData, max_images: int) -> tuple[tuple[UploadedFile, ...], tuple[tuple[str, str], ...]]:
+    try:
+        files = [(name, value) for name, value in form.multi_items() if isinstance(value, UploadFile)]
+        fields = tuple((name, value) for name, value in form.multi_items() if isinstance(value, str))
+        _require_images([name for name, _ in files], max_images)
+        return tuple([await _read_file(file) for _, file in files]), fields
+    finally:
+        await form.close()
+
+
+async def _read_file(file: UploadFile) -> UploadedFile:
+    data = await file.read()
+    if file.filename is None and "content-type" not in file.headers and _is_text(data):
+        raise BadUpload(f"The field `file` holds text, not a file. {_HINT}")
+    return UploadedFile(data, file.filename or "")
+
+
+def _is_text(data: bytes) -> bool:
+    """Return whether a part is a text that somebody sends instead of a file, such as its name."""
+    try:
+        return len(data) <= _MAX_TEXT_BYTES and data.decode().replace("\n", "").replace("\r", "").isprintable()
+    except UnicodeDecodeError:
+        return False
+
+
+def _require_images(files: Sequence[str], max_images: int) -> None:
+    if len(files) > max_images:
+        limit = "one image per request" if max_images == 1 else f"at most {max_images} images in one request"
+        raise BadUpload(f"The form holds {len(files)} files; send {limit}.")
+    other = next((name for name in files if name != FILE_FIELD), None)
+    if other is not None or not files:
+        problem = "no field `file`" if FILE_FIELD not in files else "a file outside the field `file`"
+        where = "" if other is None else f" A file is in the field {other!r:.80}."
+        raise BadUpload(f"The form holds {problem}.{where} {_HINT}")

@@ -1,0 +1,129 @@
+"""Forms as clients write them: file names in any place or none, preambles; what is wrong is told."""
+
+import gzip
+import zlib
+from collections.abc import Callable
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.errors import ImageTooLarge, UnsupportedFormat
+from service.errors import BadUpload, MalformedUpload
+from service.schemas.upload import Upload, UploadedFile
+from tests.service.http.test_uploads import END, FILE_HEAD, FORM, OPTION, read
+
+IMAGE = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 20  # more than a text field may have
+START = b'--X\r\nContent-Disposition: form-data; name="file"'
+
+
+@pytest.mark.parametrize(
+    ("head", "name"),
+    [
+        (b"\r\n\r\n", ""),
+        (b"\r\nContent-Type: image/png\r\n\r\n", ""),
+        (b"; filename*=UTF-8''caf%C3%A9%20.png\r\n\r\n", "café .png"),
+        (b"; filename*=utf-8'en'a.png\r\n\r\n", "a.png"),
+        (b"; filename*=iso-8859-1''caf%E9.png\r\n\r\n", "café.png"),
+        (b"; filename*=nonsense''caf%E9.png\r\n\r\n", "café.png"),
+        (b"; filename=\"plain.png\"; filename*=UTF-8''caf%C3%A9.png\r\n\r\n", "café.png"),
+        (b'; filename=""\r\n\r\n', ""),
+        (b'; filename="' + b"n" * 4000 + b'"\r\n\r\n', "n" * 4000),
+    ],
+)
+def test_a_field_file_is_an_image_whatever_its_name(head: bytes, name: str) -> None:
+    assert read([START + head + IMAGE, END], FORM) == Upload((UploadedFile(IMAGE, name),))
+
+
+@pytest.mark.parametrize("text", [b"photo.jpg", b"@photo.jpg\r\n", "größe.png".encode(), b""])
+def test_a_text_in_the_field_file_is_told(text: bytes) -> None:
+    with pytest.raises(BadUpload, match="holds text"):
+        read([START + b"\r\n\r\n" + text, END], FORM)
+
+
+def test_an_extended_name_makes_any_field_a_file() -> None:
+    other = START.replace(b'"file"', b'"photo"') + b"; filename*=UTF-8''a.png\r\n\r\n"
+
+    with pytest.raises(BadUpload, match="'photo'"):
+        read([other + IMAGE, END], FORM)
+
+
+@pytest.mark.parametrize(
+    ("head", "told"),
+    [
+        (b'; filename="' + b"n" * 4300 + b'"\r\n\r\n', "4,224 bytes; send a shorter file name"),
+        (b"".join(b"\r\nX-%d: 1" % number for number in range(9)) + b"\r\n\r\n", "more than 8 headers"),
+    ],
+)
+def test_a_head_beyond_the_limits_is_told(head: bytes, told: str) -> None:
+    with pytest.raises(MalformedUpload, match=told):
+        read([START + head + IMAGE, END], FORM)
+
+
+@given(
+    st.sampled_from(
+        [b"", b"\r\n", b"This is a multipart message.\r\n", b"--Y\r\n", b"--\r\n-X\r\n\r\n", b"a --X\r\n"]
+    ),
+    st.lists(st.integers(0, 500), max_size=8),
+)
+def test_a_preamble_is_skipped_in_any_chunks(preamble: bytes, cuts: list[int]) -> None:
+    body = preamble + OPTION + FILE_HEAD + b"image" + END
+    edges = [0, *sorted(min(cut, len(body)) for cut in cuts), len(body)]
+
+    upload = read([body[start:end] for start, end in pairwise(edges)], FORM)
+
+    assert upload == Upload((UploadedFile(b"image", "a"),), (("colors", "2"),))
+
+
+@pytest.mark.parametrize("body", [b"--Y\r\n", b"no form", IMAGE, b""])
+def test_a_body_without_the_announced_boundary_is_told(body: bytes) -> None:
+    with pytest.raises(MalformedUpload, match="boundary that its Content-Type announces"):
+        read([body], FORM)
+
+
+# Content-Encoding
+
+
+def with_deflate(data: bytes) -> bytes:
+    return zlib.compress(data)
+
+
+CODINGS: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "X-GZIP": gzip.compress, "deflate": with_deflate}
+
+
+@given(st.sampled_from(sorted(CODINGS)), st.lists(st.integers(0, 5000), max_size=5))
+def test_a_compressed_body_is_decoded_in_any_chunks(coding: str, cuts: list[int]) -> None:
+    body = CODINGS[coding](IMAGE)
+    edges = [0, *sorted(min(cut, len(body)) for cut in cuts), len(body)]
+
+    assert read([body[a:b] for a, b in pairwise(edges)], "image/png", encoding=coding).image == IMAGE
+
+
+def test_a_compressed_form_and_several_members_are_decoded() -> None:
+    assert read([gzip.compress(FILE_HEAD + IMAGE + END)], FORM, encoding="gzip").image == IMAGE
+    assert read([gzip.compress(b"one ") + gzip.compress(b"two")], "image/png", encoding="gzip").image == b"one two"
+    assert read([b"plain"], "image/png", encoding="identity").image == b"plain"
+    assert read([], "image/png", encoding="gzip").image == b""
+
+
+@pytest.mark.parametrize("size", [10_001, 100_000_000])
+def test_the_limit_counts_decoded_bytes(size: int) -> None:
+    """The second is 100 kB before decoding, which the limit does not refuse either: the first chunk exceeds it."""
+    body = gzip.compress(bytes(size))
+
+    with pytest.raises(ImageTooLarge, match="10000 bytes"):
+        read([body[:5000]], "image/png", encoding="gzip")
+    assert read([gzip.compress(bytes(10_000))], "image/png", encoding="gzip").image == bytes(10_000)
+
+
+@pytest.mark.parametrize("body", [gzip.compress(IMAGE)[:-9], b"\x89PNG not gzip", gzip.compress(IMAGE) + b"more"])
+def test_a_damaged_coding_is_told(body: bytes) -> None:
+    with pytest.raises(MalformedUpload, match="not whole gzip data"):
+        read([body], "image/png", encoding="gzip")
+
+
+@pytest.mark.parametrize("coding", ["br", "zstd", "gzip, gzip", "compress"])
+def test_another_coding_is_named(coding: str) -> None:
+    with pytest.raises(UnsupportedFormat, match=f"'{coding}'.*gzip"):
+        read([b"x"], "image/png", encoding=coding)
