@@ -75,6 +75,11 @@ def main(argv: Sequence[str] | None = None) -> ModelEntry:
 def _import(options: ImportOptions, command: str) -> Imported:
     graph, described, architecture, source = _read(options)
     where = options.timm or str(options.program)
+    if graph.size is not None and graph.size != (described.size, described.size):
+        height, width = graph.size
+        raise Rejected(
+            f"{where} takes images of {width} x {height} pixels, but `size` in the description is {described.size}"
+        )
     plain = _config(graph, described, logits=1)
     logits = check(_built(graph, plain, where), where=where).logits
     check_classes(described.classes, logits)

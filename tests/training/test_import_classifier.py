@@ -162,10 +162,13 @@ def test_another_size_is_rejected_with_the_shape(files: Path) -> None:
             logits: Tensor = self.fc(x.flatten(1))
             return logits
 
-    (files / "flat.pt2").write_bytes(exported(Flat()))
+    (files / "flat.pt").write_bytes(traced(Flat()))
     (files / "pets.toml").write_text(DESCRIPTION.replace("size = 16", "size = 24"))
     with pytest.raises(Rejected, match=r"fails on images of \(2, 3, 24, 24\) .*check `size`"):
-        run(files, *program(files, "flat.pt2"))
+        run(files, *program(files, "flat.pt"))
+    with pytest.raises(Rejected, match="takes images of 16 x 16 pixels, but `size` in the description is 24"):
+        run(files, *program(files, "pets.pt2"))
+    assert not (files / "models").exists()
 
 
 @pytest.mark.parametrize(

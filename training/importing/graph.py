@@ -16,12 +16,16 @@ class Rejected(ColorCNNError):
 
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """A program. input, output: names of the images and the logits. steps: calls in order. weights: tensors by name."""
+    """A program. input, output: names of the images and the logits. steps: calls in order. weights: tensors by name.
+
+    size: (height, width) of the images that it was exported for; None where the file does not say.
+    """
 
     input: str
     output: str
     steps: tuple[Step, ...]
     weights: Mapping[str, Tensor]
+    size: tuple[int, int] | None = None
 
 
 def as_value(number: Value) -> Value:

@@ -128,9 +128,9 @@ def _graph(archive: _Archive, program: Mapping[str, Any]) -> Graph:
         raise Rejected("the program changes its own buffers: export model.eval()")
     if len(outputs) != 1:
         raise Rejected(f"the program returns {len(outputs)} tensors; export one that returns logits alone")
-    _check_input(graph["tensor_values"][image], program["range_constraints"])
+    size = _check_input(graph["tensor_values"][image], program["range_constraints"])
     steps = tuple(step for node in graph["nodes"] for step in _steps(node, names))
-    return Graph(image, outputs[0]["user_output"]["arg"]["as_tensor"]["name"], steps, tensors)
+    return Graph(image, outputs[0]["user_output"]["arg"]["as_tensor"]["name"], steps, tensors, size)
 
 
 def _inputs(signature: Mapping[str, Any]) -> tuple[dict[str, str], str]:
@@ -152,8 +152,11 @@ def _inputs(signature: Mapping[str, Any]) -> tuple[dict[str, str], str]:
     return weights, images[0]
 
 
-def _check_input(meta: Mapping[str, Any], ranges: Mapping[str, Any]) -> None:
-    """Raise Rejected unless the images are (batch, 3, s, s) with a batch from 1 to 64 at least."""
+def _check_input(meta: Mapping[str, Any], ranges: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Return height and width of the images; None if they may have any.
+
+    Raises Rejected unless the images are (batch, 3, height, width) with a batch from 1 to 64 at least.
+    """
     batch = meta["sizes"][0]
     if len(meta["sizes"]) != 4 or meta["sizes"][1].get("as_int") != 3:
         raise Rejected("the program does not take images of (batch, 3, height, width)")
@@ -163,6 +166,8 @@ def _check_input(meta: Mapping[str, Any], ranges: Mapping[str, Any]) -> None:
         least, most = bounds["min_val"] or 0, bounds["max_val"]
         if least > 1 or (most is not None and most < 64):
             raise Rejected(f"the program takes batches from {least} to {most} alone; export it with {_EXPORT}")
+    height, width = meta["sizes"][2:]
+    return (height["as_int"], width["as_int"]) if "as_int" in height and "as_int" in width else None
 
 
 def _steps(node: Mapping[str, Any], weights: Mapping[str, str]) -> Iterator[Step]:
