@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.errors import UnknownModel
+from models.errors import CorruptCheckpoint, UnknownModel
 from models.names import ModelKind
 from models.networks.classifiers import Classifier
 from models.networks.colorcnn import ColorCNNConfig
@@ -27,6 +27,7 @@ from models.rgb import Pixels
 from models.zoo.checkpoint import Checkpoint
 from models.zoo.manifest import ModelEntry
 from models.zoo.registry import Registry
+from service.errors import NotReady
 from service.inference.networks import Network, load_network, pick_device, warm
 from service.inference.selection import Catalog, Selection
 
@@ -165,11 +166,19 @@ class ModelEngine:
         return self._registry.entry(name)
 
     def _network(self, name: str) -> Network:
-        """Return a network, which is loaded first if it is not in memory."""
+        """Return a network, which is loaded first if it is not in memory.
+
+        Raises NotReady if its file, which was sound at the start, has changed since.
+        """
         entry = self._entry(name)
         with self._loading:
             if name not in self._networks and self._registry is not None:
-                network = load_network(self._registry, entry, self._device)
+                try:
+                    network = load_network(self._registry, entry, self._device)
+                except CorruptCheckpoint as error:
+                    if not self._catalog.entries:  # at the start, which then fails
+                        raise
+                    raise NotReady(f"The file of the model {name!r} has changed since the start.") from error
                 if isinstance(network, LearnedQuantizer):
                     _share_encoder(network, self._networks.get(entry.classifier or ""))
                 self._networks[name] = network

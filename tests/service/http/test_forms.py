@@ -62,9 +62,7 @@ def test_a_head_beyond_the_limits_is_told(head: bytes, told: str) -> None:
 
 
 @given(
-    st.sampled_from(
-        [b"", b"\r\n", b"This is a multipart message.\r\n", b"--Y\r\n", b"--\r\n-X\r\n\r\n", b"a --X\r\n"]
-    ),
+    st.sampled_from([b"", b"\r\n", b"This is a multipart message.\r\n", b"--Y\r\n", b"--\r\n-X\r\n\r\n", b"a --X\r\n"]),
     st.lists(st.integers(0, 500), max_size=8),
 )
 def test_a_preamble_is_skipped_in_any_chunks(preamble: bytes, cuts: list[int]) -> None:

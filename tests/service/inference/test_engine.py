@@ -27,6 +27,7 @@ from models.zoo.checkpoint import Checkpoint, Provenance
 from models.zoo.manifest import ModelEntry
 from models.zoo.registry import Registry
 from service.benchmark.loader import ModelLoader
+from service.errors import NotReady
 from service.inference.model_engine import ModelEngine
 from service.inference.networks import Network, NoSuchDevice, load_network, pick_device
 from service.inference.selection import Selection
@@ -158,6 +159,17 @@ def test_a_view_needs_no_network(folder: Path) -> None:
     engine.load()
     assert engine.view(ramp(), "teacher").shape == (16, 16, 3)
     assert engine.loaded() == {"outsider"}
+
+
+def test_a_file_that_changed_since_the_start_is_an_error_of_its_requests_alone(folder: Path, tmp_path: Path) -> None:
+    for file in folder.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    engine = ModelEngine(tmp_path, device="cpu", load="outsider")
+    engine.load()
+    (tmp_path / "teacher.safetensors").unlink()
+    with pytest.raises(NotReady, match="The file of the model 'teacher' has changed since the start"):
+        engine.predict([ramp(16, 16)], 1, "teacher")
+    assert engine.predict([ramp(16, 16)], 1, "outsider")
 
 
 def test_the_networks_of_the_start_can_be_named(folder: Path) -> None:
