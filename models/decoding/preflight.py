@@ -40,7 +40,13 @@ _OTHER_SIGNATURES = (
     ("a PDF document", re.compile(rb"%PDF-")),
     ("a PostScript document", re.compile(rb"%!PS|\xc5\xd0\xd3\xc6")),
     ("an SVG drawing", re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:svg\b|(?:\?xml|!--|!DOCTYPE svg)(?s:.){0,2048}?<svg\b)")),
-    ("an icon or cursor", re.compile(rb"\0\0[\x01\x02]\0|icns")),
+    ("an icon or cursor", re.compile(rb"\0\0[\x01\x02]\0(?!\0\0)|icns")),  # a number of pictures follows
+    (
+        "a TGA image",
+        re.compile(
+            rb".(?:\0[\x02\x03\x0a\x0b]\0{5}|\x01[\x01\x09].{4}[\x0f\x10\x18 ]).{8}[\x08\x0f\x10\x18 ]", re.DOTALL
+        ),
+    ),
     ("a DDS texture", re.compile(rb"DDS ")),
     ("an OpenEXR image", re.compile(rb"\x76\x2f\x31\x01")),
     ("a Radiance image", re.compile(rb"#\?R(?:ADIANCE|GBE)")),
