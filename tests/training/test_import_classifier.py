@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from models.errors import ColorCNNError, CorruptCheckpoint
 from models.recognizer import load_recognizer
 from models.zoo.registry import SHIPPED, Registry
+from service.inference.model_engine import ModelEngine
 from tests.training.importing.exported import DESCRIPTION, SIZE, exported, images, make_classifier, traced
 from training import import_classifier
 from training.importing import store
@@ -59,6 +60,19 @@ def test_a_program_becomes_a_recognizer_of_a_folder(files: Path, file: str, caps
     assert recognizer.supports_maps and recognizer.activation_map(pixels, 1).shape == (4, 4)
     assert Registry.open(folder).default(Registry.open(folder).entry("pets").kind).name == "pets"
     assert f"COLORCNN_MODELS_FOLDER={folder}" in capsys.readouterr().out
+
+
+def test_the_service_serves_a_folder_with_an_imported_classifier_alone(files: Path) -> None:
+    engine = ModelEngine(run(files, *program(files, "pets.pt2")), device="cpu", load="defaults")
+    engine.load()
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
+    selection = engine.catalog.select_by_picture(None, None, 4).of(pixels)
+    assert (selection.method, selection.classifier, engine.loaded()) == ("halftone", "pets", {"pets"})
+    assert engine.quantize(pixels, 4, selection).colors <= 4
+    view = engine.view(pixels, "pets")
+    (ranking,) = engine.predict([view], 3, "pets")
+    assert {each.label for each in ranking} == {"cat", "dog", "bird"}
+    assert engine.activation_map(view, 0, "pets").shape == (4, 4)
 
 
 def test_the_view_of_an_imported_recognizer_has_a_gradient(files: Path) -> None:
