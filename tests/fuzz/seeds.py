@@ -1,6 +1,7 @@
 """Seed files of the mutations: small and valid, of every format and storage of pixels."""
 
 import random
+import struct
 from collections.abc import Mapping, Sequence
 from functools import cache
 
@@ -11,6 +12,18 @@ from models.codecs import bpg
 from tests.models.codecs.bpg.reference import named
 from tests.models.icc_profiles import rgb_profile
 from tests.models.image_files import bpg_file, encoded, exif, picture, png_file, tiff_file, tiff_tags
+from tests.models.tiff_files import (
+    BLACK_IS_ZERO,
+    CIELAB,
+    CMYK,
+    DEFLATE,
+    FLOAT,
+    LZW,
+    PACKBITS,
+    RGB,
+    Layout,
+    write_tiff,
+)
 
 SIDE = 32
 _GRAY, _RGB, _PALETTE, _GRAY_ALPHA, _RGB_ALPHA = 0, 2, 3, 4, 6
@@ -23,7 +36,7 @@ _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), 
 def seeds() -> Mapping[str, bytes]:
     """Return the seed files by name; the first word of a name is the format."""
     photo = Image.fromarray(picture(SIDE, SIDE))
-    return _pngs(photo) | _jpegs(photo) | _webps(photo) | _others(photo) | _tiffs(photo) | _bpgs()
+    return _pngs(photo) | _jpegs(photo) | _webps(photo) | _others(photo) | _tiffs(photo) | _layouts() | _bpgs()
 
 
 @cache
@@ -45,6 +58,12 @@ def _pngs(photo: Image.Image) -> dict[str, bytes]:
             for interlaced in (False, True)
         },
         "PNG with text, profile and EXIF": encoded(photo, "PNG", pnginfo=text, icc_profile=rgb_profile(), exif=exif(6)),
+        "PNG gamma, chromaticities, code points": _png_beside(
+            (b"gAMA", struct.pack(">I", 100_000)),
+            (b"cHRM", struct.pack(">8I", 31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000)),
+            (b"cICP", bytes([9, 16, 0, 1])),
+        ),
+        "PNG color key of 16 bits": png_file((1, 1), 16, _RGB, bytes(7), (b"tRNS", bytes(6))),
         "PNG animated": encoded(photo, "PNG", save_all=True, append_images=[photo.rotate(90)]),
     }
 
@@ -54,6 +73,10 @@ def _png(kind: int, depth: int, interlaced: bool) -> bytes:
     bits = depth * _SAMPLES[kind]
     rows = b"".join(_rows(*each, bits) for each in (_ADAM7 if interlaced else [(0, 0, 1, 1)]))
     return png_file((SIDE, SIDE), depth, kind, rows, *palette, interlace=int(interlaced))
+
+
+def _png_beside(*chunks: tuple[bytes, bytes]) -> bytes:
+    return png_file((SIDE, SIDE), 8, _RGB, _rows(0, 0, 1, 1, 24), *chunks)
 
 
 def _rows(left: int, top: int, step_x: int, step_y: int, bits: int) -> bytes:
@@ -70,6 +93,7 @@ def _jpegs(photo: Image.Image) -> dict[str, bytes]:
         "JPEG with restarts": encoded(photo, "JPEG", restart_marker_blocks=1),
         "JPEG gray": encoded(photo.convert("L"), "JPEG"),
         "JPEG CMYK": encoded(photo.convert("CMYK"), "JPEG"),
+        "JPEG without its end": encoded(photo, "JPEG")[:-2],
         "JPEG of two pictures": encoded(photo, "MPO", save_all=True, append_images=[photo]),
     }
 
@@ -93,6 +117,7 @@ def _others(photo: Image.Image) -> dict[str, bytes]:
         "BMP": encoded(photo, "BMP"),
         "BMP palette": encoded(photo.quantize(200), "BMP"),
         "BMP 1 bit": encoded(photo.convert("1"), "BMP"),
+        "BMP 4444": _bmp_of_fields(0xF00, 0xF0, 0xF, 0xF000),
         "BMP alpha": encoded(photo.convert("RGBA"), "BMP"),
     }
 
@@ -110,6 +135,37 @@ def _tiffs(photo: Image.Image) -> dict[str, bytes]:
         "TIFF pages": encoded(photo, "TIFF", save_all=True, append_images=[photo], exif=exif(8)),
         "TIFF planes, big-endian": tiff_file(planes, apart, order=">", strips=starts),
     }
+
+
+def _bmp_of_fields(*masks: int) -> bytes:
+    pixels = random.Random(1).randbytes(2 * SIDE * SIDE)
+    header = struct.pack("<IiiHHIIiiII4I", 56, SIDE, SIDE, 1, 16, 3, len(pixels), 0, 0, 0, 0, *masks)
+    return b"BM" + struct.pack("<IHHI", 14 + len(header) + len(pixels), 0, 0, 14 + len(header)) + header + pixels
+
+
+def _layouts() -> dict[str, bytes]:
+    """TIFF files of samples that Pillow does not write."""
+    channels = {BLACK_IS_ZERO: 1, RGB: 3, CMYK: 4, CIELAB: 3}
+    layouts = {
+        "12 bits": Layout(bits=12),
+        "16 bits in planes": Layout(bits=16, planar=2, compression=LZW),
+        "32 bits, big-endian BigTIFF": Layout(bits=32, order=">", big=True),
+        "floats in tiles": Layout(bits=32, kind=FLOAT, tile=16, compression=DEFLATE, predictor=3),
+        "premultiplied alpha": Layout(bits=16, extra=(1,), compression=DEFLATE, predictor=2),
+        "gray and alpha in planes": Layout(bits=16, photometric=BLACK_IS_ZERO, extra=(2,), planar=2),
+        "CMYK and alpha": Layout(photometric=CMYK, extra=(2,), compression=PACKBITS),
+        "Lab of 16 bits": Layout(bits=16, photometric=CIELAB),
+        "bits in tiles": Layout(bits=1, photometric=BLACK_IS_ZERO, tile=16),
+    }
+    return {
+        f"TIFF {name}": write_tiff(_samples(layout, channels[layout.photometric] + len(layout.extra)), layout)
+        for name, layout in layouts.items()
+    }
+
+
+def _samples(layout: Layout, channels: int) -> np.ndarray[tuple[int, int, int], np.dtype[np.int64]]:
+    most = 1 if layout.kind == FLOAT else (1 << layout.bits) - 1
+    return np.random.default_rng(layout.bits).integers(0, most, (SIDE, SIDE, channels), endpoint=True)
 
 
 def _bpgs() -> dict[str, bytes]:

@@ -115,7 +115,8 @@ def to_levels(
         return _from_lab(colors, layout, meaning.photometric), _rounded(alpha)
     if alpha is not None and meaning.premultiplied:
         scaled, divisor = _scaled(colors, limits), alpha[..., np.newaxis]
-        scaled = np.divide(scaled, divisor, out=np.zeros_like(scaled), where=divisor > 0)
+        with np.errstate(over="ignore"):  # of a damaged file
+            scaled = np.divide(scaled, divisor, out=np.zeros_like(scaled), where=divisor > 0)
         levels = _eight_bits(scaled)
     elif not is_wide(layout):
         levels = colors.astype(np.uint8, copy=False) if layout.bits == 8 else _table(layout.bits)[colors]
