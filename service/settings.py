@@ -51,9 +51,10 @@ class Settings(BaseSettings):
         None, description="Classifier for requests that name no model. Unset: the default of the manifest."
     )
     photograph_defaults: bool = Field(
-        False,
-        description="Whether requests without `method` and `model` get `halftone` and the classifier of photographs "
-        "for a large image, whose shorter side has more than twice the native size of the default network.",
+        True,
+        description="Whether requests without `method` and `model` get `refined_fast` and the classifier of "
+        "photographs for a photograph: an image whose shorter side has more than twice the native size of the default "
+        "network. `false`: they get the default network, as for smaller images.",
     )
     default_photograph_classifier: ModelName | None = Field(
         None,

@@ -8,10 +8,10 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 from models.names import METHOD_NAMES
-from models.quantizers.classical.catalog import CLASSICAL
 from models.zoo.registry import Registry
 from service.api.routes import probes, router
 from service.http.problems import HEAD_TOO_LARGE, INTERNAL, MALFORMED_REQUEST, METHOD_NOT_ALLOWED, NOT_FOUND, PROBLEMS
+from service.schemas.methods import METHODS
 from service.schemas.options import BenchmarkOptions, ClassifyOptions, CompressOptions, QuantizeOptions
 from service.settings import environment_table
 from training.report.markdown import table
@@ -63,9 +63,12 @@ def problems() -> str:
 
 
 def methods() -> str:
-    """Return the table of the methods of quantization: names in requests and names in result tables."""
-    learned = [name for name in METHOD_NAMES if name.startswith("colorcnn")]
-    return table(["method", "name"], [[f"`{name}`", METHOD_NAMES[name]] for name in (*learned, *CLASSICAL)])
+    """Return the table of the methods of quantization: names in requests and in result tables, and options."""
+    lines = [
+        [f"`{name}`", METHOD_NAMES[name], method.line, ", ".join(f"`{option}`" for option in method.options) or "-"]
+        for name, method in METHODS.items()
+    ]
+    return table(["method", "name", "what it does", "options"], lines)
 
 
 def models() -> str:

@@ -22,18 +22,18 @@ from models.evaluation import metrics
 from models.palette_image import PaletteImage
 from models.prediction import Prediction
 from models.quantizers.base import Quantizer
-from models.rgb import Pixels, resize
+from models.rgb import Pixels, ViewGeometry, resize
 
 
 class BatchClassifier(Protocol):
     """A classifier of square images; `models.recognizer.Recognizer` is one."""
 
     @property
-    def size(self) -> int:
-        """Side of the square images that the classifier accepts, in pixels."""
+    def views(self) -> ViewGeometry:
+        """What the classifier sees of an image, and how it is scaled to the images that the classifier accepts."""
 
     def predict_batch(self, images: NDArray[np.uint8]) -> list[Prediction]:
-        """Return the likeliest class of each image, in order. images: (B, size, size, 3) uint8 sRGB."""
+        """Return the likeliest class of each view, in order. images: (B, size, size, 3) uint8 sRGB."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,32 +182,36 @@ def compare(
     started = time.perf_counter()
     quantized = quantizer.quantize(sample.pixels, setting.colors or 0)
     milliseconds = 1000 * (time.perf_counter() - started)
-    measured = measure_palette(sample.pixels, quantized, view=classifier.size, milliseconds=milliseconds)
+    measured = measure_palette(sample.pixels, quantized, view=classifier.views, milliseconds=milliseconds)
     (after,) = classifier.predict_batch(measured.view[np.newaxis])
     return make_row(sample, setting, measured, after), measured
 
 
-def measure_palette(pixels: Pixels, quantized: PaletteImage, *, view: int, milliseconds: float = 0.0) -> Measured:
+def measure_palette(
+    pixels: Pixels, quantized: PaletteImage, *, view: ViewGeometry | int, milliseconds: float = 0.0
+) -> Measured:
     """Write the palette image of `pixels` as a PNG file and measure the file; see `measure`."""
     file = png.encode(quantized)
     return measure(pixels, file, png.fixed_bytes(file), view=view, milliseconds=milliseconds)
 
 
-def measure(pixels: Pixels, file: bytes, fixed_size: int, *, view: int, milliseconds: float = 0.0) -> Measured:
+def measure(
+    pixels: Pixels, file: bytes, fixed_size: int, *, view: ViewGeometry | int, milliseconds: float = 0.0
+) -> Measured:
     """Read `file` back and compare it with its original.
 
     Args:
         pixels: the original, (H, W, 3) uint8 sRGB.
         file: an encoded image of the same size.
         fixed_size: bytes of the file that do not depend on the picture.
-        view: side of the classifier's input, in pixels.
+        view: what the classifier sees of an image; a side in pixels for the whole image, squeezed to a square.
         milliseconds: run time of the quantizer or the encoder, if it was measured.
     """
     decoded = decode(file, max_pixels=pixels.shape[0] * pixels.shape[1]).pixels
     return Measured(
         file=file,
         pixels=decoded,
-        view=resize(decoded, view),
+        view=resize(decoded, view) if isinstance(view, int) else view.view(decoded),
         fixed_size=fixed_size,
         mse=metrics.mean_squared_error(pixels, decoded),
         ssim=metrics.ssim(pixels, decoded),

@@ -1,7 +1,8 @@
 """The manifest of a folder of models, manifest.json: its models, and the default model of each kind.
 
     {"models": [{"name": ..., "file": "checkpoints/NAME.safetensors", "sha256": ..., ...}, ...],
-     "defaults": {"classifier": NAME, "colorcnn": NAME}, "photograph_classifier": NAME}
+     "defaults": {"classifier": NAME, "colorcnn": NAME}, "photograph_classifier": NAME,
+     "transfer_classifiers": [NAME, ...]}
 
 Reading is strict, and an error names the field by its path, as in `models.3.sha256`.
 """
@@ -147,12 +148,15 @@ class Manifest:
     """Models of a folder, and the name of the default of each kind.
 
     photograph_classifier: name of the default classifier of photographs; None where the default of the kind serves.
+    transfer_classifiers: names of the classifiers that the quantizer for photographs optimizes for beside the chosen
+        one, so that its images stay recognizable for others.
     Names are unique, and every reference names a model of the right kind; ValidationError otherwise.
     """
 
     models: tuple[ModelEntry, ...]
     defaults: dict[ModelKind, str]
     photograph_classifier: str | None = None
+    transfer_classifiers: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _check_references(self) -> Self:
@@ -173,11 +177,15 @@ class Manifest:
             for kind, name in self.defaults.items()
             if kinds.get(name) is not kind
         ]
-        photographs = self.photograph_classifier
-        if photographs is not None and kinds.get(photographs) is not ModelKind.CLASSIFIER:
-            errors.append(
-                field_error(("photograph_classifier",), "must name a classifier of the manifest", photographs)
-            )
+        classifiers: list[tuple[tuple[str | int, ...], str | None]] = [
+            (("photograph_classifier",), self.photograph_classifier),
+            *((("transfer_classifiers", i), name) for i, name in enumerate(self.transfer_classifiers)),
+        ]
+        errors += [
+            field_error(path, "must name a classifier of the manifest", name)
+            for path, name in classifiers
+            if name is not None and kinds.get(name) is not ModelKind.CLASSIFIER
+        ]
         require(errors)
         return self
 
@@ -186,12 +194,18 @@ class Manifest:
         """Read the content of manifest.json; raises CorruptCheckpoint, which lists every error."""
         return read_json(TypeAdapter(cls), data, "the manifest")
 
+    def recognizers(self, chosen: str) -> tuple[str, ...]:
+        """Return the names of the classifiers that an image for `chosen` and for others is optimized for."""
+        return tuple(dict.fromkeys((chosen, *self.transfer_classifiers)))
+
     def to_bytes(self) -> bytes:
         """Return the content of manifest.json."""
         content: dict[str, Any] = {"models": [entry.to_json() for entry in self.models]}
         content["defaults"] = dict(self.defaults)
         if self.photograph_classifier is not None:
             content["photograph_classifier"] = self.photograph_classifier
+        if self.transfer_classifiers:
+            content["transfer_classifiers"] = list(self.transfer_classifiers)
         return json.dumps(content, indent=2).encode() + b"\n"
 
     def with_model(self, entry: ModelEntry) -> Self:

@@ -66,7 +66,7 @@ class BenchmarkLines(StreamingResponse):
             while True:
                 event = await _next(received)
                 if event:
-                    await _send_line(send, benchmark_line(self._job, event))
+                    await _send_line(send, benchmark_line(event))
                 done += isinstance(event, RowDone)
                 if event is None or isinstance(event, RowDone):
                     await self._send_progress(send, done)

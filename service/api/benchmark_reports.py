@@ -24,25 +24,25 @@ def benchmark_report(job: Job, events: Sequence[Event]) -> BenchmarkReport:
     """Return the report of a finished benchmark."""
     return BenchmarkReport(
         model=job.model,
-        classifier=job.conditions.classifier,
-        images=[_image(job, event) for event in events if isinstance(event, ImageDone)],
+        classifier=job.classifier,
+        images=[_image(event) for event in events if isinstance(event, ImageDone)],
         rows=[_row(event) for event in events if isinstance(event, RowDone)],
         summary=[_summary(means) for event in events if isinstance(event, Finished) for means in event.summary],
     )
 
 
-def benchmark_line(job: Job, event: Event) -> BenchmarkLine:
+def benchmark_line(event: Event) -> BenchmarkLine:
     """Return the line of one event."""
     match event:
         case ImageDone():
-            return BenchmarkLine(image=_image(job, event))
+            return BenchmarkLine(image=_image(event))
         case RowDone():
             return BenchmarkLine(row=_row(event))
         case Finished():
             return BenchmarkLine(summary=[_summary(means) for means in event.summary])
 
 
-def _image(job: Job, event: ImageDone) -> BenchmarkImage | BenchmarkFailedImage:
+def _image(event: ImageDone) -> BenchmarkImage | BenchmarkFailedImage:
     picture, opened = event.picture, event.outcome
     if isinstance(opened, Failure):
         return BenchmarkFailedImage(image=picture.name, error=_error(opened))
@@ -51,9 +51,10 @@ def _image(job: Job, event: ImageDone) -> BenchmarkImage | BenchmarkFailedImage:
         width=opened.width,
         height=opened.height,
         bytes=len(picture.data),
+        classifier=picture.treatment.conditions.classifier,
         label=opened.prediction.label,
         probability=opened.prediction.probability,
-        truth=None if picture.truth is None else job.classes[picture.truth],
+        truth=None if picture.truth is None else picture.treatment.classes[picture.truth],
         right=None if picture.truth is None else opened.prediction.index == picture.truth,
         notes=list(opened.notes),
     )

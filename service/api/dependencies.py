@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from functools import partial
 from typing import Annotated, cast
 
+import anyio
 from fastapi import Depends, Request
 
 from service.benchmark.job import Job, SheetUse
@@ -143,7 +144,8 @@ async def _benchmark_job(
     upload = await _read_upload(request, service, MAX_IMAGES)
     options = parse_options(upload, BenchmarkOptions)
     sheet = _SHEET_USES.get(media_type, "none")
-    return service.benchmarks.planner.plan(upload, options, sheet=sheet, request_id=request.state.request_id)
+    plan = partial(service.benchmarks.planner.plan, upload, options, sheet=sheet, request_id=request.state.request_id)
+    return await anyio.to_thread.run_sync(plan)  # it reads the headers of all images
 
 
 BenchmarkJob = Annotated[Job, Depends(_benchmark_job)]

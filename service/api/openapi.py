@@ -38,13 +38,15 @@ commas.
 Transparent pixels are composited over `background`. Of an animation, the first frame is used. The orientation of the
 camera is applied. The header `X-Image-Notes` lists these changes.
 
-The header `X-Method` names the quantization method. Use `halftone` for photographs.
+The header `X-Method` names the quantization method. Without `method` and `model` it depends on the picture: a
+photograph is optimized for classifiers of photographs (`refined_fast`), and the default network quantizes a smaller
+image.
 
 ```
 curl -F file=@photo.jpg -F colors=2 localhost:8000/quantize -o out.png
 curl -F file=@photo.jpg -F colors=2 -H 'Accept: image/bpg' localhost:8000/compress -o out.bpg
 curl --data-binary @photo.jpg -H 'Accept: application/json' 'localhost:8000/quantize?colors=2'
-curl -F file=@a.jpg -F file=@b.jpg -F methods=colorcnn,octree -F colors=2,4 -H 'Accept: text/html' \
+curl -F file=@a.jpg -F file=@b.jpg -F methods=refined,kmeans -F colors=2,4 -H 'Accept: text/html' \
     localhost:8000/benchmark -o page.html
 ```
 
@@ -95,7 +97,11 @@ def _header(description: str, example: str) -> Json:
 _REQUEST_ID = {"X-Request-ID": _header("The id of the request, or a new id; also in the log.", "5f2c0d1e")}
 _COMMON_HEADERS: Json = {
     **_REQUEST_ID,
-    "X-Model": _header("The network of the method; `none` for a classical method.", "cifar10-resnet9-colorcnn"),
+    "X-Model": _header(
+        "The network of the method, or the classifier that a refined image is optimized for first; `none` for a "
+        "classical method.",
+        "cifar10-resnet9-colorcnn",
+    ),
     "Server-Timing": _header(
         "Milliseconds in each stage.", "decode;dur=2.1, queue;dur=0.0, model;dur=9.4, encode;dur=1.2"
     ),
@@ -106,7 +112,13 @@ _IMAGE_HEADERS: Json = {
     "X-Colors": _header("Number of different colors in the image.", "2"),
     "X-Bits-Per-Pixel": _header("Bits of the file per pixel.", "0.4127"),
 }
-_METHOD_HEADER: Json = {"X-Method": _header("The quantization method, also where the request names none.", "halftone")}
+_METHOD_HEADERS: Json = {
+    "X-Method": _header("The quantization method, also where the request names none.", "refined_fast"),
+    "X-Recognizers": _header(
+        "Classifiers that a refined image is optimized for; absent for other methods.",
+        "imagenet-efficientnet-lite0, imagenet-efficientnet-lite1",
+    ),
+}
 _LABEL_HEADERS: Json = {
     "X-Label-Before": _header("Label of the upload (percent-encoded outside ASCII).", "frog"),
     "X-Probability-Before": _header("The probability of that label.", "0.9300"),
@@ -115,7 +127,7 @@ _LABEL_HEADERS: Json = {
 }
 _COMPRESS_HEADERS: Json = {
     **_COMMON_HEADERS,
-    **_METHOD_HEADER,
+    **_METHOD_HEADERS,
     **_LABEL_HEADERS,
     "X-Colors": _header("Number of colors of the quantized image, before BPG.", "2"),
     "X-Bits-Per-Pixel": _header("Bits of the BPG file of the quantized image per pixel.", "0.3127"),
@@ -248,7 +260,7 @@ def _report(report: type[BaseModel]) -> Json:
 QUANTIZE = _operation(
     QuantizeOptions,
     {PNG: _BINARY, JSON: _report(QuantizeReport)},
-    _IMAGE_HEADERS | _METHOD_HEADER | _LABEL_HEADERS,
+    _IMAGE_HEADERS | _METHOD_HEADERS | _LABEL_HEADERS,
 )
 CLASSIFY = _operation(ClassifyOptions, {JSON: _report(ClassifyReport), PNG: _BINARY}, _IMAGE_HEADERS | _MAP_HEADERS)
 COMPRESS = _operation(

@@ -16,6 +16,7 @@ from models.names import ModelKind
 from models.palette_image import PaletteImage
 from models.prediction import Prediction
 from models.zoo.manifest import ModelEntry
+from service.api.method_reports import defaults_report, method_reports
 from service.http.headers import header_text, server_timing
 from service.inference.compression import Compressed, Output, Version
 from service.inference.engine import Engine
@@ -88,7 +89,13 @@ def compress_response(result: Compressed) -> Response:
 def models_report(engine: Engine) -> ModelsReport:
     """Return the report on the models of `engine`."""
     reports = [_model_report(engine, entry) for entry in engine.catalog.entries]
-    return ModelsReport(models=reports, methods=list(engine.catalog.methods()))
+    return ModelsReport(
+        models=reports,
+        methods=list(engine.catalog.methods()),
+        method_details=method_reports(engine.catalog),
+        defaults=defaults_report(engine.catalog),
+        transfer_classifiers=list(engine.catalog.transfer_classifiers),
+    )
 
 
 def ready_report(engine: Engine) -> ReadyReport:
@@ -135,12 +142,15 @@ def _common_headers(timings: Timings, notes: Sequence[str]) -> dict[str, str]:
 
 
 def _quantized_headers(selection: Selection, image: PaletteImage, bits_per_pixel: float) -> dict[str, str]:
-    return {
+    headers = {
         "X-Model": header_text(selection.model or NO_MODEL),
         "X-Method": selection.method,
         "X-Colors": str(image.colors),
         "X-Bits-Per-Pixel": f"{bits_per_pixel:.4f}",
     }
+    if selection.recognizers:
+        headers["X-Recognizers"] = header_text(", ".join(selection.recognizers))
+    return headers
 
 
 def _label_headers(before: Prediction, after: Prediction) -> dict[str, str]:
@@ -167,6 +177,8 @@ def _quantize_report(result: Quantized) -> QuantizeReport:
         model=result.selection.model,
         method=result.selection.method,
         fidelity=result.selection.fidelity,
+        dither=result.selection.dither,
+        recognizers=list(result.selection.recognizers),
         width=result.image.width,
         height=result.image.height,
         palette=list(result.image.hex_palette()),
@@ -193,6 +205,8 @@ def _compress_report(result: Compressed, original_bpg: Version, index_map_kept: 
         model=result.selection.model,
         method=result.selection.method,
         fidelity=result.selection.fidelity,
+        dither=result.selection.dither,
+        recognizers=list(result.selection.recognizers),
         classifier=result.selection.classifier if result.options.recognize else None,
         width=result.image.width,
         height=result.image.height,

@@ -11,13 +11,14 @@ import torch
 
 from models.errors import UnknownModel
 from models.evaluation.compare import Setting
+from models.names import PHOTOGRAPH_METHODS
 from models.quantizers.base import MAX_COLORS, MIN_COLORS, Quantizer
 from models.quantizers.classical.catalog import CLASSICAL
 from models.quantizers.learned.colorcnn import LearnedQuantizer
 from models.recognizer import Recognizer, load_recognizer
 from models.zoo.registry import Registry
 from service.benchmark.worker import Classifier
-from service.inference.networks import load_network
+from service.inference.networks import load_network, refined_quantizer
 
 
 @dataclass(frozen=True)
@@ -35,18 +36,29 @@ class ModelLoader:
 
 
 @cache
-def _classifier(loader: ModelLoader, name: str) -> Classifier:
+def _classifier(loader: ModelLoader, name: str) -> Recognizer:
     return load_recognizer(Registry.open(loader.folder), name, torch.device(loader.device))
 
 
 @cache
 def _quantizer(loader: ModelLoader, method: str, model: str | None) -> Quantizer:
     """Return a warm quantizer, which has quantized one image, so that no row measures one-time work."""
-    quantizer, colors = (CLASSICAL[method], MIN_COLORS) if model is None else _network(loader, model)
+    quantizer: Quantizer
+    if model is None:
+        quantizer, colors = CLASSICAL[method], MIN_COLORS
+    elif method in PHOTOGRAPH_METHODS:
+        quantizer, colors = _refined(loader, method, model), MIN_COLORS
+    else:
+        quantizer, colors = _network(loader, model)
     if isinstance(quantizer, LearnedQuantizer):
         quantizer = quantizer.for_method(method)
     quantizer.quantize(np.arange(64 * 48 * 3, dtype=np.uint32).reshape(64, 48, 3).astype(np.uint8), colors)
     return quantizer
+
+
+def _refined(loader: ModelLoader, method: str, classifier: str) -> Quantizer:
+    names = Registry.open(loader.folder).manifest.recognizers(classifier)
+    return refined_quantizer(method, tuple(_classifier(loader, name) for name in names))
 
 
 def _network(loader: ModelLoader, name: str) -> tuple[Quantizer, int]:

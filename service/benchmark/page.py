@@ -76,7 +76,9 @@ def benchmark_page(report: BenchmarkReport, sheet: bytes) -> str:
     """Return the page of one benchmark. sheet: its contact sheet as a PNG, empty if it was too large."""
     images = [image for image in report.images if isinstance(image, BenchmarkImage)]
     known = [image.right for image in images if image.right is not None]
-    subject = f"{len(images)} image{'s' * (len(images) != 1)}, classified by {report.classifier}"
+    classifiers = dict.fromkeys(image.classifier for image in images)
+    judges = " and ".join(classifiers) or report.classifier or "none"
+    subject = f"{len(images)} image{'s' * (len(images) != 1)}, classified by {judges}"
     rows = [Summary(**means.model_dump()) for means in report.summary]
     figures = [comparison_plots.kept_over_colors(rows, subject), comparison_plots.bytes_over_psnr(rows, subject)]
     if known:
@@ -84,7 +86,7 @@ def benchmark_page(report: BenchmarkReport, sheet: bytes) -> str:
         figures.insert(0, comparison_plots.top1_over_colors(rows, subject, original))
     section = Section(
         heading="Few colors, and what a classifier still recognizes",
-        lead=f"{subject}. Learned network: {report.model or 'none'}. {'' if sheet else _NO_SHEET}",
+        lead=f"{subject}. Model: {report.model or 'none'}. {'' if sheet else _NO_SHEET}",
         facts=(),
         figures=_svgs(figures) if rows else (),
         sheet="data:image/png;base64," + base64.b64encode(sheet).decode("ascii") if sheet else "",

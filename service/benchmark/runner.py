@@ -73,7 +73,7 @@ class JobRunner:
             with timing.measure("decode"):
                 opened = await self._attempt(partial(self._open, picture))
             emit(ImageDone(picture, opened))
-            for setting in self._job.settings:
+            for setting in picture.treatment.settings:
                 with timing.measure("model"):
                     outcome = await self._outcome(picture, opened, setting)
                 emit(RowDone(picture, setting, outcome))
@@ -87,15 +87,15 @@ class JobRunner:
         return await self._attempt(partial(self._compare, picture, opened.prediction, setting))
 
     async def _open(self, picture: Picture) -> Opened:
-        return await self._work(open_image, self._job.conditions, picture.token, picture.data)
+        return await self._work(open_image, picture.treatment.conditions, picture.token, picture.data)
 
     async def _compare(self, picture: Picture, prediction: Prediction, setting: Setting) -> Compared:
-        details = (picture.token, picture.name, picture.truth, prediction, setting)
+        details = (picture.treatment.conditions, picture.token, picture.name, picture.truth, prediction, setting)
         try:
-            return await self._work(compare_row, self._job.conditions, *details)
+            return await self._work(compare_row, *details)
         except ImageGone:  # the process that had the image open was killed
             await self._open(picture)
-            return await self._work(compare_row, self._job.conditions, *details)
+            return await self._work(compare_row, *details)
 
     async def _attempt(self, attempt: Callable[[], Awaitable[Result]]) -> Result | Failure:
         try:

@@ -37,16 +37,16 @@ class Sheet:
 
 def sheet_content(job: Job, events: Sequence[Event]) -> SheetContent:
     """Return the content of the contact sheet of `job` after all its events; empty if the job draws no tiles."""
-    if not job.conditions.tiles:
+    if not job.tiles:
         return SheetContent()
     originals = {event.picture: _original_cell(event) for event in events if isinstance(event, ImageDone)}
     quantized = {(event.picture, event.setting): _cell(event) for event in events if isinstance(event, RowDone)}
     rows = []
     for picture, original in originals.items():
-        for method in dict.fromkeys(setting.method for setting in job.settings):
-            cells = [quantized[picture, setting] for setting in job.settings if setting.method == method]
+        for method in picture.treatment.methods:
+            cells = [quantized[picture, each] for each in picture.treatment.settings if each.method == method]
             rows.append(Row(method_name(method), [original, *cells] if isinstance(original, Tile) else [original]))
-    colors = dict.fromkeys(setting.colors for setting in job.settings)
+    colors = dict.fromkeys(setting.colors for picture in originals for setting in picture.treatment.settings)
     return SheetContent(["original", *(f"{count} colors" for count in colors)], rows)
 
 

@@ -53,7 +53,7 @@ class Loader(Protocol):
 
 @dataclass(frozen=True)
 class Conditions:
-    """Conditions that all rows of one benchmark share.
+    """Conditions that all rows of photographs, or all rows of smaller images, of one benchmark share.
 
     classifier: name. max_pixels: size limit of an image. background: sRGB color under transparent pixels. tiles: number
     of tiles in the contact sheet, 0 without a sheet. cam: whether the tiles show activation maps.

@@ -1,10 +1,14 @@
-"""The device behind its queue: work with equal keys from several requests runs in one batch."""
+"""The device behind its queues: work with equal keys from several requests runs in one batch.
+
+Each lane of work has a queue and a thread of its own, so that the seconds of a refinement delay no quick work: both
+then share the device.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -12,7 +16,7 @@ from service.errors import NotReady, QueueFull
 from service.inference.batching import Batcher, Closed, Expired, Full, Limits, Ran
 from service.inference.device_errors import is_broken, is_out_of_memory, out_of_memory
 from service.inference.engine import Engine
-from service.inference.work import BatchKey, Work, WorkName
+from service.inference.work import LANES, BatchKey, Lane, Work, WorkName
 from service.runtime import timing
 from service.runtime.logs import request_id_here
 from service.runtime.timing import Timer
@@ -42,7 +46,7 @@ def _ignore(_: Exception) -> None:
 
 
 class Device:
-    """Runs an engine's networks, one batch at a time, while `serving`.
+    """Runs an engine's networks, one batch at a time in each lane, while `serving`.
 
     Args:
         on_broken: called with each error after which the device cannot be trusted.
@@ -52,23 +56,28 @@ class Device:
         self._engine = engine
         self._on_broken = on_broken
         self._timeout = settings.queue_timeout
-        self._queue: Batcher[BatchKey, _Submission, Any] = Batcher(
-            self._run_batch, _limits(settings), observe=self._notify
-        )
+        limits = _limits(settings)
+        self._queues: dict[Lane, Batcher[BatchKey, _Submission, Any]] = {
+            lane: Batcher(self._run_batch, limits, observe=self._notify) for lane in LANES
+        }
         self._observers: list[Observer] = []
 
     @property
     def waiting(self) -> int:
         """Number of submissions that wait for their turn."""
-        return self._queue.waiting
+        return sum(queue.waiting for queue in self._queues.values())
 
     def subscribe(self, observer: Observer) -> None:
         """Call `observer` after each batch, in the event loop; it must not raise."""
         self._observers.append(observer)
 
-    def serving(self) -> AbstractAsyncContextManager[None]:
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[None]:
         """Serve for the length of the block; leaving it finishes everything that is queued."""
-        return self._queue.serving()
+        async with AsyncExitStack() as stack:
+            for queue in self._queues.values():
+                await stack.enter_async_context(queue.serving())
+            yield
 
     async def run(self, work: Work[Result]) -> Result:
         """Queue `work`, wait for its batch, and return its result. The waiting counts as queue, the batch as model.
@@ -81,7 +90,9 @@ class Device:
         """
         submission = _Submission(work, timing.current(), time.perf_counter(), request_id_here.get())
         try:
-            result: Result = await self._queue.submit(work.key, submission, work.size, timeout=self._timeout)
+            result: Result = await self._queues[work.lane].submit(
+                work.key, submission, work.size, timeout=self._timeout
+            )
         except Full as error:
             raise QueueFull("The queue of the device is full.") from error
         except Expired as error:
@@ -123,7 +134,7 @@ class Device:
 
 
 def _limits(settings: Settings) -> Limits:
-    """Return limits with room for all requests in flight, each with one piece of work; more would be a bug."""
+    """Return limits of a queue that holds one piece of work of each request in flight; more would be a bug."""
     return Limits(
         queue_items=settings.queue_size + settings.compress_queue_size,
         queue_size=(settings.workers + 1) * settings.max_pixels

@@ -14,21 +14,22 @@ import torch
 from numpy.typing import NDArray
 
 from models.errors import CorruptCheckpoint, UnknownModel
-from models.names import ModelKind
+from models.names import REFINED_QUICKLY, ModelKind
 from models.networks.classifiers import Classifier
 from models.networks.colorcnn import ColorCNNConfig
 from models.palette_image import PaletteImage
 from models.prediction import Prediction
-from models.quantizers.base import Quantizer
+from models.quantizers.base import MIN_COLORS, Quantizer
 from models.quantizers.classical.catalog import CLASSICAL
 from models.quantizers.learned.colorcnn import LearnedQuantizer
+from models.quantizers.learned.refined import RefinedQuantizer
 from models.recognizer import Recognizer
 from models.rgb import Pixels
 from models.zoo.checkpoint import Checkpoint
 from models.zoo.manifest import ModelEntry
 from models.zoo.registry import Registry
 from service.errors import NotReady
-from service.inference.networks import Network, load_network, pick_device, warm
+from service.inference.networks import Network, load_network, pick_device, refined_quantizer, warm, warm_refined
 from service.inference.selection import Catalog, Selection
 
 
@@ -54,7 +55,7 @@ class ModelEngine:
         device: str = "auto",
         default_classifier: str | None = None,
         default_colorcnn: str | None = None,
-        photograph_defaults: bool = False,
+        photograph_defaults: bool = True,
         default_photograph_classifier: str | None = None,
         load: str = "all",
     ) -> None:
@@ -94,6 +95,9 @@ class ModelEngine:
         catalog = self._make_catalog(registry)
         for name in self._at_start(catalog):
             warm(self._network(name), registry.entry(name))
+        photographs = catalog.select(REFINED_QUICKLY, None, MIN_COLORS)
+        if self.loaded().issuperset(photographs.recognizers):
+            warm_refined(self._refined(photographs))
         self._catalog = catalog
 
     def loaded(self) -> frozenset[str]:
@@ -144,6 +148,7 @@ class ModelEngine:
             supporting_fidelity,
             self._photograph_defaults,
             photograph_classifier,
+            registry.manifest.transfer_classifiers,
         )
 
     def _at_start(self, catalog: Catalog) -> list[str]:
@@ -158,6 +163,8 @@ class ModelEngine:
             return [name for name in names if name in wanted]
         defaults = {name for name in names if catalog.is_default(name)}
         partners = {entry.classifier for entry in catalog.entries if entry.name in defaults}
+        if catalog.photographs:
+            partners |= set(catalog.select(REFINED_QUICKLY, None, MIN_COLORS).recognizers)
         return [name for name in names if name in defaults | partners]
 
     def _entry(self, name: str) -> ModelEntry:
@@ -187,12 +194,18 @@ class ModelEngine:
     def _quantizer(self, selection: Selection) -> Quantizer:
         if selection.model is None:
             return CLASSICAL[selection.method]
+        if selection.recognizers:
+            return self._refined(selection)
         quantizer = self._network(selection.model)
         if isinstance(quantizer, Recognizer):
             raise TypeError(f"{selection.model} is no quantizer")
         if isinstance(quantizer, LearnedQuantizer):
             return replace(quantizer.for_method(selection.method), fidelity=selection.fidelity)
         return quantizer
+
+    def _refined(self, selection: Selection) -> RefinedQuantizer:
+        recognizers = tuple(self._recognizer(name) for name in selection.recognizers)
+        return refined_quantizer(selection.method, recognizers, fidelity=selection.fidelity, dither=selection.dither)
 
     def _recognizer(self, name: str) -> Recognizer:
         network = self._network(name)

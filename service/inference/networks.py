@@ -9,10 +9,11 @@ import numpy as np
 import torch
 
 from models.errors import ColorCNNError
-from models.names import ModelKind
+from models.names import REFINED_QUICKLY, ModelKind
 from models.quantizers.base import MAX_COLORS, MIN_COLORS
 from models.quantizers.learned.colorcnn import LearnedQuantizer, load_quantizer
 from models.quantizers.learned.published import PublishedQuantizer, load_published
+from models.quantizers.learned.refined import RefinedQuantizer
 from models.recognizer import Recognizer, load_recognizer
 from models.rgb import Pixels
 from models.zoo.manifest import ModelEntry
@@ -53,6 +54,18 @@ def pick_device(name: str) -> torch.device:
 def load_network(registry: Registry, entry: ModelEntry, device: torch.device) -> Network:
     """Load the network of `entry` on `device`. Raises CorruptCheckpoint."""
     return _LOADERS[entry.kind](registry, entry.name, device)
+
+
+def refined_quantizer(
+    method: str, recognizers: tuple[Recognizer, ...], *, fidelity: float = 0.0, dither: bool | None = None
+) -> RefinedQuantizer:
+    """Return the quantizer of one of PHOTOGRAPH_METHODS, which optimizes for the recognizers."""
+    return RefinedQuantizer(recognizers, fidelity=fidelity, dither=dither, quick=method == REFINED_QUICKLY)
+
+
+def warm_refined(quantizer: RefinedQuantizer) -> None:
+    """Run the quantizer for photographs once, so that the first photograph is not slow."""
+    quantizer.quantize(_noise(*_WARM_PHOTO), MIN_COLORS)
 
 
 def warm(network: Network, entry: ModelEntry) -> None:

@@ -5,14 +5,24 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from types import MappingProxyType
 from typing import Generic, TypeVar
 
 from models.errors import BadOption, UnknownMethod, UnknownModel
-from models.names import HALFTONE, LEARNED_METHOD, LEARNED_METHODS, PUBLISHED_METHOD, ModelKind
+from models.names import (
+    HALFTONE,
+    LEARNED_METHOD,
+    LEARNED_METHODS,
+    PHOTOGRAPH_METHODS,
+    PUBLISHED_METHOD,
+    REFINED_QUICKLY,
+    ModelKind,
+)
 from models.quantizers.classical.catalog import CLASSICAL
 from models.rgb import Pixels
 from models.zoo.manifest import ModelEntry
+from service.schemas.methods import DITHER, FIDELITY, METHODS, MODEL, TRANSFERABLE, one_of, supporting
 
 Item = TypeVar("Item")
 
@@ -26,6 +36,8 @@ class Selection:
     method: name of the quantization method. model: name of the method's network; None for a classical method.
     classifier: name of the classifier that reads the image before and after. fidelity: 0 for an image that the
     classifier reads best, 1 for one that is closest to the original; 0 where the network does not support it.
+    recognizers: names of the classifiers that a refined image is optimized for, `model` first; empty for other methods.
+    dither: whether a refined image diffuses errors; None for the choice by its scale.
 
     Raises ValueError for a fidelity outside [0, 1].
     """
@@ -34,6 +46,8 @@ class Selection:
     model: str | None
     classifier: str
     fidelity: float = 0.0
+    recognizers: tuple[str, ...] = ()
+    dither: bool | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.fidelity <= 1:
@@ -58,7 +72,11 @@ class ByPicture(Generic[Item]):
 
     def of(self, pixels: Pixels) -> Item:
         """Return the item for an image of (H, W, 3) uint8."""
-        return self.small if min(pixels.shape[:2]) <= self.largest_side else self.photograph
+        return self.of_side(min(pixels.shape[:2]))
+
+    def of_side(self, shorter_side: int) -> Item:
+        """Return the item for an image by its shorter side in pixels."""
+        return self.small if shorter_side <= self.largest_side else self.photograph
 
 
 @dataclass(frozen=True)
@@ -68,7 +86,8 @@ class Catalog:
     entries: models in the order of the manifest. defaults: for each kind, the name of the model that serves requests
     without a model. supporting_fidelity: names of the networks that support a fidelity above 0. photographs: whether
     photographs have a default method and a default classifier of their own. photograph_classifier: name of that
-    classifier; None for the default classifier.
+    classifier; None for the default classifier. transfer_classifiers: names of the classifiers that a refined image is
+    optimized for beside the chosen one.
 
     Raises UnknownModel where a default names no model of its kind.
     """
@@ -78,27 +97,32 @@ class Catalog:
     supporting_fidelity: frozenset[str] = frozenset()
     photographs: bool = False
     photograph_classifier: str | None = None
+    transfer_classifiers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for kind, name in self.defaults.items():
             self._entry(kind, name)
         if self.photograph_classifier is not None:
             self.classifier(self.photograph_classifier)
+        for name in self.transfer_classifiers:
+            self.classifier(name)
 
     def methods(self) -> tuple[str, ...]:
         """Return the names of the quantization methods, the default one for small images first.
 
-        A folder without a network has classical methods alone.
+        The methods of a network need one of its kind; those for photographs and the classical ones need none.
         """
         learned = LEARNED_METHODS if self._of_kind(ModelKind.COLORCNN) else ()
         published = [PUBLISHED_METHOD] if self._of_kind(ModelKind.COLORCNN_PUBLISHED) else []
-        classical = CLASSICAL if learned else dict.fromkeys((HALFTONE, *CLASSICAL))
-        return (*learned, *published, *classical)
+        names = (*learned, *PHOTOGRAPH_METHODS, *published, *CLASSICAL)
+        return tuple(dict.fromkeys((self.default_method, *names)))
 
     @property
     def default_method(self) -> str:
-        """Method of requests that name none, for small images: the network, or without one the halftone."""
-        return LEARNED_METHOD if ModelKind.COLORCNN in self.defaults else HALFTONE
+        """Method of requests that name none, for small images: the network or, without one, that of photographs."""
+        if ModelKind.COLORCNN in self.defaults:
+            return LEARNED_METHOD
+        return REFINED_QUICKLY if self.photographs else HALFTONE
 
     def classifier(self, name: str | None) -> ModelEntry:
         """Return the classifier of that name, or for None the default one. Raises UnknownModel."""
@@ -108,35 +132,45 @@ class Catalog:
         """Return the classifier of that name, or for None the default ones. Raises UnknownModel."""
         small = self.classifier(name)
         photograph = small if name else self.classifier(self.photograph_classifier)
-        return ByPicture(small, photograph, self._largest_small_side())
+        return ByPicture(small, photograph, self.largest_small_side)
 
     def is_default(self, name: str) -> bool:
         """Return whether requests without a model get this one."""
         return name in self.defaults.values() or (self.photographs and name == self.photograph_classifier)
 
     def select(
-        self, method: str, model: str | None, colors: int, classifier: str | None = None, *, fidelity: float = 0.0
+        self,
+        method: str,
+        model: str | None,
+        colors: int,
+        classifier: str | None = None,
+        *,
+        fidelity: float = 0.0,
+        transferable: bool = True,
+        dither: bool | None = None,
     ) -> Selection:
         """Check the names of a request and fill in the defaults.
 
         Args:
             method: one of `methods`.
-            model: name of a network for the method; None for the default one.
+            model: name of a network for the method, or of a classifier for a refined method; None for the default one.
             colors: number of colors, which decides among the published networks.
             classifier: name of the classifier that a published network was trained against; None for the classifier of
                 the default quantizer.
             fidelity: 0 to 1.
+            transferable: whether a refined image is optimized for the transfer classifiers, too.
+            dither: whether a refined image diffuses errors; None for the choice by its scale.
 
         Raises:
             UnknownMethod, UnknownModel: nothing has that name.
-            BadOption: the method or the network does not support the model, the colors or the fidelity.
+            BadOption: the method or the network does not support the model, the colors or another option.
         """
         if method not in self.methods():
             raise UnknownMethod(f"There is no method {method!r:.80}; the methods are {', '.join(self.methods())}.")
-        if fidelity and method != LEARNED_METHOD:
-            raise BadOption(
-                f"The method {method!r} does not support `fidelity`; leave it out, or ask for {LEARNED_METHOD!r}."
-            )
+        given = {FIDELITY: fidelity != 0, TRANSFERABLE: not transferable, DITHER: dither is not None}
+        self._check_support(method, [option for option, is_given in given.items() if is_given])
+        if method in PHOTOGRAPH_METHODS:
+            return self._select_refined(method, model, fidelity, transferable, dither)
         if method in LEARNED_METHODS:
             return self._select_learned(method, model, fidelity)
         if method == PUBLISHED_METHOD:
@@ -144,28 +178,58 @@ class Catalog:
         return self._select_classical(method, model)
 
     def select_by_picture(
-        self, method: str | None, model: str | None, colors: int, *, fidelity: float = 0.0
+        self,
+        method: str | None,
+        model: str | None,
+        colors: int,
+        *,
+        fidelity: float = 0.0,
+        transferable: bool = True,
+        dither: bool | None = None,
     ) -> ByPicture[Selection]:
         """Check the names of a request as `select` does, where None stands for the default method.
 
-        The default is `colorcnn`, or `halftone` without a network. Where photographs have defaults of their own, it is
-        `halftone` for an image whose shorter side is more than twice the native size of the default network, whose
-        structure is too coarse for such an image; a request that names a network or a fidelity still gets `colorcnn`.
-        The classifier of photographs then classifies the photographs that a classical method quantizes.
+        The default is `default_method`. Where photographs have defaults of their own, it is `refined_fast` for an image
+        whose shorter side is more than twice the native size of the default network, whose structure is too coarse for
+        such an image. A request that names a network still gets `colorcnn`. One that names a classifier, or an option
+        of the refined methods alone, gets `refined_fast` for an image of any size. The classifier of photographs then
+        classifies the photographs that no network quantizes.
         """
-        small = self.select(method or self.default_method, model, colors, fidelity=fidelity)
-        photograph = small if method or model or fidelity else self.select(HALFTONE, None, colors)
+        select = partial(self.select, colors=colors, fidelity=fidelity, transferable=transferable, dither=dither)
+        refined_alone = model is None and (not transferable or dither is not None)
+        if method is None and (refined_alone or self._is_classifier(model)):
+            method = REFINED_QUICKLY
+        small = select(method or self._default_method(model, fidelity), model)
+        photograph = small if method or model or not self.photographs else select(REFINED_QUICKLY, None)
         if not photograph.on_device:
             photograph = replace(photograph, classifier=self.classifier(self.photograph_classifier).name)
-        return ByPicture(small, photograph, self._largest_small_side())
+        return ByPicture(small, photograph, self.largest_small_side)
 
-    def _largest_small_side(self) -> int:
-        """Return the longest shorter side, in pixels, of an image that is no photograph."""
+    def _default_method(self, model: str | None, fidelity: float) -> str:
+        """Return the default method of a small image: `refined_fast` for a fidelity that the network lacks."""
+        supported = model is not None or self.defaults.get(ModelKind.COLORCNN) in self.supporting_fidelity
+        return REFINED_QUICKLY if fidelity and self.photographs and not supported else self.default_method
+
+    def _is_classifier(self, name: str | None) -> bool:
+        return any(entry.name == name for entry in self._of_kind(ModelKind.CLASSIFIER))
+
+    @property
+    def largest_small_side(self) -> int:
+        """Longest shorter side, in pixels, of an image that is no photograph."""
         if not self.photographs:
             return sys.maxsize
         if ModelKind.COLORCNN not in self.defaults:
             return 0
         return _PHOTOGRAPH_SIDES * self._entry(ModelKind.COLORCNN, None).size
+
+    def _check_support(self, method: str, options: Iterable[str]) -> None:
+        """Raise BadOption for the first of the given options that the method does not support."""
+        for option in options:
+            if option not in METHODS[method].options:
+                others = one_of(name for name in supporting(option) if name in self.methods())
+                raise BadOption(
+                    f"The method {method!r} does not support `{option}`; leave it out, or ask for {others}."
+                )
 
     def _select_learned(self, method: str, model: str | None, fidelity: float) -> Selection:
         entry = self._entry(ModelKind.COLORCNN, model)
@@ -185,10 +249,19 @@ class Catalog:
         known = ", ".join(f"{entry.colors[0]}" for entry in candidates if entry.colors) or "none"
         raise BadOption(f"{PUBLISHED_METHOD} needs a network for each number of colors; there is one for {known}.")
 
+    def _select_refined(
+        self, method: str, model: str | None, fidelity: float, transferable: bool, dither: bool | None
+    ) -> Selection:
+        """Select the classifier of that name, for None that of photographs, and the transfer classifiers beside it."""
+        chosen = self.classifier(model or self.photograph_classifier).name
+        recognizers = dict.fromkeys((chosen, *(self.transfer_classifiers if transferable else ())))
+        return Selection(method, chosen, chosen, fidelity, tuple(recognizers), dither)
+
     def _select_classical(self, method: str, model: str | None) -> Selection:
         if model is not None:
-            self._entry(ModelKind.COLORCNN, model)
-            raise BadOption(f"The method {method!r} uses no model; leave out `model`, or ask for {LEARNED_METHOD!r}.")
+            if not any(entry.name == model for entry in self.entries):
+                raise UnknownModel(f"There is no model {model!r:.80}; loaded are {_names(self.entries)}.")
+            self._check_support(method, [MODEL])
         return Selection(method, None, self.classifier(None).name)
 
     def _trained_against(self, classifier: str | None) -> list[ModelEntry]:

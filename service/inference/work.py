@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from types import MappingProxyType
 from typing import ClassVar, Generic, Literal, Self, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.names import REFINED_FOR_ALL, REFINED_QUICKLY
 from models.palette_image import PaletteImage
 from models.prediction import Prediction
 from models.rgb import Pixels
@@ -26,6 +28,12 @@ WorkName = Literal["quantize", "predict", "map"]
 """Name of a kind of work in the metrics."""
 
 WORK_NAMES: tuple[WorkName, ...] = get_args(WorkName)
+
+
+Lane = Literal["networks", "refined_fast", "refined"]
+"""Queue of the device. Work of one lane runs one after the other, beside the work of the other lanes."""
+
+LANES: tuple[Lane, ...] = get_args(Lane)
 
 
 @dataclass(frozen=True)
@@ -48,6 +56,11 @@ class Work(ABC, Generic[Result]):
     def key(self) -> BatchKey:
         """Key of the batch that this work can join."""
         return BatchKey(self.name, self._shared())
+
+    @property
+    def lane(self) -> Lane:
+        """Queue that the work waits in."""
+        return "networks"
 
     @property
     @abstractmethod
@@ -77,6 +90,10 @@ class Quantize(Work[PaletteImage]):
     selection: Selection
     batched: bool
     name: ClassVar[WorkName] = "quantize"
+
+    @property
+    def lane(self) -> Lane:
+        return _LANES.get(self.selection.method, "networks")
 
     @property
     def size(self) -> int:
@@ -165,6 +182,9 @@ class ActivationMap(Work[NDArray[np.float32]]):
     @classmethod
     def run(cls, engine: Engine, batch: Sequence[Self]) -> Sequence[NDArray[np.float32]]:
         return [engine.activation_map(work.view, work.index, work.classifier) for work in batch]
+
+
+_LANES: Mapping[str, Lane] = MappingProxyType({REFINED_QUICKLY: "refined_fast", REFINED_FOR_ALL: "refined"})
 
 
 def _pixel_count(image: Pixels) -> int:

@@ -20,6 +20,9 @@ class BenchmarkImage(Report):
     width: int = Field(ge=1, examples=[640])
     height: int = Field(ge=1, examples=[480])
     bytes: int = Field(description="Bytes of the upload.", examples=[48211])
+    classifier: str = Field(
+        description="Classifier of this image: that of photographs, or of smaller images.", examples=["cifar10-resnet9"]
+    )
     label: str = Field(description="Most probable class.", examples=["cat"])
     probability: float = Field(ge=0, le=1, examples=[0.93])
     truth: str | None = Field(
@@ -43,7 +46,10 @@ class BenchmarkRow(Report):
 
     image: str = Field(examples=["cat.jpg"])
     method: str = Field(examples=[LEARNED_METHOD])
-    model: str | None = Field(description="Network that quantized the image; null for a classical method.")
+    model: str | None = Field(
+        description="Network that quantized the image, or the classifier that a refined image was optimized for first; "
+        "null for a classical method."
+    )
     colors: int = Field(description="Largest number of palette entries.", examples=[4])
     bytes: int = Field(description="Bytes of the indexed PNG.", examples=[5321])
     bits_per_pixel: float = Field(description="Bits of the file divided by the pixels of the image.", examples=[0.41])
@@ -101,8 +107,14 @@ class BenchmarkSummary(_Summary[int]):
 class BenchmarkReport(Report):
     """JSON response of POST /benchmark."""
 
-    model: str | None = Field(description="Network of the method `colorcnn`.", examples=["cifar10-resnet9-colorcnn"])
-    classifier: str = Field(description="Name of the classifier.", examples=["cifar10-resnet9"])
+    model: str | None = Field(
+        description="Model of the first method that uses one; null if all methods are classical.",
+        examples=["cifar10-resnet9-colorcnn"],
+    )
+    classifier: str | None = Field(
+        description="Classifier of all images; null where photographs and smaller images have different ones.",
+        examples=["cifar10-resnet9"],
+    )
     images: list[BenchmarkImage | BenchmarkFailedImage]
     rows: list[BenchmarkRow | BenchmarkFailedRow] = Field(
         description="Rows, ordered by image, then method, then colors."

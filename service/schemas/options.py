@@ -19,8 +19,9 @@ from pydantic import (
 
 from models.codecs.bpg import Mode
 from models.errors import BadOption
-from models.names import HALFTONE, LEARNED_METHOD, ONE_PASS, REFINED
+from models.names import HALFTONE, LEARNED_METHOD, ONE_PASS, REFINED, REFINED_FOR_ALL, REFINED_QUICKLY
 from models.quantizers.base import MAX_COLORS, MIN_COLORS
+from service.schemas.methods import FIDELITY, supporting
 
 Value = TypeVar("Value")
 Name = Annotated[str, StringConstraints(min_length=1)]
@@ -42,6 +43,10 @@ def _plain_decimal(value: object) -> object:
 
 Number = Annotated[int, BeforeValidator(_plain_digits)]
 Decimal = Annotated[float, BeforeValidator(_plain_decimal)]
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 class ImageOptions(BaseModel):
@@ -71,22 +76,38 @@ class QuantizerOptions(ImageOptions):
     )
     method: Name | None = Field(
         None,
-        description=f"Quantization method. If left out: `{LEARNED_METHOD}`; a service with "
-        f"`COLORCNN_PHOTOGRAPH_DEFAULTS` uses `{HALFTONE}` for large images. The header `X-Method` names it. Values: "
-        f"`{LEARNED_METHOD}` (the network), `{ONE_PASS}` (the network without the search for the best structure scale "
-        f"of each image, so faster), `{REFINED}` (the network, with the structure of each image refined until the "
-        "model's classifier recognizes the original class: slower, and of use to that classifier alone), "
-        f"`{HALFTONE}` (error diffusion, for photographs), or another classical quantizer; see GET /models.",
+        description=f"Quantization method. If left out: `{REFINED_QUICKLY}` for a photograph, an image whose shorter "
+        "side has more than twice the native size of the default network (more than 64 pixels with the shipped one), "
+        f"and `{LEARNED_METHOD}` for a smaller image. The header `X-Method` names it. Values: `{LEARNED_METHOD}` (the "
+        f"network), `{ONE_PASS}` (the network without its search, so faster), `{REFINED}` (the network, refined for "
+        f"its classifier alone), `{REFINED_QUICKLY}` and `{REFINED_FOR_ALL}` (for photographs, with few or all steps), "
+        f"`{HALFTONE}` (error diffusion), or another classical quantizer; see GET /models.",
     )
     model: Name | None = Field(
-        None, description="Network for the methods that use one. If left out: the default of GET /models."
+        None,
+        description="Network for the methods that use one, or the classifier that a refined method optimizes for. If "
+        f"left out: the default of GET /models. Without `method`, a network selects `{LEARNED_METHOD}`, and a "
+        f"classifier `{REFINED_QUICKLY}`.",
     )
     fidelity: Decimal = Field(
         0.0,
         ge=0,
         le=1,
         description="Trade-off between recognition and likeness: 0 serves the classifier, 1 the human eye. Values "
-        f"above 0 need the method `{LEARNED_METHOD}` and a model that supports fidelity; see GET /models.",
+        f"above 0 need one of the methods {_listed(supporting(FIDELITY))}; a network must support fidelity, see GET "
+        "/models.",
+    )
+    transferable: bool = Field(
+        True,
+        description="Whether a refined image is optimized for several classifiers, so that others recognize it too. "
+        "`false` optimizes for the chosen classifier alone: the image is then a code that other classifiers may not "
+        f"read. For the methods `{REFINED_QUICKLY}` and `{REFINED_FOR_ALL}`.",
+    )
+    dither: bool | None = Field(
+        None,
+        description="Whether a refined image diffuses errors: `true` keeps the look of shades, `false` gives flat "
+        "areas and shorter files. If left out: by the scale of the image. For the methods "
+        f"`{REFINED_QUICKLY}` and `{REFINED_FOR_ALL}`.",
     )
     recognize: bool = Field(
         True,
@@ -141,6 +162,10 @@ class ClassifyOptions(ImageOptions):
     )
 
 
+COMPARED_SMALL = (LEARNED_METHOD, "median_cut", "octree", "kmeans")
+"""Methods of a benchmark of small images that names none."""
+COMPARED_PHOTOGRAPH = (REFINED_QUICKLY, HALFTONE, "kmeans", "median_cut_dither")
+"""Methods of a benchmark of photographs that names none."""
 MAX_IMAGES = 32  # in one benchmark
 _MAX_COLORS_ASKED = 16  # different numbers of colors in one benchmark
 _UNIQUE: dict[str, JsonValue] = {"uniqueItems": True}
@@ -173,21 +198,21 @@ class BenchmarkOptions(ImageOptions):
         f"{_MAX_COLORS_ASKED} different numbers.",
     )
     methods: Annotated[tuple[Name, ...], BeforeValidator(_split), AfterValidator(_each_once)] = Field(
-        (LEARNED_METHOD, "median_cut", "octree", "kmeans"),
-        min_length=1,
+        (),
         json_schema_extra=_UNIQUE,
-        description=f"Quantization methods: `{LEARNED_METHOD}` (the network), `{ONE_PASS}` (the network without its "
-        f"search), `{REFINED}` (refined for the model's classifier) and classical quantizers; see GET /models.",
+        description=f"Quantization methods; see GET /models. If left out: {_listed(COMPARED_PHOTOGRAPH)} for a "
+        f"photograph, and {_listed(COMPARED_SMALL)} for a smaller image.",
     )
     labels: tuple[Name, ...] = Field(
         (),
-        description="True class of each image, in the order of the images: a label or an index of the classifier's "
-        "classes. With as many fields as images, a comma is part of its label.",
+        description="True class of each image, in the order of the images: a label or an index of the classes of the "
+        "classifier that classifies the image. With as many fields as images, a comma is part of its label.",
     )
     model: Name | None = Field(
         None,
-        description="Network for the methods that use one. The classifier that it was trained against classifies the "
-        "images of every method. If left out: the default of GET /models.",
+        description="Network for the methods that use one; the classifier that it was trained against classifies the "
+        "images of every method. Or a classifier, which then classifies them. If left out: the classifier of "
+        "photographs classifies photographs, and that of the default network smaller images.",
     )
     cam: bool = Field(
         False, description="Whether the contact sheet shows class activation maps: where the classifier looks."

@@ -33,9 +33,16 @@ class RecognitionReport(Report):
 class QuantizeReport(Report):
     """JSON response of POST /quantize."""
 
-    model: str | None = Field(description="Network that quantized the image; null for a classical method.")
+    model: str | None = Field(
+        description="Network that quantized the image, or the classifier that a refined image was optimized for first; "
+        "null for a classical method."
+    )
     method: str = Field(examples=[LEARNED_METHOD])
     fidelity: float = Field(ge=0, le=1, description="Value of the option.", examples=[0.0])
+    dither: bool | None = Field(description="Value of the option; null where it was left out.")
+    recognizers: list[str] = Field(
+        description="Classifiers that a refined image was optimized for; empty for other methods.", examples=[[]]
+    )
     width: int = Field(ge=1, examples=[640])
     height: int = Field(ge=1, examples=[480])
     palette: list[str] = Field(description="Colors, as #rrggbb.", examples=[["#1d2b1f", "#c9b79c"]])
@@ -105,9 +112,16 @@ class CompressedFiles(Report):
 class CompressReport(Report):
     """JSON response of POST /compress."""
 
-    model: str | None = Field(description="Network that quantized the image; null for a classical method.")
+    model: str | None = Field(
+        description="Network that quantized the image, or the classifier that a refined image was optimized for first; "
+        "null for a classical method."
+    )
     method: str = Field(examples=[LEARNED_METHOD])
     fidelity: float = Field(ge=0, le=1, description="Value of the option.", examples=[0.0])
+    dither: bool | None = Field(description="Value of the option; null where it was left out.")
+    recognizers: list[str] = Field(
+        description="Classifiers that a refined image was optimized for; empty for other methods.", examples=[[]]
+    )
     classifier: str | None = Field(description="Name of the classifier; null with `recognize=false`.")
     width: int = Field(ge=1, examples=[640])
     height: int = Field(ge=1, examples=[480])
@@ -167,12 +181,49 @@ class ModelReport(Report):
     sha256: str = Field(description="SHA-256 of the checkpoint file.")
 
 
+class MethodReport(Report):
+    """One quantization method."""
+
+    name: str = Field(description="Value of the option `method`.", examples=[LEARNED_METHOD])
+    description: str = Field(description="What the method does, in one line.")
+    options: list[str] = Field(
+        description="Options of /quantize and /compress that only some methods support, and this one does.",
+        examples=[["model", "fidelity"]],
+    )
+
+
+class DefaultReport(Report):
+    """What a request without `method` and `model` gets."""
+
+    method: str = Field(examples=[LEARNED_METHOD])
+    model: str | None = Field(description="Model of the method; null for a classical method.")
+    classifier: str = Field(description="Classifier of /quantize and /compress.", examples=["cifar10-resnet9"])
+    classify: str = Field(description="Classifier of /classify.", examples=["cifar10-resnet9"])
+
+
+class DefaultsReport(Report):
+    """Defaults by the size of the image."""
+
+    small: DefaultReport | None = Field(description="For an image that is no photograph; null where each image is one.")
+    photograph: DefaultReport | None = Field(description="For a photograph; null where no image counts as one.")
+    largest_small_side: int | None = Field(
+        description="An image is a photograph if its shorter side has more pixels; null where no image counts as one.",
+        examples=[64],
+    )
+
+
 class ModelsReport(Report):
     """Response of GET /models."""
 
     models: list[ModelReport]
     methods: list[str] = Field(
         description="Values of the option `method` of /quantize, the default for small images first."
+    )
+    method_details: list[MethodReport] = Field(description="The methods, in the same order.")
+    defaults: DefaultsReport
+    transfer_classifiers: list[str] = Field(
+        description="Classifiers that a refined image is optimized for, beside the chosen one.",
+        examples=[["imagenet-efficientnet-lite0"]],
     )
 
 

@@ -15,7 +15,7 @@ from models.palette_image import PaletteImage
 from models.prediction import Prediction
 from models.quantizers.base import Quantizer
 from models.report import contact_sheet
-from models.rgb import Pixels
+from models.rgb import Pixels, ViewGeometry
 from service.benchmark.worker import Classifier
 
 CLASSES = ("dark", "light", "déjà vu")
@@ -26,6 +26,7 @@ class FakeClassifier:
 
     size = 8
     crop = None
+    views = ViewGeometry.of(size, None, None)
 
     def predict(self, pixels: Pixels, top_k: int = 1) -> tuple[Prediction, ...]:
         light = 0.9 * float(pixels.mean()) / 255
@@ -52,7 +53,7 @@ class FakeLoader:
 
     def quantizer(self, setting: Setting) -> Quantizer:
         if setting.model is not None:
-            return _FakeQuantizer(self.traps)
+            return _FakeQuantizer(self.traps, setting.method)
         from models.quantizers.classical.catalog import CLASSICAL
 
         return CLASSICAL[setting.method]
@@ -64,7 +65,7 @@ class FakeLoader:
 @dataclass(frozen=True)
 class _FakeQuantizer:
     traps: Path | None
-    name = "colorcnn"
+    name: str
 
     def quantize(self, pixels: Pixels, colors: int) -> PaletteImage:
         trap = self.traps and self.traps / str(colors)

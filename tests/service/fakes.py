@@ -59,8 +59,8 @@ class FakeEngine:
 
     may_load, may_quantize: set at first; where a test clears them, `load` or `quantize` waits.
     busy: set when a thread enters `quantize`. broken, bug: errors that `load` and `quantize` raise.
-    seconds: shortest duration of `quantize`. quantized: selections of the networks that ran. batches: numbers of images
-    and colors of each call of `quantize_batch`.
+    seconds: shortest duration of `quantize`. quantized: selections of the methods that ran on the device. batches:
+    numbers of images and colors of each call of `quantize_batch`.
     """
 
     device = "cpu"
@@ -68,6 +68,9 @@ class FakeEngine:
         ENTRIES,
         {ModelKind.CLASSIFIER: "brightness", ModelKind.COLORCNN: "gray-steps"},
         supporting_fidelity=frozenset({"gray-steps"}),
+        photographs=True,
+        photograph_classifier="second",
+        transfer_classifiers=("second", "brightness"),
     )
 
     def __init__(self, seconds: float = 0.0) -> None:
@@ -115,7 +118,7 @@ class FakeEngine:
         return gray_steps(pixels, colors)
 
     def native_size(self, selection: Selection) -> int | None:
-        return NATIVE_SIZE
+        return None if selection.recognizers else NATIVE_SIZE
 
     def quantize_batch(self, images: Sequence[Pixels], colors: int, selection: Selection) -> list[PaletteImage]:
         self.batches.append((len(images), colors))

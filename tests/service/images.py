@@ -30,6 +30,7 @@ def encoded(pixels: Pixels, image_format: str = "PNG") -> bytes:
 
 PHOTO = encoded(ramp(), "JPEG")
 DRAWING = encoded(ramp())
+PHOTOGRAPH = encoded(ramp(90, 65))  # larger than the largest small image of the fake engine
 BPG = encoded(ramp(), "BPG")
 
 

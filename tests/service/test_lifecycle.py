@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from fastapi import FastAPI
 from httpx import AsyncClient
 
 from models.errors import CorruptCheckpoint, NotFinite
+from models.names import LEARNED_METHODS, PHOTOGRAPH_METHODS, ModelKind
 from models.palette_image import PaletteImage
 from models.quantizers.classical.catalog import CLASSICAL
 from models.rgb import Pixels
@@ -213,12 +215,40 @@ async def test_the_end_of_the_lifespan_drains(app: FastAPI) -> None:
     assert "shutting down" in app.state.service.phase.value
 
 
+async def test_models_lists_the_methods_and_their_options(client: AsyncClient) -> None:
+    report = (await client.get("/models")).json()
+
+    assert report["methods"] == [*LEARNED_METHODS, *PHOTOGRAPH_METHODS, *CLASSICAL]
+    assert [method["name"] for method in report["method_details"]] == report["methods"]
+    options = {method["name"]: method["options"] for method in report["method_details"]}
+    assert options["refined"] == ["model", "fidelity", "transferable", "dither"]
+    assert (options["colorcnn"], options["kmeans"]) == (["model", "fidelity"], [])
+
+
+@pytest.mark.parametrize("method", [None, "small", "photograph"])
+async def test_models_lists_the_defaults_by_the_size_of_the_image(engine: FakeEngine, method: str | None) -> None:
+    """Sizes decide where photographs have defaults of their own and there is a network for smaller images."""
+    network = {"method": "colorcnn", "model": "gray-steps", "classifier": "brightness", "classify": "brightness"}
+    refined = {"method": "refined_fast", "model": "second", "classifier": "second", "classify": "second"}
+    if method == "small":
+        engine.catalog = replace(engine.catalog, photographs=False)
+    if method == "photograph":
+        engine.catalog = replace(engine.catalog, defaults={ModelKind.CLASSIFIER: "brightness"})
+    async with ready(fake_app(Settings(), engine)) as client:
+        defaults = (await client.get("/models")).json()["defaults"]
+
+    sides = {None: 64, "small": None, "photograph": 0}
+    assert defaults["largest_small_side"] == sides[method]
+    assert defaults["small"] == (None if method == "photograph" else network)
+    assert defaults["photograph"] == (None if method == "small" else refined)
+
+
 async def test_models_lists_the_loaded_models(client: AsyncClient) -> None:
     report = (await client.get("/models")).json()
 
     assert [model["name"] for model in report["models"]] == list(MODELS)
-    assert [model["name"] for model in report["models"] if model["default"]] == ["brightness", "gray-steps"]
-    assert report["methods"] == ["colorcnn", "colorcnn_one_pass", "colorcnn_refined", *CLASSICAL]
+    assert [model["name"] for model in report["models"] if model["default"]] == list(MODELS)
+    assert report["transfer_classifiers"] == ["second", "brightness"]
     network = report["models"][2]
     assert network == {
         "name": "gray-steps",

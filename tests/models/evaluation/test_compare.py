@@ -14,7 +14,7 @@ from models.evaluation import metrics
 from models.evaluation.compare import Row, Sample, Setting, compare, make_row, measure, measure_palette, summarize
 from models.palette_image import PaletteImage
 from models.prediction import Prediction
-from models.rgb import Pixels, resize
+from models.rgb import Pixels, ViewGeometry, resize
 from tests.models.image_files import picture
 
 DARK, BRIGHT = Prediction("dark", 0, 0.75), Prediction("bright", 1, 0.75)
@@ -38,7 +38,7 @@ class Threshold:
 class Brightness:
     """Classifies images as dark or bright, and records the batches."""
 
-    size: int = 6
+    views = ViewGeometry.of(6, None, None)
     shown: list[Pixels] = field(default_factory=list)
 
     def predict_batch(self, images: Pixels) -> list[Prediction]:
@@ -146,6 +146,13 @@ def test_an_image_has_the_same_row_in_a_batch() -> None:
     (after, _) = Brightness().predict_batch(np.stack([measured.view, measured.view]))
 
     assert make_row(given, setting, measured, after) == alone
+
+
+def test_a_classifier_of_the_central_square_sees_that_of_the_file() -> None:
+    square = ViewGeometry.of(6, 0.5, None)
+    measured = measure_palette(picture(30, 20), Threshold().quantize(picture(30, 20), 2), view=square)
+    assert np.array_equal(measured.view, square.view(measured.pixels))
+    assert not np.array_equal(measured.view, resize(measured.pixels, 6))
 
 
 def test_the_file_of_a_codec_is_measured_as_it_is_read_back() -> None:

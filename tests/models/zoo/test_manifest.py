@@ -69,13 +69,22 @@ def test_optional_fields_stand_in_the_file_where_they_are_given() -> None:
     packaged = replace(CLASSIFIER, package=Package(name="weights", version="1", config={"width": 2}), crop=0.875)
     packaged = replace(packaged, interpolation="lanczos", cam=False)
     manifest = replace(MANIFEST, models=(packaged, QUANTIZER), photograph_classifier="my-classifier")
+    manifest = replace(manifest, transfer_classifiers=("my-classifier",))
     content = json.loads(manifest.to_bytes())
     assert content["models"][0]["package"] == {"name": "weights", "version": "1", "config": {"width": 2}}
     assert (content["models"][0]["crop"], content["photograph_classifier"]) == (0.875, "my-classifier")
     assert (content["models"][0]["interpolation"], content["models"][0]["cam"]) == ("lanczos", False)
     assert {"package", "crop", "interpolation", "cam"}.isdisjoint(content["models"][1])
     assert Manifest.read(manifest.to_bytes()) == manifest == manifest.with_model(packaged)
-    assert "photograph_classifier" not in json.loads(MANIFEST.to_bytes())
+    assert content["transfer_classifiers"] == ["my-classifier"]
+    assert {"photograph_classifier", "transfer_classifiers"}.isdisjoint(json.loads(MANIFEST.to_bytes()))
+
+
+def test_an_image_is_optimized_for_the_chosen_classifier_and_for_the_others() -> None:
+    other = replace(CLASSIFIER, name="other")
+    manifest = replace(MANIFEST, models=(CLASSIFIER, other, QUANTIZER), transfer_classifiers=("other", "my-classifier"))
+    assert manifest.recognizers("my-classifier") == ("my-classifier", "other")
+    assert MANIFEST.recognizers("my-classifier") == ("my-classifier",)
 
 
 def test_an_entry_states_what_its_classifier_sees() -> None:
@@ -99,6 +108,7 @@ def test_an_entry_states_what_its_classifier_sees() -> None:
         (lambda m: m["defaults"].update(colorcnn=["x"]), "defaults.colorcnn must be a valid string, not ['x']"),
         (lambda m: m["defaults"].update(other="x"), "defaults.other must be 'classifier', 'colorcnn' or"),
         (lambda m: m.update(photograph_classifier="my-quantizer"), "photograph_classifier must name a classifier of"),
+        (lambda m: m.update(transfer_classifiers=["my-classifier", "x"]), "transfer_classifiers.1 must name a classif"),
         (lambda m: m["models"][0].update(crop=1.5), "models.0.crop must be less than or equal to 1, not 1.5"),
         (lambda m: m["models"][0].update(package={"name": "x"}), "models.0.package.version is missing"),
         (change(crop=0.5), "models.1.crop must be null for a colorcnn"),

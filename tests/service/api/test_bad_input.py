@@ -104,7 +104,11 @@ async def test_bad_uploads_are_rejected_quickly(
         ({"model": ""}, (422, "bad-option")),
         ({"method": "magic"}, (404, "unknown-method")),
         ({"model": "nobody"}, (404, "unknown-model")),
-        ({"model": "brightness"}, (404, "unknown-model")),
+        ({"model": "brightness", "method": "colorcnn"}, (404, "unknown-model")),
+        ({"model": "gray-steps", "method": "refined"}, (404, "unknown-model")),
+        ({"model": "brightness", "method": "octree"}, (422, "bad-option")),
+        ({"transferable": "perhaps"}, (422, "bad-option")),
+        ({"dither": "perhaps"}, (422, "bad-option")),
     ],
 )
 @pytest.mark.parametrize("form", [False, True], ids=["query", "form"])

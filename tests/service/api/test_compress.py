@@ -93,6 +93,8 @@ async def test_the_report_describes_the_image_and_its_processing(client: AsyncCl
         "model": "gray-steps",
         "method": "colorcnn",
         "fidelity": 0.0,
+        "dither": None,
+        "recognizers": [],
         "classifier": "brightness",
         "width": 40,
         "height": 24,

@@ -13,11 +13,12 @@ from PIL import Image
 
 from models.decoding.decode import ACCEPTED_FORMATS
 from models.quantizers.classical.catalog import CLASSICAL
+from service.inference.selection import Selection
 from service.settings import Settings
 from tests.service.clients import fake_app, problem, ready
 from tests.service.fake_loader import gray_steps
-from tests.service.fakes import FakeEngine
-from tests.service.images import DRAWING, PHOTO, encoded, opened, pixels_of, ramp
+from tests.service.fakes import NATIVE_SIZE, FakeEngine
+from tests.service.images import DRAWING, PHOTO, PHOTOGRAPH, encoded, opened, pixels_of, ramp
 
 pytestmark = pytest.mark.anyio
 
@@ -60,21 +61,65 @@ async def test_the_default_is_four_colors_by_the_network(client: AsyncClient) ->
     assert response.content[24] == 2
 
 
-async def test_the_default_for_a_photograph_is_halftone_where_the_service_is_set_so(engine: FakeEngine) -> None:
+async def test_the_default_method_depends_on_the_picture(client: AsyncClient, engine: FakeEngine) -> None:
     """A photograph is an image whose shorter side exceeds twice the native size of the default network, 32 here."""
-    engine.catalog = replace(engine.catalog, photographs=True)
-    photograph, small = (encoded(ramp(side, side)) for side in (65, 64))
-    async with ready(fake_app(Settings(), engine)) as client:
-        defaults = [await quantize(client, data) for data in (photograph, small)]
-        options = ({"model": "gray-steps"}, {"fidelity": "0.5"})
-        named = [await quantize(client, photograph, **each) for each in options]
-        report = await client.post("/quantize", content=photograph, headers=AS_JSON)
+    small, network = encoded(ramp(64, 90)), ("colorcnn", "gray-steps")
+    responses = [await quantize(client, data) for data in (PHOTOGRAPH, small)]
+    responses.append(await quantize(client, PHOTOGRAPH, model="gray-steps"))
+    report = (await client.post("/quantize", content=PHOTOGRAPH, headers=AS_JSON)).json()
 
-    seen = [(response.headers["x-method"], response.headers["x-model"]) for response in (*defaults, *named, report)]
-    network = ("colorcnn", "gray-steps")
-    assert seen == [("halftone", "none"), network, network, network, ("halftone", "none")]
-    assert (report.json()["method"], report.json()["model"]) == ("halftone", None)
-    assert np.array_equal(pixels_of(defaults[0].content), CLASSICAL["halftone"].quantize(ramp(65, 65), 4).render())
+    seen = [(response.headers["x-method"], response.headers["x-model"]) for response in responses]
+    assert seen == [("refined_fast", "second"), network, network]
+    assert [response.headers.get("x-recognizers") for response in responses] == ["second, brightness", None, None]
+    assert (report["method"], report["model"]) == ("refined_fast", "second")
+    assert report["recognizers"] == ["second", "brightness"]
+    assert report["recognition"]["model"] == "second"
+    assert engine.quantized[0] == Selection("refined_fast", "second", "second", recognizers=("second", "brightness"))
+
+
+async def test_photographs_have_no_defaults_of_their_own_where_the_service_is_set_so(engine: FakeEngine) -> None:
+    engine.catalog = replace(engine.catalog, photographs=False)
+    async with ready(fake_app(Settings(), engine)) as client:
+        response = await quantize(client, PHOTOGRAPH)
+
+    assert (response.headers["x-method"], response.headers["x-model"]) == ("colorcnn", "gray-steps")
+
+
+@pytest.mark.parametrize(
+    ("options", "selection"),
+    [
+        ({"method": "refined"}, Selection("refined", "second", "second", 0.0, ("second", "brightness"))),
+        ({"model": "brightness"}, Selection("refined_fast", "brightness", "brightness", 0.0, ("brightness", "second"))),
+        ({"transferable": "false"}, Selection("refined_fast", "second", "second", 0.0, ("second",))),
+        (
+            {"method": "refined", "dither": "false", "fidelity": "0.25"},
+            Selection("refined", "second", "second", 0.25, ("second", "brightness"), False),
+        ),
+    ],
+)
+async def test_a_refined_image_is_optimized_for_the_classifiers_of_the_report(
+    client: AsyncClient, engine: FakeEngine, options: dict[str, str], selection: Selection
+) -> None:
+    """No image is too small for a refined method, and none is batched."""
+    small = encoded(ramp(NATIVE_SIZE, NATIVE_SIZE))
+    report = (await client.post("/quantize", content=small, params=options, headers=AS_JSON)).json()
+
+    assert engine.quantized == [selection] and engine.batches == []
+    assert report["recognizers"] == list(selection.recognizers)
+    assert (report["method"], report["model"]) == (selection.method, selection.model)
+    assert (report["fidelity"], report["dither"]) == (selection.fidelity, selection.dither)
+
+
+@pytest.mark.parametrize("method", ["octree", "halftone", "colorcnn", "colorcnn_refined"])
+@pytest.mark.parametrize(("option", "value"), [("transferable", "false"), ("dither", "false"), ("dither", "true")])
+async def test_options_of_refined_methods_are_rejected_elsewhere(
+    client: AsyncClient, method: str, option: str, value: str
+) -> None:
+    for path in ("/quantize", "/compress"):
+        refused = await client.post(path, content=DRAWING, params={"method": method, option: value})
+        assert problem(refused) == (422, "bad-option")
+        expected = f"'{method}' does not support `{option}`; leave it out, or ask for 'refined_fast' or 'refined'."
+        assert expected in refused.json()["detail"]
 
 
 async def test_an_image_has_its_headers(client: AsyncClient) -> None:
@@ -105,6 +150,8 @@ async def test_the_json_report_describes_the_result(client: AsyncClient) -> None
         "model": "gray-steps",
         "method": "colorcnn",
         "fidelity": 0.0,
+        "dither": None,
+        "recognizers": [],
         "width": 40,
         "height": 24,
         "palette": ["#000000", "#808080", "#ffffff"],

@@ -10,13 +10,13 @@ from models.errors import BadOption, UnknownMethod
 from models.names import ModelKind
 from service.benchmark.job import Planner, image_names
 from service.inference.selection import Catalog
-from service.schemas.options import BenchmarkOptions
+from service.schemas.options import COMPARED_PHOTOGRAPH, COMPARED_SMALL, BenchmarkOptions
 from service.schemas.upload import Upload, UploadedFile
-from tests.service.benchmark_client import post
+from tests.service.benchmark_client import post, report
 from tests.service.clients import problem
 from tests.service.fake_loader import FakeLoader
 from tests.service.fakes import ENTRIES, FakeEngine, Gate
-from tests.service.images import DRAWING
+from tests.service.images import DRAWING, PHOTOGRAPH
 
 pytestmark = pytest.mark.anyio
 
@@ -72,11 +72,77 @@ def planner(engine: FakeEngine) -> Planner:
 UPLOAD = Upload((UploadedFile(DRAWING, "a.png"),))
 
 
+@pytest.mark.parametrize(
+    ("image", "methods", "classifier"),
+    [
+        (PHOTOGRAPH, COMPARED_PHOTOGRAPH, "second"),
+        (DRAWING, COMPARED_SMALL, "brightness"),
+    ],
+)
+def test_photographs_have_methods_and_a_classifier_of_their_own(
+    engine: FakeEngine, image: bytes, methods: tuple[str, ...], classifier: str
+) -> None:
+    job = Planner(engine, FakeLoader(), 10_000).plan(
+        Upload((UploadedFile(image, "a.png"),) * 2), BenchmarkOptions(colors=("2", "4")), sheet="none", request_id="x"
+    )
+
+    first, _ = job.pictures
+    assert first.treatment.methods == methods
+    assert job.classifier == classifier
+    models = {setting.method: setting.model for setting in first.treatment.settings}
+    assert models[methods[0]] == {"refined_fast": "second", "colorcnn": "gray-steps"}[methods[0]]
+    assert job.rows == 2 * 2 * len(methods)
+
+
+@pytest.mark.parametrize(
+    ("model", "methods", "classifier", "models"),
+    [
+        (None, ("colorcnn", "refined"), "second", ["gray-steps", "second"]),
+        ("gray-steps", ("colorcnn", "refined"), "brightness", ["gray-steps", "brightness"]),
+        ("brightness", ("colorcnn", "refined"), "brightness", ["gray-steps", "brightness"]),
+        ("brightness", (), "brightness", ["brightness", None, None, None]),
+    ],
+)
+def test_refined_methods_optimize_for_the_classifier_that_judges(
+    engine: FakeEngine, model: str | None, methods: tuple[str, ...], classifier: str, models: list[str | None]
+) -> None:
+    options = BenchmarkOptions(colors=("2",), methods=methods, model=model)
+    job = Planner(engine, FakeLoader(), 10_000).plan(
+        Upload((UploadedFile(PHOTOGRAPH, "a.png"),)), options, sheet="none", request_id="x"
+    )
+
+    assert job.classifier == classifier
+    assert [setting.model for setting in job.pictures[0].treatment.settings] == models
+
+
+async def test_photographs_and_smaller_images_may_be_mixed(client: AsyncClient) -> None:
+    broken = PHOTOGRAPH[:20]
+    mixed = await report(client, PHOTOGRAPH, DRAWING, broken, colors="2", labels="0,1,0")
+
+    assert mixed["classifier"] is None
+    assert [image.get("classifier") for image in mixed["images"]] == ["second", "brightness", None]
+    methods = {name: [row["method"] for row in mixed["rows"] if row["image"] == name] for name in ("a.png", "b.png")}
+    assert methods == {"a.png": list(COMPARED_PHOTOGRAPH), "b.png": list(COMPARED_SMALL)}
+    kmeans = next(means for means in mixed["summary"] if means["method"] == "kmeans")
+    assert kmeans["images"] == 2
+    for accept in ("image/png", "text/html", "application/x-ndjson"):
+        response = await post(client, PHOTOGRAPH, DRAWING, accept=accept, colors="2,4")
+        assert response.status_code == 200
+        assert accept != "text/html" or "classified by second and brightness" in response.text
+
+
+async def test_an_image_that_cannot_be_read_leaves_the_classifier_to_the_others(client: AsyncClient) -> None:
+    response = await report(client, b"no image", PHOTOGRAPH, colors="2", methods="kmeans")
+
+    assert response["classifier"] == "second"
+
+
 def test_without_a_network_the_default_methods_are_classical(planner: Planner) -> None:
     job = planner.plan(UPLOAD, BenchmarkOptions(colors=("2",)), sheet="none", request_id="x")
 
-    assert [setting.method for setting in job.settings] == ["halftone", "median_cut", "octree", "kmeans"]
-    assert (job.model, job.conditions.classifier) == (None, "brightness")
+    [picture] = job.pictures
+    assert picture.treatment.methods == ("halftone", "median_cut", "octree", "kmeans")
+    assert (job.model, job.classifier) == (None, "brightness")
     with pytest.raises(UnknownMethod, match="no method 'colorcnn'; the methods are halftone"):
         planner.plan(UPLOAD, BenchmarkOptions(methods=("colorcnn",)), sheet="none", request_id="x")
 

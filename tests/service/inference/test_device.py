@@ -11,6 +11,7 @@ from httpx import Response
 from starlette.types import Message
 
 from models.errors import BadImage
+from models.names import PHOTOGRAPH_METHODS
 from models.palette_image import PaletteImage
 from models.rgb import Pixels
 from service.errors import NotReady, QueueFull
@@ -23,6 +24,7 @@ from service.runtime.logs import request_id_here
 from service.runtime.timing import Timings
 from service.settings import Settings
 from tests.service.clients import exchange, fake_app, loaded, problem, queued, responses_of, running
+from tests.service.fake_loader import gray_steps
 from tests.service.fakes import NATIVE_SIZE, FakeEngine
 from tests.service.images import PHOTO, encoded, ramp
 from tests.service.waiting import PATIENCE, until
@@ -220,6 +222,40 @@ async def test_a_full_queue_and_one_that_is_not_served_are_problems(engine: Fake
         with pytest.raises(QueueFull, match="queue of the device is full"):
             await device.run(Predict(views, 1, "brightness"))
         engine.may_quantize.set()
+
+
+@pytest.mark.parametrize("method", PHOTOGRAPH_METHODS)
+async def test_a_refinement_delays_no_other_work(engine: FakeEngine, method: str) -> None:
+    """Not even the other refined method; only refinements by the same method wait for each other."""
+    device, done = Device(engine, Settings()), list[str]()
+    other = PHOTOGRAPH_METHODS[method == PHOTOGRAPH_METHODS[0]]
+    quantize = engine.quantize
+    engine.may_quantize.clear()
+
+    def blocked(pixels: Pixels, colors: int, selection: Selection) -> PaletteImage:
+        if selection.method != method:
+            return gray_steps(pixels, colors)
+        return quantize(pixels, colors, selection)
+
+    engine.quantize = blocked  # type: ignore[method-assign]
+
+    async def refine(method: str) -> None:
+        await device.run(Quantize(ramp(), 2, engine.catalog.select(method, None, 2), batched=False))
+        done.append(method)
+
+    async with device.serving(), anyio.create_task_group() as tasks:
+        for _ in range(2):
+            tasks.start_soon(refine, method)
+        assert await anyio.to_thread.run_sync(engine.busy.wait, PATIENCE)
+        with anyio.fail_after(PATIENCE):
+            await device.run(Predict([ramp()], 1, "brightness"))
+            for quick in ("colorcnn", other):
+                await refine(quick)
+        await queued(device, 1)
+        engine.may_quantize.set()
+
+    assert done == ["colorcnn", other, method, method]
+    assert engine.most_quantizing == 1
 
 
 @pytest.mark.parametrize(("pixels", "work"), [(OWN[0], ["quantize"]), (ramp(), ["quantize", "predict"])])

@@ -3,6 +3,7 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,7 +15,7 @@ from torch import nn
 
 from models.errors import CorruptCheckpoint, UnknownModel
 from models.evaluation.compare import Setting
-from models.names import ModelKind
+from models.names import LEARNED_METHODS, PHOTOGRAPH_METHODS, ModelKind
 from models.networks.classifiers import ClassifierConfig, build_classifier
 from models.networks.colorcnn import ColorCNN, ColorCNNConfig, build_colorcnn
 from models.networks.published import PublishedColorCNN, PublishedConfig
@@ -22,6 +23,7 @@ from models.palette_image import PaletteImage
 from models.quantizers.classical.catalog import CLASSICAL
 from models.quantizers.learned import search
 from models.quantizers.learned.colorcnn import LearnedQuantizer, load_quantizer
+from models.quantizers.learned.refined import RefinedQuantizer
 from models.zoo import checkpoint
 from models.zoo.checkpoint import Checkpoint, Provenance
 from models.zoo.manifest import ModelEntry
@@ -98,7 +100,7 @@ def engine(folder: Path) -> ModelEngine:
 
 def test_every_model_of_the_manifest_is_loaded(engine: ModelEngine) -> None:
     assert [entry.name for entry in engine.catalog.entries] == ["teacher", "outsider", "first", "second"]
-    assert engine.catalog.methods() == ("colorcnn", "colorcnn_one_pass", "colorcnn_refined", *CLASSICAL)
+    assert engine.catalog.methods() == (*LEARNED_METHODS, *PHOTOGRAPH_METHODS, *CLASSICAL)
     assert engine.device == "cpu"
 
 
@@ -203,9 +205,56 @@ def test_a_folder_with_a_classifier_alone_serves(folder: Path, tmp_path: Path) -
     engine = ModelEngine(tmp_path, device="cpu", load="defaults")
     engine.load()
     assert engine.loaded() == {"teacher"}
-    selection = engine.catalog.select_by_picture(None, None, 4).of(ramp())
-    assert engine.quantize(ramp(), 4, selection).colors <= 4 and selection.method == "halftone"
+    for method in (None, *PHOTOGRAPH_METHODS):
+        selection = engine.catalog.select_by_picture(method, None, 4).of(ramp())
+        assert selection == Selection(method or "refined_fast", "teacher", "teacher", recognizers=("teacher",))
+        assert engine.quantize(ramp(), 4, selection).colors <= 4
     assert engine.predict([engine.view(ramp(), "teacher")], 1, selection.classifier)
+
+
+@pytest.fixture(scope="module")
+def two_readers(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with `outsider` as the classifier of photographs, and `teacher` as the other transfer classifier."""
+    copy = tmp_path_factory.mktemp("readers")
+    for file in folder.iterdir():
+        (copy / file.name).write_bytes(file.read_bytes())
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest |= {"photograph_classifier": "outsider", "transfer_classifiers": ["outsider", "teacher"]}
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    return copy
+
+
+def test_the_default_for_photographs_is_loaded_at_the_start(two_readers: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    warmed: list[RefinedQuantizer] = []
+    monkeypatch.setattr("service.inference.model_engine.warm_refined", warmed.append)
+    engine = ModelEngine(two_readers, device="cpu", load="defaults", default_classifier="outsider")
+    engine.load()
+    assert engine.loaded() == {"outsider", "teacher", "first"}
+    assert [len(quantizer.recognizers) for quantizer in warmed] == [2]
+
+
+def test_a_refined_image_is_optimized_for_the_selected_classifiers(two_readers: Path) -> None:
+    engine = ModelEngine(two_readers, device="cpu")
+    engine.load()
+    photo = ramp(90, 65)
+    select = partial(engine.catalog.select, "refined_fast", None, 3)
+    both, alone, faithful = select(), select(transferable=False), select(fidelity=1.0)
+
+    assert (both.recognizers, alone.recognizers) == (("outsider", "teacher"), ("outsider",))
+    images = [engine.quantize(photo, 3, selection) for selection in (both, alone, faithful)]
+    assert images[0] == engine.quantize(photo, 3, both)  # equal requests get equal bytes
+    assert images[0] != images[1]
+    assert images[2] == CLASSICAL["halftone"].quantize(photo, 3)
+    assert engine.native_size(both) is None
+    assert engine.quantize(photo, 3, select(dither=False)) != images[0]
+    assert engine.quantize(photo, 3, engine.catalog.select("refined", None, 3)) != images[0]
+
+
+def test_a_benchmark_refines_for_the_same_classifiers(two_readers: Path) -> None:
+    for method, quick in (("refined_fast", True), ("refined", False)):
+        quantizer = ModelLoader(two_readers, "cpu").quantizer(Setting(method, "outsider"))
+        assert isinstance(quantizer, RefinedQuantizer) and quantizer.quick is quick
+        assert [recognizer.classes for recognizer in quantizer.recognizers] == [tuple(CLASSES)] * 2
 
 
 def test_defaults_are_those_of_the_manifest(engine: ModelEngine) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models.errors import BadOption, UnknownMethod, UnknownModel
-from models.names import LEARNED_METHODS, ModelKind
+from models.names import LEARNED_METHODS, PHOTOGRAPH_METHODS, ModelKind
 from models.quantizers.classical.catalog import CLASSICAL
 from models.rgb import Pixels
 from models.zoo.manifest import ModelEntry
@@ -49,7 +49,8 @@ WITH_PUBLISHED = Catalog((*ENTRIES, _TWO, _FOR_OUTSIDER), DEFAULTS)
 
 
 def test_the_default_method_comes_first() -> None:
-    assert CATALOG.methods() == ("colorcnn", "colorcnn_one_pass", "colorcnn_refined", *CLASSICAL)
+    assert CATALOG.methods() == (*LEARNED_METHODS, *PHOTOGRAPH_METHODS, *CLASSICAL)
+    assert CATALOG.methods()[0] == "colorcnn"
 
 
 def test_the_classifier_of_a_network_is_the_one_it_was_trained_against() -> None:
@@ -84,21 +85,35 @@ def test_an_empty_catalog_has_no_default() -> None:
 ALONE = Catalog((entry("teacher", ModelKind.CLASSIFIER),), {ModelKind.CLASSIFIER: "teacher"})
 
 
-def test_a_classifier_alone_has_the_classical_methods_and_halftone_as_the_default() -> None:
-    assert ALONE.methods() == ("halftone", *(method for method in CLASSICAL if method != "halftone"))
-    for catalog in (ALONE, replace(ALONE, photographs=True)):
-        selections = catalog.select_by_picture(None, None, 4)
-        assert selections.small == selections.photograph == Selection("halftone", None, "teacher")
+def test_a_classifier_alone_has_the_methods_without_a_network() -> None:
+    classical = tuple(method for method in CLASSICAL if method != "halftone")
+    assert ALONE.methods() == ("halftone", *PHOTOGRAPH_METHODS, *classical)
+    assert replace(ALONE, photographs=True).methods() == (*PHOTOGRAPH_METHODS, *CLASSICAL)
     with pytest.raises(UnknownMethod, match="no method 'colorcnn'; the methods are halftone, "):
         ALONE.select_by_picture("colorcnn", None, 4)
-    with pytest.raises(UnknownModel, match="no colorcnn model 'first'; loaded are none"):
+
+
+def test_every_image_is_a_photograph_for_a_classifier_alone() -> None:
+    selections = replace(ALONE, photographs=True).select_by_picture(None, None, 4, fidelity=0.5)
+    refined = Selection("refined_fast", "teacher", "teacher", 0.5, ("teacher",))
+    assert selections.of(image(1, 1)) == selections.of(image(900, 900)) == refined
+    with pytest.raises(UnknownModel, match="no classifier model 'first'; loaded are teacher"):
+        replace(ALONE, photographs=True).select_by_picture(None, "first", 4)
+
+
+def test_a_classifier_alone_gives_halftones_where_photographs_have_no_defaults_of_their_own() -> None:
+    selections = ALONE.select_by_picture(None, None, 4)
+    assert selections.small == selections.photograph == Selection("halftone", None, "teacher")
+    with pytest.raises(UnknownModel, match="no model 'first'; loaded are teacher"):
         ALONE.select_by_picture(None, "first", 4)
-    with pytest.raises(BadOption, match="fidelity"):
+    with pytest.raises(BadOption, match="'halftone' does not support `fidelity`"):
         ALONE.select_by_picture(None, None, 4, fidelity=0.5)
 
 
 def test_unknown_names_list_the_known_ones() -> None:
-    with pytest.raises(UnknownMethod, match="colorcnn, colorcnn_one_pass, colorcnn_refined, median_cut"):
+    with pytest.raises(
+        UnknownMethod, match="colorcnn, colorcnn_one_pass, colorcnn_refined, refined_fast, refined, median_cut"
+    ):
         CATALOG.select("magic", None, 4)
     with pytest.raises(UnknownModel, match="first, second"):
         CATALOG.select("colorcnn", "teacher", 4)
@@ -107,7 +122,7 @@ def test_unknown_names_list_the_known_ones() -> None:
 
 
 def test_a_classical_method_uses_no_model() -> None:
-    with pytest.raises(BadOption, match="leave out `model`"):
+    with pytest.raises(BadOption, match="'octree' does not support `model`; leave it out, or ask for 'colorcnn', "):
         CATALOG.select("octree", "first", 4)
     with pytest.raises(UnknownModel):
         CATALOG.select("octree", "nobody", 4)
@@ -135,8 +150,37 @@ def image(height: int, width: int) -> Pixels:
     return np.zeros((height, width, 3), np.uint8)
 
 
-@pytest.mark.parametrize(("shape", "method"), [((32, 90), "colorcnn"), ((33, 33), "halftone"), ((90, 33), "halftone")])
-def test_the_default_method_is_halftone_above_twice_the_size_of_the_default_network(
+@pytest.mark.parametrize("method", ["colorcnn", "colorcnn_one_pass", "colorcnn_published", "halftone"])
+@pytest.mark.parametrize("option", [{"transferable": False}, {"dither": True}, {"dither": False}])
+def test_options_of_refined_methods_are_for_them_alone(method: str, option: dict[str, bool]) -> None:
+    [name] = option
+    expected = f"'{method}' does not support `{name}`; leave it out, or ask for 'refined_fast' or 'refined'"
+    with pytest.raises(BadOption, match=expected):
+        WITH_PUBLISHED.select(method, None, 2, **option)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("method", PHOTOGRAPH_METHODS)
+def test_a_refined_method_needs_classifiers_alone(method: str) -> None:
+    catalog = replace(CATALOG, photograph_classifier="teacher", transfer_classifiers=("outsider", "teacher"))
+    default = catalog.select(method, None, 4, fidelity=0.5, dither=False)
+    assert default == Selection(method, "teacher", "teacher", 0.5, ("teacher", "outsider"), dither=False)
+    assert default.on_device
+    assert catalog.select(method, "outsider", 4).recognizers == ("outsider", "teacher")
+    assert catalog.select(method, "outsider", 4, transferable=False).recognizers == ("outsider",)
+    assert CATALOG.select(method, None, 4) == Selection(method, "outsider", "outsider", recognizers=("outsider",))
+    with pytest.raises(UnknownModel, match="no classifier model 'first'; loaded are teacher, outsider"):
+        catalog.select(method, "first", 4)
+
+
+def test_transfer_classifiers_must_be_classifiers() -> None:
+    with pytest.raises(UnknownModel, match="first"):
+        replace(CATALOG, transfer_classifiers=("teacher", "first"))
+
+
+@pytest.mark.parametrize(
+    ("shape", "method"), [((32, 90), "colorcnn"), ((33, 33), "refined_fast"), ((90, 33), "refined_fast")]
+)
+def test_the_default_method_is_refined_fast_above_twice_the_size_of_the_default_network(
     shape: tuple[int, int], method: str
 ) -> None:
     selections = replace(CATALOG, photographs=True).select_by_picture(None, None, 4)
@@ -159,14 +203,37 @@ def test_photographs_have_no_defaults_of_their_own_unless_asked_for() -> None:
         ("colorcnn", None, 0, "colorcnn"),
         (None, "second", 0, "colorcnn"),
         (None, "second", 0.5, "colorcnn"),
+        (None, "outsider", 0, "refined_fast"),
+        ("refined", None, 0.5, "refined"),
     ],
 )
-def test_a_named_method_network_or_fidelity_decides_for_every_image(
+def test_a_named_method_or_model_decides_for_every_image(
     method: str | None, model: str | None, fidelity: float, expected: str
 ) -> None:
     selections = replace(CATALOG, photographs=True).select_by_picture(method, model, 4, fidelity=fidelity)
     assert selections.of(image(9, 9)) == selections.of(image(900, 900))
     assert selections.small == CATALOG.select(expected, model, 4, fidelity=fidelity)
+
+
+def test_a_fidelity_alone_goes_to_the_default_method_of_the_picture() -> None:
+    catalog = replace(CATALOG, photographs=True, defaults={**DEFAULTS, ModelKind.COLORCNN: "second"})
+    selections = catalog.select_by_picture(None, None, 4, fidelity=0.5)
+    assert (selections.small.method, selections.small.fidelity) == ("colorcnn", 0.5)
+    assert (selections.photograph.method, selections.photograph.fidelity) == ("refined_fast", 0.5)
+
+
+def test_a_fidelity_that_the_default_network_lacks_goes_to_refined_fast() -> None:
+    selections = replace(CATALOG, photographs=True).select_by_picture(None, None, 4, fidelity=0.5)
+    assert selections.small == selections.photograph == CATALOG.select("refined_fast", None, 4, fidelity=0.5)
+
+
+@pytest.mark.parametrize("option", [{"transferable": False}, {"dither": True}, {"dither": False}])
+def test_an_option_of_refined_methods_alone_selects_refined_fast_for_every_image(option: dict[str, bool]) -> None:
+    selections = replace(CATALOG, photographs=True).select_by_picture(None, None, 4, **option)
+    assert selections.small == selections.photograph
+    assert selections.small.method == "refined_fast"
+    with pytest.raises(BadOption, match="'colorcnn' does not support"):
+        CATALOG.select_by_picture(None, "first", 4, **option)
 
 
 def test_photographs_have_a_default_classifier_of_their_own() -> None:
@@ -196,7 +263,7 @@ def test_a_default_method_checks_the_other_options_before_the_image_is_known() -
 
 
 def test_published_networks_are_a_method_of_their_own() -> None:
-    assert WITH_PUBLISHED.methods()[:4] == (*LEARNED_METHODS, "colorcnn_published")
+    assert WITH_PUBLISHED.methods()[:6] == (*LEARNED_METHODS, *PHOTOGRAPH_METHODS, "colorcnn_published")
     selection = WITH_PUBLISHED.select("colorcnn_published", None, 2)
     assert selection == WITH_PUBLISHED.select("colorcnn_published", "two", 2)
     assert selection == Selection("colorcnn_published", "two", "teacher")
