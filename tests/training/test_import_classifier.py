@@ -67,7 +67,8 @@ def test_the_service_serves_a_folder_with_an_imported_classifier_alone(files: Pa
     engine.load()
     pixels = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
     selection = engine.catalog.select_by_picture(None, None, 4).of(pixels)
-    assert (selection.method, selection.classifier, engine.loaded()) == ("halftone", "pets", {"pets"})
+    assert (selection.method, selection.classifier) == ("halftone", "pets")
+    assert engine.loaded() == {"pets"}
     assert engine.quantize(pixels, 4, selection).colors <= 4
     view = engine.view(pixels, "pets")
     (ranking,) = engine.predict([view], 3, "pets")
