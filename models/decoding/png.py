@@ -151,6 +151,8 @@ class _Reader:
                 self._frames[-1][1].append(chunk.content[4:])
         elif chunk.kind in (b"tEXt", b"zTXt"):
             self.raw_exif = self.raw_exif or _raw_exif(chunk.kind, bytes(chunk.content[: _MAX_RAW_EXIF * 3]))
+        elif chunk.kind == b"acTL" and (self._image or b"acTL" in self.kept):
+            self._animation_damaged = True  # viewers then show the image (clause 11.3.4.1)
         elif chunk.kind in _CHECKS or chunk.kind in (b"PLTE", b"eXIf"):
             self.kept.setdefault(chunk.kind, bytes(chunk.content))
 

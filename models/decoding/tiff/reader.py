@@ -1,6 +1,6 @@
 """The first page of a TIFF file as a Pillow image of 8-bit samples."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image
@@ -48,6 +48,8 @@ def read_tiff(data: bytes, max_pixels: int) -> TiffPage:
     directory = read_directory(data)
     layout = read_layout(directory, len(data), max_pixels)
     meaning = read_meaning(directory, layout)
+    if layout.planar:  # planes that mean nothing need not be read, nor exist
+        layout = replace(layout, channels=1 + max(meaning.colors - 1, meaning.alpha or 0))
     limits = level_range(read_samples(data, directory, layout) if is_wide(layout) else (), layout, meaning)
     layers = meaning.alpha is not None and meaning.mode != "CMYK"
     size = (layout.width, layout.height)

@@ -364,6 +364,15 @@ def test_a_damaged_animation_leaves_the_image(damage: bytes) -> None:
     assert len(decoded.notes) == 1 and decoded.notes[0].startswith("damaged PNG chunks skipped")
 
 
+@pytest.mark.parametrize("controls", [[IMAGE, FRAMES], [FRAMES, IMAGE, FRAMES], [FRAMES, FRAMES, IMAGE]])
+def test_a_control_chunk_behind_the_image_or_a_second_one_leaves_the_image(controls: list[bytes]) -> None:
+    first = [frame(0, (0, 0, 1, 1)), frame_data(1, rows(RED))]
+
+    decoded = decode(of_chunks(header(), *controls, *first, END))
+
+    assert (only_color(decoded), decoded.notes) == (list(COLOR), ())
+
+
 def test_a_frame_with_missing_rows_is_refused() -> None:
     image = chunk(b"IDAT", rows(COLOR, COLOR))
     first = [frame(0, (0, 0, 1, 2)), frame_data(1, rows(RED))]

@@ -1,5 +1,7 @@
 """What samples mean: ranges without a standard white, alpha, pages, and the notes on them."""
 
+import struct
+
 import numpy as np
 import pytest
 
@@ -69,6 +71,16 @@ def test_an_unexplained_last_channel_is_alpha_and_an_unspecified_one_is_not(
     samples[..., -1] = 0
 
     assert decode(write_tiff(samples, Layout(photometric=photometric, extra=extra))).pixels[0, 0, 0] == shown
+
+
+def test_a_plane_that_means_nothing_may_be_missing() -> None:
+    samples = np.full((7, 3, 2), 9)
+    layout = Layout(photometric=BLACK_IS_ZERO, planar=2, extra=(0,), rows=7)
+    whole = write_tiff(samples, layout)
+
+    offsets = struct.pack("<2I", 8, 30)
+    assert offsets in whole
+    assert np.unique(decode(whole.replace(offsets, struct.pack("<2I", 8, 1 << 30))).pixels).tolist() == [9]
 
 
 @pytest.mark.parametrize("orientation", [0, 9, 77])
