@@ -66,7 +66,7 @@ def test_the_service_serves_a_folder_with_an_imported_classifier_alone(files: Pa
     engine = ModelEngine(run(files, *program(files, "pets.pt2")), device="cpu", load="defaults")
     engine.load()
     pixels = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
-    selection = engine.catalog.select_by_picture(None, None, 4).of(pixels)
+    selection = engine.catalog.select("halftone", None, 4)
     assert (selection.method, selection.classifier) == ("halftone", "pets")
     assert engine.loaded() == {"pets"}
     assert engine.quantize(pixels, 4, selection).colors <= 4
