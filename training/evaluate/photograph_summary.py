@@ -15,8 +15,8 @@ from training.evaluate.photograph_measurements import ORIGINAL, Measurement
 _RESAMPLES = 2000
 _CONFIDENCE = 0.95
 
-Table = Mapping[tuple[int, Setting], Sequence[Measurement]]
-"""Measurements of the same photographs in the same order, by side and setting; ORIGINAL at each side is among them."""
+Table = Mapping[tuple[int, Setting], Mapping[str, Measurement]]
+"""Measurements by the name of the photograph, by side and setting. ORIGINAL at each side has every photograph."""
 
 
 def rows(table: Table, readers: Mapping[str, Role]) -> list[PhotographRow]:
@@ -25,17 +25,21 @@ def rows(table: Table, readers: Mapping[str, Role]) -> list[PhotographRow]:
 
 
 def differences(table: Table, readers: Mapping[str, Role], against: Sequence[str]) -> list[PhotographDifference]:
-    """Return agreement minus the agreement of the methods `against` in equal numbers of colors, photograph by
-    photograph, for every palette and reader."""
+    """Return agreement minus the agreement of the methods `against` in equal numbers of colors, over
+    the photographs that both have, for every palette and reader."""
     found = []
     for (side, setting), measured in table.items():
         for other in against:
             beside = table.get((side, Setting(other, None, setting.colors)))
-            if beside is None or setting.colors is None or setting.method == other:
+            if (
+                beside is None
+                or setting.colors is None
+                or setting.method == other
+                or not measured.keys() & beside.keys()
+            ):
                 continue
             for reader in readers:
-                before = table[side, ORIGINAL]
-                gain = _kept(before, measured, reader).astype(float) - _kept(before, beside, reader)
+                gain = _gain(table[side, ORIGINAL], measured, beside, reader)
                 low, high = interval(gain)
                 share = float(gain.mean())
                 found.append(
@@ -61,14 +65,15 @@ def interval(values: NDArray[np.float64]) -> tuple[float, float]:
 
 def _rows(table: Table, side: int, setting: Setting, readers: Mapping[str, Role]) -> Iterator[PhotographRow]:
     measured = table[side, setting]
-    bits = float(np.mean([one.bits_per_pixel for one in measured]))
-    view_psnr = metrics.psnr(float(np.mean([one.view_mse for one in measured])))
+    each = measured.values()
+    bits = float(np.mean([one.bits_per_pixel for one in each]))
+    view_psnr = metrics.psnr(float(np.mean([one.view_mse for one in each])))
     for reader, role in readers.items():
         kept = _kept(table[side, ORIGINAL], measured, reader)
         kept_low, kept_high = interval(kept.astype(float))
         top1 = top1_low = top1_high = None
-        if all(one.truth is not None for one in measured):
-            right = np.array([one.classes[reader] == one.truth for one in measured], dtype=float)
+        if all(one.truth is not None for one in each):
+            right = np.array([one.classes[reader] == one.truth for one in each], dtype=float)
             top1, (top1_low, top1_high) = float(right.mean()), interval(right)
         yield PhotographRow(
             **asdict(setting),
@@ -87,6 +92,14 @@ def _rows(table: Table, side: int, setting: Setting, readers: Mapping[str, Role]
         )
 
 
-def _kept(before: Sequence[Measurement], after: Sequence[Measurement], reader: str) -> NDArray[np.bool_]:
-    pairs = zip(before, after, strict=True)
-    return np.array([first.classes[reader] == second.classes[reader] for first, second in pairs])
+def _kept(before: Mapping[str, Measurement], after: Mapping[str, Measurement], reader: str) -> NDArray[np.bool_]:
+    return np.array([before[name].classes[reader] == one.classes[reader] for name, one in after.items()])
+
+
+def _gain(
+    before: Mapping[str, Measurement], after: Mapping[str, Measurement], beside: Mapping[str, Measurement], reader: str
+) -> NDArray[np.float64]:
+    """Return 1, 0 or -1 for each photograph that `after` and `beside` have: kept by `after` minus kept by `beside`."""
+    both = [name for name in after if name in beside]
+    shares = [_kept(before, {name: some[name] for name in both}, reader).astype(float) for some in (after, beside)]
+    return np.subtract(*shares)

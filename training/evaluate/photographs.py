@@ -30,6 +30,7 @@ from training.cli.evaluations import LearnedMethod, Quality
 from training.cli.options import ModelsOptions, WorkersOptions
 from training.cli.quantizers import UntrainedMethod
 from training.data import workers
+from training.data.datasets import DatasetError
 from training.data.options import DatasetName
 from training.data.photographs import Photograph, photographs
 from training.evaluate import harness, photograph_summary
@@ -94,6 +95,8 @@ class PhotographsOptions(ModelsOptions, WorkersOptions, DatasetName):
     """Methods that the others are compared with in pairs."""
     rows: Path | None = None
     """File of measurements, which is kept; by default a file beside --out, which is deleted at the end."""
+    report_only: bool = False
+    """Measure nothing; report what --rows holds, also for settings that lack photographs or all of them."""
     out: Path
     """JSON file for the results."""
 
@@ -136,16 +139,12 @@ def main(argv: Sequence[str] | None = None) -> list[PhotographRow]:
     followed = tuple(name for name, role in options.readers.items() if role != "foreign")
     bench = Bench(options.models, options.imported, tuple(options.readers), followed, commit())
     file = MeasurementFile(options.rows or harness.kept_file(options.out))
-    tasks = list(_tasks(options, chosen, file))
+    tasks = [] if options.report_only else list(_tasks(options, chosen, file))
     with workers.worker_pool(options.workers) as pool:
         working = [pool.submit(bench.measure, task) for task in tasks]
         for done in rich.progress.track(as_completed(working), "photographs", total=len(working), transient=True):
             file.add(done.result())
-    table = {
-        (side, setting): [_found(file, photograph, side, setting) for photograph in chosen]
-        for side in options.sides
-        for setting in options.settings(side)
-    }
+    table = _table(options, chosen, file)
     rows = photograph_summary.rows(table, options.readers)
     differences = photograph_summary.differences(table, options.readers, options.against)
     described = {
@@ -174,17 +173,26 @@ def _complete(measured: Measurement | None, readers: Mapping[str, Role]) -> bool
     return measured is not None and readers.keys() <= measured.classes.keys()
 
 
-def _found(file: MeasurementFile, photograph: Photograph, side: int, setting: Setting) -> Measurement:
-    measured = file.find(photograph, side, setting)
-    if measured is None:
-        raise AssertionError(f"{photograph.file} was not measured in {setting}")
-    return measured
+def _table(
+    options: PhotographsOptions, chosen: Sequence[Photograph], file: MeasurementFile
+) -> photograph_summary.Table:
+    """Return what the file holds of the chosen photographs. Raises DatasetError if that is nothing."""
+    found: dict[tuple[int, Setting], dict[str, Measurement]] = {}
+    for side in options.sides:
+        for setting in options.settings(side):
+            for photograph in chosen:
+                measured = file.find(photograph, side, setting)
+                if measured is not None and _complete(measured, options.readers):
+                    found.setdefault((side, setting), {})[measured.photograph] = measured
+    if not found:
+        raise DatasetError(f"{file.file} holds no measurement of these photographs and classifiers")
+    return found
 
 
 def _commits(table: photograph_summary.Table) -> dict[str, list[str]]:
     found: dict[str, set[str]] = {}
     for (_, setting), measured in table.items():
-        found.setdefault(setting.method, set()).update(one.commit for one in measured)
+        found.setdefault(setting.method, set()).update(one.commit for one in measured.values())
     return {method: sorted(commits) for method, commits in found.items()}
 
 

@@ -15,6 +15,8 @@ from training.report.markdown import NONE, cell, table
 _ROLES = {"own": "own", "involved": "involved", "foreign": "no part"}
 _COMMON = "imagenet-"  # beginning of most names of classifiers
 
+_SIZES = ("PSNR in the view", "bits per pixel", "photographs")
+
 Lines = Mapping[str, Mapping[str, str]]
 
 
@@ -92,9 +94,9 @@ def _by_reader(rows: Sequence[PhotographRow], show: Callable[[PhotographRow], st
         line = lines.setdefault(_line(row), {})
         line[_reader(row)] = show(row)
         if sizes:
-            line |= {"PSNR in the view": _view_psnr(row), "bits per pixel": _bits(row)}
+            line |= dict(zip(_SIZES, (_view_psnr(row), _bits(row), f"{row.images:,}"), strict=True))
     readers = dict.fromkeys(_reader(row) for row in rows)
-    return _table(lines, [*readers, *(["PSNR in the view", "bits per pixel"] if sizes else [])])
+    return _table(lines, [*readers, *(_SIZES if sizes else ())])
 
 
 def _differences(report: PhotographsReport) -> dict[str, str]:

@@ -226,6 +226,25 @@ def test_cells_select_pairs_of_sides_and_colors(workshop: Workshop, folder: Path
         photographs.main(flags(workshop, folder, out, "--cells", "2"))
 
 
+def test_a_report_of_unfinished_measurements_states_the_photographs_of_each_row(
+    workshop: Workshop, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, out = tmp_path / "rows.jsonl", tmp_path / "photographs.json"
+    photographs.main(flags(workshop, folder, out, "--rows", str(rows), "--methods", "kmeans"))
+    photographs.main(flags(workshop, folder, out, "--rows", str(rows), "--methods", "halftone", "--images", "1"))
+    monkeypatch.setattr(Bench, "measure", None)
+    more = ["--rows", str(rows), "--methods", "kmeans", "halftone", "wu", "--report-only"]
+    photographs.main(flags(workshop, folder, out, *more))
+    report = report_in(out)
+    assert {(row.method, row.images) for row in report.rows if row.colors == 2} == {
+        ("colorcnn", 2), ("kmeans", 2), ("halftone", 1)
+    }  # fmt: skip
+    assert {each.method for each in report.differences} == {"colorcnn", "halftone"}
+    rows.write_text("")
+    with pytest.raises(DatasetError, match="holds no measurement of these photographs"):
+        photographs.main(flags(workshop, folder, out, *more))
+
+
 def test_a_line_that_was_cut_off_counts_as_missing(tmp_path: Path) -> None:
     file = tmp_path / "rows.jsonl"
     MeasurementFile(file).add([measurement()])
@@ -279,14 +298,14 @@ def test_tables_have_a_line_for_each_method(results: Path) -> None:
 def test_wide_tables_have_a_column_for_each_classifier(wide_results: Path) -> None:
     shown = tables.tables(read(wide_results))
     head, _, original, *lines = shown["Agreement in %, K = 2 at 24 pixels"].splitlines()
-    assert head == "| method | stripes (own) | stripes-again (no part) | PSNR in the view | bits per pixel |"
+    assert (
+        head == "| method | stripes (own) | stripes-again (no part) | PSNR in the view | bits per pixel | photographs |"
+    )
     assert original.startswith("| 24-bit PNG | 100.0 (100.0 to 100.0) | 100.0 (100.0 to 100.0) | exact | ")
     assert [line.split(" | ")[0] for line in lines] == ["| ColorCNN", "| k-means", "| halftone"]
     assert len(shown["Codecs at 16 pixels"].splitlines()) == 2 + 4
     assert "| ColorCNN | " in shown["Points above k-means, K = 4 at 16 pixels"]
-    assert shown["Top-1 in %, K = 2 at 24 pixels"].splitlines()[0] == head.replace(
-        " PSNR in the view | bits per pixel |", ""
-    )
+    assert shown["Top-1 in %, K = 2 at 24 pixels"].splitlines()[0] == head.removesuffix(sizes)
 
 
 def test_the_figure_has_a_panel_for_each_size_and_classifier(wide_results: Path, results: Path) -> None:
