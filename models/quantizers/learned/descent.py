@@ -65,13 +65,14 @@ def descend(
     device = recognizers[0].device
     original = _tensor(pixels).to(device)
     answers = [_sharp_answer(recognizer, pixels) for recognizer in recognizers]
-    change = torch.zeros(1, 3, *(-(-side // cell) for side in pixels.shape[:2]))
+    height, width = pixels.shape[:2]
+    change = torch.zeros(1, 3, -(-height // cell), -(-width // cell))
     direction = torch.zeros_like(change)
     for step in range(steps.count):
         turn = step % len(recognizers)
         picture = changed(pixels, _array(change))
         mapped = _tensor(mapping.map(picture).render()).to(device)
-        region = random_region(recognizers[turn].views, *pixels.shape[:2], random)
+        region = random_region(recognizers[turn].views, height, width, random)
         slope = _slope(recognizers[turn], answers[turn], mapped, original, region, steps.error_weight).cpu()
         mobility = mapping.mobility(picture)
         if mobility is not None:

@@ -40,7 +40,7 @@ class Diffusion:
 
 @dataclass(frozen=True, eq=False)
 class NearestEntry:
-    """Mapping of each pixel to its nearest entry in sRGB. palette: (K, 3) uint8, K at least 2."""
+    """Mapping of each pixel to its nearest entry in sRGB. palette: (K, 3) uint8."""
 
     palette: NDArray[np.uint8]
 
@@ -50,6 +50,8 @@ class NearestEntry:
 
     def mobility(self, pixels: Pixels) -> NDArray[np.float32]:
         """Return the most for pixels midway between two entries: they change their entry at the least error."""
+        if len(self.palette) == 1:
+            return np.ones(pixels.shape[:2], np.float32)
         entries = self.palette.astype(np.float32)
         offsets = np.square(entries).sum(1) / 2
         margins = []

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.quantizers.learned.mapping import Diffusion, NearestEntry
+from models.quantizers.learned.mapping import Diffusion, Mapping, NearestEntry
 
 GRAYS = np.array([[0, 0, 0], [100, 100, 100], [255, 255, 255]], np.uint8)
 
@@ -19,9 +19,9 @@ def test_the_nearest_entry_is_taken() -> None:
 
 def test_diffusion_keeps_the_mean() -> None:
     flat = np.full((64, 64, 3), 77, np.uint8)
-    rendered = Diffusion(GRAYS[[0, 2]]).map(flat).render()
-    assert rendered.mean() == pytest.approx(77, abs=2)
-    assert Diffusion(GRAYS).mobility(flat) is None
+    mapping: Mapping = Diffusion(GRAYS[[0, 2]])
+    assert mapping.map(flat).render().mean() == pytest.approx(77, abs=2)
+    assert mapping.mobility(flat) is None
 
 
 def test_a_pixel_midway_between_two_entries_moves_most() -> None:
@@ -33,5 +33,6 @@ def test_a_pixel_midway_between_two_entries_moves_most() -> None:
     assert (np.diff(mobility[0, 2:]) < 0).all()
 
 
-def test_two_equal_entries_leave_every_pixel_movable() -> None:
-    assert (NearestEntry(GRAYS[[1, 1]]).mobility(gray(0, 255)) == 1).all()
+@pytest.mark.parametrize("entries", [[1, 1], [1]])
+def test_without_a_second_color_every_pixel_may_move(entries: list[int]) -> None:
+    assert (NearestEntry(GRAYS[entries]).mobility(gray(0, 255)) == 1).all()

@@ -34,6 +34,14 @@ def test_few_colors_are_kept_exactly() -> None:
     assert np.array_equal(QUICK.quantize(pixels, 2).render(), pixels)
 
 
+def test_rare_colors_that_the_palette_misses_do_no_harm() -> None:
+    """The sample that the palette is fitted to may have one color only."""
+    pixels = np.full((200, 300, 3), 255, np.uint8)
+    pixels[0, :3] = [[0, 0, 0], [9, 9, 9], [200, 0, 0]]
+    for dither in (True, False):
+        assert replace(QUICK, dither=dither).quantize(pixels, 2).indices.shape == (200, 300)
+
+
 def test_an_impossible_number_of_colors_is_refused() -> None:
     with pytest.raises(BadOption):
         QUICK.quantize(make_photo(*LARGE), 1)
