@@ -9,6 +9,8 @@ from PIL import Image, ImageFile
 
 from models.errors import BadImage
 
+pyvips.cache_set_max(0)  # libvips would keep the last hundred uploads; nothing here reads a picture twice
+
 _BAND_PIXELS = 1 << 20
 _BAND_FIELDS = 4  # red, green, blue and the alpha that libvips makes of the transparent color
 
