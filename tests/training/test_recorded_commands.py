@@ -12,6 +12,7 @@ import pytest
 
 from training import (
     finetune,
+    import_classifier,
     publish,
     quantize_dataset,
     reproduce,
@@ -19,6 +20,7 @@ from training import (
     train_colorcnn,
     train_joint,
     train_published,
+    train_yourself,
 )
 from training.cli import command_line, evaluations
 from training.evaluate import bpg, fidelity, finetuning, palette_modes, photographs
@@ -38,6 +40,7 @@ OPTIONS: Mapping[str, type[Options]] = {
     "evaluate_finetuning": finetuning.FinetuningStudyOptions,
     "evaluate_palette_modes": palette_modes.PaletteModesOptions,
     "finetune": finetune.FinetuningOptions,
+    "import_classifier": import_classifier.ImportOptions,
     "contact_sheet": contact_sheet.ContactSheetOptions,
     "figures": figures.FiguresOptions,
     "paint": quantize_dataset.QuantizeOptions,
@@ -55,6 +58,7 @@ OPTIONS: Mapping[str, type[Options]] = {
     "train_colorcnn": train_colorcnn.ColorCNNOptions,
     "train_joint": train_joint.JointOptions,
     "train_published": train_published.PublishedOptions,
+    "train_yourself": train_yourself.YourselfOptions,
 }
 FORMER_NAMES = (
     *("contact_sheet", "evaluate_bpg", "evaluate_fidelity", "evaluate_finetuning", "evaluate_palette_modes"),
