@@ -79,7 +79,8 @@ def _of_row(rows: Sequence[Mapping[str, Any]], wanted: re.Match[str], text: str)
         found = [row for row in found if float(wanted["coded"]) in {row.get(name) for name in _CODED}]
     if wanted["side"]:
         read = [row for row in found if wanted["reader"] in (row["reader"], row["role"])]
-        found = [row for row in read if row["side"] == int(wanted["side"])]
+        here = [row for row in read if row["side"] == int(wanted["side"])]
+        found = [row for row in here if not row["model"]] or here  # a model marks the form for one classifier
     if len(found) != 1:
         raise ValueError(f"{len(found)} rows are {text}")
     return found[0].get(wanted["field"])

@@ -51,7 +51,7 @@ def panels(grid: Sequence[Sequence[Panel]], *, title: str, subtitle: str, x_labe
             for ax, panel in zip(row, line, strict=True):
                 write_marks(ax, panel.series)
         figure.supxlabel(x_label, fontsize=9)
-        figure.supylabel(y_label, fontsize=9)
+        figure.supylabel(y_label, x=0.15 / width, fontsize=9)
         figure.legend(
             handles=list(handles.values()),
             loc="upper left",

@@ -12,9 +12,10 @@ ROWS = [
     {"method": "ours", "colors": 2, "top1": 0.25, "quality": None, "psnr": None},
     {"method": "bpg", "colors": None, "top1": 0.5, "quality": 3},
     {"method": "bpg", "colors": None, "top1": 0.75, "quality": 5},
-    {"method": "wu", "colors": 2, "side": 256, "reader": "net-a", "role": "own", "kept": 0.1},
-    {"method": "wu", "colors": 2, "side": 256, "reader": "net-b", "role": "foreign", "kept": 0.2},
-    {"method": "wu", "colors": 2, "side": 512, "reader": "net-b", "role": "foreign", "kept": 0.3},
+    {"method": "wu", "colors": 2, "model": None, "side": 256, "reader": "net-a", "role": "own", "kept": 0.1},
+    {"method": "wu", "colors": 2, "model": "net-a", "side": 256, "reader": "net-a", "role": "own", "kept": 0.4},
+    {"method": "wu", "colors": 2, "model": None, "side": 256, "reader": "net-b", "role": "foreign", "kept": 0.2},
+    {"method": "wu", "colors": 2, "model": "net-b", "side": 512, "reader": "net-b", "role": "foreign", "kept": 0.3},
 ]
 EPOCHS = [{"event": "epoch", "epoch": 1, "seconds": 60.0}, {"event": "epoch", "epoch": 2, "seconds": 180.0}]
 
@@ -59,7 +60,7 @@ def test_a_quantity_is_formatted_for_a_sentence(words: str, text: str) -> None:
     [
         ("percent some:bpg@-.top1", "2 rows are"),
         ("percent some:ours@4.top1", "0 rows are"),
-        ("percent some:wu@2.kept", "3 rows are"),
+        ("percent some:wu@2.kept", "4 rows are"),
         ("percent some:wu@2[512:own].kept", "0 rows are"),
         ("number some:load.nothing", "nothing is at 'nothing'"),
         ("number some:load.ok", "not a number"),
