@@ -19,6 +19,7 @@ from models.rgb import Pixels
 _MARGIN, _GAP = 12, 8  # around the sheet and between its columns
 _ROW_GAP = 16  # between rows
 _TEXT, _LINE = 13, 18  # size of the letters and distance of their lines
+_HEADING_LINES = 2  # of a column, at most
 _CAPTION = 2 * _LINE  # under each tile: the prediction, then the title
 _CELL = 132  # least width of a cell, for a readable caption under a small tile; most width of a row heading
 _FAILURE = 2 * _LINE  # least height of the box of a failure, which covers the caption too
@@ -103,11 +104,13 @@ def draw(columns: Sequence[str], rows: Sequence[Row]) -> Pixels:
     first = _MARGIN + max((_heading_width(row) for row in rows), default=0) + _GAP
     lefts = [first + i * (cell_width + _GAP) for i in range(len(columns))]
     heights = [_row_height(row) for row in rows]
-    height = _MARGIN + _LINE + sum(heights) + len(rows) * (_CAPTION + _ROW_GAP)
+    headings = [_wrap(heading, cell_width, _HEADING_LINES, _BOLD) for heading in columns]
+    top = _MARGIN + _LINE * max((len(lines) for lines in headings), default=1)
+    height = top + sum(heights) + len(rows) * (_CAPTION + _ROW_GAP)
     image = Image.new("RGB", (first + len(columns) * (cell_width + _GAP) - _GAP + _MARGIN, height), "white")
-    for left, heading in zip(lefts, columns, strict=True):
-        _write(image, (left, _MARGIN), [_shorten(heading, cell_width, _BOLD)], _BLACK, _BOLD)
-    top = _MARGIN + _LINE + 4
+    for left, lines in zip(lefts, headings, strict=True):
+        _write(image, (left, _MARGIN), lines, _BLACK, _BOLD)
+    top += 4
     for row, row_height in zip(rows, heights, strict=True):
         _draw_row(image, row, top, lefts, (cell_width, row_height))
         top += row_height + _CAPTION + _ROW_GAP

@@ -101,5 +101,5 @@ def _gain(
 ) -> NDArray[np.float64]:
     """Return 1, 0 or -1 for each photograph that `after` and `beside` have: kept by `after` minus kept by `beside`."""
     both = [name for name in after if name in beside]
-    shares = [_kept(before, {name: some[name] for name in both}, reader).astype(float) for some in (after, beside)]
-    return np.subtract(*shares)
+    first, second = (_kept(before, {name: some[name] for name in both}, reader) for some in (after, beside))
+    return first.astype(np.float64) - second.astype(np.float64)
