@@ -33,5 +33,5 @@ def test_the_curl_example_has_the_headers_that_the_readme_shows(client: Client) 
         response = client.post("/quantize", files={"file": photo}, data={"colors": "2"})
 
     assert shown.keys() <= response.headers.keys()
-    fixed = ("x-method", "x-model", "x-colors", "x-label-before", "x-label-after", "content-type")
+    fixed = ("x-method", "x-model", "x-recognizers", "x-colors", "x-label-before", "x-label-after", "content-type")
     assert {name: response.headers[name] for name in fixed} == {name: shown[name] for name in fixed}

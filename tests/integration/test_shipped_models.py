@@ -17,6 +17,11 @@ def test_a_classifier_and_a_quantizer_have_defaults(client: Client) -> None:
     report = client.get("/models").json()
 
     assert {model["kind"] for model in report["models"] if model["default"]} == {"classifier", "colorcnn"}
+    assert (report["defaults"]["small"]["method"], report["defaults"]["photograph"]["method"]) == (
+        "colorcnn",
+        "refined_fast",
+    )
+    assert report["transfer_classifiers"] == ["imagenet-efficientnet-lite0", "imagenet-efficientnet-lite1"]
 
 
 def test_a_model_supports_fidelity_where_it_reports_so(client: Client) -> None:
@@ -44,7 +49,22 @@ def test_a_real_photo_becomes_a_one_bit_png(client: Client) -> None:
 
     image = opened(response.content)
     assert (image.mode, image.size, response.content[24]) == ("P", (451, 300), 1)
-    assert (response.headers["x-method"], response.headers["x-label-before"]) == ("colorcnn", "cat")
+    labels = [response.headers[f"x-label-{when}"] for when in ("before", "after")]
+    assert (response.headers["x-method"], labels) == ("refined_fast", ["tiger cat", "tiger cat"])
+    assert response.headers["x-recognizers"] == "imagenet-efficientnet-lite0, imagenet-efficientnet-lite1"
+
+
+def test_a_refined_photo_of_full_fidelity_is_its_halftone(client: Client) -> None:
+    cat = (ROOT / "tests" / "photos" / "cat.jpg").read_bytes()
+    halftone, faithful, again, refined = [
+        client.post("/quantize", content=cat, params={"colors": "2", **options}).content
+        for options in (
+            {"method": "halftone"},
+            *({"method": "refined_fast", "dither": "true", "fidelity": fidelity} for fidelity in ("1", "1", "0")),
+        )
+    ]
+
+    assert halftone == faithful == again != refined
 
 
 def test_the_classifier_of_photographs_recognizes_a_halftone(client: Client) -> None:
@@ -127,7 +147,8 @@ def test_a_benchmark_agrees_with_the_other_endpoints(client: Client) -> None:
     """The row of an image agrees with /quantize and /classify, in each media type."""
     cat = (ROOT / "tests" / "photos" / "cat.jpg").read_bytes()
     files = [("file", ("cat.jpg", cat)), ("file", ("ramp.jpg", PHOTO))]
-    options = {"methods": "colorcnn,median_cut", "colors": "2,4", "labels": "cat,0", "cam": "true"}
+    network = "cifar10-resnet9-colorcnn"  # whose classifier then classifies photographs, too
+    options = {"methods": "colorcnn,median_cut", "colors": "2,4", "labels": "cat,0", "cam": "true", "model": network}
     accepts = ("application/json", "image/png", "text/html", "application/x-ndjson")
     whole, sheet, page, lines = [
         client.post("/benchmark", files=files, data=options, headers={"Accept": accept}) for accept in accepts
