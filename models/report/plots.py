@@ -57,6 +57,8 @@ _STYLES: Mapping[str, _Style] = {
     "k-means in OKLab": _Style(_ORANGE, "v", dashed=True),
     "Wu": _Style(_SKY, "P"),
     "libimagequant": _Style("#000000", "X"),
+    "refined": _Style(_VERMILION, "o", width=2.8),
+    "refined, few steps": _Style(_VERMILION, "o", dashed=True),
     "halftone": _Style(_GREEN, "h", dashed=True),
     "JPEG": _Style(SOFT, "<"),
     "WebP": _Style(SOFT, ">", dashed=True),
