@@ -1,6 +1,7 @@
 """Lossy codecs that studies compare palettes with: JPEG and WebP of the project, AVIF and JPEG XL by Pillow.
 
-The service writes neither AVIF nor JPEG XL. JPEG XL needs the package pillow-jxl-plugin, of the extra `training`.
+The service writes neither AVIF nor JPEG XL. JPEG XL needs the package pillow-jxl-plugin, which no extra installs: its
+license is the GPL.
 """
 
 from collections.abc import Callable, Mapping
