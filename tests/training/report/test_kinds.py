@@ -15,7 +15,8 @@ STUDIES = {
     "cifar10-fidelity": (4, ["likeness"]),
     "tiny-imagenet-200-tuned": (1, ["accuracy"]),
     "tiny-imagenet-200-tuned-bpg": (1, ["before", "after"]),
-    "photographs": (3, []),
+    "photographs": (20, []),
+    "photographs-codecs": (19, ["rate"]),
 }
 
 
