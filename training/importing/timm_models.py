@@ -48,7 +48,8 @@ def _import() -> ModuleType:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import timm
-    return timm  # type: ignore[no-any-return]
+    library: ModuleType = timm
+    return library
 
 
 def create(name: str, classes: int | None) -> nn.Module:
