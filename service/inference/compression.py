@@ -129,14 +129,7 @@ class Compression:
 
         Raises the errors of `models.errors` for names, bytes and options, and OutOfTime.
         """
-        selections = self._stages.engine.catalog.select_by_picture(
-            options.method,
-            options.model,
-            options.colors,
-            fidelity=options.fidelity,
-            transferable=options.transferable,
-            dither=options.dither,
-        )
+        selections = self._stages.selections(options)
         _check_options(options)
         with in_time(self._timeout), timing.started():
             return await self._compress(data, options, selections, output)

@@ -109,14 +109,7 @@ class Pipeline:
 
         Raises the errors of `models.errors` for names, bytes and options, and OutOfTime.
         """
-        selections = self._stages.engine.catalog.select_by_picture(
-            options.method,
-            options.model,
-            options.colors,
-            fidelity=options.fidelity,
-            transferable=options.transferable,
-            dither=options.dither,
-        )
+        selections = self._stages.selections(options)
         with timing.started() as timer:
             async with self._decoded(data, options) as decoded:
                 selection = selections.of(decoded.pixels)

@@ -19,12 +19,12 @@ from models.rgb import Pixels
 from service.inference.device import Device
 from service.inference.device_errors import out_of_memory
 from service.inference.engine import Engine
-from service.inference.selection import Selection
+from service.inference.selection import ByPicture, Selection
 from service.inference.work import ActivationMap, Predict, Quantize, QuantizeAndPredict, Ranking
 from service.inference.workload import is_quick, pixels_to_decode
 from service.runtime import timing
 from service.runtime.timing import STAGES, Stage
-from service.schemas.options import ImageOptions
+from service.schemas.options import ImageOptions, QuantizerOptions
 from service.settings import Settings
 
 Result = TypeVar("Result")
@@ -41,6 +41,17 @@ class Stages:
         self.engine = engine
         self._device = device
         self._threads = {stage: CapacityLimiter(settings.workers) for stage in STAGES}
+
+    def selections(self, options: QuantizerOptions) -> ByPicture[Selection]:
+        """Check the names in the options and fill in the defaults; see `Catalog.select_by_picture`."""
+        return self.engine.catalog.select_by_picture(
+            options.method,
+            options.model,
+            options.colors,
+            fidelity=options.fidelity,
+            transferable=options.transferable,
+            dither=options.dither,
+        )
 
     async def decode(self, data: bytes, options: ImageOptions, max_pixels: int) -> DecodedImage:
         """Decode an upload. Raises BadImage, UnsupportedFormat or ImageTooLarge."""
