@@ -18,8 +18,6 @@ from torch.nn import functional as F
 
 STEM = 32
 """Channels after the first convolution of the published network."""
-MEAN = (127 / 255,) * 3
-STD = (128 / 255,) * 3
 STRIDES = (2, 4, 8, 16, 32)
 
 _HEAD = 1280
