@@ -22,7 +22,7 @@ from models.evaluation import metrics
 from models.palette_image import PaletteImage
 from models.prediction import Prediction
 from models.quantizers.base import Quantizer
-from models.rgb import Pixels, ViewGeometry, resize
+from models.rgb import Pixels, ViewGeometry
 
 
 class BatchClassifier(Protocol):
@@ -188,30 +188,28 @@ def compare(
 
 
 def measure_palette(
-    pixels: Pixels, quantized: PaletteImage, *, view: ViewGeometry | int, milliseconds: float = 0.0
+    pixels: Pixels, quantized: PaletteImage, *, view: ViewGeometry, milliseconds: float = 0.0
 ) -> Measured:
     """Write the palette image of `pixels` as a PNG file and measure the file; see `measure`."""
     file = png.encode(quantized)
     return measure(pixels, file, png.fixed_bytes(file), view=view, milliseconds=milliseconds)
 
 
-def measure(
-    pixels: Pixels, file: bytes, fixed_size: int, *, view: ViewGeometry | int, milliseconds: float = 0.0
-) -> Measured:
+def measure(pixels: Pixels, file: bytes, fixed_size: int, *, view: ViewGeometry, milliseconds: float = 0.0) -> Measured:
     """Read `file` back and compare it with its original.
 
     Args:
         pixels: the original, (H, W, 3) uint8 sRGB.
         file: an encoded image of the same size.
         fixed_size: bytes of the file that do not depend on the picture.
-        view: what the classifier sees of an image; a side in pixels for the whole image, squeezed to a square.
+        view: what the classifier sees of an image.
         milliseconds: run time of the quantizer or the encoder, if it was measured.
     """
     decoded = decode(file, max_pixels=pixels.shape[0] * pixels.shape[1]).pixels
     return Measured(
         file=file,
         pixels=decoded,
-        view=resize(decoded, view) if isinstance(view, int) else view.view(decoded),
+        view=view.view(decoded),
         fixed_size=fixed_size,
         mse=metrics.mean_squared_error(pixels, decoded),
         ssim=metrics.ssim(pixels, decoded),

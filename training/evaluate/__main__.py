@@ -26,6 +26,7 @@ from models.quantizers.base import Quantizer
 from models.quantizers.classical.catalog import CLASSICAL
 from models.quantizers.learned.colorcnn import LearnedQuantizer, load_quantizer
 from models.quantizers.learned.published import PublishedQuantizer, load_published
+from models.rgb import ViewGeometry
 from models.zoo.registry import Registry
 from training.cli import command_line
 from training.cli.evaluations import EvaluateOptions
@@ -47,7 +48,7 @@ class Measurer:
     """
 
     images: Images
-    view: int
+    view: ViewGeometry
     networks: Mapping[tuple[str, str], Quantizer]
     pool: ProcessPoolExecutor
 
@@ -86,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> list[Summary]:
     networks = _networks(options, registry, device)
     settings = _settings(options, registry, networks)
     with workers.worker_pool(options.workers) as pool:
-        measurer = Measurer(tests.images, tests.recognizer.size, networks, pool)
+        measurer = Measurer(tests.images, tests.whole, networks, pool)
         return harness.evaluate(Kind.EVALUATION, tests, settings, measurer, options, registry)
 
 
@@ -109,11 +110,11 @@ def _quantize(network: Quantizer, colors: int, images: Images) -> list[PaletteIm
     return [network.quantize(image, colors) for image in images]
 
 
-def _without_network(setting: Setting, view: int, images: Images) -> list[Measured]:
+def _without_network(setting: Setting, view: ViewGeometry, images: Images) -> list[Measured]:
     return [_measure_one(setting, view, image) for image in images]
 
 
-def _measure_one(setting: Setting, view: int, pixels: Images) -> Measured:
+def _measure_one(setting: Setting, view: ViewGeometry, pixels: Images) -> Measured:
     if setting.colors is not None:
         return measure_palette(pixels, CLASSICAL[setting.method].quantize(pixels, setting.colors), view=view)
     return measure(pixels, *_encode(setting, pixels), view=view)

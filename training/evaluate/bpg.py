@@ -23,6 +23,7 @@ from models.codecs.bpg.codec import Chroma
 from models.evaluation.compare import Measured, Setting, Summary, measure
 from models.evaluation.reports import Kind
 from models.quantizers.learned.colorcnn import LearnedQuantizer, load_quantizer
+from models.rgb import ViewGeometry
 from models.zoo.registry import Registry
 from training.cli import command_line
 from training.cli.evaluations import EvaluationOptions, Qp
@@ -59,7 +60,7 @@ class Measurer:
     """
 
     sources: Mapping[int | None, Images]
-    view: int
+    view: ViewGeometry
     chroma: Chroma
     pool: ProcessPoolExecutor
 
@@ -85,7 +86,7 @@ def main(argv: Sequence[str] | None = None) -> list[Summary]:
     learned = load_quantizer(registry, options.quantizer, device)
     sources = {None: tests.images} | {colors: _quantize(learned, tests.images, colors) for colors in options.colors}
     with workers.worker_pool(options.workers) as pool:
-        measurer = Measurer(sources, tests.recognizer.size, options.chroma, pool)
+        measurer = Measurer(sources, tests.whole, options.chroma, pool)
         codec = f"BPG {':'.join(options.chroma)}"
         return harness.evaluate(Kind.BPG, tests, _settings(options), measurer, options, registry, codec=codec)
 
@@ -94,11 +95,11 @@ def _quantize(learned: LearnedQuantizer, images: Images, colors: int) -> Images:
     return np.stack([image.render() for part in parts(images) for image in learned.quantize_batch(part, colors)])
 
 
-def _measure_part(view: int, chroma: Chroma, qp: int, originals: Images, sources: Images) -> list[Measured]:
+def _measure_part(view: ViewGeometry, chroma: Chroma, qp: int, originals: Images, sources: Images) -> list[Measured]:
     return [_measure(view, chroma, qp, *pair) for pair in zip(originals, sources, strict=True)]
 
 
-def _measure(view: int, chroma: Chroma, qp: int, original: Images, source: Images) -> Measured:
+def _measure(view: ViewGeometry, chroma: Chroma, qp: int, original: Images, source: Images) -> Measured:
     file = bpg.encode(source, qp=qp, chroma=chroma)
     return measure(original, file, bpg.fixed_bytes(file), view=view)
 

@@ -20,6 +20,7 @@ from pydantic import Field
 from models.evaluation.compare import Measured, Setting, Summary
 from models.evaluation.reports import Kind
 from models.quantizers.learned.colorcnn import LearnedQuantizer, load_quantizer
+from models.rgb import ViewGeometry
 from models.zoo.registry import Registry
 from training.cli import command_line
 from training.cli.evaluations import EvaluationOptions
@@ -54,7 +55,7 @@ class Measurer:
     """Quantization of all images at one fidelity, and measurement in the processes of the pool."""
 
     images: Images
-    view: int
+    view: ViewGeometry
     learned: LearnedQuantizer
     pool: ProcessPoolExecutor
 
@@ -90,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> list[Summary]:
         for percent in options.percents
     ]
     with workers.worker_pool(options.workers) as pool:
-        measurer = Measurer(tests.images, tests.recognizer.size, learned, pool)
+        measurer = Measurer(tests.images, tests.whole, learned, pool)
         return harness.evaluate(Kind.FIDELITY, tests, settings, measurer, options, registry)
 
 

@@ -16,6 +16,7 @@ from models.evaluation.reports import Kind, head
 from models.files import write_atomically
 from models.palette_image import PaletteImage
 from models.recognizer import Recognizer, load_recognizer
+from models.rgb import ViewGeometry
 from models.zoo.registry import Registry
 from training.cli.evaluations import EvaluationOptions
 from training.data.datasets import DatasetError, LabeledImages, load
@@ -52,6 +53,11 @@ class TestSet:
         seen = [prediction for part in parts(images) for prediction in recognizer.predict_batch(part)]
         rows = enumerate(zip(images, seen, data.labels.tolist(), strict=True))
         return cls(images, [Sample(str(i), image, before, truth) for i, (image, before, truth) in rows], recognizer)
+
+    @property
+    def whole(self) -> ViewGeometry:
+        """What the classifier sees of these images, which have its input size already: all, whatever its crop."""
+        return ViewGeometry.of(self.recognizer.size, None, None)
 
     @property
     def top1(self) -> float:
@@ -149,7 +155,7 @@ def write_report(out: Path, header: Mapping[str, Any], rows: Sequence[Any]) -> N
     write_atomically(out, (json.dumps({**header, "rows": [asdict(row) for row in rows]}, indent=1) + "\n").encode())
 
 
-def measure_quantized(view: int, images: Images, quantized: list[PaletteImage]) -> list[Measured]:
+def measure_quantized(view: ViewGeometry, images: Images, quantized: list[PaletteImage]) -> list[Measured]:
     """Measure a part of the test set that a network has quantized; runs in the processes of a pool."""
     return [measure_palette(pixels, image, view=view) for pixels, image in zip(images, quantized, strict=True)]
 

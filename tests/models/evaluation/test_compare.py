@@ -142,7 +142,9 @@ def test_an_image_has_the_same_row_in_a_batch() -> None:
     alone, _ = compare(given, setting, Threshold(), Brightness())
 
     quantized = Threshold().quantize(given.pixels, 2)
-    measured = measure_palette(given.pixels, quantized, view=6, milliseconds=alone.milliseconds)
+    measured = measure_palette(
+        given.pixels, quantized, view=ViewGeometry.of(6, None, None), milliseconds=alone.milliseconds
+    )
     (after, _) = Brightness().predict_batch(np.stack([measured.view, measured.view]))
 
     assert make_row(given, setting, measured, after) == alone
@@ -159,7 +161,7 @@ def test_the_file_of_a_codec_is_measured_as_it_is_read_back() -> None:
     original = picture(30, 20)
     file = jpeg.encode(original, 50)
 
-    measured = measure(original, file, jpeg.fixed_bytes(file), view=6, milliseconds=3)
+    measured = measure(original, file, jpeg.fixed_bytes(file), view=ViewGeometry.of(6, None, None), milliseconds=3)
     row = make_row(sample(), Setting("jpeg", quality=50), measured, BRIGHT)
 
     assert (row.method, row.colors, row.quality, row.bytes, row.milliseconds) == ("jpeg", None, 50, len(file), 3)
