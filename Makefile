@@ -19,6 +19,8 @@ SERVICE_INSTALLED := $(VENV)/.service-installed
 DEV_INSTALLED := $(VENV)/.dev-installed
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# The service and training set this themselves (models/threads.py); here it is for tests and benchmarks.
+export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

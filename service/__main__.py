@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from models import threads
 from service.http.probe import is_ready
 from service.runtime import logs
 from service.runtime.memory import limit_arenas
@@ -54,6 +55,7 @@ def serve(settings: Settings, build: Callable[[Settings], Service] | None = None
 
     build: returns the service; None for `build_service`.
     """
+    threads.configure()
     limit_arenas()
     logs.configure(settings.log_level, settings.log_format)
     _warn_of_unknown_variables()

@@ -8,14 +8,17 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, DirectoryPath, Field, SecretStr, StringConstraints, field_validator
+from pydantic import AliasChoices, BeforeValidator, DirectoryPath, Field, SecretStr, StringConstraints, field_validator
+from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from models.threads import available_cpus
 from service.runtime.logs import LogFormat
 
 PREFIX = "COLORCNN_"
 _API_KEY = re.compile(r"[!-+\--~]{16,200}")  # printable ASCII without blanks and commas
 _VARIABLES_OF_TRAINING = frozenset({"COLORCNN_DATA"})
+_LOAD = AliasChoices("COLORCNN_LOAD", "COLORCNN_PRELOAD")
 
 Device = Annotated[str, StringConstraints(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
 LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(str.lower)]
@@ -30,7 +33,9 @@ class Settings(BaseSettings):
         pydantic.ValidationError: a value is out of range, or a folder does not exist.
     """
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True, populate_by_name=True
+    )
 
     host: str = Field(
         "127.0.0.1", min_length=1, description="Address to listen on; 0.0.0.0 listens on every interface."
@@ -67,11 +72,12 @@ class Settings(BaseSettings):
 
     load: str = Field(
         "defaults",
+        validation_alias=_LOAD,
         pattern=r"^[^,\s]+(,[^,\s]+)*$",
         max_length=10_000,
         description="Networks that are loaded at the start: `defaults` for those that requests without a model need, "
         "`all`, or names separated by commas. Any other network is loaded by the first request that names it; its file "
-        "is checked at the start.",
+        "is checked at the start. COLORCNN_PRELOAD is another name of this setting.",
     )
 
     api_keys: SecretStr | None = Field(
@@ -150,10 +156,11 @@ class Settings(BaseSettings):
         "504.",
     )
     workers: int = Field(
-        4,
+        default_factory=lambda: min(4, 2 * available_cpus()),
         ge=1,
         le=256,
-        description="Images decoded at once, and encoded at once. Memory must fit one more image of the largest size.",
+        description="Images decoded at once, and encoded at once. Memory must fit one more image of the largest size. "
+        "Unset: 4, or 2 where one CPU is available.",
     )
     max_batch: int = Field(
         64, ge=1, le=4096, description="Largest batch: requests with equal options that the device serves at once."
@@ -162,7 +169,11 @@ class Settings(BaseSettings):
         8, ge=1, le=1000, description="Requests to /compress in flight at once; more get 503."
     )
     compress_workers: int = Field(
-        2, ge=1, le=64, description="Images compressed at once, each in a process of its own that uses two cores."
+        default_factory=lambda: min(2, available_cpus()),
+        ge=1,
+        le=64,
+        description="Images compressed at once, each in a process of its own that uses two cores. Unset: 2, or 1 where "
+        "one CPU is available.",
     )
     compress_max_pixels: int = Field(
         16_000_000,
@@ -223,8 +234,8 @@ class Settings(BaseSettings):
 
 
 def variable(field: str) -> str:
-    """Return the environment variable that sets `field`."""
-    return PREFIX + field.upper()
+    """Return the environment variable that sets `field`; a field with several variables may be given as the first."""
+    return PREFIX + field.upper().removeprefix(PREFIX)
 
 
 def unknown_variables(names: Iterable[str]) -> tuple[str, ...]:
@@ -232,13 +243,17 @@ def unknown_variables(names: Iterable[str]) -> tuple[str, ...]:
 
     Case is ignored, as for the settings themselves.
     """
-    known = _VARIABLES_OF_TRAINING.union(map(variable, Settings.model_fields))
+    known = _VARIABLES_OF_TRAINING.union(map(variable, Settings.model_fields), map(str, _LOAD.choices))
     return tuple(sorted(name for name in names if name.upper().startswith(PREFIX) and name.upper() not in known))
 
 
 def environment_table() -> tuple[tuple[str, str, str], ...]:
     """Return a row (variable, default, description) for every setting, in the order of declaration."""
     return tuple(
-        (variable(name), "" if field.default is None else str(field.default), field.description or "")
+        (
+            variable(name),
+            "" if field.default in (None, PydanticUndefined) else str(field.default),
+            field.description or "",
+        )
         for name, field in Settings.model_fields.items()
     )

@@ -18,7 +18,15 @@ FORBIDDEN: Mapping[str, tuple[str, ...]] = {
     "training": ("fastapi", "starlette", "uvicorn"),
 }
 
-GROUND = ("models.errors", "models.rgb", "models.names", "models.prediction", "models.palette_image", "models.files")
+GROUND = (
+    "models.errors",
+    "models.rgb",
+    "models.names",
+    "models.prediction",
+    "models.palette_image",
+    "models.files",
+    "models.threads",
+)
 _QUANTIZERS = ("models.quantizers.base", "models.quantizers.classical")
 _SERVICE_GROUND = ("service.errors", "service.runtime", "service.schemas", "service.settings")
 _INFERENCE = ("models", *_SERVICE_GROUND, "service.inference")
@@ -43,7 +51,7 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "service.errors": ("models.errors",),
     "service.runtime": ("models.errors",),
     "service.schemas": (*GROUND, "models.codecs", "models.quantizers.base"),
-    "service.settings": ("service.runtime",),
+    "service.settings": ("models.threads", "service.runtime"),
     "service.http": ("models.errors", *_SERVICE_GROUND),
     "service.inference": _INFERENCE,
     "service.benchmark": _INFERENCE,
@@ -76,8 +84,9 @@ TORCH_FREE = (
 )
 TORCH = ("torch", "torchvision", "safetensors.torch")
 
-# A package runs whenever one of its modules is imported, so it holds no code; BPG is used as one module.
-FILLED_PACKAGES = ("models.codecs.bpg",)
+# A package runs whenever one of its modules is imported, so it holds no code. BPG is used as one module; training/ sets
+# the variables that OpenMP reads when torch is loaded, which each of its commands imports first.
+FILLED_PACKAGES = ("models.codecs.bpg", "training")
 
 Imports = Mapping[str, frozenset[str]]
 

@@ -1,0 +1,3 @@
+from models import threads
+
+threads.configure()

@@ -11,6 +11,9 @@ from models.codecs import bpg, png
 from models.codecs.bpg import Coding, Encoded, Mode
 from models.palette_image import PaletteImage
 from models.rgb import Pixels
+from models.threads import available_cpus
+
+_FILES = 3  # of one image, at most
 
 
 class Files(NamedTuple):
@@ -36,7 +39,7 @@ def encode_all(image: PaletteImage, original: Pixels | None, coding: Coding, mod
 
     Raises CodecError for an image that does not fit a BPG file.
     """
-    with ThreadPoolExecutor(3) as threads:
+    with ThreadPoolExecutor(min(_FILES, available_cpus())) as threads:
         indexed = threads.submit(png.encode, image)
         quantized = threads.submit(bpg.encode_as, image, coding, mode)
         plain = None if original is None else threads.submit(bpg.encode_as, original, coding)

@@ -3,11 +3,11 @@
 import json
 import platform
 from collections.abc import Mapping
-from os import cpu_count
 from pathlib import Path
 from typing import Any
 
 from models.evaluation.reports import Kind, head
+from models.threads import available_cpus
 
 
 def write_report(file: Path, kind: Kind, command: str, measured: Mapping[str, Any]) -> dict[str, Any]:
@@ -15,7 +15,7 @@ def write_report(file: Path, kind: Kind, command: str, measured: Mapping[str, An
 
     command: arguments of `python -m` that repeat the benchmark.
     """
-    hardware = f"{cpu_count()} CPU cores, {platform.machine()}"
+    hardware = f"{available_cpus()} CPU cores, {platform.machine()}"
     report = head(kind) | {"command": f"python -m {command}", "hardware": hardware} | dict(measured)
     file.write_text(json.dumps(report, indent=1) + "\n")
     return report

@@ -102,7 +102,7 @@ def ticks(pid: int) -> int:
 def test_the_encoders_start_before_their_first_request(server: Server) -> None:
     until(lambda: WARM in server.log.read_text())
 
-    assert len(workers_of(server.process.pid)) == Settings.model_fields["compress_workers"].default
+    assert len(workers_of(server.process.pid)) == Settings().compress_workers
 
 
 def test_a_disconnect_ends_the_encoding(server: Server, client: Client) -> None:
@@ -207,10 +207,11 @@ def run(arguments: list[str], **variables: str) -> subprocess.CompletedProcess[s
 
 
 def test_bad_settings_are_named_and_end_the_process() -> None:
-    done = run([], COLORCNN_PORT="http", COLORCNN_WORKERS="0")
+    done = run([], COLORCNN_PORT="http", COLORCNN_WORKERS="0", COLORCNN_LOAD="a, b")
 
     assert done.returncode == 2
-    assert "COLORCNN_PORT: " in done.stderr and "COLORCNN_WORKERS: " in done.stderr
+    for name in ("PORT", "WORKERS", "LOAD"):
+        assert f"\nCOLORCNN_{name}: " in f"\n{done.stderr}"
     assert "Traceback" not in done.stderr
 
 
@@ -246,3 +247,35 @@ def test_help_lists_every_setting() -> None:
 
     assert done.returncode == 0
     assert "COLORCNN_MAX_UPLOAD_BYTES=33554432" in done.stdout
+
+
+# Prints the policy at the first attempt to import torch, and ends the process.
+FIRST_IMPORT_OF_TORCH = """
+import os, sys
+class Finder:
+    def find_spec(self, name, *_):
+        if name == "torch":
+            print(os.environ.get("OMP_WAIT_POLICY"))
+            sys.exit()
+sys.meta_path.insert(0, Finder())
+"""
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["from service.__main__ import main; main([])", "import training.train_classifier"],
+    ids=["service", "training"],
+)
+def test_openmp_is_told_to_sleep_before_torch_is_loaded(command: str) -> None:
+    environment = {name: value for name, value in outside().items() if name != "OMP_WAIT_POLICY"}
+    done = subprocess.run(
+        [sys.executable, "-c", FIRST_IMPORT_OF_TORCH + command],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+
+    assert done.stdout == "PASSIVE\n"

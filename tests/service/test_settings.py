@@ -15,6 +15,31 @@ def test_the_environment_sets_every_field(monkeypatch: pytest.MonkeyPatch) -> No
     assert (Settings().port, Settings().device) == (9000, "cuda:1")
 
 
+@pytest.mark.parametrize("variable", ["COLORCNN_LOAD", "COLORCNN_PRELOAD", "colorcnn_preload"])
+def test_the_networks_of_the_start_have_two_variables(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    monkeypatch.setenv(variable, "all")
+
+    assert Settings().load == "all"
+
+
+def test_of_two_variables_the_documented_one_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLORCNN_LOAD", "defaults")
+    monkeypatch.setenv("COLORCNN_PRELOAD", "all")
+
+    assert Settings().load == "defaults"
+
+
+@pytest.mark.parametrize(("cpus", "workers", "compress_workers"), [(1, 2, 1), (2, 4, 2), (64, 4, 2)])
+def test_one_cpu_gets_fewer_threads_and_processes(
+    monkeypatch: pytest.MonkeyPatch, cpus: int, workers: int, compress_workers: int
+) -> None:
+    monkeypatch.setattr("service.settings.available_cpus", lambda: cpus)
+
+    assert (Settings().workers, Settings().compress_workers) == (workers, compress_workers)
+    monkeypatch.setenv("COLORCNN_WORKERS", "7")
+    assert Settings().workers == 7
+
+
 def test_an_empty_variable_means_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
     """Compose files pass `${COLORCNN_DEVICE:-}` on as an empty string."""
     monkeypatch.setenv("COLORCNN_DEVICE", "")
@@ -98,7 +123,7 @@ def test_settings_are_immutable() -> None:
 
 
 def test_unknown_variables_are_reported() -> None:
-    read = ["COLORCNN_PORT", "colorcnn_host", "COLORCNN_DATA", "PATH", "MY_COLORCNN_PORT"]
+    read = ["COLORCNN_PORT", "colorcnn_host", "COLORCNN_DATA", "COLORCNN_PRELOAD", "PATH", "MY_COLORCNN_PORT"]
     unread = ["COLORCNN_", "COLORCNN_PROT", "colorcnn_prot"]
 
     assert unknown_variables(read) == ()

@@ -24,6 +24,7 @@ from models.decoding.decode import decode
 from models.errors import ColorCNNError
 from models.files import write_atomically
 from models.rgb import resize
+from models.threads import available_cpus
 from training.extras import pyarrow
 
 DATA_VARIABLE = "COLORCNN_DATA"
@@ -230,7 +231,7 @@ def _decode_all(
         except ColorCNNError as error:
             raise DatasetError(f"{name}: {error}") from error
 
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(available_cpus()) as pool:
         list(pool.map(decode_row, range(len(files))))
     images = torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
     return LabeledImages(images, torch.tensor(labels), classes)

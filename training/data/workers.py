@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from models.threads import available_cpus
+
 _PART = 250  # images
 
 
@@ -14,10 +16,10 @@ Images = NDArray[np.uint8]  # (B, s, s, 3) sRGB
 
 
 def worker_pool(workers: int | None) -> ProcessPoolExecutor:
-    """Return a pool of processes with one thread each; None: one process per core."""
+    """Return a pool of processes with one thread each; None: one process for each available CPU."""
     # Not forked: the threads of torch do not exist in a forked child.
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=_use_one_thread)
+    return ProcessPoolExecutor(workers or available_cpus(), mp_context=context, initializer=_use_one_thread)
 
 
 def parts(images: Images) -> list[Images]:
