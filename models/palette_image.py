@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from models.pauses import pause
 from models.rgb import Pixels, check_pixels, pack, unpack
 
 MAX_COLORS = 256
@@ -118,6 +119,7 @@ def nearest(pixels: Pixels, palette: npt.NDArray[np.uint8]) -> PaletteImage:
     for start in range(0, len(flat), _NEAREST_BAND):
         band = flat[start : start + _NEAREST_BAND].astype(np.float32)
         indices[start : start + _NEAREST_BAND] = np.argmin(squares - 2 * band @ colors.T, axis=1)
+        pause()
     return PaletteImage(indices.reshape(pixels.shape[:2]), palette)
 
 
@@ -148,10 +150,12 @@ def _read_only(array: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 
 def _bands(indices: npt.NDArray[np.uint8]) -> Iterator[slice]:
-    """Yield slices of rows that together cover the index map."""
+    """Yield slices of rows that together cover the index map, with a pause after each."""
     height, width = indices.shape
     step = max(1, _BAND_PIXELS // width)
-    return (slice(top, top + step) for top in range(0, height, step))
+    for top in range(0, height, step):
+        yield slice(top, top + step)
+        pause()
 
 
 def _look_up(table: npt.NDArray[np.uint8], indices: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

@@ -20,6 +20,7 @@ FORBIDDEN: Mapping[str, tuple[str, ...]] = {
 
 GROUND = (
     "models.errors",
+    "models.pauses",
     "models.rgb",
     "models.names",
     "models.prediction",

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.palette_image import PaletteImage
+from models.pauses import pause
 
 Effort = Literal["fast", "default", "max"]
 
@@ -125,6 +126,7 @@ def _filtered(rows: npt.NDArray[np.uint8], kind: int) -> npt.NDArray[np.uint8]:
         left, above, corner = band[1:, :-1], band[:-1, 1:], band[:-1, :-1]
         prediction = _paeth(left, above, corner) if kind == _PAETH else left if kind == _SUB else above
         result[top : top + step, 1:] = band[1:, 1:] - prediction  # modulo 256
+        pause()
     return result
 
 

@@ -1,6 +1,6 @@
 """Parts that all quantizers share: the interface, the range of `colors`, and the rule for images with few colors."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import numpy as np
@@ -10,6 +10,7 @@ from PIL import Image
 from models.errors import BadOption
 from models.palette_image import MAX_COLORS as MAX_COLORS
 from models.palette_image import PaletteImage
+from models.pauses import pause
 from models.rgb import Pixels, check_pixels, pack, unpack
 
 MIN_COLORS = 2
@@ -99,10 +100,12 @@ def through_pillow(pixels: Pixels, colors: int, algorithm: Callable[[Image.Image
     return PaletteImage(np.array(quantized), palette).compact()
 
 
-def bands(image: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
-    """Split an image, (H, W, ...), into flat bands, (N, ...), of a bounded number of pixels.
+def bands(image: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
+    """Yield flat bands, (N, ...), of a bounded number of pixels of an image, (H, W, ...), with a pause after each.
 
     The bands of a C-contiguous image are views of it.
     """
     flat = image.reshape(-1, *image.shape[2:])
-    return np.array_split(flat, -(-len(flat) // _BAND))
+    for band in np.array_split(flat, -(-len(flat) // _BAND)):
+        yield band
+        pause()

@@ -16,6 +16,7 @@ from models.networks.folding import fold_batch_norm
 from models.networks.plan import Plan, Window
 from models.networks.precision import has_bfloat16
 from models.palette_image import PaletteImage
+from models.pauses import pause
 from models.quantizers.base import check_colors, checked_exact, exact
 from models.quantizers.learned.few_colors import merge_closest
 from models.quantizers.learned.palette import color_sums, mean_palette
@@ -109,6 +110,7 @@ class LearnedQuantizer:
             part = plan.indices(_planes(tile), Window(rows.start, columns.start, *pixels.shape[:2]))
             indices[rows, columns] = part[0]
             sums += color_sums(tile, part, colors)[0]
+            pause()
         return mean_palette(indices.cpu().numpy(), sums.cpu().numpy())
 
     def _plan(self, views: Tensor, images: Tensor, colors: int) -> Plan:

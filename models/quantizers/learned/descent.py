@@ -21,6 +21,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
+from models.pauses import pause
 from models.quantizers.learned.mapping import Mapping
 from models.quantizers.learned.random_views import Region, random_region
 from models.recognizer import Recognizer
@@ -80,6 +81,7 @@ def descend(
         pooled = F.avg_pool2d(slope, cell, ceil_mode=True, count_include_pad=False)
         direction = steps.momentum * direction + _normalized(pooled)
         change = change - steps.rate * _normalized(direction)
+        pause()
     return _array(change)
 
 
@@ -100,6 +102,7 @@ def changed(pixels: Pixels, change: NDArray[np.float32]) -> Pixels:
             part = plane.resize((width, bottom - top), Image.Resampling.BILINEAR, box=box)
             sums = pixels[top:bottom, :, channel] + np.asarray(part)
             result[top:bottom, :, channel] = np.rint(sums, out=sums).clip(0, 255, out=sums)
+        pause()
     return result
 
 
@@ -129,6 +132,7 @@ def _slope(
 def _sharp_answer(recognizer: Recognizer, pixels: Pixels) -> Tensor:
     """Return the log probabilities on the original's own view, (1, classes), raised to a power and normalized."""
     view = _tensor(recognizer.view(pixels)).to(recognizer.device)
+    pause()
     logits = recognizer.network(view.contiguous(memory_format=torch.channels_last)).float()
     return (_SHARPNESS * logits).log_softmax(1)
 

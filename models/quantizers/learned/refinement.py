@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from models.networks.colorcnn import ColorCNN
 from models.networks.palette import hard_palette, render_hard
 from models.networks.plan import Plan
+from models.pauses import pause
 from models.quantizers.learned.search import recognition_cost
 
 # Selected on the held-out part of train.
@@ -69,6 +70,7 @@ def _descend(network: ColorCNN, views: Tensor, structure: Tensor, weights: Tenso
             break
         logits = (logits - _RATE * _DECAY**step * margin * evaluation.slope)[far]
         views, targets, margin, active = (each[far] for each in (views, targets, margin, active))
+        pause()
     return structure + (best - start)
 
 

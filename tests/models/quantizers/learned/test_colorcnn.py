@@ -16,6 +16,7 @@ from models.errors import BadOption
 from models.networks import arg_max
 from models.networks.colorcnn import ColorCNN
 from models.networks.plan import Plan
+from models.pauses import at_each_pause
 from models.quantizers.learned import colorcnn
 from models.quantizers.learned.colorcnn import LearnedQuantizer
 from tests.models.small_networks import make_colorcnn
@@ -67,6 +68,26 @@ def test_tiles_give_the_same_result_as_the_whole_image(
     tiled = QUANTIZER.quantize(pixels, colors)
     # Matrix products of other shapes round differently, which may turn a tie.
     assert np.mean(tiled.render() != whole.render()) < 0.01
+
+
+def test_an_ended_quantization_indexes_no_further_tile(monkeypatch: pytest.MonkeyPatch) -> None:
+    indexed: list[int] = []
+    indices = Plan.indices
+
+    def counting(plan: Plan, *args: Any) -> Tensor:
+        indexed.append(1)
+        return indices(plan, *args)
+
+    def end() -> None:
+        if len(indexed) == 3:
+            raise InterruptedError
+
+    monkeypatch.setattr(Plan, "indices", counting)
+    monkeypatch.setattr(colorcnn, "_TILE_PIXELS", 600)
+    with pytest.raises(InterruptedError), at_each_pause(end):
+        QUANTIZER.quantize(make_pixels(90, 70), 4)
+
+    assert len(indexed) == 3
 
 
 @given(height=st.integers(1, 5000), width=st.integers(1, 5000))

@@ -10,6 +10,8 @@ from PIL import Image
 from torch.nn import functional as F
 
 from models.networks.classifiers import ClassifierConfig, build_classifier
+from models.palette_image import PaletteImage
+from models.pauses import at_each_pause
 from models.quantizers.classical.halftone import stretched_palette
 from models.quantizers.learned.descent import Steps, changed, descend
 from models.quantizers.learned.mapping import Diffusion, Mapping, NearestEntry
@@ -50,6 +52,29 @@ def test_the_answer_for_the_original_becomes_more_probable(kind: type[Diffusion 
         return 1 - next(found.probability for found in recognizer.predict(shown, 10) if found.label == label)
 
     assert doubt(1) < 0.5 * doubt(0) < 0.5 * doubt(-1)
+
+
+class Counting(Diffusion):
+    """Mapping that counts the pictures that it maps, one in each step."""
+
+    count = 0
+
+    def map(self, pixels: NDArray[np.uint8]) -> PaletteImage:
+        type(self).count += 1
+        return super().map(pixels)
+
+
+def test_an_ended_descent_takes_no_further_step() -> None:
+    photo = make_photo(20, 30)
+
+    def end() -> None:
+        if Counting.count == 3:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError), at_each_pause(end):
+        descend(photo, Counting(stretched_palette(photo, 4, 1.5)), RECOGNIZERS, STEPS, 4)
+
+    assert Counting.count == 3
 
 
 def test_a_descent_gives_the_same_change_twice_and_none_without_steps() -> None:

@@ -1,5 +1,7 @@
 """models/quantizers/learned/refinement.py: the structure at which the classifier sees an image like the original."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from torch.nn import functional as F
 from models.networks.colorcnn import ColorCNN
 from models.networks.palette import hard_palette, render_hard, render_soft
 from models.networks.plan import Plan
+from models.pauses import at_each_pause
 from models.quantizers.learned import refinement
 from models.quantizers.learned.colorcnn import LearnedQuantizer
 from models.quantizers.learned.refinement import refine_structure
@@ -67,6 +70,25 @@ def test_an_image_that_is_close_enough_is_left_unchanged() -> None:
     refined = structure_of(refine_structure(network, views, plan))
     same = (refined == plan.structure).flatten(1).all(1)
     assert same[near].all() and not same[apart > 5 * CLOSE_ENOUGH].all()
+
+
+def test_an_ended_refinement_takes_no_further_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, views = make_sensitive(1.0), make_8bit_images(12)
+    evaluate, steps = refinement._evaluate, list[int]()
+
+    def counting(*args: Any) -> object:
+        steps.append(1)
+        return evaluate(*args)
+
+    def end() -> None:
+        if len(steps) == 3:
+            raise InterruptedError
+
+    monkeypatch.setattr(refinement, "_evaluate", counting)
+    with pytest.raises(InterruptedError), at_each_pause(end):
+        refine_structure(network, views, make_plan(network, views, 2))
+
+    assert len(steps) == 3
 
 
 def test_above_the_structure_cutoff_it_starts_from_zeros() -> None:
