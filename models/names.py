@@ -34,6 +34,7 @@ class ModelKind(StrEnum):
     CLASSIFIER = "classifier"
     COLORCNN = "colorcnn"
     COLORCNN_PUBLISHED = "colorcnn-published"
+    PREFILTER = "prefilter"
 
 
 METHOD_NAMES: Mapping[str, str] = MappingProxyType(

@@ -15,6 +15,7 @@ from models.files import write_atomically
 from models.names import ModelKind
 from models.networks.classifiers import ClassifierConfig, build_classifier
 from models.networks.colorcnn import ColorCNNConfig, build_colorcnn
+from models.networks.prefilter import PrefilterConfig, build_prefilter
 from models.networks.program import PROGRAM, Program, ProgramConfig
 from models.networks.published import PublishedColorCNN, PublishedConfig
 from models.zoo import checkpoint, packages
@@ -27,6 +28,7 @@ _BUILDERS: Mapping[ModelKind, Callable[[Mapping[str, Any]], nn.Module]] = Mappin
         ModelKind.CLASSIFIER: lambda config: _build_classifier(config),
         ModelKind.COLORCNN: lambda config: build_colorcnn(ColorCNNConfig.from_json(config)),
         ModelKind.COLORCNN_PUBLISHED: lambda config: PublishedColorCNN(PublishedConfig.from_json(config)),
+        ModelKind.PREFILTER: lambda config: build_prefilter(PrefilterConfig.from_json(config)),
     }
 )
 _RESULTS = TypeAdapter(dict[str, JsonValue])

@@ -11,7 +11,8 @@ from models.decoding.decode import decode
 from models.rgb import Pixels
 from training.data.datasets import DatasetError
 
-_ENDINGS = frozenset({".bmp", ".bpg", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+ENDINGS = frozenset({".bmp", ".bpg", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+"""Endings of the names of image files, in lower case."""
 
 
 class Photograph(NamedTuple):
@@ -30,7 +31,7 @@ def photographs(folder: Path, labels: Path | None, skip: int, most: int) -> list
     if not folder.is_dir():
         raise DatasetError(f"no folder {folder}: give --photos FOLDER")
     if labels is None:
-        files = sorted(file for file in folder.iterdir() if file.suffix.lower() in _ENDINGS)
+        files = sorted(file for file in folder.iterdir() if file.suffix.lower() in ENDINGS)
         found = [Photograph(file, None) for file in files]
     else:
         found = list(_labeled(folder, labels))

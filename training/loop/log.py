@@ -3,18 +3,18 @@
 import json
 import math
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-from torch import Tensor
+from typing import Any, TypeVar
 
 from training.extras import rich
 from training.loop.distributed import Workers
 from training.loop.state import STATE_FILE
 
 LOG_FILE = "log.jsonl"
+
+Batch = TypeVar("Batch")
 
 
 @dataclass(frozen=True)
@@ -58,10 +58,10 @@ class Log:
         row = {"event": event, "time": round(time.time(), 1)}
         row |= {key: float(f"{value:.6g}") if isinstance(value, float) else value for key, value in values.items()}
         self.console.print(" ".join(f"{key}={value}" for key, value in row.items() if key != "time"), highlight=False)
-        return json.dumps(row) + "\n"
+        return json.dumps(row, default=str) + "\n"
 
-    def track(self, batches: Sequence[Tensor], description: str) -> Iterable[Tensor]:
-        """Yield the batches of an epoch behind a progress bar."""
+    def track(self, batches: Iterable[Batch], description: str, total: int | None = None) -> Iterable[Batch]:
+        """Yield the batches of an epoch behind a progress bar. total: number of batches that have no length."""
         bar = rich.progress
         columns = (
             bar.TextColumn("{task.description}"),
@@ -70,4 +70,4 @@ class Log:
             bar.TimeRemainingColumn(),
         )
         with bar.Progress(*columns, console=self.console, transient=True, disable=bool(self.workers.rank)) as progress:
-            yield from progress.track(batches, description=description)
+            yield from progress.track(batches, total=total, description=description)

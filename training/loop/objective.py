@@ -34,8 +34,8 @@ _COLORS = TypeAdapter[int](Colors)
 _WEIGHT = TypeAdapter[float](Weight)
 
 
-def _parse_draw(text: str) -> tuple[int, float]:
-    """Parse K:WEIGHT, or K alone for a weight of 1; raises ValueError."""
+def parse_draw(text: str) -> tuple[int, float]:
+    """Parse K:WEIGHT, or K alone for a weight of 1: the number of colors and the weight; raises ValueError."""
     colors, _, weight = text.partition(":")
     try:
         return _COLORS.validate_python(colors), _WEIGHT.validate_python(weight or "1")
@@ -44,7 +44,7 @@ def _parse_draw(text: str) -> tuple[int, float]:
 
 
 def _check_draw(text: str) -> str:
-    _parse_draw(text)
+    parse_draw(text)
     return text
 
 
@@ -96,7 +96,7 @@ class QuantizerHyperparameters(Hyperparameters):
     @property
     def draws(self) -> dict[int, float]:
         """Relative frequency of each K among batches, in rising order of K."""
-        return dict(sorted(map(_parse_draw, self.colors)))
+        return dict(sorted(map(parse_draw, self.colors)))
 
     def recorded(self) -> dict[str, Any]:
         """Return the hyper-parameters as the state of a run holds them."""

@@ -62,8 +62,7 @@ class RefinedQuantizer:
     def _refine(self, pixels: Pixels, colors: int) -> PaletteImage:
         scale = min(_scale(recognizer, pixels) for recognizer in self.recognizers)
         dither = scale >= _LARGE if self.dither is None else self.dither
-        palette = stretched_palette(pixels, colors, stretch(colors) if dither else 1)
-        mapping: Mapping = Diffusion(palette) if dither else NearestEntry(palette)
+        mapping = photograph_mapping(pixels, colors, dither=dither)
         if self.fidelity < 1:
             working = _scaled_down(pixels, scale)
             cell = round(_LARGE_CELL * min(scale, _WORKING_SCALE)) if scale >= _LARGE else 1
@@ -77,6 +76,15 @@ class RefinedQuantizer:
         if self.quick:
             return _QUICK_SMALL_STEPS
         return _SMALL_STEPS if colors > MIN_COLORS else _SMALL_STEPS_OF_TWO_COLORS
+
+
+def photograph_mapping(pixels: Pixels, colors: int, *, dither: bool) -> Mapping:
+    """Return the mapping of a photograph to K colors, with error diffusion or to the nearest entries.
+
+    pixels: (H, W, 3) uint8 sRGB. Only error diffusion can use a palette that reaches beyond the colors of the picture.
+    """
+    palette = stretched_palette(pixels, colors, stretch(colors) if dither else 1)
+    return Diffusion(palette) if dither else NearestEntry(palette)
 
 
 def _scale(recognizer: Recognizer, pixels: Pixels) -> float:
