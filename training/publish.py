@@ -35,6 +35,7 @@ from training.options import CountOrZero, Options, Weight, flag
 
 CHECKPOINTS = "checkpoints"
 _ENCODER = "encoder."
+_WITH_ENCODER = (ModelKind.COLORCNN, ModelKind.PREFILTER)
 Results = EvaluationReport | FinetuningReport
 
 
@@ -121,7 +122,7 @@ def _prepare(
 def _sharing_the_encoder(stored: Checkpoint, finished: FinishedRun, registry: Registry) -> Checkpoint:
     """Return the checkpoint without the weights of its encoder, where a published classifier has the same."""
     training = finished.config["training"]
-    names = {training.get("classifier"), training.get("encoder")} if stored.kind is ModelKind.COLORCNN else set()
+    names = {training.get("classifier"), training.get("encoder")} if stored.kind in _WITH_ENCODER else set()
     own = {name.removeprefix(_ENCODER): tensor for name, tensor in stored.tensors.items() if name.startswith(_ENCODER)}
     for entry in registry.available():
         if entry.name in names and own and _has_file(registry, entry):
@@ -180,10 +181,16 @@ def _describe_published(config: Mapping[str, Any]) -> _Description:
     return _Description("ColorCNN as published", config["training"]["size"], (colors, colors))
 
 
+def _describe_prefilter(config: Mapping[str, Any]) -> _Description:
+    encoder = config["network"]["encoder"]
+    return _Description(f"prefilter on {encoder['architecture']}", encoder["size"], (MIN_COLORS, MAX_COLORS))
+
+
 _DESCRIBE: Mapping[str, Callable[[Mapping[str, Any]], _Description]] = {
     ModelKind.CLASSIFIER: _describe_classifier,
     ModelKind.COLORCNN: _describe_colorcnn,
     ModelKind.COLORCNN_PUBLISHED: _describe_published,
+    ModelKind.PREFILTER: _describe_prefilter,
 }
 
 

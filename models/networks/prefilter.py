@@ -64,7 +64,9 @@ class Prefilter(nn.Module):
         widths = config.widths
         if self.encoder.strides != tuple(_BLOCK << level for level in range(len(widths))):
             raise ValueError(f"a prefilter with {len(widths)} widths needs as many stages, at strides 2, 4, 8, ...")
-        self.laterals = nn.ModuleList(map(_projection, self.encoder.channels, widths))
+        self.laterals = nn.ModuleList(
+            nn.Conv2d(inputs, width, 1, bias=False) for inputs, width in zip(self.encoder.channels, widths, strict=True)
+        )
         self.reductions = nn.ModuleList(nn.Conv2d(b, a, 1, bias=False) for a, b in pairwise(widths))
         self.conditions = nn.ModuleList(nn.Linear(_CONDITIONS, width) for width in widths)
         self.mixers = nn.ModuleList(map(_Mixer, widths))
@@ -108,25 +110,19 @@ class Prefilter(nn.Module):
 
 
 class _Mixer(nn.Module):
-    """Residual of two 3x3 convolutions."""
+    """Residual of two 3x3 convolutions; without a norm, since pictures with and without dither share no statistics."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            nn.Conv2d(width, width, 3, padding=1, bias=False),
-            nn.BatchNorm2d(width),
+            nn.Conv2d(width, width, 3, padding=1),
             nn.ReLU(inplace=True),
-            nn.Conv2d(width, width, 3, padding=1, bias=False),
-            nn.BatchNorm2d(width),
+            nn.Conv2d(width, width, 3, padding=1),
         )
 
     def forward(self, x: Tensor) -> Tensor:
         x = F.relu(x)
         return F.relu(x + self.body(x))
-
-
-def _projection(inputs: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs))
 
 
 def build_prefilter(config: PrefilterConfig) -> Prefilter:

@@ -9,6 +9,7 @@ from torch import Tensor
 from models.networks.classifiers import ClassifierConfig
 from models.networks.colorcnn import ColorCNN, ColorCNNConfig, build_colorcnn
 from models.networks.plan import Plan
+from models.networks.prefilter import Prefilter, PrefilterConfig, build_prefilter
 
 SIZE = 16
 
@@ -30,6 +31,15 @@ def make_structured_colorcnn(*structure_scales: float) -> ColorCNN:
     network.encoder.head.weight.data *= 1000
     network.config = replace(network.config, structure_scales=structure_scales)
     return network
+
+
+def make_prefilter() -> Prefilter:
+    """Build a prefilter with a visible change on a small EfficientNet of 32x32 pixels, in eval mode."""
+    torch.manual_seed(0)
+    encoder = ClassifierConfig(architecture="efficientnet_lite0", classes=3, size=32, width=4)
+    network = build_prefilter(PrefilterConfig(encoder=encoder, widths=(4, 4, 4, 4, 4)))
+    torch.nn.init.normal_(network.out.weight)
+    return network.eval()
 
 
 def make_images(count: int = 2, height: int = SIZE, width: int = SIZE) -> Tensor:

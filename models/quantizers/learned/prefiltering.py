@@ -1,0 +1,66 @@
+"""The change of a photograph that a prefilter predicts, for pictures of any size."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from models.networks.precision import has_bfloat16
+from models.networks.prefilter import Prefilter
+from models.quantizers.learned.mapping import Mapping
+from models.rgb import Pixels
+
+_PART = 1 << 19  # pixels that the network sees at once; its memory is some 150 bytes for each
+_MARGIN = 64  # pixels beside a part that the network sees, too, so that neighboring parts fit
+
+
+@torch.inference_mode()
+def predict_change(
+    network: Prefilter, working: Pixels, mapping: Mapping, colors: int, *, diffused: bool, scale: float
+) -> NDArray[np.float32]:
+    """Predict the change of a picture after which classifiers recognize it in few colors.
+
+    Args:
+        network: in eval mode.
+        working: (H, W, 3) uint8 sRGB, the picture at the scale that it is mapped at here.
+        mapping: maps it to its palette.
+        colors: K, the number of colors that was asked for.
+        diffused: whether the mapping diffuses errors.
+        scale: pixels of `working` that become one of the classifier's input, along a side. The network sees a picture
+            at the scale of the classifier's input, and a smaller one as it is.
+
+    Returns:
+        The change at the scale that the network sees, (h, w, 3) float32 in levels of 255.
+    """
+    shrink = max(1.0, scale)
+    height, width = (max(1, round(side / shrink)) for side in working.shape[:2])
+    images, mapped = (_resized(each, height, width) for each in (working, mapping.map(working).render()))
+    axis, across = (0, width) if height > width else (1, height)
+    length, step = images.shape[axis], max(1, _PART // across)
+    changes = []
+    for start in range(0, length, step):
+        first, last = max(0, start - _MARGIN), min(length, start + step + _MARGIN)
+        seen = (np.take(each, range(first, last), axis) for each in (images, mapped))
+        change = _change(network, *seen, colors, diffused=diffused)
+        changes.append(np.take(change, range(start - first, min(length, start + step) - first), axis))
+    return np.concatenate(changes, axis)
+
+
+def _change(network: Prefilter, images: Pixels, mapped: Pixels, colors: int, *, diffused: bool) -> NDArray[np.float32]:
+    device = network.encoder.mean.device
+    conditions = torch.tensor([colors], device=device), torch.tensor([float(diffused)], device=device)
+    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=has_bfloat16(device)):
+        change = network(_tensor(images, device), _tensor(mapped, device), *conditions)
+    return np.asarray(change[0].permute(1, 2, 0).mul(255).cpu().numpy())
+
+
+def _tensor(pixels: Pixels, device: torch.device) -> Tensor:
+    planes = torch.from_numpy(pixels).to(device).permute(2, 0, 1)[None].float().div(255)
+    return planes.contiguous(memory_format=torch.channels_last)
+
+
+def _resized(pixels: Pixels, height: int, width: int) -> Pixels:
+    if pixels.shape[:2] == (height, width):
+        return pixels
+    return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3))
