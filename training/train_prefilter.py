@@ -68,9 +68,9 @@ class PrefilterHyperparameters(Hyperparameters):
     """Numbers of colors and their relative frequencies among pictures, as K:WEIGHT."""
     large: Fraction = 0.6
     """Part of the batches with pictures of twice the view, mapped with error diffusion."""
-    large_error: Weight = 90.0
-    """Nats for a mean squared error of 1 in the view of a large picture."""
-    small_error: Weight = 300.0
+    change: Weight = 90.0
+    """Nats for a mean squared change of 1 in the view of a picture of twice the view, where 1 is white."""
+    small_change: Weight = 50.0
     """The same of a picture of the view's size."""
 
 
@@ -94,13 +94,14 @@ class _Objective:
         shown = mapped + batch.mobility(picture) * (picture - picture.detach())
         view = region.view(shown, recognizer.views)
         with torch.no_grad():
-            target = region.view(batch.originals, recognizer.views)
             answers = recognizer.network(_whole(batch.originals).view(batch.originals, recognizer.views)).float()
         output = recognizer.network(view.clamp(0, 1).contiguous(memory_format=torch.channels_last)).float()
         sharp = (_SHARPNESS * answers).log_softmax(1)
         divergence = F.kl_div(output.log_softmax(1), sharp, reduction="batchmean", log_target=True)
-        weight = self.config.large_error if batch.diffused else self.config.small_error
-        return divergence + weight * (view - target).square().mean(), output.argmax(1) == answers.argmax(1)
+        # Not the error of the mapped picture: no change removes what the palette lacks, but the gradient asks for one.
+        change = region.view(picture - batch.originals, recognizer.views)
+        weight = self.config.change if batch.diffused else self.config.small_change
+        return divergence + weight * change.square().mean(), output.argmax(1) == answers.argmax(1)
 
 
 class _Batch:
