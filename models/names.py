@@ -22,7 +22,9 @@ REFINED_FOR_ALL = "refined"
 """The quantizer for photographs that is refined for several recognizers, and needs no trained quantizer."""
 REFINED_QUICKLY = "refined_fast"
 """The same with a few steps."""
-PHOTOGRAPH_METHODS = (REFINED_QUICKLY, REFINED_FOR_ALL)
+REFINED_IN_ONE_PASS = "refined_one_pass"
+"""The same with a change of the picture that a network, the prefilter, predicts."""
+PHOTOGRAPH_METHODS = (REFINED_QUICKLY, REFINED_FOR_ALL, REFINED_IN_ONE_PASS)
 """Every way to refine a photograph for recognizers."""
 TRUECOLOR = "truecolor_png"
 """The original images as lossless files."""
@@ -50,6 +52,7 @@ METHOD_NAMES: Mapping[str, str] = MappingProxyType(
         HALFTONE: "halftone",
         REFINED_FOR_ALL: "refined",
         REFINED_QUICKLY: "refined, few steps",
+        REFINED_IN_ONE_PASS: "refined, one pass",
         "refined_flat": "refined, no dither",
         "kmeans": "k-means",
         "kmeans_oklab": "k-means in OKLab",

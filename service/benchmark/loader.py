@@ -57,8 +57,12 @@ def _quantizer(loader: ModelLoader, method: str, model: str | None) -> Quantizer
 
 
 def _refined(loader: ModelLoader, method: str, classifier: str) -> Quantizer:
-    names = Registry.open(loader.folder).manifest.recognizers(classifier)
-    return refined_quantizer(method, tuple(_classifier(loader, name) for name in names))
+    registry = Registry.open(loader.folder)
+    if method != REFINED_IN_ONE_PASS:
+        names = registry.manifest.recognizers(classifier)
+        return refined_quantizer(method, tuple(_classifier(loader, name) for name in names))
+    prefilter = load_prefilter(registry, registry.manifest.prefilter(classifier), torch.device(loader.device))
+    return refined_quantizer(method, (_classifier(loader, classifier),), prefilter)
 
 
 def _network(loader: ModelLoader, name: str) -> tuple[Quantizer, int]:

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from models.errors import CorruptCheckpoint, UnknownModel
 from models.names import REFINED_QUICKLY, ModelKind
 from models.networks.classifiers import Classifier
-from models.networks.colorcnn import ColorCNNConfig
+from models.networks.colorcnn import ColorCNN, ColorCNNConfig
+from models.networks.prefilter import Prefilter
 from models.palette_image import PaletteImage
 from models.prediction import Prediction
 from models.quantizers.base import MIN_COLORS, Quantizer
@@ -186,8 +187,9 @@ class ModelEngine:
                     if not self._catalog.entries:  # at the start, which then fails
                         raise
                     raise NotReady(f"The file of the model {name!r} has changed since the start.") from error
-                if isinstance(network, LearnedQuantizer):
-                    _share_encoder(network, self._networks.get(entry.classifier or ""))
+                if isinstance(network, LearnedQuantizer | Prefilter):
+                    with_encoder = network if isinstance(network, Prefilter) else network.network
+                    _share_encoder(with_encoder, self._networks.get(entry.classifier or ""))
                 self._networks[name] = network
             return self._networks[name]
 
@@ -197,7 +199,7 @@ class ModelEngine:
         if selection.recognizers:
             return self._refined(selection)
         quantizer = self._network(selection.model)
-        if isinstance(quantizer, Recognizer):
+        if isinstance(quantizer, Recognizer | Prefilter):
             raise TypeError(f"{selection.model} is no quantizer")
         if isinstance(quantizer, LearnedQuantizer):
             return replace(quantizer.for_method(selection.method), fidelity=selection.fidelity)
@@ -205,7 +207,10 @@ class ModelEngine:
 
     def _refined(self, selection: Selection) -> RefinedQuantizer:
         recognizers = tuple(self._recognizer(name) for name in selection.recognizers)
-        return refined_quantizer(selection.method, recognizers, fidelity=selection.fidelity, dither=selection.dither)
+        prefilter = self._prefilter(selection.prefilter) if selection.prefilter else None
+        return refined_quantizer(
+            selection.method, recognizers, prefilter, fidelity=selection.fidelity, dither=selection.dither
+        )
 
     def _recognizer(self, name: str) -> Recognizer:
         network = self._network(name)
@@ -214,13 +219,20 @@ class ModelEngine:
         return network
 
 
-def _share_encoder(quantizer: LearnedQuantizer, classifier: Network | None) -> None:
-    """Let a quantizer use the module of its classifier, where the weights of its encoder are equal."""
+    def _prefilter(self, name: str) -> Prefilter:
+        network = self._network(name)
+        if not isinstance(network, Prefilter):
+            raise TypeError(f"{name} is no prefilter")
+        return network
+
+
+def _share_encoder(network: ColorCNN | Prefilter, classifier: Network | None) -> None:
+    """Let a network use the module of its classifier, where the weights of its encoder are equal."""
     if not isinstance(classifier, Recognizer) or not isinstance(classifier.network, Classifier):
         return
-    ours, theirs = quantizer.network.encoder.state_dict(), classifier.network.state_dict()
+    ours, theirs = network.encoder.state_dict(), classifier.network.state_dict()
     if ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours):
-        quantizer.network.encoder = classifier.network
+        network.encoder = classifier.network
 
 
 def _supports_fidelity(stored: Checkpoint) -> bool:

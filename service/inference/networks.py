@@ -10,22 +10,25 @@ import torch
 
 from models.errors import ColorCNNError
 from models.names import REFINED_QUICKLY, ModelKind
+from models.networks.prefilter import Prefilter
 from models.quantizers.base import MAX_COLORS, MIN_COLORS
 from models.quantizers.learned.colorcnn import LearnedQuantizer, load_quantizer
+from models.quantizers.learned.prefiltering import load_prefilter, predict_change
 from models.quantizers.learned.published import PublishedQuantizer, load_published
-from models.quantizers.learned.refined import RefinedQuantizer
+from models.quantizers.learned.refined import RefinedQuantizer, photograph_mapping
 from models.recognizer import Recognizer, load_recognizer
 from models.rgb import Pixels
 from models.zoo.manifest import ModelEntry
 from models.zoo.registry import Registry
 
-Network = Recognizer | LearnedQuantizer | PublishedQuantizer
+Network = Recognizer | LearnedQuantizer | PublishedQuantizer | Prefilter
 
 _LOADERS: Mapping[ModelKind, Callable[[Registry, str, torch.device], Network]] = MappingProxyType(
     {
         ModelKind.CLASSIFIER: load_recognizer,
         ModelKind.COLORCNN: load_quantizer,
         ModelKind.COLORCNN_PUBLISHED: load_published,
+        ModelKind.PREFILTER: load_prefilter,
     }
 )
 
@@ -57,10 +60,15 @@ def load_network(registry: Registry, entry: ModelEntry, device: torch.device) ->
 
 
 def refined_quantizer(
-    method: str, recognizers: tuple[Recognizer, ...], *, fidelity: float = 0.0, dither: bool | None = None
+    method: str,
+    recognizers: tuple[Recognizer, ...],
+    prefilter: Prefilter | None = None,
+    *,
+    fidelity: float = 0.0,
+    dither: bool | None = None,
 ) -> RefinedQuantizer:
     """Return the quantizer of one of PHOTOGRAPH_METHODS, which optimizes for the recognizers."""
-    return RefinedQuantizer(recognizers, fidelity=fidelity, dither=dither, quick=method == REFINED_QUICKLY)
+    return RefinedQuantizer(recognizers, fidelity, dither, quick=method == REFINED_QUICKLY, prefilter=prefilter)
 
 
 def warm_refined(quantizer: RefinedQuantizer) -> None:
@@ -72,6 +80,10 @@ def warm(network: Network, entry: ModelEntry) -> None:
     """Run a network once on the shapes of common requests: memory is allocated and kernels are selected now."""
     if isinstance(network, Recognizer):
         _warm_classifier(network)
+        return
+    if isinstance(network, Prefilter):
+        photo = _noise(*_WARM_PHOTO)
+        predict_change(network, photo, photograph_mapping(photo, MIN_COLORS, dither=True), MIN_COLORS, scale=1.0)
         return
     fewest, *others = sorted(set(entry.colors or (MIN_COLORS, MAX_COLORS)))
     if isinstance(network, LearnedQuantizer):

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MappingProxyType
-from typing import Generic, TypeVar
 
 from models.errors import BadOption, UnknownMethod, UnknownModel
 from models.names import (
@@ -16,15 +15,14 @@ from models.names import (
     LEARNED_METHODS,
     PHOTOGRAPH_METHODS,
     PUBLISHED_METHOD,
+    REFINED_IN_ONE_PASS,
     REFINED_QUICKLY,
     ModelKind,
 )
 from models.quantizers.classical.catalog import CLASSICAL
-from models.rgb import Pixels
 from models.zoo.manifest import ModelEntry
+from service.inference.by_picture import ByPicture
 from service.schemas.methods import DITHER, FIDELITY, METHODS, MODEL, TRANSFERABLE, one_of, supporting
-
-Item = TypeVar("Item")
 
 _PHOTOGRAPH_SIDES = 2  # native sizes of the default network that the shorter side of a small image spans at most
 
@@ -37,7 +35,8 @@ class Selection:
     classifier: name of the classifier that reads the image before and after. fidelity: 0 for an image that the
     classifier reads best, 1 for one that is closest to the original; 0 where the network does not support it.
     recognizers: names of the classifiers that a refined image is optimized for, `model` first; empty for other methods.
-    dither: whether a refined image diffuses errors; None for the choice by its scale.
+    dither: whether a refined image diffuses errors; None for the choice by its scale. prefilter: name of the network
+    that predicts the change of a refined image; None for a descent.
 
     Raises ValueError for a fidelity outside [0, 1].
     """
@@ -48,6 +47,7 @@ class Selection:
     fidelity: float = 0.0
     recognizers: tuple[str, ...] = ()
     dither: bool | None = None
+    prefilter: str | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.fidelity <= 1:
@@ -57,26 +57,6 @@ class Selection:
     def on_device(self) -> bool:
         """Whether a network quantizes."""
         return self.model is not None
-
-
-@dataclass(frozen=True)
-class ByPicture(Generic[Item]):
-    """A decision that depends on the size of the image, which is unknown before the image is decoded.
-
-    small: item for an image whose shorter side has at most `largest_side` pixels. photograph: item for a larger image.
-    """
-
-    small: Item
-    photograph: Item
-    largest_side: int
-
-    def of(self, pixels: Pixels) -> Item:
-        """Return the item for an image of (H, W, 3) uint8."""
-        return self.of_side(min(pixels.shape[:2]))
-
-    def of_side(self, shorter_side: int) -> Item:
-        """Return the item for an image by its shorter side in pixels."""
-        return self.small if shorter_side <= self.largest_side else self.photograph
 
 
 @dataclass(frozen=True)
@@ -110,12 +90,15 @@ class Catalog:
     def methods(self) -> tuple[str, ...]:
         """Return the names of the quantization methods, the default one for small images first.
 
-        The methods of a network need one of its kind; those for photographs and the classical ones need none.
+        The methods of a network need one of its kind; the others need none.
         """
-        learned = LEARNED_METHODS if self._of_kind(ModelKind.COLORCNN) else ()
-        published = [PUBLISHED_METHOD] if self._of_kind(ModelKind.COLORCNN_PUBLISHED) else []
-        names = (*learned, *PHOTOGRAPH_METHODS, *published, *CLASSICAL)
-        return tuple(dict.fromkeys((self.default_method, *names)))
+        needed = {
+            **dict.fromkeys(LEARNED_METHODS, ModelKind.COLORCNN),
+            PUBLISHED_METHOD: ModelKind.COLORCNN_PUBLISHED,
+            REFINED_IN_ONE_PASS: ModelKind.PREFILTER,
+        }
+        names = (self.default_method, *LEARNED_METHODS, *PHOTOGRAPH_METHODS, PUBLISHED_METHOD, *CLASSICAL)
+        return tuple(name for name in dict.fromkeys(names) if name not in needed or self._of_kind(needed[name]))
 
     @property
     def default_method(self) -> str:
@@ -252,10 +235,24 @@ class Catalog:
     def _select_refined(
         self, method: str, model: str | None, fidelity: float, transferable: bool, dither: bool | None
     ) -> Selection:
-        """Select the classifier of that name, for None that of photographs, and the transfer classifiers beside it."""
+        """Select the classifier of that name, for None that of photographs, and the transfer classifiers beside it.
+
+        In one pass, the prefilter of the classifier takes the place of the transfer classifiers.
+        """
         chosen = self.classifier(model or self.photograph_classifier).name
+        if method == REFINED_IN_ONE_PASS:
+            return Selection(method, chosen, chosen, fidelity, (chosen,), dither, self._prefilter_of(chosen))
         recognizers = dict.fromkeys((chosen, *(self.transfer_classifiers if transferable else ())))
         return Selection(method, chosen, chosen, fidelity, tuple(recognizers), dither)
+
+    def _prefilter_of(self, classifier: str) -> str:
+        known = {entry.classifier: entry.name for entry in self._of_kind(ModelKind.PREFILTER)}
+        if classifier not in known:
+            raise BadOption(
+                f"The classifier {classifier!r} has no prefilter, which {REFINED_IN_ONE_PASS!r} needs; ask for "
+                f"{REFINED_QUICKLY!r}, or for one of these classifiers: {', '.join(map(str, known))}."
+            )
+        return known[classifier]
 
     def _select_classical(self, method: str, model: str | None) -> Selection:
         if model is not None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from models.names import HALFTONE, LEARNED_METHOD, ONE_PASS, PUBLISHED_METHOD, REFINED, REFINED_FOR_ALL, REFINED_QUICKLY
+from models.names import HALFTONE, LEARNED_METHOD, ONE_PASS, PUBLISHED_METHOD, REFINED, REFINED_FOR_ALL, REFINED_IN_ONE_PASS, REFINED_QUICKLY
 
 MODEL = "model"
 FIDELITY = "fidelity"
@@ -42,6 +42,10 @@ METHODS: Mapping[str, Method] = MappingProxyType(
             _REFINED_OPTIONS,
         ),
         REFINED_FOR_ALL: Method("for photographs: the same with all steps, slower and more accurate", _REFINED_OPTIONS),
+        REFINED_IN_ONE_PASS: Method(
+            "for photographs: the same change of the photograph, which a network predicts in one pass",
+            (MODEL, FIDELITY, DITHER),
+        ),
         PUBLISHED_METHOD: Method("the network of the paper, one for each number of colors", (MODEL,)),
         "median_cut": Method("median cut (Heckbert 1982), by Pillow"),
         "octree": Method("octree (Gervautz and Purgathofer 1988), by Pillow"),

@@ -19,7 +19,7 @@ from pydantic import (
 
 from models.codecs.bpg import Mode
 from models.errors import BadOption
-from models.names import HALFTONE, LEARNED_METHOD, ONE_PASS, REFINED, REFINED_FOR_ALL, REFINED_QUICKLY
+from models.names import HALFTONE, LEARNED_METHOD, ONE_PASS, REFINED, REFINED_FOR_ALL, REFINED_IN_ONE_PASS, REFINED_QUICKLY
 from models.quantizers.base import MAX_COLORS, MIN_COLORS
 from service.schemas.methods import FIDELITY, supporting
 
@@ -81,7 +81,7 @@ class QuantizerOptions(ImageOptions):
         f"and `{LEARNED_METHOD}` for a smaller image. The header `X-Method` names it. Values: `{LEARNED_METHOD}` (the "
         f"network), `{ONE_PASS}` (the network without its search, so faster), `{REFINED}` (the network, refined for "
         f"its classifier alone), `{REFINED_QUICKLY}` and `{REFINED_FOR_ALL}` (for photographs, with few or all steps), "
-        f"`{HALFTONE}` (error diffusion), or another classical quantizer; see GET /models.",
+        f"`{REFINED_IN_ONE_PASS}` (the same by a network), `{HALFTONE}` (error diffusion), or another classical quantizer; see GET /models.",
     )
     model: Name | None = Field(
         None,
@@ -101,13 +101,13 @@ class QuantizerOptions(ImageOptions):
         True,
         description="Whether a refined image is optimized for several classifiers, so that others recognize it too. "
         "`false` optimizes for the chosen classifier alone: the image is then a code that other classifiers may not "
-        f"read. For the methods `{REFINED_QUICKLY}` and `{REFINED_FOR_ALL}`.",
+        f"read. For the methods {_listed(supporting(TRANSFERABLE))}.",
     )
     dither: bool | None = Field(
         None,
         description="Whether a refined image diffuses errors: `true` keeps the look of shades, `false` gives flat "
         "areas and shorter files. If left out: by the scale of the image. For the methods "
-        f"`{REFINED_QUICKLY}` and `{REFINED_FOR_ALL}`.",
+        f"{_listed(supporting(DITHER))}.",
     )
     recognize: bool = Field(
         True,

@@ -6,18 +6,32 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from models.errors import UnknownModel
+from models.networks.folding import fold_batch_norm
 from models.networks.precision import has_bfloat16
 from models.networks.prefilter import Prefilter
-from models.quantizers.learned.mapping import Mapping
+from models.quantizers.learned.mapping import Diffusion, Mapping
 from models.rgb import Pixels
+from models.zoo.registry import Registry
 
 _PART = 1 << 19  # pixels that the network sees at once; its memory is some 150 bytes for each
 _MARGIN = 64  # pixels beside a part that the network sees, too, so that neighboring parts fit
 
 
+def load_prefilter(registry: Registry, name: str, device: torch.device) -> Prefilter:
+    """Load the prefilter of that name, in eval mode on `device`.
+
+    Raises UnknownModel, also for a model of another kind, or CorruptCheckpoint.
+    """
+    network = registry.load(name, device)
+    if not isinstance(network, Prefilter):
+        raise UnknownModel(f"{name!r} is a {registry.entry(name).kind}, not a prefilter")
+    return fold_batch_norm(network)
+
+
 @torch.inference_mode()
 def predict_change(
-    network: Prefilter, working: Pixels, mapping: Mapping, colors: int, *, diffused: bool, scale: float
+    network: Prefilter, working: Pixels, mapping: Mapping, colors: int, *, scale: float
 ) -> NDArray[np.float32]:
     """Predict the change of a picture after which classifiers recognize it in few colors.
 
@@ -26,7 +40,6 @@ def predict_change(
         working: (H, W, 3) uint8 sRGB, the picture at the scale that it is mapped at here.
         mapping: maps it to its palette.
         colors: K, the number of colors that was asked for.
-        diffused: whether the mapping diffuses errors.
         scale: pixels of `working` that become one of the classifier's input, along a side. The network sees a picture
             at the scale of the classifier's input, and a smaller one as it is.
 
@@ -36,6 +49,7 @@ def predict_change(
     shrink = max(1.0, scale)
     height, width = (max(1, round(side / shrink)) for side in working.shape[:2])
     images, mapped = (_resized(each, height, width) for each in (working, mapping.map(working).render()))
+    diffused = isinstance(mapping, Diffusion)
     axis, across = (0, width) if height > width else (1, height)
     length, step = images.shape[axis], max(1, _PART // across)
     changes = []

@@ -3,14 +3,17 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
-from models.names import REFINED_FOR_ALL, REFINED_QUICKLY
+from models.names import REFINED_FOR_ALL, REFINED_IN_ONE_PASS, REFINED_QUICKLY
+from models.networks.prefilter import Prefilter
 from models.palette_image import PaletteImage
 from models.quantizers.base import MIN_COLORS, checked_exact
 from models.quantizers.classical.halftone import stretch, stretched_palette
 from models.quantizers.learned.descent import Steps, changed, descend
 from models.quantizers.learned.mapping import Diffusion, Mapping, NearestEntry
+from models.quantizers.learned.prefiltering import predict_change
 from models.recognizer import Recognizer
 from models.rgb import Pixels
 
@@ -42,16 +45,21 @@ class RefinedQuantizer:
     fidelity: 0 to 1, the part of the change that is left out; 1 gives the mapped picture without a change.
     dither: whether to diffuse errors; None decides by the scale. Without it, areas are flat and files are shorter.
     quick: whether to take a few large steps instead of many small ones.
+    prefilter: network in eval mode that predicts the change in one pass instead of the descent; it was trained for the
+        first recognizer, whose view it sees.
     """
 
     recognizers: tuple[Recognizer, ...]
     fidelity: float = 0.0
     dither: bool | None = None
     quick: bool = False
+    prefilter: Prefilter | None = None
 
     @property
     def name(self) -> str:
         """See `Quantizer.name`."""
+        if self.prefilter is not None:
+            return REFINED_IN_ONE_PASS
         return REFINED_QUICKLY if self.quick else REFINED_FOR_ALL
 
     def quantize(self, pixels: Pixels, colors: int) -> PaletteImage:
@@ -64,11 +72,16 @@ class RefinedQuantizer:
         dither = scale >= _LARGE if self.dither is None else self.dither
         mapping = photograph_mapping(pixels, colors, dither=dither)
         if self.fidelity < 1:
-            working = _scaled_down(pixels, scale)
-            cell = round(_LARGE_CELL * min(scale, _WORKING_SCALE)) if scale >= _LARGE else 1
-            change = descend(working, mapping, self.recognizers, self._steps(scale, colors), cell)
+            change = self._change(_scaled_down(pixels, scale), mapping, colors, scale)
             pixels = changed(pixels, (1 - self.fidelity) * change)
         return mapping.map(pixels).compact()
+
+    def _change(self, working: Pixels, mapping: Mapping, colors: int, scale: float) -> NDArray[np.float32]:
+        """Return the change of a picture that was scaled down from that scale, (h, w, 3) in levels of 255."""
+        if self.prefilter is not None:
+            return predict_change(self.prefilter, working, mapping, colors, scale=min(scale, _WORKING_SCALE))
+        cell = round(_LARGE_CELL * min(scale, _WORKING_SCALE)) if scale >= _LARGE else 1
+        return descend(working, mapping, self.recognizers, self._steps(scale, colors), cell)
 
     def _steps(self, scale: float, colors: int) -> Steps:
         if scale >= _LARGE:

@@ -15,13 +15,11 @@ NETWORK = make_prefilter()
 def predict(height: int, width: int, scale: float = 1.0) -> np.ndarray:
     photo = make_photo(height, width)
     mapping = photograph_mapping(photo, 4, dither=True)
-    return predict_change(NETWORK, photo, mapping, 4, diffused=True, scale=scale)
+    return predict_change(NETWORK, photo, mapping, 4, scale=scale)
 
 
 @pytest.mark.parametrize(("scale", "shape"), [(2.0, (20, 35)), (1.0, (40, 70)), (0.5, (40, 70)), (100.0, (1, 1))])
-def test_the_change_has_the_scale_of_the_view_and_a_small_picture_its_own(
-    scale: float, shape: tuple[int, int]
-) -> None:
+def test_the_change_has_the_scale_of_the_view_and_a_small_picture_its_own(scale: float, shape: tuple[int, int]) -> None:
     change = predict(40, 70, scale)
     assert change.shape == (*shape, 3)
     assert change.dtype == np.float32
