@@ -24,7 +24,9 @@ REFINED_QUICKLY = "refined_fast"
 """The same with a few steps."""
 REFINED_IN_ONE_PASS = "refined_one_pass"
 """The same with a change of the picture that a network, the prefilter, predicts."""
-PHOTOGRAPH_METHODS = (REFINED_QUICKLY, REFINED_FOR_ALL, REFINED_IN_ONE_PASS)
+DESCENT_METHODS = (REFINED_QUICKLY, REFINED_FOR_ALL)
+"""Those that refine a photograph by gradient descent, and need no network but the recognizers."""
+PHOTOGRAPH_METHODS = (*DESCENT_METHODS, REFINED_IN_ONE_PASS)
 """Every way to refine a photograph for recognizers."""
 TRUECOLOR = "truecolor_png"
 """The original images as lossless files."""

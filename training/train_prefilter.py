@@ -56,7 +56,7 @@ class PrefilterHyperparameters(Hyperparameters):
     """Published classifier whose stages are the encoder; also the first classifier that looks at the pictures."""
     also: tuple[str, ...] = ()
     """Further classifiers that look at the pictures."""
-    turns: Annotated[tuple[Weight, ...], Field(min_length=0)] = ()
+    turns: tuple[Weight, ...] = ()
     """Relative frequencies of batches for --classifier and each of --also; equal by default."""
     photographs: Count = 2000
     """Photographs of an epoch, drawn without repetition."""
@@ -148,7 +148,10 @@ def main(argv: Sequence[str] | None = None) -> Prefilter:
     encoder = frozen_classifier(registry, options.classifier)
     folders = [registry, *([Registry.open(options.imported)] if options.imported else [])]
     cpu = torch.device("cpu")
-    recognizers = [load_recognizer(_holder(folders, name), name, cpu) for name in (options.classifier, *options.also)]
+    names = dict.fromkeys((options.classifier, *options.also))
+    recognizers = {name: load_recognizer(_holder(folders, name), name, cpu) for name in names}
+    if options.turns and len(options.turns) != len(names):
+        raise DatasetError(f"--turns needs a number for --classifier and each of --also, {len(names)} in all")
     files = photograph_files(options.folder)
     held_out = options.held_out or min(64, len(files) // 5)
     if len(files) - held_out < options.batch:
@@ -156,23 +159,29 @@ def main(argv: Sequence[str] | None = None) -> Prefilter:
             f"{len(files)} photographs do not fill a batch of {options.batch} beside {held_out} for the log"
         )
     options = options.replace(held_out=held_out)
-    session = begin(options)
     network = around(encoder)
+    session = begin(options)
     with workers.worker_pool(options.workers) as pool:
         train(network, recognizers, options, files, session, pool)
     return network.eval()
 
 
 def around(classifier: Classifier) -> Prefilter:
-    """Return a fresh prefilter whose encoder is a copy of `classifier`; torch's global generator draws the rest."""
-    network = build_prefilter(PrefilterConfig(encoder=classifier.config))
+    """Return a fresh prefilter whose encoder is a copy of `classifier`; torch's global generator draws the rest.
+
+    Raises SystemExit for a classifier whose stages do not suit.
+    """
+    try:
+        network = build_prefilter(PrefilterConfig(encoder=classifier.config))
+    except ValueError as error:
+        raise SystemExit(f"--classifier: {error}") from None
     network.encoder.load_state_dict(classifier.state_dict())
     return network
 
 
 def train(
     network: Prefilter,
-    recognizers: Sequence[Recognizer],
+    recognizers: Mapping[str, Recognizer],
     config: PrefilterHyperparameters,
     files: Sequence[Path],
     session: Session,
@@ -180,7 +189,7 @@ def train(
 ) -> Mapping[str, float]:
     """Train the network, or resume; returns the agreement on held-out photographs.
 
-    recognizers: those that look at the pictures; the first one is scored.
+    recognizers: those that look at the pictures, by name.
     """
     order = np.random.default_rng(config.seed).permutation(len(files))
     held_out, part = ([files[row] for row in rows] for rows in np.split(order, [config.held_out or 0]))
@@ -203,7 +212,7 @@ def train(
 
 def _train_epoch(
     objective: _Objective,
-    recognizers: Sequence[Recognizer],
+    recognizers: Mapping[str, Recognizer],
     optimizer: torch.optim.Optimizer,
     scheduler: torch.optim.lr_scheduler.LRScheduler,
     files: Sequence[Path],
@@ -215,12 +224,13 @@ def _train_epoch(
     config, size = objective.config, objective.network.encoder.size
     objective.network.train()
     random = np.random.default_rng((config.seed, epoch))
-    turns = np.array(config.turns or [1.0] * len(recognizers))
+    order = list(recognizers.values())
+    turns = np.array(config.turns or [1.0] * len(order))
     draws = list(_draws(config, files, size, random))
     costs, kept = [], []
     for samples in session.log.track(batches(pool, draws), f"epoch {epoch + 1}/{config.epochs}", len(draws)):
         batch = _Batch(samples, size)
-        recognizer = recognizers[random.choice(len(recognizers), p=turns / turns.sum())]
+        recognizer = order[random.choice(len(order), p=turns / turns.sum())]
         with session.autocast():
             cost, agrees = objective(batch, recognizer, _random_square(batch.originals.shape[-1], random))
         optimizer.zero_grad()
@@ -250,7 +260,7 @@ def _draws(
 @torch.inference_mode()
 def _score(
     network: Prefilter,
-    recognizers: Sequence[Recognizer],
+    recognizers: Mapping[str, Recognizer],
     files: Sequence[Path],
     config: PrefilterHyperparameters,
     pool: ProcessPoolExecutor,
@@ -267,15 +277,15 @@ def _score(
             batch = _Batch(samples, size)
             with session.autocast():
                 _, mapped = batch.changed(network)
-                for number, recognizer in enumerate(recognizers):
+                for name, recognizer in recognizers.items():
                     before, after, without = (
                         recognizer.network(_whole(images).view(images, recognizer.views).clamp(0, 1)).argmax(1)
                         for images in (batch.originals, mapped, batch.mapped)
                     )
-                    kept.setdefault(f"{number}", []).append(after == before)
-                    kept.setdefault(f"{number}_unchanged", []).append(without == before)
-        name = f"held_out_kept_{colors}_{side}"
-        result |= {f"{name}_{which}": float(torch.cat(values).float().mean()) for which, values in kept.items()}
+                    kept.setdefault(name, []).append(after == before)
+                    kept.setdefault(f"{name}_unchanged", []).append(without == before)
+        prefix = f"held_out_kept_{colors}_{side}"
+        result |= {f"{prefix}_{which}": float(torch.cat(values).float().mean()) for which, values in kept.items()}
     return result
 
 

@@ -19,6 +19,7 @@ from pydantic import AfterValidator, Field, JsonValue, TypeAdapter, model_valida
 from pydantic.dataclasses import dataclass
 from pydantic_core import PydanticCustomError
 
+from models.errors import UnknownModel
 from models.names import ModelKind
 from models.rgb import Interpolation, ViewGeometry
 from models.zoo.validation import STRICT, field_error, read_json, reported_as_corrupt, require
@@ -197,6 +198,13 @@ class Manifest:
     def recognizers(self, chosen: str) -> tuple[str, ...]:
         """Return the names of the classifiers that an image for `chosen` and for others is optimized for."""
         return tuple(dict.fromkeys((chosen, *self.transfer_classifiers)))
+
+    def prefilter(self, classifier: str) -> str:
+        """Return the name of the prefilter that was trained for a classifier; raises UnknownModel without one."""
+        for entry in self.models:
+            if entry.kind is ModelKind.PREFILTER and entry.classifier == classifier:
+                return entry.name
+        raise UnknownModel(f"the classifier {classifier!r} has no prefilter")
 
     def to_bytes(self) -> bytes:
         """Return the content of manifest.json."""

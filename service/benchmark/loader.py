@@ -11,10 +11,12 @@ import torch
 
 from models.errors import UnknownModel
 from models.evaluation.compare import Setting
-from models.names import PHOTOGRAPH_METHODS
+from models.names import PHOTOGRAPH_METHODS, REFINED_IN_ONE_PASS
+from models.networks.prefilter import Prefilter
 from models.quantizers.base import MAX_COLORS, MIN_COLORS, Quantizer
 from models.quantizers.classical.catalog import CLASSICAL
 from models.quantizers.learned.colorcnn import LearnedQuantizer
+from models.quantizers.learned.prefiltering import load_prefilter
 from models.recognizer import Recognizer, load_recognizer
 from models.zoo.registry import Registry
 from service.benchmark.worker import Classifier
@@ -70,6 +72,6 @@ def _network(loader: ModelLoader, name: str) -> tuple[Quantizer, int]:
     registry = Registry.open(loader.folder)
     entry = registry.entry(name)
     quantizer = load_network(registry, entry, torch.device(loader.device))
-    if isinstance(quantizer, Recognizer):
+    if isinstance(quantizer, Recognizer | Prefilter):
         raise UnknownModel(f"{name!r} is a {entry.kind}, not a quantizer")
     return quantizer, (entry.colors or (MIN_COLORS, MAX_COLORS))[0]

@@ -19,8 +19,8 @@ from models.palette_image import PaletteImage, nearest
 from models.prediction import Prediction
 from models.rgb import Pixels
 from service.inference.admission import Admission, DecodeSlot, in_time
-from service.inference.encoding_worker import Files, encode_all, warm_up
 from service.inference.by_picture import ByPicture
+from service.inference.encoding_worker import Files, encode_all, warm_up
 from service.inference.selection import Selection
 from service.inference.stages import Stages
 from service.runtime import timing

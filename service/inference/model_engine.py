@@ -218,7 +218,6 @@ class ModelEngine:
             raise TypeError(f"{name} is no classifier")
         return network
 
-
     def _prefilter(self, name: str) -> Prefilter:
         network = self._network(name)
         if not isinstance(network, Prefilter):

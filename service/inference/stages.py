@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from models.decoding.decode import DecodedImage, decode
 from models.palette_image import PaletteImage
 from models.rgb import Pixels
+from service.inference.by_picture import ByPicture
 from service.inference.device import Device
 from service.inference.device_errors import out_of_memory
 from service.inference.engine import Engine
-from service.inference.by_picture import ByPicture
 from service.inference.selection import Selection
 from service.inference.work import ActivationMap, Predict, Quantize, QuantizeAndPredict, Ranking
 from service.inference.workload import is_quick, pixels_to_decode

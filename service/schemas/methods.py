@@ -6,7 +6,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from models.names import HALFTONE, LEARNED_METHOD, ONE_PASS, PUBLISHED_METHOD, REFINED, REFINED_FOR_ALL, REFINED_IN_ONE_PASS, REFINED_QUICKLY
+from models.names import (
+    HALFTONE,
+    LEARNED_METHOD,
+    ONE_PASS,
+    PUBLISHED_METHOD,
+    REFINED,
+    REFINED_FOR_ALL,
+    REFINED_IN_ONE_PASS,
+    REFINED_QUICKLY,
+)
 
 MODEL = "model"
 FIDELITY = "fidelity"

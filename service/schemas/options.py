@@ -19,9 +19,17 @@ from pydantic import (
 
 from models.codecs.bpg import Mode
 from models.errors import BadOption
-from models.names import HALFTONE, LEARNED_METHOD, ONE_PASS, REFINED, REFINED_FOR_ALL, REFINED_IN_ONE_PASS, REFINED_QUICKLY
+from models.names import (
+    HALFTONE,
+    LEARNED_METHOD,
+    ONE_PASS,
+    REFINED,
+    REFINED_FOR_ALL,
+    REFINED_IN_ONE_PASS,
+    REFINED_QUICKLY,
+)
 from models.quantizers.base import MAX_COLORS, MIN_COLORS
-from service.schemas.methods import FIDELITY, supporting
+from service.schemas.methods import DITHER, FIDELITY, TRANSFERABLE, supporting
 
 Value = TypeVar("Value")
 Name = Annotated[str, StringConstraints(min_length=1)]
@@ -81,7 +89,8 @@ class QuantizerOptions(ImageOptions):
         f"and `{LEARNED_METHOD}` for a smaller image. The header `X-Method` names it. Values: `{LEARNED_METHOD}` (the "
         f"network), `{ONE_PASS}` (the network without its search, so faster), `{REFINED}` (the network, refined for "
         f"its classifier alone), `{REFINED_QUICKLY}` and `{REFINED_FOR_ALL}` (for photographs, with few or all steps), "
-        f"`{REFINED_IN_ONE_PASS}` (the same by a network), `{HALFTONE}` (error diffusion), or another classical quantizer; see GET /models.",
+        f"`{REFINED_IN_ONE_PASS}` (the same by a network in one pass), `{HALFTONE}` (error diffusion), or another "
+        "classical quantizer; see GET /models.",
     )
     model: Name | None = Field(
         None,

@@ -19,9 +19,11 @@ from models.codecs import png, truecolor
 from models.decoding.decode import decode
 from models.evaluation import metrics
 from models.evaluation.compare import Setting
-from models.names import TRUECOLOR
+from models.names import REFINED_IN_ONE_PASS, TRUECOLOR
+from models.networks.prefilter import Prefilter
 from models.quantizers.base import Quantizer
 from models.quantizers.learned.colorcnn import load_quantizer
+from models.quantizers.learned.prefiltering import load_prefilter
 from models.recognizer import Recognizer, load_recognizer
 from models.rgb import Pixels
 from models.zoo import readers
@@ -180,7 +182,9 @@ class Bench:
     def _quantizer(self, setting: Setting) -> Quantizer:
         if setting.method in METHODS:
             names = self.followed if setting.model is None else (setting.model,)
-            return make_quantizer(setting.method, [self.recognizer(name) for name in names], setting.fidelity or 0.0)
+            recognizers = [self.recognizer(name) for name in names]
+            prefilter = _load_prefilter(self.models, names[0]) if setting.method == REFINED_IN_ONE_PASS else None
+            return make_quantizer(setting.method, recognizers, setting.fidelity or 0.0, prefilter)
         return _load_learned(self.models, setting.model or "", setting.method)
 
 
@@ -202,6 +206,12 @@ def _load_recognizer(models: Path | None, imported: Path | None, name: str) -> R
 @cache
 def _load_learned(models: Path | None, name: str, method: str) -> Quantizer:
     return load_quantizer(Registry.open(models), name, _CPU).for_method(method)
+
+
+@cache
+def _load_prefilter(models: Path | None, classifier: str) -> Prefilter:
+    registry = Registry.open(models)
+    return load_prefilter(registry, registry.manifest.prefilter(classifier), _CPU)
 
 
 def _classes(reader: Recognizer, views: Sequence[Pixels]) -> list[int]:

@@ -19,9 +19,10 @@ from pydantic import AfterValidator, Field, model_validator
 
 from models.codecs import png
 from models.decoding.decode import decode
-from models.names import method_name
+from models.names import REFINED_IN_ONE_PASS, method_name
 from models.quantizers.base import Quantizer
 from models.quantizers.learned.colorcnn import load_quantizer
+from models.quantizers.learned.prefiltering import load_prefilter
 from models.recognizer import Recognizer, load_recognizer
 from models.report.contact_sheet import Row, Tile, draw
 from models.rgb import Pixels
@@ -97,7 +98,10 @@ def main(argv: Sequence[str] | None = None) -> Path:
     registry, device = Registry.open(options.models), select_device("auto")
     recognizer = load_recognizer(registry, options.classifier, device)
     followed = [recognizer, *(load_recognizer(registry, name, device) for name in options.involved)]
-    quantizers = [make_quantizer(name, followed) for name in options.methods]
+    in_one_pass = REFINED_IN_ONE_PASS in options.methods
+    prefilter = registry.manifest.prefilter(options.classifier) if in_one_pass else None
+    network = load_prefilter(registry, prefilter, device) if prefilter else None
+    quantizers = [make_quantizer(name, followed, prefilter=network) for name in options.methods]
     if options.quantizer:
         quantizers.append(load_quantizer(registry, options.quantizer, device))
     subjects = [_subject(options, place, recognizer) for place in range(len(options.photos))]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models.errors import BadOption, UnknownMethod, UnknownModel
-from models.names import LEARNED_METHODS, PHOTOGRAPH_METHODS, ModelKind
+from models.names import DESCENT_METHODS, LEARNED_METHODS, ModelKind
 from models.quantizers.classical.catalog import CLASSICAL
 from models.rgb import Pixels
 from models.zoo.manifest import ModelEntry
@@ -49,7 +49,7 @@ WITH_PUBLISHED = Catalog((*ENTRIES, _TWO, _FOR_OUTSIDER), DEFAULTS)
 
 
 def test_the_default_method_comes_first() -> None:
-    assert CATALOG.methods() == (*LEARNED_METHODS, *PHOTOGRAPH_METHODS, *CLASSICAL)
+    assert CATALOG.methods() == (*LEARNED_METHODS, *DESCENT_METHODS, *CLASSICAL)
     assert CATALOG.methods()[0] == "colorcnn"
 
 
@@ -87,8 +87,8 @@ ALONE = Catalog((entry("teacher", ModelKind.CLASSIFIER),), {ModelKind.CLASSIFIER
 
 def test_a_classifier_alone_has_the_methods_without_a_network() -> None:
     classical = tuple(method for method in CLASSICAL if method != "halftone")
-    assert ALONE.methods() == ("halftone", *PHOTOGRAPH_METHODS, *classical)
-    assert replace(ALONE, photographs=True).methods() == (*PHOTOGRAPH_METHODS, *CLASSICAL)
+    assert ALONE.methods() == ("halftone", *DESCENT_METHODS, *classical)
+    assert replace(ALONE, photographs=True).methods() == (*DESCENT_METHODS, *CLASSICAL)
     with pytest.raises(UnknownMethod, match="no method 'colorcnn'; the methods are halftone, "):
         ALONE.select_by_picture("colorcnn", None, 4)
 
@@ -159,7 +159,7 @@ def test_options_of_refined_methods_are_for_them_alone(method: str, option: dict
         WITH_PUBLISHED.select(method, None, 2, **option)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("method", PHOTOGRAPH_METHODS)
+@pytest.mark.parametrize("method", DESCENT_METHODS)
 def test_a_refined_method_needs_classifiers_alone(method: str) -> None:
     catalog = replace(CATALOG, photograph_classifier="teacher", transfer_classifiers=("outsider", "teacher"))
     default = catalog.select(method, None, 4, fidelity=0.5, dither=False)
@@ -170,6 +170,23 @@ def test_a_refined_method_needs_classifiers_alone(method: str) -> None:
     assert CATALOG.select(method, None, 4) == Selection(method, "outsider", "outsider", recognizers=("outsider",))
     with pytest.raises(UnknownModel, match="no classifier model 'first'; loaded are teacher, outsider"):
         catalog.select(method, "first", 4)
+
+
+def test_refinement_in_one_pass_uses_the_prefilter_of_the_classifier() -> None:
+    prefilters = (entry("for-teacher", ModelKind.PREFILTER), replace(entry("x", ModelKind.PREFILTER), classifier="y"))
+    catalog = replace(
+        CATALOG, entries=(*ENTRIES, *prefilters), photograph_classifier="teacher", transfer_classifiers=("outsider",)
+    )
+    assert catalog.methods()[3:6] == (*DESCENT_METHODS, "refined_one_pass")
+    selection = catalog.select("refined_one_pass", None, 4, fidelity=0.5, dither=True)
+    expected = Selection("refined_one_pass", "teacher", "teacher", 0.5, ("teacher",), True, "for-teacher")
+    assert selection == expected and selection.on_device
+    with pytest.raises(BadOption, match=r"'outsider' has no prefilter.*'refined_fast', or .* classifiers: teacher, y"):
+        catalog.select("refined_one_pass", "outsider", 4)
+    with pytest.raises(BadOption, match="does not support `transferable`"):
+        catalog.select("refined_one_pass", None, 4, transferable=False)
+    with pytest.raises(UnknownMethod):
+        CATALOG.select("refined_one_pass", None, 4)
 
 
 def test_transfer_classifiers_must_be_classifiers() -> None:
@@ -263,7 +280,7 @@ def test_a_default_method_checks_the_other_options_before_the_image_is_known() -
 
 
 def test_published_networks_are_a_method_of_their_own() -> None:
-    assert WITH_PUBLISHED.methods()[:6] == (*LEARNED_METHODS, *PHOTOGRAPH_METHODS, "colorcnn_published")
+    assert WITH_PUBLISHED.methods()[:6] == (*LEARNED_METHODS, *DESCENT_METHODS, "colorcnn_published")
     selection = WITH_PUBLISHED.select("colorcnn_published", None, 2)
     assert selection == WITH_PUBLISHED.select("colorcnn_published", "two", 2)
     assert selection == Selection("colorcnn_published", "two", "teacher")

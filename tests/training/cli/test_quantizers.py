@@ -7,6 +7,7 @@ from models.quantizers.classical.catalog import CLASSICAL
 from models.quantizers.learned.refined import RefinedQuantizer
 from models.recognizer import load_recognizer
 from models.zoo.registry import Registry
+from tests.models.small_networks import make_prefilter
 from tests.training.workshop import Workshop
 from training.cli.quantizers import METHODS, REFINED_FLAT, make_quantizer
 
@@ -15,7 +16,12 @@ from training.cli.quantizers import METHODS, REFINED_FLAT, make_quantizer
 def test_every_name_makes_the_quantizer_of_that_name(workshop: Workshop, method: str) -> None:
     recognizer = load_recognizer(Registry.open(workshop.models), "stripes", torch.device("cpu"))
     name = "refined" if method == REFINED_FLAT else method
-    assert make_quantizer(method, [recognizer]).name == name
+    assert make_quantizer(method, [recognizer], prefilter=make_prefilter()).name == name
+
+
+def test_refinement_in_one_pass_needs_a_prefilter() -> None:
+    with pytest.raises(ValueError, match="refined_one_pass needs a prefilter"):
+        make_quantizer("refined_one_pass", [])
 
 
 def test_a_classical_quantizer_needs_no_recognizer_and_a_refined_one_follows_all(workshop: Workshop) -> None:
