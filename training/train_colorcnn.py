@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.names import ModelKind
 from models.networks.centers import ROUNDS
@@ -136,7 +136,7 @@ def train(
     return Result(network.eval(), scores)
 
 
-def trainable(network: ColorCNN) -> list[torch.nn.Parameter]:
+def trainable(network: nn.Module) -> list[torch.nn.Parameter]:
     """Return the parameters outside the frozen encoder."""
     return [parameter for parameter in network.parameters() if parameter.requires_grad]
 

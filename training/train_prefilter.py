@@ -267,7 +267,7 @@ def _score(
     session: Session,
 ) -> dict[str, float]:
     """Return the part of held-out photographs that each recognizer recognizes, by K and size, and without a change."""
-    size, result = network.encoder.size, {}
+    size, result = network.encoder.size, dict[str, float]()
     for colors, diffused in _SCORED:
         side = _LARGE * size if diffused else size
         draws = [Draw(file, colors, side, diffused, seed) for seed, file in enumerate(files)]

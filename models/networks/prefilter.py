@@ -1,14 +1,15 @@
-"""A prefilter: one pass that changes a photograph before it is mapped to few colors, so that classifiers recognize it.
+"""A prefilter: it changes a photograph before it is mapped to few colors, so that classifiers recognize the result.
 
-It is the learned counterpart of the descent in `models.quantizers.learned.descent`, whose change of the picture it
-predicts. The structure is that of pre-editing networks of codecs (Talebi et al., "Better Compression with Deep
-Pre-Editing", IEEE TIP 2021), with a frozen classifier as the encoder as in `models.networks.colorcnn`.
+It is the learned counterpart of the descent in `models.quantizers.learned.descent`: from the gradient of a single step,
+and from what the frozen classifier sees in the picture, it predicts the whole change, as a learned optimizer does
+(Andrychowicz et al., "Learning to learn by gradient descent by gradient descent", NeurIPS 2016).
 
-    picture at the classifier's scale --+-- frozen classifier --> features at strides 2, 4, ...
-                                        |                            |
-    the same, mapped without a change --+-- 2x2 blocks of pixels --> decoder --> 2x2 blocks of changes
-                                                                     ^
-                                           log2 K, whether errors are diffused
+    picture at the classifier's scale -- frozen classifier --+-- features at strides 2, 4, ... ------+
+                                                             +-- answer --+                          |
+    the same, mapped without a change -- frozen classifier --+-- features, less those of the picture +--> decoder
+                                                             +-- answer --+-- gradient --------------+       |
+                                                              log2 K, whether errors are diffused --+        v
+                                                                                          2x2 blocks of changes
 
 All layers are convolutions, so that a picture of any height and width has the change of its whole area.
 """
@@ -29,7 +30,11 @@ WIDTHS = (32, 40, 56, 80, 112)
 """Channels of the decoder's levels, finest first; the network uses as many levels as its encoder has stages."""
 
 _BLOCK = 2  # side of the blocks of pixels; the finest stage of the encoder has this stride
+_BLOCK_CHANNELS = 3 * _BLOCK**2
+_SKIP = 5  # blocks that the linear part of the decoder sees along a side
 _CONDITIONS = 2
+_SHARPNESS = 3.0  # factor of the logits on the original, as in the descent
+_STEEPEST = 4.0  # largest gradient, in mean absolute gradients of the picture
 _RANGE = 0.5  # largest change, of 1
 
 
@@ -65,15 +70,17 @@ class Prefilter(nn.Module):
         if self.encoder.strides != tuple(_BLOCK << level for level in range(len(widths))):
             raise ValueError(f"a prefilter with {len(widths)} widths needs as many stages, at strides 2, 4, 8, ...")
         self.laterals = nn.ModuleList(
-            nn.Conv2d(inputs, width, 1, bias=False) for inputs, width in zip(self.encoder.channels, widths, strict=True)
+            nn.Conv2d(2 * inputs, width, 1, bias=False)
+            for inputs, width in zip(self.encoder.channels, widths, strict=True)
         )
         self.reductions = nn.ModuleList(nn.Conv2d(b, a, 1, bias=False) for a, b in pairwise(widths))
         self.conditions = nn.ModuleList(nn.Linear(_CONDITIONS, width) for width in widths)
         self.mixers = nn.ModuleList(map(_Mixer, widths))
-        self.blocks = nn.Conv2d(2 * 3 * _BLOCK**2, widths[0], 3, padding=1, bias=False)
-        self.out = nn.Conv2d(widths[0], 3 * _BLOCK**2, 1)
-        nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(cast(Tensor, self.out.bias))
+        self.blocks = nn.Conv2d(3 * _BLOCK_CHANNELS, widths[0], 3, padding=1, bias=False)
+        self.skip = nn.Conv2d(3 * _BLOCK_CHANNELS, _BLOCK_CHANNELS, _SKIP, padding=_SKIP // 2, bias=False)
+        self.out = nn.Conv2d(widths[0], _BLOCK_CHANNELS, 1)
+        for parameter in (*self.skip.parameters(), *self.out.parameters()):
+            nn.init.zeros_(parameter)
 
     def train(self, mode: bool = True) -> Self:
         """Set training mode for all but the encoder, whose batch norm keeps the classifier's statistics."""
@@ -92,18 +99,43 @@ class Prefilter(nn.Module):
         """
         height, width = images.shape[2:]
         # Blocks and strides divide an even size alone.
-        padded = F.pad(torch.cat((images, mapped), 1), (0, width % _BLOCK, 0, height % _BLOCK), mode="replicate")
-        maps = self.encoder.features(padded[:, :3])
+        padding = (0, width % _BLOCK, 0, height % _BLOCK)
+        images, mapped = (F.pad(each, padding, mode="replicate") for each in (images, mapped))
+        maps, gradient = self._look(images, mapped)
+        blocks = F.pixel_unshuffle(torch.cat((images - 0.5, mapped - 0.5, gradient), 1), _BLOCK)
         conditions = torch.stack((colors.float().log2() / 8, diffused.float()), 1)
         x = self._level(len(maps) - 1, self.laterals[-1](maps[-1]), conditions)
         for level in range(len(maps) - 2, -1, -1):
             x = F.interpolate(self.reductions[level](x), maps[level].shape[2:], mode="nearest")
             x = x + self.laterals[level](maps[level])
             if level == 0:
-                x = x + self.blocks(F.pixel_unshuffle(padded - 0.5, _BLOCK))
+                x = x + self.blocks(blocks)
             x = self._level(level, x, conditions)
-        change = F.pixel_shuffle(self.out(x), _BLOCK)[:, :, :height, :width]
+        change = F.pixel_shuffle(self.out(x) + self.skip(blocks), _BLOCK)[:, :, :height, :width]
         return _RANGE * change.float().tanh()
+
+    def _look(self, images: Tensor, mapped: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Return what the encoder sees in the pictures and loses by the mapping, and how the loss falls.
+
+        Returns:
+            Outputs of its stages, (B, 2 channels, h, w) each, and the gradient of the divergence of its answers for the
+            mapped pictures, (B, 3, H, W), divided by its mean absolute value in each picture.
+        """
+        with torch.no_grad():
+            originals = self.encoder.features(images)
+            answers = (_SHARPNESS * self._logits(originals)).log_softmax(1)
+        with torch.inference_mode(False), torch.enable_grad():
+            shown = mapped.detach().clone().requires_grad_()
+            seen = self.encoder.features(shown)
+            output = self._logits(seen).log_softmax(1)
+            divergence = F.kl_div(output, answers.clone(), reduction="sum", log_target=True)
+            (gradient,) = torch.autograd.grad(divergence, shown)
+        mean = gradient.abs().mean((1, 2, 3), keepdim=True).clamp_min(torch.finfo(gradient.dtype).tiny)
+        maps = [torch.cat((old, new.detach() - old), 1) for old, new in zip(originals, seen, strict=True)]
+        return maps, (gradient / mean).clamp(-_STEEPEST, _STEEPEST)
+
+    def _logits(self, maps: list[Tensor]) -> Tensor:
+        return cast(Tensor, self.encoder.head(maps[-1].mean((2, 3)))).float()
 
     def _level(self, level: int, x: Tensor, conditions: Tensor) -> Tensor:
         return cast(Tensor, self.mixers[level](x + self.conditions[level](conditions)[:, :, None, None]))

@@ -38,7 +38,9 @@ def make_prefilter() -> Prefilter:
     torch.manual_seed(0)
     encoder = ClassifierConfig(architecture="efficientnet_lite0", classes=3, size=32, width=4)
     network = build_prefilter(PrefilterConfig(encoder=encoder, widths=(4, 4, 4, 4, 4)))
-    torch.nn.init.normal_(network.out.weight)
+    for layer in (network.out, network.skip):
+        torch.nn.init.normal_(layer.weight)
+    network.encoder.head.weight.data *= 1000
     return network.eval()
 
 

@@ -29,7 +29,7 @@ def load_prefilter(registry: Registry, name: str, device: torch.device) -> Prefi
     return fold_batch_norm(network)
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def predict_change(
     network: Prefilter, working: Pixels, mapping: Mapping, colors: int, *, scale: float
 ) -> NDArray[np.float32]:
@@ -55,8 +55,8 @@ def predict_change(
     changes = []
     for start in range(0, length, step):
         first, last = max(0, start - _MARGIN), min(length, start + step + _MARGIN)
-        seen = (np.take(each, range(first, last), axis) for each in (images, mapped))
-        change = _change(network, *seen, colors, diffused=diffused)
+        seen, seen_mapped = (np.take(each, range(first, last), axis) for each in (images, mapped))
+        change = _change(network, seen, seen_mapped, colors, diffused=diffused)
         changes.append(np.take(change, range(start - first, min(length, start + step) - first), axis))
     return np.concatenate(changes, axis)
 

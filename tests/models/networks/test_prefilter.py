@@ -13,7 +13,8 @@ from tests.models.small_networks import make_images, make_prefilter
 def predict(network: Prefilter, images: Tensor, colors: int = 2, diffused: float = 1.0) -> Tensor:
     count = len(images)
     with torch.no_grad():
-        return network(images, images.round(), torch.full((count,), colors), torch.full((count,), diffused))
+        change: Tensor = network(images, images.round(), torch.full((count,), colors), torch.full((count,), diffused))
+    return change
 
 
 def test_a_new_network_changes_nothing() -> None:
