@@ -14,8 +14,7 @@ from models.quantizers.learned.mapping import Diffusion, Mapping
 from models.rgb import Pixels
 from models.zoo.registry import Registry
 
-_PART = 1 << 19  # pixels that the network sees at once; its memory is some 150 bytes for each
-_MARGIN = 64  # pixels beside a part that the network sees, too, so that neighboring parts fit
+_MOST_PIXELS = 1 << 19  # that the network sees; a picture of eight times its height keeps its ends as they are
 
 
 def load_prefilter(registry: Registry, name: str, device: torch.device) -> Prefilter:
@@ -49,16 +48,17 @@ def predict_change(
     shrink = max(1.0, scale)
     height, width = (max(1, round(side / shrink)) for side in working.shape[:2])
     images, mapped = (_resized(each, height, width) for each in (working, mapping.map(working).render()))
-    diffused = isinstance(mapping, Diffusion)
-    axis, across = (0, width) if height > width else (1, height)
-    length, step = images.shape[axis], max(1, _PART // across)
-    changes = []
-    for start in range(0, length, step):
-        first, last = max(0, start - _MARGIN), min(length, start + step + _MARGIN)
-        seen, seen_mapped = (np.take(each, range(first, last), axis) for each in (images, mapped))
-        change = _change(network, seen, seen_mapped, colors, diffused=diffused)
-        changes.append(np.take(change, range(start - first, min(length, start + step) - first), axis))
-    return np.concatenate(changes, axis)
+    change = np.zeros(images.shape, np.float32)
+    middle = _middle(height, width)
+    change[middle] = _change(network, images[middle], mapped[middle], colors, diffused=isinstance(mapping, Diffusion))
+    return change
+
+
+def _middle(height: int, width: int) -> tuple[slice, slice]:
+    """Return the rows and the columns in the middle of a picture that the network sees: all but those of a long one."""
+    most = max(1, _MOST_PIXELS // min(height, width))
+    top, left = (max(0, side - most) // 2 for side in (height, width))
+    return slice(top, top + most), slice(left, left + most)
 
 
 def _change(network: Prefilter, images: Pixels, mapped: Pixels, colors: int, *, diffused: bool) -> NDArray[np.float32]:
@@ -70,7 +70,7 @@ def _change(network: Prefilter, images: Pixels, mapped: Pixels, colors: int, *, 
 
 
 def _tensor(pixels: Pixels, device: torch.device) -> Tensor:
-    planes = torch.from_numpy(pixels).to(device).permute(2, 0, 1)[None].float().div(255)
+    planes = torch.from_numpy(pixels.copy()).to(device).permute(2, 0, 1)[None].float().div(255)
     return planes.contiguous(memory_format=torch.channels_last)
 
 
