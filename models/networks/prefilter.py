@@ -35,6 +35,7 @@ _SKIP = 5  # blocks that the linear part of the decoder sees along a side
 _CONDITIONS = 2
 _SHARPNESS = 3.0  # factor of the logits on the original, as in the descent
 _STEEPEST = 4.0  # largest gradient, in mean absolute gradients of the picture
+_FEATURES = 8.0  # divisor of what the encoder sees, so that the decoder begins with values of about 1
 _RANGE = 0.5  # largest change, of 1
 
 
@@ -131,7 +132,7 @@ class Prefilter(nn.Module):
             divergence = F.kl_div(output, answers.clone(), reduction="sum", log_target=True)
             (gradient,) = torch.autograd.grad(divergence, shown)
         mean = gradient.abs().mean((1, 2, 3), keepdim=True).clamp_min(torch.finfo(gradient.dtype).tiny)
-        maps = [torch.cat((old, new.detach() - old), 1) for old, new in zip(originals, seen, strict=True)]
+        maps = [torch.cat((old, new.detach() - old), 1) / _FEATURES for old, new in zip(originals, seen, strict=True)]
         return maps, (gradient / mean).clamp(-_STEEPEST, _STEEPEST)
 
     def _logits(self, maps: list[Tensor]) -> Tensor:
