@@ -32,6 +32,8 @@ WIDTHS = (32, 40, 56, 80, 112)
 _BLOCK = 2  # side of the blocks of pixels; the finest stage of the encoder has this stride
 _BLOCK_CHANNELS = 3 * _BLOCK**2
 _SKIP = 5  # blocks that the linear part of the decoder sees along a side
+# Factors of the two parts of the decoder, whose weights train at one rate, and of the gradient in a new network.
+_SCALE, _SKIP_SCALE, _STEP = 0.3, 0.05, 0.05
 _CONDITIONS = 2
 _SHARPNESS = 3.0  # factor of the logits on the original, as in the descent
 _STEEPEST = 4.0  # largest gradient, in mean absolute gradients of the picture
@@ -57,7 +59,7 @@ class PrefilterConfig(NetworkConfig):
 
 
 class Prefilter(nn.Module):
-    """The network that the module's docstring describes; a new one changes nothing.
+    """The network that the module's docstring describes; a new one takes a step along the gradient.
 
     Training changes all but `encoder`, whose weights the caller loads before use. Raises ValueError for an encoder with
     other strides than 2, 4, 8, ..., or another number of stages than of widths.
@@ -80,8 +82,14 @@ class Prefilter(nn.Module):
         self.blocks = nn.Conv2d(3 * _BLOCK_CHANNELS, widths[0], 3, padding=1, bias=False)
         self.skip = nn.Conv2d(3 * _BLOCK_CHANNELS, _BLOCK_CHANNELS, _SKIP, padding=_SKIP // 2, bias=False)
         self.out = nn.Conv2d(widths[0], _BLOCK_CHANNELS, 1)
-        for parameter in (*self.skip.parameters(), *self.out.parameters()):
-            nn.init.zeros_(parameter)
+        with torch.no_grad():
+            for parameter in (*self.skip.parameters(), *self.out.parameters()):
+                parameter.zero_()
+            for channel in range(3):
+                # Each block gets the step of its mean gradient.
+                block = slice(channel * _BLOCK**2, (channel + 1) * _BLOCK**2)
+                taps = self.skip.weight[block, 2 * _BLOCK_CHANNELS :][:, block]
+                taps[:, :, _SKIP // 2, _SKIP // 2] = -_STEP / _SKIP_SCALE / _BLOCK**2
 
     def train(self, mode: bool = True) -> Self:
         """Set training mode for all but the encoder, whose batch norm keeps the classifier's statistics."""
@@ -112,7 +120,7 @@ class Prefilter(nn.Module):
             if level == 0:
                 x = x + self.blocks(blocks)
             x = self._level(level, x, conditions)
-        change = F.pixel_shuffle(self.out(x) + self.skip(blocks), _BLOCK)[:, :, :height, :width]
+        change = F.pixel_shuffle(_SCALE * self.out(x) + _SKIP_SCALE * self.skip(blocks), _BLOCK)[:, :, :height, :width]
         return _RANGE * change.float().tanh()
 
     def _look(self, images: Tensor, mapped: Tensor) -> tuple[list[Tensor], Tensor]:

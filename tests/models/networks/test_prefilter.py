@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from models.networks.prefilter import Prefilter, PrefilterConfig, build_prefilter
 from tests.models.small_networks import make_images, make_prefilter
@@ -17,9 +18,19 @@ def predict(network: Prefilter, images: Tensor, colors: int = 2, diffused: float
     return change
 
 
-def test_a_new_network_changes_nothing() -> None:
-    fresh = build_prefilter(make_prefilter().config).eval()
-    assert not predict(fresh, make_images()).any()
+def test_a_new_network_takes_a_step_down_the_gradient() -> None:
+    network, images = build_prefilter(make_prefilter().config).eval(), make_images(1, 32, 32)
+    network.encoder.load_state_dict(make_prefilter().encoder.state_dict())
+    mapped = images.round()
+    answer = network.encoder(images).softmax(1)
+
+    def divergence(shown: Tensor) -> float:
+        return F.kl_div(network.encoder(shown).log_softmax(1), answer, reduction="sum").item()
+
+    change = predict(network, images)
+    blocks = F.avg_pool2d(change, 2)
+    assert torch.allclose(F.interpolate(blocks, scale_factor=2), change)
+    assert divergence(mapped + 0.1 * change) < divergence(mapped) < divergence(mapped - 0.1 * change)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 33), (31, 18), (64, 48)])
