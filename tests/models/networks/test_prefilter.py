@@ -22,7 +22,7 @@ def test_a_new_network_takes_a_step_down_the_gradient() -> None:
     network, images = build_prefilter(make_prefilter().config).eval(), make_images(1, 32, 32)
     network.encoder.load_state_dict(make_prefilter().encoder.state_dict())
     mapped = images.round()
-    answer = network.encoder(images).softmax(1)
+    answer = (3 * network.encoder(images)).softmax(1)
 
     def divergence(shown: Tensor) -> float:
         return F.kl_div(network.encoder(shown).log_softmax(1), answer, reduction="sum").item()
@@ -30,7 +30,7 @@ def test_a_new_network_takes_a_step_down_the_gradient() -> None:
     change = predict(network, images)
     blocks = F.avg_pool2d(change, 2)
     assert torch.allclose(F.interpolate(blocks, scale_factor=2), change)
-    assert divergence(mapped + 0.1 * change) < divergence(mapped) < divergence(mapped - 0.1 * change)
+    assert divergence(mapped + 0.2 * change) < divergence(mapped) < divergence(mapped - 0.2 * change)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 33), (31, 18), (64, 48)])
