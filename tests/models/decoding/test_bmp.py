@@ -5,7 +5,8 @@ import struct
 import pytest
 
 from models.decoding.decode import decode
-from models.errors import BadImage, ImageTooLarge
+from models.decoding.dimensions import read_dimensions
+from models.errors import BadImage, ImageTooLarge, UnsupportedFormat
 
 ROWS = [[0x1234_5678, 0xFFFF_FFFF, 0x8000_0000], [0x0000_0000, 0xF0E1_D2C3, 0x0123_4567]]
 
@@ -79,3 +80,71 @@ def test_limits_and_missing_rows() -> None:
     for length in range(26, len(file)):
         with pytest.raises(BadImage):
             decode(file[:length])
+
+
+def indexed(bits: int, header: int = 40, colors: int = 0, compression: int = 0, palette: int | None = None) -> bytes:
+    """A BMP of 5 x 2 indices 0, 1, 2, 3, 0 and 3, 2, 1, 0, 3 with a palette of red, green, blue and white."""
+    entries = (b"\0\0\xff\0", b"\0\xff\0\0", b"\xff\0\0\0", b"\xff\xff\xff\0") + (bytes(4),) * 512
+    table = b"".join(entries[: palette or 1 << bits])
+    info = struct.pack("<IiiHHIIiiII", header, 5, 2, 1, bits, compression, 0, 0, 0, colors, 0).ljust(header, b"\0")[
+        :header
+    ]
+    packed = {2: (b"\x1b\x00", b"\xe4\xc0"), 8: (b"\0\1\2\3\0", b"\3\2\1\0\3"), 4: (b"\1\x23\0", b"\x32\x10\x30")}[bits]
+    rows = b"".join(row.ljust(-(-len(row) // 4) * 4, b"\0") for row in packed[::-1])
+    offset = 14 + len(info) + len(table)
+    return b"BM" + struct.pack("<IHHI", offset + len(rows), 0, 0, offset) + info + table + rows
+
+
+COLORS = [[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]]
+INDICES = [[0, 1, 2, 3, 0], [3, 2, 1, 0, 3]]
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        indexed(2),
+        indexed(2, header=124, colors=4),
+        indexed(2, header=16),
+        *[indexed(bits, header=header) for bits in (4, 8) for header in (16, 20, 36, 64)],
+        indexed(8, colors=300, palette=300),
+        indexed(4, colors=17, palette=17),
+    ],
+)
+def test_palettes_of_any_length_and_headers_of_os2_are_read(file: bytes) -> None:
+    decoded = decode(file)
+
+    assert decoded.pixels.tolist() == [[COLORS[index] for index in row] for row in INDICES]
+    assert read_dimensions(file) == (5, 2)
+
+
+def test_the_rows_of_two_bits_may_run_downward() -> None:
+    file = bytearray(indexed(2))
+    file[22:26] = struct.pack("<i", -2)
+    assert decode(bytes(file)).pixels.tolist() == [[COLORS[index] for index in row] for row in INDICES[::-1]]
+
+
+def test_missing_rows_of_two_bits_are_refused() -> None:
+    with pytest.raises(BadImage, match="part of the picture is missing"):
+        decode(indexed(2)[:-1])
+
+
+@pytest.mark.parametrize("file", [indexed(2), indexed(8, header=16)])
+def test_the_size_of_a_palette_image_is_limited(file: bytes) -> None:
+    assert decode(file, max_pixels=10).pixels.shape == (2, 5, 3)
+    with pytest.raises(ImageTooLarge, match="5 x 2 pixels"):
+        decode(file, max_pixels=9)
+
+
+@pytest.mark.parametrize(
+    ("compression", "header", "name"),
+    [
+        (4, 40, "a JPEG inside a BMP"),
+        (5, 124, "a PNG inside a BMP"),
+        (11, 108, "a BMP of CMYK"),
+        (3, 64, "a BMP with Huffman coding"),
+        (4, 64, "a BMP with run lengths of 24-bit colors"),
+    ],
+)
+def test_a_compression_that_is_not_read_is_named(compression: int, header: int, name: str) -> None:
+    with pytest.raises(UnsupportedFormat, match=name):
+        decode(indexed(8, header=header, compression=compression))

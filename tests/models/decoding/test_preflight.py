@@ -73,6 +73,7 @@ def test_identifies_every_start_of_a_tiff(mark: bytes) -> None:
         (b"\5\0\n" + bytes(9) + b"\4\0\4\0\x20\x28", "TGA"),
         (b"\0\0\3" + bytes(9) + b"\4\0\4\0\x08\0", "TGA"),
         (b"\0\1\1\0\0\0\1\x18" + bytes(4) + b"\4\0\4\0\x08\0", "TGA"),
+        (b"\x28\0\0\0" + bytes(8) + b"\1\0\x18\0", "DIB"),
         (b"%PDF-1.7\n%", "PDF"),
         (b"%!PS-Adobe-3.0", "PostScript"),
         (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "SVG"),

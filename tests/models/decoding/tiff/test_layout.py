@@ -164,7 +164,7 @@ ACCEPTED_OR_REFUSED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
         "predictor 3",
     ),
     ({"PREDICTOR": 9}, {"COMPRESSION": DEFLATE, "PREDICTOR": 4}, "predictor 4"),
-    ({"PHOTOMETRIC": PALETTE}, {"PHOTOMETRIC": PALETTE, "BITS": 9}, "palette"),
+    ({"PHOTOMETRIC": PALETTE}, {"PHOTOMETRIC": PALETTE, "BITS": 17}, "palette"),
     ({"COMPRESSION": 4, "BITS": 1}, {"COMPRESSION": 4, "BITS": 2}, "fax"),
     ({"COMPRESSION": 7}, {"COMPRESSION": 7, "BITS": 16}, "depth under its compression"),
     (
