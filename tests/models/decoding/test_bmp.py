@@ -4,6 +4,8 @@ import struct
 
 import pytest
 
+from models.decoding import bmp as reader
+from models.decoding.bmp import load_bit_fields, read_bit_fields
 from models.decoding.decode import decode
 from models.decoding.dimensions import read_dimensions
 from models.errors import BadImage, ImageTooLarge, UnsupportedFormat
@@ -148,3 +150,97 @@ def test_the_size_of_a_palette_image_is_limited(file: bytes) -> None:
 def test_a_compression_that_is_not_read_is_named(compression: int, header: int, name: str) -> None:
     with pytest.raises(UnsupportedFormat, match=name):
         decode(indexed(8, header=header, compression=compression))
+
+
+def changed(file: bytes, at: int, code: str, value: int) -> bytes:
+    """A file with another number at a byte offset."""
+    return file[:at] + struct.pack(f"<{code}", value) + file[at + struct.calcsize(f"<{code}") :]
+
+
+OFFSET, HEADER, WIDTH, HEIGHT, BITS, COMPRESSION = 10, 14, 18, 22, 28, 30
+
+
+@pytest.mark.parametrize(
+    ("at", "code", "value"),
+    [
+        (WIDTH, "i", 0),
+        (WIDTH, "i", -3),
+        (HEIGHT, "i", 0),
+        (BITS, "H", 24),
+        (BITS, "H", 8),
+        (COMPRESSION, "I", 0),
+        (COMPRESSION, "I", 1),
+        (COMPRESSION, "I", 6),  # only a header of 40 bytes has masks of this kind behind it
+        (HEADER, "I", 39),
+        (HEADER, "I", 12),
+    ],
+)
+def test_any_other_bmp_is_left_to_pillow(at: int, code: str, value: int) -> None:
+    file = bmp(16, (0xF00, 0xF0, 0xF, 0xF000))
+
+    assert read_bit_fields(file) is not None
+    assert read_bit_fields(changed(file, at, code, value)) is None
+
+
+def test_a_header_that_ends_before_its_masks_is_left_to_pillow() -> None:
+    file = bmp(16, (0xF00, 0xF0, 0xF, 0xF000))
+
+    assert read_bit_fields(file[:70]) is not None
+    for length in (0, 10, 69):
+        assert read_bit_fields(file[:length]) is None
+
+
+def test_the_smallest_picture_is_one_pixel() -> None:
+    file = changed(changed(bmp(16, (0xF00, 0xF0, 0xF, 0xF000)), WIDTH, "i", 1), HEIGHT, "i", 1)
+    fields = read_bit_fields(file)
+
+    assert fields is not None and (fields.width, fields.height, fields.upward) == (1, 1, True)
+    assert load_bit_fields(file, fields).size == (1, 1)
+
+
+@pytest.mark.parametrize(("header", "alpha"), [(52, 0), (55, 0), (56, 0xF000), (124, 0xF000)])
+def test_alpha_needs_a_header_of_56_bytes(header: int, alpha: int) -> None:
+    fields = read_bit_fields(changed(bmp(16, (0xF00, 0xF0, 0xF, 0xF000)), HEADER, "I", header))
+
+    assert fields is not None and fields.masks == (0xF00, 0xF0, 0xF, alpha)
+
+
+@pytest.mark.parametrize(
+    ("header", "compression", "masks", "offset"),
+    [(124, 3, 4, 14 + 124), (56, 3, 4, 14 + 56), (40, 3, 3, 14 + 40 + 12), (40, 6, 4, 14 + 40 + 16)],
+)
+def test_pixels_of_a_file_without_an_offset_follow_the_masks(
+    header: int, compression: int, masks: int, offset: int
+) -> None:
+    file = bmp(16, (0xF00, 0xF0, 0xF, 0xF000)[:masks], header=header, compression=compression)
+    fields = read_bit_fields(changed(file, OFFSET, "I", 0))
+
+    assert fields is not None and fields.offset == offset
+    assert read_bit_fields(file) == fields
+
+
+def test_without_masks_the_usual_ones_are_meant() -> None:
+    fields = read_bit_fields(bmp(32, (0, 0, 0, 0)))
+    one = read_bit_fields(bmp(32, (0, 0, 7, 0)))
+
+    assert fields is not None and fields.masks == (0xFF0000, 0xFF00, 0xFF, 0xFF000000)
+    assert one is not None and one.masks == (0, 0, 7, 0)
+
+
+@pytest.mark.parametrize(("width", "bits", "stride"), [(1, 16, 4), (2, 16, 4), (3, 16, 8), (1, 32, 4), (3, 32, 12)])
+def test_rows_are_multiples_of_four_bytes(width: int, bits: int, stride: int) -> None:
+    fields = read_bit_fields(changed(bmp(bits, MASKS["8888"][1]), WIDTH, "i", width))
+
+    assert fields is not None and fields.stride == stride
+
+
+@pytest.mark.parametrize("upward", [True, False])
+@pytest.mark.parametrize("pixels", [1, 3, 4, 100])
+def test_bands_join_without_a_seam(monkeypatch: pytest.MonkeyPatch, pixels: int, upward: bool) -> None:
+    bits, masks = MASKS["1555"]
+    file = bmp(bits, masks, upward=upward)
+    whole = decode(file).pixels.tolist()
+
+    monkeypatch.setattr(reader, "_BAND_PIXELS", pixels)
+
+    assert decode(file).pixels.tolist() == whole
