@@ -24,7 +24,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv serve test lint format docs check-docs bench bench-isolation bench-refinement bench-bpg bench-start soak check-image fuzz docker-build
+.PHONY: help venv serve test lint format docs check-docs bench bench-isolation bench-refinement bench-bpg bench-quantizers bench-start soak check-image fuzz docker-build
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ bench-refinement: $(DEV_INSTALLED) ## measure the cost of colorcnn_refined, into
 
 bench-bpg: $(DEV_INSTALLED) ## measure BPG at three sizes with 1 and 2 threads, into docs/results/data/bpg-speed.json
 	$(IN_VENV) -m tests.benchmarks.bpg --out docs/results/data/bpg-speed.json
+
+bench-quantizers: $(DEV_INSTALLED) ## measure classical methods at 8 megapixels, into docs/results/data/quantizers.json
+	$(IN_VENV) -m tests.benchmarks.quantizers --out docs/results/data/quantizers.json
 
 bench-start: $(DEV_INSTALLED) ## measure seconds and memory of a start, by COLORCNN_LOAD, into docs/results/data/start.json
 	$(IN_VENV) -m tests.benchmarks.start --out docs/results/data/start.json

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from models.nearest import nearest_by_cells, nearest_indices
 from models.pauses import pause
 from models.rgb import Pixels, check_pixels, pack, unpack
 
@@ -15,8 +16,8 @@ MAX_COLORS = 256
 _BAND_PIXELS = 1 << 20
 """Pixels that are looked up at a time. NumPy widens indices to 8 bytes, so bands bound the memory of these copies."""
 
-_NEAREST_BAND = 1 << 16
-"""Pixels whose distances to every color are computed at a time."""
+_MOST_DIRECT = 1 << 19
+"""Pixels up to which comparing each with the whole palette is no slower than a table of all 2^24 colors."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,18 +110,14 @@ def nearest(pixels: Pixels, palette: npt.NDArray[np.uint8]) -> PaletteImage:
     Raises:
         ValueError: `pixels` or `palette` has another shape or dtype.
 
-    Cost: O(K) a pixel, and memory for the distances of 65,536 pixels at a time.
+    Cost: O(K) a pixel, and memory for the distances of 65,536 pixels at a time. A large image costs O(1) a pixel and
+    O(K) a distinct color, but for the colors of the palette that are too far from a cell of the color cube.
     """
     check_pixels(pixels)
-    colors = palette.astype(np.float32)  # exact: every value below is an integer under 2^24
-    squares = (colors**2).sum(axis=1)
+    _check_palette(palette)
     flat = pixels.reshape(-1, 3)
-    indices = np.empty(len(flat), dtype=np.uint8)
-    for start in range(0, len(flat), _NEAREST_BAND):
-        band = flat[start : start + _NEAREST_BAND].astype(np.float32)
-        indices[start : start + _NEAREST_BAND] = np.argmin(squares - 2 * band @ colors.T, axis=1)
-        pause()
-    return PaletteImage(indices.reshape(pixels.shape[:2]), palette)
+    find = nearest_indices if len(flat) <= _MOST_DIRECT else nearest_by_cells
+    return PaletteImage(find(flat, palette).reshape(pixels.shape[:2]), palette)
 
 
 def _check_indices(indices: object) -> None:

@@ -1,7 +1,11 @@
-"""BMP files whose pixels are bit fields: 16 or 32 bits with a mask for each channel.
+"""BMP files that Pillow does not read, or not rightly.
 
-Pillow ignores the alpha of 16-bit pixels and reads only the usual masks. Source of the structures: Microsoft's
-documentation of BITMAPINFOHEADER, BITMAPV4HEADER and BITMAPV5HEADER.
+Pixels that are bit fields, 16 or 32 bits with a mask for each channel, are read here: Pillow ignores the alpha of
+16-bit pixels and reads only the usual masks. Files with two bits per pixel, with a short header of OS/2 or with a
+palette that is too long are written anew for Pillow. Compressions that no reader knows are named.
+
+Sources of the structures: Microsoft's documentation of BITMAPINFOHEADER, BITMAPV4HEADER and BITMAPV5HEADER; "OS/2 2.0
+Presentation Manager Programming Reference", IBM 1992, for BITMAPINFOHEADER2.
 """
 
 import struct
@@ -12,14 +16,18 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from models.errors import BadImage
+from models.errors import BadImage, UnsupportedFormat
 
 _HEADER = 14  # byte offset of the second header
 _WITH_FIELDS, _WITH_ALPHA_FIELDS = 3, 6  # compressions; the second has a mask of alpha after a header of 40 bytes
 _MASKS_AT = _HEADER + 40
+_COLORS_AT = _HEADER + 32  # number of colors in the palette
 _HEADER_WITH_ALPHA = 56  # bytes of the smallest header that holds a mask of alpha
 _USUAL = (0xFF0000, 0xFF00, 0xFF, 0xFF000000)
 _BAND_PIXELS = 1 << 20
+_HEADER_OF_WINDOWS, _HEADERS_OF_OS2 = 40, range(16, 65)  # bytes; OS/2 writes any beginning of a header of 64 bytes
+_COMPRESSIONS = {4: "a JPEG inside a BMP", 5: "a PNG inside a BMP"} | dict.fromkeys((11, 12, 13), "a BMP of CMYK")
+_COMPRESSIONS_OF_OS2 = {3: "a BMP with Huffman coding", 4: "a BMP with run lengths of 24-bit colors"}
 
 
 @dataclass(frozen=True)
@@ -63,6 +71,72 @@ def read_bit_fields(data: bytes) -> BitFields | None:
     masks = (red, green, blue, alpha) if red | green | blue else _USUAL
     behind_masks = _MASKS_AT + (0 if size > _MASKS_AT - _HEADER else 16 if has_alpha else 12)
     return BitFields(width, abs(height), bits, masks, offset or max(_HEADER + size, behind_masks), height > 0)
+
+
+def check_compression(data: bytes) -> None:
+    """Raise UnsupportedFormat for a BMP whose pixels are compressed in a way that is not read; the message names it."""
+    size, *_, compression = _header(data)
+    name = _COMPRESSIONS.get(compression)
+    if _is_of_os2(size):
+        name = _COMPRESSIONS_OF_OS2.get(compression, name)
+    if name is not None:
+        raise UnsupportedFormat(f"This is {name}, which is not accepted. Save it again as PNG or JPEG.")
+
+
+def for_pillow(data: bytes) -> bytes:
+    """Return a BMP without bit fields as Pillow reads it; `data` itself where nothing has to change.
+
+    Raises:
+        BadImage: rows of two bits per pixel are missing.
+    """
+    size, width, height, _, bits, compression = _header(data)
+    if _is_of_os2(size) and size < _HEADER_OF_WINDOWS:
+        (offset,) = struct.unpack_from("<I", data, 10)
+        fields = data[_HEADER : _HEADER + size].ljust(_HEADER_OF_WINDOWS, b"\0")
+        longer = _HEADER_OF_WINDOWS - size
+        head = data[:10] + struct.pack("<II", offset + longer, _HEADER_OF_WINDOWS) + fields[4:]
+        data, size = head + data[_HEADER + size :], _HEADER_OF_WINDOWS
+    if size >= _HEADER_OF_WINDOWS and bits <= 8:
+        (colors,) = struct.unpack_from("<I", data, _COLORS_AT)
+        if colors > 1 << bits:
+            data = data[:_COLORS_AT] + struct.pack("<I", 1 << bits) + data[_COLORS_AT + 4 :]
+        if bits == 2 and compression == 0 and width > 0:
+            return _with_four_bits(data, size, width, height)
+    return data
+
+
+def bmp_size(data: bytes) -> tuple[int, int]:
+    """Return the width and height in pixels that the header of a BMP states; 0 for both in a header of 12 bytes."""
+    _, width, height, *_ = _header(data)
+    return max(0, width), abs(height)
+
+
+def _header(data: bytes) -> tuple[int, int, int, int, int, int]:
+    """Return size, width, height, planes, bits and compression; zeros after the size for a header of 12 bytes."""
+    (size,) = struct.unpack_from("<I", data, _HEADER)
+    if size < _HEADERS_OF_OS2.start:
+        return size, 0, 0, 0, 0, 0
+    stored = data[_HEADER : _HEADER + min(size, _HEADER_OF_WINDOWS)].ljust(_HEADER_OF_WINDOWS, b"\0")
+    width, height, planes, bits, compression = struct.unpack_from("<iiHHI", stored, 4)
+    return size, width, height, planes, bits, compression
+
+
+def _is_of_os2(size: int) -> bool:
+    return size in _HEADERS_OF_OS2 and size not in (_HEADER_OF_WINDOWS, 52, 56)
+
+
+def _with_four_bits(data: bytes, size: int, width: int, height: int) -> bytes:
+    """Return a BMP of two bits per pixel as one of four."""
+    (offset,) = struct.unpack_from("<I", data, 10)
+    rows, stride = abs(height), (2 * width + 31) // 32 * 4
+    if len(data) < offset + rows * stride:
+        raise BadImage("A part of the picture is missing from the BMP file. Save it again and send the whole file.")
+    stored = np.frombuffer(data, np.uint8, rows * stride, offset).reshape(rows, stride)
+    pairs = np.stack([stored >> 4, stored & 15], axis=-1)  # of pixels
+    doubled = ((pairs & 12) << 2 | pairs & 3).reshape(rows, 2 * stride)
+    packed = doubled[:, : (4 * width + 31) // 32 * 4].tobytes()
+    bits_at = _HEADER + 14
+    return data[:bits_at] + struct.pack("<H", 4) + data[bits_at + 2 : offset] + packed
 
 
 def load_bit_fields(data: bytes, fields: BitFields) -> Image.Image:

@@ -46,7 +46,7 @@ from models.decoding.alpha import (
 )
 from models.decoding.bands import row_bands
 from models.decoding.bit_depth import eight_bit
-from models.decoding.bmp import load_bit_fields, read_bit_fields
+from models.decoding.bmp import bmp_size, check_compression, for_pillow, load_bit_fields, read_bit_fields
 from models.decoding.color_key import deep_key_alpha, has_deep_color_key
 from models.decoding.color_modes import color_mode
 from models.decoding.completeness import check_before_loading, check_png_rows
@@ -239,9 +239,11 @@ def _load_jpeg(data: bytes, *, max_pixels: int) -> _StoredImage:
 
 def _load_bmp(data: bytes, *, max_pixels: int) -> _StoredImage:
     """Load a BMP file, with Pillow unless its pixels are bit fields."""
+    check_compression(data)
     fields = read_bit_fields(data)
     if fields is None:
-        return _load(data, kind="BMP", max_pixels=max_pixels)
+        _check_size(*bmp_size(data), max_pixels)
+        return _load(for_pillow(data), kind="BMP", max_pixels=max_pixels)
     _check_size(fields.width, fields.height, max_pixels)
     image = load_bit_fields(data, fields)
     return _StoredImage(with_intended_alpha(image, "BMP", (0, 0, *image.size)), None, None, None, UPRIGHT, ())

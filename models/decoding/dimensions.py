@@ -1,11 +1,14 @@
 """Width and height of an upload, from its header alone."""
 
+import struct
 from contextlib import suppress
 from io import BytesIO
 
 from PIL import Image
 
 from models.codecs.bpg.header import parse_header
+from models.decoding.bmp import bmp_size
+from models.decoding.jpeg import without_short_segments
 from models.decoding.preflight import check_structure, identify
 from models.decoding.tiff.directory import read_directory
 from models.decoding.tiff.tags import Tag
@@ -28,6 +31,12 @@ def read_dimensions(data: bytes) -> tuple[int, int] | None:
         if kind == "TIFF":
             directory = read_directory(data)
             return directory.number(Tag.WIDTH, 0), directory.number(Tag.HEIGHT, 0)
-        with Image.open(BytesIO(data), formats=(kind,)) as image:
+        if kind == "PNG":
+            width, height = struct.unpack_from(">II", data, 16)
+            return int(width), int(height)
+        if kind == "BMP" and all(bmp_size(data)):
+            return bmp_size(data)
+        file = without_short_segments(data)[0] if kind == "JPEG" else data
+        with Image.open(BytesIO(file), formats=(kind,)) as image:
             return image.size
     return None

@@ -47,6 +47,10 @@ _OTHER_SIGNATURES = (
             rb".(?:\0[\x02\x03\x0a\x0b]\0{5}|\x01[\x01\x09].{4}[\x0f\x10\x18 ]).{8}[\x08\x0f\x10\x18 ]", re.DOTALL
         ),
     ),
+    (
+        "a bitmap (DIB) without the header of a BMP file",
+        re.compile(rb"\x28\0\0\0.{8}\x01\0[\x01\x04\x08\x10\x18 ]\0", re.DOTALL),
+    ),
     ("a DDS texture", re.compile(rb"DDS ")),
     ("an OpenEXR image", re.compile(rb"\x76\x2f\x31\x01")),
     ("a Radiance image", re.compile(rb"#\?R(?:ADIANCE|GBE)")),

@@ -58,6 +58,7 @@ class Kind(StrEnum):
     CONTAINER = "container"
     REFINEMENT = "refinement"
     BPG_SPEED = "bpg-speed"
+    QUANTIZERS = "quantizers"
 
 
 def head(kind: Kind) -> dict[str, Any]:

@@ -92,6 +92,89 @@ def test_nonsense_is_rejected(monkeypatch: pytest.MonkeyPatch, name: str, value:
         Settings()
 
 
+# default, least and most of each number. Operators rely on them, so a change is one to announce.
+INTEGERS: dict[str, tuple[int, int, int]] = {
+    "port": (8000, 0, 65535),
+    "rate_burst": (20, 1, 1_000_000),
+    "max_header_bytes": (32_768, 1024, 1_048_576),
+    "max_upload_bytes": (33_554_432, 1024, 2_147_483_648),
+    "max_form_parts": (64, 1, 10_000),
+    "max_pixels": (50_000_000, 1, 250_000_000),
+    "max_cam_pixels": (4_000_000, 1024, 50_000_000),
+    "queue_size": (32, 1, 10_000),
+    "max_batch": (64, 1, 4096),
+    "compress_queue_size": (8, 1, 1000),
+    "compress_max_pixels": (16_000_000, 1, 250_000_000),
+    "benchmark_queue_size": (4, 1, 1000),
+    "benchmark_max_pixels": (12_000_000, 1, 250_000_000),
+    "retry_after": (2, 1, 3600),
+    "keep_alive_timeout": (5, 1, 3600),
+    "shutdown_timeout": (25, 1, 3600),
+}
+NO_DEFAULT: dict[str, tuple[int, int]] = {
+    "workers": (1, 256),
+    "compress_workers": (1, 64),
+    "rate_limit": (1, 1_000_000),
+}
+SECONDS: dict[str, tuple[float, float]] = {  # default and most; more than 0
+    "header_timeout": (10, 3600),
+    "upload_timeout": (60, 3600),
+    "queue_timeout": (120, 3600),
+    "request_timeout": (150, 3600),
+    "compress_timeout": (60, 3600),
+    "benchmark_timeout": (300, 86_400),
+}
+
+
+def test_defaults_are_the_documented_ones() -> None:
+    defaults = {name: values[0] for name, values in (INTEGERS | SECONDS).items()} | {"shutdown_delay": 1}
+
+    assert {name: getattr(Settings(), name) for name in defaults} == defaults
+    assert (Settings().photograph_defaults, Settings().rate_limit) == (True, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "least", "most"),
+    [
+        *((name, least, most) for name, (_, least, most) in INTEGERS.items()),
+        *((name, least, most) for name, (least, most) in NO_DEFAULT.items()),
+        *((name, 0.001, most) for name, (_, most) in SECONDS.items()),
+        ("shutdown_delay", 0, 3600),
+    ],
+)
+def test_a_number_may_have_every_value_of_its_range_and_no_other(name: str, least: float, most: float) -> None:
+    for value in (least, most):
+        assert getattr(Settings.model_validate({name: value}), name) == value
+    for value in (0 if name in SECONDS else least - 1, most + 1):
+        with pytest.raises(ValidationError, match=name):
+            Settings.model_validate({name: value})
+
+
+def test_every_number_has_a_range_in_this_test() -> None:
+    numbers = {name for name, field in Settings.model_fields.items() if field.annotation in (int, float, int | None)}
+
+    assert numbers == {*INTEGERS, *NO_DEFAULT, *SECONDS, "shutdown_delay"}
+
+
+@pytest.mark.parametrize(("length", "accepted"), [(15, False), (16, True), (200, True), (201, False)])
+def test_a_key_has_16_to_200_characters(monkeypatch: pytest.MonkeyPatch, length: int, accepted: bool) -> None:
+    monkeypatch.setenv("COLORCNN_API_KEYS", f"{'k' * length},{'l' * 16}")
+
+    if accepted:
+        assert Settings().accepted_keys[0] == "k" * length
+    else:
+        with pytest.raises(ValidationError, match="16 to 200"):
+            Settings()
+
+
+@pytest.mark.parametrize("field", ["default_classifier", "default_photograph_classifier", "default_colorcnn"])
+def test_a_name_of_a_model_has_1_to_200_characters(field: str) -> None:
+    assert getattr(Settings.model_validate({field: "m" * 200}), field) == "m" * 200
+    for name in ("", "m" * 201):
+        with pytest.raises(ValidationError, match=field):
+            Settings.model_validate({field: name})
+
+
 def test_keys_are_split_and_never_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLORCNN_API_KEYS", "old-0123456789-key,new-0123456789-key")
 

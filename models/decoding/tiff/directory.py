@@ -14,7 +14,7 @@ _BIG_ENDIAN = b"MM"
 _BIG_TIFF = (b"MM\0+", b"II+\0")
 
 _MAX_FIELDS = 4096
-_MAX_VALUES = 1 << 17  # of a field of numbers; a strip of one row each for the highest image
+_MAX_VALUES = 3 << 16  # of a field of numbers; the largest palette has so many
 _INTEGERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}  # struct codes by type
 _SIZES = {2: 1, 5: 8, 7: 1, 10: 8, 11: 4, 12: 8} | {kind: struct.calcsize(code) for kind, code in _INTEGERS.items()}
 _BYTES = frozenset({1, 2, 7})  # BYTE, ASCII, UNDEFINED: their values stay bytes, however many they are

@@ -13,7 +13,7 @@ _MISSING = "A part of the picture is missing from the TIFF file. Save it again a
 _LAB = (Photometric.CIELAB, Photometric.ICCLAB)
 
 FAX = frozenset({Compression.CCITT, Compression.GROUP_3, Compression.GROUP_4})
-_BYTE_CODERS = frozenset(Compression) - FAX - {Compression.JPEG, Compression.NONE}
+_BYTE_CODERS = frozenset(Compression) - FAX - {Compression.JPEG, Compression.WEBP, Compression.NONE}
 
 _UNREAD_COLORS = {4: "a transparency mask", 10: "ITU L*a*b*", 32803: "the samples of a sensor", 32844: "LogL"} | {
     32845: "LogLuv",
@@ -24,7 +24,6 @@ _UNREAD_COMPRESSIONS = {6: "old-style JPEG", 9: "JBIG", 10: "JBIG", 32809: "Thun
     33005: "JPEG 2000",
     34712: "JPEG 2000",
     34887: "LERC",
-    50001: "WebP",
     50002: "JPEG XL",
     52546: "JPEG XL",
 }
@@ -212,7 +211,8 @@ def _kind(directory: Directory, bits: int, photometric: Photometric) -> Kind:
 
 def _segments(directory: Directory, size: int, tiled: bool) -> tuple[tuple[int, int], ...]:
     """Return offset and length of each strip or tile."""
-    where = (Tag.TILE_OFFSETS, Tag.TILE_COUNTS) if tiled else (Tag.STRIP_OFFSETS, Tag.STRIP_COUNTS)
+    strips = (Tag.STRIP_OFFSETS, Tag.STRIP_COUNTS)  # some writers name tiles so, and libtiff reads them
+    where = (Tag.TILE_OFFSETS, Tag.TILE_COUNTS) if tiled and Tag.TILE_OFFSETS in directory else strips
     offsets, counts = directory.numbers(where[0]), directory.numbers(where[1])
     rest = [max(0, size - offset) for offset in offsets]
     known = [count or most for count, most in zip(counts, rest, strict=False)] + rest[len(counts) :]
@@ -226,8 +226,10 @@ def _check_combination(layout: Layout) -> None:
         "fax compression of color": layout.compression in FAX and (layout.bits, layout.plane_channels) != (1, 1),
         "this depth under its compression": layout.compression is Compression.JPEG
         and (deep or layout.plane_channels > 4),
+        "WebP compression of this kind": layout.compression is Compression.WEBP
+        and (deep or layout.planar or layout.channels not in (3, 4)),
         f"predictor {layout.predictor} at {layout.bits} bits": not _reverses_predictor(layout),
-        "a palette of more than 8 bits": layout.photometric is Photometric.PALETTE and (layout.bits > 8),
+        "a palette of more than 16 bits": layout.photometric is Photometric.PALETTE and (layout.bits > 16),
         "YCbCr of this kind": layout.photometric is Photometric.YCBCR
         and (deep or layout.planar or layout.channels != 3),
         "L*a*b* at this depth": layout.photometric in _LAB

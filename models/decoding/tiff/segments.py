@@ -12,7 +12,8 @@ from io import BytesIO
 
 import numpy as np
 import numpy.typing as npt
-from PIL import TiffImagePlugin
+from PIL import Image, TiffImagePlugin
+from PIL import WebPImagePlugin as WebPImagePlugin  # registers WebP
 
 from models.decoding.bands import row_bands
 from models.decoding.tiff.directory import Directory, Field
@@ -88,7 +89,9 @@ def _decode(
             raise BadImage(_MISSING)
         rows = min(len(pieces) * layout.segment_height, height)
         height -= rows
-        if colors_are_decoded(layout):
+        if layout.compression is Compression.WEBP:
+            yield from _decode_webp(pieces, rows, layout)
+        elif colors_are_decoded(layout):
             yield from _decode_colors(pieces, rows, directory, layout)
         elif layout.compression is Compression.NONE:
             for band in _split_rows(pieces, rows, layout):
@@ -143,6 +146,17 @@ def _decode_colors(pieces: Sequence[bytes], height: int, directory: Directory, l
         raise BadImage("The TIFF file's channels contradict its compressed data. Save it again, for example as PNG.")
     for _, band in row_bands(image):
         yield np.asarray(band).reshape(band.height, band.width, channels)
+
+
+def _decode_webp(pieces: Sequence[bytes], height: int, layout: Layout) -> Iterator[Samples]:
+    """Yield the colors of strips or tiles that are each a WebP file of their size."""
+    for piece in pieces:
+        rows = min(layout.segment_height, height)
+        height -= rows
+        with Image.open(BytesIO(piece), formats=("WEBP",)) as image:
+            if image.size != (layout.segment_width, rows):
+                raise BadImage("The size of a strip contradicts the TIFF file's directory. Save it again.")
+            yield np.asarray(image.convert("RGB" if layout.channels == 3 else "RGBA"))
 
 
 def _strip_file(

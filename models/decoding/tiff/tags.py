@@ -83,3 +83,4 @@ class Compression(IntEnum):
     OLD_DEFLATE = 32946
     LZMA = 34925
     ZSTD = 50000
+    WEBP = 50001

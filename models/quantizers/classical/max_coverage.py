@@ -21,7 +21,8 @@ class MaxCoverage:
     Pillow's (method 1), without dither. The palette of an image of more than 512 x 512 pixels comes from a regular
     sample.
 
-    Cost: O(K d) for d distinct colors of the sample, and O(n) to quantize n pixels; O(K n) where there is a sample.
+    Cost: O(K d) for d distinct colors of the sample, and O(n) to quantize n pixels. Where there is a sample, each
+    distinct color of the image is compared with some entries.
     """
 
     name: ClassVar[str] = "max_coverage"

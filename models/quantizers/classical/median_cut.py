@@ -24,8 +24,8 @@ class MedianCut:
     (method 0), without dither, as in the ColorCNN paper. The palette of an image of more than 512 x 512 pixels comes
     from a regular sample.
 
-    Cost: O(d log d) to count and sort the d distinct colors of the sample, and O(n) to quantize n pixels; O(K n) where
-    there is a sample.
+    Cost: O(d log d) to count and sort the d distinct colors of the sample, and O(n) to quantize n pixels. Where there
+    is a sample, each distinct color of the image is compared with some entries.
     """
 
     name: ClassVar[str] = "median_cut"

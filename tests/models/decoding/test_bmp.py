@@ -4,8 +4,11 @@ import struct
 
 import pytest
 
+from models.decoding import bmp as reader
+from models.decoding.bmp import load_bit_fields, read_bit_fields
 from models.decoding.decode import decode
-from models.errors import BadImage, ImageTooLarge
+from models.decoding.dimensions import read_dimensions
+from models.errors import BadImage, ImageTooLarge, UnsupportedFormat
 
 ROWS = [[0x1234_5678, 0xFFFF_FFFF, 0x8000_0000], [0x0000_0000, 0xF0E1_D2C3, 0x0123_4567]]
 
@@ -79,3 +82,165 @@ def test_limits_and_missing_rows() -> None:
     for length in range(26, len(file)):
         with pytest.raises(BadImage):
             decode(file[:length])
+
+
+def indexed(bits: int, header: int = 40, colors: int = 0, compression: int = 0, palette: int | None = None) -> bytes:
+    """A BMP of 5 x 2 indices 0, 1, 2, 3, 0 and 3, 2, 1, 0, 3 with a palette of red, green, blue and white."""
+    entries = (b"\0\0\xff\0", b"\0\xff\0\0", b"\xff\0\0\0", b"\xff\xff\xff\0") + (bytes(4),) * 512
+    table = b"".join(entries[: palette or 1 << bits])
+    info = struct.pack("<IiiHHIIiiII", header, 5, 2, 1, bits, compression, 0, 0, 0, colors, 0).ljust(header, b"\0")[
+        :header
+    ]
+    packed = {2: (b"\x1b\x00", b"\xe4\xc0"), 8: (b"\0\1\2\3\0", b"\3\2\1\0\3"), 4: (b"\1\x23\0", b"\x32\x10\x30")}[bits]
+    rows = b"".join(row.ljust(-(-len(row) // 4) * 4, b"\0") for row in packed[::-1])
+    offset = 14 + len(info) + len(table)
+    return b"BM" + struct.pack("<IHHI", offset + len(rows), 0, 0, offset) + info + table + rows
+
+
+COLORS = [[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]]
+INDICES = [[0, 1, 2, 3, 0], [3, 2, 1, 0, 3]]
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        indexed(2),
+        indexed(2, header=124, colors=4),
+        indexed(2, header=16),
+        *[indexed(bits, header=header) for bits in (4, 8) for header in (16, 20, 36, 64)],
+        indexed(8, colors=300, palette=300),
+        indexed(4, colors=17, palette=17),
+    ],
+)
+def test_palettes_of_any_length_and_headers_of_os2_are_read(file: bytes) -> None:
+    decoded = decode(file)
+
+    assert decoded.pixels.tolist() == [[COLORS[index] for index in row] for row in INDICES]
+    assert read_dimensions(file) == (5, 2)
+
+
+def test_the_rows_of_two_bits_may_run_downward() -> None:
+    file = bytearray(indexed(2))
+    file[22:26] = struct.pack("<i", -2)
+    assert decode(bytes(file)).pixels.tolist() == [[COLORS[index] for index in row] for row in INDICES[::-1]]
+
+
+def test_missing_rows_of_two_bits_are_refused() -> None:
+    with pytest.raises(BadImage, match="part of the picture is missing"):
+        decode(indexed(2)[:-1])
+
+
+@pytest.mark.parametrize("file", [indexed(2), indexed(8, header=16)])
+def test_the_size_of_a_palette_image_is_limited(file: bytes) -> None:
+    assert decode(file, max_pixels=10).pixels.shape == (2, 5, 3)
+    with pytest.raises(ImageTooLarge, match="5 x 2 pixels"):
+        decode(file, max_pixels=9)
+
+
+@pytest.mark.parametrize(
+    ("compression", "header", "name"),
+    [
+        (4, 40, "a JPEG inside a BMP"),
+        (5, 124, "a PNG inside a BMP"),
+        (11, 108, "a BMP of CMYK"),
+        (3, 64, "a BMP with Huffman coding"),
+        (4, 64, "a BMP with run lengths of 24-bit colors"),
+    ],
+)
+def test_a_compression_that_is_not_read_is_named(compression: int, header: int, name: str) -> None:
+    with pytest.raises(UnsupportedFormat, match=name):
+        decode(indexed(8, header=header, compression=compression))
+
+
+def changed(file: bytes, at: int, code: str, value: int) -> bytes:
+    """A file with another number at a byte offset."""
+    return file[:at] + struct.pack(f"<{code}", value) + file[at + struct.calcsize(f"<{code}") :]
+
+
+OFFSET, HEADER, WIDTH, HEIGHT, BITS, COMPRESSION = 10, 14, 18, 22, 28, 30
+
+
+@pytest.mark.parametrize(
+    ("at", "code", "value"),
+    [
+        (WIDTH, "i", 0),
+        (WIDTH, "i", -3),
+        (HEIGHT, "i", 0),
+        (BITS, "H", 24),
+        (BITS, "H", 8),
+        (COMPRESSION, "I", 0),
+        (COMPRESSION, "I", 1),
+        (COMPRESSION, "I", 6),  # only a header of 40 bytes has masks of this kind behind it
+        (HEADER, "I", 39),
+        (HEADER, "I", 12),
+    ],
+)
+def test_any_other_bmp_is_left_to_pillow(at: int, code: str, value: int) -> None:
+    file = bmp(16, (0xF00, 0xF0, 0xF, 0xF000))
+
+    assert read_bit_fields(file) is not None
+    assert read_bit_fields(changed(file, at, code, value)) is None
+
+
+def test_a_header_that_ends_before_its_masks_is_left_to_pillow() -> None:
+    file = bmp(16, (0xF00, 0xF0, 0xF, 0xF000))
+
+    assert read_bit_fields(file[:70]) is not None
+    for length in (0, 10, 69):
+        assert read_bit_fields(file[:length]) is None
+
+
+def test_the_smallest_picture_is_one_pixel() -> None:
+    file = changed(changed(bmp(16, (0xF00, 0xF0, 0xF, 0xF000)), WIDTH, "i", 1), HEIGHT, "i", 1)
+    fields = read_bit_fields(file)
+
+    assert fields is not None and (fields.width, fields.height, fields.upward) == (1, 1, True)
+    assert load_bit_fields(file, fields).size == (1, 1)
+
+
+@pytest.mark.parametrize(("header", "alpha"), [(52, 0), (55, 0), (56, 0xF000), (124, 0xF000)])
+def test_alpha_needs_a_header_of_56_bytes(header: int, alpha: int) -> None:
+    fields = read_bit_fields(changed(bmp(16, (0xF00, 0xF0, 0xF, 0xF000)), HEADER, "I", header))
+
+    assert fields is not None and fields.masks == (0xF00, 0xF0, 0xF, alpha)
+
+
+@pytest.mark.parametrize(
+    ("header", "compression", "masks", "offset"),
+    [(124, 3, 4, 14 + 124), (56, 3, 4, 14 + 56), (40, 3, 3, 14 + 40 + 12), (40, 6, 4, 14 + 40 + 16)],
+)
+def test_pixels_of_a_file_without_an_offset_follow_the_masks(
+    header: int, compression: int, masks: int, offset: int
+) -> None:
+    file = bmp(16, (0xF00, 0xF0, 0xF, 0xF000)[:masks], header=header, compression=compression)
+    fields = read_bit_fields(changed(file, OFFSET, "I", 0))
+
+    assert fields is not None and fields.offset == offset
+    assert read_bit_fields(file) == fields
+
+
+def test_without_masks_the_usual_ones_are_meant() -> None:
+    fields = read_bit_fields(bmp(32, (0, 0, 0, 0)))
+    one = read_bit_fields(bmp(32, (0, 0, 7, 0)))
+
+    assert fields is not None and fields.masks == (0xFF0000, 0xFF00, 0xFF, 0xFF000000)
+    assert one is not None and one.masks == (0, 0, 7, 0)
+
+
+@pytest.mark.parametrize(("width", "bits", "stride"), [(1, 16, 4), (2, 16, 4), (3, 16, 8), (1, 32, 4), (3, 32, 12)])
+def test_rows_are_multiples_of_four_bytes(width: int, bits: int, stride: int) -> None:
+    fields = read_bit_fields(changed(bmp(bits, MASKS["8888"][1]), WIDTH, "i", width))
+
+    assert fields is not None and fields.stride == stride
+
+
+@pytest.mark.parametrize("upward", [True, False])
+@pytest.mark.parametrize("pixels", [1, 3, 4, 100])
+def test_bands_join_without_a_seam(monkeypatch: pytest.MonkeyPatch, pixels: int, upward: bool) -> None:
+    bits, masks = MASKS["1555"]
+    file = bmp(bits, masks, upward=upward)
+    whole = decode(file).pixels.tolist()
+
+    monkeypatch.setattr(reader, "_BAND_PIXELS", pixels)
+
+    assert decode(file).pixels.tolist() == whole

@@ -34,6 +34,14 @@ def refusal(check: Callable[..., None], *file: object) -> str | None:
     return None
 
 
+def header_segments(jpeg: bytes) -> int:
+    """The number of segments of a JPEG up to and including the header of its first scan."""
+    count, at = 1, 2
+    while jpeg[at + 1] != 0xDA:
+        count, at = count + 1, at + 2 + int.from_bytes(jpeg[at + 2 : at + 4], "big")
+    return count
+
+
 @pytest.mark.parametrize("kind", ACCEPTED_FORMATS)
 def test_identifies_the_files_of_encoders(kind: str) -> None:
     assert identify(sample(kind)) == kind
@@ -65,6 +73,7 @@ def test_identifies_every_start_of_a_tiff(mark: bytes) -> None:
         (b"\5\0\n" + bytes(9) + b"\4\0\4\0\x20\x28", "TGA"),
         (b"\0\0\3" + bytes(9) + b"\4\0\4\0\x08\0", "TGA"),
         (b"\0\1\1\0\0\0\1\x18" + bytes(4) + b"\4\0\4\0\x08\0", "TGA"),
+        (b"\x28\0\0\0" + bytes(8) + b"\1\0\x18\0", "DIB"),
         (b"%PDF-1.7\n%", "PDF"),
         (b"%!PS-Adobe-3.0", "PostScript"),
         (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "SVG"),
@@ -109,10 +118,11 @@ def test_refuses_a_jpeg_of_a_thousand_header_segments() -> None:
     # Pillow joins these in quadratic time: 20 MB of segments need minutes.
     plain = sample("JPEG")
     segment = b"\xff\xe1\0\x0aExif\0\0xx"
+    own = header_segments(plain)
 
-    check_jpeg(plain[:2] + segment * 900 + plain[2:])
-    with pytest.raises(BadImage, match="header segments"):
-        check_jpeg(plain[:2] + segment * 1001 + plain[2:])
+    check_jpeg(plain[:2] + segment * (1000 - own) + plain[2:])
+    with pytest.raises(BadImage, match="more than 1000 header segments"):
+        check_jpeg(plain[:2] + segment * (1001 - own) + plain[2:])
     with pytest.raises(BadImage, match="header segments"):  # no end marker before a scan stops Pillow
         check_jpeg(plain[:2] + b"\xff\xd9" + segment * 1001 + plain[2:])
 
@@ -122,18 +132,30 @@ def test_refuses_a_jpeg_of_endless_padding(padding: bytes) -> None:
     # Pillow skips padding byte by byte, in Python: 20 MB need ten seconds.
     plain = sample("JPEG")
 
-    check_jpeg(plain[:2] + padding * 1000 + plain[2:])
+    check_jpeg(plain[:2] + padding * (65_536 // len(padding)) + plain[2:])
+    with pytest.raises(BadImage, match="65536 bytes between them"):
+        check_jpeg(plain[:2] + padding * (65_537 // len(padding)) + b"\xff" + plain[2:])
+
+
+def test_padding_between_segments_adds_up_and_that_behind_a_scan_does_not_count() -> None:
+    plain = sample("JPEG")
+    second = 4 + int.from_bytes(plain[4:6], "big")
+    padded = plain[:2] + b"\xff" * 40_000 + plain[2:second] + b"\xff" * 25_536
+
+    check_jpeg(padded + plain[second:-2] + b"\xff" * 70_000 + plain[-2:])
     with pytest.raises(BadImage, match="between them"):
-        check_jpeg(plain[:2] + padding * 66_000 + plain[2:])
+        check_jpeg(padded + b"\xff" + plain[second:])
 
 
 def test_refuses_a_png_of_tens_of_thousands_of_chunks() -> None:
     plain = sample("PNG")
     empty = bytes(4) + b"tEXt" + bytes(4)
 
-    check_png(plain[:33] + empty * 32_000 + plain[33:])
-    with pytest.raises(BadImage, match="chunks"):
-        check_png(plain[:33] + empty * 33_000 + plain[33:])
+    others = 3  # IHDR, IDAT, IEND
+
+    check_png(plain[:33] + empty * (32_768 - others) + plain[33:])
+    with pytest.raises(BadImage, match="more than 32768 chunks"):
+        check_png(plain[:33] + empty * (32_769 - others) + plain[33:])
 
 
 def test_data_after_the_end_of_a_png_is_ignored() -> None:
@@ -162,10 +184,11 @@ def test_refuses_a_jpeg_of_a_hundred_scans() -> None:
     progressive = sample("JPEG", progressive=True)
     last = progressive.rindex(b"\xff\xda")
     scan = progressive[last:-2]
+    before = progressive[:last].count(b"\xff\xda")
 
-    check_jpeg(progressive[:last] + scan * 80 + b"\xff\xd9")
-    with pytest.raises(BadImage, match="scans"):
-        check_jpeg(progressive[:last] + scan * 101 + b"\xff\xd9")
+    check_jpeg(progressive[:last] + scan * (100 - before) + b"\xff\xd9")
+    with pytest.raises(BadImage, match="100 scans"):
+        check_jpeg(progressive[:last] + scan * (101 - before) + b"\xff\xd9")
 
 
 def test_scans_hidden_behind_an_end_marker_in_a_table_are_still_counted() -> None:

@@ -1,8 +1,19 @@
-"""models/quantizers/base.py: images that already have few colors."""
+"""models/quantizers/base.py: images that already have few colors, the range of colors, and bands."""
 
 import numpy as np
+import pytest
+from PIL import Image
 
-from models.quantizers.base import exact
+from models.errors import BadOption
+from models.quantizers import base
+from models.quantizers.base import bands, check_colors, checked_exact, exact, through_pillow
+from models.rgb import Pixels
+
+
+def image_of(distinct: int, height: int, width: int) -> Pixels:
+    """An image with this number of colors, one in each of the first pixels and the last color in all others."""
+    numbers = np.minimum(np.arange(height * width), distinct - 1)
+    return np.stack([numbers % 256, numbers // 256, 7 * numbers % 256], axis=-1).astype(np.uint8).reshape(height, -1, 3)
 
 
 def test_exact_counts_colors_that_its_sample_misses() -> None:
@@ -13,3 +24,68 @@ def test_exact_counts_colors_that_its_sample_misses() -> None:
     image = exact(pixels, 3)
     assert image is not None
     assert np.array_equal(image.render(), pixels)
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 2), (5, 3), (64, 64), (64, 65), (300, 300)])
+@pytest.mark.parametrize("distinct", [1, 2, 256])
+def test_an_image_of_at_most_the_requested_colors_is_returned_as_it_is(height: int, width: int, distinct: int) -> None:
+    pixels = image_of(distinct, height, width)
+    found = len(np.unique(pixels.reshape(-1, 3), axis=0))
+
+    image = exact(pixels, found)
+
+    assert image is not None and len(image.palette) == found
+    assert np.array_equal(image.render(), pixels)
+    assert exact(pixels, found - 1) is None
+
+
+def test_a_large_photo_is_rejected_by_a_sample_of_4096_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counting every pixel takes a table of 16 MB, which a photo must not need."""
+    seen: list[int] = []
+    pack = base.pack
+    monkeypatch.setattr(base, "pack", lambda pixels: (seen.append(len(pixels)), pack(pixels))[1])
+    pixels = np.random.default_rng(0).integers(0, 256, (640, 640, 3)).astype(np.uint8)
+
+    assert exact(pixels, 256) is None
+    assert seen == [4096]
+
+
+def test_colors_are_2_to_256() -> None:
+    for colors in (2, 256):
+        check_colors(colors)
+        assert checked_exact(image_of(2, 4, 4), colors) is not None
+    for colors in (1, 257):
+        with pytest.raises(BadOption, match=f"2 to 256, not {colors}"):
+            check_colors(colors)
+        with pytest.raises(BadOption):
+            checked_exact(image_of(2, 4, 4), colors)
+
+
+def test_a_result_of_pillow_loses_unused_and_equal_entries() -> None:
+    def with_waste(image: Image.Image) -> Image.Image:
+        indexed = Image.fromarray(np.array([[0, 1, 3]], np.uint8)).convert("P")
+        indexed.putpalette([9, 9, 9, 200, 0, 0, 1, 2, 3, 9, 9, 9])
+        return indexed
+
+    pixels = np.array([[[0, 0, 0], [255, 0, 0], [9, 9, 9]]], np.uint8)
+
+    image = through_pillow(pixels, 2, with_waste)
+
+    assert sorted(image.palette.tolist()) == [[9, 9, 9], [200, 0, 0]]
+    assert image.render().tolist() == [[[9, 9, 9], [200, 0, 0], [9, 9, 9]]]
+    assert through_pillow(pixels, 3, with_waste).render().tolist() == pixels.tolist()
+
+
+@pytest.mark.parametrize(
+    ("pixels", "sizes"),
+    [(1 << 18, [1 << 18]), ((1 << 18) + 1, [(1 << 17) + 1, 1 << 17]), (3, [3])],
+    ids=["one band", "one pixel more", "few"],
+)
+def test_bands_have_a_quarter_of_a_million_pixels_at_most_and_join_to_the_image(pixels: int, sizes: list[int]) -> None:
+    image = np.arange(3 * pixels).astype(np.uint8).reshape(1, pixels, 3)
+
+    parts = list(bands(image))
+
+    assert [len(part) for part in parts] == sizes
+    assert np.array_equal(np.concatenate(parts), image[0])
+    assert all(np.shares_memory(part, image) for part in parts)

@@ -110,3 +110,46 @@ def test_the_sides_of_tiles_keep_the_sheet_within_its_budget(tiles: int) -> None
     shown = tile(np.zeros((tile_side(tiles),) * 2 + (3,), np.uint8))
     height, width = draw([""] * 20, [Row("", [shown] * 20)] * (tiles // 20)).shape[:2]
     assert 15_000_000 < height * width < 16_300_000  # margins and headings come on top
+
+
+def test_the_sides_of_tiles_are_as_large_as_the_budget_allows() -> None:
+    """Each cell is a tile or 132 pixels wide, with 8 pixels to the next, and 52 pixels of caption and gap below."""
+
+    def area(side: int) -> int:
+        return (max(side, 132) + 8) * (side + 52)
+
+    for tiles in (197, 300, 500, 800, 1100):
+        side = tile_side(tiles)
+        assert tiles * area(side) <= 16_000_000 < tiles * area(side + 1)
+    assert MOST_TILES == 16_000_000 // area(48) == 1142
+    assert (tile_side(196), tile_side(1142), tile_side(1143)) == (256, 48, 48)
+
+
+def test_cells_and_texts_have_their_places() -> None:
+    """Margins of 12 pixels, gaps of 8 between columns, captions of two lines of 18 below a row, then a gap of 16."""
+    first, second = picture(60, 200), picture(50, 150)
+    sheet = draw(["a", "b"], [Row("", [tile(first), tile(second)]), Row("", [tile(second)])])
+
+    [(top, left)] = corners(sheet, first)
+    [(_, left_1), (top_2, _)] = corners(sheet, second)
+    assert (left, left_1 - left) == (12 + 8, 200 + 8)
+    assert (top, top_2 - top) == (12 + 18 + 4, 60 + 36 + 16)
+    assert sheet.shape[:2] == (12 + 18 + 60 + 50 + 2 * (36 + 16), 20 + 2 * 200 + 8 + 12)
+
+
+def test_a_failure_fills_the_least_cell_with_its_caption() -> None:
+    sheet = draw(["a"], [Row("", [Failure("")])])
+
+    rows, columns = np.nonzero((sheet == 0xEE).all(axis=2))
+    assert (np.ptp(rows) + 1, np.ptp(columns) + 1) == (36 + 36, 132)
+
+
+def test_a_text_that_does_not_fit_ends_in_an_ellipsis_and_a_heading_has_two_lines() -> None:
+    def drawn(heading: str) -> Pixels:
+        return draw([heading], [])
+
+    one, two = drawn("word"), drawn("a long heading of several words")
+    assert two.shape[0] - one.shape[0] == 18
+    assert drawn("a long heading of several words " * 5).shape == two.shape
+    assert np.array_equal(drawn("x" * 300), drawn("x" * 5000))
+    assert np.array_equal(drawn("two  \n lines"), drawn("two lines"))

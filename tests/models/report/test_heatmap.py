@@ -49,3 +49,44 @@ def test_the_map_is_blended_half_and_half_with_the_image(heat: float, color: tup
 
     assert drawn.shape == (2, 3, 3)
     assert tuple(drawn[1, 2]) == color
+
+
+@pytest.mark.parametrize(
+    ("level", "color"),
+    [
+        (0, (0, 0, 128)),
+        (51, (0, 64, 255)),
+        (102, (0, 255, 255)),
+        (153, (255, 255, 0)),
+        (204, (255, 48, 0)),
+        (255, (128, 0, 0)),
+    ],
+)
+def test_heat_goes_from_dark_blue_over_cyan_and_yellow_to_dark_red(level: int, color: tuple[int, int, int]) -> None:
+    """Over black, half of each color remains."""
+    drawn = draw(np.zeros((2, 2, 3), dtype=np.uint8), np.full((2, 2), level / 255, dtype=np.float32))
+
+    assert drawn[0, 0].tolist() == [part // 2 for part in color]
+
+
+def test_heat_outside_its_range_is_drawn_as_the_nearest_color() -> None:
+    heat = np.array([[-3.0, 7.0]], dtype=np.float32)
+
+    assert draw(np.zeros((1, 2, 3), dtype=np.uint8), heat).tolist() == [[[0, 0, 64], [64, 0, 0]]]
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "max_pixels", "shape"),
+    [(100, 100, 10_000, (100, 100)), (100, 100, 2500, (50, 50)), (10, 1000, 5000, (7, 707)), (1, 1000, 3, (1, 3))],
+)
+def test_fit_scales_as_little_as_the_limit_allows(
+    height: int, width: int, max_pixels: int, shape: tuple[int, int]
+) -> None:
+    assert fit(np.zeros((height, width, 3), dtype=np.uint8), max_pixels).shape[:2] == shape
+
+
+def test_a_scaled_image_is_the_mean_of_its_pixels() -> None:
+    stripes = np.zeros((4, 4, 3), dtype=np.uint8)
+    stripes[::2] = 200
+
+    assert (fit(stripes, 4) == 100).all()

@@ -156,6 +156,26 @@ async def test_a_batch_is_bounded_by_size_and_keeps_the_order(device: Device) ->
     assert [items for _, items in device.batches[1:]] == [[0], [1, 2], [3], [4]]
 
 
+@pytest.mark.parametrize(("most", "batches"), [(10, [[0, 1], [2]]), (9, [[0], [1, 2]]), (11, [[0, 1, 2]])])
+async def test_a_batch_may_be_as_large_as_its_limit(device: Device, most: int, batches: list[list[int]]) -> None:
+    async with busy(device, Limits(100, 1000, batch_items=100, batch_size=most)) as callers:
+        for item, size in enumerate([6, 4, 1]):
+            await callers.start(item, size=size)
+
+    assert [items for _, items in device.batches[1:]] == batches
+
+
+async def test_a_queue_may_be_as_large_as_its_limit(device: Device) -> None:
+    async with busy(device, Limits(100, queue_size=10, batch_items=9, batch_size=9)) as callers:
+        await callers.start("large", size=6)
+        with pytest.raises(Full, match="items of size 6 are waiting already; there is no room for 5 more"):
+            await callers.batcher.submit("a", "too much", 5)
+        await callers.start("last", size=4)
+        assert callers.batcher.waiting_size == 10
+        with pytest.raises(Full, match="size 10"):
+            await callers.batcher.submit("a", "more", 1)
+
+
 @pytest.mark.parametrize(("limits", "room"), [(Limits(3, 100, 9, 9), 3), (Limits(100, 10, 9, 9), 2)])
 async def test_a_full_queue_rejects_at_once_and_recovers(device: Device, limits: Limits, room: int) -> None:
     async with busy(device, limits) as callers:

@@ -40,6 +40,26 @@ def test_ue7_round_trips_and_every_strict_prefix_is_refused(value: int, before: 
             read_ue7(before + code[:length], len(before))
 
 
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("ffffffff", "ends inside its header"),
+        ("00ffffffff", "ends inside its header"),
+        ("", "ends inside its header"),
+        ("ffffffffff", "more than 32 bits"),
+        ("00ffffffffff", "more than 32 bits"),
+        ("908080800000", "more than 32 bits"),
+        ("8081", "starts with an empty byte"),
+    ],
+)
+def test_a_ue7_that_is_cut_short_and_one_that_is_too_long_are_told_apart(code: str, reason: str) -> None:
+    """Five bytes are as many as a number of 32 bits has."""
+    data = bytes.fromhex(code)
+
+    with pytest.raises(CodecError, match=reason):
+        read_ue7(data, 1 if data.startswith(b"\0") else 0)
+
+
 @pytest.mark.parametrize("value", [-1, 2**32])
 def test_a_number_that_ue7_cannot_hold_is_refused(value: int) -> None:
     with pytest.raises(ValueError, match="32 bits"):
@@ -86,6 +106,7 @@ def test_written_values_are_read_back_and_nothing_more(written: list[tuple[int |
 def test_an_exp_golomb_code_of_more_than_32_bits_is_refused() -> None:
     with pytest.raises(CodecError, match="32 bits"):
         BitReader(b"\0" * 4 + b"\xff" * 8).ue()
+    assert BitReader(b"\0\0\0\1" + b"\xff" * 4).ue() == 2**32 - 2  # 31 zeros, a one, and 31 ones
 
 
 @pytest.mark.parametrize(("count", "value"), [(3, 8), (3, -1)])

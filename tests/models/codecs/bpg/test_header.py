@@ -107,3 +107,56 @@ GOOD = b"BPG\xfb\x60\x00\x04\x03\x00"
 def test_bytes_that_are_not_a_header_are_refused(data: bytes) -> None:
     with pytest.raises(CodecError):
         parse_header(data)
+
+
+@pytest.mark.parametrize("timing", [b"\0\1\1", b"\x83\xff\x7f" * 3])
+def test_numbers_of_the_timing_have_16_bits_and_only_the_loops_may_be_endless(timing: bytes) -> None:
+    good = BpgHeader(4, 3, PixelFormat.YUV444)
+
+    assert replace(good, animation=True, extensions=(replace(TIMING, data=timing),)).animation
+    for place in range(3):
+        numbers = [b"\1"] * 3
+        numbers[place] = b"\x84\x80\0"  # 65536
+        with pytest.raises(CodecError, match="timing"):
+            replace(good, animation=True, extensions=(replace(TIMING, data=b"".join(numbers)),))
+
+
+def test_the_last_timing_counts_and_others_may_be_anything() -> None:
+    good = BpgHeader(4, 3, PixelFormat.YUV444)
+    damaged = replace(TIMING, data=b"\0\0\0")
+
+    assert replace(good, animation=True, extensions=(damaged, TIMING)).animation
+    assert replace(good, extensions=(damaged,)).extensions == (damaged,)
+    with pytest.raises(CodecError, match="timing"):
+        replace(good, animation=True, extensions=(TIMING, damaged))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"width": 1, "height": (1 << 30) - 1},
+        {"bit_depth": 8},
+        {"bit_depth": 14},
+        {"pixel_format": PixelFormat.GRAY},
+        {"pixel_format": PixelFormat.GRAY, "alpha": Alpha.STRAIGHT},
+        {"color_space": ColorSpace.RGB, "alpha": Alpha.WHITE},
+    ],
+)
+def test_the_last_valid_fields_are_accepted(changes: dict[str, Any]) -> None:
+    header = replace(BpgHeader(4, 3, PixelFormat.YUV444), **changes)
+
+    assert parse_header(serialize_header(header)) == (header, len(serialize_header(header)))
+
+
+def test_a_header_has_64_extensions_at_most() -> None:
+    header = BpgHeader(4, 3, PixelFormat.YUV444, extensions=(Extension(6, b""),) * 64)
+    more = replace(header, extensions=(Extension(6, b""),) * 65)
+
+    assert parse_header(serialize_header(header))[0] == header
+    with pytest.raises(CodecError, match="too many"):
+        parse_header(serialize_header(more))
+
+
+def test_chroma_formats_and_positions_are_those_of_the_specification() -> None:
+    assert [kind.chroma_format for kind in PixelFormat] == [0, 1, 2, 3, 1, 2]
+    assert [kind.cosited for kind in PixelFormat] == [False] * 4 + [True] * 2

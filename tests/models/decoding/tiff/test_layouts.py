@@ -5,6 +5,7 @@ other readers understand the files alike is checked with tifffile and libvips, i
 """
 
 import io
+import struct
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -15,7 +16,7 @@ import pyvips
 from PIL import Image
 
 from models.decoding.decode import decode
-from models.errors import UnsupportedFormat
+from models.errors import BadImage, UnsupportedFormat
 from tests.models.tiff_files import (
     BLACK_IS_ZERO,
     CIELAB,
@@ -32,6 +33,7 @@ from tests.models.tiff_files import (
     UINT,
     WHITE_IS_ZERO,
     Layout,
+    assemble,
     write_tiff,
 )
 
@@ -218,6 +220,79 @@ def test_a_palette_of_any_scale_gives_its_colors(bits: int, tile: int, scale: in
     np.testing.assert_array_equal(decoded.pixels, palette[indices[..., 0]])
 
 
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_a_palette_of_16_bits_gives_its_colors(order: str) -> None:
+    palette = np.random.default_rng(0).integers(0, 256, (1 << 16, 3))
+    indices = np.random.default_rng(1).integers(0, 1 << 16, (HEIGHT, WIDTH, 1))
+    tags = {320: ("H", (palette.T.reshape(-1) * 257).tolist())}
+
+    decoded = decode(write_tiff(indices, Layout(bits=16, photometric=PALETTE, order=order, tags=tags)))
+
+    np.testing.assert_array_equal(decoded.pixels, palette[indices[..., 0]])
+
+
+@pytest.mark.parametrize("compression", [NONE, LZW])
+def test_tiles_whose_places_stand_in_the_fields_of_strips_are_read(compression: int) -> None:
+    """The file quad-tile.tif of libtiff's samples is such a one."""
+    drawn = np.random.default_rng(1).integers(0, 256, (HEIGHT, WIDTH, 3))
+    file = write_tiff(drawn, Layout(tile=16, compression=compression))
+    moved = file.replace(struct.pack("<HH", 324, 4), struct.pack("<HH", 273, 4))
+    moved = moved.replace(struct.pack("<HH", 325, 4), struct.pack("<HH", 279, 4))
+
+    np.testing.assert_array_equal(decode(moved).pixels, drawn)
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+@pytest.mark.parametrize("tile", [0, 16])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_webp_in_strips_and_tiles_is_read(channels: int, tile: int, order: str) -> None:
+    drawn = np.random.default_rng(channels).integers(0, 256, (HEIGHT, WIDTH, channels)).astype(np.uint8)
+    file = _webp_tiff(drawn, Layout(order=order, tile=tile, extra=(2,) * (channels - 3)))
+
+    decoded = decode(file, background=(0, 0, 0))
+
+    alpha = drawn[..., 3:] / 255 if channels == 4 else 1
+    assert np.abs(decoded.pixels - drawn[..., :3] * alpha).max() <= 1
+
+
+def test_an_opaque_webp_may_fill_four_channels() -> None:
+    drawn = np.full((HEIGHT, WIDTH, 4), 255, np.uint8)
+    drawn[..., :3] = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3))
+    np.testing.assert_array_equal(decode(_webp_tiff(drawn, Layout(extra=(2,)))).pixels, drawn[..., :3])
+
+
+def test_a_strip_of_webp_with_another_size_is_refused() -> None:
+    drawn = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    file = _webp_tiff(drawn, Layout(rows=7)).replace(
+        struct.pack("<HHII", 278, 4, 1, 7), struct.pack("<HHII", 278, 4, 1, 8)
+    )
+    with pytest.raises(BadImage, match="strip"):
+        decode(file)
+
+
+def _webp_tiff(drawn: npt.NDArray[np.uint8], layout: Layout) -> bytes:
+    side = layout.tile
+    if side:
+        padded = np.pad(drawn, ((0, -HEIGHT % side), (0, -WIDTH % side), (0, 0)))
+        blocks = [
+            padded[top : top + side, left : left + side]
+            for top in range(0, HEIGHT, side)
+            for left in range(0, WIDTH, side)
+        ]
+    else:
+        blocks = [drawn[top : top + layout.rows] for top in range(0, HEIGHT, layout.rows)]
+    coded = []
+    for block in blocks:
+        buffer = io.BytesIO()
+        Image.fromarray(block).save(buffer, "WEBP", lossless=True, exact=True)
+        coded.append(buffer.getvalue())
+    channels = drawn.shape[2]
+    sizes = {322: ("I", [side]), 323: ("I", [side])} if side else {278: ("I", [layout.rows])}
+    tags = {256: ("I", [WIDTH]), 257: ("I", [HEIGHT]), 258: ("H", [8] * channels), 259: ("H", [50001])}
+    tags |= {262: ("H", [RGB]), 277: ("H", [channels]), 284: ("H", [1]), **sizes}
+    return assemble(coded, tags | ({338: ("H", list(layout.extra))} if layout.extra else {}), layout)
+
+
 def lab_of(colors: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
     source = pyvips.Image.new_from_array(colors).copy(interpretation="srgb")
     return np.asarray(source.colourspace("lab").numpy(), np.float64)
@@ -319,7 +394,7 @@ REFUSED: dict[str, tuple[Layout, int]] = {
     "unsigned samples of 48 bits": (Layout(bits=48), 3),
     "17 channels": (Layout(), 17),
     "old-style JPEG": (Layout(tags={259: ("H", [6])}), 3),
-    "WebP": (Layout(tags={259: ("H", [50001])}), 3),
+    "WebP compression of this kind": (Layout(bits=16, tags={259: ("H", [50001])}), 3),
     "JPEG 2000": (Layout(tags={259: ("H", [34712])}), 3),
     "compression 4242": (Layout(tags={259: ("H", [4242])}), 3),
     "transparency mask": (Layout(photometric=4), 1),
@@ -327,7 +402,7 @@ REFUSED: dict[str, tuple[Layout, int]] = {
     "sensor": (Layout(photometric=32803), 1),
     "color space 77": (Layout(photometric=77), 1),
     "inks other than CMYK": (Layout(photometric=CMYK, tags={332: ("H", [2])}), 4),
-    "palette of more than 8 bits": (Layout(photometric=PALETTE, bits=16), 1),
+    "palette of more than 16 bits": (Layout(photometric=PALETTE, bits=24), 1),
     "predictor 2 at 12 bits": (Layout(bits=12, compression=DEFLATE, tags={317: ("H", [2])}), 3),
     "predictor 3 at 16 bits": (Layout(bits=16, compression=DEFLATE, tags={317: ("H", [3])}), 3),
     "predictor 9": (Layout(compression=DEFLATE, tags={317: ("H", [9])}), 3),
