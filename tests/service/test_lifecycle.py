@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from httpx import AsyncClient
 
 from models.errors import CorruptCheckpoint, NotFinite
-from models.names import LEARNED_METHODS, PHOTOGRAPH_METHODS, ModelKind
+from models.names import DESCENT_METHODS, LEARNED_METHODS, ModelKind
 from models.palette_image import PaletteImage
 from models.quantizers.classical.catalog import CLASSICAL
 from models.rgb import Pixels
@@ -218,7 +218,7 @@ async def test_the_end_of_the_lifespan_drains(app: FastAPI) -> None:
 async def test_models_lists_the_methods_and_their_options(client: AsyncClient) -> None:
     report = (await client.get("/models")).json()
 
-    assert report["methods"] == [*LEARNED_METHODS, *PHOTOGRAPH_METHODS, *CLASSICAL]
+    assert report["methods"] == [*LEARNED_METHODS, *DESCENT_METHODS, *CLASSICAL]
     assert [method["name"] for method in report["method_details"]] == report["methods"]
     options = {method["name"]: method["options"] for method in report["method_details"]}
     assert options["refined"] == ["model", "fidelity", "transferable", "dither"]

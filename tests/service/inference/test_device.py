@@ -11,7 +11,7 @@ from httpx import Response
 from starlette.types import Message
 
 from models.errors import BadImage
-from models.names import PHOTOGRAPH_METHODS
+from models.names import DESCENT_METHODS
 from models.palette_image import PaletteImage
 from models.rgb import Pixels
 from service.errors import NotReady, QueueFull
@@ -224,11 +224,11 @@ async def test_a_full_queue_and_one_that_is_not_served_are_problems(engine: Fake
         engine.may_quantize.set()
 
 
-@pytest.mark.parametrize("method", PHOTOGRAPH_METHODS)
+@pytest.mark.parametrize("method", DESCENT_METHODS)
 async def test_a_refinement_delays_no_other_work(engine: FakeEngine, method: str) -> None:
     """Not even the other refined method; only refinements by the same method wait for each other."""
     device, done = Device(engine, Settings()), list[str]()
-    other = PHOTOGRAPH_METHODS[method == PHOTOGRAPH_METHODS[0]]
+    other = DESCENT_METHODS[method == DESCENT_METHODS[0]]
     quantize = engine.quantize
     engine.may_quantize.clear()
 

@@ -15,7 +15,7 @@ from torch import nn
 
 from models.errors import CorruptCheckpoint, UnknownModel
 from models.evaluation.compare import Setting
-from models.names import LEARNED_METHODS, PHOTOGRAPH_METHODS, ModelKind
+from models.names import DESCENT_METHODS, LEARNED_METHODS, ModelKind
 from models.networks.classifiers import ClassifierConfig, build_classifier
 from models.networks.colorcnn import ColorCNN, ColorCNNConfig, build_colorcnn
 from models.networks.published import PublishedColorCNN, PublishedConfig
@@ -100,7 +100,7 @@ def engine(folder: Path) -> ModelEngine:
 
 def test_every_model_of_the_manifest_is_loaded(engine: ModelEngine) -> None:
     assert [entry.name for entry in engine.catalog.entries] == ["teacher", "outsider", "first", "second"]
-    assert engine.catalog.methods() == (*LEARNED_METHODS, *PHOTOGRAPH_METHODS, *CLASSICAL)
+    assert engine.catalog.methods() == (*LEARNED_METHODS, *DESCENT_METHODS, *CLASSICAL)
     assert engine.device == "cpu"
 
 
@@ -205,7 +205,7 @@ def test_a_folder_with_a_classifier_alone_serves(folder: Path, tmp_path: Path) -
     engine = ModelEngine(tmp_path, device="cpu", load="defaults")
     engine.load()
     assert engine.loaded() == {"teacher"}
-    for method in (None, *PHOTOGRAPH_METHODS):
+    for method in (None, *DESCENT_METHODS):
         selection = engine.catalog.select_by_picture(method, None, 4).of(ramp())
         assert selection == Selection(method or "refined_fast", "teacher", "teacher", recognizers=("teacher",))
         assert engine.quantize(ramp(), 4, selection).colors <= 4

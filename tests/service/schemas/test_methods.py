@@ -1,6 +1,6 @@
 """The description of every method, and the options that it supports."""
 
-from models.names import LEARNED_METHODS, METHOD_NAMES, PHOTOGRAPH_METHODS, PUBLISHED_METHOD
+from models.names import DESCENT_METHODS, LEARNED_METHODS, METHOD_NAMES, PHOTOGRAPH_METHODS, PUBLISHED_METHOD
 from models.quantizers.classical.catalog import CLASSICAL
 from service.schemas.methods import METHODS, one_of, supporting
 
@@ -13,7 +13,8 @@ def test_every_method_is_described() -> None:
 
 def test_options_name_the_methods_that_support_them() -> None:
     assert supporting("fidelity") == ("colorcnn", *PHOTOGRAPH_METHODS)
-    assert supporting("transferable") == supporting("dither") == PHOTOGRAPH_METHODS
+    assert supporting("transferable") == DESCENT_METHODS
+    assert supporting("dither") == PHOTOGRAPH_METHODS
     assert set(supporting("model")).isdisjoint(CLASSICAL)
 
 
