@@ -10,7 +10,8 @@ it, through a random view. The mapping is exact; its gradient passes straight th
 photographs is for the log alone: the last epoch is published.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from collections.abc import Mapping as NameMapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,8 @@ from torch.nn import functional as F
 from models.names import ModelKind
 from models.networks.classifiers import Classifier
 from models.networks.prefilter import Prefilter, PrefilterConfig, build_prefilter
+from models.quantizers.classical.gamut import Gamut
+from models.quantizers.learned.mapping import Diffusion, Mapping
 from models.quantizers.learned.random_views import Region
 from models.recognizer import Recognizer, load_recognizer
 from models.rgb import Pixels
@@ -99,7 +102,7 @@ class _Objective:
         sharp = (_SHARPNESS * answers).log_softmax(1)
         divergence = F.kl_div(output.log_softmax(1), sharp, reduction="batchmean", log_target=True)
         # Not the error of the mapped picture: no change removes what the palette lacks, but the gradient asks for one.
-        change = region.view(picture - batch.originals, recognizer.views)
+        change = region.view(picture - batch.reachable, recognizer.views)
         weight = self.config.change if batch.diffused else self.config.small_change
         return divergence + weight * change.square().mean(), output.argmax(1) == answers.argmax(1)
 
@@ -113,6 +116,7 @@ class _Batch:
         self.originals = _tensor([sample.pixels for sample in samples])
         self._size = size
         self.mapped = _tensor([sample.mapped for sample in samples])
+        self.reachable = self._within(self.originals)
 
     def changed(self, network: Prefilter) -> tuple[Tensor, Tensor]:
         """Return the changed pictures, with their gradient, and their mapping, (B, 3, H, W) both."""
@@ -120,8 +124,13 @@ class _Batch:
         diffused = torch.full((len(self.samples),), float(self.diffused))
         change = network(self._scaled(self.originals), self._scaled(self.mapped), colors, diffused)
         change = F.interpolate(change, self.originals.shape[2:], mode="bilinear", align_corners=False)
-        picture = self.originals + change
+        picture = self._within(self.originals + change)
         return picture, _tensor([s.mapping.map(p).render() for s, p in self._rounded(picture)])
+
+    def _within(self, pictures: Tensor) -> Tensor:
+        """Move pictures into the gamuts of their palettes, if errors are diffused."""
+        pairs = zip(pictures, self.samples, strict=True)
+        return torch.stack([_within(one, sample.mapping) for one, sample in pairs]) if self.diffused else pictures
 
     def mobility(self, picture: Tensor) -> Tensor:
         """Return how far each pixel follows its gradient, (B, 1, H, W) or a single 1."""
@@ -181,12 +190,12 @@ def around(classifier: Classifier) -> Prefilter:
 
 def train(
     network: Prefilter,
-    recognizers: Mapping[str, Recognizer],
+    recognizers: NameMapping[str, Recognizer],
     config: PrefilterHyperparameters,
     files: Sequence[Path],
     session: Session,
     pool: ProcessPoolExecutor,
-) -> Mapping[str, float]:
+) -> NameMapping[str, float]:
     """Train the network, or resume; returns the agreement on held-out photographs.
 
     recognizers: those that look at the pictures, by name.
@@ -212,7 +221,7 @@ def train(
 
 def _train_epoch(
     objective: _Objective,
-    recognizers: Mapping[str, Recognizer],
+    recognizers: NameMapping[str, Recognizer],
     optimizer: torch.optim.Optimizer,
     scheduler: torch.optim.lr_scheduler.LRScheduler,
     files: Sequence[Path],
@@ -260,7 +269,7 @@ def _draws(
 @torch.inference_mode()
 def _score(
     network: Prefilter,
-    recognizers: Mapping[str, Recognizer],
+    recognizers: NameMapping[str, Recognizer],
     files: Sequence[Path],
     config: PrefilterHyperparameters,
     pool: ProcessPoolExecutor,
@@ -287,6 +296,15 @@ def _score(
         prefix = f"held_out_kept_{colors}_{side}"
         result |= {f"{prefix}_{which}": float(torch.cat(values).float().mean()) for which, values in kept.items()}
     return result
+
+
+def _within(picture: Tensor, mapping: Mapping) -> Tensor:
+    """Move each pixel of a (3, H, W) picture into the gamut of its palette, as error diffusion does, with gradients."""
+    assert isinstance(mapping, Diffusion)
+    gamut = Gamut.of(mapping.palette)
+    center, axes, low, high = (torch.from_numpy(part) for part in (gamut.center, gamut.axes, gamut.low, gamut.high))
+    places = (255 * picture.permute(1, 2, 0) - center) @ axes.T
+    return ((places.clamp(low, high) @ axes + center) / 255).permute(2, 0, 1)
 
 
 def _random_square(side: int, random: np.random.Generator) -> Region:

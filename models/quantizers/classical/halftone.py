@@ -10,6 +10,7 @@ from PIL import Image
 from models.names import HALFTONE
 from models.palette_image import PaletteImage
 from models.quantizers.base import MIN_COLORS, checked_exact
+from models.quantizers.classical.gamut import Gamut
 from models.quantizers.classical.kmeans import KMeans, random_sample
 from models.rgb import Pixels
 
@@ -67,9 +68,14 @@ def stretched_palette(pixels: Pixels, colors: int, factor: float) -> NDArray[np.
 def diffuse(pixels: Pixels, palette: NDArray[np.uint8]) -> PaletteImage:
     """Map an image to a given palette with error diffusion; the result may have unused or equal entries.
 
+    Each pixel first moves to the nearest color of the palette's gamut. An error that no mixture of entries removes
+    would otherwise add up along the way until it is cut off at 0 or 255, and then disturb the rest.
+
     pixels: (H, W, 3) uint8 sRGB. palette: (K, 3) uint8, K from 1 to 256.
     """
     holder = Image.new("P", (1, 1))
     holder.putpalette(palette.tobytes())
-    diffused = Image.fromarray(pixels).quantize(palette=holder, dither=Image.Dither.FLOYDSTEINBERG)
+    diffused = Image.fromarray(Gamut.of(palette).nearest(pixels)).quantize(
+        palette=holder, dither=Image.Dither.FLOYDSTEINBERG
+    )
     return PaletteImage(np.asarray(diffused), palette)
