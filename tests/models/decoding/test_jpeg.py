@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from models.decoding.decode import decode
+from models.decoding.jpeg import _covers_all_coefficients, without_short_segments
 from models.errors import BadImage
 from tests.models.image_files import encoded, picture
 
@@ -74,3 +75,60 @@ def test_a_short_adobe_segment_is_skipped(content: bytes) -> None:
 
     np.testing.assert_array_equal(decoded.pixels, decode(whole).pixels)
     assert decoded.notes == ("damaged JPEG segments skipped: APP14", NO_END)
+
+
+@pytest.mark.parametrize(
+    ("code", "name", "length", "label"), [(0xE0, b"JFIF", 14, "APP0"), (0xEE, b"Adobe", 12, "APP14")]
+)
+def test_a_segment_is_short_below_the_length_of_its_fields(code: int, name: bytes, length: int, label: str) -> None:
+    def file(content: bytes) -> bytes:
+        return b"\xff\xd8\xff" + bytes([code]) + (2 + len(content)).to_bytes(2, "big") + content + scan(0, 63, 0)
+
+    short, whole = file(name.ljust(length - 1, b"\0")), file(name.ljust(length, b"\0"))
+    assert without_short_segments(short) == (b"\xff\xd8" + scan(0, 63, 0), (label,))
+    assert without_short_segments(whole) == (whole, ())
+    for other in (file(b"Other"), whole[:2] + scan(0, 63, 0) + short[2:]):  # another name, and behind a scan
+        assert without_short_segments(other) == (other, ())
+
+
+def scan(first: int, last: int, precision: int, components: bytes = b"\1") -> bytes:
+    """The header of a scan of these coefficients. precision: high bits before, low bits that stay open."""
+    content = bytes([len(components), *(each for name in components for each in (name, 0)), first, last, precision])
+    return b"\xff\xda" + (2 + len(content)).to_bytes(2, "big") + content
+
+
+def frame(components: bytes = b"\1") -> bytes:
+    content = bytes([8, 0, 9, 0, 9, len(components), *(each for name in components for each in (name, 0x11, 0))])
+    return b"\xff\xc2" + (2 + len(content)).to_bytes(2, "big") + content
+
+
+@pytest.mark.parametrize(
+    ("scans", "whole"),
+    [
+        ([scan(0, 63, 0)], True),
+        ([scan(0, 62, 0)], False),
+        ([scan(1, 63, 0)], False),
+        ([scan(0, 0, 0), scan(1, 63, 0)], True),
+        ([scan(0, 0, 0), scan(1, 5, 0), scan(6, 63, 0)], True),
+        ([scan(0, 0, 0), scan(1, 5, 0), scan(7, 63, 0)], False),
+        ([scan(0, 63, 0x01)], False),
+        ([scan(0, 63, 0x01), scan(0, 63, 0x10)], True),
+        ([scan(0, 63, 0x02), scan(0, 63, 0x21)], False),
+        ([], False),
+    ],
+)
+def test_a_picture_is_whole_when_its_scans_code_every_coefficient_to_the_last_bit(
+    scans: list[bytes], whole: bool
+) -> None:
+    assert _covers_all_coefficients(b"\xff\xd8" + frame() + b"".join(scans)) is whole
+
+
+def test_every_component_needs_its_scans() -> None:
+    start = b"\xff\xd8" + frame(b"\1\2\3")
+
+    assert _covers_all_coefficients(start + scan(0, 63, 0, b"\1\2\3"))
+    assert _covers_all_coefficients(start + scan(0, 63, 0, b"\3\1") + scan(0, 63, 0, b"\2"))
+    assert not _covers_all_coefficients(start + scan(0, 63, 0, b"\1\2"))
+    assert not _covers_all_coefficients(start + scan(0, 63, 0, b"\1\2\4"))  # of which the last is unknown
+    assert not _covers_all_coefficients(start + scan(0, 63, 0, b"\1\2\3")[:-1])
+    assert not _covers_all_coefficients(b"\xff\xd8" + scan(0, 63, 0))
