@@ -7,7 +7,7 @@ from PIL import Image
 
 from models.decoding.decode import decode
 from models.decoding.jpeg import _covers_all_coefficients, without_short_segments
-from models.errors import BadImage
+from models.errors import BadImage, UnsupportedFormat
 from tests.models.image_files import encoded, picture
 
 NO_END = "end marker of the JPEG missing"
@@ -132,3 +132,47 @@ def test_every_component_needs_its_scans() -> None:
     assert not _covers_all_coefficients(start + scan(0, 63, 0, b"\1\2\4"))  # of which the last is unknown
     assert not _covers_all_coefficients(start + scan(0, 63, 0, b"\1\2\3")[:-1])
     assert not _covers_all_coefficients(b"\xff\xd8" + scan(0, 63, 0))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_part_of_a_picture_with_an_end_marker_is_refused(kind: str) -> None:
+    """libjpeg fills the missing blocks with gray; at least the last rows of blocks are missing here."""
+    whole = jpeg(kind)
+    first_scan = whole.index(b"\xff\xda")
+    rest = len(whole) - first_scan if kind != "progressive" else whole.index(b"\xff\xc4", first_scan) - first_scan
+    for share in (0.3, 0.5, 0.6):
+        with pytest.raises(BadImage, match="ends before its picture does"):
+            decode(whole[: first_scan + int(share * rest)] + b"\xff\xd9")
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0}])
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+def test_a_gray_picture_is_whole(mode: str, options: dict[str, object]) -> None:
+    """Its last block looks like a missing one."""
+    gray = Image.new("RGB", (40, 50), (128, 128, 128)).convert(mode)
+    decoded = decode(encoded(gray, "JPEG", **options))
+    assert decoded.pixels.shape == (50, 40, 3) and NO_END not in decoded.notes
+
+
+def test_what_follows_the_picture_does_not_count() -> None:
+    gray = encoded(Image.new("RGB", (40, 50), (128, 128, 128)), "JPEG")
+    assert decode(gray + b"x" * 99).pixels.shape == (50, 40, 3)
+
+
+@pytest.mark.parametrize(
+    ("code", "bits", "name"),
+    [
+        (0xC3, 8, "a lossless JPEG"),
+        (0xCB, 16, "a lossless JPEG"),
+        (0xC1, 12, "a JPEG of 12 bits"),
+        (0xC2, 12, "a JPEG of 12 bits"),
+        (0xC5, 8, "a hierarchical JPEG"),
+        (0xF7, 8, "a JPEG-LS image"),
+    ],
+)
+def test_a_kind_that_is_not_read_is_named(code: int, bits: int, name: str) -> None:
+    file = bytearray(jpeg("no subsampling"))
+    at = file.index(b"\xff\xc0")
+    file[at + 1], file[at + 4] = code, bits
+    with pytest.raises(UnsupportedFormat, match=name):
+        decode(bytes(file))

@@ -239,8 +239,6 @@ def test_a_damaged_chunk_of_color_leaves_the_next_one() -> None:
         ((1, 8, 0, 1), COLOR, [96, 196, 239]),
         ((12, 13, 0, 1), (128, 128, 128), [128, 128, 128]),
         ((12, 13, 0, 1), (200, 100, 100), [213, 95, 99]),  # Display P3, by the published matrices
-        ((9, 16, 0, 1), (148, 148, 148), [255, 255, 255]),  # 203 cd/m2 in PQ
-        ((9, 18, 0, 1), (191, 191, 191), [255, 255, 255]),  # the same in HLG
         ((9, 1, 0, 1), (0, 0, 0), [0, 0, 0]),
     ],
 )
@@ -309,7 +307,11 @@ def frame_data(sequence: int, content: bytes) -> bytes:
     return chunk(b"fdAT", struct.pack(">I", sequence) + content)
 
 
-FRAMES = chunk(b"acTL", struct.pack(">II", 2, 0))
+def control(frames: int) -> bytes:
+    return chunk(b"acTL", struct.pack(">II", frames, 0))
+
+
+FRAMES = control(2)
 RED, GREEN, WHITE = (255, 0, 0), (0, 255, 0), [255, 255, 255]
 
 
@@ -326,7 +328,9 @@ def test_the_first_frame_is_shown_where_the_image_is_no_part_of_the_animation() 
     first = [frame(0, (1, 0, 1, 1)), frame_data(1, data[:5]), frame_data(2, data[5:])]
     image = chunk(b"IDAT", rows(COLOR, COLOR, width=2))
 
-    decoded = decode(of_chunks(header((2, 1)), FRAMES, image, *first, frame(3, (0, 0, 1, 1)), END))
+    second = [frame(3, (0, 0, 1, 1)), frame_data(4, rows(GREEN))]
+
+    decoded = decode(of_chunks(header((2, 1)), FRAMES, image, *first, *second, END))
 
     assert decoded.pixels[0].tolist() == [WHITE, [255, 0, 0]]
     assert decoded.notes == ("first of several frames", "alpha composited over #ffffff")
@@ -343,7 +347,7 @@ def test_the_transparent_color_counts_in_a_frame(color_type: int) -> None:
     parts = [
         *palette,
         chunk(b"tRNS", key),
-        FRAMES,
+        control(1),
         image,
         frame(0, (1, 0, 2, 1)),
         frame_data(1, rows(*content, width=2)),
@@ -378,4 +382,35 @@ def test_a_frame_with_missing_rows_is_refused() -> None:
     first = [frame(0, (0, 0, 1, 2)), frame_data(1, rows(RED))]
 
     with pytest.raises(BadImage, match="ends before"):
-        decode(of_chunks(header((1, 2)), FRAMES, image, *first, END))
+        decode(of_chunks(header((1, 2)), control(1), image, *first, END))
+
+
+ERRORS = {
+    "too few frames": [FRAMES, IMAGE, frame(0, (0, 0, 1, 1)), frame_data(1, rows(RED))],
+    "too many frames": [
+        *(control(1), IMAGE, frame(0, (0, 0, 1, 1)), frame_data(1, rows(RED))),
+        *(frame(2, (0, 0, 1, 1)), frame_data(3, rows(RED))),
+    ],
+    "a frame without rows": [control(1), IMAGE, frame(0, (0, 0, 1, 1))],
+    "a first number of 1": [control(1), IMAGE, frame(1, (0, 0, 1, 1)), frame_data(2, rows(RED))],
+    "a gap in the numbers": [control(1), IMAGE, frame(0, (0, 0, 1, 1)), frame_data(2, rows(RED))],
+    "a number twice": [control(1), IMAGE, frame(0, (0, 0, 1, 1)), frame_data(0, rows(RED))],
+    "numbers out of order": [
+        *(FRAMES, IMAGE, frame(0, (0, 0, 1, 1)), frame_data(1, rows(RED))),
+        *(frame(3, (0, 0, 1, 1)), frame_data(2, rows(RED))),
+    ],
+}
+
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_an_error_in_the_animation_leaves_the_image(error: str) -> None:
+    """Clause 4.9: decoders that find an error revert to the static image."""
+    decoded = decode(of_chunks(header(), *ERRORS[error], END))
+
+    assert only_color(decoded) == list(COLOR)
+    assert len(decoded.notes) == 1 and decoded.notes[0].startswith("damaged PNG chunks skipped")
+
+
+def test_empty_frame_data_are_valid() -> None:
+    first = [frame(0, (0, 0, 1, 1)), frame_data(1, b""), frame_data(2, rows(RED))]
+    assert only_color(decode(of_chunks(header(), control(1), IMAGE, *first, END))) == list(RED)
