@@ -183,6 +183,110 @@ def test_transparency_longer_than_the_palette_is_skipped() -> None:
     assert decode(file).notes == ("damaged PNG chunks skipped: tRNS",)
 
 
+SKIPPED = "damaged PNG chunks skipped: "
+
+
+@pytest.mark.parametrize(
+    ("kind", "valid", "damaged"),
+    [
+        (b"pHYs", [bytes(9)], [bytes(8), bytes(10)]),
+        (b"tIME", [bytes(7)], [bytes(6), bytes(8)]),
+        (b"sRGB", [b"\0", b"\3"], [b"\4", b"\0\0", b""]),
+        (b"gAMA", [struct.pack(">I", 45455)], [struct.pack(">I", 1000), struct.pack(">I", 10_000_000), bytes(5)]),
+        (b"acTL", [struct.pack(">II", 1, 0)], [struct.pack(">II", 0, 0), bytes(9)]),
+        (b"fdAT", [bytes(4)], [bytes(3)]),
+        (b"zTXt", [b"n" * 79 + b"\0\0x"], [b"n" * 80 + b"\0\0x", b"n" * 79 + b"\0\1x"]),
+        (
+            b"fcTL",
+            [struct.pack(">5IHHBB", 0, 1, 1, 0, 0, 1, 1, 0, 0)],
+            [struct.pack(">5IHHBB", 0, *box, 1, 1, 0, 0) for box in ((0, 1, 0, 0), (1, 0, 0, 0), (1, 1, 0, 1))],
+        ),
+        (b"tRNS", [struct.pack(">3H", 1, 2, 3)], [bytes(2), bytes(5), bytes(7), b""]),
+    ],
+    ids=lambda value: value.decode() if isinstance(value, bytes) else None,
+)
+def test_the_nearest_valid_content_of_a_chunk_is_taken(kind: bytes, valid: list[bytes], damaged: list[bytes]) -> None:
+    for content in valid:
+        assert decode(of_chunks(header(), chunk(kind, content), IMAGE, END)).notes == ()
+    for content in damaged:
+        assert decode(of_chunks(header(), chunk(kind, content), IMAGE, END)).notes == (SKIPPED + kind.decode(),)
+
+
+@pytest.mark.parametrize(("gamma", "shown"), [(1001, "near black"), (9_999_999, "near white")])
+def test_an_extreme_gamma_is_still_a_gamma(gamma: int, shown: str) -> None:
+    decoded = decode(of_chunks(header(), chunk(b"gAMA", struct.pack(">I", gamma)), IMAGE, END))
+
+    assert decoded.notes == ("gAMA and cHRM converted to sRGB",)
+    assert max(only_color(decoded)) < 10 if shown == "near black" else min(only_color(decoded)) > 245
+
+
+@pytest.mark.parametrize(("name", "valid"), [(b"", False), (b"n", True), (b"n" * 79, True), (b"n" * 80, False)])
+def test_the_name_of_a_profile_has_1_to_79_bytes(name: bytes, valid: bool) -> None:
+    profile = name + b"\0\0" + zlib.compress(rgb_profile(red=b"b", blue=b"r"))
+
+    notes = decode(of_chunks(header(), chunk(b"iCCP", profile), IMAGE, END)).notes
+
+    assert notes == (("ICC profile converted to sRGB",) if valid else (f"{SKIPPED}iCCP",))
+
+
+@pytest.mark.parametrize(("entries", "valid"), [(0, False), (1, True), (256, True), (257, False)])
+def test_a_palette_has_1_to_256_entries(entries: int, valid: bool) -> None:
+    file = of_chunks(header(color_type=3), chunk(b"PLTE", bytes(COLOR) * entries), chunk(b"IDAT", rows([0])), END)
+
+    if valid:
+        assert only_color(decode(file)) == list(COLOR)
+    else:
+        with pytest.raises(BadImage):
+            decode(file)
+
+
+@pytest.mark.parametrize(("levels", "valid"), [(0, False), (1, True), (2, True), (3, False)])
+def test_a_palette_has_as_many_levels_of_alpha_as_entries_at_most(levels: int, valid: bool) -> None:
+    palette = chunk(b"PLTE", bytes(COLOR) * 2)
+    parts = [palette, chunk(b"tRNS", b"\xff" * levels), chunk(b"IDAT", rows([0])), END]
+
+    assert decode(of_chunks(header(color_type=3), *parts)).notes == (() if valid else (f"{SKIPPED}tRNS",))
+
+
+@pytest.mark.parametrize(("color_type", "length"), [(0, 2), (2, 6)])
+def test_the_transparent_color_has_two_bytes_for_each_channel(color_type: int, length: int) -> None:
+    for size in range(8):
+        row = rows([9] if color_type == 0 else [9, 9, 9])
+        file = of_chunks(header(color_type=color_type), chunk(b"tRNS", bytes(size)), chunk(b"IDAT", row), END)
+        assert decode(file).notes == (() if size == length else (f"{SKIPPED}tRNS",))
+
+
+@pytest.mark.parametrize(("color_type", "pixel"), [(4, [9, 255]), (6, [9, 9, 9, 255])])
+@pytest.mark.parametrize("length", [2, 6])
+def test_a_picture_with_alpha_has_no_transparent_color(color_type: int, pixel: list[int], length: int) -> None:
+    parts = [chunk(b"tRNS", bytes(length)), chunk(b"IDAT", rows(pixel)), END]
+
+    decoded = decode(of_chunks(header(color_type=color_type), *parts))
+
+    assert (only_color(decoded), decoded.notes) == ([9, 9, 9], (f"{SKIPPED}tRNS",))
+
+
+def test_a_chunk_of_which_only_the_head_is_there_is_damaged() -> None:
+    assert decode(of_chunks(header(), IMAGE) + chunk(b"tEXt", b"")[:8]).notes == (f"{SKIPPED}tEXt",)
+    assert decode(of_chunks(header(), IMAGE) + chunk(b"tEXt", b"")[:7]).notes == ()
+    with pytest.raises(BadImage, match="ends before"):
+        decode(of_chunks(header(), IMAGE) + chunk(b"IDAT", b"")[:8])
+
+
+def test_a_note_names_four_chunks_and_each_once() -> None:
+    four = [chunk(kind, b"", damaged=True) for kind in (b"tEXt", b"zTXt", b"iTXt", b"prVt", b"tEXt")]
+
+    assert decode(of_chunks(header(), *four, IMAGE, END)).notes == (f"{SKIPPED}tEXt, zTXt, iTXt, prVt",)
+    assert decode(of_chunks(header(), chunk(b"a1b2", b"", damaged=True), IMAGE, END)).notes == (f"{SKIPPED}?",)
+
+
+def test_one_frame_is_no_animation() -> None:
+    controls = [chunk(b"acTL", struct.pack(">II", 1, 0)), chunk(b"fcTL", WHOLE[b"fcTL"])]
+
+    assert decode(of_chunks(header(), *controls, IMAGE, END)).notes == ()
+    assert decode(of_chunks(header(), chunk(b"acTL", WHOLE[b"acTL"]), IMAGE, END)).notes == ()  # without any frame
+
+
 # Colors
 
 
