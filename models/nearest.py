@@ -44,7 +44,7 @@ def nearest_by_cells(colors: Colors, palette: Colors) -> npt.NDArray[np.uint8]:
     table = used.view(np.uint8)  # of each key; a key is read as used before its index is written
     for cell in np.flatnonzero(used.reshape(-1, _CELL).any(axis=1)):
         keys = np.flatnonzero(used[cell * _CELL : (cell + 1) * _CELL]) + cell * _CELL
-        candidates = _candidates(cell, palette)
+        candidates = _candidates(int(cell), palette)
         table[keys] = candidates[nearest_indices(_colors(keys), palette[candidates])]
     indices = np.empty(len(colors), np.uint8)
     for start in range(0, len(colors), _LOOK_UP_BAND):

@@ -5,7 +5,7 @@ for the code points of cICP.
 """
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -21,12 +21,11 @@ _SRGB_GAMMA = 1 / 2.2
 _TOLERANCE = 0.05  # of gamma: libpng and viewers correct no smaller difference
 _CHROMATICITY_TOLERANCE = 0.005
 _POINTS = 1024  # of a curve in a profile
-_WHITE_OF_HDR = 203.0  # cd/m2, shown as white (ITU-R BT.2408); brighter light is cut off
 
 _D50 = np.array([0.9642, 1.0, 0.8249])
 _BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
 
-_PRIMARIES: dict[int, Chromaticities] = {  # H.273, table 2
+PRIMARIES: Mapping[int, Chromaticities] = {
     1: SRGB_PRIMARIES,
     4: (0.31, 0.316, 0.67, 0.33, 0.21, 0.71, 0.14, 0.08),
     5: (0.3127, 0.329, 0.64, 0.33, 0.29, 0.6, 0.15, 0.06),
@@ -36,6 +35,8 @@ _PRIMARIES: dict[int, Chromaticities] = {  # H.273, table 2
     11: (0.314, 0.351, 0.68, 0.32, 0.265, 0.69, 0.15, 0.06),
     12: (0.3127, 0.329, 0.68, 0.32, 0.265, 0.69, 0.15, 0.06),
 }
+"""Chromaticities by the code points of H.273, table 2."""
+
 _SRGB_TRANSFERS = frozenset({1, 6, 13, 14, 15})  # viewers show BT.709 and its relatives like sRGB
 
 
@@ -62,32 +63,17 @@ def profile_of_code_points(primaries: int, transfer: int, *, gray: bool) -> byte
         4: lambda level: level**2.2,
         5: lambda level: level**2.8,
         8: lambda level: level,
-        16: _pq,
-        18: _hlg,
         **dict.fromkeys(_SRGB_TRANSFERS, _srgb),
     }
-    if primaries not in _PRIMARIES or transfer not in curves:
+    if primaries not in PRIMARIES or transfer not in curves:
         raise ValueError(f"no color space for primaries {primaries} and transfer function {transfer}")
     if (primaries == 1 or gray) and transfer in _SRGB_TRANSFERS:
         return None
-    return _profile(_PRIMARIES[primaries], curves[transfer], gray=gray)
+    return _profile(PRIMARIES[primaries], curves[transfer], gray=gray)
 
 
 def _srgb(level: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.where(level <= 0.04045, level / 12.92, ((level + 0.055) / 1.055) ** 2.4)
-
-
-def _pq(level: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """SMPTE ST 2084: 1 is 10,000 cd/m2."""
-    root = level ** (1 / 78.84375)
-    light = (np.maximum(root - 0.8359375, 0) / (18.8515625 - 18.6875 * root)) ** (1 / 0.1593017578125)
-    return light * (10_000 / _WHITE_OF_HDR)
-
-
-def _hlg(level: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """ITU-R BT.2100, for a display of 1,000 cd/m2."""
-    scene = np.where(level <= 0.5, level**2 / 3, (np.exp((level - 0.55991073) / 0.17883277) + 0.28466892) / 12)
-    return scene**1.2 * (1000 / _WHITE_OF_HDR)
 
 
 def _profile(primaries: Chromaticities, curve: _Curve, *, gray: bool) -> bytes:
@@ -97,7 +83,7 @@ def _profile(primaries: Chromaticities, curve: _Curve, *, gray: bool) -> bytes:
     tone = b"curv\0\0\0\0" + struct.pack(">I", _POINTS) + points
     if gray:
         return _assemble(b"GRAY", {b"wtpt": _xyz(_D50), b"kTRC": tone})
-    columns = _columns(primaries)
+    columns = rgb_to_xyz(primaries)
     tags = {
         b"wtpt": _xyz(_D50),
         b"rXYZ": _xyz(columns[:, 0]),
@@ -107,8 +93,12 @@ def _profile(primaries: Chromaticities, curve: _Curve, *, gray: bool) -> bytes:
     return _assemble(b"RGB ", tags | {b"rTRC": tone, b"gTRC": tone, b"bTRC": tone})
 
 
-def _columns(primaries: Chromaticities) -> npt.NDArray[np.float64]:
-    """Return XYZ of red, green and blue as columns, adapted to D50 by Bradford's transform."""
+def rgb_to_xyz(primaries: Chromaticities) -> npt.NDArray[np.float64]:
+    """Return XYZ of red, green and blue as columns, (3, 3), adapted to D50 by Bradford's transform.
+
+    Raises:
+        ValueError: no color space has these chromaticities.
+    """
     points = np.array(primaries).reshape(4, 2)
     if points[:, 1].min() <= 0 or points.min() < 0 or points.sum(axis=1).max() > 1.0001:
         raise ValueError("these chromaticities are of no color")

@@ -34,7 +34,7 @@ from PIL import Image, _imaging
 from PIL import WebPImagePlugin as WebPImagePlugin  # registers WebP; otherwise Image.open imports every plugin
 
 from models.codecs import bpg
-from models.codecs.bpg.header import Alpha, BpgHeader, ExtensionTag, PixelFormat, parse_header
+from models.codecs.bpg.header import Alpha, ExtensionTag, PixelFormat, parse_header
 from models.decoding.alpha import (
     Color,
     ColorKey,
@@ -51,7 +51,7 @@ from models.decoding.color_key import deep_key_alpha, has_deep_color_key
 from models.decoding.color_modes import color_mode
 from models.decoding.completeness import check_before_loading, check_png_rows
 from models.decoding.icc import CMYK_NOTE, plan_conversion, to_srgb
-from models.decoding.jpeg import with_end, without_short_segments
+from models.decoding.jpeg import check_kind, check_rows, with_end, without_short_segments
 from models.decoding.orientation import (
     UPRIGHT,
     exif_orientation,
@@ -224,6 +224,7 @@ def _load_png(data: bytes, *, max_pixels: int) -> _StoredImage:
 
 def _load_jpeg(data: bytes, *, max_pixels: int) -> _StoredImage:
     """Load a JPEG file with Pillow, also where a marker beside its picture is damaged or missing."""
+    check_kind(data)
     whole, skipped = without_short_segments(data)
     notes = [f"damaged JPEG segments skipped: {', '.join(skipped)}"] if skipped else []
     try:
@@ -234,6 +235,8 @@ def _load_jpeg(data: bytes, *, max_pixels: int) -> _StoredImage:
             raise
         stored = _load(ended, kind="JPEG", max_pixels=max_pixels)
         notes.append("end marker of the JPEG missing")
+    else:
+        check_rows(whole, stored.image)
     return replace(stored, notes=(*stored.notes, *notes))
 
 
@@ -268,15 +271,10 @@ def _load_bpg(data: bytes, *, max_pixels: int) -> _StoredImage:
         image = image.convert("LA" if image.mode == "RGBA" else "L")
     image.info |= {_BPG_METADATA[each.tag]: each.data for each in header.extensions if each.tag in _BPG_METADATA}
     orientation = read_orientation(image)
-    notes = _bpg_notes(header)
+    notes = [_FIRST_FRAME] * header.animation + [CMYK_NOTE] * (header.alpha is Alpha.WHITE)
     if orientation != UPRIGHT:
         notes.append(_TURNED)
     return _StoredImage(image, None, None, image.info.get("icc_profile"), orientation, tuple(notes))
-
-
-def _bpg_notes(header: BpgHeader) -> list[str]:
-    notes = [_FIRST_FRAME] if header.animation else []
-    return [*notes, CMYK_NOTE] if header.alpha is Alpha.WHITE else notes
 
 
 def _show(stored: _StoredImage, background: Color) -> tuple[Pixels, list[str]]:

@@ -10,6 +10,8 @@ from io import BytesIO
 import numpy as np
 from PIL import Image, ImageCms
 
+from models.decoding.hdr import HdrColors
+
 _TAG_COUNT, _TAG_TABLE = 128, 132  # byte offsets (clause 7.3)
 _TAG_ENTRY = 12  # bytes
 _MAX_TAGS = 100  # lcms rejects more
@@ -25,11 +27,12 @@ class SrgbConversion:
     """The conversion of one image to sRGB.
 
     Attributes:
-        transform: the transform of an ICC profile; None if Pillow's own conversion between modes is right.
+        transform: the transform of an ICC profile or of high dynamic range; None if Pillow's own conversion between
+            modes is right.
         note: a short ASCII phrase for the user; "" for an ordinary image.
     """
 
-    transform: ImageCms.ImageCmsTransform | None
+    transform: ImageCms.ImageCmsTransform | HdrColors | None
     note: str = ""
 
 
@@ -38,11 +41,14 @@ def plan_conversion(mode: str, profile: object, source: str = "ICC profile") -> 
 
     Args:
         mode: L, RGB or CMYK, as `color_mode` returns it.
-        profile: the bytes of an ICC profile. A damaged file may put any other value here; None means no profile.
+        profile: the bytes of an ICC profile, or a color space of high dynamic range for L and RGB. A damaged file may
+            put any other value here; None means no profile.
         source: the name of what states the colors, for the note.
     """
     if not profile:
         return SrgbConversion(None, CMYK_NOTE if mode == "CMYK" else "")
+    if isinstance(profile, HdrColors):
+        return SrgbConversion(profile, f"{source} of high dynamic range mapped to sRGB")
     try:
         transform = _profile_transform(profile, mode)
     except Exception:  # lcms and Pillow raise many types for a bad profile, and the picture is still good

@@ -1,15 +1,20 @@
 """JPEG files whose picture is whole although a marker beside it is not: a missing end, and short application segments.
 
+The same means find files that are cut short although they have an end. Kinds of JPEG that are not read are named.
+
 Specification: ISO/IEC 10918-1, annex B.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
 
+import numpy as np
 from PIL import Image, ImageChops
 
 from models.decoding.preflight import JPEG_END, JPEG_SCAN, JPEG_SEGMENT
+from models.errors import BadImage, UnsupportedFormat
 
 _END_MARKER = b"\xff\xd9"
 # Bytes that begin with other bits. Each has all restart markers, one of which a decoder waits for after an interval.
@@ -20,6 +25,10 @@ _PADDINGS = [
 _FRAMES = frozenset({*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0)})
 _SHORTEST = {(0xE0, b"JFIF"): (14, "APP0"), (0xEE, b"Adobe"): (12, "APP14")}  # bytes of content, and the name
 _COEFFICIENTS = 64
+_LOSSLESS, _HIERARCHICAL = frozenset({0xC3, 0xC7, 0xCB, 0xCF}), frozenset({0xC5, 0xC6, 0xCD, 0xCE})
+_MOST_BEFORE_FRAME = 1 << 16
+_JPEG_LS = re.compile(rb"\xff\xf7\0.[\x02-\x10]", re.DOTALL)  # ISO/IEC 14495-1, annex C: marker, length, bits
+_FILLED = (127, 128)  # levels of blocks whose coefficients libjpeg does not find
 
 
 @dataclass(frozen=True)
@@ -45,6 +54,41 @@ def without_short_segments(data: bytes) -> tuple[bytes, tuple[str, ...]]:
                 skipped.append(label)
                 at = segment.end
     return (b"".join([*kept, data[at:]]), tuple(dict.fromkeys(skipped))) if skipped else (data, ())
+
+
+def check_kind(data: bytes) -> None:
+    """Raise UnsupportedFormat for a kind of JPEG that is not read: lossless, hierarchical, or not of 8 bits."""
+    for segment in _segments(data):
+        if segment.code in _FRAMES and segment.content:
+            bits = segment.content[0]
+            name = "a lossless JPEG" if segment.code in _LOSSLESS else f"a JPEG of {bits} bits"
+            name = "a hierarchical JPEG" if segment.code in _HIERARCHICAL else name
+            if segment.code in _LOSSLESS | _HIERARCHICAL or bits in (12, 16):
+                raise UnsupportedFormat(f"This is {name}, which is not accepted. Save it again as PNG or 8-bit JPEG.")
+            return
+        if segment.code == JPEG_SCAN:
+            break
+    if _JPEG_LS.search(data, 2, _MOST_BEFORE_FRAME):
+        raise UnsupportedFormat("This is a JPEG-LS image, which is not accepted. Save it again as PNG or 8-bit JPEG.")
+
+
+def check_rows(data: bytes, image: Image.Image) -> None:
+    """Raise BadImage for a JPEG that ends before its picture does, although it has its end marker.
+
+    libjpeg fills missing blocks with gray and tells Pillow nothing. Only a picture whose last pixels are gray is
+    decoded again.
+
+    Args:
+        data: the file.
+        image: its picture, decoded.
+    """
+    corner = image.crop((max(0, image.width - 2), max(0, image.height - 2), *image.size))
+    levels = np.asarray(corner)
+    if levels.min() < _FILLED[0] or levels.max() > _FILLED[1]:
+        return
+    end = _end_of_picture(data)
+    if end is not None and with_end(data[:end]) is None:
+        raise BadImage("The JPEG file ends before its picture does. Save it again and send the whole file.")
 
 
 def with_end(data: bytes) -> bytes | None:
@@ -83,6 +127,20 @@ def _segments(data: bytes) -> Iterator[_Segment]:
         end = at + int.from_bytes(data[at : at + 2], "big")
         yield _Segment(code, found.start(), data[at + 2 : end], end)
         at = end
+
+
+def _end_of_picture(data: bytes) -> int | None:
+    """Return where the end marker of the first picture stands."""
+    at, scanning = 2, False
+    while found := JPEG_SEGMENT.search(data, at):
+        code, at = data[found.end() - 1], found.end()
+        if code == JPEG_END:
+            if scanning:
+                return found.start()
+            continue
+        scanning = scanning or code == JPEG_SCAN
+        at += int.from_bytes(data[at : at + 2], "big")
+    return None
 
 
 def _covers_all_coefficients(data: bytes) -> bool:

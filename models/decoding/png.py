@@ -6,18 +6,30 @@ Specification: "Portable Network Graphics (PNG) Specification (Third Edition)", 
 
 import struct
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from models.codecs.png import SIGNATURE
 from models.decoding.bands import Box
-from models.decoding.color_space import Chromaticities, profile_of_code_points, profile_of_gamma
+from models.decoding.color_space import profile_of_code_points, profile_of_gamma
+from models.decoding.hdr import HdrColors, hdr_colors
+from models.decoding.png_content import (
+    CHECKS,
+    GRAY_TYPES,
+    MAX_PROFILE,
+    MAX_RAW_EXIF,
+    chromaticities,
+    frame_box,
+    gamma,
+    lies_in,
+    peak,
+    profile,
+    raw_exif,
+)
 from models.errors import BadImage
 
-_MAX_PROFILE = 1 << 22  # bytes of an ICC profile after decompression
-_MAX_RAW_EXIF = 1 << 18  # bytes of EXIF data that ImageMagick writes as a text
 _PICTURE = frozenset({b"IHDR", b"PLTE", b"IDAT"})  # chunks whose damage is damage of the picture
-_GRAY_TYPES, _PALETTE_TYPE, _ALPHA_BIT = (0, 4), 3, 4
+_PALETTE_TYPE, _ALPHA_BIT = 3, 4
 _NAMED_CHUNKS = 4  # in a note
 _DAMAGED = "The PNG file is damaged in its picture (chunk {}). Send the file as it was written, or save it again."
 _CUT_SHORT = "The PNG file ends before its picture does. Save it again and send the whole file."
@@ -35,7 +47,7 @@ class PngFile:
         drawn: the box of the canvas that this picture fills.
         is_animated: whether other frames exist.
         exif: EXIF data, or None.
-        profile: ICC profile of the colors, or None for sRGB.
+        profile: ICC profile of the colors, or a color space of high dynamic range, or None for sRGB.
         profile_source: the chunks that state the color space, for a note.
         skipped: names of damaged chunks.
     """
@@ -48,7 +60,7 @@ class PngFile:
     drawn: Box
     is_animated: bool
     exif: bytes | None
-    profile: bytes | None
+    profile: bytes | HdrColors | None
     profile_source: str
     skipped: tuple[str, ...]
 
@@ -133,6 +145,7 @@ class _Reader:
         self._image: list[memoryview] = []
         self._frames: list[tuple[Box, list[memoryview]]] = []
         self._frame_is_image = False
+        self._sequence = 0  # next number of an animation chunk
         self._animation_damaged = False
 
     def read(self, chunk: _Chunk) -> None:
@@ -143,23 +156,27 @@ class _Reader:
             self._skip(chunk.kind)
         elif chunk.kind == b"IDAT":
             self._image.append(chunk.content)
+        elif chunk.kind in (b"fcTL", b"fdAT") and not self._is_next(chunk):
+            self._skip(chunk.kind)
         elif chunk.kind == b"fcTL":
-            self._frames.append((_frame_box(chunk.content), []))
+            self._frames.append((frame_box(chunk.content), []))
             self._frame_is_image = self._frame_is_image or (len(self._frames) == 1 and not self._image)
         elif chunk.kind == b"fdAT":
             if self._frames:
                 self._frames[-1][1].append(chunk.content[4:])
         elif chunk.kind in (b"tEXt", b"zTXt"):
-            self.raw_exif = self.raw_exif or _raw_exif(chunk.kind, bytes(chunk.content[: _MAX_RAW_EXIF * 3]))
+            self.raw_exif = self.raw_exif or raw_exif(chunk.kind, bytes(chunk.content[: MAX_RAW_EXIF * 3]))
         elif chunk.kind == b"acTL" and (self._image or b"acTL" in self.kept):
             self._animation_damaged = True  # viewers then show the image (clause 11.3.4.1)
-        elif chunk.kind in _CHECKS or chunk.kind in (b"PLTE", b"eXIf"):
+        elif chunk.kind in CHECKS or chunk.kind in (b"PLTE", b"eXIf"):
             self.kept.setdefault(chunk.kind, bytes(chunk.content))
 
     def first_frame(self) -> tuple[Box, Sequence[memoryview]]:
         """Return the box and the compressed rows of the picture that an animation begins with, else of the image."""
         if not self._image:
             raise BadImage(_CUT_SHORT)
+        if self._frames and b"acTL" in self.kept and not (self._animation_damaged or self._frames_are_whole):
+            self._skip(b"acTL")
         starts_apart = self._is_animation and not self._frame_is_image and self._frames[0][1]
         return self._frames[0] if starts_apart else (self._canvas, self._image)
 
@@ -168,21 +185,35 @@ class _Reader:
         """Whether a viewer of animations shows more than one frame."""
         return self._is_animation and struct.unpack_from(">I", self.kept[b"acTL"])[0] > 1
 
-    def color_space(self) -> tuple[bytes | None, str]:
+    def color_space(self) -> tuple[bytes | HdrColors | None, str]:
         """Return the profile of the chunk that counts most, and its name: cICP, iCCP, sRGB, then gAMA with cHRM."""
-        gray = self._color_type in _GRAY_TYPES
+        gray = self._color_type in GRAY_TYPES
         if b"cICP" in self.kept:
-            return profile_of_code_points(*self.kept[b"cICP"][:2], gray=gray), "cICP color space"
+            primaries, transfer, *_ = self.kept[b"cICP"]
+            bright = hdr_colors(primaries, transfer, peak(self.kept))
+            return bright or profile_of_code_points(primaries, transfer, gray=gray), "cICP color space"
         if b"iCCP" in self.kept:
-            return _profile(self.kept[b"iCCP"]), "ICC profile"
+            return profile(self.kept[b"iCCP"]), "ICC profile"
         if b"sRGB" in self.kept or b"gAMA" not in self.kept:
             return None, ""
-        primaries = _chromaticities(self.kept[b"cHRM"]) if b"cHRM" in self.kept else None
-        return profile_of_gamma(_gamma(self.kept[b"gAMA"]), primaries, gray=gray), "gAMA and cHRM"
+        colors = chromaticities(self.kept[b"cHRM"]) if b"cHRM" in self.kept else None
+        return profile_of_gamma(gamma(self.kept[b"gAMA"]), colors, gray=gray), "gAMA and cHRM"
 
     @property
     def _is_animation(self) -> bool:
-        return b"acTL" in self.kept and bool(self._frames) and not self._animation_damaged
+        """Whether viewers show an animation. With an error in its chunks they show the image (clause 4.9)."""
+        return b"acTL" in self.kept and self._frames_are_whole and not self._animation_damaged
+
+    @property
+    def _frames_are_whole(self) -> bool:
+        filled = all(rows for _, rows in self._frames[self._frame_is_image :])
+        return filled and 0 < len(self._frames) == struct.unpack_from(">I", self.kept[b"acTL"])[0]
+
+    def _is_next(self, chunk: _Chunk) -> bool:
+        """Return whether a chunk of an animation has the number that is due (clause 11.3.6.1)."""
+        (number,) = struct.unpack_from(">I", chunk.content)
+        self._sequence += 1
+        return bool(number == self._sequence - 1)
 
     def _skip(self, kind: bytes) -> None:
         self.skipped.append(kind.decode() if kind.isalpha() else "?")
@@ -190,19 +221,19 @@ class _Reader:
 
     def _is_valid(self, chunk: _Chunk) -> bool:
         """Return whether the content of an intact chunk can be used."""
-        content = bytes(chunk.content[:_MAX_PROFILE]) if chunk.kind in _CHECKS else b""
+        content = bytes(chunk.content[:MAX_PROFILE]) if chunk.kind in CHECKS else b""
         if chunk.kind == b"PLTE":
             return len(chunk.content) % 3 == 0 and 0 < len(chunk.content) <= 3 * 256
         if chunk.kind == b"tRNS":
             return self._is_transparency(len(chunk.content))
         if chunk.kind == b"fcTL":
-            return len(chunk.content) == 26 and _lies_in(_frame_box(chunk.content), self._canvas)
+            return len(chunk.content) == 26 and lies_in(frame_box(chunk.content), self._canvas)
         if chunk.kind == b"fdAT":
             return len(chunk.content) >= 4
         if chunk.kind == b"zTXt":
             return b"\0\0" in bytes(chunk.content[:81])  # after at most 79 bytes of name, the method is 0
         try:
-            return chunk.kind not in _CHECKS or _CHECKS[chunk.kind](content, self._color_type)
+            return chunk.kind not in CHECKS or CHECKS[chunk.kind](content, self._color_type)
         except (ValueError, struct.error, zlib.error):
             return False
 
@@ -210,78 +241,6 @@ class _Reader:
         if self._color_type == _PALETTE_TYPE:
             return 0 < length <= len(self.kept.get(b"PLTE", bytes(3 * 256))) // 3
         return not self._color_type & _ALPHA_BIT and length == (2 if self._color_type == 0 else 6)
-
-
-def _gamma(content: bytes) -> float:
-    return int(struct.unpack(">I", content)[0]) / 100_000
-
-
-def _chromaticities(content: bytes) -> Chromaticities:
-    a, b, c, d, e, f, g, h = (number / 100_000 for number in struct.unpack(">8I", content))
-    return a, b, c, d, e, f, g, h
-
-
-def _profile(content: bytes) -> bytes:
-    """Return the profile in an iCCP chunk (clause 11.3.2.3). Raises ValueError or zlib.error for a damaged one."""
-    name, separator, packed = content.partition(b"\0")
-    if not separator or not 0 < len(name) < 80 or packed[:1] != b"\0":
-        raise ValueError("not a profile")
-    inflater = zlib.decompressobj()
-    profile = inflater.decompress(packed[1:], _MAX_PROFILE)
-    if not inflater.eof:
-        raise ValueError("the profile is cut short or too large")
-    return profile
-
-
-def _checks_gamma(content: bytes, color_type: int) -> bool:
-    return 0.01 < _gamma(content) < 100
-
-
-def _checks_chromaticities(content: bytes, color_type: int) -> bool:
-    profile_of_gamma(1.0, _chromaticities(content), gray=False)
-    return True
-
-
-def _checks_code_points(content: bytes, color_type: int) -> bool:
-    primaries, transfer, matrix, full_range = struct.unpack(">4B", content)
-    profile_of_code_points(primaries, transfer, gray=color_type in _GRAY_TYPES)
-    return (matrix, full_range) == (0, 1)
-
-
-_CHECKS: Mapping[bytes, Callable[[bytes, int], bool]] = {
-    b"tRNS": lambda content, _: True,  # checked with the palette
-    b"gAMA": _checks_gamma,
-    b"cHRM": _checks_chromaticities,
-    b"sRGB": lambda content, _: len(content) == 1 and content[0] < 4,
-    b"cICP": _checks_code_points,
-    b"iCCP": lambda content, _: bool(_profile(content)),
-    b"pHYs": lambda content, _: len(content) == 9,
-    b"tIME": lambda content, _: len(content) == 7,
-    b"acTL": lambda content, _: len(content) == 8 and struct.unpack_from(">I", content)[0] > 0,
-}
-
-
-def _frame_box(content: memoryview) -> Box:
-    width, height, left, top = struct.unpack_from(">4I", content, 4)
-    return left, top, left + width, top + height
-
-
-def _lies_in(box: Box, canvas: Box) -> bool:
-    return box[0] < box[2] <= canvas[2] and box[1] < box[3] <= canvas[3]
-
-
-def _raw_exif(kind: bytes, content: bytes) -> bytes | None:
-    """Return EXIF data that ImageMagick writes as a text of hexadecimal digits, or None."""
-    name, _, text = content.partition(b"\0")
-    if name != b"Raw profile type exif":
-        return None
-    try:
-        if kind == b"zTXt":
-            text = zlib.decompressobj().decompress(text[1:], _MAX_RAW_EXIF)
-        digits = b"".join(text.split(b"\n")[3:])  # after an empty line, the name, and the number of bytes
-        return bytes.fromhex(digits.decode("ascii"))
-    except (ValueError, zlib.error):
-        return None
 
 
 def _written(kind: bytes, content: bytes) -> bytes:

@@ -61,7 +61,9 @@ def measure(pixels: Pixels, turns: int) -> dict[str, Any]:
         for colors in COLORS
     }
     works |= {
-        (f"pillow {name}", colors): lambda method=method, colors=colors: image.quantize(colors, method, dither=0)  # type: ignore[misc]
+        (f"pillow {name}", colors): lambda method=method, colors=colors: image.quantize(
+            colors, method, dither=Image.Dither.NONE
+        )  # type: ignore[misc]
         for name, method in PILLOW.items()
         for colors in COLORS
     }

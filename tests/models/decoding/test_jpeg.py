@@ -6,7 +6,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from models.decoding.decode import decode
-from models.errors import BadImage
+from models.decoding.jpeg import _covers_all_coefficients, without_short_segments
+from models.errors import BadImage, UnsupportedFormat
 from tests.models.image_files import encoded, picture
 
 NO_END = "end marker of the JPEG missing"
@@ -74,3 +75,104 @@ def test_a_short_adobe_segment_is_skipped(content: bytes) -> None:
 
     np.testing.assert_array_equal(decoded.pixels, decode(whole).pixels)
     assert decoded.notes == ("damaged JPEG segments skipped: APP14", NO_END)
+
+
+@pytest.mark.parametrize(
+    ("code", "name", "length", "label"), [(0xE0, b"JFIF", 14, "APP0"), (0xEE, b"Adobe", 12, "APP14")]
+)
+def test_a_segment_is_short_below_the_length_of_its_fields(code: int, name: bytes, length: int, label: str) -> None:
+    def file(content: bytes) -> bytes:
+        return b"\xff\xd8\xff" + bytes([code]) + (2 + len(content)).to_bytes(2, "big") + content + scan(0, 63, 0)
+
+    short, whole = file(name.ljust(length - 1, b"\0")), file(name.ljust(length, b"\0"))
+    assert without_short_segments(short) == (b"\xff\xd8" + scan(0, 63, 0), (label,))
+    assert without_short_segments(whole) == (whole, ())
+    for other in (file(b"Other"), whole[:2] + scan(0, 63, 0) + short[2:]):  # another name, and behind a scan
+        assert without_short_segments(other) == (other, ())
+
+
+def scan(first: int, last: int, precision: int, components: bytes = b"\1") -> bytes:
+    """The header of a scan of these coefficients. precision: high bits before, low bits that stay open."""
+    content = bytes([len(components), *(each for name in components for each in (name, 0)), first, last, precision])
+    return b"\xff\xda" + (2 + len(content)).to_bytes(2, "big") + content
+
+
+def frame(components: bytes = b"\1") -> bytes:
+    content = bytes([8, 0, 9, 0, 9, len(components), *(each for name in components for each in (name, 0x11, 0))])
+    return b"\xff\xc2" + (2 + len(content)).to_bytes(2, "big") + content
+
+
+@pytest.mark.parametrize(
+    ("scans", "whole"),
+    [
+        ([scan(0, 63, 0)], True),
+        ([scan(0, 62, 0)], False),
+        ([scan(1, 63, 0)], False),
+        ([scan(0, 0, 0), scan(1, 63, 0)], True),
+        ([scan(0, 0, 0), scan(1, 5, 0), scan(6, 63, 0)], True),
+        ([scan(0, 0, 0), scan(1, 5, 0), scan(7, 63, 0)], False),
+        ([scan(0, 63, 0x01)], False),
+        ([scan(0, 63, 0x01), scan(0, 63, 0x10)], True),
+        ([scan(0, 63, 0x02), scan(0, 63, 0x21)], False),
+        ([], False),
+    ],
+)
+def test_a_picture_is_whole_when_its_scans_code_every_coefficient_to_the_last_bit(
+    scans: list[bytes], whole: bool
+) -> None:
+    assert _covers_all_coefficients(b"\xff\xd8" + frame() + b"".join(scans)) is whole
+
+
+def test_every_component_needs_its_scans() -> None:
+    start = b"\xff\xd8" + frame(b"\1\2\3")
+
+    assert _covers_all_coefficients(start + scan(0, 63, 0, b"\1\2\3"))
+    assert _covers_all_coefficients(start + scan(0, 63, 0, b"\3\1") + scan(0, 63, 0, b"\2"))
+    assert not _covers_all_coefficients(start + scan(0, 63, 0, b"\1\2"))
+    assert not _covers_all_coefficients(start + scan(0, 63, 0, b"\1\2\4"))  # of which the last is unknown
+    assert not _covers_all_coefficients(start + scan(0, 63, 0, b"\1\2\3")[:-1])
+    assert not _covers_all_coefficients(b"\xff\xd8" + scan(0, 63, 0))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_part_of_a_picture_with_an_end_marker_is_refused(kind: str) -> None:
+    """libjpeg fills the missing blocks with gray; at least the last rows of blocks are missing here."""
+    whole = jpeg(kind)
+    first_scan = whole.index(b"\xff\xda")
+    rest = len(whole) - first_scan if kind != "progressive" else whole.index(b"\xff\xc4", first_scan) - first_scan
+    for share in (0.3, 0.5, 0.6):
+        with pytest.raises(BadImage, match="ends before its picture does"):
+            decode(whole[: first_scan + int(share * rest)] + b"\xff\xd9")
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0}])
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+def test_a_gray_picture_is_whole(mode: str, options: dict[str, object]) -> None:
+    """Its last block looks like a missing one."""
+    gray = Image.new("RGB", (40, 50), (128, 128, 128)).convert(mode)
+    decoded = decode(encoded(gray, "JPEG", **options))
+    assert decoded.pixels.shape == (50, 40, 3) and NO_END not in decoded.notes
+
+
+def test_what_follows_the_picture_does_not_count() -> None:
+    gray = encoded(Image.new("RGB", (40, 50), (128, 128, 128)), "JPEG")
+    assert decode(gray + b"x" * 99).pixels.shape == (50, 40, 3)
+
+
+@pytest.mark.parametrize(
+    ("code", "bits", "name"),
+    [
+        (0xC3, 8, "a lossless JPEG"),
+        (0xCB, 16, "a lossless JPEG"),
+        (0xC1, 12, "a JPEG of 12 bits"),
+        (0xC2, 12, "a JPEG of 12 bits"),
+        (0xC5, 8, "a hierarchical JPEG"),
+        (0xF7, 8, "a JPEG-LS image"),
+    ],
+)
+def test_a_kind_that_is_not_read_is_named(code: int, bits: int, name: str) -> None:
+    file = bytearray(jpeg("no subsampling"))
+    at = file.index(b"\xff\xc0")
+    file[at + 1], file[at + 4] = code, bits
+    with pytest.raises(UnsupportedFormat, match=name):
+        decode(bytes(file))

@@ -183,6 +183,110 @@ def test_transparency_longer_than_the_palette_is_skipped() -> None:
     assert decode(file).notes == ("damaged PNG chunks skipped: tRNS",)
 
 
+SKIPPED = "damaged PNG chunks skipped: "
+
+
+@pytest.mark.parametrize(
+    ("kind", "valid", "damaged"),
+    [
+        (b"pHYs", [bytes(9)], [bytes(8), bytes(10)]),
+        (b"tIME", [bytes(7)], [bytes(6), bytes(8)]),
+        (b"sRGB", [b"\0", b"\3"], [b"\4", b"\0\0", b""]),
+        (b"gAMA", [struct.pack(">I", 45455)], [struct.pack(">I", 1000), struct.pack(">I", 10_000_000), bytes(5)]),
+        (b"acTL", [struct.pack(">II", 1, 0)], [struct.pack(">II", 0, 0), bytes(9)]),
+        (b"fdAT", [bytes(4)], [bytes(3)]),
+        (b"zTXt", [b"n" * 79 + b"\0\0x"], [b"n" * 80 + b"\0\0x", b"n" * 79 + b"\0\1x"]),
+        (
+            b"fcTL",
+            [struct.pack(">5IHHBB", 0, 1, 1, 0, 0, 1, 1, 0, 0)],
+            [struct.pack(">5IHHBB", 0, *box, 1, 1, 0, 0) for box in ((0, 1, 0, 0), (1, 0, 0, 0), (1, 1, 0, 1))],
+        ),
+        (b"tRNS", [struct.pack(">3H", 1, 2, 3)], [bytes(2), bytes(5), bytes(7), b""]),
+    ],
+    ids=lambda value: value.decode() if isinstance(value, bytes) else None,
+)
+def test_the_nearest_valid_content_of_a_chunk_is_taken(kind: bytes, valid: list[bytes], damaged: list[bytes]) -> None:
+    for content in valid:
+        assert decode(of_chunks(header(), chunk(kind, content), IMAGE, END)).notes == ()
+    for content in damaged:
+        assert decode(of_chunks(header(), chunk(kind, content), IMAGE, END)).notes == (SKIPPED + kind.decode(),)
+
+
+@pytest.mark.parametrize(("gamma", "shown"), [(1001, "near black"), (9_999_999, "near white")])
+def test_an_extreme_gamma_is_still_a_gamma(gamma: int, shown: str) -> None:
+    decoded = decode(of_chunks(header(), chunk(b"gAMA", struct.pack(">I", gamma)), IMAGE, END))
+
+    assert decoded.notes == ("gAMA and cHRM converted to sRGB",)
+    assert max(only_color(decoded)) < 10 if shown == "near black" else min(only_color(decoded)) > 245
+
+
+@pytest.mark.parametrize(("name", "valid"), [(b"", False), (b"n", True), (b"n" * 79, True), (b"n" * 80, False)])
+def test_the_name_of_a_profile_has_1_to_79_bytes(name: bytes, valid: bool) -> None:
+    profile = name + b"\0\0" + zlib.compress(rgb_profile(red=b"b", blue=b"r"))
+
+    notes = decode(of_chunks(header(), chunk(b"iCCP", profile), IMAGE, END)).notes
+
+    assert notes == (("ICC profile converted to sRGB",) if valid else (f"{SKIPPED}iCCP",))
+
+
+@pytest.mark.parametrize(("entries", "valid"), [(0, False), (1, True), (256, True), (257, False)])
+def test_a_palette_has_1_to_256_entries(entries: int, valid: bool) -> None:
+    file = of_chunks(header(color_type=3), chunk(b"PLTE", bytes(COLOR) * entries), chunk(b"IDAT", rows([0])), END)
+
+    if valid:
+        assert only_color(decode(file)) == list(COLOR)
+    else:
+        with pytest.raises(BadImage):
+            decode(file)
+
+
+@pytest.mark.parametrize(("levels", "valid"), [(0, False), (1, True), (2, True), (3, False)])
+def test_a_palette_has_as_many_levels_of_alpha_as_entries_at_most(levels: int, valid: bool) -> None:
+    palette = chunk(b"PLTE", bytes(COLOR) * 2)
+    parts = [palette, chunk(b"tRNS", b"\xff" * levels), chunk(b"IDAT", rows([0])), END]
+
+    assert decode(of_chunks(header(color_type=3), *parts)).notes == (() if valid else (f"{SKIPPED}tRNS",))
+
+
+@pytest.mark.parametrize(("color_type", "length"), [(0, 2), (2, 6)])
+def test_the_transparent_color_has_two_bytes_for_each_channel(color_type: int, length: int) -> None:
+    for size in range(8):
+        row = rows([9] if color_type == 0 else [9, 9, 9])
+        file = of_chunks(header(color_type=color_type), chunk(b"tRNS", bytes(size)), chunk(b"IDAT", row), END)
+        assert decode(file).notes == (() if size == length else (f"{SKIPPED}tRNS",))
+
+
+@pytest.mark.parametrize(("color_type", "pixel"), [(4, [9, 255]), (6, [9, 9, 9, 255])])
+@pytest.mark.parametrize("length", [2, 6])
+def test_a_picture_with_alpha_has_no_transparent_color(color_type: int, pixel: list[int], length: int) -> None:
+    parts = [chunk(b"tRNS", bytes(length)), chunk(b"IDAT", rows(pixel)), END]
+
+    decoded = decode(of_chunks(header(color_type=color_type), *parts))
+
+    assert (only_color(decoded), decoded.notes) == ([9, 9, 9], (f"{SKIPPED}tRNS",))
+
+
+def test_a_chunk_of_which_only_the_head_is_there_is_damaged() -> None:
+    assert decode(of_chunks(header(), IMAGE) + chunk(b"tEXt", b"")[:8]).notes == (f"{SKIPPED}tEXt",)
+    assert decode(of_chunks(header(), IMAGE) + chunk(b"tEXt", b"")[:7]).notes == ()
+    with pytest.raises(BadImage, match="ends before"):
+        decode(of_chunks(header(), IMAGE) + chunk(b"IDAT", b"")[:8])
+
+
+def test_a_note_names_four_chunks_and_each_once() -> None:
+    four = [chunk(kind, b"", damaged=True) for kind in (b"tEXt", b"zTXt", b"iTXt", b"prVt", b"tEXt")]
+
+    assert decode(of_chunks(header(), *four, IMAGE, END)).notes == (f"{SKIPPED}tEXt, zTXt, iTXt, prVt",)
+    assert decode(of_chunks(header(), chunk(b"a1b2", b"", damaged=True), IMAGE, END)).notes == (f"{SKIPPED}?",)
+
+
+def test_one_frame_is_no_animation() -> None:
+    controls = [chunk(b"acTL", struct.pack(">II", 1, 0)), chunk(b"fcTL", WHOLE[b"fcTL"])]
+
+    assert decode(of_chunks(header(), *controls, IMAGE, END)).notes == ()
+    assert decode(of_chunks(header(), chunk(b"acTL", WHOLE[b"acTL"]), IMAGE, END)).notes == ()  # without any frame
+
+
 # Colors
 
 
@@ -239,8 +343,6 @@ def test_a_damaged_chunk_of_color_leaves_the_next_one() -> None:
         ((1, 8, 0, 1), COLOR, [96, 196, 239]),
         ((12, 13, 0, 1), (128, 128, 128), [128, 128, 128]),
         ((12, 13, 0, 1), (200, 100, 100), [213, 95, 99]),  # Display P3, by the published matrices
-        ((9, 16, 0, 1), (148, 148, 148), [255, 255, 255]),  # 203 cd/m2 in PQ
-        ((9, 18, 0, 1), (191, 191, 191), [255, 255, 255]),  # the same in HLG
         ((9, 1, 0, 1), (0, 0, 0), [0, 0, 0]),
     ],
 )
@@ -309,7 +411,11 @@ def frame_data(sequence: int, content: bytes) -> bytes:
     return chunk(b"fdAT", struct.pack(">I", sequence) + content)
 
 
-FRAMES = chunk(b"acTL", struct.pack(">II", 2, 0))
+def control(frames: int) -> bytes:
+    return chunk(b"acTL", struct.pack(">II", frames, 0))
+
+
+FRAMES = control(2)
 RED, GREEN, WHITE = (255, 0, 0), (0, 255, 0), [255, 255, 255]
 
 
@@ -326,7 +432,9 @@ def test_the_first_frame_is_shown_where_the_image_is_no_part_of_the_animation() 
     first = [frame(0, (1, 0, 1, 1)), frame_data(1, data[:5]), frame_data(2, data[5:])]
     image = chunk(b"IDAT", rows(COLOR, COLOR, width=2))
 
-    decoded = decode(of_chunks(header((2, 1)), FRAMES, image, *first, frame(3, (0, 0, 1, 1)), END))
+    second = [frame(3, (0, 0, 1, 1)), frame_data(4, rows(GREEN))]
+
+    decoded = decode(of_chunks(header((2, 1)), FRAMES, image, *first, *second, END))
 
     assert decoded.pixels[0].tolist() == [WHITE, [255, 0, 0]]
     assert decoded.notes == ("first of several frames", "alpha composited over #ffffff")
@@ -343,7 +451,7 @@ def test_the_transparent_color_counts_in_a_frame(color_type: int) -> None:
     parts = [
         *palette,
         chunk(b"tRNS", key),
-        FRAMES,
+        control(1),
         image,
         frame(0, (1, 0, 2, 1)),
         frame_data(1, rows(*content, width=2)),
@@ -378,4 +486,35 @@ def test_a_frame_with_missing_rows_is_refused() -> None:
     first = [frame(0, (0, 0, 1, 2)), frame_data(1, rows(RED))]
 
     with pytest.raises(BadImage, match="ends before"):
-        decode(of_chunks(header((1, 2)), FRAMES, image, *first, END))
+        decode(of_chunks(header((1, 2)), control(1), image, *first, END))
+
+
+ERRORS = {
+    "too few frames": [FRAMES, IMAGE, frame(0, (0, 0, 1, 1)), frame_data(1, rows(RED))],
+    "too many frames": [
+        *(control(1), IMAGE, frame(0, (0, 0, 1, 1)), frame_data(1, rows(RED))),
+        *(frame(2, (0, 0, 1, 1)), frame_data(3, rows(RED))),
+    ],
+    "a frame without rows": [control(1), IMAGE, frame(0, (0, 0, 1, 1))],
+    "a first number of 1": [control(1), IMAGE, frame(1, (0, 0, 1, 1)), frame_data(2, rows(RED))],
+    "a gap in the numbers": [control(1), IMAGE, frame(0, (0, 0, 1, 1)), frame_data(2, rows(RED))],
+    "a number twice": [control(1), IMAGE, frame(0, (0, 0, 1, 1)), frame_data(0, rows(RED))],
+    "numbers out of order": [
+        *(FRAMES, IMAGE, frame(0, (0, 0, 1, 1)), frame_data(1, rows(RED))),
+        *(frame(3, (0, 0, 1, 1)), frame_data(2, rows(RED))),
+    ],
+}
+
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_an_error_in_the_animation_leaves_the_image(error: str) -> None:
+    """Clause 4.9: decoders that find an error revert to the static image."""
+    decoded = decode(of_chunks(header(), *ERRORS[error], END))
+
+    assert only_color(decoded) == list(COLOR)
+    assert len(decoded.notes) == 1 and decoded.notes[0].startswith("damaged PNG chunks skipped")
+
+
+def test_empty_frame_data_are_valid() -> None:
+    first = [frame(0, (0, 0, 1, 1)), frame_data(1, b""), frame_data(2, rows(RED))]
+    assert only_color(decode(of_chunks(header(), control(1), IMAGE, *first, END))) == list(RED)

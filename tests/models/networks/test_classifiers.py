@@ -54,3 +54,43 @@ def test_the_configuration_survives_json_and_rejects_nonsense() -> None:
         ClassifierConfig.from_json(config.to_json() | {"architecture": "lenet"})
     with pytest.raises(ValueError, match="at least 1"):
         ClassifierConfig(architecture="alexnet", classes=0)
+
+
+@pytest.mark.parametrize("name", ["classes", "size", "width"])
+def test_numbers_are_at_least_one(name: str) -> None:
+    values = {"architecture": "resnet9", "classes": 2}
+    assert getattr(ClassifierConfig.from_json(values | {name: 1}), name) == 1
+    with pytest.raises(ValueError, match="at least 1"):
+        ClassifierConfig.from_json(values | {name: 0})
+
+
+def test_the_defaults_are_those_of_cifar10() -> None:
+    config = ClassifierConfig(architecture="resnet9", classes=10)
+    assert (config.size, config.width) == (32, 64)
+    assert (config.mean, config.std) == ((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616))
+
+
+@pytest.mark.parametrize(
+    ("architecture", "channels", "strides", "dropout"),
+    [
+        ("resnet9", (4, 8, 16, 32), (1, 2, 4, 8), 0.0),
+        ("resnet18", (4, 8, 16, 32), (1, 2, 4, 8), 0.0),
+        ("alexnet", (4, 12, 16), (4, 8, 16), 0.5),
+        ("efficientnet_lite0", (2, 3, 5, 14, 160), (2, 4, 8, 16, 32), 0.2),
+        ("efficientnet_lite2", (2, 3, 6, 15, 160), (2, 4, 8, 16, 32), 0.3),
+    ],
+)
+def test_trunks_have_the_published_shapes(
+    architecture: Architecture, channels: tuple[int, ...], strides: tuple[int, ...], dropout: float
+) -> None:
+    network = build_classifier(ClassifierConfig(architecture=architecture, classes=5, width=4))
+    assert (network.channels, network.strides, network.dropout.p) == (channels, strides, dropout)
+
+
+def test_the_mean_of_a_class_map_is_its_logit_without_the_bias() -> None:
+    torch.manual_seed(0)
+    network = build_classifier(ClassifierConfig(architecture="resnet9", classes=5, width=4)).eval()
+    images, classes = torch.rand(3, 3, 32, 32), torch.tensor([4, 0, 2])
+    maps = network.class_maps(images, classes)
+    logits = network(images).gather(1, classes[:, None])[:, 0]
+    torch.testing.assert_close(maps.mean((1, 2)), logits - network.head.bias[classes], rtol=1e-4, atol=1e-5)

@@ -1,6 +1,7 @@
 """models/networks/colorcnn.py: what soft and hard promise, the encoder is frozen, and the configuration as JSON."""
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -8,9 +9,9 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from models.networks.centers import kmeans_centers
+from models.networks.centers import Centers, kmeans_centers
 from models.networks.classifiers import ClassifierConfig
-from models.networks.colorcnn import ColorCNNConfig, build_colorcnn
+from models.networks.colorcnn import ColorCNNConfig, _describe, build_colorcnn
 from models.networks.published import PublishedColorCNN, PublishedConfig
 from tests.models.small_networks import make_colorcnn, make_images, make_plan
 
@@ -51,6 +52,58 @@ def test_structure_loses_weight_up_to_the_cutoff() -> None:
     assert make_plan(network, make_images(), 64).structure is None
     with pytest.raises(ValueError, match="rising"):
         replace(network.config, structure_cutoff=(64, 64))
+
+
+def test_the_last_values_of_a_range_are_accepted_and_the_next_are_not() -> None:
+    config = make_colorcnn().config
+    assert replace(config, structure_cutoff=(2, 3)).structure_weight(2) == 1
+    assert replace(config, rounds=0).rounds == 0
+    assert replace(config, structure_scales=(0.0,)).structure_scales == (0.0,)
+    with pytest.raises(ValueError, match="rising"):
+        replace(config, structure_cutoff=(1, 3))
+    with pytest.raises(ValueError, match="rounds must be 0 or more, not -1"):
+        replace(config, rounds=-1)
+
+
+def test_inputs_of_the_query_network_are_of_order_one() -> None:
+    """Color, color relative to the image, rank, share and log2 K of three centers, one of which has half the pixels."""
+    centers = Centers(
+        torch.tensor([[[0.0, 0.0, 0.0], [0.5, 0.5, 0.5], [1.0, 1.0, 1.0], [1.0, 1.0, 1.0]]]),
+        torch.tensor([[0.5, 0.25, 0.25, 0.0]]),
+        torch.tensor([0.1]),
+    )
+    described = _describe(centers)[0]
+    mean, contrast = 0.375, (3 * (0.5 * 0.375**2 + 0.25 * 0.125**2 + 0.25 * 0.625**2)) ** 0.5
+    expected = [
+        [*[-2.0] * 3, *[-mean / contrast] * 3, -1.0, 2**0.5 - 1, -0.5],
+        [*[0.0] * 3, *[(0.5 - mean) / contrast] * 3, -1 / 3, 0.0, -0.5],
+        [*[2.0] * 3, *[(1 - mean) / contrast] * 3, 1 / 3, 0.0, -0.5],
+        [*[2.0] * 3, *[(1 - mean) / contrast] * 3, 1.0, -1.0, -0.5],
+    ]
+    torch.testing.assert_close(described, torch.tensor(expected))
+
+
+def test_a_flat_image_has_finite_inputs() -> None:
+    centers = Centers(torch.full((1, 2, 3), 0.5), torch.tensor([[1.0, 0.0]]), torch.tensor([1e-6]))
+    assert bool(_describe(centers).isfinite().all())
+
+
+@pytest.mark.parametrize("sharpness", [(0.0, 0.0), (1.0, 2.0)])
+@pytest.mark.parametrize("colors", [2, 16])
+def test_color_counts_by_the_distance_to_the_centers_over_their_spread(
+    colors: int, sharpness: tuple[float, float]
+) -> None:
+    """Up to a term of the pixel alone, logits without structure are -beta |x - c|^2 / spread."""
+    network, images = make_colorcnn(), make_images(1)
+    network.sharpness.data = torch.tensor(sharpness)
+    pixels = images.flatten(2).transpose(1, 2)
+    centers = kmeans_centers(pixels, colors)
+    beta = math.exp(sharpness[0] + sharpness[1] * math.log2(colors) / 8)
+    expected = -beta * torch.cdist(pixels, centers.colors).square().transpose(1, 2) / centers.spread
+    logits = make_plan(network, images, colors).scale_structure(0).index_logits(images).flatten(2)
+    torch.testing.assert_close(
+        logits - logits.mean(1, keepdim=True), expected - expected.mean(1, keepdim=True), rtol=1e-3, atol=1e-2
+    )
 
 
 @pytest.mark.parametrize("scales", [(), (-1.0,), (1.0, float("inf")), (float("nan"),)])

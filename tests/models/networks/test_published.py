@@ -148,3 +148,33 @@ WRONG = [
 def test_values_out_of_range_are_rejected(name: str, value: object) -> None:
     with pytest.raises(ValueError, match=name):
         PublishedConfig.from_json({"colors": 2, name: value})
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"colors": 2},
+        {"colors": 256},
+        {"width": 1},
+        {"color_norm": 0.01},
+        {"jitter": 0.0},
+        {"std": (0.01, 1.0, 1.0)},
+        {"mean": (0.0, 0.0, 0.0)},
+    ],
+)
+def test_the_last_values_of_a_range_are_accepted(values: dict[str, object]) -> None:
+    config = PublishedConfig.from_json({"colors": 3, **values})
+    assert {name: getattr(config, name) for name in values} == values
+
+
+@pytest.mark.parametrize("name", ["mean", "std"])
+@pytest.mark.parametrize("count", [2, 4])
+def test_statistics_have_three_channels(name: str, count: int) -> None:
+    with pytest.raises(ValueError, match="three values each"):
+        PublishedConfig.from_json({"colors": 3, name: [0.5] * count})
+
+
+def test_the_defaults_are_those_of_the_authors() -> None:
+    config = PublishedConfig(colors=2)
+    assert (config.width, config.color_norm, config.jitter) == (64, 4.0, 1.0)
+    assert (config.mean, config.std) == ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))

@@ -125,3 +125,40 @@ def test_a_damaged_coding_is_told(body: bytes) -> None:
 def test_another_coding_is_named(coding: str) -> None:
     with pytest.raises(UnsupportedFormat, match=f"'{coding}'.*gzip"):
         read([b"x"], "image/png", encoding=coding)
+
+
+@pytest.mark.parametrize(("length", "is_text"), [(4096, True), (4097, False)])
+def test_a_text_in_the_field_file_has_4096_bytes_at_most(length: int, is_text: bool) -> None:
+    body = [START + b"\r\n\r\n" + b"x" * length, END]
+
+    if is_text:
+        with pytest.raises(BadUpload, match="holds text"):
+            read(body, FORM)
+    else:
+        assert len(read(body, FORM).image) == length
+
+
+@pytest.mark.parametrize("head", [b'; filename=""\r\n\r\n', b"\r\nContent-Type: text/plain\r\n\r\n"])
+def test_a_text_that_is_declared_as_a_file_is_one(head: bytes) -> None:
+    assert read([START + head + b"photo.jpg", END], FORM).image == b"photo.jpg"
+
+
+@pytest.mark.parametrize(("length", "accepted"), [(4096, True), (4097, False)])
+def test_a_field_has_4096_bytes_at_most(length: int, accepted: bool) -> None:
+    body = [OPTION.replace(b"\r\n2\r\n", b"\r\n" + b"2" * length + b"\r\n"), FILE_HEAD, IMAGE, END]
+
+    if accepted:
+        assert read(body, FORM).form_options == (("colors", "2" * length),)
+    else:
+        with pytest.raises(MalformedUpload):
+            read(body, FORM)
+
+
+@pytest.mark.parametrize(("files", "most"), [(1, 1), (3, 3)])
+def test_as_many_images_as_the_limit_are_accepted(files: int, most: int) -> None:
+    parts = [(FILE_HEAD + b"image\r\n") for _ in range(files)]
+
+    assert len(read([*parts, b"--X--\r\n"], FORM, max_images=most).files) == files
+    told = "send one image per request" if most == 1 else f"send at most {most} images"
+    with pytest.raises(BadUpload, match=f"holds {files + 1} files; {told}"):
+        read([*parts, parts[0], b"--X--\r\n"], FORM, max_images=most)

@@ -110,3 +110,30 @@ async def test_probes_do_not_fill_the_log(client: AsyncClient, caplog: pytest.Lo
         await client.get("/metrics")
 
     assert not [record for record in caplog.records if record.name == "colorcnn.access"]
+
+
+async def test_an_id_of_128_characters_is_kept(client: AsyncClient) -> None:
+    response = await client.get("/models", headers={"X-Request-ID": "x" * 128})
+
+    assert response.headers["x-request-id"] == "x" * 128
+
+
+@pytest.mark.parametrize("length", [200, 201, 5000])
+async def test_the_log_has_200_characters_of_a_path(
+    client: AsyncClient, caplog: pytest.LogCaptureFixture, length: int
+) -> None:
+    with caplog.at_level(logging.INFO, "colorcnn.access"):
+        await client.get("/" + "x" * (length - 1))
+
+    [line] = [record.message for record in caplog.records if record.name == "colorcnn.access"]
+    assert f"path=/{'x' * 199} status=404" in line
+
+
+async def test_a_path_with_a_route_is_logged_whole_by_its_template(
+    client: AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, "colorcnn.access"):
+        await client.post("/quantize", content=b"no image", headers={"X-Request-ID": "bad"})
+
+    [line] = [record.message for record in caplog.records if record.name == "colorcnn.access"]
+    assert "path=/quantize status=400" in line and "problem=bad-image request_id=bad" in line

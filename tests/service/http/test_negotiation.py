@@ -56,3 +56,33 @@ def test_any_header_selects_an_offer_or_none(accept: str) -> None:
         assert select_media_type(accept, (PNG, JSON)) in (PNG, JSON)
     except NotAcceptable:
         assert parse_accept(accept)
+
+
+@pytest.mark.parametrize(
+    ("element", "expected"),
+    [
+        ("a/b;q=0", MediaRange("a", "b", 0.0)),
+        ("a/b;q=1", MediaRange("a", "b", 1.0)),
+        ("a/b; Q = 0.5 ", MediaRange("a", "b", 0.5)),
+        ("a/b;level=2;q=0.25", MediaRange("a", "b", 0.25)),
+        ("a/b;q=0.5;q=0.1", MediaRange("a", "b", 0.5)),
+        ("a/*", MediaRange("a", "*", 1.0)),
+        ("*/*", MediaRange("*", "*", 1.0)),
+    ],
+)
+def test_an_element_has_its_range_and_weight(element: str, expected: MediaRange) -> None:
+    assert parse_accept(element) == (expected,)
+
+
+@pytest.mark.parametrize("element", ["a/b;q=1.001", "a/b;q=-0.001", "a/b;q=", "a/b;q", "*/b", "a", "a/b;q=inf"])
+def test_a_weight_outside_of_zero_to_one_is_ignored_with_its_range(element: str) -> None:
+    assert parse_accept(element) == ()
+
+
+def test_a_tie_goes_to_the_more_specific_range_and_then_to_the_earlier_offer() -> None:
+    offers = ("a/x", "b/y", "b/z")
+
+    assert select_media_type("*/*;q=0.5, b/*;q=0.5", offers) == "b/y"
+    assert select_media_type("a/*, b/z", offers) == "b/z"
+    assert select_media_type("b/z, b/y", offers) == "b/y"
+    assert select_media_type("a/*;q=0.001, text/html", offers) == "a/x"

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.http import rate_limit
-from service.http.rate_limit import RateLimiter
+from service.http.rate_limit import RateLimiter, address_group
 
 
 class Clock:
@@ -67,3 +67,39 @@ def test_a_client_never_exceeds_the_burst_and_the_rate(pauses: list[float], per_
         passed += limiter.take("a") == 0
 
     assert passed <= burst + clock.now * per_minute / 60 + 1e-6  # of floating-point sums
+
+
+def test_ten_thousand_clients_are_remembered(clock: Clock) -> None:
+    limiter = RateLimiter(60, 1, clock)
+    for client in range(10_000):
+        limiter.take(str(client))
+    assert limiter.take("0") == 1
+
+    limiter.take("one too many")
+
+    assert [limiter.take("2"), limiter.take("1")] == [1, 0]
+
+
+def test_half_a_request_is_not_one(clock: Clock) -> None:
+    limiter = RateLimiter(30, 2, clock)  # one in two seconds
+    assert [limiter.take("a") for _ in range(3)] == [0, 0, 2]
+    clock.now = 1.5
+    assert limiter.take("a") == 0.5
+    clock.now = 2
+    assert limiter.take("a") == 0
+
+
+@pytest.mark.parametrize(
+    ("host", "group"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2:ffff:ffff:ffff:ffff", "2001:db8:1:2::/64"),
+        ("2001:db8:1:3::", "2001:db8:1:3::/64"),
+        ("::ffff:192.0.2.7", "::ffff:192.0.2.7"),
+        ("testclient", "testclient"),
+        ("", ""),
+    ],
+)
+def test_a_network_of_ipv6_counts_as_one_client(host: str, group: str) -> None:
+    assert address_group(host) == group

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.types import Message
 
-from models.errors import ColorCNNError
-from service.errors import MalformedUpload
+from models.errors import ColorCNNError, ImageTooLarge
+from service.errors import BadUpload, MalformedUpload
 from service.http.problems import PROBLEMS
 from service.http.uploads import read_upload
 from service.schemas.upload import Upload, UploadedFile
@@ -112,3 +112,44 @@ def test_a_form_of_too_many_parts_is_rejected_while_it_is_read(part: bytes) -> N
 
     with pytest.raises(MalformedUpload, match="12"):
         read([part * 13, *[b"not a form any more"] * 2], FORM, max_images=12)
+
+
+def test_a_body_may_have_as_many_bytes_as_the_limit() -> None:
+    assert len(read([b"x" * 9999, b"x"], "image/png").image) == 10_000
+    with pytest.raises(ImageTooLarge, match="at most 10000 bytes"):
+        read([b"x" * 9999, b"xx"], "image/png")
+
+
+@pytest.mark.parametrize(
+    ("announced", "refused"),
+    [
+        ("10000", False),
+        ("10001", True),
+        ("9" * 5000, True),
+        ("-1", False),
+        ("1e9", False),
+        ("\N{SUPERSCRIPT TWO}", False),
+    ],
+)
+def test_a_body_that_announces_more_bytes_is_refused_before_its_first(announced: str, refused: bool) -> None:
+    async def receive() -> Message:
+        assert not refused
+        return {"type": "http.request", "body": b"image", "more_body": False}
+
+    headers = [(b"content-length", announced.encode("latin-1"))]
+    request = Request({"type": "http", "method": "POST", "path": "/", "query_string": b"", "headers": headers}, receive)
+
+    async def run() -> Upload:
+        return await read_upload(request, max_bytes=10_000, timeout=30, max_parts=12)
+
+    if refused:
+        with pytest.raises(ImageTooLarge):
+            anyio.run(run)
+    else:
+        assert anyio.run(run).image == b"image"
+
+
+def test_an_empty_body_is_an_image_without_bytes_only_where_one_image_is_expected() -> None:
+    assert read([], "image/png").image == b""
+    with pytest.raises(BadUpload, match="no body"):
+        read([], "image/png", max_images=2)

@@ -59,6 +59,54 @@ def test_refuses_a_directory_of_five_thousand_fields() -> None:
         read_directory(tiff_head([(tag, 3, 1, 0) for tag in range(5000)]))
 
 
+def test_a_directory_has_4096_fields_at_most() -> None:
+    most = [(tag, 3, 1, 0) for tag in range(4096)]
+
+    assert read_directory(tiff_head(most)).number(4095, 1) == 0
+    with pytest.raises(BadImage, match="directory"):
+        read_directory(tiff_head([*most, (4096, 3, 1, 0)]))
+
+
+@pytest.mark.parametrize("kind", [1, 3, 4, 13])
+def test_a_field_has_196608_numbers_at_most_and_bytes_without_limit(kind: int) -> None:
+    assert 700 in read_directory(tiff_head([(700, kind, 196_608, 8)]))
+    if kind == 1:
+        assert 700 in read_directory(tiff_head([(700, kind, 196_609, 8)]))
+    else:
+        with pytest.raises(BadImage, match="directory"):
+            read_directory(tiff_head([(700, kind, 196_609, 8)]))
+
+
+def test_values_of_four_bytes_stand_in_the_field_and_longer_ones_at_their_offset() -> None:
+    head = tiff_head([(700, 7, 4, int.from_bytes(b"abcd", "little")), (701, 7, 5, 0), (702, 7, 60, 0)])
+    directory = read_directory(head)
+
+    assert (directory.text(700), directory.text(701)) == (b"abcd", head[:5])
+    assert (len(head), directory.text(702)) == (50, None)  # beyond the end of the file
+    exact = read_directory(tiff_head([(702, 7, 26, 0)]))
+    assert exact.text(702) is not None and len(exact.text(702) or b"") == 26
+
+
+def test_fields_of_no_values_and_of_unknown_types() -> None:
+    directory = read_directory(tiff_head([(256, 3, 0, 0), (257, 99, 1, 7), (258, 2, 1, 65)]))
+
+    with pytest.raises(BadImage, match="directory"):
+        directory.numbers(256)
+    assert 257 not in directory and directory.number(257, 5) == 5
+    with pytest.raises(BadImage, match="directory"):
+        directory.number(258, 0)
+
+
+@pytest.mark.parametrize(("following", "more"), [(0, False), (8, True), (1000, False)])
+def test_another_page_is_a_directory_with_fields(following: int, more: bool) -> None:
+    head = tiff_head([(256, 3, 1, 7)])
+
+    assert read_directory(head[:-4] + struct.pack("<I", following)).has_next is more
+    assert read_directory(head[:-4]).has_next is False
+    empty = head[:-4] + struct.pack("<I", len(head)) + bytes(2)
+    assert read_directory(empty).has_next is False
+
+
 def test_profiles_may_be_long() -> None:
     assert read_directory(tiff_head([(34675, 7, 10_000_000, 8)])).text(34675) is None
 
@@ -84,7 +132,7 @@ def test_refuses_tiles_larger_than_the_limit_whatever_the_picture() -> None:
 
 def test_refuses_many_tiles_that_are_each_within_the_limit() -> None:
     """A picture of one row in 8,192 tiles of 48 megapixels would be decoded for an hour."""
-    wide = Layout(photometric=BLACK_IS_ZERO, tags={256: ("I", [131_072]), 322: ("I", [16]), 323: ("I", [3_000_000])})
+    wide = Layout(photometric=BLACK_IS_ZERO, tags={256: ("I", [196_608]), 322: ("I", [16]), 323: ("I", [3_000_000])})
 
     with pytest.raises(ImageTooLarge, match="48,000,000"):
         decode(write_tiff(PIXELS, wide))
