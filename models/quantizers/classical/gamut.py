@@ -40,7 +40,7 @@ class Gamut:
 
     def nearest(self, pixels: Pixels) -> Pixels:
         """Return the nearest color of the gamut for each pixel: (H, W, 3) uint8 sRGB -> the same."""
-        result = np.empty_like(pixels)
+        result = np.empty(pixels.shape, np.uint8)
         flat, done = result.reshape(-1, 3), 0
         for band in bands(pixels):
             places = ((band - self.center) @ self.axes.T).clip(self.low, self.high)
