@@ -90,3 +90,17 @@ def test_the_descent_works_on_a_picture_of_bounded_size(monkeypatch: pytest.Monk
     for height, width in (sizes[0], sizes[2]):
         assert height == pytest.approx(2 * 16 / 0.875, abs=1)
         assert width == pytest.approx(height * 80 / 56, abs=1)
+
+
+def test_a_long_picture_is_squeezed_for_the_descent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A recognizer that sees all of a long picture scales it by a matrix of its whole length."""
+    monkeypatch.setattr(refined, "_WORKING_SIDE", 100)
+    shapes = []
+
+    def watched(pixels, *rest):  # type: ignore[no-untyped-def]
+        shapes.append(pixels.shape[:2])
+        return np.zeros((3, 3, 3), np.float32)
+
+    monkeypatch.setattr(refined, "descend", watched)
+    assert QUICK.quantize(make_photo(20, 500), 4).indices.shape == (20, 500)
+    assert shapes == [(20, 100)]
