@@ -23,7 +23,7 @@ from models.evaluation.reports import Kind
 from tests.benchmarks.reporting import write_report
 from tests.fuzz import campaign
 from tests.service.images import DRAWING
-from tests.service.processes import Server, serving
+from tests.service.processes import STARTED_WITHIN, Server, serving
 from training.loop.provenance import commit
 
 SETTINGS = {"max_pixels": str(512 * 512), "upload_timeout": "4", "log_level": "warning"}
@@ -53,8 +53,8 @@ def main(argv: Sequence[str] | None = None, module: str = "service") -> int:
 def run(args: argparse.Namespace, module: str) -> dict[str, Any]:
     """Run the campaign and return its measurements."""
     with tempfile.TemporaryDirectory() as folder, serving(module, Path(folder) / "log", **SETTINGS) as server:
-        server.wait_until_ready()
-        warm(server)
+        server.wait_until_ready(within=STARTED_WITHIN * args.patience)
+        warm(server, 120 * args.patience)
         started = time.perf_counter()
         plan = campaign.Plan(args.seed, args.cases, args.connections, args.minutes, args.patience)
         report = campaign.run(server, plan, args.keep)
@@ -66,11 +66,11 @@ def run(args: argparse.Namespace, module: str) -> dict[str, Any]:
     return head | {"seconds": round(seconds, 1), "cases_per_second": round(report["cases"] / seconds, 1)} | report
 
 
-def warm(server: Server) -> None:
+def warm(server: Server, seconds: float) -> None:
     """Start the worker processes before the first case, because that takes seconds."""
     for path, headers in (("/compress", {"Accept": "image/bpg"}), ("/benchmark", {})):
         url = f"{server.url}{path}"
-        httpx.post(url, content=DRAWING, headers=headers, timeout=120, trust_env=False).raise_for_status()
+        httpx.post(url, content=DRAWING, headers=headers, timeout=seconds, trust_env=False).raise_for_status()
 
 
 if __name__ == "__main__":

@@ -32,14 +32,14 @@ class Server:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def wait_until_ready(self, probe: str = "/readyz") -> None:
-        """Poll a probe; raise an error with the log when the process ends or the deadline passes."""
-        deadline = time.monotonic() + STARTED_WITHIN
+    def wait_until_ready(self, probe: str = "/readyz", within: float = STARTED_WITHIN) -> None:
+        """Poll a probe; raise an error with the log when the process ends or `within` seconds pass."""
+        deadline = time.monotonic() + within
         while time.monotonic() < deadline and self.process.poll() is None:
             if self._responds(probe):
                 return
             time.sleep(0.05)
-        raise RuntimeError(f"not ready within {STARTED_WITHIN} s:\n{self.log.read_text()}")
+        raise RuntimeError(f"not ready within {within} s:\n{self.log.read_text()}")
 
     def stop(self, patience: float = STOPPED_WITHIN) -> int:
         """End the process as a container engine does, within `patience` seconds; return the exit status."""
