@@ -1,6 +1,6 @@
 """Quantizers for photographs, refined through the scaling that recognizers apply. They need no trained quantizer."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image
@@ -21,6 +21,7 @@ _WORKING_SIDE = 4096  # its longest side in pixels; a picture that is eight time
 # Selected on photographs that no result was measured on.
 _LARGE_CELL = 2  # side of a cell, in pixels of the view
 _LARGE_STEPS = Steps(count=20, rate=0.5, momentum=0.9, error_weight=90)
+_FEW_COLORS = 4  # number of colors up to which the steps of a large picture are equal
 _SMALL_STEPS = Steps(count=20, rate=0.3, momentum=0.95, error_weight=1000)
 _SMALL_STEPS_OF_TWO_COLORS = Steps(count=40, rate=0.7, momentum=0.95, error_weight=1000)
 _QUICK_LARGE_STEPS = Steps(count=6, rate=1.0, momentum=0.5, error_weight=90)
@@ -74,10 +75,19 @@ class RefinedQuantizer:
 
     def _steps(self, scale: float, colors: int) -> Steps:
         if scale >= _LARGE:
-            return _QUICK_LARGE_STEPS if self.quick else _LARGE_STEPS
+            return _for_colors(_QUICK_LARGE_STEPS if self.quick else _LARGE_STEPS, colors)
         if self.quick:
             return _QUICK_SMALL_STEPS
         return _SMALL_STEPS if colors > MIN_COLORS else _SMALL_STEPS_OF_TWO_COLORS
+
+
+def _for_colors(steps: Steps, colors: int) -> Steps:
+    """Return shorter steps for more colors, and a higher weight of the error, which they make smaller from the start.
+
+    With the steps of few colors, stains show in the even areas of a picture of many.
+    """
+    factor = max(1.0, colors / _FEW_COLORS)
+    return replace(steps, rate=steps.rate / factor, error_weight=steps.error_weight * factor)
 
 
 def _scale(recognizer: Recognizer, pixels: Pixels) -> float:

@@ -8,6 +8,7 @@ import pytest
 from models.errors import BadOption
 from models.quantizers.classical.halftone import Halftone
 from models.quantizers.learned import refined
+from models.quantizers.learned.descent import Steps
 from models.quantizers.learned.refined import RefinedQuantizer
 from tests.models.quantizers.learned.test_descent import RECOGNIZERS, make_photo
 
@@ -104,3 +105,18 @@ def test_a_long_picture_is_squeezed_for_the_descent(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(refined, "descend", watched)
     assert QUICK.quantize(make_photo(20, 500), 4).indices.shape == (20, 500)
     assert shapes == [(20, 100)]
+
+
+def test_more_colors_leave_a_large_picture_closer_to_the_halftone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rate falls, and the weight of the error grows, with the number of colors beyond four."""
+    taken: dict[int, Steps] = {}
+
+    def watched(pixels, mapping, recognizers, steps, cell):  # type: ignore[no-untyped-def]
+        taken[len(mapping.palette)] = steps
+        return np.zeros((3, 3, 3), np.float32)
+
+    monkeypatch.setattr(refined, "descend", watched)
+    for colors in (2, 4, 16):
+        QUICK.quantize(make_photo(*LARGE), colors)
+    assert taken[2] == taken[4]
+    assert taken[16] == replace(taken[4], rate=taken[4].rate / 4, error_weight=4 * taken[4].error_weight)
