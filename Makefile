@@ -17,6 +17,7 @@ IN_VENV := $(VENV)/bin/python
 # Stamp files: pip runs again only when pyproject.toml is newer.
 SERVICE_INSTALLED := $(VENV)/.service-installed
 DEV_INSTALLED := $(VENV)/.dev-installed
+MUTANTS_INSTALLED := $(VENV)/.mutants-installed
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # The service and training set this themselves (models/threads.py); here it is for tests and benchmarks.
@@ -24,7 +25,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv serve test lint format docs check-docs bench bench-isolation bench-refinement bench-bpg bench-quantizers bench-start soak check-image fuzz docker-build
+.PHONY: help venv serve test lint format docs check-docs bench bench-isolation bench-refinement bench-bpg bench-quantizers bench-start soak check-image fuzz mutants docker-build
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -82,6 +83,9 @@ check-image: $(DEV_INSTALLED) ## run the commands of the Dockerfile without Dock
 fuzz: $(DEV_INSTALLED) ## send 100,000 mutated requests to a real server, into docs/results/data/fuzz.json
 	$(IN_VENV) -m tests.fuzz --cases 100000 --seed 0 --out docs/results/data/fuzz.json
 
+mutants: $(MUTANTS_INSTALLED) ## run the tests of 150 one-token mutants of the code, into docs/results/data/mutants.json
+	$(IN_VENV) -m tests.mutants --count 150 --seed 2 --out docs/results/data/mutants.json
+
 reproduce-%: $(DEV_INSTALLED) ## train, publish and measure the recipe % of training/recipes/; ARGS="--minutes 9" sets a limit
 	$(IN_VENV) -m training.reproduce $* $(ARGS)
 
@@ -102,3 +106,7 @@ $(SERVICE_INSTALLED): pyproject.toml | $(IN_VENV)
 $(DEV_INSTALLED): pyproject.toml | $(IN_VENV)
 	$(IN_VENV) -m pip install $(PIP_ARGS) --editable '.[dev]'
 	@touch $(SERVICE_INSTALLED) $@
+
+$(MUTANTS_INSTALLED): pyproject.toml $(DEV_INSTALLED)
+	$(IN_VENV) -m pip install $(PIP_ARGS) --editable '.[mutants]'
+	@touch $@

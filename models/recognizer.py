@@ -1,6 +1,9 @@
 """A classifier behind an interface of pixels and labels, for images of any size."""
 
-from dataclasses import dataclass
+import hashlib
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -16,6 +19,32 @@ from models.networks.recognition import RecognitionNetwork
 from models.prediction import Prediction
 from models.rgb import Interpolation, Pixels, ViewGeometry
 from models.zoo.registry import Registry
+
+_RECENT = 16  # views whose logits are kept, 4 kB each with 1,000 classes
+
+
+class RecentLogits:
+    """Logits of the views that were asked for last, by the pixels of the view. Threads may share it."""
+
+    def __init__(self) -> None:
+        self._logits: dict[bytes, Tensor] = {}
+        self._lock = threading.Lock()
+
+    def get(self, view: Pixels) -> Tensor | None:
+        """Return the logits of a view, (1, classes), if they are kept."""
+        return self._logits.get(_digest(view)) if self._logits else None
+
+    def setdefault(self, view: Pixels, compute: Callable[[], Tensor]) -> Tensor:
+        """Return the logits of a view, (1, classes), which are computed if they are not kept."""
+        digest = _digest(view)
+        logits = self._logits.get(digest)
+        if logits is None:
+            logits = compute()
+            with self._lock:
+                self._logits[digest] = logits
+                while len(self._logits) > _RECENT:
+                    del self._logits[next(iter(self._logits))]
+        return logits
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +62,7 @@ class Recognizer:
     device: torch.device
     crop: float | None = None
     interpolation: Interpolation | None = None
+    _known: RecentLogits = field(default_factory=RecentLogits, init=False, repr=False)
 
     @property
     def size(self) -> int:
@@ -61,9 +91,17 @@ class Recognizer:
         return self.rank_batch(self.view(pixels)[np.newaxis], top_k)[0]
 
     @torch.inference_mode()
+    def logits(self, view: Pixels) -> Tensor:
+        """Return the logits of one view, (size, size, 3) uint8 sRGB: (1, classes) float32.
+
+        `rank_batch` does not compute them again for one of the last views.
+        """
+        return self._known.setdefault(view, lambda: self.network(self._tensor(view[np.newaxis])).float())
+
+    @torch.inference_mode()
     def rank_batch(self, views: Pixels, top_k: int) -> list[tuple[Prediction, ...]]:
         """Return what `predict` returns for each of many views: (B, size, size, 3) uint8 sRGB."""
-        probabilities = self.network(self._tensor(views)).softmax(1).cpu()
+        probabilities = self._logits_of_batch(views).softmax(1).cpu()
         if not bool(probabilities.isfinite().all()):
             raise NotFinite("the classifier computed probabilities that are not finite")
         return [self._ranking(each, top_k) for each in probabilities]
@@ -92,12 +130,27 @@ class Recognizer:
         best = zip(indices.tolist(), probabilities.tolist(), strict=True)
         return [Prediction(self.classes[index], index, probability) for index, probability in best]
 
+    def _logits_of_batch(self, views: Pixels) -> Tensor:
+        known = [self._known.get(view) for view in views]
+        new = [index for index, logits in enumerate(known) if logits is None]
+        if len(new) == len(views):
+            return self.network(self._tensor(views))
+        if new:
+            computed = self.network(self._tensor(views[new])).float()
+            for index, logits in zip(new, computed.split(1), strict=True):
+                known[index] = logits
+        return torch.cat([logits for logits in known if logits is not None])
+
     def _ranking(self, probabilities: Tensor, top_k: int) -> tuple[Prediction, ...]:
         best = probabilities.argsort(descending=True, stable=True)[:top_k].tolist()
         return tuple(Prediction(self.classes[i], i, float(probabilities[i])) for i in best)
 
     def _tensor(self, images: Pixels) -> Tensor:
         return torch.from_numpy(images.copy()).to(self.device).permute(0, 3, 1, 2).float().div(255)
+
+
+def _digest(view: Pixels) -> bytes:
+    return hashlib.blake2b(view.tobytes(), digest_size=16).digest()
 
 
 def load_recognizer(registry: Registry, name: str, device: torch.device) -> Recognizer:

@@ -10,15 +10,17 @@ import contextlib
 import gc
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from pydantic import ValidationError
 
 from models import threads
 from service.http.probe import is_ready
 from service.runtime import logs
+from service.runtime.ending import end_process
 from service.runtime.memory import limit_arenas
 from service.settings import Settings, environment_table, unknown_variables, variable
 
@@ -55,6 +57,7 @@ def serve(settings: Settings, build: Callable[[Settings], Service] | None = None
 
     build: returns the service; None for `build_service`.
     """
+    signal.signal(signal.SIGTERM, _stop_starting)
     threads.configure()
     limit_arenas()
     logs.configure(settings.log_level, settings.log_format)
@@ -81,6 +84,11 @@ def serve(settings: Settings, build: Callable[[Settings], Service] | None = None
     with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C, raised again by uvicorn after its graceful shutdown
         server.run()
     return EXIT_BROKEN if broken else 0
+
+
+def _stop_starting(*_: object) -> NoReturn:
+    """Handle SIGTERM before the server does. The first process of a container ignores signals without a handler."""
+    sys.exit(0)
 
 
 def _server_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
@@ -126,4 +134,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_process(main())

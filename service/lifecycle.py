@@ -77,7 +77,7 @@ class Service:
     async def running(self) -> AsyncIterator[None]:
         """Run for the length of the block. Loading runs in the background, so that liveness probes get a response.
 
-        At the end, requests in flight are finished and the worker processes end.
+        At the end, requests in flight are finished and the worker processes end. Loading goes on in its thread.
         """
         try:
             async with anyio.create_task_group() as tasks:
@@ -109,11 +109,13 @@ class Service:
         warm = await self.compression.warm()
         log.info("%d encoders of /compress are warm seconds=%.1f", warm, time.perf_counter() - started)
 
-    def drain(self) -> None:
-        """Reject new requests, and end the benchmarks early."""
+    def drain(self) -> bool:
+        """Reject new requests, and end the benchmarks early. Return whether clients may have been served before."""
+        served = self.phase is not Phase.LOADING
         if self.phase not in _DEAD:
             self.phase = Phase.DRAINING
         self.benchmarks.stop()
+        return served
 
     @property
     def is_ending(self) -> bool:

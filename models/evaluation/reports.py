@@ -41,10 +41,12 @@ class Kind(StrEnum):
     FINETUNING = "finetuning"
     FINETUNING_BPG = "finetuning-bpg"
     PHOTOGRAPHS = "photographs"
-    # Written by hand: published results of others, and our targets.
+    # Written by hand: published results of others, our targets, and the reading of mutants that survived.
     PUBLISHED = "published"
     TARGETS = "targets"
-    # Written by tests.benchmarks and tests.fuzz. A report of SERVING contains one report of each kind of its parts.
+    EXPLANATIONS = "explanations"
+    # Written by tests.benchmarks, tests.fuzz and tests.mutants. A report of SERVING contains one report of each kind of
+    # its parts.
     SERVING = "serving"
     NETWORK = "network"
     UPLOAD = "upload"
@@ -58,6 +60,7 @@ class Kind(StrEnum):
     CONTAINER = "container"
     REFINEMENT = "refinement"
     BPG_SPEED = "bpg-speed"
+    MUTANTS = "mutants"
     QUANTIZERS = "quantizers"
 
 

@@ -18,19 +18,23 @@ def decoded(chunks: AsyncGenerator[bytes, None], coding: str) -> AsyncGenerator[
 
     The caller limits the bytes of both streams.
 
+    Args:
+        chunks: the body.
+        coding: the values of all Content-Encoding headers, separated by commas.
+
     Raises:
         UnsupportedFormat: another coding, or several.
         MalformedUpload: the body is not in this coding, or cut short; raised while the chunks are read.
     """
-    name = coding.strip().lower()
-    if name in ("", "identity"):
+    names = [name for name in (each.strip().lower() for each in coding.split(",")) if name not in ("", "identity")]
+    if not names:
         return chunks
-    if name not in _WINDOWS:
+    if len(names) > 1 or names[0] not in _WINDOWS:
         raise UnsupportedFormat(
             f"The request body has the Content-Encoding {coding!r:.80}, which is not accepted. "
             "Send the body as it is, or with Content-Encoding: gzip."
         )
-    return _inflated(chunks, name)
+    return _inflated(chunks, names[0])
 
 
 async def _inflated(chunks: AsyncGenerator[bytes, None], name: str) -> AsyncGenerator[bytes, None]:

@@ -10,16 +10,24 @@ from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
+from models.errors import UnsupportedFormat
 from service.errors import BadUpload, MalformedUpload
 from service.schemas.upload import UploadedFile
 
 FILE_FIELD = "file"
+CHARSET_FIELD = "_charset_"  # of browsers; the fields are UTF-8 (RFC 7578, section 4.6)
 _MAX_FIELD_BYTES = 4096
 _MAX_TEXT_BYTES = 4096  # of a field `file` that is taken for text
 _HINT = (
     "Send the image as the field `file` (curl -F file=@photo.jpg) or as the raw body (curl --data-binary @photo.jpg)."
 )
 _EXTENDED_NAME = re.compile(rb";\s*filename\*\s*=\s*\"?([\w-]*)'[\w-]*'([^;\"]*)", re.IGNORECASE)  # RFC 8187
+_PLAIN = frozenset(
+    [
+        *((b"content-transfer-encoding", name) for name in ("", "7bit", "8bit", "binary")),
+        (b"content-encoding", "identity"),
+    ]
+)
 _REASONS: Mapping[str, str] = {
     "Maximum header size exceeded": "A header of a part has more than 4,224 bytes; send a shorter file name",
     "Maximum header count exceeded": "A part has more than 8 headers; send fewer",
@@ -42,16 +50,23 @@ async def read_form(
         max_images: limit on the images.
 
     Raises:
+        UnsupportedFormat: a part is coded, for example as base64.
         MalformedUpload: the body is not the form that its Content-Type announces, or has too many parts.
         BadUpload: no file is in the field `file`, one is in another field, or there are too many.
     """
     parser = _MemoryParser(headers, chunks, max_bytes, max_parts)
     try:
         form = await parser.parse()
+    except _CodedPart as error:
+        raise UnsupportedFormat(f"{error.message}. Send the bytes of the file as they are.") from None
     except MultiPartException as error:
         reason = _REASONS.get(str(error.__cause__).split(", at ")[0], "") if error.__cause__ else ""
         raise MalformedUpload(f"{reason or error.message.rstrip('.')}. {_HINT}") from None
     return await _split_form(form, max_images)
+
+
+class _CodedPart(MultiPartException):
+    """A part is coded, which RFC 7578 does not provide for."""
 
 
 class _MemoryParser(MultiPartParser):
@@ -76,9 +91,19 @@ class _MemoryParser(MultiPartParser):
         named = b"filename" in options
         if not named and (extended or options.get(b"name") == FILE_FIELD.encode()):
             self._current_part.content_disposition = disposition + b'; filename=""'
+        self._refuse_coding()
         super().on_headers_finished()
         if self._current_part.file is not None and (extended or not named):
             self._current_part.file.filename = _decoded_name(*extended.groups()) if extended else None
+
+    def _refuse_coding(self) -> None:
+        """Raise _CodedPart for a part whose content is coded, such as base64 of mail libraries."""
+        for name, value in self._current_part.item_headers:
+            coding = value.decode("latin-1").strip().lower()
+            if (name, coding) not in _PLAIN and name in (b"content-transfer-encoding", b"content-encoding"):
+                raise _CodedPart(
+                    f"A part of the form has the {name.decode().title()} {coding!r:.80}, which is not decoded"
+                )
 
     def on_end(self) -> None:
         self._ended = True
@@ -99,7 +124,7 @@ def _boundary(headers: Headers) -> bytes:
 
 async def _without_preamble(chunks: AsyncIterator[bytes], boundary: bytes) -> AsyncGenerator[bytes, None]:
     """Yield the form from its first boundary on, which begins a line."""
-    delimiter, start, found = b"\r\n--" + boundary, bytearray(b"\r\n"), False
+    delimiter, start, found = b"\n--" + boundary, bytearray(b"\n"), False
     async for chunk in chunks:
         if found:
             yield chunk
@@ -107,11 +132,21 @@ async def _without_preamble(chunks: AsyncIterator[bytes], boundary: bytes) -> As
         searched = max(0, len(start) - len(delimiter))
         start += chunk
         at = start.find(delimiter, searched)
-        if at >= 0:
+        end = at + len(delimiter)
+        if at >= 0 and len(start) > end:
             found = True
-            yield bytes(start[at + 2 :])
+            _check_line_end(start[end])
+            yield bytes(start[at + 1 :])
     if not found and boundary:
         raise MultiPartException("The form does not hold the boundary that its Content-Type announces.")
+
+
+def _check_line_end(byte: int) -> None:
+    """Raise MultiPartException for a byte behind the first boundary that the parser would call invalid."""
+    if byte == ord("\n"):
+        raise MultiPartException("The lines of the form end with LF alone; they must end with CRLF (RFC 2046)")
+    if byte in b" \t":
+        raise MultiPartException("White space follows the boundary of the form; remove it")
 
 
 def _decoded_name(charset: bytes, value: bytes) -> str:
@@ -124,7 +159,9 @@ def _decoded_name(charset: bytes, value: bytes) -> str:
 async def _split_form(form: FormData, max_images: int) -> tuple[tuple[UploadedFile, ...], tuple[tuple[str, str], ...]]:
     try:
         files = [(name, value) for name, value in form.multi_items() if isinstance(value, UploadFile)]
-        fields = tuple((name, value) for name, value in form.multi_items() if isinstance(value, str))
+        fields = tuple(
+            (name, value) for name, value in form.multi_items() if isinstance(value, str) and name != CHARSET_FIELD
+        )
         _require_images([name for name, _ in files], max_images)
         return tuple([await _read_file(file) for _, file in files]), fields
     finally:

@@ -10,7 +10,7 @@ import anyio
 from fastapi import Request
 from pydantic import AliasChoices, BaseModel, ValidationError
 
-from models.errors import BadOption, ImageTooLarge
+from models.errors import BadOption, ImageTooLarge, UnsupportedFormat
 from service.errors import BadUpload, UploadTimeout
 from service.http.content_encoding import decoded
 from service.http.forms import read_form
@@ -35,7 +35,7 @@ async def read_upload(
     Raises:
         ImageTooLarge: the body has, or its Content-Length announces, more than `max_bytes` bytes, also after its
             Content-Encoding is decoded.
-        UnsupportedFormat: the Content-Encoding is none that is decoded.
+        UnsupportedFormat: the Content-Encoding is none that is decoded, or the body is multipart but no form.
         UploadTimeout: the body did not end within `timeout` seconds.
         MalformedUpload: the body is not the well-formed multipart form that its Content-Type announces, or damaged in
             its Content-Encoding, or the form has more than `max_parts` files or `max_parts` other fields.
@@ -46,7 +46,7 @@ async def read_upload(
     _refuse_announced_size(request, max_bytes)
     try:
         with anyio.fail_after(timeout):
-            body = decoded(_limited(request.stream(), max_bytes), request.headers.get("content-encoding", ""))
+            body = decoded(_limited(request.stream(), max_bytes), ",".join(request.headers.getlist("content-encoding")))
             async with aclosing(_limited(body, max_bytes)) as chunks:
                 files, form_options = await _read_body(request, chunks, max_bytes, max_parts, max_images)
     except TimeoutError:
@@ -137,6 +137,11 @@ async def _read_body(
     content_type = request.headers.get("content-type", "")
     if content_type.partition(";")[0].strip().lower() != "multipart/form-data":
         data = await _join(chunks)
+        if content_type.lower().startswith("multipart/") and data.startswith(b"--"):
+            raise UnsupportedFormat(
+                f"The body is a {content_type.partition(';')[0]!r:.80}, which is not accepted. "
+                "Send the image as multipart/form-data in the field `file`, or as the raw body."
+            )
         if not data and max_images > 1:
             raise BadUpload(f"The request has no body. {_HINT_OF_SEVERAL}")
         return (UploadedFile(data),), ()

@@ -27,10 +27,14 @@ class Ticket:
 
 
 class Admission:
-    """Admits at most `limit` requests at a time; the next request is rejected at once."""
+    """Admits at most `limit` requests at a time; the next request is rejected at once.
 
-    def __init__(self, limit: int) -> None:
+    what: name of the requests in the rejection.
+    """
+
+    def __init__(self, limit: int, what: str = "requests") -> None:
         self._limit = limit
+        self._what = what
         self._tickets: set[Ticket] = set()
 
     @property
@@ -41,7 +45,7 @@ class Admission:
     def check(self) -> None:
         """Raise QueueFull if another request would be rejected."""
         if self.in_flight >= self._limit:
-            raise QueueFull(f"{self.in_flight} requests are in flight already.")
+            raise QueueFull(f"{self.in_flight} {self._what} are in flight already.")
 
     @contextmanager
     def admit(self) -> Iterator[Ticket]:
@@ -58,7 +62,7 @@ class Admission:
 def in_time(seconds: float) -> Iterator[None]:
     """Limit the time of a block, waiting included.
 
-    Raises OutOfTime when the time is over; work in a worker thread finishes first.
+    Raises OutOfTime when the time is over; a step in a worker thread ends first, at its next pause.
     """
     try:
         with anyio.fail_after(seconds):
@@ -98,31 +102,43 @@ class Reservation:
 
 
 class PixelBudget:
-    """Decoded pixels that fit into memory. Requests get reservations in order, so that no large image starves."""
+    """Decoded pixels that fit into memory. Requests get reservations in order, so that no larger image starves.
 
-    def __init__(self, pixels: int) -> None:
+    Large images have an order of their own. They leave a part of the budget to the others, which do not wait for them.
+
+    Args:
+        pixels: the whole budget.
+        reserved: the part that large images never get.
+    """
+
+    def __init__(self, pixels: int, reserved: int = 0) -> None:
         self._free = pixels
+        self._reserved = reserved
         self._waiting: deque[tuple[int, Event]] = deque()
+        self._large_waiting: deque[tuple[int, Event]] = deque()
 
     @property
     def waiting(self) -> int:
         """Number of requests that wait for a reservation."""
-        return len(self._waiting)
+        return len(self._waiting) + len(self._large_waiting)
 
     @asynccontextmanager
-    async def reserve(self, pixels: int) -> AsyncIterator[Reservation]:
-        """Reserve `pixels`, at most the whole budget, for the length of the block. The wait counts as queue."""
+    async def reserve(self, pixels: int, *, large: bool = False) -> AsyncIterator[Reservation]:
+        """Reserve `pixels`, at most the budget of such images, for the length of the block. The wait counts as queue.
+
+        large: whether the image is a large one.
+        """
         with timing.measure("queue"):
-            await self._acquire(pixels)
+            await self._acquire(pixels, self._large_waiting if large else self._waiting)
         reservation = Reservation(pixels, self._release)
         try:
             yield reservation
         finally:
             reservation.shrink(0)
 
-    async def _acquire(self, pixels: int) -> None:
+    async def _acquire(self, pixels: int, line: deque[tuple[int, Event]]) -> None:
         granted = Event()
-        self._waiting.append((pixels, granted))
+        line.append((pixels, granted))
         self._grant()
         try:
             await granted.wait()
@@ -130,7 +146,7 @@ class PixelBudget:
             if granted.is_set():
                 self._release(pixels)
             else:
-                self._waiting.remove((pixels, granted))
+                line.remove((pixels, granted))
                 self._grant()
             raise
 
@@ -139,7 +155,8 @@ class PixelBudget:
         self._grant()
 
     def _grant(self) -> None:
-        while self._waiting and self._waiting[0][0] <= self._free:
-            pixels, granted = self._waiting.popleft()
-            self._free -= pixels
-            granted.set()
+        for line, reserved in ((self._waiting, 0), (self._large_waiting, self._reserved)):
+            while line and line[0][0] <= self._free - reserved:
+                pixels, granted = line.popleft()
+                self._free -= pixels
+                granted.set()

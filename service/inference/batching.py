@@ -11,11 +11,12 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, fields
+from functools import partial
 from itertools import count
 from typing import Generic, TypeVar
 
 import anyio
-from anyio import CapacityLimiter, Event
+from anyio import CapacityLimiter, Event, from_thread
 
 Key = TypeVar("Key")
 Item = TypeVar("Item")
@@ -32,6 +33,10 @@ class Expired(Exception):
 
 class Closed(Exception):
     """Nothing serves the queue, or the queue closed early; the item was not started, or not finished."""
+
+
+class Abandoned(Exception):
+    """No caller waits for an item of the running batch any more."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +106,13 @@ def _ignore(_: Ran[Key]) -> None:
     """Do nothing; the default observer."""
 
 
+def _check(batch: Sequence[_Waiter[Key, Item, Result]]) -> None:
+    """In the thread of a batch, raise Abandoned or a cancellation if the batch should end."""
+    from_thread.check_cancelled()
+    if all(waiter.left for waiter in batch):
+        raise Abandoned("every caller has left")
+
+
 class Batcher(Generic[Key, Item, Result]):
     """Runs items on one device, in batches of equal keys.
 
@@ -109,17 +121,20 @@ class Batcher(Generic[Key, Item, Result]):
 
     Args:
         run: runs one batch, given its key and items, and returns a result for each item in order. It blocks a worker
-            thread. Calls never overlap.
+            thread. Its third argument is a function for long batches to call now and then. It raises Abandoned once
+            every caller has left, and a cancellation once the block of `serving` is canceled.
         limits: limits of the queue and of a batch.
+        threads: number of batches that run at once.
         observe: called in the event loop after each call of `run`; it must not raise.
         clock: returns seconds, monotonic.
     """
 
     def __init__(
         self,
-        run: Callable[[Key, Sequence[Item]], Sequence[Result]],
+        run: Callable[[Key, Sequence[Item], Callable[[], None]], Sequence[Result]],
         limits: Limits,
         *,
+        threads: int = 1,
         observe: Callable[[Ran[Key]], None] = _ignore,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -127,11 +142,11 @@ class Batcher(Generic[Key, Item, Result]):
         self._limits = limits
         self._observe = observe
         self._clock = clock
-        self._thread = CapacityLimiter(1)
+        self._threads = threads
+        self._limiter = CapacityLimiter(threads)
         self._numbers = count()
         self._waiting: dict[int, _Waiter[Key, Item, Result]] = {}  # oldest first
         self._waiting_size = 0
-        self._running: Sequence[_Waiter[Key, Item, Result]] = ()
         self._changed = Event()
         self._open = False
 
@@ -149,14 +164,15 @@ class Batcher(Generic[Key, Item, Result]):
     async def serving(self) -> AsyncIterator[None]:
         """Serve the queue for the length of the block; leaving the block rejects new items and finishes queued ones.
 
-        If leaving is canceled, the batch on the device still finishes, and every other item raises Closed. Raises
-        RuntimeError if the queue is served already.
+        If leaving is canceled, the batches on the device end where they check, or else finish. Every other item raises
+        Closed. Raises RuntimeError if the queue is served already.
         """
         if self._open:
             raise RuntimeError("the queue is served already")
         self._open = True
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._serve)
+            for _ in range(self._threads):
+                tasks.start_soon(self._serve)
             try:
                 yield
             finally:
@@ -164,12 +180,12 @@ class Batcher(Generic[Key, Item, Result]):
                 self._changed.set()
 
     async def submit(self, key: Key, item: Item, size: int = 1, *, timeout: float = math.inf) -> Result:
-        """Queue `item` and return its result. Cancellation removes the item, or drops the result of a started one.
+        """Queue `item` and return its result. Cancellation removes the item, or ends a batch that nobody waits for.
 
         Args:
             key: items of equal keys may share a batch.
             size: 0 or more, in the unit of the limits.
-            timeout: seconds that the item may wait for its start; a started item always finishes.
+            timeout: seconds that the item may wait for its start.
 
         Raises:
             Full: the queue has no room for the item; raised at once.
@@ -221,21 +237,23 @@ class Batcher(Generic[Key, Item, Result]):
 
     async def _serve(self) -> None:
         """Run batches until the block of `serving` ends and the queue is empty; settle every waiter in any case."""
+        batch: Sequence[_Waiter[Key, Item, Result]] = ()
         try:
             while await self._has_work():
-                self._running = self._next_batch()
-                await self._settle(self._running)
-                self._running = ()
+                batch = self._next_batch()
+                await self._settle(batch)
+                batch = ()
         finally:
             self._open = False
-            for waiter in (*self._running, *self._waiting.values()):
+            for waiter in (*batch, *self._waiting.values()):
                 if not waiter.settled.is_set():
                     waiter.fail(Closed("the queue closed before the item finished"))
 
     async def _has_work(self) -> bool:
         """Wait for an item; return False once the queue is closed and empty."""
         while self._open and not self._waiting:
-            self._changed = Event()
+            if self._changed.is_set():
+                self._changed = Event()
             await self._changed.wait()
         return bool(self._waiting)
 
@@ -273,7 +291,8 @@ class Batcher(Generic[Key, Item, Result]):
         error: Exception | None = None
         try:
             # A worker thread is shielded from cancellation, so that a started batch settles its waiters.
-            results = await anyio.to_thread.run_sync(self._run_checked, key, items, limiter=self._thread)
+            run = partial(self._run_checked, key, items, partial(_check, batch))
+            results = await anyio.to_thread.run_sync(run, limiter=self._limiter)
         except Exception as raised:
             error = raised
         else:
@@ -284,8 +303,8 @@ class Batcher(Generic[Key, Item, Result]):
         self._observe(Ran(key, waits, size, self._clock() - started, error is not None))
         return error
 
-    def _run_checked(self, key: Key, items: Sequence[Item]) -> Sequence[Result]:
-        results = self._run(key, items)
+    def _run_checked(self, key: Key, items: Sequence[Item], check: Callable[[], None]) -> Sequence[Result]:
+        results = self._run(key, items, check)
         if len(results) != len(items):
             raise RuntimeError(f"the batch function returned {len(results)} results for {len(items)} items")
         return results

@@ -23,6 +23,7 @@ from service.inference.by_picture import ByPicture
 from service.inference.encoding_worker import Files, encode_all, warm_up
 from service.inference.selection import Selection
 from service.inference.stages import Stages
+from service.inference.workload import scale_of
 from service.runtime import timing
 from service.runtime.timing import Timings
 from service.runtime.worker_process import Run
@@ -139,16 +140,18 @@ class Compression:
         self, data: bytes, options: CompressOptions, selections: ByPicture[Selection], output: Output
     ) -> Compressed:
         async with DecodeSlot(self._decode_slots):
-            decoded = await self._stages.decode(data, options, self._max_pixels)
+            size = await self._stages.pixels_of(data)
+            decoded = await self._stages.decode(data, options, self._max_pixels, size)
             self._check_size(decoded.pixels, options.mode)
             selection = selections.of(decoded.pixels)
             image = await self._stages.quantize(decoded.pixels, options.colors, selection)
             _check_quantized(image, options)
             files = await self._encode(image, decoded.pixels if output == "report" else None, options)
             decode = partial(self._decode_all, decoded.pixels, image, files, options.mode)
-            pictures = await self._stages.run("decode", decode)
+            pictures = await self._stages.run_in_thread("decode", scale_of(image.indices.size), decode)
             predictions = await self._predict(pictures, selection) if options.recognize else [None] * len(pictures)
-            versions = await self._stages.run("encode", partial(_versions, data, files, pictures, predictions))
+            measure = partial(_versions, data, files, pictures, predictions)
+            versions = await self._stages.run_in_thread("encode", scale_of(image.indices.size), measure)
             index_map_kept, picture = await self._output(output, image, pictures[2])
         original, quantized, quantized_bpg, *others = versions
         return Compressed(
@@ -209,10 +212,13 @@ class Compression:
 
     async def _output(self, output: Output, image: PaletteImage, decoded: Pixels) -> tuple[bool | None, bytes | None]:
         """Return whether the index map is kept, for a report, and the decoded BPG file as a PNG, for a picture."""
+        scale = scale_of(image.indices.size)
         if output == "report":
-            return await self._stages.run("encode", partial(_is_index_map_kept, image, decoded)), None
+            compare = partial(_is_index_map_kept, image, decoded)
+            return await self._stages.run_in_thread("encode", scale, compare), None
         if output == "picture":
-            return None, await self._stages.run("encode", partial(truecolor.encode, decoded, effort="fast"))
+            encode = partial(truecolor.encode, decoded, effort="fast")
+            return None, await self._stages.run_in_thread("encode", scale, encode)
         return None, None
 
 

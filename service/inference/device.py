@@ -1,7 +1,7 @@
 """The device behind its queues: work with equal keys from several requests runs in one batch.
 
-Each lane of work has a queue and a thread of its own, so that the seconds of a refinement delay no quick work: both
-then share the device.
+Each lane of work has a queue and threads of its own, so that quick work waits behind no long work. The threads of all
+lanes take turns on the device: long work gives way after each tile or step, and ends there if its caller has left.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from models.pauses import at_each_pause
 from service.errors import NotReady, QueueFull
 from service.inference.batching import Batcher, Closed, Expired, Full, Limits, Ran
 from service.inference.device_errors import is_broken, is_out_of_memory, out_of_memory
 from service.inference.engine import Engine
+from service.inference.turns import Turns
 from service.inference.work import LANES, BatchKey, Lane, Work, WorkName
 from service.runtime import timing
 from service.runtime.logs import request_id_here
@@ -26,6 +28,10 @@ Result = TypeVar("Result")
 
 # The structure of a batch takes 4 bytes for each pixel and color: 128 MiB at 256 colors, below the structure cutoff.
 _BATCH_PIXELS = 1 << 17
+
+# Turns at once: parts of a step leave cores idle, and a GPU waits for the CPU. More turns would need more memory.
+_TURNS = 3
+_LARGE_TURNS = 1
 
 Observer = Callable[[WorkName, Ran[BatchKey]], None]
 """Called after each batch with the name of its work."""
@@ -46,7 +52,7 @@ def _ignore(_: Exception) -> None:
 
 
 class Device:
-    """Runs an engine's networks, one batch at a time in each lane, while `serving`.
+    """Runs an engine's networks while `serving`: in each lane one batch of passes at a time, or two refinements.
 
     Args:
         on_broken: called with each error after which the device cannot be trusted.
@@ -56,9 +62,10 @@ class Device:
         self._engine = engine
         self._on_broken = on_broken
         self._timeout = settings.queue_timeout
+        self._turns = Turns(_TURNS, _LARGE_TURNS)
         limits = _limits(settings)
         self._queues: dict[Lane, Batcher[BatchKey, _Submission, Any]] = {
-            lane: Batcher(self._run_batch, limits, observe=self._notify) for lane in LANES
+            lane: Batcher(self._run_batch, limits, threads=_threads(lane), observe=self._notify) for lane in LANES
         }
         self._observers: list[Observer] = []
 
@@ -81,6 +88,8 @@ class Device:
 
     async def run(self, work: Work[Result]) -> Result:
         """Queue `work`, wait for its batch, and return its result. The waiting counts as queue, the batch as model.
+
+        Cancellation ends work that has started at its next pause, unless others share its batch.
 
         Raises:
             QueueFull: the queue has no room, or the wait was too long.
@@ -115,22 +124,42 @@ class Device:
             return out_of_memory()
         return error
 
-    def _run_batch(self, _: BatchKey, batch: Sequence[_Submission]) -> Sequence[Any]:
+    def _run_batch(self, _: BatchKey, batch: Sequence[_Submission], check: Callable[[], None]) -> Sequence[Any]:
         """Run a batch, add its wait and its work to the timer of each request, and log with the ids of all requests."""
         ids = ",".join(submission.request_id for submission in batch if submission.request_id)
         request_id_here.set(ids)  # the batcher calls this in a context of its own
-        started = time.perf_counter()
         work = [submission.work for submission in batch]
-        results = work[0].run(self._engine, work)
-        seconds = time.perf_counter() - started
+        waited = Timer()
+        with self._turns.turn(heavy=work[0].lane.scale == "large") as give_way:
+            started = time.perf_counter()
+
+            def between_parts() -> None:
+                with waited.measure("queue"):
+                    give_way()
+                check()
+
+            check()
+            with at_each_pause(between_parts):
+                results = work[0].run(self._engine, work)
+            seconds = time.perf_counter() - started
+        gave_way = waited.timings().queue
         for submission in batch:
-            submission.timer.add("queue", started - submission.submitted)
-            submission.timer.add("model", seconds)
+            submission.timer.add("queue", started - submission.submitted + gave_way)
+            submission.timer.add("model", seconds - gave_way)
         return results
 
     def _notify(self, ran: Ran[BatchKey]) -> None:
         for observer in self._observers:
             observer(ran.key.work, ran)
+
+
+def _threads(lane: Lane) -> int:
+    """Return the number of batches of a lane that run at once.
+
+    Passes form larger batches while one runs. Two small refinements share the device, so that neither waits for all of
+    the other one. Of large ones, one at a time is in memory.
+    """
+    return 1 if lane.pace == "passes" or lane.scale == "large" else 2
 
 
 def _limits(settings: Settings) -> Limits:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,6 +18,7 @@ from models.zoo.manifest import ModelEntry
 from service.inference.admission import Admission, PixelBudget, in_time
 from service.inference.selection import Selection, no_maps
 from service.inference.stages import Stages
+from service.inference.workload import scale_of
 from service.runtime import timing
 from service.runtime.timing import Timings
 from service.schemas.options import ClassifyOptions, ImageOptions, QuantizeOptions, find_class
@@ -83,16 +84,18 @@ class Classified:
 class Pipeline:
     """Runs requests with bounded memory, and keeps long steps out of the event loop.
 
-    At most `queue_size` requests are in flight; the next request is rejected at once. The pixel budget has room for
-    `workers` + 1 of the largest images, or for more of smaller ones. A request without a reservation keeps only the
-    uploaded file in memory.
+    At most `queue_size` requests are in flight; the next request is rejected at once. Half of them may have large
+    images; the next one with a large image is rejected when its header has been read. The pixel budget has room for
+    `workers` + 1 of the largest images, of which large ones get `workers`, or for more of smaller ones. A request
+    without a reservation keeps only the uploaded file in memory.
     """
 
     def __init__(self, stages: Stages, settings: Settings) -> None:
         self.admission = Admission(settings.queue_size)
         self._stages = stages
         self._settings = settings
-        self._pixel_budget = PixelBudget((settings.workers + 1) * settings.max_pixels)
+        self._large = Admission(max(1, settings.queue_size // 2), "large images")
+        self._pixel_budget = PixelBudget((settings.workers + 1) * settings.max_pixels, settings.max_pixels)
 
     @property
     def in_flight(self) -> int:
@@ -140,17 +143,20 @@ class Pipeline:
 
     @asynccontextmanager
     async def _decoded(self, data: bytes, options: ImageOptions) -> AsyncIterator[DecodedImage]:
-        """Decode `data` and reserve its pixels for the block; before decoding, reserve the largest image.
+        """Decode `data` and reserve its pixels for the block; those of the largest image where no header names them.
 
         The block raises OutOfTime when the time of the request is over.
         """
         most = self._settings.max_pixels
         with in_time(self._settings.request_timeout):
-            async with self._pixel_budget.reserve(most) as reservation:
-                decoded = await self._stages.decode(data, options, most)
-                height, width = decoded.pixels.shape[:2]
-                reservation.shrink(height * width)
-                yield decoded
+            pixels = await self._stages.pixels_of(data)
+            large = scale_of(pixels) == "large"
+            with self._large.admit() if large else nullcontext():
+                async with self._pixel_budget.reserve(int(min(pixels, most)), large=large) as reservation:
+                    decoded = await self._stages.decode(data, options, most, pixels)
+                    height, width = decoded.pixels.shape[:2]
+                    reservation.shrink(height * width)
+                    yield decoded
 
     async def _quantize(
         self, pixels: Pixels, options: QuantizeOptions, selection: Selection
@@ -168,7 +174,7 @@ class Pipeline:
             height, width = drawn.shape[:2]
             return DrawnMap(shown, truecolor.encode(drawn, effort="fast"), width, height, metrics.count_colors(drawn))
 
-        return await self._stages.run("encode", render)
+        return await self._stages.run_in_thread("encode", scale_of(pixels.size // 3), render)
 
 
 def _prediction(ranking: tuple[Prediction, ...], index: int | None) -> Prediction:

@@ -1,4 +1,7 @@
-"""The stages that requests consist of, timed. Long steps run in worker threads, of which each stage has a few."""
+"""The stages that requests consist of, timed. Long steps run in worker threads, of which each stage has a few.
+
+A step in a thread ends at its next pause when its request is cancelled.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,18 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import product
 from typing import TypeVar
 
 import anyio
 import numpy as np
-from anyio import CapacityLimiter
+from anyio import CapacityLimiter, from_thread
 from numpy.typing import NDArray
 
 from models.decoding.decode import DecodedImage, decode
+from models.decoding.dimensions import read_dimensions
 from models.palette_image import PaletteImage
+from models.pauses import at_each_pause
 from models.rgb import Pixels
 from service.inference.by_picture import ByPicture
 from service.inference.device import Device
@@ -22,7 +28,7 @@ from service.inference.device_errors import out_of_memory
 from service.inference.engine import Engine
 from service.inference.selection import Selection
 from service.inference.work import ActivationMap, Predict, Quantize, QuantizeAndPredict, Ranking
-from service.inference.workload import is_quick, pixels_to_decode
+from service.inference.workload import SCALES, Scale, is_quick, pixels_to_decode, scale_of
 from service.runtime import timing
 from service.runtime.timing import STAGES, Stage
 from service.schemas.options import ImageOptions, QuantizerOptions
@@ -32,16 +38,21 @@ Result = TypeVar("Result")
 
 
 class Stages:
-    """Decoding, quantizing, classifying and encoding of images. At most `workers` requests run one stage at a time.
+    """Decoding, quantizing, classifying and encoding of images.
 
-    Each stage has threads of its own. A slow stage, such as the densest PNG of a large image, therefore does not delay
-    the decoding of other images while the device waits.
+    Each stage has threads of its own for each scale of images: `workers` for small ones, half as many for the others.
+    A slow stage, such as the densest PNG of a large image, therefore does not delay the decoding of other images while
+    the device waits, and no large image delays a small one.
     """
 
     def __init__(self, engine: Engine, device: Device, settings: Settings) -> None:
         self.engine = engine
         self._device = device
-        self._threads = {stage: CapacityLimiter(settings.workers) for stage in STAGES}
+        threads = {"small": settings.workers, "medium": max(1, settings.workers // 2)}
+        self._threads = {
+            (stage, scale): CapacityLimiter(threads.get(scale, threads["medium"]))
+            for stage, scale in product(STAGES, SCALES)
+        }
 
     def selections(self, options: QuantizerOptions) -> ByPicture[Selection]:
         """Check the names in the options and fill in the defaults; see `Catalog.select_by_picture`."""
@@ -54,16 +65,28 @@ class Stages:
             dither=options.dither,
         )
 
-    async def decode(self, data: bytes, options: ImageOptions, max_pixels: int) -> DecodedImage:
-        """Decode an upload. Raises BadImage, UnsupportedFormat or ImageTooLarge."""
+    async def pixels_of(self, data: bytes) -> float:
+        """Return the number of pixels that the header of an upload announces; infinity where it cannot be read."""
+        quick = pixels_to_decode(data)
+        if is_quick(quick):
+            return quick
+        dimensions = await self.run_in_thread("decode", "small", partial(read_dimensions, data))
+        return math.prod(dimensions) if dimensions else math.inf
+
+    async def decode(self, data: bytes, options: ImageOptions, max_pixels: int, pixels: float) -> DecodedImage:
+        """Decode an upload with so many pixels. Raises BadImage, UnsupportedFormat or ImageTooLarge."""
         step = partial(decode, data, max_pixels=max_pixels, background=options.background_rgb())
-        return await self.run("decode", step, pixels_to_decode(data))
+        quick = pixels_to_decode(data)
+        if is_quick(quick):
+            return await self.run("decode", step, quick)
+        return await self.run_in_thread("decode", scale_of(pixels), step)
 
     async def quantize(self, pixels: Pixels, colors: int, selection: Selection) -> PaletteImage:
         """Quantize an image to at most `colors` colors."""
         if selection.on_device:
             return await self._device.run(Quantize(pixels, colors, selection, self._is_native(pixels, selection)))
-        return await self._run_in_thread("model", partial(self.engine.quantize, pixels, colors, selection))
+        step = partial(self.engine.quantize, pixels, colors, selection)
+        return await self.run_in_thread("model", scale_of(pixels.size // 3), step)
 
     async def quantize_and_predict(
         self, pixels: Pixels, colors: int, selection: Selection
@@ -89,7 +112,7 @@ class Stages:
         view = await self.run("model", partial(self.engine.view, pixels, classifier), pixels.size // 3)
         return await self._device.run(ActivationMap(view, index, classifier))
 
-    async def run(self, stage: Stage, step: Callable[[], Result], pixels: float = math.inf) -> Result:
+    async def run(self, stage: Stage, step: Callable[[], Result], pixels: float) -> Result:
         """Run a step on so many pixels, in a thread of `stage` or, where they are few, at once.
 
         The wait for the thread counts as queue. Raises OutOfMemory for a MemoryError in the thread.
@@ -97,18 +120,19 @@ class Stages:
         if is_quick(pixels):
             with timing.measure(stage):
                 return step()
-        return await self._run_in_thread(stage, step)
+        return await self.run_in_thread(stage, scale_of(pixels), step)
 
-    async def _run_in_thread(self, stage: Stage, step: Callable[[], Result]) -> Result:
+    async def run_in_thread(self, stage: Stage, scale: Scale, step: Callable[[], Result]) -> Result:
+        """Run a step in one of the threads of `stage` for images of that scale; see `run`."""
         asked = time.perf_counter()
 
         def timed() -> Result:
             timing.add("queue", time.perf_counter() - asked)
-            with timing.measure(stage):
+            with timing.measure(stage), at_each_pause(from_thread.check_cancelled):
                 return step()
 
         try:
-            return await anyio.to_thread.run_sync(timed, limiter=self._threads[stage])
+            return await anyio.to_thread.run_sync(timed, limiter=self._threads[stage, scale])
         except MemoryError as error:
             raise out_of_memory() from error
 

@@ -7,17 +7,18 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from types import MappingProxyType
-from typing import ClassVar, Generic, Literal, Self, TypeVar, get_args
+from typing import ClassVar, Generic, Literal, NamedTuple, Self, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.names import REFINED_FOR_ALL, REFINED_QUICKLY
+from models.names import REFINED, REFINED_FOR_ALL, REFINED_QUICKLY
 from models.palette_image import PaletteImage
 from models.prediction import Prediction
 from models.rgb import Pixels
 from service.inference.engine import Engine
 from service.inference.selection import Selection
+from service.inference.workload import SCALES, Scale, scale_of
 
 Result = TypeVar("Result")
 
@@ -30,10 +31,18 @@ WorkName = Literal["quantize", "predict", "map"]
 WORK_NAMES: tuple[WorkName, ...] = get_args(WorkName)
 
 
-Lane = Literal["networks", "refined_fast", "refined"]
-"""Queue of the device. Work of one lane runs one after the other, beside the work of the other lanes."""
+Pace = Literal["passes", "few steps", "many steps"]
+"""What the time of work consists of: single passes of a network, or few or many steps of a refinement."""
 
-LANES: tuple[Lane, ...] = get_args(Lane)
+
+class Lane(NamedTuple):
+    """Queue of the device for work that takes a similar time, so that no work waits behind much longer work."""
+
+    pace: Pace
+    scale: Scale
+
+
+LANES: tuple[Lane, ...] = tuple(Lane(pace, scale) for pace in get_args(Pace) for scale in SCALES)
 
 
 @dataclass(frozen=True)
@@ -60,7 +69,7 @@ class Work(ABC, Generic[Result]):
     @property
     def lane(self) -> Lane:
         """Queue that the work waits in."""
-        return "networks"
+        return Lane("passes", "small")
 
     @property
     @abstractmethod
@@ -93,7 +102,7 @@ class Quantize(Work[PaletteImage]):
 
     @property
     def lane(self) -> Lane:
-        return _LANES.get(self.selection.method, "networks")
+        return _lane(self.selection, self.size)
 
     @property
     def size(self) -> int:
@@ -121,6 +130,10 @@ class QuantizeAndPredict(Work[tuple[PaletteImage, list[Ranking]]]):
     colors: int
     selection: Selection
     name: ClassVar[WorkName] = "quantize"
+
+    @property
+    def lane(self) -> Lane:
+        return _lane(self.selection, self.size)
 
     @property
     def size(self) -> int:
@@ -184,7 +197,14 @@ class ActivationMap(Work[NDArray[np.float32]]):
         return [engine.activation_map(work.view, work.index, work.classifier) for work in batch]
 
 
-_LANES: Mapping[str, Lane] = MappingProxyType({REFINED_QUICKLY: "refined_fast", REFINED_FOR_ALL: "refined"})
+_PACES: Mapping[str, Pace] = MappingProxyType(
+    {REFINED_QUICKLY: "few steps", REFINED_FOR_ALL: "many steps", REFINED: "many steps"}
+)
+
+
+def _lane(selection: Selection, pixels: int) -> Lane:
+    """Return the queue of the quantization of an image."""
+    return Lane(_PACES.get(selection.method, "passes"), scale_of(pixels))
 
 
 def _pixel_count(image: Pixels) -> int:

@@ -1,11 +1,19 @@
-"""Estimates of the work on an image, which show whether it is faster in the event loop than in a thread."""
+"""Estimates of the work on an image: whether a thread is worth it, and with which images it may wait in one line."""
 
 from __future__ import annotations
 
 import math
 import struct
+from typing import Literal, get_args
 
 from models.codecs import png
+
+Scale = Literal["small", "medium", "large"]
+"""Scale of the work on an image. Work waits behind work of its own scale only, which takes a similar time."""
+
+SCALES: tuple[Scale, ...] = get_args(Scale)
+
+_MOST_PIXELS: tuple[tuple[Scale, int], ...] = (("small", 1 << 20), ("medium", 1 << 23))
 
 _QUICK_PIXELS = 1 << 12
 _QUICK_BYTES = 1 << 12  # of a file that is decoded in the event loop
@@ -16,6 +24,11 @@ _PNG_FRAME = 12  # bytes of a chunk around its data: length, type and CRC
 _PLAIN_CHUNKS = frozenset(
     (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"gAMA", b"cHRM", b"sRGB", b"sBIT", b"bKGD", b"pHYs", b"tIME")
 )
+
+
+def scale_of(pixels: float) -> Scale:
+    """Return the scale of work on `pixels` pixels: small up to 2^20, medium up to 2^23."""
+    return next((scale for scale, most in _MOST_PIXELS if pixels <= most), "large")
 
 
 def is_quick(pixels: float) -> bool:

@@ -10,7 +10,7 @@ service and its threads. Batched and unbatched runs alternate.
 import argparse
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +77,7 @@ async def _turn(clients: int, seconds: float, batch_items: int, milliseconds: li
             tasks.start_soon(ask)
 
 
-def _device(_: str, images: Sequence[float]) -> Sequence[float]:
+def _device(_: str, images: Sequence[float], __: Callable[[], None]) -> Sequence[float]:
     time.sleep((BATCH_MS + IMAGE_MS * len(images)) / 1000)
     return images
 

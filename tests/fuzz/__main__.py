@@ -23,7 +23,7 @@ from models.evaluation.reports import Kind
 from tests.benchmarks.reporting import write_report
 from tests.fuzz import campaign
 from tests.service.images import DRAWING
-from tests.service.processes import Server, serving
+from tests.service.processes import STARTED_WITHIN, Server, serving
 from training.loop.provenance import commit
 
 SETTINGS = {"max_pixels": str(512 * 512), "upload_timeout": "4", "log_level": "warning"}
@@ -35,10 +35,16 @@ def main(argv: Sequence[str] | None = None, module: str = "service") -> int:
     parser.add_argument("--cases", type=int, default=100_000, help="number of cases (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the cases (%(default)s)")
     parser.add_argument("--connections", type=int, default=4, help="connections at once (%(default)s)")
+    parser.add_argument("--minutes", type=float, help="end after so many minutes, also with fewer cases")
+    parser.add_argument(
+        "--patience", type=float, default=1.0, help="factor on the limits of seconds, for a busy machine (%(default)s)"
+    )
     parser.add_argument("--keep", type=Path, help="folder for failed requests and the log of the server")
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     args = parser.parse_args(argv)
     options = f"--cases {args.cases} --seed {args.seed} --connections {args.connections} --out {args.out}"
+    options += f" --minutes {args.minutes:g}" * (args.minutes is not None)
+    options += f" --patience {args.patience:g}" * (args.patience != 1)
     report = write_report(args.out, Kind.FUZZ, f"tests.fuzz {options}", run(args, module))
     print(json.dumps(report, indent=1))
     return 0 if campaign.passed(report) else 1
@@ -47,23 +53,24 @@ def main(argv: Sequence[str] | None = None, module: str = "service") -> int:
 def run(args: argparse.Namespace, module: str) -> dict[str, Any]:
     """Run the campaign and return its measurements."""
     with tempfile.TemporaryDirectory() as folder, serving(module, Path(folder) / "log", **SETTINGS) as server:
-        server.wait_until_ready()
-        warm(server)
+        server.wait_until_ready(within=STARTED_WITHIN * args.patience)
+        warm(server, 120 * args.patience)
         started = time.perf_counter()
-        report = campaign.run(server, seed=args.seed, count=args.cases, connections=args.connections, keep=args.keep)
+        plan = campaign.Plan(args.seed, args.cases, args.connections, args.minutes, args.patience)
+        report = campaign.run(server, plan, args.keep)
         seconds = time.perf_counter() - started
         if args.keep:
             args.keep.mkdir(parents=True, exist_ok=True)
             (args.keep / "log").write_bytes(server.log.read_bytes())
     head = {"commit": commit(), "settings": SETTINGS}
-    return head | {"seconds": round(seconds, 1), "cases_per_second": round(args.cases / seconds, 1)} | report
+    return head | {"seconds": round(seconds, 1), "cases_per_second": round(report["cases"] / seconds, 1)} | report
 
 
-def warm(server: Server) -> None:
+def warm(server: Server, seconds: float) -> None:
     """Start the worker processes before the first case, because that takes seconds."""
     for path, headers in (("/compress", {"Accept": "image/bpg"}), ("/benchmark", {})):
         url = f"{server.url}{path}"
-        httpx.post(url, content=DRAWING, headers=headers, timeout=120, trust_env=False).raise_for_status()
+        httpx.post(url, content=DRAWING, headers=headers, timeout=seconds, trust_env=False).raise_for_status()
 
 
 if __name__ == "__main__":

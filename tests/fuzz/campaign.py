@@ -1,15 +1,18 @@
 """Many cases against one server: statuses, latency, and the memory of the server."""
 
+import math
+import time
 from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
 from tests.fuzz import cases
-from tests.fuzz.client import Client, Outcome
+from tests.fuzz.client import LIMITS, Client, Outcome
 from tests.service.processes import Server, workers_of
 
 MOST_GROWTH = 1.15
@@ -20,28 +23,52 @@ _SHOWN = 50
 _MEGABYTE = 1024  # of the kilobytes in /proc
 
 
-def run(server: Server, *, seed: int, count: int, connections: int, keep: Path | None) -> dict[str, Any]:
-    """Send `count` cases over `connections` connections, and write the failed ones to the folder `keep`.
+@dataclass(frozen=True)
+class Plan:
+    """What a campaign sends.
+
+    Attributes:
+        seed: of the cases.
+        count: number of cases.
+        connections: at once.
+        minutes: after which no further case is sent; None for no limit.
+        patience: factor on the seconds until a response.
+    """
+
+    seed: int
+    count: int
+    connections: int
+    minutes: float | None = None
+    patience: float = 1.0
+
+
+def run(server: Server, plan: Plan, keep: Path | None) -> dict[str, Any]:
+    """Send the cases, and write the failed ones to the folder `keep`.
 
     Raises RuntimeError when the server ends; the message names the first case without a response.
     """
     outcomes: list[Outcome] = []
     memory = [_memory(server)]
-    with ExitStack() as stack, ThreadPoolExecutor(connections) as pool:
+    limits = {path: seconds * plan.patience for path, seconds in LIMITS.items()}
+    end = time.monotonic() + 60 * plan.minutes if plan.minutes else math.inf
+    with ExitStack() as stack, ThreadPoolExecutor(plan.connections) as pool:
         free: SimpleQueue[Client] = SimpleQueue()
-        for _ in range(connections):
-            free.put(stack.enter_context(Client(server.port)))
+        for _ in range(plan.connections):
+            free.put(stack.enter_context(Client(server.port, limits)))
 
-        def send(number: int) -> Outcome:
+        def send(number: int) -> Outcome | None:
+            if time.monotonic() > end:
+                return None
             client = free.get()
             try:
-                return client.send(cases.make(seed, number))
+                return client.send(cases.make(plan.seed, number))
             finally:
                 free.put(client)
 
         for tenth in range(_TENTHS):
-            done = list(pool.map(send, range(count * tenth // _TENTHS, count * (tenth + 1) // _TENTHS)))
-            _keep(done, seed, keep)
+            numbers = range(plan.count * tenth // _TENTHS, plan.count * (tenth + 1) // _TENTHS)
+            done = [outcome for outcome in pool.map(send, numbers) if outcome]
+            _keep(done, plan.seed, keep)
             if server.process.poll() is not None:
                 first = next(outcome.number for outcome in done if outcome.complaint)
                 raise RuntimeError(f"the server ended with {server.process.returncode} at about case {first}")

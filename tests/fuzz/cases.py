@@ -3,6 +3,7 @@
 A case depends on the seed and its number alone, so that a single case can be repeated.
 """
 
+import gzip
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,11 +15,16 @@ from tests.fuzz.seeds import seed_names, seeds
 _BOUNDARY = b"fuzz0boundary0fuzz"
 _FORM = b"multipart/form-data; boundary=" + _BOUNDARY
 _METHODS = ("median_cut", "octree", "max_coverage", "median_cut_dither", "kmeans", "wu", "libimagequant", "colorcnn")
+_REFINED = ("refined_fast", "refined")
+_SELDOM = frozenset(("fidelity", "transferable", "dither"))  # most methods have none of them
 _QUANTIZER_OPTIONS: Mapping[str, Sequence[str]] = {
     "colors": ("2", "3", "4", "16", "64", "256"),
     "method": _METHODS,
     "background": ("#ff00ff", "000000"),
     "recognize": ("true", "false"),
+    "fidelity": ("0", "0.5", "1"),
+    "transferable": ("true", "false"),
+    "dither": ("true", "false"),
 }
 ENDPOINTS: Mapping[str, tuple[float, Mapping[str, Sequence[str]], Sequence[str]]] = {
     "/quantize": (70, {**_QUANTIZER_OPTIONS, "effort": ("fast", "default", "max")}, ("image/png", "application/json")),
@@ -57,6 +63,7 @@ _CONTENT_TYPES = (
         b"multipart/mixed; boundary=" + _BOUNDARY,
         b"MULTIPART/FORM-DATA; BOUNDARY=" + _BOUNDARY,
         _FORM + b"; charset=utf-7",
+        b'multipart/form-data; charset=utf-8; boundary="' + _BOUNDARY + b'"',
     ),
 )
 _HEADERS = (
@@ -75,6 +82,23 @@ _HEADERS = (
     ),
     *((b"X-Forwarded-For", b"::1, \xff"), (b"traceparent", b"00-zz"), (b"Cookie", b"a=" * 999), (b"Expect", b"x")),
 )
+_OFFERS = (
+    (b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA"),
+    (b"Connection: Upgrade", b"Upgrade: websocket", b"Sec-WebSocket-Version: 13"),
+    (b"Upgrade: IRC/6.9", b"Connection: upgrade"),
+)
+_FILE_HEADS = (
+    b"",
+    b"\r\nContent-Type: image/png",
+    b"; filename*=UTF-8''a%20%C3%A9.png",
+    b"; filename*=x'y'%zz%",
+    b"; filename=plain.jpg",
+    b'; FILENAME="a"; filename*0="b"',
+    b'; filename="a"\r\nContent-Transfer-Encoding: base64',
+    b'; filename="a"\r\nContent-Encoding: gzip',
+    b'; filename="a"\r\n' + b"\r\n".join(b"X-%d: 1" % number for number in range(9)),
+)
+_PREAMBLES = (b"This is a message in MIME format.\r\n", b"\r\n", b"\n", b"--\r\n", b"x" * 9000 + b"\r\n")
 _BROKEN_LENGTHS = (b"0", b"1", b"99999999", b"9" * 40, b"-1", b"x", b"1, 2", b"+5", b"0x10", b" ")
 
 
@@ -109,6 +133,10 @@ def make(seed: int, number: int) -> Case:
         content_type = chance.choice(_CONTENT_TYPES)
     head = [b"POST %s%s HTTP/1.1" % (path.encode(), query), b"Host: fuzz", b"Content-Type: " + content_type]
     head += _headers(path, chance)
+    if chance.random() < 0.03:
+        head += [b"Content-Encoding: gzip"]
+        body = gzip.compress(body, 1, mtime=0)
+        body = mutate(body, body, chance) if chance.random() < 0.3 else body
     framed = chance.random() >= 0.03
     request = _framed(head, body, chance) if framed else _broken(head, body, chance)
     return Case(number, path, images[0][0] if images else "none", request, framed)
@@ -124,8 +152,11 @@ def _image(chance: random.Random) -> tuple[str, bytes]:
 def _options(path: str, chance: random.Random) -> list[tuple[bytes, bytes]]:
     """Return options, most of them valid; some are hostile, unknown or repeated."""
     known = ENDPOINTS[path][1]
-    names = [name for name in known if chance.random() < 0.7 or name == "method"]
-    given = [(name.encode(), chance.choice(known[name]).encode()) for name in names]
+    refined = "method" in known and chance.random() < 0.002  # each takes a second
+    likely = {name: 0.7 if refined or name not in _SELDOM else 0.02 for name in known}
+    names = [name for name in known if chance.random() < likely[name] or name == "method"]
+    values = {**known, "method": _REFINED} if refined else known
+    given = [(name.encode(), chance.choice(values[name]).encode()) for name in names]
     if chance.random() < 0.15:
         name = chance.choice((*_HOSTILE_NAMES, *(known_name.encode() for known_name in known)))
         given.insert(chance.randrange(len(given) + 1), (name, chance.choice(_HOSTILE_VALUES)))
@@ -143,10 +174,17 @@ def _form(images: Sequence[bytes], options: Sequence[tuple[bytes, bytes]], chanc
     field = b"file" if chance.random() < 0.98 else chance.choice(_HOSTILE_NAMES)
     for data in images:
         name = chance.choice(_FILE_NAMES) if chance.random() < 0.2 else b"photo.jpg"
-        parts.append(b'name="%s"; filename="%s"\r\nContent-Type: image/png\r\n\r\n%s' % (field, name, data))
+        plain = b'; filename="%s"\r\nContent-Type: image/png' % name
+        parts.append(
+            b'name="%s"%s\r\n\r\n%s' % (field, plain if chance.random() < 0.9 else chance.choice(_FILE_HEADS), data)
+        )
     chance.shuffle(parts)
     form = b"".join(b"--%s\r\nContent-Disposition: form-data; %s\r\n" % (_BOUNDARY, part) for part in parts)
     form += b"--%s--\r\n" % _BOUNDARY
+    if chance.random() < 0.03:
+        form = chance.choice(_PREAMBLES) + form
+    if chance.random() < 0.01:
+        form = form.replace(b"\r\n", b"\n")
     return mutate(form, form, chance) if chance.random() < 0.05 else form
 
 
@@ -154,6 +192,8 @@ def _headers(path: str, chance: random.Random) -> list[bytes]:
     lines = [b"Accept: " + chance.choice(ENDPOINTS[path][2]).encode()] if chance.random() < 0.7 else []
     if chance.random() < 0.2:
         lines += [b"%s: %s" % header for header in chance.choices(_HEADERS, k=chance.choice((1, 2, 5)))]
+    if chance.random() < 0.05:
+        lines += chance.choice(_OFFERS)
     return lines
 
 

@@ -2,6 +2,7 @@
 
 import random
 import struct
+import zlib
 from collections.abc import Mapping, Sequence
 from functools import cache
 
@@ -18,9 +19,13 @@ from tests.models.tiff_files import (
     CMYK,
     DEFLATE,
     FLOAT,
+    ICCLAB,
+    INT,
     LZW,
     PACKBITS,
+    PALETTE,
     RGB,
+    WHITE_IS_ZERO,
     Layout,
     write_tiff,
 )
@@ -63,6 +68,13 @@ def _pngs(photo: Image.Image) -> dict[str, bytes]:
             (b"cHRM", struct.pack(">8I", 31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000)),
             (b"cICP", bytes([9, 16, 0, 1])),
         ),
+        "PNG of HLG with its light": _png_beside(
+            (b"cICP", bytes([9, 18, 0, 1])),
+            (b"cLLI", struct.pack(">II", 40_000_000, 4_000_000)),
+            (b"mDCV", bytes(16) + struct.pack(">II", 10_000_000, 500)),
+        ),
+        **{f"PNG with a damaged {kind.decode()}": _png_beside((kind, content)) for kind, content in _DAMAGED.items()},
+        "PNG animated behind its image": _hidden_image(),
         "PNG color key of 16 bits": png_file((1, 1), 16, _RGB, bytes(7), (b"tRNS", bytes(6))),
         "PNG animated": encoded(photo, "PNG", save_all=True, append_images=[photo.rotate(90)]),
     }
@@ -79,6 +91,39 @@ def _png_beside(*chunks: tuple[bytes, bytes]) -> bytes:
     return png_file((SIDE, SIDE), 8, _RGB, _rows(0, 0, 1, 1, 24), *chunks)
 
 
+_DAMAGED = {
+    b"iCCP": b"name\0\1damage",
+    b"zTXt": b"name\0\7",
+    b"gAMA": b"\0",
+    b"cHRM": bytes(31),
+    b"tRNS": bytes(3),
+    b"pHYs": b"",
+    b"sRGB": b"\x09",
+    b"acTL": bytes(8),
+    b"tIME": bytes(6),
+    b"eXIf": b"MM\0*",
+    b"cICP": bytes(4),
+}
+
+
+def _hidden_image() -> bytes:
+    """An animation whose first frame is not the image."""
+    data = zlib.compress(bytes(8))  # two rows of one pixel
+    frames = [
+        (b"fcTL", struct.pack(">5IHHBB", 0, 1, 2, 1, 0, 1, 1, 0, 0)),
+        (b"fdAT", struct.pack(">I", 1) + data[:5]),
+        (b"fdAT", struct.pack(">I", 2) + data[5:]),
+        (b"fcTL", struct.pack(">5IHHBB", 3, 1, 1, 0, 0, 1, 1, 1, 1)),
+        (b"fdAT", struct.pack(">I", 4) + zlib.compress(bytes(4))),
+    ]
+    still = _png_beside((b"acTL", struct.pack(">II", 2, 0)))
+    end = still.index(b"IEND") - 4
+    coded = [
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in frames
+    ]
+    return still[:end] + b"".join(coded) + still[end:]
+
+
 def _rows(left: int, top: int, step_x: int, step_y: int, bits: int) -> bytes:
     width, height = -(-(SIDE - left) // step_x), -(-(SIDE - top) // step_y)
     noise = random.Random(width)
@@ -93,6 +138,8 @@ def _jpegs(photo: Image.Image) -> dict[str, bytes]:
         "JPEG with restarts": encoded(photo, "JPEG", restart_marker_blocks=1),
         "JPEG gray": encoded(photo.convert("L"), "JPEG"),
         "JPEG CMYK": encoded(photo.convert("CMYK"), "JPEG"),
+        "JPEG CMYK of Adobe": encoded(photo.convert("CMYK"), "JPEG", quality=90, icc_profile=rgb_profile()),
+        "JPEG with a short segment": b"\xff\xd8\xff\xe0\0\7JFIF\0" + encoded(photo, "JPEG")[20:],
         "JPEG without its end": encoded(photo, "JPEG")[:-2],
         "JPEG of two pictures": encoded(photo, "MPO", save_all=True, append_images=[photo]),
     }
@@ -118,12 +165,14 @@ def _others(photo: Image.Image) -> dict[str, bytes]:
         "BMP palette": encoded(photo.quantize(200), "BMP"),
         "BMP 1 bit": encoded(photo.convert("1"), "BMP"),
         "BMP 4444": _bmp_of_fields(0xF00, 0xF0, 0xF, 0xF000),
+        "BMP 2 bits": _bmp_of_indices(2, 40),
+        "BMP of OS/2": _bmp_of_indices(8, 16),
         "BMP alpha": encoded(photo.convert("RGBA"), "BMP"),
     }
 
 
 def _tiffs(photo: Image.Image) -> dict[str, bytes]:
-    compressions = ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg")
+    compressions = ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg", "zstd", "lzma")
     faxes = ("tiff_ccitt", "group3", "group4")
     planes = picture(SIDE, SIDE).transpose(2, 0, 1).tobytes()
     starts: Sequence[int] = [8 + SIDE * SIDE * index for index in range(3)]
@@ -133,8 +182,15 @@ def _tiffs(photo: Image.Image) -> dict[str, bytes]:
         **{f"TIFF {name}": encoded(photo.convert("1"), "TIFF", compression=name) for name in faxes},
         **{f"TIFF {mode}": encoded(photo.convert(mode), "TIFF") for mode in ("L", "I;16", "F", "CMYK", "LAB", "RGBA")},
         "TIFF pages": encoded(photo, "TIFF", save_all=True, append_images=[photo], exif=exif(8)),
+        "TIFF of WebP": _webp_tiff(photo),
         "TIFF planes, big-endian": tiff_file(planes, apart, order=">", strips=starts),
     }
+
+
+def _webp_tiff(photo: Image.Image) -> bytes:
+    strip = encoded(photo, "WEBP", lossless=True)
+    tags = tiff_tags((SIDE, SIDE), [8, 8, 8], 2) | {259: ("H", [50001])}
+    return tiff_file(strip, tags)
 
 
 def _bmp_of_fields(*masks: int) -> bytes:
@@ -143,9 +199,18 @@ def _bmp_of_fields(*masks: int) -> bytes:
     return b"BM" + struct.pack("<IHHI", 14 + len(header) + len(pixels), 0, 0, 14 + len(header)) + header + pixels
 
 
+def _bmp_of_indices(bits: int, size: int) -> bytes:
+    """A BMP with a header of `size` bytes and gray, as OS/2 and Windows CE write it."""
+    table = b"".join(bytes([level * 255 // ((1 << bits) - 1)] * 3 + [0]) for level in range(1 << bits))
+    header = struct.pack("<IiiHHIIiiII", size, SIDE, SIDE, 1, bits, 0, 0, 0, 0, 0, 0)[:size]
+    offset = 14 + size + len(table)
+    pixels = random.Random(2).randbytes(SIDE * SIDE * bits // 8)
+    return b"BM" + struct.pack("<IHHI", offset + len(pixels), 0, 0, offset) + header + table + pixels
+
+
 def _layouts() -> dict[str, bytes]:
     """TIFF files of samples that Pillow does not write."""
-    channels = {BLACK_IS_ZERO: 1, RGB: 3, CMYK: 4, CIELAB: 3}
+    channels = {BLACK_IS_ZERO: 1, WHITE_IS_ZERO: 1, PALETTE: 1, RGB: 3, CMYK: 4, CIELAB: 3, ICCLAB: 3}
     layouts = {
         "12 bits": Layout(bits=12),
         "16 bits in planes": Layout(bits=16, planar=2, compression=LZW),
@@ -155,6 +220,12 @@ def _layouts() -> dict[str, bytes]:
         "gray and alpha in planes": Layout(bits=16, photometric=BLACK_IS_ZERO, extra=(2,), planar=2),
         "CMYK and alpha": Layout(photometric=CMYK, extra=(2,), compression=PACKBITS),
         "Lab of 16 bits": Layout(bits=16, photometric=CIELAB),
+        "signed samples of 32 bits": Layout(bits=32, kind=INT, compression=DEFLATE, predictor=2, order=">"),
+        "palette of 10 bits": Layout(
+            bits=10, photometric=PALETTE, tags={320: ("H", [21 * level for level in range(3 << 10)])}
+        ),
+        "white is zero in 4 bits": Layout(bits=4, photometric=WHITE_IS_ZERO, low_bit_first=True, compression=LZW),
+        "ICC Lab in planes": Layout(photometric=ICCLAB, planar=2, tile=16, big=True),
         "bits in tiles": Layout(bits=1, photometric=BLACK_IS_ZERO, tile=16),
     }
     return {

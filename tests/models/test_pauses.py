@@ -9,7 +9,6 @@ import pytest
 from models.codecs import png
 from models.palette_image import PaletteImage, nearest
 from models.pauses import at_each_pause, pause
-from models.quantizers import base
 from models.quantizers.classical.catalog import CLASSICAL
 from models.rgb import Pixels
 
@@ -80,11 +79,14 @@ def quantize(name: str) -> Callable[[], PaletteImage]:
 def test_long_work_on_all_pixels_pauses_after_each_band(
     work: Callable[[], PaletteImage | Pixels | bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module, name in ((base, "_BAND"), (png, "_BAND_BYTES")):
-        monkeypatch.setattr(module, name, 512)
-    for name in ("_BAND_PIXELS", "_NEAREST_BAND"):
-        monkeypatch.setattr(f"models.palette_image.{name}", 512)
-    monkeypatch.setattr("models.quantizers.classical.median_cut._MAX_PIXELS", 512)
+    for name in (
+        "models.quantizers.base._BAND",
+        "models.codecs.png._BAND_BYTES",
+        "models.nearest._BAND",
+        "models.palette_image._BAND_PIXELS",
+        "models.quantizers.classical.median_cut._MAX_PIXELS",
+    ):
+        monkeypatch.setattr(name, 512)
     end = EndAt(5)
     with pytest.raises(Ended), at_each_pause(end):
         work()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import Tensor
 
 from models.errors import NotFinite
 from models.networks.classifiers import ClassifierConfig, build_classifier
@@ -68,6 +69,46 @@ def test_a_batch_is_classified_as_its_images_are(recognizer: Recognizer) -> None
     assert [[one.index for one in ranking] for ranking in ranked] == [
         [one.index for one in recognizer.predict(image, 3)] for image in images
     ]
+
+
+class Counting:
+    """A network that counts the images that it gets."""
+
+    def __init__(self, recognizer: Recognizer) -> None:
+        self.network, self.size, self.supports_maps = recognizer.network, recognizer.size, False
+        self.images: list[int] = []
+
+    def __call__(self, images: Tensor) -> Tensor:
+        self.images.append(len(images))
+        return self.network(images)
+
+    def class_maps(self, images: Tensor, classes: Tensor) -> Tensor:
+        raise ValueError
+
+
+def test_logits_of_a_view_are_computed_once(recognizer: Recognizer) -> None:
+    network = Counting(recognizer)
+    counted = replace(recognizer, network=network)
+    views = np.stack([make_pixels(16, 16), 255 - make_pixels(16, 16)])
+    logits = counted.logits(views[1])
+    assert logits.shape == (1, len(CLASSES))
+    assert torch.equal(counted.logits(views[1]), logits)
+    ranked = counted.rank_batch(views, 4)
+    assert network.images == [1, 1]  # the first view is new
+    for ranking, expected in zip(ranked, recognizer.rank_batch(views, 4), strict=True):
+        assert [one.index for one in ranking] == [one.index for one in expected]
+        assert [one.probability for one in ranking] == pytest.approx([one.probability for one in expected])
+    assert counted.rank_batch(views[1:], 1)[0] == ranked[1][:1]
+    assert network.images == [1, 1]
+
+
+def test_only_the_last_logits_are_kept(recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("models.recognizer._RECENT", 2)
+    network = Counting(recognizer)
+    counted = replace(recognizer, network=network)
+    for value in (1, 2, 1, 3, 1):
+        counted.logits(np.full((16, 16, 3), value, np.uint8))
+    assert len(network.images) == 4  # the third value displaced the first
 
 
 def test_probabilities_that_are_not_finite_are_rejected() -> None:

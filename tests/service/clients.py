@@ -70,17 +70,24 @@ def problem(response: Response) -> tuple[int, str]:
 
 
 async def exchange(
-    app: FastAPI, path: str, accept: str, *, leave: anyio.Event, sent: list[Message], stuck: bool = False
+    app: FastAPI,
+    path: str,
+    accept: str,
+    *,
+    leave: anyio.Event,
+    sent: list[Message],
+    stuck: bool = False,
+    body: bytes = DRAWING,
 ) -> None:
     """Send one request over bare ASGI, as a client that disconnects at `leave`.
 
     sent: receives the messages of the response. stuck: the client reads nothing after the head.
     """
     path, _, query = path.partition("?")
-    body = iter([{"type": "http.request", "body": DRAWING, "more_body": False}])
+    messages = iter([{"type": "http.request", "body": body, "more_body": False}])
 
     async def receive() -> Message:
-        for message in body:
+        for message in messages:
             return message
         await leave.wait()
         return {"type": "http.disconnect"}

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from models.names import ModelKind
 from models.palette_image import PaletteImage
+from models.pauses import pause
 from models.prediction import Prediction
 from models.quantizers.classical.catalog import CLASSICAL
 from models.rgb import Pixels
@@ -59,7 +60,8 @@ class FakeEngine:
 
     may_load, may_quantize: set at first; where a test clears them, `load` or `quantize` waits.
     busy: set when a thread enters `quantize`. broken, bug: errors that `load` and `quantize` raise.
-    seconds: shortest duration of `quantize`. quantized: selections of the methods that ran on the device. batches:
+    seconds, parts: shortest duration of `quantize`, and number of its parts with a pause after each. loading: shortest
+    duration of `load`. quantized: selections of the methods that ran on the device. batches:
     numbers of images and colors of each call of `quantize_batch`.
     """
 
@@ -73,8 +75,10 @@ class FakeEngine:
         transfer_classifiers=("second", "brightness"),
     )
 
-    def __init__(self, seconds: float = 0.0) -> None:
+    def __init__(self, seconds: float = 0.0, parts: int = 1, loading: float = 0.0) -> None:
         self.seconds = seconds
+        self.parts = parts
+        self.loading = loading
         self.may_load = threading.Event()
         self.may_quantize = threading.Event()
         self.busy = threading.Event()
@@ -93,6 +97,7 @@ class FakeEngine:
         return self.gpu_bytes
 
     def load(self) -> None:
+        time.sleep(self.loading)
         self.may_load.wait(30)
         if self.broken:
             raise self.broken
@@ -111,8 +116,12 @@ class FakeEngine:
         self.most_quantizing = max(self.most_quantizing, self.quantizing)
         self.busy.set()
         self.may_quantize.wait(30)
-        time.sleep(self.seconds)
-        self.quantizing -= 1
+        try:
+            for _ in range(self.parts):
+                time.sleep(self.seconds / self.parts)
+                pause()
+        finally:
+            self.quantizing -= 1
         if self.bug:
             raise self.bug
         return gray_steps(pixels, colors)

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,23 +32,28 @@ class Server:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def wait_until_ready(self) -> None:
-        """Poll /readyz; raise an error with the log when the process ends or the deadline passes."""
-        deadline = time.monotonic() + STARTED_WITHIN
+    def wait_until_ready(self, probe: str = "/readyz", within: float = STARTED_WITHIN) -> None:
+        """Poll a probe; raise an error with the log when the process ends or `within` seconds pass."""
+        deadline = time.monotonic() + within
         while time.monotonic() < deadline and self.process.poll() is None:
-            if self._ready():
+            if self._responds(probe):
                 return
             time.sleep(0.05)
-        raise RuntimeError(f"not ready within {STARTED_WITHIN} s:\n{self.log.read_text()}")
+        raise RuntimeError(f"not ready within {within} s:\n{self.log.read_text()}")
 
     def stop(self, patience: float = STOPPED_WITHIN) -> int:
         """End the process as a container engine does, within `patience` seconds; return the exit status."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(patience)
 
-    def _ready(self) -> bool:
+    def status(self) -> Mapping[str, str]:
+        """Return the fields of /proc/PID/status."""
+        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
+        return dict(line.split(":\t", 1) for line in lines)
+
+    def _responds(self, probe: str) -> bool:
         try:
-            return httpx.get(f"{self.url}/readyz", timeout=5, trust_env=False).status_code == 200
+            return httpx.get(f"{self.url}{probe}", timeout=5, trust_env=False).status_code == 200
         except httpx.TransportError:
             return False
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from models.names import ModelKind
 from models.zoo.registry import SHIPPED, Registry
 from service.settings import Settings
 from tests.service.images import PHOTO, encoded, opened, ramp
-from tests.service.processes import ROOT, Server, outside, serving, until, workers_of
+from tests.service.processes import ROOT, STOPPED_WITHIN, Server, outside, serving, until, workers_of
 
 LIMIT = 200_000
 WARM = "encoders of /compress are warm"
@@ -173,6 +174,66 @@ def test_sigterm_ends_the_process_in_order(tmp_path: Path) -> None:
     lines = [json.loads(line) for line in server.log.read_text().splitlines()]
     assert "Application shutdown complete." in [line["message"] for line in lines]
     assert all({"time", "level", "logger"} <= line.keys() for line in lines)
+
+
+def test_sigterm_while_the_models_are_loaded_ends_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without waiting for the thread that loads them, which no signal reaches."""
+    monkeypatch.setenv("LOADING", "300")
+    with serving("tests.service.fake_server", tmp_path / "log", shutdown_delay="60") as server:
+        server.wait_until_ready("/healthz")
+        status = server.stop()
+
+    assert status == 0
+    assert "in the middle of the work of 1 threads" in server.log.read_text()
+
+
+def test_sigterm_while_torch_is_imported_ends_the_process(tmp_path: Path) -> None:
+    with serving("tests.service.fake_server", tmp_path / "log", threads="") as server:
+        until(lambda: "SigCgt" in server.status() and int(server.status()["SigCgt"], 16) >> (signal.SIGTERM - 1) & 1)
+        status = server.stop()
+
+    assert status == 0
+
+
+@pytest.mark.parametrize(("parts", "status"), [(3000, 0), (1, 1)], ids=["with pauses", "without a pause"])
+def test_sigterm_during_long_work_ends_the_process_after_the_grace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parts: int, status: int
+) -> None:
+    """The work takes longer than the test waits; where it pauses, it ends in order."""
+    for name, number in (("SLOW", 300), ("PARTS", parts)):
+        monkeypatch.setenv(name, str(number))
+    with serving("tests.service.fake_server", tmp_path / "log", shutdown_timeout="1", shutdown_delay="0") as server:
+        server.wait_until_ready()
+        head = f"POST /quantize HTTP/1.1\r\nHost: x\r\nContent-Length: {len(PHOTO)}\r\n\r\n".encode()
+        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+            connection.sendall(head + PHOTO)
+            until(lambda: in_flight(server) == 1)
+            ended = server.stop()
+
+    assert ended == status
+    assert ("requests did not end in time" in server.log.read_text()) is bool(status)
+
+
+def test_a_request_that_ends_within_the_grace_gets_its_response(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLOW", "1")
+    with serving("tests.service.fake_server", tmp_path / "log", shutdown_delay="0") as server:
+        server.wait_until_ready()
+        with ThreadPoolExecutor(1) as pool:
+            response = pool.submit(
+                httpx.post, f"{server.url}/quantize", content=PHOTO, timeout=STOPPED_WITHIN, trust_env=False
+            )
+            until(lambda: in_flight(server) == 1)
+            status = server.stop()
+
+    assert (status, response.result().status_code) == (0, 200)
+
+
+def in_flight(server: Server) -> float:
+    """Return the number of requests to /quantize and /classify in the service."""
+    text = httpx.get(f"{server.url}/metrics", timeout=5, trust_env=False).text
+    return next(float(line.split()[-1]) for line in text.splitlines() if 'requests_inside{queue="images"}' in line)
 
 
 def test_a_client_without_a_request_is_cut_off(tmp_path: Path) -> None:

@@ -4,20 +4,24 @@ What is varied is a smooth change of the picture, not the index of each pixel. T
 exactly in each step; its gradient passes straight through (Bengio, Leonard and Courville, arXiv 1308.3432, 2013). With
 error diffusion the pattern of dots differs in each step, so that the descent cannot rely on single dots.
 
-Steps alternate between recognizers, and each one looks at a random view: what survives another crop, another scale and
-another network is structure that more recognizers share (Liu et al., "Delving into Transferable Adversarial Examples",
+In each step every recognizer looks at a random view: what survives another crop, another scale and another network is
+structure that more recognizers share (Liu et al., "Delving into Transferable Adversarial Examples",
 ICLR 2017; Xie et al., "Improving Transferability of Adversarial Examples with Input Diversity", CVPR 2019; the momentum
 of Dong et al., "Boosting Adversarial Attacks with Momentum", CVPR 2018). Those papers change the answer; here the same
 means keep it.
 """
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from threadpoolctl import ThreadpoolController
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -29,16 +33,20 @@ from models.rgb import Pixels
 
 _SHARPNESS = 3.0  # factor of the log probabilities on the original, so that the answer gains a margin
 _SEED = 0
+_THREAD_POOLS = ThreadpoolController()  # created once, because the search for the libraries takes long
 _BAND = 1 << 18  # pixels at a time
+_MARGIN = 16  # pixels around a region, in which error diffusion settles
 
 
 @dataclass(frozen=True)
 class Steps:
-    """Steps of a descent.
+    """Passes of a descent, each one forward and backward through one recognizer.
 
-    count: number of steps, each one forward and one backward pass of one recognizer. rate: mean change of a step, in
-    levels of 255. momentum: factor of the direction of the earlier steps, 0 to 1. error_weight: nats for a mean squared
-    error of 1 in the view.
+    A step takes one pass through each recognizer, all from the same picture.
+
+    count: number of passes; where it is no multiple of the number of recognizers, the last step is complete. rate: mean
+    change for each pass, in levels of 255. momentum: factor of the direction of the earlier passes, 0 to 1.
+    error_weight: nats for a mean squared error of 1 in the view.
     """
 
     count: int
@@ -52,6 +60,10 @@ def descend(
 ) -> NDArray[np.float32]:
     """Return the change of a picture after which recognizers answer for the mapped picture as for the original.
 
+    Each recognizer computes in a thread of its own, with half of the threads that torch has: at one image at a time,
+    more threads gain little and slow down concurrent work. Of the picture, a step maps what its views show, and a
+    margin. The descent pauses after each step.
+
     Args:
         pixels: (H, W, 3) uint8 sRGB.
         mapping: maps a changed picture to its palette.
@@ -63,78 +75,100 @@ def descend(
         The change of each cell, (ceil(H / cell), ceil(W / cell), 3) float32 in levels of 255.
     """
     random = np.random.default_rng(_SEED)
-    device = recognizers[0].device
-    original = _tensor(pixels).to(device)
-    answers = [_sharp_answer(recognizer, pixels) for recognizer in recognizers]
     height, width = pixels.shape[:2]
-    change = torch.zeros(1, 3, -(-height // cell), -(-width // cell))
+    team = len(recognizers)
+    change = torch.zeros(3, -(-height // cell), -(-width // cell))
     direction = torch.zeros_like(change)
-    for step in range(steps.count):
-        turn = step % len(recognizers)
-        picture = changed(pixels, _array(change))
-        mapped = _tensor(mapping.map(picture).render()).to(device)
-        region = random_region(recognizers[turn].views, height, width, random)
-        slope = _slope(recognizers[turn], answers[turn], mapped, original, region, steps.error_weight).cpu()
-        mobility = mapping.mobility(picture)
-        if mobility is not None:
-            slope *= torch.from_numpy(mobility)
-        pooled = F.avg_pool2d(slope, cell, ceil_mode=True, count_include_pad=False)
-        direction = steps.momentum * direction + _normalized(pooled)
-        change = change - steps.rate * _normalized(direction)
-        pause()
+    with ThreadPoolExecutor(team, initializer=_limit_threads) as threads:
+        answers = list(threads.map(partial(_sharp_answer, pixels), recognizers))
+        for _ in range(-(-steps.count // team)):
+            picture = _Picture(pixels, _array(change), mapping, cell)
+            regions = [random_region(recognizer.views, height, width, random) for recognizer in recognizers]
+            look = partial(_slope, picture, steps.error_weight)
+            for slope in threads.map(look, recognizers, answers, regions):
+                direction = steps.momentum * direction + _normalized(slope)
+            change = change - team * steps.rate * _normalized(direction)
+            pause()
     return _array(change)
 
 
-def changed(pixels: Pixels, change: NDArray[np.float32]) -> Pixels:
+def changed(pixels: Pixels, change: NDArray[np.float32], part: Region | None = None) -> Pixels:
     """Add a change of cells, interpolated to the size of the picture and rounded: (H, W, 3) uint8 -> (H, W, 3) uint8.
 
-    change: (h, w, 3) float32 in levels of 255.
+    change: (h, w, 3) float32 in levels of 255. part: the part of the picture that is returned; None for all of it.
     """
     height, width = pixels.shape[:2]
+    part = part or Region(0, 0, height, width)
     planes = [Image.fromarray(np.ascontiguousarray(plane)) for plane in change.transpose(2, 0, 1)]
-    result = np.empty_like(pixels)
-    rows = max(1, _BAND // width)
-    for top in range(0, height, rows):
-        bottom = min(height, top + rows)
+    tall, wide = change.shape[0] / height, change.shape[1] / width  # cells for each pixel
+    left, right = part.left * wide, (part.left + part.width) * wide
+    original = part.of(pixels)
+    result = np.empty_like(original)
+    rows = max(1, _BAND // part.width)
+    for top in range(0, part.height, rows):
+        bottom = min(part.height, top + rows)
         # Neighboring bands fit: Pillow reads beyond the box where the filter does.
-        box = (0, top * change.shape[0] / height, change.shape[1], bottom * change.shape[0] / height)
+        box = (left, (part.top + top) * tall, right, (part.top + bottom) * tall)
         for channel, plane in enumerate(planes):
-            part = plane.resize((width, bottom - top), Image.Resampling.BILINEAR, box=box)
-            sums = pixels[top:bottom, :, channel] + np.asarray(part)
+            added = plane.resize((part.width, bottom - top), Image.Resampling.BILINEAR, box=box)
+            sums = original[top:bottom, :, channel] + np.asarray(added)
             result[top:bottom, :, channel] = np.rint(sums, out=sums).clip(0, 255, out=sums)
         pause()
     return result
 
 
-def _slope(
-    recognizer: Recognizer, answer: Tensor, mapped: Tensor, original: Tensor, region: Region, error_weight: float
-) -> Tensor:
-    """Return the gradient of the cost of a mapped picture, (1, 3, H, W), through the view of a region.
+class _Picture(NamedTuple):
+    """A picture with its change, see `descend`."""
+
+    pixels: Pixels
+    change: NDArray[np.float32]
+    mapping: Mapping
+    cell: int
+
+
+def _slope(picture: _Picture, error_weight: float, recognizer: Recognizer, answer: Tensor, region: Region) -> Tensor:
+    """Return the gradient of the cost with respect to the change, through a region's view, (3, h, w)."""
+    pixels, change, mapping, cell = picture
+    geometry = recognizer.views
+    height, width = pixels.shape[:2]
+    part = region.grown(_MARGIN, height, width)
+    inner = region.within(part)
+    near = changed(pixels, change, part)
+    view = inner.view_of(mapping.map(near).render(), geometry)
+    gradient = _gradient(recognizer, answer, view, region.view_of(pixels, geometry), error_weight)
+    mobility = mapping.mobility(near)
+    if mobility is None:
+        return region.mean_slope(gradient, geometry, cell, height, width)
+    slope = region.slope(gradient, geometry) * torch.from_numpy(inner.of(mobility))
+    return F.avg_pool2d(region.padded(slope, height, width), cell, ceil_mode=True, count_include_pad=False)
+
+
+def _gradient(recognizer: Recognizer, answer: Tensor, view: Tensor, target: Tensor, error_weight: float) -> Tensor:
+    """Return the gradient of the cost of a mapped picture's view, (3, size, size) on the CPU.
 
     The cost is the Kullback-Leibler divergence from the answer, and the weighted squared error in the view.
+
+    view, target: (1, 3, size, size) uint8, views of the mapped picture and of the original.
     """
-    geometry = recognizer.views
-    with torch.inference_mode(False), torch.enable_grad():
-        picture = mapped.clone().requires_grad_()
-        view = region.view(picture, geometry)
-        with torch.no_grad():
-            target = region.view(original, geometry)
-        # A bicubic filter overshoots; no recognizer sees values outside 0..1.
-        images = view.clamp(0, 1).contiguous(memory_format=torch.channels_last)
-        output = recognizer.network(images).float().log_softmax(1)
-        divergence = F.kl_div(output, answer, reduction="sum", log_target=True)
-        cost = divergence + error_weight * (view - target).square().mean()
-        (gradient,) = torch.autograd.grad(cost, picture)
-    return gradient
+    images, targets = (each.to(recognizer.device).float().div(255) for each in (view, target))
+    images.requires_grad_()
+    output = recognizer.network(images.contiguous(memory_format=torch.channels_last)).float().log_softmax(1)
+    divergence = F.kl_div(output, answer, reduction="sum", log_target=True)
+    cost = divergence + error_weight * (images - targets).square().mean()
+    (gradient,) = torch.autograd.grad(cost, images)
+    return gradient[0].cpu()
 
 
 @torch.no_grad()
-def _sharp_answer(recognizer: Recognizer, pixels: Pixels) -> Tensor:
+def _sharp_answer(pixels: Pixels, recognizer: Recognizer) -> Tensor:
     """Return the log probabilities on the original's own view, (1, classes), raised to a power and normalized."""
-    view = _tensor(recognizer.view(pixels)).to(recognizer.device)
-    pause()
-    logits = recognizer.network(view.contiguous(memory_format=torch.channels_last)).float()
-    return (_SHARPNESS * logits).log_softmax(1)
+    return (_SHARPNESS * recognizer.logits(recognizer.view(pixels))).log_softmax(1)
+
+
+def _limit_threads() -> None:
+    """Let this thread compute with half of the threads that torch has."""
+    half = max(1, torch.get_num_threads() // 2)  # torch sets the number of a new thread at the first call
+    _THREAD_POOLS.limit(limits=half, user_api="openmp")
 
 
 def _normalized(values: Tensor) -> Tensor:
@@ -143,8 +177,4 @@ def _normalized(values: Tensor) -> Tensor:
 
 
 def _array(change: Tensor) -> NDArray[np.float32]:
-    return np.asarray(change[0].permute(1, 2, 0).numpy())
-
-
-def _tensor(pixels: NDArray[np.uint8]) -> Tensor:
-    return torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float().div(255)
+    return np.asarray(change.permute(1, 2, 0).numpy())

@@ -1,6 +1,6 @@
 """Quantizers for photographs, refined through the scaling that recognizers apply. They need no trained quantizer."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,13 +19,15 @@ from models.rgb import Pixels
 
 _LARGE = 1.5  # least scale of a large picture; a scale is the ratio of what a recognizer sees to its input
 _WORKING_SCALE = 2.0  # largest scale of the picture that the descent works on
+_WORKING_SIDE = 4096  # its longest side in pixels; a picture that is eight times as long as wide is squeezed
 
 # Selected on photographs that no result was measured on.
 _LARGE_CELL = 2  # side of a cell, in pixels of the view
 _LARGE_STEPS = Steps(count=20, rate=0.5, momentum=0.9, error_weight=90)
+_FEW_COLORS = 4  # number of colors up to which the steps of a large picture are equal
 _SMALL_STEPS = Steps(count=20, rate=0.3, momentum=0.95, error_weight=1000)
 _SMALL_STEPS_OF_TWO_COLORS = Steps(count=40, rate=0.7, momentum=0.95, error_weight=1000)
-_QUICK_LARGE_STEPS = Steps(count=4, rate=1.5, momentum=0.5, error_weight=90)
+_QUICK_LARGE_STEPS = Steps(count=6, rate=1.0, momentum=0.5, error_weight=90)
 _QUICK_SMALL_STEPS = Steps(count=6, rate=2.0, momentum=0.5, error_weight=1000)
 
 
@@ -35,10 +37,10 @@ class RefinedQuantizer:
 
     The palette is that of `halftone`. Where the picture is at least 1.5 times as large as a recognizer's input, the
     picture is mapped with error diffusion, otherwise each pixel gets its nearest entry. Before that, the picture is
-    changed by the gradient descent of `descend`, which alternates between the recognizers. A large picture is scaled
-    down for the descent, to twice the recognizers' input, and the change is scaled up again.
+    changed by the gradient descent of `descend`, which follows all recognizers. A large picture is scaled down for the
+    descent, to twice the recognizers' input, and the change is scaled up again.
 
-    Memory: 8 bytes a pixel beside the result, and what one recognizer keeps for the gradient of one image.
+    Memory: 8 bytes a pixel beside the result, and what each recognizer keeps for the gradient of one image.
 
     recognizers: at least one, on one device. A picture refined for one of them alone is a code that others may fail to
     read.
@@ -85,7 +87,7 @@ class RefinedQuantizer:
 
     def _steps(self, scale: float, colors: int) -> Steps:
         if scale >= _LARGE:
-            return _QUICK_LARGE_STEPS if self.quick else _LARGE_STEPS
+            return _for_colors(_QUICK_LARGE_STEPS if self.quick else _LARGE_STEPS, colors)
         if self.quick:
             return _QUICK_SMALL_STEPS
         return _SMALL_STEPS if colors > MIN_COLORS else _SMALL_STEPS_OF_TWO_COLORS
@@ -100,6 +102,15 @@ def photograph_mapping(pixels: Pixels, colors: int, *, dither: bool) -> Mapping:
     return Diffusion(palette) if dither else NearestEntry(palette)
 
 
+def _for_colors(steps: Steps, colors: int) -> Steps:
+    """Return shorter steps for more colors, and a higher weight of the error, which they make smaller from the start.
+
+    With the steps of few colors, stains show in the even areas of a picture of many.
+    """
+    factor = max(1.0, colors / _FEW_COLORS)
+    return replace(steps, rate=steps.rate / factor, error_weight=steps.error_weight * factor)
+
+
 def _scale(recognizer: Recognizer, pixels: Pixels) -> float:
     """Return how many pixels of an image become one of the recognizer's input, along the shorter side."""
     left, top, right, bottom = recognizer.views.box(*pixels.shape[:2])
@@ -108,7 +119,8 @@ def _scale(recognizer: Recognizer, pixels: Pixels) -> float:
 
 def _scaled_down(pixels: Pixels, scale: float) -> Pixels:
     """Scale an image of that scale down to the largest one that the descent works on; a smaller image stays."""
-    if scale <= _WORKING_SCALE:
+    factor = min(1, _WORKING_SCALE / scale)
+    height, width = (min(_WORKING_SIDE, max(1, round(factor * side))) for side in pixels.shape[:2])
+    if (height, width) == pixels.shape[:2]:
         return pixels
-    height, width = (max(1, round(side * _WORKING_SCALE / scale)) for side in pixels.shape[:2])
     return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3))

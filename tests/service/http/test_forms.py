@@ -74,6 +74,41 @@ def test_a_preamble_is_skipped_in_any_chunks(preamble: bytes, cuts: list[int]) -
     assert upload == Upload((UploadedFile(b"image", "a"),), (("colors", "2"),))
 
 
+def test_a_preamble_may_end_with_a_line_feed_alone() -> None:
+    assert read([b"A message.\n", FILE_HEAD + IMAGE, END], FORM).image == IMAGE
+
+
+@pytest.mark.parametrize(("end", "told"), [(b"\n", "CRLF"), (b" \r\n", "White space"), (b"\t\r\n", "White space")])
+@pytest.mark.parametrize("cut", [3, 4, 50])
+def test_a_wrong_line_end_is_told(end: bytes, told: str, cut: int) -> None:
+    body = (FILE_HEAD + IMAGE + END).replace(b"\r\n", end)
+    with pytest.raises(MalformedUpload, match=told):
+        read([body[:cut], body[cut:]], FORM)
+
+
+@pytest.mark.parametrize("coding", ["Content-Transfer-Encoding: base64", "content-encoding: gzip"])
+def test_a_coded_part_is_named(coding: str) -> None:
+    name, value = coding.split(": ")
+    with pytest.raises(UnsupportedFormat, match=f"(?i)has the {name} '{value}'.*as they are"):
+        read([START + f'; filename="a"\r\n{coding}\r\n\r\n'.encode() + IMAGE, END], FORM)
+
+
+@pytest.mark.parametrize("coding", ["Content-Transfer-Encoding: Binary", "content-encoding: identity"])
+def test_a_plain_part_is_read(coding: str) -> None:
+    assert read([START + f'; filename="a"\r\n{coding}\r\n\r\n'.encode() + IMAGE, END], FORM).image == IMAGE
+
+
+def test_the_charset_field_of_browsers_is_no_option() -> None:
+    charset = OPTION.replace(b"colors", b"_charset_").replace(b"2", b"utf-8")
+    assert read([charset, FILE_HEAD + IMAGE, END], FORM).form_options == ()
+
+
+@pytest.mark.parametrize("kind", ["mixed", "related", "alternative"])
+def test_another_multipart_is_named(kind: str) -> None:
+    with pytest.raises(UnsupportedFormat, match=f"'multipart/{kind}'.*form-data"):
+        read([FILE_HEAD + IMAGE, END], FORM.replace("form-data", kind))
+
+
 @pytest.mark.parametrize("body", [b"--Y\r\n", b"no form", IMAGE, b""])
 def test_a_body_without_the_announced_boundary_is_told(body: bytes) -> None:
     with pytest.raises(MalformedUpload, match="boundary that its Content-Type announces"):
@@ -121,7 +156,12 @@ def test_a_damaged_coding_is_told(body: bytes) -> None:
         read([body], "image/png", encoding="gzip")
 
 
-@pytest.mark.parametrize("coding", ["br", "zstd", "gzip, gzip", "compress"])
+@pytest.mark.parametrize("coding", ["identity, gzip", "gzip,identity", " GZIP ,", "gzip"])
+def test_identity_beside_a_coding_changes_nothing(coding: str) -> None:
+    assert read([gzip.compress(IMAGE)], "image/png", encoding=coding).image == IMAGE
+
+
+@pytest.mark.parametrize("coding", ["br", "zstd", "gzip, gzip", "gzip, identity, deflate", "compress"])
 def test_another_coding_is_named(coding: str) -> None:
     with pytest.raises(UnsupportedFormat, match=f"'{coding}'.*gzip"):
         read([b"x"], "image/png", encoding=coding)

@@ -12,7 +12,7 @@ from anyio.lowlevel import checkpoint
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.inference.batching import Batcher, Closed, Expired, Full, Limits, Ran
+from service.inference.batching import Abandoned, Batcher, Closed, Expired, Full, Limits, Ran
 from tests.service.waiting import PATIENCE
 
 pytestmark = pytest.mark.anyio
@@ -25,7 +25,8 @@ WIDE = Limits(queue_items=100, queue_size=1000, batch_items=100, batch_size=1000
 class Device:
     """A device that returns the key and the item itself for each item, and records the batches.
 
-    blocked: batches wait on the device until a test lets one go or releases all. bad: items that fail.
+    blocked: batches wait on the device until a test lets one go or releases all. bad: items that fail. checked: items
+    of each batch that checked for its end, and the error that ended it.
     """
 
     def __init__(self) -> None:
@@ -33,18 +34,29 @@ class Device:
         self.bad: set[Item] = set()
         self.batches: list[tuple[str, list[Item]]] = []
         self.in_flight = self.most_in_flight = 0
+        self.checked: list[tuple[list[Item], type[BaseException] | None]] = []
         self._entries, self._passes = threading.Semaphore(0), threading.Semaphore(0)
 
-    def __call__(self, key: str, items: Sequence[Item]) -> list[object]:
+    def __call__(self, key: str, items: Sequence[Item], check: Callable[[], None]) -> list[object]:
         self.batches.append((key, list(items)))
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         self._entries.release()
         assert not self.blocked or self._passes.acquire(timeout=PATIENCE)
         self.in_flight -= 1
+        self._check(items, check)
         if self.bad.intersection(items):
             raise ArithmeticError(f"bad among {items}")
         return [(key, item) for item in items]
+
+    def _check(self, items: Sequence[Item], check: Callable[[], None]) -> None:
+        """Check for the end of the batch and record its error."""
+        try:
+            check()
+        except BaseException as error:
+            self.checked.append((list(items), type(error)))
+            raise
+        self.checked.append((list(items), None))
 
     async def entered(self) -> None:
         """Wait until the next batch is on the device; each counts once."""
@@ -100,10 +112,10 @@ def device() -> Device:
 
 @asynccontextmanager
 async def calling(
-    device: Device, limits: Limits = WIDE, observe: Callable[[Ran[str]], None] = lambda _: None
+    device: Device, limits: Limits = WIDE, observe: Callable[[Ran[str]], None] = lambda _: None, threads: int = 1
 ) -> AsyncIterator[Callers]:
     """A serving batcher, and callers; the block ends when all have an outcome, or the test fails."""
-    batcher: Batcher[str, Item, object] = Batcher(device, limits, observe=observe)
+    batcher: Batcher[str, Item, object] = Batcher(device, limits, threads=threads, observe=observe)
     with anyio.fail_after(PATIENCE):
         async with batcher.serving(), anyio.create_task_group() as tasks:
             yield Callers(batcher, tasks)
@@ -227,6 +239,46 @@ async def test_an_item_cancelled_in_a_batch_that_fails_is_not_tried_again(device
     assert device.batches[2:] == [("a", [1]), ("a", [3])]
 
 
+@pytest.mark.parametrize(("leaving", "ended"), [((1, 2), Abandoned), ((1,), None)])
+async def test_a_batch_ends_once_every_caller_has_left(
+    device: Device, leaving: Sequence[Item], ended: type[Exception] | None
+) -> None:
+    async with busy(device) as callers:
+        await callers.start(1, 2)
+        device.let_one_go()
+        await device.entered()
+        await callers.cancel(*leaving)
+        await callers.start("after")
+
+    assert device.checked == [(["first"], None), ([1, 2], ended), (["after"], None)]
+    assert callers.outcomes.keys() == {"first", 1, 2, "after"}.difference(leaving)
+
+
+async def test_a_thread_more_runs_a_batch_more_at_once(device: Device) -> None:
+    device.blocked = True
+    async with calling(device, threads=2) as callers:
+        for item in (1, 2, 3):
+            await callers.start(item, key=str(item))
+        for _ in range(2):
+            await device.entered()
+        assert (device.in_flight, callers.batcher.waiting) == (2, 1)
+        device.let_one_go()
+        await device.entered()
+        device.blocked = False
+        for _ in range(2):
+            device.let_one_go()
+
+    assert callers.outcomes == {item: (str(item), item) for item in (1, 2, 3)}
+    assert device.most_in_flight == 2
+
+
+async def test_an_idle_batcher_with_two_threads_wakes_for_each_item(device: Device) -> None:
+    async with calling(device, threads=2) as callers:
+        for item in range(5):
+            assert await callers.batcher.submit("a", item) == ("a", item)
+            await turns()
+
+
 async def test_a_bad_item_fails_alone(device: Device) -> None:
     device.bad = {2}
     async with busy(device) as callers:
@@ -238,7 +290,7 @@ async def test_a_bad_item_fails_alone(device: Device) -> None:
 
 
 async def test_a_wrong_number_of_results_raises_an_explicit_error() -> None:
-    batcher: Batcher[str, int, int] = Batcher(lambda _, items: [], WIDE)
+    batcher: Batcher[str, int, int] = Batcher(lambda *_: [], WIDE)
     async with batcher.serving():
         with pytest.raises(RuntimeError, match="0 results for 1 items"):
             await batcher.submit("a", 1)
@@ -296,7 +348,7 @@ async def test_closing_while_idle_ends_at_once_and_allows_a_new_start(device: De
         await batcher.submit("a", 1)
 
 
-async def test_a_cancelled_close_finishes_the_running_batch_and_closes_the_rest(device: Device) -> None:
+async def test_a_cancelled_close_ends_the_running_batch_where_it_checks_and_closes_the_rest(device: Device) -> None:
     """The grace period is over: no caller may hang, whatever its state."""
     device.blocked = True
     batcher: Batcher[str, Item, object] = Batcher(device, WIDE)
@@ -311,8 +363,8 @@ async def test_a_cancelled_close_finishes_the_running_batch_and_closes_the_rest(
                     tasks.start_soon(anyio.to_thread.run_sync, device.release)
                     scope.cancel()
 
-    assert callers.outcomes["running"] == ("a", "running")
-    assert isinstance(callers.outcomes["waiting"], Closed)
+    assert device.checked == [(["running"], anyio.get_cancelled_exc_class())]
+    assert all(isinstance(callers.outcomes[item], Closed) for item in ("running", "waiting"))
 
 
 async def test_an_observer_is_called_for_each_batch(device: Device) -> None:
@@ -399,7 +451,7 @@ async def _play(script: Sequence[Step]) -> None:
             elif action == "cancel" and number in submitted and number not in callers.outcomes:
                 cancelled.add(number)
                 await callers.cancel(number)
-            elif callers.batcher._running:
+            elif device.in_flight:
                 seen = len(calls)
                 device.let_one_go()
                 while len(calls) == seen:

@@ -1,5 +1,6 @@
 """The networks behind their queue: which requests share a batch, and that batches change no response."""
 
+import threading
 from collections.abc import Sequence
 
 import anyio
@@ -13,6 +14,7 @@ from starlette.types import Message
 from models.errors import BadImage
 from models.names import DESCENT_METHODS
 from models.palette_image import PaletteImage
+from models.pauses import pause
 from models.rgb import Pixels
 from service.errors import NotReady, QueueFull
 from service.inference.batching import Closed
@@ -226,7 +228,7 @@ async def test_a_full_queue_and_one_that_is_not_served_are_problems(engine: Fake
 
 @pytest.mark.parametrize("method", DESCENT_METHODS)
 async def test_a_refinement_delays_no_other_work(engine: FakeEngine, method: str) -> None:
-    """Not even the other refined method; only refinements by the same method wait for each other."""
+    """Not even the other refined method; only a third refinement by the same method waits."""
     device, done = Device(engine, Settings()), list[str]()
     other = DESCENT_METHODS[method == DESCENT_METHODS[0]]
     quantize = engine.quantize
@@ -244,9 +246,9 @@ async def test_a_refinement_delays_no_other_work(engine: FakeEngine, method: str
         done.append(method)
 
     async with device.serving(), anyio.create_task_group() as tasks:
-        for _ in range(2):
+        for _ in range(3):
             tasks.start_soon(refine, method)
-        assert await anyio.to_thread.run_sync(engine.busy.wait, PATIENCE)
+        await until(lambda: engine.quantizing == 2)
         with anyio.fail_after(PATIENCE):
             await device.run(Predict([ramp()], 1, "brightness"))
             for quick in ("colorcnn", other):
@@ -254,8 +256,71 @@ async def test_a_refinement_delays_no_other_work(engine: FakeEngine, method: str
         await queued(device, 1)
         engine.may_quantize.set()
 
-    assert done == ["colorcnn", other, method, method]
-    assert engine.most_quantizing == 1
+    assert done == ["colorcnn", other, method, method, method]
+    assert engine.most_quantizing == 2
+
+
+class Patient(FakeEngine):
+    """An engine that records each part of a quantization.
+
+    seen: method of each part. may_go_on: waited for before each pause; cleared by tests that stop the engine.
+    """
+
+    def __init__(self, parts: int) -> None:
+        super().__init__(parts=parts)
+        self.seen: list[str] = []
+        self.may_go_on = threading.Event()
+        self.may_go_on.set()
+
+    def quantize(self, pixels: Pixels, colors: int, selection: Selection) -> PaletteImage:
+        for _ in range(self.parts):
+            self.seen.append(selection.method)
+            assert self.may_go_on.wait(PATIENCE)
+            pause()
+        return gray_steps(pixels, colors)
+
+
+def work_of(engine: FakeEngine, method: str) -> Quantize:
+    return Quantize(ramp(), 2, engine.catalog.select(method, None, 2), batched=False)
+
+
+async def test_work_that_nobody_waits_for_ends_at_its_next_pause() -> None:
+    engine = Patient(100)
+    device, scope = Device(engine, Settings()), anyio.CancelScope()
+
+    async def leave() -> None:
+        with scope:
+            await device.run(work_of(engine, "refined"))
+
+    engine.may_go_on.clear()
+    async with device.serving():
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(leave)
+            await until(lambda: engine.seen)
+            scope.cancel()
+        assert engine.seen == ["refined"]  # the caller has its answer while the part is still running
+        engine.may_go_on.set()
+
+    assert engine.seen == ["refined"]
+
+
+async def test_large_images_take_turns_and_leave_the_device_to_small_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.inference.workload._MOST_PIXELS", (("small", 9),))
+    engine = Patient(4)
+    device, methods = Device(engine, Settings()), ("refined", "refined_fast")
+    engine.may_go_on.clear()
+    async with device.serving(), anyio.create_task_group() as tasks:
+        for method in methods:
+            tasks.start_soon(device.run, work_of(engine, method))
+        await until(lambda: device._turns.waiting)
+        with anyio.fail_after(PATIENCE):
+            await device.run(Predict([ramp(3, 3)], 1, "brightness"))
+        assert len(engine.seen) == 1
+        engine.may_go_on.set()
+
+    first, second = engine.seen[:2]
+    assert {first, second} == set(methods)
+    assert engine.seen == 4 * [first, second]
 
 
 @pytest.mark.parametrize(("pixels", "work"), [(OWN[0], ["quantize"]), (ramp(), ["quantize", "predict"])])

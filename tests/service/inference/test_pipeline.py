@@ -1,24 +1,31 @@
 """Bounded work: the queue rejects at once, the device runs one batch at a time, slow uploads are ended."""
 
+import math
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
 
 import anyio
+import numpy as np
 import pytest
 from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
 from fastapi import FastAPI
 from httpx import AsyncClient, Response
+from starlette.types import Message
 
 from models.codecs import png
+from models.decoding.decode import decode
 from models.palette_image import PaletteImage
+from models.pauses import pause
 from service.inference.admission import PixelBudget
 from service.schemas.options import find_class
 from service.settings import Settings
-from tests.service.clients import fake_app, loaded, problem, running
+from tests.service.clients import exchange, fake_app, loaded, problem, ready, running
+from tests.service.fake_loader import gray_steps
 from tests.service.fakes import FakeEngine
-from tests.service.images import PHOTO, encoded, ramp
-from tests.service.waiting import PATIENCE
+from tests.service.images import PHOTO, encoded, opened, ramp
+from tests.service.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.anyio
 
@@ -137,7 +144,7 @@ async def test_a_stalled_upload_is_ended(engine: FakeEngine) -> None:
 async def test_a_request_that_takes_too_long_is_ended(engine: FakeEngine) -> None:
     """One request whose image is being quantized, and one that waits behind it."""
     engine.may_quantize.clear()
-    app = fake_app(Settings(request_timeout=0.1), engine)
+    app = fake_app(Settings(request_timeout=0.5), engine)
     async with running(app) as client:
         await loaded(app)
         responses = [await client.post(path, content=PHOTO) for path in ("/quantize", "/classify")]
@@ -145,8 +152,112 @@ async def test_a_request_that_takes_too_long_is_ended(engine: FakeEngine) -> Non
         after = await client.post("/classify", content=PHOTO)
 
     assert [problem(response) for response in responses] == [(504, "out-of-time")] * 2
-    assert "0.1 seconds" in responses[0].json()["detail"]
+    assert "0.5 seconds" in responses[0].json()["detail"]
     assert after.status_code == 200
+
+
+LARGE = encoded(ramp(100, 90))
+
+
+@pytest.fixture
+def _nine_thousand_pixels_are_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.inference.workload._MOST_PIXELS", (("small", 5000), ("medium", 8000)))
+
+
+class Halting:
+    """In place of a function that works on an image: it halts at images of 9,000 pixels, and counts their parts.
+
+    may_go_on: waited for before the pause after each part.
+    """
+
+    def __init__(self, function: Callable[..., object]) -> None:
+        self.parts = 0
+        self.may_go_on = threading.Event()
+        self._function = function
+
+    def __call__(self, subject: object, *args: object, **options: object) -> object:
+        pixels = PIXELS[type(subject)](subject)
+        for _ in range(100 if pixels == 9000 else 0):
+            self.parts += 1
+            assert self.may_go_on.wait(PATIENCE)
+            pause()
+        return self._function(subject, *args, **options)
+
+
+PIXELS: Mapping[type, Callable[[Any], int]] = {
+    bytes: lambda file: math.prod(opened(file).size),
+    np.ndarray: lambda pixels: pixels.size // 3,
+    PaletteImage: lambda image: image.indices.size,
+}
+STEPS = [("service.inference.stages.decode", decode), ("models.codecs.png.encode", png.encode)]
+
+
+@pytest.mark.usefixtures("_nine_thousand_pixels_are_large")
+@pytest.mark.parametrize(("name", "function"), STEPS)
+async def test_large_images_delay_no_small_ones(
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch, name: str, function: Callable[..., object]
+) -> None:
+    """Two large images hold all that large ones may hold, a third is rejected, and small ones pass."""
+    step = Halting(function)
+    monkeypatch.setattr(name, step)
+    app, responses = fake_app(Settings(workers=2, queue_size=4, max_pixels=10_000), engine), list[Response]()
+
+    async def post() -> None:
+        responses.append(await client.post("/quantize?method=median_cut&recognize=false", content=LARGE))
+
+    async with ready(app) as client, anyio.create_task_group() as tasks:
+        for _ in range(2):
+            tasks.start_soon(post)
+        await until(lambda: step.parts and app.state.service.pipeline._large.in_flight == 2)
+        rejected = await client.post("/quantize", content=LARGE)
+        with anyio.fail_after(PATIENCE):
+            small = [await client.post("/quantize", content=encoded(ramp(60, 70))) for _ in range(3)]
+        assert not responses
+        step.may_go_on.set()
+
+    assert problem(rejected) == (503, "queue-full") and "2 large images are in flight" in rejected.json()["detail"]
+    assert [response.status_code for response in (*small, *responses)] == [200] * 5
+
+
+@pytest.mark.usefixtures("_nine_thousand_pixels_are_large")
+@pytest.mark.parametrize(("name", "function"), [*STEPS, ("tests.service.fakes.gray_steps", gray_steps)])
+async def test_a_step_for_a_client_that_has_left_ends_at_its_next_pause(
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch, name: str, function: Callable[..., object]
+) -> None:
+    step = Halting(function)
+    monkeypatch.setattr(name, step)
+    app, leave, sent = fake_app(Settings(workers=2), engine), anyio.Event(), list[Message]()
+    async with ready(app), anyio.create_task_group() as tasks:
+        tasks.start_soon(
+            lambda: exchange(app, "/quantize?recognize=false", "image/png", leave=leave, sent=sent, body=LARGE)
+        )
+        await until(lambda: step.parts)
+        leave.set()
+        await anyio.wait_all_tasks_blocked()
+        step.may_go_on.set()
+
+    assert (step.parts, sent) == (1, [])
+    assert app.state.service.pipeline.in_flight == 0
+
+
+async def test_large_images_leave_a_part_of_the_pixels_to_others() -> None:
+    budget, order = PixelBudget(10, reserved=4), list[str]()
+
+    async def reserve(name: str, pixels: int, large: bool) -> None:
+        async with budget.reserve(pixels, large=large):
+            order.append(name)
+
+    async with anyio.create_task_group() as tasks:
+        async with budget.reserve(5, large=True):
+            tasks.start_soon(reserve, "large", 2, True)
+            await anyio.wait_all_tasks_blocked()
+            tasks.start_soon(reserve, "small", 5, False)
+            await anyio.wait_all_tasks_blocked()
+            assert (order, budget.waiting) == (["small"], 1)
+        await anyio.wait_all_tasks_blocked()
+
+    assert order == ["small", "large"]
+    assert budget._free == 10
 
 
 async def test_reservations_are_granted_in_order_and_released() -> None:

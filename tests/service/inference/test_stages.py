@@ -63,7 +63,7 @@ async def test_only_a_small_png_is_decoded_in_the_event_loop(
 
     monkeypatch.setattr(stages, "decode", decode)
 
-    await made.decode(file, ImageOptions(), 10**6)
+    await made.decode(file, ImageOptions(), 10**6, 10**6)
 
     assert [thread is threading.current_thread() for thread in threads] == [here]
 
@@ -73,4 +73,4 @@ async def test_a_lack_of_memory_in_a_stage_has_its_own_problem(made: Stages) -> 
         raise MemoryError
 
     with pytest.raises(OutOfMemory, match="a smaller one may fit"):
-        await made.run("encode", hungry)
+        await made.run_in_thread("encode", "small", hungry)

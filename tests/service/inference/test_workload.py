@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from models.codecs import png
-from service.inference.workload import is_quick, pixels_to_decode
+from service.inference.workload import is_quick, pixels_to_decode, scale_of
 
 IHDR = (b"IHDR", struct.pack(">IIBBBBB", 30, 20, 8, 2, 0, 0, 0))
 IDAT, IEND = (b"IDAT", b"compressed rows"), (b"IEND", b"")
@@ -26,6 +26,12 @@ def file_of(chunks: Sequence[tuple[bytes, bytes]]) -> bytes:
 def test_as_much_as_64_by_64_pixels_is_quick() -> None:
     assert is_quick(0) and is_quick(64 * 64)
     assert not is_quick(64 * 64 + 1) and not is_quick(math.inf)
+
+
+def test_a_scale_ends_at_one_and_at_eight_times_2_to_the_20_pixels() -> None:
+    assert scale_of(1) == scale_of(1 << 20) == "small"
+    assert scale_of((1 << 20) + 1) == scale_of(1 << 23) == "medium"
+    assert scale_of((1 << 23) + 1) == scale_of(math.inf) == "large"
 
 
 def test_the_pixels_of_a_plain_png_are_those_of_its_header() -> None:

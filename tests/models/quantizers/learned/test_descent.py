@@ -15,6 +15,7 @@ from models.pauses import at_each_pause
 from models.quantizers.classical.halftone import stretched_palette
 from models.quantizers.learned.descent import Steps, changed, descend
 from models.quantizers.learned.mapping import Diffusion, Mapping, NearestEntry
+from models.quantizers.learned.random_views import Region
 from models.recognizer import Recognizer, load_recognizer
 from models.zoo.registry import Registry
 
@@ -55,7 +56,7 @@ def test_the_answer_for_the_original_becomes_more_probable(kind: type[Diffusion 
 
 
 class Counting(Diffusion):
-    """Mapping that counts the pictures that it maps, one in each step."""
+    """Mapping that counts the pictures that it maps, one for each recognizer in each step."""
 
     count = 0
 
@@ -68,13 +69,13 @@ def test_an_ended_descent_takes_no_further_step() -> None:
     photo = make_photo(20, 30)
 
     def end() -> None:
-        if Counting.count == 3:
+        if Counting.count >= 3:
             raise InterruptedError
 
     with pytest.raises(InterruptedError), at_each_pause(end):
         descend(photo, Counting(stretched_palette(photo, 4, 1.5)), RECOGNIZERS, STEPS, 4)
 
-    assert Counting.count == 3
+    assert Counting.count == 2 * len(RECOGNIZERS)
 
 
 def test_a_descent_gives_the_same_change_twice_and_none_without_steps() -> None:
@@ -95,6 +96,29 @@ def test_an_inference_mode_of_the_caller_does_not_matter() -> None:
     assert np.array_equal(inside, descend(photo, mapping, RECOGNIZERS, STEPS, 2))
 
 
+def test_a_descent_for_several_recognizers_is_another_than_for_each_alone() -> None:
+    photo = make_photo(20, 20)
+    mapping = Diffusion(stretched_palette(photo, 4, 1.5))
+    both, *alone = (
+        descend(photo, mapping, followed, STEPS, 2) for followed in (RECOGNIZERS, RECOGNIZERS[:1], RECOGNIZERS[1:])
+    )
+    assert not any(np.array_equal(both, each) for each in alone)
+
+
+def test_an_odd_number_of_passes_completes_the_last_step() -> None:
+    photo = make_photo(20, 20)
+    mapping = Diffusion(stretched_palette(photo, 4, 1.5))
+    three, four, five = (descend(photo, mapping, RECOGNIZERS, Steps(count, 2.0, 0.9, 90), 2) for count in (3, 4, 5))
+    assert np.array_equal(three, four)
+    assert not np.array_equal(four, five)
+
+
+def test_the_threads_of_the_caller_stay_as_they_are() -> None:
+    photo, before = make_photo(20, 20), torch.get_num_threads()
+    descend(photo, Diffusion(stretched_palette(photo, 2, 1.5)), RECOGNIZERS, STEPS, 2)
+    assert torch.get_num_threads() == before
+
+
 def test_the_weights_of_the_recognizers_get_no_gradient() -> None:
     photo = make_photo(20, 20)
     descend(photo, Diffusion(stretched_palette(photo, 2, 1.5)), RECOGNIZERS, STEPS, 2)
@@ -110,6 +134,15 @@ def test_a_change_is_interpolated_added_and_clipped() -> None:
     result = changed(np.full((4, 8, 3), 100, np.uint8), change)
     assert result[0, :, 0].tolist() == [100, 100, 105, 115, 125, 135, 140, 140]
     assert (result[..., 2] == 0).all()
+
+
+@pytest.mark.parametrize("part", [Region(0, 0, 50, 31), Region(7, 3, 20, 11), Region(49, 30, 1, 1)])
+def test_a_part_of_a_change_is_that_of_the_whole(part: Region) -> None:
+    change = np.random.default_rng(0).normal(0, 30, (7, 9, 3)).astype(np.float32)
+    photo = make_photo(50, 31)
+    alone, whole = changed(photo, change, part), part.of(changed(photo, change))
+    assert alone.shape == (part.height, part.width, 3)
+    assert np.abs(whole.astype(int) - alone).max() <= 1  # rounding of the box
 
 
 def test_bands_of_a_change_fit_together(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.nn import functional as F
 
 from models.quantizers.learned.random_views import Region, random_region
 from models.rgb import ViewGeometry
@@ -53,3 +54,43 @@ def test_the_gradient_reaches_every_pixel_of_the_region_and_no_other() -> None:
     reached = image.grad.abs().sum(1)[0] > 0
     assert reached[8:32, 4:34].all()
     assert reached.sum() == 24 * 30
+
+
+@pytest.mark.parametrize("geometry", [CROPPED, SQUEEZED])
+@pytest.mark.parametrize("region", [Region(8, 4, 24, 30), Region(0, 0, 9, 40), Region(39, 1, 1, 2)])
+def test_the_slope_is_the_gradient_of_the_view(geometry: ViewGeometry, region: Region) -> None:
+    image = torch.rand(1, 3, 40, 40, requires_grad=True)
+    gradient = torch.rand(3, 16, 16)
+    region.view(image, geometry).backward(gradient[None])
+    assert image.grad is not None
+    slope = region.padded(region.slope(gradient, geometry), 40, 40)
+    torch.testing.assert_close(slope, image.grad[0], atol=1e-5, rtol=1e-4)  # sums in another order
+
+
+@pytest.mark.parametrize("cell", [1, 3, 4])
+def test_the_mean_slope_is_that_of_each_cell(cell: int) -> None:
+    """40 is no multiple of 3, and the region starts and ends within cells."""
+    region, gradient = Region(9, 5, 23, 30), torch.rand(3, 16, 16)
+    slope = region.padded(region.slope(gradient, CROPPED), 40, 45)
+    expected = F.avg_pool2d(slope, cell, ceil_mode=True, count_include_pad=False)
+    torch.testing.assert_close(region.mean_slope(gradient, CROPPED, cell, 40, 45), expected, atol=1e-5, rtol=1e-4)
+
+
+def test_a_view_in_8_bits_is_the_rounded_view() -> None:
+    """The passes of the filter along rows and along columns are rounded each; no value of this image is clipped."""
+    pixels = np.random.default_rng(0).integers(100, 156, (40, 50, 3), dtype=np.uint8)
+    pixels.setflags(write=False)
+    region = Region(8, 4, 24, 30)
+    exact = region.view(torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float(), CROPPED)
+    view = region.view_of(pixels, CROPPED)
+    assert view.dtype == torch.uint8
+    assert (view.float() - exact).abs().max() <= 1.5
+
+
+def test_a_region_grows_within_the_image_and_is_found_in_another() -> None:
+    region = Region(3, 10, 20, 6)
+    grown = region.grown(5, 30, 40)
+    assert grown == Region(0, 5, 28, 16)
+    pixels = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
+    assert np.array_equal(region.within(grown).of(grown.of(pixels)), region.of(pixels))
+    assert region.grown(99, 30, 40) == Region(0, 0, 30, 40)

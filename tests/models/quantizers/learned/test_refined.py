@@ -8,6 +8,7 @@ import pytest
 from models.errors import BadOption
 from models.quantizers.classical.halftone import Halftone
 from models.quantizers.learned import refined
+from models.quantizers.learned.descent import Steps
 from models.quantizers.learned.refined import RefinedQuantizer
 from tests.models.quantizers.learned.test_descent import RECOGNIZERS, make_photo
 
@@ -90,3 +91,32 @@ def test_the_descent_works_on_a_picture_of_bounded_size(monkeypatch: pytest.Monk
     for height, width in (sizes[0], sizes[2]):
         assert height == pytest.approx(2 * 16 / 0.875, abs=1)
         assert width == pytest.approx(height * 80 / 56, abs=1)
+
+
+def test_a_long_picture_is_squeezed_for_the_descent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A recognizer that sees all of a long picture scales it by a matrix of its whole length."""
+    monkeypatch.setattr(refined, "_WORKING_SIDE", 100)
+    shapes = []
+
+    def watched(pixels, *rest):  # type: ignore[no-untyped-def]
+        shapes.append(pixels.shape[:2])
+        return np.zeros((3, 3, 3), np.float32)
+
+    monkeypatch.setattr(refined, "descend", watched)
+    assert QUICK.quantize(make_photo(20, 500), 4).indices.shape == (20, 500)
+    assert shapes == [(20, 100)]
+
+
+def test_more_colors_leave_a_large_picture_closer_to_the_halftone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rate falls, and the weight of the error grows, with the number of colors beyond four."""
+    taken: dict[int, Steps] = {}
+
+    def watched(pixels, mapping, recognizers, steps, cell):  # type: ignore[no-untyped-def]
+        taken[len(mapping.palette)] = steps
+        return np.zeros((3, 3, 3), np.float32)
+
+    monkeypatch.setattr(refined, "descend", watched)
+    for colors in (2, 4, 16):
+        QUICK.quantize(make_photo(*LARGE), colors)
+    assert taken[2] == taken[4]
+    assert taken[16] == replace(taken[4], rate=taken[4].rate / 4, error_weight=4 * taken[4].error_weight)
