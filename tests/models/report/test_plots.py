@@ -1,12 +1,14 @@
 """Plots contain their data as text and as points, and the same data give the same bytes."""
 
 import io
+import itertools
 import re
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from PIL import Image
 
 from models.report.plots import Level, Series, line_plot, png, svg
@@ -119,3 +121,71 @@ def test_percentages_end_at_100() -> None:
         return float(figure.axes[0].get_ylim()[1])
 
     assert top(False) > 101 == top(True)
+
+
+def test_texts_and_axes_do_not_overlap_and_lie_inside_the_figure() -> None:
+    figure = plot(CURVE, OTHER, level=Level("originals: 90 %", 90))
+    figure.draw_without_rendering()
+    [axes] = figure.axes
+    legend = axes.get_legend()
+    subtitle = next(text for text in axes.texts if text.get_text() == "of <what> & $x_")
+    title = next(each for each in axes.get_children() if getattr(each, "get_text", str)() == "A title")
+    boxes = {
+        "title": title.get_window_extent(),
+        "subtitle": subtitle.get_window_extent(),
+        "axes": axes.get_window_extent(),
+        "legend": legend.get_window_extent() if legend else figure.bbox,
+        "x": axes.xaxis.label.get_window_extent(),
+        "y": axes.yaxis.label.get_window_extent(),
+    }
+
+    assert all(box.x0 >= 0 and box.y0 >= 0 for box in boxes.values())
+    assert all(box.x1 <= figure.bbox.x1 and box.y1 <= figure.bbox.y1 for box in boxes.values())
+    assert boxes["title"].y0 > boxes["subtitle"].y1 > boxes["subtitle"].y0 > boxes["axes"].y1
+    assert boxes["legend"].x0 > boxes["axes"].x1
+    assert boxes["x"].y1 < boxes["axes"].y0 and boxes["y"].x1 < boxes["axes"].x0
+
+
+def test_marks_cover_neither_each_other_nor_a_line() -> None:
+    figure = plot(CURVE, OTHER)
+    figure.draw_without_rendering()
+    [axes] = figure.axes
+    marks = [text.get_window_extent() for text in axes.texts if text.get_text() in ("2", "4", "8")]
+
+    assert len(marks) == 6
+    assert not any(one.overlaps(other) for at, one in enumerate(marks) for other in marks[:at])
+    for line in axes.get_lines():
+        points = axes.transData.transform(np.asarray(line.get_xydata()))
+        between = np.concatenate([np.linspace(a, b, 50) for a, b in itertools.pairwise(points)])
+        assert not any(box.contains(x, y) for box in marks for x, y in between)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "0"), (0.5, "0.5"), (9999, "9,999"), (10_000, "10k"), (-10_000, "-10k"), (2_500_000, "2,500k"), (1.0, "1")],
+)
+def test_numbers_at_ticks_are_short(value: float, text: str) -> None:
+    figure = line_plot([CURVE], title="", subtitle="", x_label="", y_label="")
+
+    assert figure.axes[0].xaxis.get_major_formatter()(value) == text
+
+
+def test_our_method_is_thicker_and_a_variant_is_dashed_and_hollow() -> None:
+    def line(label: str) -> Line2D:
+        [drawn] = plot(Series(label, (1.0, 2.0), (1.0, 2.0), ("", ""))).axes[0].get_lines()
+        return drawn
+
+    ours, theirs, variant = line("ColorCNN"), line("median cut"), line("median cut + dither")
+    assert ours.get_linewidth() > theirs.get_linewidth() == variant.get_linewidth()
+    assert (theirs.get_linestyle(), variant.get_linestyle()) == ("-", "--")
+    assert (theirs.get_markerfacecolor(), variant.get_markerfacecolor()) == (theirs.get_color(), "white")
+    assert theirs.get_color() == variant.get_color() != ours.get_color()
+    [point] = plot(Series("octree", (1.0,), (1.0,), ("",))).axes[0].get_lines()
+    assert point.get_linestyle() == "None"
+
+
+def test_percentages_begin_at_zero() -> None:
+    line = [Series("octree", (1.0, 2.0), (0.0, 50.0), ("", ""))]
+    figure = line_plot(line, title="", subtitle="", x_label="", y_label="", percent=True)
+
+    assert figure.axes[0].get_ylim()[0] == -1
