@@ -25,7 +25,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv serve test lint format docs check-docs bench bench-isolation bench-refinement bench-bpg bench-quantizers bench-start soak check-image fuzz mutants docker-build
+.PHONY: help venv serve test lint format docs check-docs bench bench-isolation bench-refinement bench-bpg bench-quantizers bench-start soak endurance check-image fuzz mutants docker-build
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -76,6 +76,9 @@ bench-start: $(DEV_INSTALLED) ## measure seconds and memory of a start, by COLOR
 
 soak: $(DEV_INSTALLED) ## send ten times the capacity for a minute, then SIGTERM, into docs/results/data/soak.json
 	$(IN_VENV) -m tests.benchmarks.soak --seconds 60 --out docs/results/data/soak.json
+
+endurance: $(DEV_INSTALLED) ## send mixed sizes at capacity for 30 minutes, into docs/results/data/endurance.json
+	$(IN_VENV) -m tests.benchmarks.endurance --minutes 30 --out docs/results/data/endurance.json
 
 check-image: $(DEV_INSTALLED) ## run the commands of the Dockerfile without Docker, into docs/results/data/container.json
 	$(IN_VENV) -m tests.benchmarks.container --torch-index "$(TORCH_INDEX)" --out docs/results/data/container.json

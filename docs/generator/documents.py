@@ -20,6 +20,7 @@ BLOCKS: Mapping[str, Callable[..., str]] = {
     "benchmark": benchmark_table,
     "isolation": service_tables.isolation,
     "soak": service_tables.soak,
+    "endurance": service_tables.endurance,
     "fuzz": service_tables.fuzz,
     "fuzz-statuses": service_tables.fuzz_statuses,
     "settings": reference.settings,

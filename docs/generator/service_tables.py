@@ -32,6 +32,19 @@ def soak() -> str:
     return table(["soak", "measured"], lines)
 
 
+def endurance() -> str:
+    """Return the table of the service at its capacity for half an hour, with images of mixed sizes."""
+    report = report_of("endurance")
+    memory, statuses = report["memory_mib"], report["statuses"]
+    lines = [
+        ["time", f"{report['seconds'] / 60:.0f} minutes, {report['clients']} clients that wait for each response"],
+        ["answered with 200", f"{statuses.get('200', 0):,} of {report['requests']:,}"],
+        ["memory", f"{memory['least']} to {memory['most']} MiB, {memory['end']} at the end"],
+        ["growth of its median", f"{100 * report['growth']:.1f} %"],
+    ]
+    return table(["endurance", "measured"], lines)
+
+
 def _latency(part: dict[str, float]) -> str:
     return f"{part['requests']:,} (p50 {part['p50_ms']} ms, p99 {part['p99_ms']} ms)"
 

@@ -55,6 +55,7 @@ class Kind(StrEnum):
     PHOTO = "photo"
     ISOLATION = "isolation"
     SOAK = "soak"
+    ENDURANCE = "endurance"
     START = "start"
     FUZZ = "fuzz"
     CONTAINER = "container"
