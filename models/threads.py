@@ -19,7 +19,7 @@ _V1 = ("sys/fs/cgroup/cpu", ("cpu.cfs_quota_us", "cpu.cfs_period_us"))
 # A line of /proc/self/cgroup: "0::/group" of v2, "4:cpu,cpuacct:/group" of v1.
 _GROUP = re.compile(r"^\d+:([^:]*):(/.*)$", re.MULTILINE)
 
-# OpenMP: torch, scikit-learn, OpenBLAS and MKL. VIPS: libvips.
+# OpenMP: torch, scikit-learn and MKL. VIPS: libvips.
 _NUMBERS_OF_THREADS = ("OMP_NUM_THREADS", "VIPS_CONCURRENCY")
 
 
@@ -28,11 +28,13 @@ def configure(environment: MutableMapping[str, str] = os.environ, root: Path = _
 
     Call this before torch is imported. Child processes inherit the variables.
 
-    A waiting OpenMP thread sleeps. By default, it first spins for milliseconds; where other processes need the CPU as
-    well, that delays the very thread that it waits for. Under a CPU quota, no library starts more threads than
+    A waiting OpenMP thread sleeps. By default, it first spins for milliseconds; where other processes need the CPU
+    as well, that delays the very thread that it waits for. OpenBLAS, whose threads always spin, gets one: NumPy
+    multiplies pixels by the few rows of a palette only. Under a CPU quota, no library starts more threads than
     `available_cpus`; without one, each library keeps its own default.
     """
     environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    environment.setdefault("OPENBLAS_NUM_THREADS", "1")
     cpus = available_cpus(root)
     if cpus < _allowed_cpus():
         for name in _NUMBERS_OF_THREADS:
