@@ -88,7 +88,7 @@ async def measure(port: int, pid: int, kinds: list[Request], seconds: float) -> 
     # Each client begins with another kind, so that all sizes are in flight at once.
     shifts = range(0, len(kinds), max(1, len(kinds) // CLIENTS))
     asked = [one_after_another(client, kinds[shift:] + kinds[:shift], goes_on) for shift in shifts][:CLIENTS]
-    *of_each, _ = await asyncio.gather(*asked, _watch(pid, memory, goes_on))
+    of_each, _ = await asyncio.gather(asyncio.gather(*asked), _watch(pid, memory, goes_on))
     client.close()
     outcomes = list(chain.from_iterable(of_each))
     statuses = Counter(str(outcome.status or "none") for outcome in outcomes)
