@@ -59,7 +59,7 @@ check-docs: $(DEV_INSTALLED) ## fail when a generated part of the documents is s
 bench: $(DEV_INSTALLED) ## measure the speed of the service, in minutes, into docs/results/data/serving.json
 	$(IN_VENV) -m tests.benchmarks.serving --out docs/results/data/serving.json
 
-bench-isolation: $(DEV_INSTALLED) ## measure /quantize beside a running benchmark, into docs/results/data/isolation.json
+bench-isolation: $(DEV_INSTALLED) ## measure /quantize beside a benchmark and large photographs, into docs/results/data/isolation.json
 	$(IN_VENV) -m tests.benchmarks.isolation --out docs/results/data/isolation.json
 
 bench-refinement: $(DEV_INSTALLED) ## measure the cost of colorcnn_refined, into docs/results/data/refinement.json
