@@ -25,7 +25,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv serve test lint format docs check-docs bench bench-isolation bench-refinement bench-bpg bench-quantizers bench-start soak endurance check-image fuzz mutants docker-build
+.PHONY: help venv serve test lint format docs check-docs bench bench-isolation bench-refinement bench-bpg bench-quantizers bench-start soak endurance check-image fuzz mutants docker-build fuzz-guided
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,7 +59,7 @@ check-docs: $(DEV_INSTALLED) ## fail when a generated part of the documents is s
 bench: $(DEV_INSTALLED) ## measure the speed of the service, in minutes, into docs/results/data/serving.json
 	$(IN_VENV) -m tests.benchmarks.serving --out docs/results/data/serving.json
 
-bench-isolation: $(DEV_INSTALLED) ## measure /quantize beside a running benchmark, into docs/results/data/isolation.json
+bench-isolation: $(DEV_INSTALLED) ## measure /quantize beside a benchmark and large photographs, into docs/results/data/isolation.json
 	$(IN_VENV) -m tests.benchmarks.isolation --out docs/results/data/isolation.json
 
 bench-refinement: $(DEV_INSTALLED) ## measure the cost of colorcnn_refined, into docs/results/data/refinement.json
@@ -88,6 +88,10 @@ fuzz: $(DEV_INSTALLED) ## send 100,000 mutated requests to a real server, into d
 
 mutants: $(MUTANTS_INSTALLED) ## run the tests of 150 one-token mutants of the code, into docs/results/data/mutants.json
 	$(IN_VENV) -m tests.mutants --count 150 --seed 2 --out docs/results/data/mutants.json
+
+fuzz-guided: $(DEV_INSTALLED) ## fuzz decoder, BPG and forms by coverage, five minutes each; installs atheris
+	$(IN_VENV) -m pip install $(PIP_ARGS) --editable '.[guided]'
+	for target in decode bpg form; do $(IN_VENV) -m tests.fuzz.guided $$target --minutes 5 || exit 1; done
 
 reproduce-%: $(DEV_INSTALLED) ## train, publish and measure the recipe % of training/recipes/; ARGS="--minutes 9" sets a limit
 	$(IN_VENV) -m training.reproduce $* $(ARGS)

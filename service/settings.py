@@ -143,7 +143,8 @@ class Settings(BaseSettings):
         32,
         ge=1,
         le=10_000,
-        description="Requests in flight at once (uploading, waiting or working); more get 503.",
+        description="Requests in flight at once (uploading, waiting or working), of which half may have images of more "
+        "than 8 megapixels; more get 503.",
     )
     queue_timeout: float = Field(
         120.0, gt=0, le=3600, description="Seconds that an image may wait for the device; after that, 503."
@@ -159,8 +160,9 @@ class Settings(BaseSettings):
         default_factory=lambda: min(4, 2 * available_cpus()),
         ge=1,
         le=256,
-        description="Images decoded at once, and encoded at once. Memory must fit one more image of the largest size. "
-        "Unset: 4, or 2 where one CPU is available.",
+        description="Images of up to 1 megapixel decoded at once, and encoded at once; half as many of up to 8, and of "
+        "more. Memory must fit this number and one more of the largest images. Unset: 4, or 2 where one CPU is "
+        "available.",
     )
     max_batch: int = Field(
         64, ge=1, le=4096, description="Largest batch: requests with equal options that the device serves at once."

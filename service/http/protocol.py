@@ -11,6 +11,7 @@ import asyncio
 import uuid
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -23,6 +24,24 @@ def limited_protocol(header_timeout: float, max_header_bytes: int) -> type[HttpT
     """Return the protocol class for uvicorn with these limits, in seconds and in bytes."""
     limits = {"header_timeout": header_timeout, "max_header_bytes": max_header_bytes}
     return type("LimitedProtocol", (_LimitedProtocol,), limits)
+
+
+class OpenTransport:
+    """A transport that drops what is written once it closes.
+
+    uvicorn learns of the end of a connection a moment after uvloop has closed it, and never for the first of several
+    pipelined requests. A response that is written then would raise an error, which the log would show as the service's.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        if not self._transport.is_closing():
+            self._transport.write(data)
 
 
 class _LimitedProtocol(HttpToolsProtocol):
@@ -41,7 +60,7 @@ class _LimitedProtocol(HttpToolsProtocol):
     _emitted = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        super().connection_made(OpenTransport(transport))  # type: ignore[arg-type]  # has all that uvicorn uses
         self.parser = RequestParser(self)  # type: ignore[assignment]  # uvicorn names the class that it replaces
         self._start_clock()
 

@@ -1,8 +1,7 @@
 """The interface of the engine: networks on one device, by name, independent of HTTP and uploads.
 
 `service.inference.model_engine.ModelEngine` implements the interface with networks; tests implement it with fakes. The
-methods block and run in worker threads. Methods that use the device run one at a time; refinements of images may run
-beside them.
+methods block and run in worker threads, a few of them at a time. Long ones call `models.pauses.pause` after each part.
 """
 
 from __future__ import annotations

@@ -1,16 +1,17 @@
-"""Latency of /quantize beside a running /benchmark, as a ratio to its latency alone.
+"""Latency of /quantize beside a running /benchmark and beside large photographs, as a ratio to its latency alone.
 
     python -m tests.benchmarks.isolation --out docs/results/data/isolation.json
 
 One client sends a photo to a real service again and again, alternately alone and beside benchmarks: first one that
 returns a page for an image of several megabytes, then one of eight small images, every method and eight numbers of
 colors. The client disconnects from the last benchmark, which ends the worker process, so that every turn includes its
-start.
+start. Then follows `tests.benchmarks.large_images`.
 """
 
 import argparse
 import io
 import json
+import os
 import tempfile
 import threading
 import time
@@ -24,12 +25,12 @@ from PIL import Image
 
 from models.evaluation.reports import Kind
 from models.names import LEARNED_METHOD
+from tests.benchmarks import large_images
+from tests.benchmarks.large_images import PATIENCE, PHOTO, percentiles, ratios
 from tests.benchmarks.reporting import write_report
-from tests.service.processes import ROOT, serving
+from tests.service.processes import serving
 
-PHOTO = ROOT / "tests" / "photos" / "cat.jpg"
 COLORS = "2,4,8,16,32,64,128,256"
-PATIENCE = 300.0  # seconds
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
@@ -37,12 +38,15 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.isolation", description=__doc__)
     parser.add_argument("--requests", type=int, default=100, help="requests in a turn (%(default)s)")
     parser.add_argument("--turns", type=int, default=3, help="turns alone and beside benchmarks (%(default)s)")
+    parser.add_argument("--small", type=int, default=40, help="small images of each size in a turn (%(default)s)")
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     args = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as folder, serving("service", Path(folder) / "log", threads="") as server:
         server.wait_until_ready()
-        measured = measure(server.url, args.requests, args.turns)
-    command = f"tests.benchmarks.isolation --requests {args.requests} --turns {args.turns} --out {args.out}"
+        measured = {"load_average": round(os.getloadavg()[0], 1)} | measure(server.url, args.requests, args.turns)
+        measured["large_images"] = large_images.measure(server.url, args.small, args.turns)
+    options = f"--requests {args.requests} --turns {args.turns} --small {args.small} --out {args.out}"
+    command = f"tests.benchmarks.isolation {options}"
     report = write_report(args.out, Kind.ISOLATION, command, measured)
     print(json.dumps(report, indent=1))
     return report
@@ -60,9 +64,8 @@ def measure(url: str, requests: int, turns: int) -> dict[str, Any]:
             with Load(url, large) as load:
                 beside += send_many(client, requests, load.page_arrived)
     times = {"alone": percentiles(alone), "beside": percentiles(beside)}
-    ratios = {name: round(times["beside"][name] / times["alone"][name], 2) for name in times["alone"]}
     counts = {"requests_alone": len(alone), "requests_beside": len(beside), "large_upload_bytes": len(large)}
-    return counts | {"milliseconds": times, "ratio": ratios}
+    return counts | {"milliseconds": times, "ratio": ratios(times)}
 
 
 def noise() -> bytes:
@@ -135,11 +138,6 @@ class Load:
             for _ in response.iter_lines():
                 if self._leave.is_set():
                     return
-
-
-def percentiles(times: Sequence[float]) -> dict[str, float]:
-    """Return p50 and p99 in milliseconds."""
-    return {f"p{q}": round(float(np.percentile(times, q)), 1) for q in (50, 99)}
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from models.quantizers.base import bands
 from models.rgb import Pixels
 
+_PART = 1 << 13  # pixels at a time, whose values stay in the cache of a core
 _FLAT = 0.5  # levels; entries that lie closer to a line or a plane count as lying in it
 
 
@@ -40,11 +41,13 @@ class Gamut:
 
     def nearest(self, pixels: Pixels) -> Pixels:
         """Return the nearest color of the gamut for each pixel: (H, W, 3) uint8 sRGB -> the same."""
-        result = np.empty(pixels.shape, np.uint8)
-        flat, done = result.reshape(-1, 3), 0
+        result = np.empty((pixels.shape[0] * pixels.shape[1], 3), np.uint8)
+        done = 0
         for band in bands(pixels):
-            places = ((band - self.center) @ self.axes.T).clip(self.low, self.high)
-            colors = places @ self.axes + self.center
-            flat[done : done + len(band)] = np.rint(colors, out=colors).clip(0, 255)
-            done += len(band)
-        return result
+            for start in range(0, len(band), _PART):
+                places = (band[start : start + _PART] - self.center) @ self.axes.T
+                colors = places.clip(self.low, self.high, out=places) @ self.axes
+                colors += self.center
+                result[done : done + len(colors)] = np.rint(colors, out=colors).clip(0, 255, out=colors)
+                done += len(colors)
+        return result.reshape(pixels.shape)

@@ -27,7 +27,7 @@ from torch.nn import functional as F
 
 from models.pauses import pause
 from models.quantizers.learned.mapping import Mapping
-from models.quantizers.learned.random_views import Region, random_region
+from models.quantizers.learned.random_views import Region, enclosing, random_region
 from models.recognizer import Recognizer
 from models.rgb import Pixels
 
@@ -82,9 +82,11 @@ def descend(
     with ThreadPoolExecutor(team, initializer=_limit_threads) as threads:
         answers = list(threads.map(partial(_sharp_answer, pixels), recognizers))
         for _ in range(-(-steps.count // team)):
-            picture = _Picture(pixels, _array(change), mapping, cell)
             regions = [random_region(recognizer.views, height, width, random) for recognizer in recognizers]
-            look = partial(_slope, picture, steps.error_weight)
+            part = enclosing(regions).grown(_MARGIN, height, width)
+            picture = changed(pixels, _array(change), part)
+            shown = _Shown(pixels, part, mapping.map(picture).render(), mapping.mobility(picture), cell)
+            look = partial(_slope, shown, steps.error_weight)
             for slope in threads.map(look, recognizers, answers, regions):
                 direction = steps.momentum * direction + _normalized(slope)
             change = change - team * steps.rate * _normalized(direction)
@@ -117,30 +119,31 @@ def changed(pixels: Pixels, change: NDArray[np.float32], part: Region | None = N
     return result
 
 
-class _Picture(NamedTuple):
-    """A picture with its change, see `descend`."""
+class _Shown(NamedTuple):
+    """What the recognizers see in a step.
+
+    pixels: the original. part: the part of it that is mapped. mapped: this part with its change, mapped. mobility: see
+    `Mapping.mobility`. cell: see `descend`.
+    """
 
     pixels: Pixels
-    change: NDArray[np.float32]
-    mapping: Mapping
+    part: Region
+    mapped: Pixels
+    mobility: NDArray[np.float32] | None
     cell: int
 
 
-def _slope(picture: _Picture, error_weight: float, recognizer: Recognizer, answer: Tensor, region: Region) -> Tensor:
+def _slope(shown: _Shown, error_weight: float, recognizer: Recognizer, answer: Tensor, region: Region) -> Tensor:
     """Return the gradient of the cost with respect to the change, through a region's view, (3, h, w)."""
-    pixels, change, mapping, cell = picture
     geometry = recognizer.views
-    height, width = pixels.shape[:2]
-    part = region.grown(_MARGIN, height, width)
-    inner = region.within(part)
-    near = changed(pixels, change, part)
-    view = inner.view_of(mapping.map(near).render(), geometry)
-    gradient = _gradient(recognizer, answer, view, region.view_of(pixels, geometry), error_weight)
-    mobility = mapping.mobility(near)
-    if mobility is None:
-        return region.mean_slope(gradient, geometry, cell, height, width)
-    slope = region.slope(gradient, geometry) * torch.from_numpy(inner.of(mobility))
-    return F.avg_pool2d(region.padded(slope, height, width), cell, ceil_mode=True, count_include_pad=False)
+    height, width = shown.pixels.shape[:2]
+    inner = region.within(shown.part)
+    view, target = inner.view_of(shown.mapped, geometry), region.view_of(shown.pixels, geometry)
+    gradient = _gradient(recognizer, answer, view, target, error_weight)
+    if shown.mobility is None:
+        return region.mean_slope(gradient, geometry, shown.cell, height, width)
+    slope = region.slope(gradient, geometry) * torch.from_numpy(inner.of(shown.mobility))
+    return F.avg_pool2d(region.padded(slope, height, width), shown.cell, ceil_mode=True, count_include_pad=False)
 
 
 def _gradient(recognizer: Recognizer, answer: Tensor, view: Tensor, target: Tensor, error_weight: float) -> Tensor:

@@ -1,5 +1,6 @@
 """Random views of an image, as a classifier might see it: crops that are scaled to its input, with their gradient."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self, TypeVar
 
@@ -72,6 +73,13 @@ class Region:
     def within(self, other: Self) -> Self:
         """Return this part in the coordinates of another part that holds it."""
         return type(self)(self.top - other.top, self.left - other.left, self.height, self.width)
+
+
+def enclosing(regions: Sequence[Region]) -> Region:
+    """Return the smallest region that holds all of `regions`, at least one."""
+    top, left = min(each.top for each in regions), min(each.left for each in regions)
+    bottom, right = max(each.top + each.height for each in regions), max(each.left + each.width for each in regions)
+    return Region(top, left, bottom - top, right - left)
 
 
 def random_region(geometry: ViewGeometry, height: int, width: int, random: np.random.Generator) -> Region:

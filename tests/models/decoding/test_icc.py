@@ -175,3 +175,16 @@ def test_rarer_color_spaces_of_tiff_are_converted() -> None:
 
     assert only_color(decode(encoded(lab, "TIFF"))) == [119, 119, 119]
     assert only_color(decode(encoded(solid("YCbCr", (76, 85, 255)), "TIFF"))) == [254, 0, 0]
+
+
+@pytest.mark.parametrize(("tags", "used"), [(100, True), (101, False)])
+def test_a_profile_has_100_tags_at_most(tags: int, used: bool) -> None:
+    own = rgb_tags(red=b"b", blue=b"r")
+    more = {b"x%03d" % number: b"" for number in range(tags - len(own))}
+
+    decoded = decode(encoded(solid("RGB", (255, 0, 0)), "PNG", icc_profile=icc_profile(b"RGB ", own | more)))
+
+    assert (only_color(decoded)[2] > 250) is used
+    assert decoded.notes == (
+        "ICC profile converted to sRGB" if used else "ICC profile ignored: damaged or made for other kinds of images",
+    )

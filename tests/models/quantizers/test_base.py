@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from models.errors import BadOption
 from models.quantizers import base
 from models.quantizers.base import bands, check_colors, checked_exact, exact, through_pillow
-from models.rgb import Pixels
+from models.rgb import Pixels, pack
 
 
 def image_of(distinct: int, height: int, width: int) -> Pixels:
@@ -42,8 +43,12 @@ def test_an_image_of_at_most_the_requested_colors_is_returned_as_it_is(height: i
 def test_a_large_photo_is_rejected_by_a_sample_of_4096_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
     """Counting every pixel takes a table of 16 MB, which a photo must not need."""
     seen: list[int] = []
-    pack = base.pack
-    monkeypatch.setattr(base, "pack", lambda pixels: (seen.append(len(pixels)), pack(pixels))[1])
+
+    def counting(colors: NDArray[np.uint8]) -> NDArray[np.uint32]:
+        seen.append(len(colors))
+        return pack(colors)
+
+    monkeypatch.setattr(base, "pack", counting)
     pixels = np.random.default_rng(0).integers(0, 256, (640, 640, 3)).astype(np.uint8)
 
     assert exact(pixels, 256) is None

@@ -141,7 +141,7 @@ def test_a_failure_fills_the_least_cell_with_its_caption() -> None:
     sheet = draw(["a"], [Row("", [Failure("")])])
 
     rows, columns = np.nonzero((sheet == 0xEE).all(axis=2))
-    assert (np.ptp(rows) + 1, np.ptp(columns) + 1) == (36 + 36, 132)
+    assert [int(np.ptp(each)) + 1 for each in (rows, columns)] == [36 + 36, 132]
 
 
 def test_a_text_that_does_not_fit_ends_in_an_ellipsis_and_a_heading_has_two_lines() -> None:

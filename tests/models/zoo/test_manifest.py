@@ -106,7 +106,7 @@ def test_an_entry_states_what_its_classifier_sees() -> None:
         (lambda m: m["defaults"].update(classifier="x"), "defaults.classifier must name a classifier of the manifest"),
         (lambda m: m["defaults"].update(colorcnn="my-classifier"), "defaults.colorcnn must name a colorcnn"),
         (lambda m: m["defaults"].update(colorcnn=["x"]), "defaults.colorcnn must be a valid string, not ['x']"),
-        (lambda m: m["defaults"].update(other="x"), "defaults.other must be 'classifier', 'colorcnn' or"),
+        (lambda m: m["defaults"].update(other="x"), "defaults.other must be 'classifier', 'colorcnn'"),
         (lambda m: m.update(photograph_classifier="my-quantizer"), "photograph_classifier must name a classifier of"),
         (lambda m: m.update(transfer_classifiers=["my-classifier", "x"]), "transfer_classifiers.1 must name a classif"),
         (lambda m: m["models"][0].update(crop=1.5), "models.0.crop must be less than or equal to 1, not 1.5"),
@@ -119,7 +119,10 @@ def test_an_entry_states_what_its_classifier_sees() -> None:
         (lambda m: m["models"][0].update(colors=[2, 4]), "models.0.colors must be null for a classifier, not (2, 4)"),
         (change(name=""), "models.1.name must be letters, digits"),
         (change(name="../outside"), "models.1.name must be letters, digits"),
-        (change(kind="other"), "models.1.kind must be 'classifier', 'colorcnn' or 'colorcnn-published', not 'other'"),
+        (
+            change(kind="other"),
+            "models.1.kind must be 'classifier', 'colorcnn', 'colorcnn-published' or 'prefilter', not 'other'",
+        ),
         (change(sha256="AB" * 32), "models.1.sha256 must be 64 lower-case hexadecimal digits"),
         (change(file="../elsewhere"), "models.1.file must be a path inside"),
         (change(file="/etc/passwd"), "models.1.file must be a path inside"),
@@ -144,6 +147,37 @@ def test_a_wrong_manifest_is_rejected_by_field(edit: Callable[[dict[str, Any]], 
     with pytest.raises(CorruptCheckpoint) as caught:
         Manifest.read(edited(edit))
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("accepted", "refused"),
+    [
+        ({"name": "x"}, {"name": "-x"}),
+        ({"name": "x" * 100}, {"name": "x" * 101}),
+        ({"name": "x_-.9"}, {"name": "x y"}),
+        ({"name": "9"}, {"name": "."}),
+        ({"sha256": "f" * 64}, {"sha256": "f" * 63}),
+        ({"sha256": "9" * 64}, {"sha256": "9" * 65}),
+        ({"size": 1}, {"size": 0}),
+        ({"crop": 1.0}, {"crop": 1.001}),
+        ({"crop": 0.001}, {"crop": 0.0}),
+        ({"file": "a/b/c"}, {"file": "a/../b"}),
+        ({"file": "..a"}, {"file": ".."}),
+    ],
+)
+def test_the_last_value_of_a_field_is_accepted_and_the_next_is_not(
+    accepted: dict[str, Any], refused: dict[str, Any]
+) -> None:
+    entry = replace(CLASSIFIER, **accepted)
+    assert {name: getattr(entry, name) for name in accepted} == accepted
+    with pytest.raises(ValidationError):
+        replace(CLASSIFIER, **refused)
+
+
+def test_a_quantizer_may_have_one_number_of_colors() -> None:
+    assert replace(QUANTIZER, colors=(4, 4)).colors == (4, 4)
+    with pytest.raises(ValidationError, match="first <= last"):
+        replace(QUANTIZER, colors=(4, 3))
 
 
 def test_all_errors_are_reported_at_once() -> None:

@@ -204,3 +204,12 @@ def test_the_number_of_body_pieces_is_not_limited(sizes: list[int]) -> None:
 
     assert not connection.closed
     assert len(connection.protocol.cycle.body) == sum(sizes)
+
+
+def test_nothing_is_written_once_the_transport_closes() -> None:
+    """uvloop would raise an error, before uvicorn hears of the end of the connection."""
+    connection = Connection()
+    connection.protocol.transport.write(b"before")
+    connection.transport.close()
+    connection.protocol.transport.write(b"after")
+    assert [call.args for call in connection.transport.write.call_args_list] == [(b"before",)]

@@ -27,7 +27,7 @@ from service.schemas.options import (
     ],
 )
 def test_a_number_may_have_every_value_of_its_range_and_no_other(
-    options: type[BaseModel], name: str, least: int, most: int, step: float
+    options: type[BaseModel], name: str, least: float, most: float, step: float
 ) -> None:
     for value in (least, most):
         assert getattr(options.model_validate({name: str(value)}), name) == value

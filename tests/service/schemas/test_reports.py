@@ -24,7 +24,8 @@ SHARES = [each for each in FIELDS if any(getattr(limit, "le", None) is not None 
 
 
 def adapter(field: FieldInfo) -> TypeAdapter[Any]:
-    return TypeAdapter(Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation)
+    plain: Any = field.annotation
+    return TypeAdapter(Annotated[plain, *field.metadata] if field.metadata else plain)
 
 
 def accepts(field: FieldInfo, value: object) -> bool:

@@ -1,5 +1,6 @@
 """Numbers of a TIFF as levels: the range of samples without a standard white, alpha and palettes at their bounds."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,7 @@ def layout(kind: Kind, bits: int) -> Layout:
     )
 
 
-def band(values: list[float], dtype: str) -> NDArray[Any]:
+def band(values: Sequence[float], dtype: str) -> NDArray[Any]:
     return np.array(values, dtype).reshape(1, -1, 1)
 
 

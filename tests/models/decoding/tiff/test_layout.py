@@ -39,7 +39,7 @@ def test_missing_fields_have_the_defaults_of_the_specification() -> None:
 
 
 @pytest.mark.parametrize("fields", [{"WIDTH": 0}, {"HEIGHT": 0}, {"WIDTH": 0, "HEIGHT": 0}])
-def test_a_page_without_pixels_is_refused(fields: Mapping[str, int]) -> None:
+def test_a_page_without_pixels_is_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(BadImage, match="states no size"):
         layout_of(**fields)
     assert (layout_of(WIDTH=1).width, layout_of(HEIGHT=1).height) == (1, 1)
@@ -76,19 +76,19 @@ def test_tiles_cover_the_page() -> None:
 
 
 def test_a_tile_may_have_as_many_pixels_as_the_limit_and_all_tiles_twice_as_many() -> None:
-    one = {"TILE_WIDTH": 48, "TILE_ROWS": 40}
+    one: dict[str, Any] = {"TILE_WIDTH": 48, "TILE_ROWS": 40}
     assert layout_of(max_pixels=1920, **one).down == 1
     with pytest.raises(ImageTooLarge, match="A tile of the TIFF has 1,920 pixels; at most 1,919"):
         layout_of(max_pixels=1919, **one)
 
-    four = {"segments": 4, "TILE_WIDTH": 32, "TILE_ROWS": 20}  # 64 x 40 pixels together
+    four: dict[str, Any] = {"segments": 4, "TILE_WIDTH": 32, "TILE_ROWS": 20}  # 64 x 40 pixels together
     assert layout_of(max_pixels=1280, **four).down == 2
     with pytest.raises(ImageTooLarge, match="A tile"):
         layout_of(max_pixels=1279, **four)
 
 
 def test_samples_may_need_eight_bytes_for_each_pixel_of_the_limit() -> None:
-    eight = {"CHANNELS": 8, "BITS": [8] * 8, "PHOTOMETRIC": RGB}
+    eight: dict[str, Any] = {"CHANNELS": 8, "BITS": [8] * 8, "PHOTOMETRIC": RGB}
     assert layout_of(max_pixels=1200, **eight).channels == 8
     with pytest.raises(ImageTooLarge, match="too much memory: 9 of 8 bits"):
         layout_of(max_pixels=1200, CHANNELS=9, BITS=[8] * 9, PHOTOMETRIC=RGB)
@@ -121,9 +121,9 @@ def test_only_the_bits_of_the_channels_must_agree() -> None:
 )
 def test_rows_are_padded_to_whole_bytes(bits: int, planar: int, row: int) -> None:
     assert layout_of(BITS=bits, PLANAR=planar).row_bytes == row
-    together, apart = ({"CHANNELS": 3, "BITS": [bits] * 3, "PHOTOMETRIC": RGB, "PLANAR": how} for how in (1, 2))
-    assert layout_of(**together).row_bytes == -(-40 * 3 * bits // 8)
-    assert layout_of(segments=3, **apart).row_bytes == row
+    color: dict[str, Any] = {"CHANNELS": 3, "BITS": [bits] * 3, "PHOTOMETRIC": RGB}
+    assert layout_of(**color, PLANAR=1).row_bytes == -(-40 * 3 * bits // 8)
+    assert layout_of(**color, PLANAR=2, segments=3).row_bytes == row
     assert layout_of(WIDTH=33, BITS=1).row_bytes == 5
 
 

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
-from models.quantizers.learned.random_views import Region, random_region
+from models.quantizers.learned.random_views import Region, enclosing, random_region
 from models.rgb import ViewGeometry
 
 CROPPED = ViewGeometry(size=16, crop=0.875, interpolation="bicubic")
@@ -94,3 +94,8 @@ def test_a_region_grows_within_the_image_and_is_found_in_another() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
     assert np.array_equal(region.within(grown).of(grown.of(pixels)), region.of(pixels))
     assert region.grown(99, 30, 40) == Region(0, 0, 30, 40)
+
+
+def test_the_enclosing_region_holds_each_one() -> None:
+    assert enclosing([Region(3, 10, 20, 6), Region(1, 12, 5, 9)]) == Region(1, 10, 22, 11)
+    assert enclosing([Region(3, 10, 20, 6)]) == Region(3, 10, 20, 6)
