@@ -12,7 +12,7 @@ from typing import ClassVar, Generic, Literal, NamedTuple, Self, TypeVar, get_ar
 import numpy as np
 from numpy.typing import NDArray
 
-from models.names import REFINED, REFINED_FOR_ALL, REFINED_QUICKLY
+from models.names import REFINED, REFINED_FOR_ALL, REFINED_IN_ONE_PASS, REFINED_QUICKLY
 from models.palette_image import PaletteImage
 from models.prediction import Prediction
 from models.rgb import Pixels
@@ -32,7 +32,10 @@ WORK_NAMES: tuple[WorkName, ...] = get_args(WorkName)
 
 
 Pace = Literal["passes", "few steps", "many steps"]
-"""What the time of work consists of: single passes of a network, or few or many steps of a refinement."""
+"""What the time of work consists of: single passes of a network, or few or many steps of a refinement.
+
+A refinement by one pass counts as few steps: beside the pass, it maps the whole photograph several times.
+"""
 
 
 class Lane(NamedTuple):
@@ -198,7 +201,12 @@ class ActivationMap(Work[NDArray[np.float32]]):
 
 
 _PACES: Mapping[str, Pace] = MappingProxyType(
-    {REFINED_QUICKLY: "few steps", REFINED_FOR_ALL: "many steps", REFINED: "many steps"}
+    {
+        REFINED_IN_ONE_PASS: "few steps",
+        REFINED_QUICKLY: "few steps",
+        REFINED_FOR_ALL: "many steps",
+        REFINED: "many steps",
+    }
 )
 
 

@@ -1,9 +1,12 @@
 """Work for the device: which requests share a batch, and the size that they count with."""
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 
 from service.inference.selection import Selection
-from service.inference.work import WORK_NAMES, ActivationMap, Predict, Quantize, QuantizeAndPredict
+from service.inference.work import LANES, WORK_NAMES, ActivationMap, Lane, Pace, Predict, Quantize, QuantizeAndPredict
 from tests.service.fakes import NATIVE_SIZE, FakeEngine
 from tests.service.images import ramp
 
@@ -40,6 +43,31 @@ def test_predictions_share_a_batch_for_one_classifier_and_number_of_classes() ->
 def test_the_size_is_the_number_of_pixels() -> None:
     assert Quantize(ramp(5, 3), 2, SELECTION, batched=False).size == 15
     assert Predict([ramp(5, 3), ramp(2, 2)], 1, "brightness").size == 19
+
+
+@pytest.mark.parametrize(
+    ("method", "pace"),
+    [
+        ("colorcnn", "passes"),
+        ("colorcnn_one_pass", "passes"),
+        ("colorcnn_refined", "many steps"),
+        ("refined_fast", "few steps"),
+        ("refined_one_pass", "few steps"),
+        ("refined", "many steps"),
+    ],
+)
+def test_images_wait_behind_others_of_their_scale_and_pace(method: str, pace: Pace) -> None:
+    selection = replace(SELECTION, method=method)
+    large = np.broadcast_to(NATIVE[:1, :1], (2900, 2900, 3))
+
+    assert Quantize(NATIVE, 2, selection, batched=False).lane == Lane(pace, "small")
+    assert Quantize(large, 2, selection, batched=False).lane == Lane(pace, "large")
+    assert QuantizeAndPredict(NATIVE, 2, selection).lane == Lane(pace, "small")
+    assert Predict([NATIVE] * 2, 1, "brightness").lane == Lane("passes", "small")
+
+
+def test_there_is_a_lane_for_each_scale_and_pace() -> None:
+    assert len(set(LANES)) == len(LANES) == 9
 
 
 def test_a_batch_gives_each_request_its_own_result() -> None:
