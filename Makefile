@@ -25,7 +25,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv serve test lint format docs check-docs bench bench-isolation bench-refinement bench-bpg bench-quantizers bench-start soak endurance check-image fuzz mutants docker-build fuzz-guided
+.PHONY: help venv serve test lint format docs check-docs bench bench-isolation bench-refinement bench-bpg bench-quantizers bench-start bench-shared soak endurance check-image fuzz mutants docker-build fuzz-guided
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ bench-quantizers: $(DEV_INSTALLED) ## measure classical methods at 8 megapixels,
 
 bench-start: $(DEV_INSTALLED) ## measure seconds and memory of a start, by COLORCNN_LOAD, into docs/results/data/start.json
 	$(IN_VENV) -m tests.benchmarks.start --out docs/results/data/start.json
+
+bench-shared: $(DEV_INSTALLED) ## measure start and /quantize beside a busy process on each CPU, into docs/results/data/shared.json
+	$(IN_VENV) -m tests.benchmarks.shared --out docs/results/data/shared.json
 
 soak: $(DEV_INSTALLED) ## send ten times the capacity for a minute, then SIGTERM, into docs/results/data/soak.json
 	$(IN_VENV) -m tests.benchmarks.soak --seconds 60 --out docs/results/data/soak.json

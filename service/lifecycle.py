@@ -11,6 +11,7 @@ from enum import Enum
 import anyio
 
 from models.errors import ColorCNNError
+from models.quantizers.classical.catalog import warm_classical
 from service.benchmark.queue import Benchmarks
 from service.benchmark.results import StoredResults
 from service.errors import NotReady
@@ -91,7 +92,7 @@ class Service:
                 await process.end()
 
     async def load(self) -> None:
-        """Load and warm the models in a thread, then warm the encoders."""
+        """Load and warm the models in a thread, then the methods without a network and the encoders."""
         started = time.perf_counter()
         try:
             await anyio.to_thread.run_sync(self._load, abandon_on_cancel=True)
@@ -106,6 +107,7 @@ class Service:
         on_demand = ",".join(entry.name for entry in entries if entry.name not in loaded)
         seconds = time.perf_counter() - started
         log.info("ready device=%s models=%s on_demand=%s seconds=%.1f", self.engine.device, names, on_demand, seconds)
+        await anyio.to_thread.run_sync(warm_classical, abandon_on_cancel=True)
         warm = await self.compression.warm()
         log.info("%d encoders of /compress are warm seconds=%.1f", warm, time.perf_counter() - started)
 

@@ -19,6 +19,7 @@ BLOCKS: Mapping[str, Callable[..., str]] = {
     "targets": result_tables.targets,
     "benchmark": benchmark_table,
     "isolation": service_tables.isolation,
+    "large-images": service_tables.large_images,
     "soak": service_tables.soak,
     "endurance": service_tables.endurance,
     "fuzz": service_tables.fuzz,

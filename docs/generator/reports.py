@@ -9,7 +9,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from models.evaluation.reports import to_json
-from tests.benchmarks import bpg, quantizers, refinement, serving, start
+from tests.benchmarks import bpg, quantizers, refinement, serving, shared, start
 from training.report import figures, rows, tables
 from training.report.reading import read_together
 
@@ -60,8 +60,15 @@ def row_tables() -> Mapping[str, str]:
 
 def benchmark_table(name: str) -> str:
     """Return the table of a benchmark of tests/benchmarks."""
-    tables = {"serving": serving.table, "bpg-speed": bpg.table, "refinement": refinement.table, "start": start.table}
-    return (tables | {"quantizers": quantizers.table})[name](dict(report_of(name)))
+    tables = {
+        "serving": serving.table,
+        "bpg-speed": bpg.table,
+        "quantizers": quantizers.table,
+        "refinement": refinement.table,
+        "start": start.tables,
+        "shared": shared.table,
+    }
+    return tables[name](dict(report_of(name)))
 
 
 @cache

@@ -12,6 +12,21 @@ def isolation() -> str:
     return table(["latency", "alone", "beside a benchmark", "ratio"], lines)
 
 
+def large_images() -> str:
+    """Return the latency of small images alone and beside a stream of large photographs, and the time of these."""
+    lines: list[list[str]] = []
+    report = report_of("isolation").get("large_images")
+    if report:
+        for row in report["rows"]:
+            alone, beside = (row["milliseconds"][when] for when in ("alone", "beside"))
+            lines += [
+                [row["request"], name, f"{alone[name]} ms", f"{beside[name]} ms", str(ratio)]
+                for name, ratio in row["ratio"].items()
+            ]
+        lines.append([f"{report['megapixels']:g} megapixels", "p50", "", f"{report['stream']['median_seconds']} s", ""])
+    return table(["image", "latency", "alone", "beside the stream", "ratio"], lines)
+
+
 def soak() -> str:
     """Return the table of the service's behavior at ten times its capacity and after SIGTERM."""
     report = report_of("soak")

@@ -28,6 +28,7 @@ _ACCEPTED_SIGNATURES = (
 )
 
 _OTHER_SIGNATURES = (
+    ("a PNG of Apple's own kind (CgBI)", re.compile(rb"\x89PNG\r\n\x1a\n....CgBI", re.DOTALL)),
     ("an AVIF image", re.compile(rb"....ftypavi[fs]", re.DOTALL)),
     ("a HEIC or HEIF image", re.compile(rb"....ftyp(?:hei[cmsx]|hev[cmsx]|mif1|msf1)", re.DOTALL)),
     ("a camera raw file", re.compile(rb"....ftypcrx |II\*\0....CR|IIU\0|IIR[OS]|MMOR|FUJIFILMCCD-RAW", re.DOTALL)),

@@ -57,6 +57,7 @@ class Kind(StrEnum):
     SOAK = "soak"
     ENDURANCE = "endurance"
     START = "start"
+    SHARED = "shared"
     FUZZ = "fuzz"
     CONTAINER = "container"
     REFINEMENT = "refinement"

@@ -30,7 +30,15 @@ from models.zoo.checkpoint import Checkpoint
 from models.zoo.manifest import ModelEntry
 from models.zoo.registry import Registry
 from service.errors import NotReady
-from service.inference.networks import Network, load_network, pick_device, refined_quantizer, warm, warm_refined
+from service.inference.networks import (
+    Network,
+    load_network,
+    pick_device,
+    refined_quantizer,
+    selects_kernels_by_shape,
+    warm,
+    warm_refined,
+)
 from service.inference.selection import Catalog, Selection
 
 
@@ -94,10 +102,11 @@ class ModelEngine:
         self._registry = registry
         self._results = _results(registry)
         catalog = self._make_catalog(registry)
+        every_shape = selects_kernels_by_shape(self._device)
         for name in self._at_start(catalog):
-            warm(self._network(name), registry.entry(name))
+            warm(self._network(name), registry.entry(name), every_shape=every_shape)
         photographs = catalog.select(REFINED_QUICKLY, None, MIN_COLORS)
-        if self.loaded().issuperset(photographs.recognizers):
+        if every_shape and self.loaded().issuperset(photographs.recognizers):
             warm_refined(self._refined(photographs))
         self._catalog = catalog
 

@@ -32,8 +32,8 @@ _LOADERS: Mapping[ModelKind, Callable[[Registry, str, torch.device], Network]] =
     }
 )
 
-# Batch sizes that networks are warmed with: one image, the two views of a request to /quantize, a full batch. Each
-# other size costs its first request some 10 ms on one core.
+# Batch sizes that networks are warmed with where kernels are selected by shape: one image, the two views of a request
+# to /quantize, a full batch.
 _WARM_BATCHES = (1, 2, 64)
 _WARM_PIXELS = 1 << 17  # the device runs no larger batch
 _WARM_PHOTO = (256, 512)
@@ -71,45 +71,54 @@ def refined_quantizer(
     return RefinedQuantizer(recognizers, fidelity, dither, quick=method == REFINED_QUICKLY, prefilter=prefilter)
 
 
+def selects_kernels_by_shape(device: torch.device) -> bool:
+    """Return whether the first run on each shape is slow, because libraries select kernels and allocate memory then.
+
+    On the CPU, a first photograph takes some 70 ms longer than the next, and a first batch some 10 ms.
+    """
+    return device.type != "cpu"
+
+
 def warm_refined(quantizer: RefinedQuantizer) -> None:
     """Run the quantizer for photographs once, so that the first photograph is not slow."""
     quantizer.quantize(_noise(*_WARM_PHOTO), MIN_COLORS)
 
 
-def warm(network: Network, entry: ModelEntry) -> None:
-    """Run a network once on the shapes of common requests: memory is allocated and kernels are selected now."""
-    if isinstance(network, Recognizer):
-        _warm_classifier(network)
-        return
+def warm(network: Network, entry: ModelEntry, *, every_shape: bool) -> None:
+    """Run a network once, on one small image or on the shapes of all common requests."""
     if isinstance(network, Prefilter):
-        photo = _noise(*_WARM_PHOTO)
+        photo = _noise(*(_WARM_PHOTO if every_shape else _WARM_THUMBNAIL))
         predict_change(network, photo, photograph_mapping(photo, MIN_COLORS, dither=True), MIN_COLORS, scale=1.0)
         return
     fewest, *others = sorted(set(entry.colors or (MIN_COLORS, MAX_COLORS)))
-    if isinstance(network, LearnedQuantizer):
-        _warm_quantizer(network, fewest, _batches(network.size))
-        for colors in others:
-            _warm_quantizer(network, colors, (1,))
-    else:
+    if isinstance(network, PublishedQuantizer):
         network.quantize(_noise(*_WARM_THUMBNAIL), fewest)
+    elif isinstance(network, Recognizer):
+        _warm_classifier(network, _batches(network.size, every_shape))
+    else:
+        _warm_quantizer(network, fewest, _batches(network.size, every_shape))
+        if every_shape:
+            for colors in (fewest, *others):
+                network.quantize(_noise(*_WARM_PHOTO), colors)
+            for colors in others:
+                _warm_quantizer(network, colors, (1,))
 
 
-def _warm_classifier(classifier: Recognizer) -> None:
-    for count in _batches(classifier.size):
+def _warm_classifier(classifier: Recognizer, batches: Sequence[int]) -> None:
+    for count in batches:
         classifier.rank_batch(_noise(count, classifier.size, classifier.size), 1)
     if classifier.supports_maps:
         classifier.activation_map(_noise(*_WARM_THUMBNAIL), 0)
 
 
 def _warm_quantizer(quantizer: LearnedQuantizer, colors: int, batches: Sequence[int]) -> None:
-    quantizer.quantize(_noise(*_WARM_PHOTO), colors)
     for count in batches:
         quantizer.quantize_batch(_noise(count, quantizer.size, quantizer.size), colors)
 
 
-def _batches(side: int) -> list[int]:
-    """Return the batch sizes of square images of that side that requests lead to."""
-    return sorted({min(count, _WARM_PIXELS // side**2) for count in _WARM_BATCHES})
+def _batches(side: int, every_shape: bool) -> list[int]:
+    """Return the batch sizes of square images of that side that requests lead to, or 1 alone."""
+    return sorted({min(count, _WARM_PIXELS // side**2) for count in _WARM_BATCHES}) if every_shape else [1]
 
 
 def _noise(*shape: int) -> Pixels:

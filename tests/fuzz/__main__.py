@@ -26,7 +26,8 @@ from tests.service.images import DRAWING
 from tests.service.processes import STARTED_WITHIN, Server, serving
 from training.loop.provenance import commit
 
-SETTINGS = {"max_pixels": str(512 * 512), "upload_timeout": "4", "log_level": "warning"}
+TIMEOUTS = {"upload_timeout": 4, "request_timeout": 150, "compress_timeout": 60}
+SETTINGS = {"max_pixels": str(512 * 512), "log_level": "warning"}
 
 
 def main(argv: Sequence[str] | None = None, module: str = "service") -> int:
@@ -52,7 +53,8 @@ def main(argv: Sequence[str] | None = None, module: str = "service") -> int:
 
 def run(args: argparse.Namespace, module: str) -> dict[str, Any]:
     """Run the campaign and return its measurements."""
-    with tempfile.TemporaryDirectory() as folder, serving(module, Path(folder) / "log", **SETTINGS) as server:
+    settings = SETTINGS | {name: f"{seconds * args.patience:g}" for name, seconds in TIMEOUTS.items()}
+    with tempfile.TemporaryDirectory() as folder, serving(module, Path(folder) / "log", **settings) as server:
         server.wait_until_ready(within=STARTED_WITHIN * args.patience)
         warm(server, 120 * args.patience)
         started = time.perf_counter()
@@ -62,7 +64,7 @@ def run(args: argparse.Namespace, module: str) -> dict[str, Any]:
         if args.keep:
             args.keep.mkdir(parents=True, exist_ok=True)
             (args.keep / "log").write_bytes(server.log.read_bytes())
-    head = {"commit": commit(), "settings": SETTINGS}
+    head = {"commit": commit(), "settings": settings}
     return head | {"seconds": round(seconds, 1), "cases_per_second": round(report["cases"] / seconds, 1)} | report
 
 

@@ -109,10 +109,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise SystemExit("atheris is not installed. Install it with: pip install '.[guided]'") from None
     folder = args.folder or Path(tempfile.mkdtemp(prefix="fuzz-"))
     folder.mkdir(parents=True, exist_ok=True)
-    for key, data in corpus(args.target).items():
-        (folder / re.sub(r"\W+", "_", key)).write_bytes(data)
     with atheris.instrument_imports(include=INSTRUMENTED):
         target = TARGETS[args.target]()
+    for key, data in corpus(args.target).items():  # imports what is instrumented, so it comes second
+        (folder / re.sub(r"\W+", "_", key)).write_bytes(data)
     flags = [f"-max_total_time={60 * args.minutes:.0f}", f"-runs={args.runs}", f"-seed={args.seed}", "-timeout=10"]
     flags += [f"-max_len={MAX_BYTES}", f"-artifact_prefix={folder}/", "-rss_limit_mb=4096"]
     atheris.Setup([sys.argv[0], *flags, str(folder)], target)

@@ -9,9 +9,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-
-import httpx
+from types import MappingProxyType
 
 from tests.service.waiting import PATIENCE
 
@@ -34,12 +35,11 @@ class Server:
 
     def wait_until_ready(self, probe: str = "/readyz", within: float = STARTED_WITHIN) -> None:
         """Poll a probe; raise an error with the log when the process ends or `within` seconds pass."""
-        deadline = time.monotonic() + within
-        while time.monotonic() < deadline and self.process.poll() is None:
-            if self._responds(probe):
-                return
-            time.sleep(0.05)
-        raise RuntimeError(f"not ready within {within} s:\n{self.log.read_text()}")
+        self._wait(lambda: self._responds(probe), "ready", within)
+
+    def wait_until_warm(self) -> None:
+        """Wait for the end of the work that the start leaves for later; raise an error as `wait_until_ready` does."""
+        self._wait(lambda: "encoders of /compress are warm" in self.log.read_text(), "warm")
 
     def stop(self, patience: float = STOPPED_WITHIN) -> int:
         """End the process as a container engine does, within `patience` seconds; return the exit status."""
@@ -51,22 +51,44 @@ class Server:
         lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
         return dict(line.split(":\t", 1) for line in lines)
 
+    def _wait(self, condition: Callable[[], bool], state: str, within: float = STARTED_WITHIN) -> None:
+        deadline = time.monotonic() + within
+        while time.monotonic() < deadline and self.process.poll() is None:
+            if condition():
+                return
+            time.sleep(0.05)
+        raise RuntimeError(f"not {state} within {within} s:\n{self.log.read_text()}")
+
     def _responds(self, probe: str) -> bool:
+        # Not httpx: it takes more CPU time for a connection than the polled service has in between.
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=5)
         try:
-            return httpx.get(f"{self.url}{probe}", timeout=5, trust_env=False).status_code == 200
-        except httpx.TransportError:
+            connection.request("GET", probe)
+            return connection.getresponse().status == HTTPStatus.OK
+        except (OSError, HTTPException):
             return False
+        finally:
+            connection.close()
 
 
 @contextmanager
-def serving(module: str, log: Path, *, threads: str = "1", **settings: str) -> Iterator[Server]:
+def serving(
+    module: str,
+    log: Path,
+    variables: Mapping[str, str] = MappingProxyType({}),
+    /,
+    *,
+    threads: str = "1",
+    **settings: str,
+) -> Iterator[Server]:
     """Run `python -m module` with COLORCNN_* settings; the process is gone at the end of the block.
 
+    variables: more variables of the environment.
     threads: of the networks; empty for as many as the service takes by itself.
     """
     port = free_port()
-    variables = {f"COLORCNN_{name.upper()}": value for name, value in settings.items()}
-    environment = outside() | variables | {"COLORCNN_PORT": str(port)}
+    own = {f"COLORCNN_{name.upper()}": value for name, value in settings.items()}
+    environment = outside() | own | dict(variables) | {"COLORCNN_PORT": str(port)}
     if threads:
         environment["OMP_NUM_THREADS"] = threads
     with log.open("wb") as stream:

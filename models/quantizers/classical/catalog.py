@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from models.quantizers.base import Quantizer
+import numpy as np
+
+from models.quantizers.base import MIN_COLORS, Quantizer
 from models.quantizers.classical.dither import DitheredMedianCut
 from models.quantizers.classical.halftone import Halftone
 from models.quantizers.classical.imagequant import ImageQuant
@@ -26,3 +28,10 @@ _ALL: tuple[Quantizer, ...] = (
 )
 
 CLASSICAL: Mapping[str, Quantizer] = MappingProxyType({quantizer.name: quantizer for quantizer in _ALL})
+
+
+def warm_classical() -> None:
+    """Run each quantizer once on a tiny image; some import libraries at the first use, which takes a second."""
+    pixels = np.arange(16 * 16 * 3, dtype=np.uint8).reshape(16, 16, 3)
+    for quantizer in _ALL:
+        quantizer.quantize(pixels, MIN_COLORS)

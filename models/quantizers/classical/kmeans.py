@@ -1,11 +1,14 @@
 """K-means, in sRGB or in OKLab."""
 
+from __future__ import annotations
+
+import functools
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.cluster import KMeans as Lloyd
 from threadpoolctl import ThreadpoolController
 
 from models.palette_image import PaletteImage
@@ -13,11 +16,11 @@ from models.quantizers.base import bands, checked_exact
 from models.quantizers.classical import oklab
 from models.rgb import Pixels, pack
 
+if TYPE_CHECKING:
+    from sklearn.cluster import KMeans as Lloyd
+
 _SAMPLE = 10_000  # pixels that the clusters are fitted to
 _SEED = 0
-
-# Created once, after scikit-learn has loaded OpenMP: the search for its libraries takes longer than a small image.
-_THREAD_POOLS = ThreadpoolController()
 
 
 @dataclass(frozen=True)
@@ -46,8 +49,7 @@ class KMeans:
         unchanged = checked_exact(pixels, colors)
         if unchanged is not None:
             return unchanged
-        # More threads gain little here and slow down concurrent requests.
-        with _THREAD_POOLS.limit(limits=1, user_api="openmp"):
+        with _one_thread():
             return self._assign(pixels, self._fit(pixels, colors))
 
     def centers(self, pixels: Pixels, colors: int) -> NDArray[np.float64]:
@@ -55,14 +57,14 @@ class KMeans:
 
         K' is `colors`, or the number of different colors in the sample where that is smaller.
         """
-        with _THREAD_POOLS.limit(limits=1, user_api="openmp"):
+        with _one_thread():
             return np.asarray(self._fit(pixels, colors).cluster_centers_)
 
     def _fit(self, pixels: Pixels, colors: int) -> Lloyd:
         sample = random_sample(pixels.reshape(-1, 3))
         distinct = len(np.unique(pack(sample)))
         clusters = min(colors, distinct)  # scikit-learn warns of empty clusters
-        return Lloyd(clusters, n_init=1, random_state=_SEED).fit(self._coordinates(sample))
+        return _algorithm()(clusters, n_init=1, random_state=_SEED).fit(self._coordinates(sample))
 
     def _assign(self, pixels: Pixels, model: Lloyd) -> PaletteImage:
         indices = np.empty(pixels.shape[:2], np.uint8)
@@ -81,6 +83,28 @@ class KMeans:
 
     def _colors(self, coordinates: NDArray[np.float64]) -> NDArray[np.uint8]:
         return np.rint(coordinates).astype(np.uint8) if self.space == "srgb" else oklab.to_srgb(coordinates)
+
+
+@functools.cache
+def _algorithm() -> type[Lloyd]:
+    """Return scikit-learn's k-means, which is imported at the first use: that takes a second of each start."""
+    from sklearn.cluster import KMeans
+
+    algorithm: type[Lloyd] = KMeans
+    return algorithm
+
+
+def _one_thread() -> AbstractContextManager[object]:
+    """Limit OpenMP to one thread. More threads gain little here and slow down concurrent requests."""
+    _algorithm()  # loads OpenMP
+    limit: AbstractContextManager[object] = _thread_pools().limit(limits=1, user_api="openmp")
+    return limit
+
+
+@functools.cache
+def _thread_pools() -> ThreadpoolController:
+    """Return the thread pools of the process; the search for their libraries takes longer than a small image."""
+    return ThreadpoolController()
 
 
 def random_sample(colors: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -74,6 +74,7 @@ def test_identifies_every_start_of_a_tiff(mark: bytes) -> None:
         (b"\0\0\3" + bytes(9) + b"\4\0\4\0\x08\0", "TGA"),
         (b"\0\1\1\0\0\0\1\x18" + bytes(4) + b"\4\0\4\0\x08\0", "TGA"),
         (b"\x28\0\0\0" + bytes(8) + b"\1\0\x18\0", "DIB"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\4CgBI", "CgBI"),
         (b"%PDF-1.7\n%", "PDF"),
         (b"%!PS-Adobe-3.0", "PostScript"),
         (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "SVG"),

@@ -63,10 +63,11 @@ def test_the_map_is_blended_half_and_half_with_the_image(heat: float, color: tup
     ],
 )
 def test_heat_goes_from_dark_blue_over_cyan_and_yellow_to_dark_red(level: int, color: tuple[int, int, int]) -> None:
-    """Over black, half of each color remains."""
-    drawn = draw(np.zeros((2, 2, 3), dtype=np.uint8), np.full((2, 2), level / 255, dtype=np.float32))
-
-    assert drawn[0, 0].tolist() == [part // 2 for part in color]
+    """The mean of a color with black and with white, both rounded down, determines the color."""
+    for background in (0, 255):
+        pixels = np.full((2, 2, 3), background, dtype=np.uint8)
+        drawn = draw(pixels, np.full((2, 2), level / 255, dtype=np.float32))
+        assert drawn[0, 0].tolist() == [(background + part) // 2 for part in color]
 
 
 def test_heat_outside_its_range_is_drawn_as_the_nearest_color() -> None:

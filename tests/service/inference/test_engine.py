@@ -104,7 +104,10 @@ def test_every_model_of_the_manifest_is_loaded(engine: ModelEngine) -> None:
     assert engine.device == "cpu"
 
 
-def test_loading_warms_up_with_the_shapes_of_requests(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("every_shape", [True, False])
+def test_loading_warms_up_with_the_shapes_of_requests_where_kernels_depend_on_them(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, every_shape: bool
+) -> None:
     seen: list[tuple[tuple[int, ...], int]] = []
     quantize, quantize_batch = LearnedQuantizer.quantize, LearnedQuantizer.quantize_batch
 
@@ -118,7 +121,11 @@ def test_loading_warms_up_with_the_shapes_of_requests(folder: Path, monkeypatch:
 
     monkeypatch.setattr(LearnedQuantizer, "quantize", recording)
     monkeypatch.setattr(LearnedQuantizer, "quantize_batch", recording_batch)
+    monkeypatch.setattr("service.inference.model_engine.selects_kernels_by_shape", lambda _: every_shape)
     ModelEngine(folder, device="cpu").load()
+    if not every_shape:
+        assert seen == [((1, 16, 16, 3), 2)] * 2  # two networks
+        return
     for colors in (2, 256):
         assert seen.count(((1, 16, 16, 3), colors)) == seen.count(((256, 512, 3), colors)) == 2
     assert seen.count(((2, 16, 16, 3), 2)) == seen.count(((64, 16, 16, 3), 2)) == 2
@@ -226,6 +233,7 @@ def two_readers(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_default_for_photographs_is_loaded_at_the_start(two_readers: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     warmed: list[RefinedQuantizer] = []
+    monkeypatch.setattr("service.inference.model_engine.selects_kernels_by_shape", lambda _: True)
     monkeypatch.setattr("service.inference.model_engine.warm_refined", warmed.append)
     engine = ModelEngine(two_readers, device="cpu", load="defaults", default_classifier="outsider")
     engine.load()

@@ -77,6 +77,17 @@ def test_dither_follows_the_scale_unless_it_is_given() -> None:
     assert QUICK.quantize(large, 2) != replace(QUICK, dither=False).quantize(large, 2)
 
 
+def test_a_picture_is_large_from_one_and_a_half_times_the_input_on() -> None:
+    whole = replace(RECOGNIZERS[0], crop=None)
+    side = 3 * whole.size // 2
+    faithful = replace(QUICK, recognizers=(whole,), fidelity=1.0)
+    assert 2 * side == 3 * whole.size
+    for shape, large in (((side, side + 9), True), ((side + 9, side), True), ((side - 1, side + 9), False)):
+        photo = make_photo(*shape)
+        assert faithful.quantize(photo, 4) == replace(faithful, dither=large).quantize(photo, 4)
+        assert faithful.quantize(photo, 4) != replace(faithful, dither=not large).quantize(photo, 4)
+
+
 def test_the_descent_works_on_a_picture_of_bounded_size(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = []
 
