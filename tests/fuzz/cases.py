@@ -109,6 +109,7 @@ class Case:
     Attributes:
         image: name of the seed file of the first upload.
         framed: whether head and length are valid HTTP, so that the server must respond.
+        refined: whether the method optimizes the picture, which takes seconds.
     """
 
     number: int
@@ -116,6 +117,7 @@ class Case:
     image: str
     request: bytes
     framed: bool
+    refined: bool = False
 
 
 def make(seed: int, number: int) -> Case:
@@ -139,7 +141,8 @@ def make(seed: int, number: int) -> Case:
         body = mutate(body, body, chance) if chance.random() < 0.3 else body
     framed = chance.random() >= 0.03
     request = _framed(head, body, chance) if framed else _broken(head, body, chance)
-    return Case(number, path, images[0][0] if images else "none", request, framed)
+    refined = any(name == b"method" and value.decode("latin-1") in _REFINED for name, value in options)
+    return Case(number, path, images[0][0] if images else "none", request, framed, refined)
 
 
 def _image(chance: random.Random) -> tuple[str, bytes]:

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from tests.fuzz.cases import Case
 
+REFINED = 12  # times the limit, for a refined picture
 LIMITS = {"/quantize": 5.0, "/classify": 5.0, "/compress": 60.0, "/benchmark": 60.0}
 """Seconds until a response. The last two endpoints work in processes of low priority, which may have to start first."""
 
@@ -52,7 +53,7 @@ class Client:
             status, complaint = self._exchange(case)
         except TimeoutError:
             self._hang_up()
-            status, complaint = CLOSED, f"no response within {self._limits[case.path]:g} s"
+            status, complaint = CLOSED, f"no response within {self._limit(case):g} s"
         milliseconds = 1000 * (time.perf_counter() - started)
         if not case.framed:
             self._hang_up()
@@ -70,7 +71,7 @@ class Client:
     def _exchange_once(self, case: Case) -> tuple[HTTPResponse | None, bytes]:
         try:
             connection = self._connected()
-            connection.settimeout(self._limits[case.path])
+            connection.settimeout(self._limit(case))
             with suppress(
                 BrokenPipeError, ConnectionResetError
             ):  # the server may respond before it has read everything
@@ -92,6 +93,9 @@ class Client:
             self._connection = socket.create_connection(("127.0.0.1", self._port))
             self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return self._connection
+
+    def _limit(self, case: Case) -> float:
+        return self._limits[case.path] * (REFINED if case.refined else 1)
 
     def _hang_up(self) -> None:
         if self._connection:
