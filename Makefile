@@ -25,7 +25,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv serve test lint format docs check-docs bench bench-isolation bench-refinement bench-bpg bench-quantizers bench-start bench-shared soak endurance check-image fuzz mutants docker-build fuzz-guided
+.PHONY: help venv serve test lint format docs check-docs bench bench-isolation bench-refinement bench-bpg bench-quantizers bench-start bench-shared soak endurance check-image fuzz mutants fuzz-guided docker-build
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

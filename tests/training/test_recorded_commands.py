@@ -19,6 +19,7 @@ from training import (
     train_classifier,
     train_colorcnn,
     train_joint,
+    train_prefilter,
     train_published,
     train_yourself,
 )
@@ -57,6 +58,7 @@ OPTIONS: Mapping[str, type[Options]] = {
     "train_classifier": train_classifier.ClassifierOptions,
     "train_colorcnn": train_colorcnn.ColorCNNOptions,
     "train_joint": train_joint.JointOptions,
+    "train_prefilter": train_prefilter.PrefilterOptions,
     "train_published": train_published.PublishedOptions,
     "train_yourself": train_yourself.YourselfOptions,
 }

@@ -175,7 +175,7 @@ def test_a_changed_byte_raises_only_a_checkpoint_error(tmp_path: Path, place: in
         (document(config={"x": float("nan")}), "config must hold finite numbers"),
         (document(version=2), "version must be 1 in this release, not 2"),
         (document(version=...), "version is missing"),
-        (document(kind=5), "kind must be 'classifier', 'colorcnn' or 'colorcnn-published', not 5"),
+        (document(kind=5), "kind must be 'classifier', 'colorcnn', 'colorcnn-published' or 'prefilter', not 5"),
         (document(config=[]), "config must be an object, not []"),
         (document(extra=1), "extra is unknown"),
         (document(provenance={}), "provenance.dataset is missing; provenance.command is missing"),

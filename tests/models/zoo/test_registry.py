@@ -13,10 +13,12 @@ from models.errors import CorruptCheckpoint, UnknownModel
 from models.names import ModelKind
 from models.networks.classifiers import ClassifierConfig, build_classifier
 from models.networks.colorcnn import ColorCNN, ColorCNNConfig, build_colorcnn
+from models.networks.prefilter import Prefilter
 from models.networks.published import PublishedColorCNN, PublishedConfig
 from models.zoo import checkpoint
 from models.zoo.checkpoint import Checkpoint, Provenance
 from models.zoo.registry import SHIPPED, Registry
+from tests.models.small_networks import make_prefilter
 
 CPU = torch.device("cpu")
 ENCODER = ClassifierConfig(architecture="resnet9", classes=2, size=16, width=2)
@@ -29,6 +31,7 @@ def make_networks() -> dict[ModelKind, nn.Module]:
         ModelKind.CLASSIFIER: build_classifier(ENCODER),
         ModelKind.COLORCNN: build_colorcnn(ColorCNNConfig(encoder=ENCODER, widths=(2, 2, 2, 2), features=2, hidden=2)),
         ModelKind.COLORCNN_PUBLISHED: PublishedColorCNN(PublishedConfig(colors=2, width=2)),
+        ModelKind.PREFILTER: make_prefilter(),
     }
 
 
@@ -84,6 +87,8 @@ def run(network: nn.Module, images: Tensor) -> Tensor:
     quantizer = cast(Any, network)
     if isinstance(network, PublishedColorCNN):
         return cast(Tensor, quantizer.soft(images).images)
+    if isinstance(network, Prefilter):
+        return cast(Tensor, quantizer(images, images.round(), torch.tensor([2, 4]), torch.ones(2)))
     return cast(Tensor, quantizer.soft(images, 3).images if hasattr(network, "soft") else quantizer(images))
 
 
@@ -111,7 +116,7 @@ def test_a_shipped_network_is_built_from_the_field_names_of_its_older_checkpoint
 
 def test_entries_are_found_by_name_and_by_default(tmp_path: Path, manifest: dict[str, Any]) -> None:
     registry = open_registry(tmp_path, manifest)
-    assert [entry.name for entry in registry.available()] == ["my-classifier", "my-colorcnn", "my-colorcnn-published"]
+    assert [entry.name for entry in registry.available()] == [f"my-{kind}" for kind in ModelKind]
     assert registry.entry("my-classifier").classes == ("cat", "dog")
     assert registry.entry("my-colorcnn").colors == (2, 256)
     assert registry.default(ModelKind.COLORCNN) == registry.entry("my-colorcnn")
