@@ -29,7 +29,7 @@ from PIL import Image
 
 from models.evaluation.reports import Kind
 from models.threads import available_cpus
-from tests.benchmarks.isolation import PATIENCE, PHOTO, percentiles
+from tests.benchmarks.large_images import PATIENCE, PHOTO, percentiles
 from tests.benchmarks.reporting import caveat, write_report
 from tests.service.processes import serving
 from training.report import markdown

@@ -104,7 +104,7 @@ def test_a_campaign_counts_what_the_tests_notice_and_is_continued(tree: Path, tm
     main(arguments, tree, slow=())
 
     report = json.loads(out.read_text())
-    killed = {row["module"]: [] for row in report["mutants"]}
+    killed: dict[str, list[str]] = {row["module"]: [] for row in report["mutants"]}
     for row in report["mutants"]:
         killed[row["module"]].append(row["killed_by"])
     assert set(killed["models/sharp.py"]) == {"mirrored"}
