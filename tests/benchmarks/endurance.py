@@ -86,8 +86,8 @@ async def measure(port: int, pid: int, kinds: list[Request], seconds: float) -> 
         return time.monotonic() < end
 
     # Each client begins with another kind, so that all sizes are in flight at once.
-    shifts = range(0, len(kinds), max(1, len(kinds) // CLIENTS))
-    asked = [one_after_another(client, kinds[shift:] + kinds[:shift], goes_on) for shift in shifts][:CLIENTS]
+    shifts = [number * len(kinds) // CLIENTS for number in range(CLIENTS)]
+    asked = [one_after_another(client, kinds[shift:] + kinds[:shift], goes_on) for shift in shifts]
     of_each, _ = await asyncio.gather(asyncio.gather(*asked), _watch(pid, memory, goes_on))
     client.close()
     outcomes = list(chain.from_iterable(of_each))
