@@ -54,6 +54,26 @@ def test_a_real_photo_becomes_a_one_bit_png(client: Client) -> None:
     assert response.headers["x-recognizers"] == "imagenet-efficientnet-lite0, imagenet-efficientnet-lite1"
 
 
+def test_a_photo_is_refined_in_one_pass_by_the_prefilter_of_its_classifier(client: Client) -> None:
+    cat = (ROOT / "tests" / "photos" / "cat.jpg").read_bytes()
+    options = {"colors": "2", "method": "refined_one_pass"}
+    response = client.post("/quantize", content=cat, params=options)
+    assert opened(response.content).size == (451, 300)
+    assert response.headers["x-label-after"] in ("tiger cat", "Egyptian cat")  # the original looks like both
+    assert response.headers["x-recognizers"] == "imagenet-efficientnet-lite0"
+    halftone, faithful = (
+        client.post("/quantize", content=cat, params={"colors": "2", **more}).content
+        for more in ({"method": "halftone"}, {"method": "refined_one_pass", "fidelity": "1", "dither": "true"})
+    )
+    assert halftone == faithful != response.content
+    other = client.post("/quantize", content=cat, params=options | {"model": "cifar10-resnet9"})
+    assert other.status_code == 422 and "has no prefilter" in other.json()["detail"]
+    rows = client.post("/benchmark", content=PHOTO, params={"methods": "refined_one_pass", "colors": "2"}).json()[
+        "rows"
+    ]
+    assert [row["method"] for row in rows] == ["refined_one_pass"]
+
+
 def test_a_refined_photo_of_full_fidelity_is_its_halftone(client: Client) -> None:
     cat = (ROOT / "tests" / "photos" / "cat.jpg").read_bytes()
     halftone, faithful, again, refined = [

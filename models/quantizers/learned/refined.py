@@ -28,7 +28,7 @@ _FEW_COLORS = 4  # number of colors up to which the steps of a large picture are
 _SMALL_STEPS = Steps(count=20, rate=0.3, momentum=0.95, error_weight=1000)
 _SMALL_STEPS_OF_TWO_COLORS = Steps(count=40, rate=0.7, momentum=0.95, error_weight=1000)
 _QUICK_LARGE_STEPS = Steps(count=6, rate=1.0, momentum=0.5, error_weight=90)
-_QUICK_SMALL_STEPS = Steps(count=6, rate=2.0, momentum=0.5, error_weight=1000)
+_QUICK_SMALL_STEPS = Steps(count=10, rate=2.0, momentum=0.8, error_weight=1000)
 
 
 @dataclass(frozen=True, eq=False)
