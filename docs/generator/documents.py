@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from docs.generator import reference, result_tables, service_tables
+from docs.generator import mutant_tables, reference, result_tables, service_tables
 from docs.generator.figures import drawn, figure_file, is_fresh
 from docs.generator.import_table import imports
 from docs.generator.markers import Marker, MarkerError, fill, markers_of
@@ -24,6 +24,8 @@ BLOCKS: Mapping[str, Callable[..., str]] = {
     "endurance": service_tables.endurance,
     "fuzz": service_tables.fuzz,
     "fuzz-statuses": service_tables.fuzz_statuses,
+    "mutants": mutant_tables.mutants,
+    "survivors": mutant_tables.survivors,
     "settings": reference.settings,
     "endpoints": reference.endpoints,
     "options": reference.options,

@@ -66,7 +66,8 @@ def write(args: argparse.Namespace, head: dict[str, Any], rows: list[dict[str, A
     """Write the report with the mutants tried so far and return it."""
     noticed = Counter(row["killed_by"] for row in rows)
     survived = noticed.pop(None, 0)
-    counts = {"killed": noticed.total(), "killed_by": dict(noticed), "survived": survived}
+    share = round(noticed.total() / max(1, len(rows)), 4)
+    counts = {"killed": noticed.total(), "killed_share": share, "killed_by": dict(noticed), "survived": survived}
     command = f"tests.mutants --count {args.count} --seed {args.seed} --out {args.out}"
     return write_report(args.out, Kind.MUTANTS, command, head | counts | {"mutants": rows})
 

@@ -65,6 +65,13 @@ def test_the_last_values_of_a_range_are_accepted_and_the_next_are_not() -> None:
         replace(config, rounds=-1)
 
 
+def test_the_defaults_are_those_of_the_published_recipes() -> None:
+    """A recipe that names no widths must give the network that its row of the tables describes."""
+    config = ColorCNNConfig(encoder=ClassifierConfig(architecture="resnet9", classes=10, width=32))
+    assert (config.widths, config.features, config.hidden) == ((32, 48, 80, 128), 32, 64)
+    assert (config.rounds, config.structure_cutoff, config.structure_scales) == (8, None, (1.0,))
+
+
 def test_inputs_of_the_query_network_are_of_order_one() -> None:
     """Color, color relative to the image, rank, share and log2 K of three centers, one of which has half the pixels."""
     centers = Centers(

@@ -88,6 +88,15 @@ def test_a_picture_is_large_from_one_and_a_half_times_the_input_on() -> None:
         assert faithful.quantize(photo, 4) != replace(faithful, dither=not large).quantize(photo, 4)
 
 
+def test_the_steps_are_those_of_a_large_picture_from_the_same_scale_on() -> None:
+    careful = replace(QUICK, quick=False)
+    assert QUICK._steps(1.5, 4) == QUICK._steps(9, 2) != QUICK._steps(1.49, 4) == QUICK._steps(0.1, 2)
+    assert careful._steps(1.5, 4) == careful._steps(9, 2) != careful._steps(1.49, 4)
+    assert careful._steps(1.49, 3) == careful._steps(0.1, 256) != careful._steps(1.49, 2)
+    assert careful._steps(1.5, 4) != careful._steps(1.5, 5)
+    assert QUICK._steps(1.5, 4).count < careful._steps(1.5, 4).count
+
+
 def test_the_descent_works_on_a_picture_of_bounded_size(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = []
 
