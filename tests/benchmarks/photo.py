@@ -31,7 +31,7 @@ PATIENCE = 300.0  # seconds
 SIZES = ((2, 1.0), (2, 3.0), (2, 12.0), (2, 48.0), (256, 1.0), (256, 6.0))
 """(colors, megapixels)."""
 REFERENCE = "kmeans"
-METHODS = (REFERENCE, None, "halftone", "refined")
+METHODS = (REFERENCE, None, "halftone", "refined_one_pass", "refined")
 """Methods for photographs, None for the default; one that the service does not have is left out."""
 PHOTOGRAPHS = (0.4, 12.0)
 """Megapixels of the photographs of METHODS."""
