@@ -24,11 +24,12 @@ _WORKING_SIDE = 4096  # its longest side in pixels; a picture that is eight time
 # Selected on photographs that no result was measured on.
 _LARGE_CELL = 2  # side of a cell, in pixels of the view
 _LARGE_STEPS = Steps(count=20, rate=0.5, momentum=0.9, error_weight=90)
-_FEW_COLORS = 4  # number of colors up to which the steps of a large picture are equal
+_FEW_COLORS = 4  # number of colors up to which steps are not shorter
 _SMALL_STEPS = Steps(count=20, rate=0.3, momentum=0.95, error_weight=1000)
 _SMALL_STEPS_OF_TWO_COLORS = Steps(count=40, rate=0.7, momentum=0.95, error_weight=1000)
 _QUICK_LARGE_STEPS = Steps(count=6, rate=1.0, momentum=0.5, error_weight=90)
-_QUICK_SMALL_STEPS = Steps(count=10, rate=2.0, momentum=0.8, error_weight=1000)
+_QUICK_SMALL_STEPS = Steps(count=10, rate=1.0, momentum=0.8, error_weight=1000)
+_QUICK_SMALL_STEPS_OF_TWO_COLORS = Steps(count=10, rate=2.0, momentum=0.8, error_weight=1000)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,11 +87,12 @@ class RefinedQuantizer:
         return descend(working, mapping, self.recognizers, self._steps(scale, colors), cell)
 
     def _steps(self, scale: float, colors: int) -> Steps:
+        two = colors == MIN_COLORS
         if scale >= _LARGE:
             return _for_colors(_QUICK_LARGE_STEPS if self.quick else _LARGE_STEPS, colors)
         if self.quick:
-            return _QUICK_SMALL_STEPS
-        return _SMALL_STEPS if colors > MIN_COLORS else _SMALL_STEPS_OF_TWO_COLORS
+            return _for_colors(_QUICK_SMALL_STEPS_OF_TWO_COLORS if two else _QUICK_SMALL_STEPS, colors)
+        return _SMALL_STEPS_OF_TWO_COLORS if two else _SMALL_STEPS
 
 
 def photograph_mapping(pixels: Pixels, colors: int, *, dither: bool) -> Mapping:

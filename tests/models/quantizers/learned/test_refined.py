@@ -90,7 +90,8 @@ def test_a_picture_is_large_from_one_and_a_half_times_the_input_on() -> None:
 
 def test_the_steps_are_those_of_a_large_picture_from_the_same_scale_on() -> None:
     careful = replace(QUICK, quick=False)
-    assert QUICK._steps(1.5, 4) == QUICK._steps(9, 2) != QUICK._steps(1.49, 4) == QUICK._steps(0.1, 2)
+    assert QUICK._steps(1.5, 4) == QUICK._steps(9, 2) != QUICK._steps(1.49, 4) != QUICK._steps(0.1, 2)
+    assert QUICK._steps(1.49, 3) == QUICK._steps(0.1, 4) != QUICK._steps(1.49, 5)
     assert careful._steps(1.5, 4) == careful._steps(9, 2) != careful._steps(1.49, 4)
     assert careful._steps(1.49, 3) == careful._steps(0.1, 256) != careful._steps(1.49, 2)
     assert careful._steps(1.5, 4) != careful._steps(1.5, 5)
