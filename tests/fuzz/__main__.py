@@ -44,8 +44,10 @@ def main(argv: Sequence[str] | None = None, module: str = "service") -> int:
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     args = parser.parse_args(argv)
     options = f"--cases {args.cases} --seed {args.seed} --connections {args.connections} --out {args.out}"
-    options += f" --minutes {args.minutes:g}" * (args.minutes is not None)
-    options += f" --patience {args.patience:g}" * (args.patience != 1)
+    if args.minutes is not None:
+        options += f" --minutes {args.minutes:g}"
+    if args.patience != 1:
+        options += f" --patience {args.patience:g}"
     report = write_report(args.out, Kind.FUZZ, f"tests.fuzz {options}", run(args, module))
     print(json.dumps(report, indent=1))
     return 0 if campaign.passed(report) else 1

@@ -19,7 +19,8 @@ def reports() -> list[dict[str, Any]]:
     return [json.loads(file.read_text()) for file in DATA.glob("*.json")]
 
 
-TRAINED_HERE = [entry for entry in REGISTRY.available() if entry.package is None]
+# A prefilter has no labels, so no accuracy: docs/results/photographs.md measures it.
+TRAINED_HERE = [entry for entry in REGISTRY.available() if entry.package is None and entry.kind != "prefilter"]
 
 
 @pytest.mark.parametrize("entry", TRAINED_HERE, ids=lambda entry: entry.name)
