@@ -72,12 +72,11 @@ class Client:
         try:
             connection = self._connected()
             connection.settimeout(self._limit(case))
-            with suppress(
-                BrokenPipeError, ConnectionResetError
-            ):  # the server may respond before it has read everything
+            with suppress(BrokenPipeError, ConnectionResetError):
+                # The server may respond, and hang up, before it has read everything.
                 connection.sendall(case.request)
                 if not case.framed:
-                    connection.shutdown(socket.SHUT_WR)
+                    _end_of_requests(connection)
             response = HTTPResponse(connection, method="POST")
             response.begin()
             body = response.read()
@@ -101,6 +100,11 @@ class Client:
         if self._connection:
             self._connection.close()
         self._connection = None
+
+
+def _end_of_requests(connection: socket.socket) -> None:
+    with suppress(OSError):  # "not connected" after the server has reset the connection
+        connection.shutdown(socket.SHUT_WR)
 
 
 def complaint(response: HTTPResponse, body: bytes) -> str:
