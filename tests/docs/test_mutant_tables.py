@@ -1,6 +1,7 @@
 """docs/generator/mutant_tables.py: counts of both samples, and one line for each survivor with its explanation."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ REPORT = {
 
 
 @pytest.fixture(autouse=True)
-def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     for name in ("ROOT", "DATA"):
         monkeypatch.setattr(reports, name, tmp_path)
     reports.report_of.cache_clear()
@@ -35,7 +36,8 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "why": "Tested since.",
     }
     (tmp_path / "mutants-explained.json").write_text(json.dumps({"rows": [explained]}))
-    return tmp_path
+    yield tmp_path
+    reports.report_of.cache_clear()  # other tests read the real reports
 
 
 def test_both_samples_are_counted() -> None:
