@@ -3,78 +3,40 @@
     python -m training.train_prefilter --data DATA/photographs --classifier imagenet-efficientnet-lite0 \\
         --also imagenet-efficientnet-lite1 --out runs/prefilter
 
-No labels are needed: the targets are the answers of the classifiers for the original (distillation, Hinton et al.,
-2015), as in `models.quantizers.learned.descent`, whose cost this is, averaged over photographs. Each batch is mapped
-either with error diffusion at twice the view, or to the nearest entries at the view's size, and one classifier looks at
-it, through a random view. The mapping is exact; its gradient passes straight through. The agreement on held-out
-photographs is for the log alone: the last epoch is published.
+No labels are needed: the targets are the answers of the classifiers for the original, see
+training.loop.prefilter_objective. Each batch is mapped either with error diffusion at twice the view, or to the nearest
+entries at the view's size, and one classifier looks at it, through a random view. The agreement on held-out photographs
+is for the log alone: the last epoch is published.
 """
 
-from collections.abc import Iterator, Sequence
-from collections.abc import Mapping as NameMapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
 import torch
-from pydantic import Field
 from torch import Tensor
-from torch.nn import functional as F
 
 from models.names import ModelKind
 from models.networks.classifiers import Classifier
 from models.networks.prefilter import Prefilter, PrefilterConfig, build_prefilter
-from models.quantizers.classical.gamut import Gamut
-from models.quantizers.learned.mapping import Diffusion, Mapping
 from models.quantizers.learned.random_views import Region
 from models.recognizer import Recognizer, load_recognizer
-from models.rgb import Pixels
 from models.zoo.registry import Registry
 from training.cli import command_line
 from training.cli.options import TrainerOptions, WorkersOptions
 from training.cli.session import begin
 from training.data import workers
 from training.data.datasets import DatasetError
-from training.data.photograph_samples import Draw, PhotographSample, batches, photograph_files
+from training.data.photograph_samples import Draw, batches, photograph_files
 from training.loop.fit import Run, Session, fit, run_config
-from training.loop.hyperparameters import Hyperparameters
-from training.loop.objective import Draw as ColorsDraw
 from training.loop.objective import parse_draw
+from training.loop.prefilter_objective import Batch, Objective, PrefilterHyperparameters, whole
 from training.loop.scoring import frozen_classifier
-from training.options import Count, Fraction, Weight
 from training.train_colorcnn import adamw, trainable, warm_cosine
 
-_SHARPNESS = 3.0  # as in the descent
 _LARGE = 2  # side of a large picture, in sides of the view
 _SCORED = ((2, True), (4, True), (2, False), (4, False))  # K, and whether errors are diffused
-_COLORS = ("2:8", "3:1", "4:5", "6:1", "8:2", "16:3", "32:1", "64:0.3", "256:0.1")
-
-
-class PrefilterHyperparameters(Hyperparameters):
-    """Hyper-parameters of the prefilter."""
-
-    classifier: str
-    """Published classifier whose stages are the encoder; also the first classifier that looks at the pictures."""
-    also: tuple[str, ...] = ()
-    """Further classifiers that look at the pictures."""
-    turns: tuple[Weight, ...] = ()
-    """Relative frequencies of batches for --classifier and each of --also; equal by default."""
-    photographs: Count = 2000
-    """Photographs of an epoch, drawn without repetition."""
-    lr: Weight = 2e-3
-    """Peak learning rate of AdamW."""
-    weight_decay: Weight = 1e-4
-    """Weight decay of AdamW."""
-    colors: Annotated[tuple[ColorsDraw, ...], Field(min_length=1)] = _COLORS
-    """Numbers of colors and their relative frequencies among pictures, as K:WEIGHT."""
-    large: Fraction = 0.6
-    """Part of the batches with pictures of twice the view, mapped with error diffusion."""
-    change: Weight = 90.0
-    """Nats for a mean squared change of 1 in the view of a picture of twice the view, where 1 is white."""
-    small_change: Weight = 50.0
-    """The same of a picture of the view's size."""
 
 
 class PrefilterOptions(PrefilterHyperparameters, TrainerOptions, WorkersOptions):
@@ -82,71 +44,6 @@ class PrefilterOptions(PrefilterHyperparameters, TrainerOptions, WorkersOptions)
 
     imported: Path | None = None
     """Folder of models with further classifiers for --also, as training.import_classifier writes it."""
-
-
-@dataclass(frozen=True, eq=False)
-class _Objective:
-    """Cost of a batch for one recognizer, which looks at a random view of the mapped pictures."""
-
-    network: Prefilter
-    config: PrefilterHyperparameters
-
-    def __call__(self, batch: "_Batch", recognizer: Recognizer, region: Region) -> tuple[Tensor, Tensor]:
-        """Return the cost, and which pictures the recognizer recognizes: (), (B,) bool."""
-        picture, mapped = batch.changed(self.network)
-        shown = mapped + batch.mobility(picture) * (picture - picture.detach())
-        view = region.view(shown, recognizer.views)
-        with torch.no_grad():
-            answers = recognizer.network(_whole(batch.originals).view(batch.originals, recognizer.views)).float()
-        output = recognizer.network(view.clamp(0, 1).contiguous(memory_format=torch.channels_last)).float()
-        sharp = (_SHARPNESS * answers).log_softmax(1)
-        divergence = F.kl_div(output.log_softmax(1), sharp, reduction="batchmean", log_target=True)
-        # Not the error of the mapped picture: no change removes what the palette lacks, but the gradient asks for one.
-        change = region.view(picture - batch.reachable, recognizer.views)
-        weight = self.config.change if batch.diffused else self.config.small_change
-        return divergence + weight * change.square().mean(), output.argmax(1) == answers.argmax(1)
-
-
-class _Batch:
-    """Pictures of one size, which are all mapped with error diffusion or all without."""
-
-    def __init__(self, samples: Sequence[PhotographSample], size: int) -> None:
-        self.samples = samples
-        self.diffused = samples[0].draw.diffused
-        self.originals = _tensor([sample.pixels for sample in samples])
-        self._size = size
-        self.mapped = _tensor([sample.mapped for sample in samples])
-        self.reachable = self._within(self.originals)
-
-    def changed(self, network: Prefilter) -> tuple[Tensor, Tensor]:
-        """Return the changed pictures, with their gradient, and their mapping, (B, 3, H, W) both."""
-        colors = torch.tensor([sample.draw.colors for sample in self.samples])
-        diffused = torch.full((len(self.samples),), float(self.diffused))
-        change = network(self._scaled(self.originals), self._scaled(self.mapped), colors, diffused)
-        change = F.interpolate(change, self.originals.shape[2:], mode="bilinear", align_corners=False)
-        picture = self._within(self.originals + change)
-        return picture, _tensor([s.mapping.map(p).render() for s, p in self._rounded(picture)])
-
-    def _within(self, pictures: Tensor) -> Tensor:
-        """Move pictures into the gamuts of their palettes, if errors are diffused."""
-        pairs = zip(pictures, self.samples, strict=True)
-        return torch.stack([_within(one, sample.mapping) for one, sample in pairs]) if self.diffused else pictures
-
-    def mobility(self, picture: Tensor) -> Tensor:
-        """Return how far each pixel follows its gradient, (B, 1, H, W) or a single 1."""
-        values = [sample.mapping.mobility(pixels) for sample, pixels in self._rounded(picture)]
-        known = [value for value in values if value is not None]
-        return torch.from_numpy(np.stack(known))[:, None] if known else torch.ones(())
-
-    def _rounded(self, picture: Tensor) -> Iterator[tuple[PhotographSample, Pixels]]:
-        rounded = picture.detach().mul(255).round_().clamp_(0, 255).byte().permute(0, 2, 3, 1).contiguous().numpy()
-        return zip(self.samples, rounded, strict=True)
-
-    def _scaled(self, images: Tensor) -> Tensor:
-        if images.shape[-1] == self._size:
-            return images
-        size = (self._size, self._size)
-        return F.interpolate(images, size, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
 
 
 def main(argv: Sequence[str] | None = None) -> Prefilter:
@@ -190,12 +87,12 @@ def around(classifier: Classifier) -> Prefilter:
 
 def train(
     network: Prefilter,
-    recognizers: NameMapping[str, Recognizer],
+    recognizers: Mapping[str, Recognizer],
     config: PrefilterHyperparameters,
     files: Sequence[Path],
     session: Session,
     pool: ProcessPoolExecutor,
-) -> NameMapping[str, float]:
+) -> Mapping[str, float]:
     """Train the network, or resume; returns the agreement on held-out photographs.
 
     recognizers: those that look at the pictures, by name.
@@ -206,7 +103,7 @@ def train(
     optimizer = adamw([{"params": trainable(network), "lr": config.lr}], config.weight_decay)
     steps = max(1, min(config.photographs, len(part)) // config.batch)
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, warm_cosine(config.epochs * steps))
-    objective = _Objective(network, config)
+    objective = Objective(network, config)
     run = Run(
         config.epochs,
         run_config(ModelKind.PREFILTER, network.config, config.only(PrefilterHyperparameters), ()),
@@ -220,8 +117,8 @@ def train(
 
 
 def _train_epoch(
-    objective: _Objective,
-    recognizers: NameMapping[str, Recognizer],
+    objective: Objective,
+    recognizers: Mapping[str, Recognizer],
     optimizer: torch.optim.Optimizer,
     scheduler: torch.optim.lr_scheduler.LRScheduler,
     files: Sequence[Path],
@@ -238,7 +135,7 @@ def _train_epoch(
     draws = list(_draws(config, files, size, random))
     costs, kept = [], []
     for samples in session.log.track(batches(pool, draws), f"epoch {epoch + 1}/{config.epochs}", len(draws)):
-        batch = _Batch(samples, size)
+        batch = Batch(samples, size)
         recognizer = order[random.choice(len(order), p=turns / turns.sum())]
         with session.autocast():
             cost, agrees = objective(batch, recognizer, _random_square(batch.originals.shape[-1], random))
@@ -269,7 +166,7 @@ def _draws(
 @torch.inference_mode()
 def _score(
     network: Prefilter,
-    recognizers: NameMapping[str, Recognizer],
+    recognizers: Mapping[str, Recognizer],
     files: Sequence[Path],
     config: PrefilterHyperparameters,
     pool: ProcessPoolExecutor,
@@ -283,12 +180,12 @@ def _score(
         groups = [draws[start : start + config.batch] for start in range(0, len(draws), config.batch)]
         kept: dict[str, list[Tensor]] = {}
         for samples in batches(pool, groups):
-            batch = _Batch(samples, size)
+            batch = Batch(samples, size)
             with session.autocast():
                 _, mapped = batch.changed(network)
                 for name, recognizer in recognizers.items():
                     before, after, without = (
-                        recognizer.network(_whole(images).view(images, recognizer.views).clamp(0, 1)).argmax(1)
+                        recognizer.network(whole(images).view(images, recognizer.views).clamp(0, 1)).argmax(1)
                         for images in (batch.originals, mapped, batch.mapped)
                     )
                     kept.setdefault(name, []).append(after == before)
@@ -298,29 +195,11 @@ def _score(
     return result
 
 
-def _within(picture: Tensor, mapping: Mapping) -> Tensor:
-    """Move each pixel of a (3, H, W) picture into the gamut of its palette, as error diffusion does, with gradients."""
-    assert isinstance(mapping, Diffusion)
-    gamut = Gamut.of(mapping.palette)
-    center, axes, low, high = (torch.from_numpy(part) for part in (gamut.center, gamut.axes, gamut.low, gamut.high))
-    places = (255 * picture.permute(1, 2, 0) - center) @ axes.T
-    return ((places.clamp(low, high) @ axes + center) / 255).permute(2, 0, 1)
-
-
 def _random_square(side: int, random: np.random.Generator) -> Region:
     """Return a random square of 0.8 to 1 sides of a picture."""
     part = round(random.uniform(0.8, 1) * side)
     top, left = random.integers(side - part + 1, size=2)
     return Region(int(top), int(left), part, part)
-
-
-def _whole(images: Tensor) -> Region:
-    return Region(0, 0, *images.shape[2:])
-
-
-def _tensor(images: Sequence[Pixels]) -> Tensor:
-    stacked = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float().div(255)
-    return stacked.contiguous(memory_format=torch.channels_last)
 
 
 def _holder(folders: Sequence[Registry], name: str) -> Registry:
