@@ -41,13 +41,13 @@ class PrefilterHyperparameters(Hyperparameters):
     """Relative frequencies of batches for --classifier and each of --also; equal by default."""
     photographs: Count = 2000
     """Photographs of an epoch, drawn without repetition."""
-    lr: Weight = 2e-3
+    lr: Weight = 2e-4
     """Peak learning rate of AdamW."""
     weight_decay: Weight = 1e-4
     """Weight decay of AdamW."""
     colors: Annotated[tuple[Draw, ...], Field(min_length=1)] = _COLORS
     """Numbers of colors and their relative frequencies among pictures, as K:WEIGHT."""
-    large: Fraction = 0.6
+    large: Fraction = 1.0
     """Part of the batches with pictures of twice the view, mapped with error diffusion."""
     change: Weight = 90.0
     """Nats for a mean squared change of 1 in the view of a picture of twice the view, where 1 is white."""
