@@ -215,9 +215,11 @@ def _reach(module: str, imports: Imports, *, packages: bool = True) -> set[str]:
 
 
 def _batching_alone(imports: Imports) -> Iterator[str]:
-    for name in imports.get("service.inference.batching", ()):
-        if name.partition(".")[0] not in sys.stdlib_module_names | {"anyio"}:
-            yield f"service.inference.batching imports {name}: only the standard library and anyio"
+    batching, waiter = "service.inference.batching", "service.inference.waiter"
+    for module in (batching, waiter):
+        for name in imports.get(module, ()):
+            if name != waiter and name.partition(".")[0] not in sys.stdlib_module_names | {"anyio"}:
+                yield f"{module} imports {name}: only the standard library and anyio"
 
 
 def _begins(name: str, beginnings: tuple[str, ...]) -> bool:

@@ -25,7 +25,7 @@ from models.recognizer import Recognizer, load_recognizer
 from models.zoo.registry import Registry
 from training.cli import command_line
 from training.cli.options import TrainerOptions, WorkersOptions
-from training.cli.session import begin
+from training.cli.session import begin, registry_of
 from training.data import workers
 from training.data.datasets import DatasetError
 from training.data.photograph_samples import Draw, batches, photograph_files
@@ -50,14 +50,11 @@ def main(argv: Sequence[str] | None = None) -> Prefilter:
     """Run the training of a command line; writes log.jsonl and state.pt to --out."""
     options = command_line.parse(PrefilterOptions, "training.train_prefilter", argv).located()
     torch.manual_seed(options.seed)  # draws the fresh weights
-    registry = Registry.open(options.models)
-    encoder = frozen_classifier(registry, options.classifier)
-    folders = [registry, *([Registry.open(options.imported)] if options.imported else [])]
-    cpu = torch.device("cpu")
+    encoder = frozen_classifier(Registry.open(options.models), options.classifier)
     names = dict.fromkeys((options.classifier, *options.also))
-    recognizers = {name: load_recognizer(_holder(folders, name), name, cpu) for name in names}
     if options.turns and len(options.turns) != len(names):
         raise DatasetError(f"--turns needs a number for --classifier and each of --also, {len(names)} in all")
+    registries = {name: registry_of(options.models, options.imported, name) for name in names}
     files = photograph_files(options.folder)
     held_out = options.held_out or min(64, len(files) // 5)
     if len(files) - held_out < options.batch:
@@ -67,6 +64,7 @@ def main(argv: Sequence[str] | None = None) -> Prefilter:
     options = options.replace(held_out=held_out)
     network = around(encoder)
     session = begin(options)
+    recognizers = {name: load_recognizer(registry, name, session.device) for name, registry in registries.items()}
     with workers.worker_pool(options.workers) as pool:
         train(network, recognizers, options, files, session, pool)
     return network.eval()
@@ -99,7 +97,7 @@ def train(
     """
     order = np.random.default_rng(config.seed).permutation(len(files))
     held_out, part = ([files[row] for row in rows] for rows in np.split(order, [config.held_out or 0]))
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network.to(device=session.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = adamw([{"params": trainable(network), "lr": config.lr}], config.weight_decay)
     steps = max(1, min(config.photographs, len(part)) // config.batch)
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, warm_cosine(config.epochs * steps))
@@ -135,7 +133,7 @@ def _train_epoch(
     draws = list(_draws(config, files, size, random))
     costs, kept = [], []
     for samples in session.log.track(batches(pool, draws), f"epoch {epoch + 1}/{config.epochs}", len(draws)):
-        batch = Batch(samples, size)
+        batch = Batch(samples, size, session.device)
         recognizer = order[random.choice(len(order), p=turns / turns.sum())]
         with session.autocast():
             cost, agrees = objective(batch, recognizer, _random_square(batch.originals.shape[-1], random))
@@ -180,7 +178,7 @@ def _score(
         groups = [draws[start : start + config.batch] for start in range(0, len(draws), config.batch)]
         kept: dict[str, list[Tensor]] = {}
         for samples in batches(pool, groups):
-            batch = Batch(samples, size)
+            batch = Batch(samples, size, session.device)
             with session.autocast():
                 _, mapped = batch.changed(network)
                 for name, recognizer in recognizers.items():
@@ -200,11 +198,6 @@ def _random_square(side: int, random: np.random.Generator) -> Region:
     part = round(random.uniform(0.8, 1) * side)
     top, left = random.integers(side - part + 1, size=2)
     return Region(int(top), int(left), part, part)
-
-
-def _holder(folders: Sequence[Registry], name: str) -> Registry:
-    """Return the first folder of models that has one of that name, else the first folder, which then reports it."""
-    return next((each for each in folders if any(entry.name == name for entry in each.available())), folders[0])
 
 
 if __name__ == "__main__":

@@ -25,9 +25,10 @@ from torch.nn import functional as F
 
 from models.networks.classifiers import ClassifierConfig, build_classifier
 from models.networks.config import NetworkConfig
+from models.networks.recognition import sharp_answers
 
 WIDTHS = (32, 40, 56, 80, 112)
-"""Channels of the decoder's levels, finest first; the network uses as many levels as its encoder has stages."""
+"""Channels of the decoder's levels on an EfficientNet-Lite, finest first."""
 
 _BLOCK = 2  # side of the blocks of pixels; the finest stage of the encoder has this stride
 _BLOCK_CHANNELS = 3 * _BLOCK**2
@@ -35,7 +36,6 @@ _SKIP = 5  # blocks that the linear part of the decoder sees along a side
 # Factors of the two parts of the decoder, whose weights train at one rate, and of the gradient in a new network.
 _SCALE, _SKIP_SCALE, _STEP = 0.3, 0.05, 0.05
 _CONDITIONS = 2
-_SHARPNESS = 3.0  # factor of the logits on the original, as in the descent
 _STEEPEST = 4.0  # largest gradient, in mean absolute gradients of the picture
 _FEATURES = 8.0  # divisor of what the encoder sees, so that the decoder begins with values of about 1
 _RANGE = 0.5  # largest change, of 1
@@ -132,7 +132,7 @@ class Prefilter(nn.Module):
         """
         with torch.no_grad():
             originals = self.encoder.features(images)
-            answers = (_SHARPNESS * self._logits(originals)).log_softmax(1)
+            answers = sharp_answers(self._logits(originals))
         with torch.inference_mode(False), torch.enable_grad():
             shown = mapped.detach().clone().requires_grad_()
             seen = self.encoder.features(shown)

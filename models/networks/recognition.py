@@ -4,6 +4,16 @@ from typing import Protocol
 
 from torch import Tensor
 
+_SHARPNESS = 3.0
+
+
+def sharp_answers(logits: Tensor) -> Tensor:
+    """Return log probabilities, (B, classes), raised to a power above 1 and normalized; logits: (B, classes).
+
+    As a target for a changed picture, they give the answer for the original a margin.
+    """
+    return (_SHARPNESS * logits).log_softmax(1)
+
 
 class RecognitionNetwork(Protocol):
     """Frozen classifier of square images that normalizes its input itself; logits are differentiable in the images."""

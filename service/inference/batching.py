@@ -10,13 +10,15 @@ import math
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from functools import partial
 from itertools import count
 from typing import Generic, TypeVar
 
 import anyio
 from anyio import CapacityLimiter, Event, from_thread
+
+from service.inference.waiter import Waiter
 
 Key = TypeVar("Key")
 Item = TypeVar("Item")
@@ -73,40 +75,11 @@ class Ran(Generic[Key]):
     failed: bool
 
 
-@dataclass(eq=False)
-class _Waiter(Generic[Key, Item, Result]):
-    """An item and its outcome. Once the item is settled, exactly one of `results` and `error` is set."""
-
-    key: Key
-    item: Item
-    size: int
-    since: float
-    started: Event = field(default_factory=Event)
-    settled: Event = field(default_factory=Event)
-    results: list[Result] = field(default_factory=list)
-    error: Exception | None = None
-    left: bool = False
-
-    def succeed(self, result: Result) -> None:
-        self.results.append(result)
-        self.settled.set()
-
-    def fail(self, error: Exception) -> None:
-        self.error = error
-        self.started.set()
-        self.settled.set()
-
-    def outcome(self) -> Result:
-        if self.error is not None:
-            raise self.error
-        return self.results[0]
-
-
 def _ignore(_: Ran[Key]) -> None:
     """Do nothing; the default observer."""
 
 
-def _check(batch: Sequence[_Waiter[Key, Item, Result]]) -> None:
+def _check(batch: Sequence[Waiter[Key, Item, Result]]) -> None:
     """In the thread of a batch, raise Abandoned or a cancellation if the batch should end."""
     from_thread.check_cancelled()
     if all(waiter.left for waiter in batch):
@@ -145,7 +118,7 @@ class Batcher(Generic[Key, Item, Result]):
         self._threads = threads
         self._limiter = CapacityLimiter(threads)
         self._numbers = count()
-        self._waiting: dict[int, _Waiter[Key, Item, Result]] = {}  # oldest first
+        self._waiting: dict[int, Waiter[Key, Item, Result]] = {}  # oldest first
         self._waiting_size = 0
         self._changed = Event()
         self._open = False
@@ -195,7 +168,7 @@ class Batcher(Generic[Key, Item, Result]):
             Also every error that `run` raises for this item alone.
         """
         self._check(size)
-        waiter: _Waiter[Key, Item, Result] = _Waiter(key, item, size, self._clock())
+        waiter: Waiter[Key, Item, Result] = Waiter(key, item, size, self._clock())
         with self._queued(waiter):
             with anyio.move_on_after(timeout):
                 await waiter.started.wait()
@@ -217,7 +190,7 @@ class Batcher(Generic[Key, Item, Result]):
             raise Full(f"items of size {self._waiting_size} are waiting already; there is no room for {size} more")
 
     @contextmanager
-    def _queued(self, waiter: _Waiter[Key, Item, Result]) -> Iterator[None]:
+    def _queued(self, waiter: Waiter[Key, Item, Result]) -> Iterator[None]:
         """Keep `waiter` in the queue until it starts or its task leaves the block."""
         number = next(self._numbers)
         self._waiting[number] = waiter
@@ -230,14 +203,14 @@ class Batcher(Generic[Key, Item, Result]):
             if number in self._waiting:
                 self._remove(number)
 
-    def _remove(self, number: int) -> _Waiter[Key, Item, Result]:
+    def _remove(self, number: int) -> Waiter[Key, Item, Result]:
         waiter = self._waiting.pop(number)
         self._waiting_size -= waiter.size
         return waiter
 
     async def _serve(self) -> None:
         """Run batches until the block of `serving` ends and the queue is empty; settle every waiter in any case."""
-        batch: Sequence[_Waiter[Key, Item, Result]] = ()
+        batch: Sequence[Waiter[Key, Item, Result]] = ()
         try:
             while await self._has_work():
                 batch = self._next_batch()
@@ -257,7 +230,7 @@ class Batcher(Generic[Key, Item, Result]):
             await self._changed.wait()
         return bool(self._waiting)
 
-    def _next_batch(self) -> list[_Waiter[Key, Item, Result]]:
+    def _next_batch(self) -> list[Waiter[Key, Item, Result]]:
         """Remove the oldest item, and items of its key up to the first that does not fit, from the queue."""
         oldest = next(iter(self._waiting.values()))
         numbers: list[int] = []
@@ -270,7 +243,7 @@ class Batcher(Generic[Key, Item, Result]):
                 numbers.append(number)
         return [self._remove(number) for number in numbers]
 
-    async def _settle(self, batch: Sequence[_Waiter[Key, Item, Result]]) -> None:
+    async def _settle(self, batch: Sequence[Waiter[Key, Item, Result]]) -> None:
         """Run a batch; if it fails, run its items one by one, so that an error affects only the item that causes it."""
         for waiter in batch:
             waiter.started.set()
@@ -284,7 +257,7 @@ class Batcher(Generic[Key, Item, Result]):
             if not waiter.left:
                 await self._settle([waiter])
 
-    async def _attempt(self, batch: Sequence[_Waiter[Key, Item, Result]]) -> Exception | None:
+    async def _attempt(self, batch: Sequence[Waiter[Key, Item, Result]]) -> Exception | None:
         """Run a batch and settle its waiters, or return the error that it raised."""
         key, items = batch[0].key, [waiter.item for waiter in batch]
         started = self._clock()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from models.networks.classifiers import Classifier
 from models.networks.precision import has_bfloat16
+from models.zoo import readers
 from models.zoo.registry import Registry
 from training.cli.options import CallOptions, TrainerOptions
 from training.data.datasets import DatasetError, LabeledImages, load
@@ -63,3 +64,13 @@ def classifier_and_data(options: CallOptions, name: str) -> tuple[Classifier, La
     data = load(options.folder, "train", size=network.config.size)
     data.require_classes(registry.entry(name).classes)
     return network, data
+
+
+def registry_of(models: Path | None, imported: Path | None, name: str) -> Registry:
+    """Return the registry that has the classifier `name`: that of `imported` if it does, else that of `models`."""
+    if imported is not None:
+        registry = Registry.open(imported)
+        if name in {entry.name for entry in registry.available()}:
+            return registry
+    registry = Registry.open(models)
+    return readers.with_readers(registry) if name == readers.LITE2 else registry

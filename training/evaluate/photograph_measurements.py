@@ -26,9 +26,9 @@ from models.quantizers.learned.colorcnn import load_quantizer
 from models.quantizers.learned.prefiltering import load_prefilter
 from models.recognizer import Recognizer, load_recognizer
 from models.rgb import Pixels
-from models.zoo import readers
 from models.zoo.registry import Registry
 from training.cli.quantizers import METHODS, make_quantizer
+from training.cli.session import registry_of
 from training.data.datasets import DatasetError
 from training.data.photographs import Photograph, scaled
 from training.evaluate import still_codecs
@@ -186,16 +186,6 @@ class Bench:
             prefilter = _load_prefilter(self.models, names[0]) if setting.method == REFINED_IN_ONE_PASS else None
             return make_quantizer(setting.method, recognizers, setting.fidelity or 0.0, prefilter)
         return _load_learned(self.models, setting.model or "", setting.method)
-
-
-def registry_of(models: Path | None, imported: Path | None, name: str) -> Registry:
-    """Return the registry that has the classifier `name`: that of `imported` if it does, else that of `models`."""
-    if imported is not None:
-        registry = Registry.open(imported)
-        if name in {entry.name for entry in registry.available()}:
-            return registry
-    registry = Registry.open(models)
-    return readers.with_readers(registry) if name == readers.LITE2 else registry
 
 
 @cache

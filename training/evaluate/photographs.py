@@ -29,6 +29,7 @@ from training.cli import command_line
 from training.cli.evaluations import LearnedMethod, Quality
 from training.cli.options import ModelsOptions, WorkersOptions
 from training.cli.quantizers import UntrainedMethod
+from training.cli.session import registry_of
 from training.data import workers
 from training.data.datasets import DatasetError
 from training.data.options import DatasetName
@@ -40,7 +41,6 @@ from training.evaluate.photograph_measurements import (
     Measurement,
     MeasurementFile,
     Task,
-    registry_of,
 )
 from training.extras import rich
 from training.loop.provenance import commit, describe

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from models.networks.prefilter import Prefilter
+from models.networks.recognition import sharp_answers
 from models.quantizers.classical.gamut import Gamut
 from models.quantizers.learned.mapping import Diffusion, Mapping
 from models.quantizers.learned.random_views import Region
@@ -26,7 +27,6 @@ from training.loop.hyperparameters import Hyperparameters
 from training.loop.objective import Draw
 from training.options import Count, Fraction, Weight
 
-_SHARPNESS = 3.0  # as in the descent
 _COLORS = ("2:8", "3:1", "4:5", "6:1", "8:2", "16:3", "32:1", "64:0.3", "256:0.1")
 
 
@@ -70,8 +70,7 @@ class Objective:
         with torch.no_grad():
             answers = recognizer.network(whole(batch.originals).view(batch.originals, recognizer.views)).float()
         output = recognizer.network(view.clamp(0, 1).contiguous(memory_format=torch.channels_last)).float()
-        sharp = (_SHARPNESS * answers).log_softmax(1)
-        divergence = F.kl_div(output.log_softmax(1), sharp, reduction="batchmean", log_target=True)
+        divergence = F.kl_div(output.log_softmax(1), sharp_answers(answers), reduction="batchmean", log_target=True)
         # Not the error of the mapped picture: no change removes what the palette lacks, but the gradient asks for one.
         change = region.view(picture - batch.reachable, recognizer.views)
         weight = self.config.change if batch.diffused else self.config.small_change
@@ -79,39 +78,49 @@ class Objective:
 
 
 class Batch:
-    """Pictures of one size, which are all mapped with error diffusion or all without."""
+    """Pictures of one size, which are all mapped with error diffusion or all without.
 
-    def __init__(self, samples: Sequence[PhotographSample], size: int) -> None:
+    Args:
+        samples: the pictures.
+        size: side of the prefilter's input, in pixels.
+        device: of the prefilter and of the recognizers.
+
+    Attributes:
+        originals, mapped: the pictures and their mapping without a change, (B, 3, side, side) float32 in [0, 1].
+        reachable: the pictures in the gamuts of their palettes, if errors are diffused.
+    """
+
+    def __init__(self, samples: Sequence[PhotographSample], size: int, device: torch.device) -> None:
         self.samples = samples
         self.diffused = samples[0].draw.diffused
-        self.originals = _tensor([sample.pixels for sample in samples])
         self._size = size
-        self.mapped = _tensor([sample.mapped for sample in samples])
+        self._device = device
+        self.originals = self._tensor([sample.pixels for sample in samples])
+        self.mapped = self._tensor([sample.mapped for sample in samples])
         self.reachable = self._within(self.originals)
 
     def changed(self, network: Prefilter) -> tuple[Tensor, Tensor]:
-        """Return the changed pictures, with their gradient, and their mapping, (B, 3, H, W) both."""
-        colors = torch.tensor([sample.draw.colors for sample in self.samples])
-        diffused = torch.full((len(self.samples),), float(self.diffused))
+        """Return the changed pictures, with their gradient, and their mapping, (B, 3, side, side) both."""
+        colors = torch.tensor([sample.draw.colors for sample in self.samples], device=self._device)
+        diffused = torch.full((len(self.samples),), float(self.diffused), device=self._device)
         change = network(self._scaled(self.originals), self._scaled(self.mapped), colors, diffused)
         change = F.interpolate(change, self.originals.shape[2:], mode="bilinear", align_corners=False)
         picture = self._within(self.originals + change)
-        return picture, _tensor([s.mapping.map(p).render() for s, p in self._rounded(picture)])
-
-    def _within(self, pictures: Tensor) -> Tensor:
-        """Move pictures into the gamuts of their palettes, if errors are diffused."""
-        pairs = zip(pictures, self.samples, strict=True)
-        return torch.stack([_within(one, sample.mapping) for one, sample in pairs]) if self.diffused else pictures
+        return picture, self._tensor([sample.mapping.map(one).render() for sample, one in self._rounded(picture)])
 
     def mobility(self, picture: Tensor) -> Tensor:
-        """Return how far each pixel follows its gradient, (B, 1, H, W) or a single 1."""
+        """Return how far each pixel follows its gradient, (B, 1, side, side) or a single 1."""
         values = [sample.mapping.mobility(pixels) for sample, pixels in self._rounded(picture)]
         known = [value for value in values if value is not None]
-        return torch.from_numpy(np.stack(known))[:, None] if known else torch.ones(())
+        return torch.from_numpy(np.stack(known))[:, None].to(self._device) if known else torch.ones(())
+
+    def _within(self, pictures: Tensor) -> Tensor:
+        pairs = zip(pictures, self.samples, strict=True)
+        return torch.stack([_within(picture, sample.mapping) for picture, sample in pairs])
 
     def _rounded(self, picture: Tensor) -> Iterator[tuple[PhotographSample, Pixels]]:
-        rounded = picture.detach().mul(255).round_().clamp_(0, 255).byte().permute(0, 2, 3, 1).contiguous().numpy()
-        return zip(self.samples, rounded, strict=True)
+        rounded = picture.detach().mul(255).round_().clamp_(0, 255).byte().permute(0, 2, 3, 1).contiguous()
+        return zip(self.samples, rounded.cpu().numpy(), strict=True)
 
     def _scaled(self, images: Tensor) -> Tensor:
         if images.shape[-1] == self._size:
@@ -119,20 +128,25 @@ class Batch:
         size = (self._size, self._size)
         return F.interpolate(images, size, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
 
-
-def _within(picture: Tensor, mapping: Mapping) -> Tensor:
-    """Move each pixel of a (3, H, W) picture into the gamut of its palette, as error diffusion does, with gradients."""
-    assert isinstance(mapping, Diffusion)
-    gamut = Gamut.of(mapping.palette)
-    center, axes, low, high = (torch.from_numpy(part) for part in (gamut.center, gamut.axes, gamut.low, gamut.high))
-    places = (255 * picture.permute(1, 2, 0) - center) @ axes.T
-    return ((places.clamp(low, high) @ axes + center) / 255).permute(2, 0, 1)
+    def _tensor(self, images: Sequence[Pixels]) -> Tensor:
+        stacked = torch.from_numpy(np.stack(images)).to(self._device).permute(0, 3, 1, 2).float().div(255)
+        return stacked.contiguous(memory_format=torch.channels_last)
 
 
 def whole(images: Tensor) -> Region:
+    """Return the region of all of (B, 3, H, W) images."""
     return Region(0, 0, *images.shape[2:])
 
 
-def _tensor(images: Sequence[Pixels]) -> Tensor:
-    stacked = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float().div(255)
-    return stacked.contiguous(memory_format=torch.channels_last)
+def _within(picture: Tensor, mapping: Mapping) -> Tensor:
+    """Move each pixel of a (3, H, W) picture to where the mapping moves it before errors are diffused, with gradients.
+
+    It is what `Gamut.nearest` does; a mapping to the nearest entries moves none.
+    """
+    if not isinstance(mapping, Diffusion):
+        return picture
+    gamut = Gamut.of(mapping.palette)
+    parts = (gamut.center, gamut.axes, gamut.low, gamut.high)
+    center, axes, low, high = (torch.from_numpy(part).to(picture.device) for part in parts)
+    places = (255 * picture.permute(1, 2, 0) - center) @ axes.T
+    return ((places.clamp(low, high) @ axes + center) / 255).permute(2, 0, 1)

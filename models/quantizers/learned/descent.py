@@ -25,13 +25,13 @@ from threadpoolctl import ThreadpoolController
 from torch import Tensor
 from torch.nn import functional as F
 
+from models.networks.recognition import sharp_answers
 from models.pauses import pause
 from models.quantizers.learned.mapping import Mapping
 from models.quantizers.learned.random_views import Region, enclosing, random_region
 from models.recognizer import Recognizer
 from models.rgb import Pixels
 
-_SHARPNESS = 3.0  # factor of the log probabilities on the original, so that the answer gains a margin
 _SEED = 0
 _THREAD_POOLS = ThreadpoolController()  # created once, because the search for the libraries takes long
 _BAND = 1 << 18  # pixels at a time
@@ -164,8 +164,8 @@ def _gradient(recognizer: Recognizer, answer: Tensor, view: Tensor, target: Tens
 
 @torch.no_grad()
 def _sharp_answer(pixels: Pixels, recognizer: Recognizer) -> Tensor:
-    """Return the log probabilities on the original's own view, (1, classes), raised to a power and normalized."""
-    return (_SHARPNESS * recognizer.logits(recognizer.view(pixels))).log_softmax(1)
+    """Return the answer for the original's own view, (1, classes)."""
+    return sharp_answers(recognizer.logits(recognizer.view(pixels)))
 
 
 def _limit_threads() -> None:
