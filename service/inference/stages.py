@@ -48,9 +48,9 @@ class Stages:
     def __init__(self, engine: Engine, device: Device, settings: Settings) -> None:
         self.engine = engine
         self._device = device
-        threads = {"small": settings.workers, "medium": max(1, settings.workers // 2)}
+        fewer = max(1, settings.workers // 2)
         self._threads = {
-            (stage, scale): CapacityLimiter(threads.get(scale, threads["medium"]))
+            (stage, scale): CapacityLimiter(settings.workers if scale == "small" else fewer)
             for stage, scale in product(STAGES, SCALES)
         }
 
