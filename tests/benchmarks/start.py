@@ -19,6 +19,7 @@ from typing import Any
 import httpx
 
 from models.evaluation.reports import Kind
+from models.zoo.checkpoint import Checkpoint
 from models.zoo.registry import Registry
 from tests.benchmarks.reporting import caveat, write_report
 from tests.service.processes import Server, serving
@@ -64,13 +65,18 @@ def measure(load: str, starts: int) -> dict[str, Any]:
 
 
 def networks(at_start: Collection[str]) -> list[dict[str, Any]]:
-    """Return name, size of the weights in memory and use at the start of each shipped network."""
+    """Return name, size of the weights in memory and use at the start of each shipped network.
+
+    Weights that a network shares with another one count there alone.
+    """
     registry = Registry.open()
-    sizes = {
-        entry.name: sum(tensor.nbytes for tensor in registry.read(entry.name).tensors.values())
-        for entry in registry.available()
-    }
+    sizes = {entry.name: _own_bytes(registry.read(entry.name)) for entry in registry.available()}
     return [{"name": name, "mib": round(size / 2**20, 1), "at_start": name in at_start} for name, size in sizes.items()]
+
+
+def _own_bytes(stored: Checkpoint) -> int:
+    shared = tuple(f"{module}." for module in stored.shared)
+    return sum(tensor.nbytes for name, tensor in stored.tensors.items() if not name.startswith(shared))
 
 
 def _cpu_seconds(server: Server) -> float:
