@@ -16,6 +16,7 @@ from models.prediction import Prediction
 from models.quantizers.classical.catalog import CLASSICAL
 from models.rgb import Pixels
 from models.zoo.manifest import ModelEntry
+from service.inference.encoding_worker import warm_up
 from service.inference.selection import Catalog, Selection
 from tests.service.fake_loader import CLASSES, FakeClassifier, gray_steps
 
@@ -149,7 +150,7 @@ async def in_thread(function: Callable[[*Arguments], Result], *args: *Arguments)
 
 
 class Gate:
-    """A worker that waits before each piece of work until it is opened.
+    """A worker that waits before each piece of work until it is opened; the warming of encoders passes.
 
     waiting: somebody has asked. cancelled: how often one that waited was given up. images: the bytes that were sent.
     """
@@ -161,6 +162,8 @@ class Gate:
         self.images: list[bytes] = []
 
     async def __call__(self, function: Callable[[*Arguments], Result], *args: *Arguments) -> Result:
+        if function is warm_up:  # a service that is ready may still warm its encoders
+            return await in_thread(function, *args)
         self.waiting.set()
         self.images += [arg for arg in args if isinstance(arg, bytes)]
         try:
