@@ -162,7 +162,7 @@ class Gate:
         self.images: list[bytes] = []
 
     async def __call__(self, function: Callable[[*Arguments], Result], *args: *Arguments) -> Result:
-        if function == warm_up:  # a service that is ready may still warm its encoders
+        if function.__name__ == warm_up.__name__:  # a service that is ready may still warm its encoders
             return await in_thread(function, *args)
         self.waiting.set()
         self.images += [arg for arg in args if isinstance(arg, bytes)]
