@@ -1,4 +1,4 @@
-"""Arrays of sRGB colors: type, validation, packing of a color into one integer, and scaling to a square."""
+"""Arrays of sRGB colors: type, validation, packing of a color into one integer, and scaling."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -97,3 +97,13 @@ def resize(pixels: Pixels, size: int, interpolation: Interpolation = "bilinear")
     if pixels.shape[:2] == (size, size):
         return pixels
     return np.asarray(Image.fromarray(pixels).resize((size, size), _FILTERS[interpolation]))
+
+
+def resize_to(pixels: Pixels, height: int, width: int) -> Pixels:
+    """Scale an image bicubically, (H, W, 3) uint8 -> (height, width, 3) uint8; an image of that size stays as it is.
+
+    An image that shrinks much is first reduced by averages, which changes little and takes a fraction of the time.
+    """
+    if pixels.shape[:2] == (height, width):
+        return pixels
+    return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.rgb import ViewGeometry, check_pixels, pack, resize, unpack
+from models.rgb import ViewGeometry, check_pixels, pack, resize, resize_to, unpack
 
 
 def test_a_color_is_a_number_of_six_hexadecimal_digits() -> None:
@@ -54,3 +54,17 @@ def test_filters_differ() -> None:
         ViewGeometry(16, 0.9, each).view(pixels).tobytes() for each in ("bilinear", "bicubic", "lanczos")
     )
     assert len({bilinear, bicubic, lanczos}) == 3
+
+
+@pytest.mark.parametrize("size", [(40, 70), (20, 35), (3, 2), (80, 140)])
+def test_an_image_is_scaled_to_any_height_and_width(size: tuple[int, int]) -> None:
+    ramp = np.linspace(0, 255, 70).round().astype(np.uint8)
+    image = np.broadcast_to(ramp[None, :, None], (40, 70, 3)).copy()
+    scaled = resize_to(image, *size)
+    assert scaled.shape == (*size, 3)
+    assert abs(float(scaled.mean()) - 127.5) < 2 and scaled[0, 0, 0] < scaled[-1, -1, 2]
+
+
+def test_an_image_of_the_right_size_stays() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (4, 5, 3), dtype=np.uint8)
+    assert resize_to(image, 4, 5) is image

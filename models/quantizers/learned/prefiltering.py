@@ -3,7 +3,6 @@
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
 from models.errors import UnknownModel
@@ -11,7 +10,7 @@ from models.networks.folding import fold_batch_norm
 from models.networks.precision import has_bfloat16
 from models.networks.prefilter import Prefilter
 from models.quantizers.learned.mapping import Diffusion, Mapping
-from models.rgb import Pixels
+from models.rgb import Pixels, resize_to
 from models.zoo.registry import Registry
 
 _MOST_PIXELS = 1 << 19  # that the network sees; a picture of eight times its height keeps its ends as they are
@@ -47,7 +46,7 @@ def predict_change(
     """
     shrink = max(1.0, scale)
     height, width = (max(1, round(side / shrink)) for side in working.shape[:2])
-    images, mapped = (_resized(each, height, width) for each in (working, mapping.map(working).render()))
+    images, mapped = (resize_to(each, height, width) for each in (working, mapping.map(working).render()))
     change = np.zeros(images.shape, np.float32)
     middle = _middle(height, width)
     change[middle] = _change(network, images[middle], mapped[middle], colors, diffused=isinstance(mapping, Diffusion))
@@ -72,9 +71,3 @@ def _change(network: Prefilter, images: Pixels, mapped: Pixels, colors: int, *, 
 def _tensor(pixels: Pixels, device: torch.device) -> Tensor:
     planes = torch.from_numpy(pixels.copy()).to(device).permute(2, 0, 1)[None].float().div(255)
     return planes.contiguous(memory_format=torch.channels_last)
-
-
-def _resized(pixels: Pixels, height: int, width: int) -> Pixels:
-    if pixels.shape[:2] == (height, width):
-        return pixels
-    return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3))

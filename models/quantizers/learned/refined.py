@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from models.names import REFINED_FOR_ALL, REFINED_IN_ONE_PASS, REFINED_QUICKLY
 from models.networks.prefilter import Prefilter
@@ -15,7 +14,7 @@ from models.quantizers.learned.descent import Steps, changed, descend
 from models.quantizers.learned.mapping import Diffusion, Mapping, NearestEntry
 from models.quantizers.learned.prefiltering import predict_change
 from models.recognizer import Recognizer
-from models.rgb import Pixels
+from models.rgb import Pixels, resize_to
 
 _LARGE = 1.5  # least scale of a large picture; a scale is the ratio of what a recognizer sees to its input
 _WORKING_SCALE = 2.0  # largest scale of the picture that the descent works on
@@ -123,6 +122,4 @@ def _scaled_down(pixels: Pixels, scale: float) -> Pixels:
     """Scale an image of that scale down to the largest one that the descent works on; a smaller image stays."""
     factor = min(1, _WORKING_SCALE / scale)
     height, width = (min(_WORKING_SIDE, max(1, round(factor * side))) for side in pixels.shape[:2])
-    if (height, width) == pixels.shape[:2]:
-        return pixels
-    return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3))
+    return resize_to(pixels, height, width)
