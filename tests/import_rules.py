@@ -25,6 +25,7 @@ GROUND = (
     "models.names",
     "models.prediction",
     "models.palette_image",
+    "models.palettes",
     "models.nearest",
     "models.files",
     "models.threads",
