@@ -18,6 +18,8 @@ PUBLISHED_METHOD = "colorcnn_published"
 """The network of the ColorCNN paper: one network for each number of colors."""
 HALFTONE = "halftone"
 """The classical quantizer for photographs: error diffusion to a stretched palette."""
+NEAREST = "nearest"
+"""The classical quantizer that needs a fixed palette: each pixel gets the nearest color."""
 REFINED_FOR_ALL = "refined"
 """The quantizer for photographs that is refined for several recognizers, and needs no trained quantizer."""
 REFINED_QUICKLY = "refined_fast"
@@ -28,6 +30,8 @@ DESCENT_METHODS = (REFINED_QUICKLY, REFINED_FOR_ALL)
 """Those that refine a photograph by gradient descent, and need no network but the recognizers."""
 PHOTOGRAPH_METHODS = (*DESCENT_METHODS, REFINED_IN_ONE_PASS)
 """Every way to refine a photograph for recognizers."""
+PALETTE_METHODS = (*PHOTOGRAPH_METHODS, HALFTONE, NEAREST)
+"""Every method that can map to a fixed palette."""
 TRUECOLOR = "truecolor_png"
 """The original images as lossless files."""
 
@@ -52,6 +56,7 @@ METHOD_NAMES: Mapping[str, str] = MappingProxyType(
         "max_coverage": "maximum coverage",
         "median_cut_dither": "median cut + dither",
         HALFTONE: "halftone",
+        NEAREST: "nearest color",
         REFINED_FOR_ALL: "refined",
         REFINED_QUICKLY: "refined, few steps",
         REFINED_IN_ONE_PASS: "refined, one pass",

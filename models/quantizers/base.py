@@ -9,7 +9,7 @@ from PIL import Image
 
 from models.errors import BadOption
 from models.palette_image import MAX_COLORS as MAX_COLORS
-from models.palette_image import PaletteImage
+from models.palette_image import PaletteImage, nearest
 from models.pauses import pause
 from models.rgb import Pixels, check_pixels, pack, unpack
 
@@ -31,6 +31,9 @@ class Quantizer(Protocol):
 
         Return a compact image: every palette entry is used and no two entries are equal. An image that already has no
         more than `colors` colors is returned exactly. Raises BadOption unless `colors` is 2 to 256.
+
+        A quantizer with a fixed palette returns all its entries, used or not, in their order. It returns an image of
+        these colors exactly. Raises BadOption unless `colors` is their number.
         """
 
 
@@ -75,6 +78,30 @@ def checked_exact(pixels: Pixels, colors: int) -> PaletteImage | None:
     check_colors(colors)
     check_pixels(pixels)
     return exact(pixels, colors)
+
+
+def checked_exact_in(pixels: Pixels, colors: int, palette: NDArray[np.uint8]) -> PaletteImage | None:
+    """Check the arguments of a quantizer with a fixed palette; return the image itself if it has no other colors.
+
+    The result has all entries of the palette in their order. For another image, return None.
+
+    Args:
+        pixels: (H, W, 3) uint8 sRGB.
+        colors: K.
+        palette: (K, 3) uint8, K from 2 to 256, no two entries equal.
+
+    Raises:
+        BadOption: `colors` is not the number of entries.
+        ValueError: `pixels` has another shape or dtype, or is empty.
+    """
+    if colors != len(palette):
+        raise BadOption(f"the palette has {len(palette)} colors, so colors must be {len(palette)}, not {colors}")
+    check_pixels(pixels)
+    flat = pixels.reshape(-1, 3)
+    if not np.isin(pack(flat[:: -(-len(flat) // _SAMPLE)]), pack(palette)).all():
+        return None
+    image = nearest(pixels, palette)
+    return image if np.array_equal(image.render(), pixels) else None
 
 
 def through_pillow(pixels: Pixels, colors: int, algorithm: Callable[[Image.Image], Image.Image]) -> PaletteImage:

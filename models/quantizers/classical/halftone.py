@@ -9,7 +9,7 @@ from PIL import Image
 
 from models.names import HALFTONE
 from models.palette_image import PaletteImage
-from models.quantizers.base import MIN_COLORS, checked_exact
+from models.quantizers.base import MIN_COLORS, checked_exact, checked_exact_in
 from models.quantizers.classical.gamut import Gamut
 from models.quantizers.classical.kmeans import KMeans, random_sample
 from models.rgb import Pixels
@@ -19,7 +19,7 @@ _STRETCH_OF_TWO = 1.0
 _FEW_COLORS = 16  # number of colors up to which the palette is stretched in full
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Halftone:
     """Few colors for a photograph that is looked at, or recognized, after scaling down: its local means are kept.
 
@@ -29,12 +29,18 @@ class Halftone:
 
     Cost: the fit of k-means to a sample, and O(n) to diffuse n pixels, one after the other. Pillow finds the nearest
     entry in a coarse table.
+
+    palette: (K, 3) uint8, a fixed palette in place of that of k-means; it is not stretched.
     """
 
     name: ClassVar[str] = HALFTONE
 
+    palette: NDArray[np.uint8] | None = None
+
     def quantize(self, pixels: Pixels, colors: int) -> PaletteImage:
         """See `Quantizer.quantize`."""
+        if self.palette is not None:
+            return checked_exact_in(pixels, colors, self.palette) or diffuse(pixels, self.palette)
         unchanged = checked_exact(pixels, colors)
         if unchanged is not None:
             return unchanged

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from models.names import REFINED_FOR_ALL, REFINED_IN_ONE_PASS, REFINED_QUICKLY
 from models.networks.prefilter import Prefilter
 from models.palette_image import PaletteImage
-from models.quantizers.base import MIN_COLORS, checked_exact
+from models.quantizers.base import MIN_COLORS, checked_exact, checked_exact_in
 from models.quantizers.classical.halftone import stretch, stretched_palette
 from models.quantizers.learned.descent import Steps, changed, descend
 from models.quantizers.learned.mapping import Diffusion, Mapping, NearestEntry
@@ -49,6 +49,7 @@ class RefinedQuantizer:
     quick: whether to take a few large steps instead of many small ones.
     prefilter: network in eval mode that predicts the change in one pass instead of the descent; it was trained for the
         first recognizer, whose view it sees.
+    palette: (K, 3) uint8, a fixed palette in place of that of `halftone`; no two entries are equal.
     """
 
     recognizers: tuple[Recognizer, ...]
@@ -56,6 +57,7 @@ class RefinedQuantizer:
     dither: bool | None = None
     quick: bool = False
     prefilter: Prefilter | None = None
+    palette: NDArray[np.uint8] | None = None
 
     @property
     def name(self) -> str:
@@ -66,17 +68,18 @@ class RefinedQuantizer:
 
     def quantize(self, pixels: Pixels, colors: int) -> PaletteImage:
         """See `Quantizer.quantize`."""
-        unchanged = checked_exact(pixels, colors)
-        return self._refine(pixels, colors) if unchanged is None else unchanged
+        if self.palette is not None:
+            return checked_exact_in(pixels, colors, self.palette) or self._refine(pixels, colors)
+        return checked_exact(pixels, colors) or self._refine(pixels, colors).compact()
 
     def _refine(self, pixels: Pixels, colors: int) -> PaletteImage:
         scale = min(_scale(recognizer, pixels) for recognizer in self.recognizers)
         dither = scale >= _LARGE if self.dither is None else self.dither
-        mapping = photograph_mapping(pixels, colors, dither=dither)
+        mapping = photograph_mapping(pixels, colors, dither=dither, palette=self.palette)
         if self.fidelity < 1:
             change = self._change(_scaled_down(pixels, scale), mapping, colors, scale)
             pixels = changed(pixels, (1 - self.fidelity) * change)
-        return mapping.map(pixels).compact()
+        return mapping.map(pixels)
 
     def _change(self, working: Pixels, mapping: Mapping, colors: int, scale: float) -> NDArray[np.float32]:
         """Return the change of a picture that was scaled down from that scale, (h, w, 3) in levels of 255."""
@@ -94,12 +97,16 @@ class RefinedQuantizer:
         return _SMALL_STEPS_OF_TWO_COLORS if two else _SMALL_STEPS
 
 
-def photograph_mapping(pixels: Pixels, colors: int, *, dither: bool) -> Mapping:
+def photograph_mapping(
+    pixels: Pixels, colors: int, *, dither: bool, palette: NDArray[np.uint8] | None = None
+) -> Mapping:
     """Return the mapping of a photograph to K colors, with error diffusion or to the nearest entries.
 
-    pixels: (H, W, 3) uint8 sRGB. Only error diffusion can use a palette that reaches beyond the colors of the picture.
+    pixels: (H, W, 3) uint8 sRGB. palette: (K, 3) uint8; if None, it is fitted to the picture. Only error diffusion can
+    use a palette that reaches beyond the colors of the picture.
     """
-    palette = stretched_palette(pixels, colors, stretch(colors) if dither else 1)
+    if palette is None:
+        palette = stretched_palette(pixels, colors, stretch(colors) if dither else 1)
     return Diffusion(palette) if dither else NearestEntry(palette)
 
 

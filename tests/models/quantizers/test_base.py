@@ -7,7 +7,7 @@ from PIL import Image
 
 from models.errors import BadOption
 from models.quantizers import base
-from models.quantizers.base import bands, check_colors, checked_exact, exact, through_pillow
+from models.quantizers.base import bands, check_colors, checked_exact, checked_exact_in, exact, through_pillow
 from models.rgb import Pixels, pack
 
 
@@ -94,3 +94,32 @@ def test_bands_have_a_quarter_of_a_million_pixels_at_most_and_join_to_the_image(
     assert [len(part) for part in parts] == sizes
     assert np.array_equal(np.concatenate(parts), image[0])
     assert all(np.shares_memory(part, image) for part in parts)
+
+
+INKS = np.array([[255, 255, 255], [200, 0, 0], [0, 0, 0]], np.uint8)
+
+
+def test_an_image_of_the_colors_of_a_palette_is_returned_with_all_its_entries() -> None:
+    indices = np.array([[0, 2], [2, 0]])
+    image = checked_exact_in(INKS[indices], 3, INKS)
+    assert image is not None
+    assert np.array_equal(image.palette, INKS)
+    assert np.array_equal(image.indices, indices)
+
+
+@pytest.mark.parametrize("place", [(0, 0), (123, 45)])  # the sample sees the first of them alone
+def test_an_image_with_one_other_color_is_not(place: tuple[int, int]) -> None:
+    pixels = np.zeros((200, 200, 3), np.uint8)
+    pixels[place] = (0, 0, 1)
+    assert checked_exact_in(pixels, 3, INKS) is None
+
+
+@pytest.mark.parametrize("colors", [2, 4])
+def test_the_number_of_colors_is_that_of_the_palette(colors: int) -> None:
+    with pytest.raises(BadOption, match=f"the palette has 3 colors, so colors must be 3, not {colors}"):
+        checked_exact_in(np.zeros((2, 2, 3), np.uint8), colors, INKS)
+
+
+def test_pixels_are_checked_before_they_are_mapped_to_a_palette() -> None:
+    with pytest.raises(ValueError, match="pixels"):
+        checked_exact_in(np.zeros((2, 2), np.uint8), 3, INKS)

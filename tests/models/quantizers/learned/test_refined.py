@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from models.errors import BadOption
+from models.palettes import parse_palette
 from models.quantizers.classical.halftone import Halftone
+from models.quantizers.classical.nearest_color import NearestColor
 from models.quantizers.learned import refined
 from models.quantizers.learned.descent import Steps
 from models.quantizers.learned.refined import RefinedQuantizer
@@ -141,3 +143,41 @@ def test_more_colors_leave_a_large_picture_closer_to_the_halftone(monkeypatch: p
         QUICK.quantize(make_photo(*LARGE), colors)
     assert taken[2] == taken[4]
     assert taken[16] == replace(taken[4], rate=taken[4].rate / 4, error_weight=4 * taken[4].error_weight)
+
+
+PALETTE = parse_palette("#00f,#fff,#0f0,#000,#805030,#123456")
+
+
+@pytest.mark.parametrize("dither", [True, False])
+@pytest.mark.parametrize("quick", [True, False])
+def test_a_fixed_palette_keeps_all_entries_in_their_order(*, quick: bool, dither: bool) -> None:
+    quantizer = replace(QUICK, palette=PALETTE, dither=dither, quick=quick)
+    image = quantizer.quantize(make_photo(*LARGE), 6)
+    assert np.array_equal(image.palette, PALETTE)
+    assert image != replace(quantizer, fidelity=1.0).quantize(make_photo(*LARGE), 6)
+
+
+def test_full_fidelity_to_a_fixed_palette_is_its_halftone_or_the_nearest_color() -> None:
+    photo = make_photo(*LARGE)
+    faithful = replace(QUICK, palette=PALETTE, fidelity=1.0)
+    assert faithful.quantize(photo, 6) == Halftone(PALETTE).quantize(photo, 6)
+    assert replace(faithful, dither=False).quantize(photo, 6) == NearestColor(PALETTE).quantize(photo, 6)
+
+
+def test_a_picture_in_colors_of_the_palette_stays_as_it_is() -> None:
+    indices = np.random.default_rng(0).integers(0, 6, LARGE, dtype=np.uint8)
+    image = replace(QUICK, palette=PALETTE).quantize(PALETTE[indices], 6)
+    assert np.array_equal(image.indices, indices)
+    assert np.array_equal(image.palette, PALETTE)
+
+
+def test_few_colors_that_are_not_in_the_palette_are_mapped_to_it() -> None:
+    pixels = np.full((*LARGE, 3), 90, np.uint8)
+    pixels[:20] = (200, 10, 10)
+    image = replace(QUICK, palette=PALETTE).quantize(pixels, 6)
+    assert np.array_equal(image.palette, PALETTE)
+
+
+def test_the_number_of_colors_is_that_of_the_palette() -> None:
+    with pytest.raises(BadOption, match="colors must be 6, not 5"):
+        replace(QUICK, palette=PALETTE).quantize(make_photo(*LARGE), 5)
