@@ -12,6 +12,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from service.api import openapi
 from service.api.routes import probes, router
+from service.api.web import web
 from service.benchmark.loader import ModelLoader
 from service.benchmark.queue import Benchmarks
 from service.http import problems
@@ -99,6 +100,7 @@ def _allow_origins(app: FastAPI, origins: Sequence[str]) -> None:
 
 def _add_routes(app: FastAPI, settings: Settings) -> None:
     app.include_router(probes)
+    app.include_router(web)
     checks = access_dependencies(settings)
     app.include_router(
         router,

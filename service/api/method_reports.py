@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from models.names import method_name
 from service.inference.selection import Catalog, Selection
 from service.schemas.methods import METHODS
 from service.schemas.reports import DefaultReport, DefaultsReport, MethodReport
@@ -15,7 +16,8 @@ def method_reports(catalog: Catalog) -> list[MethodReport]:
     """Return a report on each method of `catalog`, in its order."""
     known = {name: METHODS[name] for name in catalog.methods()}
     return [
-        MethodReport(name=name, description=method.line, options=list(method.options)) for name, method in known.items()
+        MethodReport(name=name, title=method_name(name), description=method.line, options=list(method.options))
+        for name, method in known.items()
     ]
 
 

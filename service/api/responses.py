@@ -24,6 +24,7 @@ from service.inference.pipeline import Classified, DrawnMap, Quantized, Recognit
 from service.inference.selection import Selection
 from service.runtime.timing import Timings
 from service.schemas.media_types import BPG, JSON, PNG
+from service.schemas.options import MAX_IMAGES
 from service.schemas.reports import (
     BpgReport,
     CamReport,
@@ -31,6 +32,7 @@ from service.schemas.reports import (
     CodingReport,
     CompressedFiles,
     CompressReport,
+    LimitsReport,
     ModelReport,
     ModelsReport,
     PredictionReport,
@@ -40,6 +42,7 @@ from service.schemas.reports import (
     RecognitionReport,
     VersionReport,
 )
+from service.settings import Settings
 
 NO_MODEL = "none"  # X-Model of a classical method
 
@@ -86,8 +89,8 @@ def compress_response(result: Compressed) -> Response:
     return json_response(_compress_report(result, result.original_bpg, result.index_map_kept), headers)
 
 
-def models_report(engine: Engine) -> ModelsReport:
-    """Return the report on the models of `engine`."""
+def models_report(engine: Engine, settings: Settings) -> ModelsReport:
+    """Return the report on the models of `engine`, and on the limits of `settings`."""
     reports = [_model_report(engine, entry) for entry in engine.catalog.entries]
     return ModelsReport(
         models=reports,
@@ -95,6 +98,12 @@ def models_report(engine: Engine) -> ModelsReport:
         method_details=method_reports(engine.catalog),
         defaults=defaults_report(engine.catalog),
         transfer_classifiers=list(engine.catalog.transfer_classifiers),
+        limits=LimitsReport(
+            upload_bytes=settings.max_upload_bytes,
+            pixels=settings.max_pixels,
+            benchmark_pixels=settings.benchmark_max_pixels,
+            benchmark_images=MAX_IMAGES,
+        ),
     )
 
 
@@ -118,6 +127,7 @@ def _model_report(engine: Engine, entry: ModelEntry) -> ModelReport:
         dataset=entry.dataset,
         classes=list(entry.classes),
         size=entry.size,
+        crop=entry.crop,
         colors=entry.colors,
         classifier=entry.classifier,
         fidelity=entry.name in engine.catalog.supporting_fidelity,

@@ -155,7 +155,7 @@ async def results(media_type: JsonOrHtml, service: ReadyService) -> Response:
 @_report("/models")
 async def models(service: ReadyService) -> ModelsReport:
     """List the loaded networks with their measured accuracy, and the methods of `/quantize`."""
-    return models_report(service.engine)
+    return models_report(service.engine, service.settings)
 
 
 @_report("/metrics", response_class=Response, **openapi.METRICS)

@@ -166,7 +166,17 @@ class ModelReport(Report):
     architecture: str
     dataset: str = Field(description="Training set.", examples=["cifar10"])
     classes: list[str] = Field(description="Labels in the order of their indices; empty for a quantizer.")
-    size: int = Field(description="Side of the training images, in pixels.", examples=[32])
+    size: int = Field(
+        description="Side of the square input of a classifier, and of the training images of a quantizer, in pixels.",
+        examples=[32],
+    )
+    crop: float | None = Field(
+        ge=0,
+        le=1,
+        description="Share of the shorter side that a classifier sees, as a central square; null where it sees the "
+        "whole image, squeezed to a square, and for a quantizer.",
+        examples=[0.875],
+    )
     colors: tuple[int, int] | None = Field(description="Smallest and largest number of colors; null for a classifier.")
     classifier: str | None = Field(
         description="Classifier that the network was trained against; null for a classifier."
@@ -185,6 +195,7 @@ class MethodReport(Report):
     """One quantization method."""
 
     name: str = Field(description="Value of the option `method`.", examples=[LEARNED_METHOD])
+    title: str = Field(description="Name of the method for people.", examples=["ColorCNN"])
     description: str = Field(description="What the method does, in one line.")
     options: list[str] = Field(
         description="Options of /quantize and /compress that only some methods support, and this one does.",
@@ -212,6 +223,15 @@ class DefaultsReport(Report):
     )
 
 
+class LimitsReport(Report):
+    """Largest requests of this service."""
+
+    upload_bytes: int = Field(description="Largest request body, in bytes.", examples=[33554432])
+    pixels: int = Field(description="Largest image, in pixels.", examples=[50000000])
+    benchmark_pixels: int = Field(description="Largest image of /benchmark, in pixels.", examples=[12000000])
+    benchmark_images: int = Field(description="Largest number of images of /benchmark.", examples=[32])
+
+
 class ModelsReport(Report):
     """Response of GET /models."""
 
@@ -225,6 +245,7 @@ class ModelsReport(Report):
         description="Classifiers that a refined image is optimized for, beside the chosen one.",
         examples=[["imagenet-efficientnet-lite0"]],
     )
+    limits: LimitsReport
 
 
 class StatusReport(Report):

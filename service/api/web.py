@@ -1,0 +1,92 @@
+"""The page at `/`: the files of service/web, read once and served with their hashes as entity tags."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from fastapi import APIRouter, Request
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+_FOLDER = Path(__file__).parents[1] / "web"
+_PAGE = "index.html"
+
+# Not from the module mimetypes, whose table depends on the machine.
+_MEDIA_TYPES: Mapping[str, str] = {
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".jpg": "image/jpeg",
+    ".js": "text/javascript; charset=utf-8",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".webp": "image/webp",
+}
+
+HEADERS: Mapping[str, str] = {
+    "Cache-Control": "no-cache",  # a browser may keep the file, and asks each time whether it is still the newest
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
+    "connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'",
+}
+
+web = APIRouter(include_in_schema=False)
+"""The page and its files, without access checks: the page asks for a key where requests need one."""
+
+
+@dataclass(frozen=True)
+class WebFile:
+    """A file of the page. tag: strong entity tag of its bytes."""
+
+    data: bytes
+    media_type: str
+    tag: str
+
+
+def web_file(name: str) -> WebFile | None:
+    """Return the file of the page with that path below service/web; None where there is none."""
+    return _files().get(name)
+
+
+@cache
+def _files() -> Mapping[str, WebFile]:
+    """Return every file by its path. A path from outside is only looked up here, so it reaches no other folder."""
+    return dict(_read())
+
+
+def _read() -> Iterator[tuple[str, WebFile]]:
+    for file in sorted(_FOLDER.rglob("*")):
+        if file.suffix in _MEDIA_TYPES:
+            data = file.read_bytes()
+            tag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
+            yield file.relative_to(_FOLDER).as_posix(), WebFile(data, _MEDIA_TYPES[file.suffix], tag)
+
+
+@web.api_route("/", methods=["GET", "HEAD"])
+async def page(request: Request) -> Response:
+    """Return the page for people."""
+    return _response(request, _PAGE)
+
+
+@web.api_route("/web/{name:path}", methods=["GET", "HEAD"])
+async def part(request: Request, name: str) -> Response:
+    """Return a script, a style or a picture of the page."""
+    return _response(request, name)
+
+
+def _response(request: Request, name: str) -> Response:
+    found = web_file(name)
+    if found is None:
+        raise HTTPException(404)
+    headers = {**HEADERS, "ETag": found.tag}
+    if _is_known(request.headers.get("if-none-match", ""), found.tag):
+        return Response(status_code=304, headers=headers)
+    return Response(found.data, headers=headers, media_type=found.media_type)
+
+
+def _is_known(condition: str, tag: str) -> bool:
+    """Whether If-None-Match names the tag; a weak tag counts, since a proxy may have compressed the file."""
+    tags = [each.strip().removeprefix("W/") for each in condition.split(",")]
+    return "*" in tags or tag in tags
