@@ -8,9 +8,11 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from fastapi import Depends, FastAPI
+from fastapi.routing import APIRoute
 from starlette.middleware.cors import CORSMiddleware
 
-from service.api import openapi
+from service.api.openapi import document
+from service.api.openapi.responses import problem_responses
 from service.api.routes import probes, router
 from service.api.web import web
 from service.benchmark.loader import ModelLoader
@@ -50,9 +52,15 @@ def build_service(settings: Settings) -> Service:
 def create_app(service: Service) -> FastAPI:
     """Return the HTTP interface of `service`, which runs for the lifespan of the application."""
     app = _Application(
-        title="ColorCNN service",
-        description=openapi.DESCRIPTION,
+        title=document.TITLE,
+        summary=document.SUMMARY,
+        description=document.DESCRIPTION,
         version=_version(),
+        license_info=document.LICENSE,
+        contact=document.CONTACT,
+        servers=document.SERVERS,
+        openapi_tags=document.TAGS,
+        generate_unique_id_function=_operation_id,
         lifespan=_lifespan,
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
@@ -71,9 +79,12 @@ class _Application(FastAPI):
     """FastAPI, with the schemas that our operations refer to."""
 
     def openapi(self) -> dict[str, Any]:
-        schema = super().openapi()
-        schema.setdefault("components", {}).setdefault("schemas", {}).update(openapi.components())
-        return schema
+        return document.complete(super().openapi())
+
+
+def _operation_id(route: APIRoute) -> str:
+    """Return the name of the handler: the name of the function in generated clients."""
+    return route.name
 
 
 @asynccontextmanager
@@ -105,7 +116,7 @@ def _add_routes(app: FastAPI, settings: Settings) -> None:
     app.include_router(
         router,
         dependencies=[Depends(check) for check in checks.values()],
-        responses=openapi.problem_responses(tuple(checks)),
+        responses=problem_responses(tuple(checks)),
     )
 
 

@@ -12,7 +12,6 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from service import metrics
-from service.api import openapi
 from service.api.benchmark_lines import BenchmarkLines
 from service.api.benchmark_responses import benchmark_response, results_response
 from service.api.dependencies import (
@@ -35,6 +34,7 @@ from service.api.dependencies import (
     ServiceMetrics,
     StageObserver,
 )
+from service.api.openapi import operations
 from service.api.responses import (
     COMPRESSED,
     classify_response,
@@ -64,13 +64,13 @@ def _report(path: str, tag: str = "service", on: APIRouter = router, **described
         # FastAPI gives all methods of a route one operation id, which must be unique. So the first route handles both,
         # outside the schema. The second route only describes GET, because the first matching route handles a request.
         on.add_api_route(path, handler, methods=["GET", "HEAD"], include_in_schema=False)
-        on.add_api_route(path, handler, methods=["GET"], tags=[tag], **(openapi.NOT_READY | described))
+        on.add_api_route(path, handler, methods=["GET"], tags=[tag], **(operations.NOT_READY | described))
         return handler
 
     return register
 
 
-@router.post("/quantize", tags=["images"], response_class=Response, **openapi.QUANTIZE)
+@router.post("/quantize", tags=["images"], response_class=Response, **operations.QUANTIZE)
 async def quantize(
     request: Request,
     media_type: PngOrJson,
@@ -90,7 +90,7 @@ async def quantize(
     return await anyio.to_thread.run_sync(quantize_response, result, media_type)
 
 
-@router.post("/classify", tags=["images"], response_class=Response, **openapi.CLASSIFY)
+@router.post("/classify", tags=["images"], response_class=Response, **operations.CLASSIFY)
 async def classify(
     request: Request,
     media_type: JsonOrPng,
@@ -107,7 +107,7 @@ async def classify(
     return await anyio.to_thread.run_sync(classify_response, result, media_type)
 
 
-@router.post("/compress", tags=["images"], response_class=Response, **openapi.COMPRESS)
+@router.post("/compress", tags=["images"], response_class=Response, **operations.COMPRESS)
 async def compress(
     request: Request,
     media_type: CompressMediaType,
@@ -126,7 +126,7 @@ async def compress(
     return await anyio.to_thread.run_sync(compress_response, result)
 
 
-@router.post("/benchmark", tags=["benchmark"], response_class=Response, **openapi.BENCHMARK)
+@router.post("/benchmark", tags=["benchmark"], response_class=Response, **operations.BENCHMARK)
 async def benchmark(
     request: Request,
     media_type: BenchmarkMediaType,
@@ -145,7 +145,7 @@ async def benchmark(
     return await cancel_on_disconnect(request.receive, work)
 
 
-@_report("/benchmark", "benchmark", response_class=Response, **openapi.RESULTS)
+@_report("/benchmark", "benchmark", response_class=Response, **operations.RESULTS)
 async def results(media_type: JsonOrHtml, service: ReadyService) -> Response:
     """Return the stored results of the loaded models over whole test sets, with the methods of POST /benchmark."""
     page = await service.results.page() if media_type == HTML else None
@@ -158,7 +158,7 @@ async def models(service: ReadyService) -> ModelsReport:
     return models_report(service.engine, service.settings)
 
 
-@_report("/metrics", response_class=Response, **openapi.METRICS)
+@_report("/metrics", operation_id="metrics", response_class=Response, **operations.METRICS)
 async def scrape(service_metrics: ServiceMetrics) -> Response:
     """Return metrics for Prometheus: requests, seconds by stage, rejections, queues, models, memory."""
     return Response(service_metrics.render(), media_type=metrics.MEDIA_TYPE)

@@ -63,11 +63,13 @@ def narrowed(document: dict[str, Any], body: str) -> dict[str, Any]:
 
 def _narrow(path: str, options: dict[str, Any]) -> None:
     options.pop("labels", None)  # as many as there are images
-    for name, schema in options.items():
+    for name, schema in list(options.items()):
         if name in ("colors", "methods"):
             schema.pop("minItems", None)  # an empty list is not sent at all
         if name == "methods":
-            schema["items"]["enum"] = ["octree", "median_cut"]
+            schema["items"] = {"type": "string", "enum": ["octree", "median_cut"]}
+        elif name == "method":
+            options[name] = {"type": "string", "enum": CHOICES[name]}
         elif (path, name) == ("/classify", "model"):
             schema["enum"] = ["brightness", "second"]
         elif name in CHOICES and schema["type"] == "string":

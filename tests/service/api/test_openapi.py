@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from httpx import AsyncClient
 
+from models.zoo.registry import Registry
 from service.http.headers import SECURITY_HEADERS
+from service.schemas.methods import METHODS
 from service.schemas.options import BenchmarkOptions, ClassifyOptions, CompressOptions, ImageOptions, QuantizeOptions
 from tests.service.images import DRAWING
 
@@ -49,6 +51,51 @@ async def test_the_endpoints_are_those_of_the_contract(document: dict[str, Any])
     }
 
 
+async def test_operations_have_the_names_of_functions_in_generated_clients(document: dict[str, Any]) -> None:
+    names = {
+        f"{method} {path}": operation["operationId"]
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    }
+
+    assert names == {
+        "post /quantize": "quantize",
+        "post /classify": "classify",
+        "post /compress": "compress",
+        "post /benchmark": "benchmark",
+        "get /benchmark": "results",
+        "get /models": "models",
+        "get /healthz": "healthz",
+        "get /readyz": "readyz",
+        "get /metrics": "metrics",
+    }
+
+
+async def test_the_document_names_license_contact_servers_and_tags(document: dict[str, Any]) -> None:
+    used = {
+        tag for methods in document["paths"].values() for operation in methods.values() for tag in operation["tags"]
+    }
+
+    assert document["info"]["license"]["identifier"] == "MIT"
+    assert document["info"]["contact"]["name"]
+    assert document["servers"][0]["url"] == "/"  # /docs sends its requests to the service that it comes from
+    assert {tag["name"] for tag in document["tags"]} == used
+    assert all(tag["description"] for tag in document["tags"])
+
+
+@pytest.mark.parametrize("path", ["/quantize", "/compress", "/benchmark"])
+async def test_methods_are_an_enumeration_and_models_have_examples(document: dict[str, Any], path: str) -> None:
+    operation = document["paths"][path]["post"]
+    form = operation["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
+    query = {each["name"]: each["schema"] for each in operation["parameters"]}
+
+    for options in (form, query):
+        method = options["method"] if "method" in options else options["methods"]["items"]
+        assert method["$ref"] == "#/components/schemas/Method"
+        assert set(options["model"]["examples"]) <= {entry.name for entry in Registry.open().available()}
+    assert document["components"]["schemas"]["Method"]["enum"] == list(METHODS)
+
+
 async def test_every_reference_resolves(document: dict[str, Any]) -> None:
     names = set(references(document))
 
@@ -71,12 +118,14 @@ async def test_both_kinds_of_body_and_every_option_are_described(
     operation = document["paths"][path]["post"]
     bodies = operation["requestBody"]["content"]
 
-    assert bodies.keys() == {"multipart/form-data", "image/*", "application/octet-stream"}
+    assert bodies.keys() == {"multipart/form-data", "application/octet-stream"}  # generators of clients reject image/*
     assert bodies["multipart/form-data"]["schema"]["properties"].keys() == {"file", *options.model_fields}
     assert [parameter["name"] for parameter in operation["parameters"]] == list(options.model_fields)
     assert all(parameter["description"] for parameter in operation["parameters"])
-    # /docs sends defaults, so an option would be given twice, in the form and in the query
-    assert not any("default" in parameter["schema"] for parameter in operation["parameters"])
+    # /docs and generated clients send defaults, so an option would be given twice, or beside one that it excludes
+    fields = bodies["multipart/form-data"]["schema"]["properties"].values()
+    schemas = [*fields, *(parameter["schema"] for parameter in operation["parameters"])]
+    assert not any("default" in schema for schema in schemas)
 
 
 @pytest.mark.parametrize("path", ["/quantize", "/compress"])
@@ -114,7 +163,8 @@ async def test_no_option_is_null_which_neither_form_nor_query_can_express(docume
 
     form = operation["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
     schemas = [*form.values(), *(parameter["schema"] for parameter in operation["parameters"])]
-    assert all("type" in schema for schema in schemas)
+    assert all(schema.keys() & {"type", "$ref", "anyOf"} for schema in schemas)
+    assert {"type": "null"} not in [kind for schema in schemas for kind in schema.get("anyOf", ())]
 
 
 @pytest.mark.parametrize("path", OPTIONS)
