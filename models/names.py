@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Literal
 
 LEARNED_METHOD = "colorcnn"
 """The learned quantizer: one network for every number of colors."""
@@ -34,6 +35,9 @@ PALETTE_METHODS = (*PHOTOGRAPH_METHODS, HALFTONE, NEAREST)
 """Every method that can map to a fixed palette."""
 TRUECOLOR = "truecolor_png"
 """The original images as lossless files."""
+
+BpgMode = Literal["plain", "auto", "index"]
+"""Ways to store a palette image as BPG."""
 
 
 class ModelKind(StrEnum):

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from models.color_range import MAX_COLORS as MAX_COLORS
 from models.nearest import nearest_by_cells, nearest_indices
 from models.pauses import pause
 from models.rgb import Pixels, check_pixels, pack, unpack
-
-MAX_COLORS = 256
-"""Limit on the colors of a palette, because an index is one byte."""
 
 _BAND_PIXELS = 1 << 20
 """Pixels that are looked up at a time. NumPy widens indices to 8 bytes, so bands bound the memory of these copies."""

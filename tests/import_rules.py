@@ -20,6 +20,7 @@ FORBIDDEN: Mapping[str, tuple[str, ...]] = {
 
 GROUND = (
     "models.errors",
+    "models.color_range",
     "models.pauses",
     "models.rgb",
     "models.names",

@@ -10,9 +10,9 @@ from pydantic import BaseModel
 from models.names import METHOD_NAMES
 from models.zoo.registry import Registry
 from service.api.routes import probes, router
-from service.http.problems import HEAD_TOO_LARGE, INTERNAL, MALFORMED_REQUEST, METHOD_NOT_ALLOWED, NOT_FOUND, PROBLEMS
 from service.schemas.methods import METHODS
 from service.schemas.options import BenchmarkOptions, ClassifyOptions, CompressOptions, QuantizeOptions
+from service.schemas.problems import PROBLEMS
 from service.settings import environment_table
 from training.report.markdown import table
 
@@ -57,8 +57,7 @@ def option_names(path: str) -> list[str]:
 
 def problems() -> str:
     """Return the table of every kind of error response: status, type, title."""
-    others = (MALFORMED_REQUEST, NOT_FOUND, METHOD_NOT_ALLOWED, HEAD_TOO_LARGE, INTERNAL)
-    kinds = sorted({*PROBLEMS.values(), *others}, key=lambda problem: (problem.status, problem.name))
+    kinds = sorted(PROBLEMS, key=lambda problem: (problem.status, problem.name))
     return table(["status", "type", "title"], [[str(kind.status), f"`{kind.type}`", kind.title] for kind in kinds])
 
 

@@ -7,13 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from models.color_range import MAX_COLORS as MAX_COLORS
+from models.color_range import MIN_COLORS as MIN_COLORS
 from models.errors import BadOption
-from models.palette_image import MAX_COLORS as MAX_COLORS
 from models.palette_image import PaletteImage, nearest
 from models.pauses import pause
 from models.rgb import Pixels, check_pixels, pack, unpack
-
-MIN_COLORS = 2
 
 _SAMPLE = 4096  # pixels of the sample that rejects most photos early
 _BAND = 1 << 18  # pixels at a time, because NumPy widens an index to 8 bytes, and a color in float64 to 24

@@ -16,8 +16,9 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.http.headers import REQUEST_ID_HEADER, security_headers
-from service.http.problems import INTERNAL, internal_error
+from service.http.problems import internal_error
 from service.runtime.logs import Event, request_id_here
+from service.schemas.problems import INTERNAL
 
 CLIENT_CLOSED = 499  # nginx's status for a client that disconnected; only in the log and in the metrics
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -34,50 +33,29 @@ from service.errors import (
     Unauthorized,
     UploadTimeout,
 )
-
-MEDIA_TYPE = "application/problem+json"
-TYPE_PREFIX = "urn:colorcnn:problem:"
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Kind of problem: the last part of its stable `type`, its HTTP status and its title."""
-
-    name: str
-    status: int
-    title: str
-
-    @property
-    def type(self) -> str:
-        return TYPE_PREFIX + self.name
-
+from service.schemas import problems as kinds
+from service.schemas.problems import INSTANCE_PREFIX, INTERNAL, MEDIA_TYPE, METHOD_NOT_ALLOWED, NOT_FOUND, Problem
 
 # The only table from exceptions to responses.
 PROBLEMS: Mapping[type[Exception], Problem] = {
-    BadImage: Problem("bad-image", 400, "The upload is not a readable image"),
-    MalformedUpload: Problem("malformed-upload", 400, "The request body is not well-formed multipart/form-data"),
-    Unauthorized: Problem("unauthorized", 401, "The request needs an API key"),
-    UnknownModel: Problem("unknown-model", 404, "There is no such model"),
-    UnknownMethod: Problem("unknown-method", 404, "There is no such quantization method"),
-    NotAcceptable: Problem("not-acceptable", 406, "None of the accepted media types is available"),
-    UploadTimeout: Problem("upload-timeout", 408, "The upload took too long"),
-    ImageTooLarge: Problem("too-large", 413, "The upload has too many bytes or pixels"),
-    UnsupportedFormat: Problem("unsupported-format", 415, "The format of the upload is not supported"),
-    BadUpload: Problem("bad-upload", 422, "The form does not hold the expected images"),
-    BadOption: Problem("bad-option", 422, "An option is unknown, repeated or out of range"),
-    RateLimited: Problem("rate-limited", 429, "The client sends too many requests"),
-    QueueFull: Problem("queue-full", 503, "The queue of the service is full"),
-    OutOfMemory: Problem("out-of-memory", 503, "The device has too little memory left"),
-    NotReady: Problem("not-ready", 503, "The service is not ready"),
-    NotDrawn: Problem("not-drawn", 503, "The contact sheet or page could not be drawn"),
-    OutOfTime: Problem("out-of-time", 504, "The work took too long"),
+    BadImage: kinds.BAD_IMAGE,
+    MalformedUpload: kinds.MALFORMED_UPLOAD,
+    Unauthorized: kinds.UNAUTHORIZED,
+    UnknownModel: kinds.UNKNOWN_MODEL,
+    UnknownMethod: kinds.UNKNOWN_METHOD,
+    NotAcceptable: kinds.NOT_ACCEPTABLE,
+    UploadTimeout: kinds.UPLOAD_TIMEOUT,
+    ImageTooLarge: kinds.TOO_LARGE,
+    UnsupportedFormat: kinds.UNSUPPORTED_FORMAT,
+    BadUpload: kinds.BAD_UPLOAD,
+    BadOption: kinds.BAD_OPTION,
+    RateLimited: kinds.RATE_LIMITED,
+    QueueFull: kinds.QUEUE_FULL,
+    OutOfMemory: kinds.OUT_OF_MEMORY,
+    NotReady: kinds.NOT_READY,
+    NotDrawn: kinds.NOT_DRAWN,
+    OutOfTime: kinds.OUT_OF_TIME,
 }
-
-NOT_FOUND = Problem("not-found", 404, "There is nothing at this path")
-METHOD_NOT_ALLOWED = Problem("method-not-allowed", 405, "The path does not support this method")
-MALFORMED_REQUEST = Problem("malformed-request", 400, "The request is not well-formed HTTP")
-HEAD_TOO_LARGE = Problem("head-too-large", 431, "The head of the request is too large")
-INTERNAL = Problem("internal", 500, "The service failed")
 
 _BY_STATUS: Mapping[int, Problem] = {404: NOT_FOUND, 405: METHOD_NOT_ALLOWED, 500: INTERNAL}
 
@@ -96,7 +74,7 @@ def problem_response(
         "title": problem.title,
         "status": problem.status,
         "detail": detail,
-        "instance": f"urn:colorcnn:request:{request_id}",
+        "instance": INSTANCE_PREFIX + request_id,
     }
     return Response(json.dumps(body), problem.status, dict(headers or {}), MEDIA_TYPE)
 

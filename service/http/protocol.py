@@ -17,7 +17,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from service.http.headers import REQUEST_ID_HEADER, SECURITY_HEADERS
 from service.http.parser import RequestParser
-from service.http.problems import HEAD_TOO_LARGE, MALFORMED_REQUEST, Problem, problem_response
+from service.http.problems import problem_response
+from service.schemas.problems import HEAD_TOO_LARGE, MALFORMED_REQUEST, Problem
 
 
 def limited_protocol(header_timeout: float, max_header_bytes: int) -> type[HttpToolsProtocol]:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from typing import TypeVar, get_origin
+from typing import TypeVar
 
 import anyio
 from fastapi import Request
-from pydantic import AliasChoices, BaseModel, ValidationError
+from pydantic import BaseModel
 
-from models.errors import BadOption, ImageTooLarge, UnsupportedFormat
+from models.errors import ImageTooLarge, UnsupportedFormat
 from service.errors import BadUpload, UploadTimeout
 from service.http.content_encoding import decoded
 from service.http.forms import read_form
+from service.schemas.text_options import read_options
 from service.schemas.upload import Upload, UploadedFile
 
 Options = TypeVar("Options", bound=BaseModel)
@@ -61,53 +62,7 @@ def parse_options(upload: Upload, model: type[Options]) -> Options:
         BadOption: an option is unknown, out of range, or repeated although its field is not a tuple. An option counts
             as repeated in the form, in the query, and across both.
     """
-    values = _option_values((*upload.query_options, *upload.form_options), model)
-    try:
-        return model.model_validate(values)
-    except ValidationError as error:
-        raise BadOption(" ".join(_explanations(model, error))) from None
-
-
-def _option_values(pairs: Sequence[tuple[str, str]], model: type[BaseModel]) -> Mapping[str, str | list[str]]:
-    spellings = _spellings(model)
-    options: dict[str, list[str]] = {}
-    for name, value in pairs:
-        if name not in spellings:
-            raise BadOption(f"There is no option {name!r:.80}; the options are {', '.join(model.model_fields)}.")
-        options.setdefault(spellings[name], []).append(value)
-    return {name: values if _is_list(model, name) else _only(name, values) for name, values in options.items()}
-
-
-def _spellings(model: type[BaseModel]) -> Mapping[str, str]:
-    """Map the name of each field, and each former name among its validation aliases, to the name of the field."""
-    spellings = {name: name for name in model.model_fields}
-    for name, field in model.model_fields.items():
-        if isinstance(field.validation_alias, AliasChoices):
-            spellings |= {alias: name for alias in field.validation_alias.choices if isinstance(alias, str)}
-    return spellings
-
-
-def _is_list(model: type[BaseModel], name: str) -> bool:
-    return get_origin(model.model_fields[name].annotation) is tuple
-
-
-def _only(name: str, values: Sequence[str]) -> str:
-    if len(values) > 1:
-        raise BadOption(f"The option {name!r} is given more than once; give it once, in the form or in the query.")
-    return values[0]
-
-
-def _explanations(model: type[BaseModel], error: ValidationError) -> Iterator[str]:
-    for item in error.errors():
-        if item["type"] != "too_short":  # a list always has an item; pydantic counts only the valid ones
-            yield _explain(model, item["loc"], item["msg"], item["input"])
-
-
-def _explain(model: type[BaseModel], location: Sequence[int | str], message: str, value: object) -> str:
-    name = str(location[0]) if location else "?"
-    field = model.model_fields.get(name)
-    meaning = f" {name}: {field.description}" if field and field.description else ""
-    return f"{message.removeprefix('Value error, ')} for the option {name!r}, got {value!r:.80}.{meaning}"
+    return read_options((*upload.query_options, *upload.form_options), model)
 
 
 def _refuse_announced_size(request: Request, max_bytes: int) -> None:

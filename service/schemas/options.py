@@ -17,7 +17,7 @@ from pydantic import (
     StringConstraints,
 )
 
-from models.codecs.bpg import Mode
+from models.color_range import MAX_COLORS, MIN_COLORS
 from models.errors import BadOption
 from models.names import (
     HALFTONE,
@@ -27,8 +27,8 @@ from models.names import (
     REFINED_FOR_ALL,
     REFINED_IN_ONE_PASS,
     REFINED_QUICKLY,
+    BpgMode,
 )
-from models.quantizers.base import MAX_COLORS, MIN_COLORS
 from service.schemas.methods import DITHER, FIDELITY, TRANSFERABLE, supporting
 
 Value = TypeVar("Value")
@@ -147,7 +147,7 @@ class CompressOptions(QuantizerOptions):
         description="Chroma subsampling: all color samples (444), half of the columns (422), or half of the columns "
         "and of the rows (420).",
     )
-    mode: Mode = Field(
+    mode: BpgMode = Field(
         "plain",
         description="`plain` encodes the quantized image at `qp` and `chroma`. `auto` ignores both and finds the "
         "smallest file in which each pixel is still nearest to its own palette color; it takes as long as a dozen "

@@ -6,8 +6,7 @@ from typing import Literal
 
 from pydantic import Field, JsonValue
 
-from models.codecs.bpg import Mode
-from models.names import LEARNED_METHOD, ModelKind
+from models.names import LEARNED_METHOD, BpgMode, ModelKind
 from service.schemas.base import Report
 
 _BASE64: dict[str, JsonValue] = {"contentEncoding": "base64"}
@@ -128,7 +127,7 @@ class CompressReport(Report):
     colors: int = Field(description="Number of palette entries of the quantized image.", examples=[4])
     qp: int = Field(description="Value of the option; see the `coding` of each file.", examples=[28])
     chroma: str = Field(description="Value of the option; see the `coding` of each file.", examples=["444"])
-    mode: Mode = Field(examples=["plain"])
+    mode: BpgMode = Field(examples=["plain"])
     original: VersionReport = Field(description="Upload.")
     quantized: VersionReport = Field(description="Quantized image as an indexed PNG.")
     quantized_bpg: QuantizedBpgReport = Field(description="Quantized image as BPG.")

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from models.evaluation.reports import Kind
-from service.http.problems import MEDIA_TYPE
+from service.schemas.problems import MEDIA_TYPE
 from tests.benchmarks.http_load import Client, Outcome, Request, at_rate, one_after_another
 from tests.benchmarks.reporting import write_report
 from tests.service.processes import ROOT, Server, serving

@@ -14,7 +14,7 @@ that the rounding of YCbCr merges them.
 import struct
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,10 +23,11 @@ from models.codecs.bpg import codec
 from models.codecs.bpg.codec import Chroma, Coding, Space
 from models.codecs.bpg.header import Extension, ExtensionTag, PixelFormat, parse_header
 from models.errors import CodecError
+from models.names import BpgMode
 from models.palette_image import PaletteImage, nearest
 from models.rgb import Pixels
 
-Mode = Literal["plain", "auto", "index"]
+Mode = BpgMode
 
 _QPS = range(52)  # quantization parameters of HEVC, finest first
 _FINE = 16  # below this QP colors are so close that RGB or lossless coding may need fewer bytes

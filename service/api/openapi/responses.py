@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from service.api.openapi import headers
-from service.http.problems import INTERNAL, MEDIA_TYPE, PROBLEMS, Problem
+from service.http.problems import PROBLEMS
+from service.schemas.problems import INTERNAL, MEDIA_TYPE, Problem
 from service.schemas.reports import ProblemReport
 
 Json = dict[str, Any]

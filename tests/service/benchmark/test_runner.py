@@ -10,7 +10,8 @@ from httpx import AsyncClient
 from models.evaluation.compare import Setting
 from service.benchmark import worker
 from service.benchmark.runner import EXPECTED
-from service.http.problems import INTERNAL, problem_of
+from service.http.problems import problem_of
+from service.schemas.problems import INTERNAL
 from service.settings import Settings
 from tests.service.benchmark_client import LIGHT, MEDIA_TYPES, SMALL, post, report
 from tests.service.clients import fake_app, ready

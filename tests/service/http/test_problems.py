@@ -8,7 +8,8 @@ from httpx import AsyncClient
 
 from models import errors
 from models.errors import BadImage, ColorCNNError, CorruptCheckpoint
-from service.http.problems import INTERNAL, PROBLEMS, problem_of
+from service.http.problems import PROBLEMS, problem_of
+from service.schemas.problems import INTERNAL
 from tests.service.clients import problem, ready
 from tests.service.fakes import FakeEngine
 from tests.service.images import PHOTO
