@@ -11,6 +11,8 @@ from models.nearest import nearest_by_cells, nearest_indices
 from models.pauses import pause
 from models.rgb import Pixels, check_pixels, pack, unpack
 
+_OPAQUE = 255
+
 _BAND_PIXELS = 1 << 20
 """Pixels that are looked up at a time. NumPy widens indices to 8 bytes, so bands bound the memory of these copies."""
 
@@ -22,12 +24,14 @@ _MOST_DIRECT = 1 << 19
 class PaletteImage:
     """An image as an index map and a palette of sRGB colors.
 
-    The constructor checks and copies both arrays, and makes the copies read-only. Two images are equal when both arrays
+    The constructor checks and copies the arrays, and makes the copies read-only. Two images are equal when all arrays
     are equal.
 
     Attributes:
         indices: (H, W) uint8, H and W at least 1, every index below K.
         palette: (K, 3) uint8 sRGB with 1 <= K <= 256. Entries may be unused or repeated; see `compact`.
+        alpha: (K,) uint8, the alpha of each entry, 0 for a transparent and 255 for an opaque one. None where every
+            entry is opaque, also where 255 was given for all. Colors are straight: not multiplied by alpha.
 
     Raises:
         ValueError: an array has the wrong shape, dtype or range.
@@ -35,16 +39,20 @@ class PaletteImage:
 
     indices: npt.NDArray[np.uint8]
     palette: npt.NDArray[np.uint8]
+    alpha: npt.NDArray[np.uint8] | None = None
 
     def __post_init__(self) -> None:
         _check_indices(self.indices)
         _check_palette(self.palette)
+        _check_alpha(self.alpha, len(self.palette))
         largest = int(self.indices.max())
         if largest >= len(self.palette):
             raise ValueError(f"index {largest} points outside a palette of {len(self.palette)} colors")
         # The only way to set the fields of a frozen dataclass. No caller can write to the copies.
         object.__setattr__(self, "indices", _read_only(self.indices))
         object.__setattr__(self, "palette", _read_only(self.palette))
+        opaque = self.alpha is None or int(self.alpha.min()) == _OPAQUE
+        object.__setattr__(self, "alpha", None if self.alpha is None or opaque else _read_only(self.alpha))
 
     @property
     def height(self) -> int:
@@ -74,19 +82,46 @@ class PaletteImage:
         return total
 
     def compact(self) -> "PaletteImage":
-        """Return the same picture without unused palette entries and with equal entries merged, in the same order."""
-        packed = pack(self.palette)
-        position: dict[int, int] = {}  # of each distinct used color, in order of first appearance
+        """Return the same picture without unused palette entries and with equal entries merged, in the same order.
+
+        Entries are equal if color and alpha are equal.
+        """
+        opacity = self.opacity()
+        packed = pack(self.palette) | opacity.astype(np.uint32) << 24
+        position: dict[int, int] = {}  # of each distinct used entry, in order of first appearance
         table = np.zeros(self.colors, dtype=np.uint8)
         for entry in np.flatnonzero(self.counts()):
             table[entry] = position.setdefault(int(packed[entry]), len(position))
         if len(position) == self.colors:
             return self
-        return PaletteImage(_look_up(table, self.indices), unpack(np.array(list(position), dtype=np.uint32)))
+        kept = np.array(list(position), dtype=np.uint32)
+        return PaletteImage(_look_up(table, self.indices), unpack(kept), (kept >> 24).astype(np.uint8))
+
+    def reordered(self, order: npt.NDArray[np.intp]) -> "PaletteImage":
+        """Return the same picture with its palette in another order: entry `order[i]`, (K,), becomes entry i."""
+        rank = np.zeros(self.colors, np.uint8)
+        rank[order] = np.arange(self.colors)
+        return PaletteImage(_look_up(rank, self.indices), self.palette[order], self.opacity()[order])
+
+    def opacity(self) -> npt.NDArray[np.uint8]:
+        """Return the alpha of each entry, (K,) uint8, also where all are opaque."""
+        return np.full(self.colors, _OPAQUE, np.uint8) if self.alpha is None else self.alpha
 
     def render(self) -> Pixels:
-        """Return the picture as (H, W, 3) uint8 sRGB."""
+        """Return the colors of the picture as (H, W, 3) uint8 sRGB, without regard to alpha."""
         return _look_up(self.palette, self.indices)
+
+    def render_alpha(self) -> npt.NDArray[np.uint8]:
+        """Return the alpha of the picture, (H, W) uint8."""
+        return _look_up(self.opacity(), self.indices)
+
+    def over(self, background: tuple[int, int, int]) -> Pixels:
+        """Return the picture over a plain sRGB background, (H, W, 3) uint8; each value is correctly rounded."""
+        if self.alpha is None:
+            return self.render()
+        alpha = self.alpha[:, np.newaxis].astype(np.int64)
+        sums = alpha * self.palette + (_OPAQUE - alpha) * np.array(background)
+        return _look_up(((2 * sums + _OPAQUE) // (2 * _OPAQUE)).astype(np.uint8), self.indices)
 
     def hex_palette(self) -> tuple[str, ...]:
         """Return the palette as "#rrggbb" strings, in palette order."""
@@ -95,7 +130,11 @@ class PaletteImage:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, PaletteImage):
             return NotImplemented
-        return np.array_equal(self.indices, other.indices) and np.array_equal(self.palette, other.palette)
+        return (
+            np.array_equal(self.indices, other.indices)
+            and np.array_equal(self.palette, other.palette)
+            and np.array_equal(self.opacity(), other.opacity())
+        )
 
 
 def nearest(pixels: Pixels, palette: npt.NDArray[np.uint8]) -> PaletteImage:
@@ -132,6 +171,13 @@ def _check_palette(palette: object) -> None:
         or not 1 <= len(palette) <= MAX_COLORS
     ):
         raise ValueError(f"palette must be a (K, 3) uint8 array, K from 1 to {MAX_COLORS}, not {_describe(palette)}")
+
+
+def _check_alpha(alpha: object, colors: int) -> None:
+    if alpha is not None and not (
+        isinstance(alpha, np.ndarray) and alpha.dtype == np.uint8 and alpha.shape == (colors,)
+    ):
+        raise ValueError(f"alpha must be None or a ({colors},) uint8 array, one value an entry, not {_describe(alpha)}")
 
 
 def _describe(value: object) -> str:

@@ -1,10 +1,10 @@
 """Palette images as PNG: the smallest bit depth, compressed by libdeflate.
 
 "Portable Network Graphics (PNG) Specification (Second Edition)", W3C 2003, also ISO/IEC 15948; clause numbers refer to
-this text. A file holds only the four critical chunks. Rows have filter 0, as clause 12.8 recommends for palette images:
-indices are labels, not quantities, so differences of indices rarely compress better. The highest effort sorts the
-palette by brightness, which gives similar colors close indices. It applies the filter that compresses a sample of the
-rows best.
+this text. A file holds only the four critical chunks, and tRNS where an entry is not opaque. Rows have filter 0, as
+clause 12.8 recommends for palette images: indices are labels, not quantities, so differences of indices rarely compress
+better. The highest effort sorts the palette by brightness, which gives similar colors close indices. It applies the
+filter that compresses a sample of the rows best.
 """
 
 import struct
@@ -15,6 +15,7 @@ import deflate
 import numpy as np
 import numpy.typing as npt
 
+from models.codecs.raw import pack_rows
 from models.palette_image import PaletteImage
 from models.pauses import pause
 
@@ -27,6 +28,7 @@ _LEVELS: dict[str, int] = {"fast": 6, "default": 9, "max": 12}  # libdeflate's l
 _NONE, _SUB, _UP, _PAETH = 0, 1, 2, 4  # filter types (clause 9.2) that may be the best for the indices of a photo
 _QUICK = 1  # compression level at which filters are compared
 _SAMPLE_BYTES = 1 << 18  # scanline bytes on which filters are compared; with fewer bytes the selection is often wrong
+_OPAQUE = 255
 _LUMA = (0.299, 0.587, 0.114)
 _BAND_BYTES = 1 << 20  # scanline bytes that are predicted at a time, in wider integers
 _FRAME = 12  # bytes of a chunk around its data: length, type and CRC (clause 5.3)
@@ -34,49 +36,52 @@ _PALETTE = 3  # color type (clause 11.2.2): each sample is a palette index
 _DEFLATE, _ADAPTIVE_FILTERS, _NOT_INTERLACED = 0, 0, 0  # the method fields of the header
 
 
-def encode(image: PaletteImage, *, effort: Effort = "default") -> bytes:
+def encode(image: PaletteImage, *, effort: Effort = "default", keep_order: bool = False) -> bytes:
     """Return `image` as a PNG file, at `image.bit_depth` bits per pixel before compression.
 
     Args:
         image: the palette image. Unused palette entries are written too; `compact` drops them.
         effort: "fast", "default" or "max"; a higher effort takes more time for fewer bytes. All efforts keep the
             pixels. The palette is written in the order of `ordered`.
+        keep_order: whether to write the palette in its own order.
 
     Raises:
         ValueError: `effort` is not one of the three.
     """
     if effort not in _LEVELS:
         raise ValueError(f"effort must be one of {', '.join(_LEVELS)}, not {effort!r}")
-    image = ordered(image, effort=effort)
-    rows = _pack_rows(image.indices, image.bit_depth)
+    if not keep_order:
+        image = ordered(image, effort=effort)
+    rows = pack_rows(image.indices, image.bit_depth, margin=1)  # a filter byte of 0 (clause 7.2)
     if effort == "max":
         rows = _filtered(rows, _best_filter(rows, image.bit_depth))
     header = struct.pack(
         ">IIBBBBB", image.width, image.height, image.bit_depth, _PALETTE, _DEFLATE, _ADAPTIVE_FILTERS, _NOT_INTERLACED
     )
     data = deflate.zlib_compress(rows, _LEVELS[effort])
-    chunks = (b"IHDR", header), (b"PLTE", image.palette.tobytes()), (b"IDAT", data), (b"IEND", b"")
+    transparency = ((b"tRNS", _transparency(image)),) if image.alpha is not None else ()
+    chunks = (b"IHDR", header), (b"PLTE", image.palette.tobytes()), *transparency, (b"IDAT", data), (b"IEND", b"")
     return SIGNATURE + b"".join(part for kind, data in chunks for part in _chunk(kind, data))
 
 
 def ordered(image: PaletteImage, *, effort: Effort) -> PaletteImage:
-    """Return `image` with the palette order of its file: from dark to bright at effort "max", otherwise unchanged.
+    """Return `image` with the palette order of its file: opaque entries last, and at effort "max" from dark to bright.
 
-    In this order neighboring pixels have close indices, which a row filter can use.
+    Without the opaque entries at its end, tRNS is shorter. In the order of brightness neighboring pixels have close
+    indices, which a row filter can use.
     """
-    if effort != "max":
+    opaque = image.opacity() == _OPAQUE
+    if effort != "max" and opaque.all():
         return image
-    order = np.argsort(image.palette @ np.array(_LUMA), kind="stable")
-    rank = np.zeros(256, np.uint8)
-    rank[order] = np.arange(len(order))
-    indices = image.indices.tobytes().translate(rank.tobytes())  # NumPy would widen indices to 8 bytes each
-    return PaletteImage(np.frombuffer(indices, np.uint8).reshape(image.indices.shape), image.palette[order])
+    brightness = image.palette @ np.array(_LUMA) if effort == "max" else np.zeros(image.colors)
+    return image.reordered(np.lexsort((brightness, opaque)))
 
 
 def fixed_bytes(file: bytes) -> int:
-    """Return the number of bytes of a PNG file outside the data of its PLTE and IDAT chunks.
+    """Return the number of bytes of a PNG file outside the data of its PLTE, tRNS and IDAT chunks.
 
-    `encode` writes 69: signature 8 (clause 5.2), IHDR 25, IEND 12, and 12 around each of PLTE and IDAT (clause 5.3).
+    `encode` writes 69: signature 8 (clause 5.2), IHDR 25, IEND 12, and 12 around each of PLTE and IDAT (clause 5.3);
+    12 more around tRNS.
 
     Raises:
         ValueError: `file` is not a PNG file, or it is cut short.
@@ -88,21 +93,15 @@ def fixed_bytes(file: bytes) -> int:
         if at + _FRAME > len(file):
             raise ValueError("the PNG file is cut short")
         length, kind = struct.unpack_from(">I4s", file, at)
-        fixed += _FRAME + (0 if kind in (b"PLTE", b"IDAT") else length)
+        fixed += _FRAME + (0 if kind in (b"PLTE", b"tRNS", b"IDAT") else length)
         at += _FRAME + length
     return fixed
 
 
-def _pack_rows(indices: npt.NDArray[np.uint8], bits: int) -> npt.NDArray[np.uint8]:
-    """Return scanlines, uint8: a filter byte of 0, then the indices, the leftmost in the high bits (clause 7.2)."""
-    height, width = indices.shape
-    per_byte = 8 // bits
-    scanlines = np.zeros((height, 1 + -(-width // per_byte)), dtype=np.uint8)
-    packed = scanlines[:, 1:]
-    for position in range(per_byte):
-        columns = indices[:, position::per_byte]
-        packed[:, : columns.shape[1]] |= columns << (8 - bits * (position + 1))
-    return scanlines
+def _transparency(image: PaletteImage) -> bytes:
+    """Return the data of tRNS (clause 11.3.2.1): the alpha of each entry up to the last one that is not opaque."""
+    opacity = image.opacity()
+    return opacity[: 1 + int(np.flatnonzero(opacity != _OPAQUE)[-1])].tobytes()
 
 
 def _best_filter(rows: npt.NDArray[np.uint8], bits: int) -> int:

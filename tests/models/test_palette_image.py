@@ -161,3 +161,67 @@ def test_equality_is_by_content() -> None:
 def test_the_nearest_color_is_the_first_at_the_least_distance(pixels: Pixels, palette: npt.NDArray[np.uint8]) -> None:
     distances = ((pixels[:, :, np.newaxis].astype(int) - palette) ** 2).sum(-1)
     assert np.array_equal(nearest(pixels, palette).indices, distances.argmin(-1))
+
+
+def with_alpha(indices: list[list[int]], entries: list[tuple[int, int, int, int]]) -> PaletteImage:
+    values = np.array(entries, np.uint8)
+    return PaletteImage(np.array(indices, np.uint8), values[:, :3], values[:, 3])
+
+
+def test_alpha_of_entries_is_rendered() -> None:
+    picture = with_alpha([[0, 1], [1, 2]], [(1, 2, 3, 0), (4, 5, 6, 255), (7, 8, 9, 100)])
+    assert picture.render_alpha().tolist() == [[0, 255], [255, 100]]
+    assert picture.opacity().tolist() == [0, 255, 100]
+    assert picture.alpha is not None and not picture.alpha.flags.writeable
+    assert picture.render().tolist() == [[[1, 2, 3], [4, 5, 6]], [[4, 5, 6], [7, 8, 9]]]
+
+
+def test_opaque_alpha_is_no_alpha() -> None:
+    picture = with_alpha([[0, 1]], [(1, 2, 3, 255), (4, 5, 6, 255)])
+    assert picture.alpha is None
+    assert picture.opacity().tolist() == [255, 255]
+    assert picture == image([[0, 1]], [(1, 2, 3), (4, 5, 6)])
+
+
+def test_images_with_other_alpha_are_not_equal() -> None:
+    one, other = (with_alpha([[0]], [(1, 2, 3, alpha)]) for alpha in (0, 1))
+    assert one == with_alpha([[0]], [(1, 2, 3, 0)])
+    assert one != other
+    assert one != image([[0]], [(1, 2, 3)])
+
+
+def test_compact_merges_entries_of_equal_color_and_alpha_alone() -> None:
+    entries = [(1, 1, 1, 0), (1, 1, 1, 255), (1, 1, 1, 0), (9, 9, 9, 7)]
+    compact = with_alpha([[2, 1, 0]], entries).compact()
+    assert compact == with_alpha([[0, 1, 0]], entries[:2])
+    assert with_alpha([[1, 1]], entries).compact() == image([[0, 0]], [(1, 1, 1)])
+
+
+def test_over_a_background_is_correctly_rounded() -> None:
+    levels = np.arange(256, dtype=np.uint8)
+    picture = PaletteImage(levels[np.newaxis], np.full((256, 3), (0, 100, 255), np.uint8), levels)
+    expected = levels[:, np.newaxis] / 255 * (0, 100, 255) + (1 - levels[:, np.newaxis] / 255) * (255, 30, 7)
+    assert np.abs(picture.over((255, 30, 7))[0] - expected).max() <= 0.5 + 1e-9
+    assert np.array_equal(image([[0]], [(1, 2, 3)]).over((9, 9, 9)), [[[1, 2, 3]]])
+
+
+@repeatable
+@given(palette_images(), st.randoms())
+def test_another_order_of_the_palette_is_the_same_picture(picture: PaletteImage, random) -> None:  # type: ignore[no-untyped-def]
+    alpha = np.array([random.randrange(256) for _ in range(picture.colors)], np.uint8)
+    picture = PaletteImage(picture.indices, picture.palette, alpha)
+    order = np.array(random.sample(range(picture.colors), picture.colors))
+    other = picture.reordered(order)
+    assert np.array_equal(other.palette, picture.palette[order])
+    assert np.array_equal(other.render(), picture.render())
+    assert np.array_equal(other.render_alpha(), picture.render_alpha())
+
+
+@pytest.mark.parametrize(
+    "alpha",
+    [np.zeros(2, np.int64), np.zeros(3, np.uint8), np.zeros((2, 1), np.uint8), [0, 255]],
+    ids=["dtype", "three entries", "two axes", "a list"],
+)
+def test_refuses_other_alpha(alpha: npt.NDArray[np.uint8]) -> None:
+    with pytest.raises(ValueError, match=r"alpha must be None or a \(2,\) uint8 array"):
+        PaletteImage(np.zeros((1, 1), np.uint8), np.zeros((2, 3), np.uint8), alpha)

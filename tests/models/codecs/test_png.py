@@ -175,3 +175,46 @@ def test_fixed_bytes_include_further_chunks_except_image_data() -> None:
 def test_fixed_bytes_refuses_bytes_that_are_not_a_whole_png(file: bytes) -> None:
     with pytest.raises(ValueError, match="PNG"):
         png.fixed_bytes(file)
+
+
+def test_alpha_is_written_up_to_the_last_entry_that_is_not_opaque() -> None:
+    """Those entries come first, so that tRNS is short; other entries keep their order."""
+    entries = np.array([[1, 1, 1, 255], [2, 2, 2, 0], [3, 3, 3, 255], [4, 4, 4, 128]], np.uint8)
+    original = PaletteImage(np.array([[0, 1, 2, 3, 3]], np.uint8), entries[:, :3], entries[:, 3])
+    file = png.encode(original)
+    written = dict(chunks(file))
+    assert [kind for kind, _ in chunks(file)] == [b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"]
+    assert written[b"tRNS"] == bytes([0, 128])
+    assert written[b"PLTE"] == bytes([2, 2, 2, 4, 4, 4, 1, 1, 1, 3, 3, 3])
+    assert png.fixed_bytes(file) == 69 + 12
+
+
+def test_a_palette_in_its_own_order_may_need_a_long_list_of_alpha() -> None:
+    original = PaletteImage(
+        np.array([[0, 1, 2]], np.uint8),
+        np.array([[9] * 3, [5] * 3, [7] * 3], np.uint8),
+        np.array([255, 0, 255], np.uint8),
+    )
+    for effort in ("fast", "default", "max"):
+        written = dict(chunks(png.encode(original, effort=effort, keep_order=True)))
+        assert written[b"PLTE"] == original.palette.tobytes()
+        assert written[b"tRNS"] == bytes([255, 0])
+
+
+@repeatable
+@given(palette_images(), st.sampled_from(["fast", "default", "max"]), st.booleans(), st.randoms())
+def test_pillow_reads_back_colors_and_alpha(original, effort, keep_order, random) -> None:  # type: ignore[no-untyped-def]
+    alpha = np.array([random.choice([0, 100, 255]) for _ in range(original.colors)], np.uint8)
+    original = PaletteImage(original.indices, original.palette, alpha)
+    with Image.open(BytesIO(png.encode(original, effort=effort, keep_order=keep_order))) as read:
+        pixels = np.asarray(read.convert("RGBA"))
+    np.testing.assert_array_equal(pixels[:, :, :3], original.render())
+    np.testing.assert_array_equal(pixels[:, :, 3], original.render_alpha())
+
+
+def test_most_effort_sorts_opaque_entries_by_brightness() -> None:
+    entries = np.array([[9, 9, 9, 255], [8, 8, 8, 1], [7, 7, 7, 255], [6, 6, 6, 0]], np.uint8)
+    image = png.ordered(PaletteImage(np.array([[0, 1, 2, 3]], np.uint8), entries[:, :3], entries[:, 3]), effort="max")
+    assert image.palette[:, 0].tolist() == [6, 8, 7, 9]
+    assert image.opacity().tolist() == [0, 1, 255, 255]
+    assert png.ordered(image, effort="default") == image
