@@ -14,17 +14,20 @@ The colors of the named palettes come from these sources:
     nord                the sixteen colors of the Nord theme by Sven Greb
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
+from models.color_range import MAX_COLORS, MIN_COLORS
 
-from models.palette_image import MAX_COLORS
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
-_FEWEST = 2
 _GIMP = "GIMP Palette"  # first line of a .gpl file
 _GIMP_FIELDS = ("name:", "columns:")
 _HEX = re.compile(r"#?(?:[0-9a-f]{3}|[0-9a-f]{6})", re.IGNORECASE)
@@ -42,13 +45,16 @@ class NamedPalette:
     colors: tuple[Color, ...]
     meaning: str
 
-    def array(self) -> NDArray[np.uint8]:
-        """Return the colors as (K, 3) uint8."""
-        return np.array(self.colors, np.uint8)
-
 
 def parse_palette(text: str) -> NDArray[np.uint8]:
-    """Return the palette that a text describes, (K, 3) uint8 sRGB, K from 2 to 256, in the order of the text.
+    """Return the palette that a text describes as (K, 3) uint8 sRGB; see `parse_colors`."""
+    import numpy as np  # here, so that clients check palettes without NumPy
+
+    return np.array(parse_colors(text), np.uint8)
+
+
+def parse_colors(text: str) -> tuple[Color, ...]:
+    """Return the palette that a text describes, 2 to 256 different colors of sRGB, in the order of the text.
 
     The text is one of these:
 
@@ -63,7 +69,7 @@ def parse_palette(text: str) -> NDArray[np.uint8]:
     text = text.removeprefix("\ufeff").strip()
     named = PALETTES.get(text.lower().replace("-", "_"))
     if named is not None:
-        return named.array()
+        return named.colors
     return _checked(_gimp_colors(text) if text.startswith(_GIMP) else _listed_colors(text))
 
 
@@ -105,16 +111,16 @@ def _gimp_colors(text: str) -> list[Color]:
     return colors
 
 
-def _checked(colors: list[Color]) -> NDArray[np.uint8]:
-    if not _FEWEST <= len(colors) <= MAX_COLORS:
+def _checked(colors: list[Color]) -> tuple[Color, ...]:
+    if not MIN_COLORS <= len(colors) <= MAX_COLORS:
         count = "1 color" if len(colors) == 1 else f"{len(colors)} colors"
-        raise ValueError(f"the palette has {count}; it needs {_FEWEST} to {MAX_COLORS}")
+        raise ValueError(f"the palette has {count}; it needs {MIN_COLORS} to {MAX_COLORS}")
     seen: set[Color] = set()
     for color in colors:
         if color in seen:
             raise ValueError(f"the palette repeats the color {hex_color(color)}; list each color once")
         seen.add(color)
-    return np.array(colors, np.uint8)
+    return tuple(colors)
 
 
 def _hex_levels(digits: str) -> Color:

@@ -1,7 +1,10 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
-from models.palettes import PALETTES, parse_palette
+from models.palettes import PALETTES, parse_colors, parse_palette
 
 GIMP = """GIMP Palette
 Name: Three inks
@@ -64,7 +67,7 @@ def test_grays_are_even() -> None:
 
 @pytest.mark.parametrize("name", ["ZX-Spectrum", " zx_spectrum\n", "zx-spectrum"])
 def test_names_in_any_spelling(name: str) -> None:
-    assert np.array_equal(parse_palette(name), PALETTES["zx_spectrum"].array())
+    assert np.array_equal(parse_palette(name), PALETTES["zx_spectrum"].colors)
 
 
 def test_a_name_that_is_hexadecimal_is_the_name() -> None:
@@ -77,6 +80,13 @@ def test_gimp_palette(end: str) -> None:
     palette = parse_palette("\ufeff" + GIMP.replace("\n", end))
 
     assert palette.tolist() == [[0, 0, 0], [255, 255, 255], [200, 30, 10]]
+
+
+def test_colors_without_numpy() -> None:
+    assert parse_colors("#000,#fff,#f00") == ((0, 0, 0), (255, 255, 255), (255, 0, 0))
+    assert parse_colors("gameboy") == PALETTES["gameboy"].colors
+    module = "import sys; sys.modules['numpy'] = None; import models.palettes as palettes; palettes.parse_colors('bw')"
+    assert subprocess.run([sys.executable, "-c", module], check=False).returncode == 0
 
 
 def test_256_colors() -> None:
