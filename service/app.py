@@ -62,8 +62,8 @@ def create_app(service: Service) -> FastAPI:
         openapi_tags=document.TAGS,
         generate_unique_id_function=_operation_id,
         lifespan=_lifespan,
+        docs_url=None,  # service/api/web.py serves the page without loading anything from elsewhere
         redoc_url=None,
-        swagger_ui_oauth2_redirect_url=None,
         telemetry={"auto_configure": True},  # exports only where OTEL_EXPORTER_OTLP_* names an endpoint
         redirect_slashes=False,
     )

@@ -1,4 +1,7 @@
-"""The page at `/`: the files of service/web, read once and served with their hashes as entity tags."""
+"""Pages for people: the files of service/web, read once and served with their hashes as entity tags.
+
+`/` is the page, `/docs` shows the OpenAPI document with Swagger UI, whose files come from the package fastapi-swagger.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,21 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from service.api.icon import draw_icon
+
 _FOLDER = Path(__file__).parents[1] / "web"
 _PAGE = "index.html"
+_DOCUMENTATION = "docs.html"
+_ICON = "favicon.ico"
+_SWAGGER_PACKAGE = "fastapi_swagger"  # only found, never imported: its files alone are of use
+_SWAGGER_FILES = ("swagger-ui-bundle.js", "swagger-ui.css")
 
 # Not from the module mimetypes, whose table depends on the machine.
 _MEDIA_TYPES: Mapping[str, str] = {
@@ -59,15 +69,39 @@ def _files() -> Mapping[str, WebFile]:
 def _read() -> Iterator[tuple[str, WebFile]]:
     for file in sorted(_FOLDER.rglob("*")):
         if file.suffix in _MEDIA_TYPES:
-            data = file.read_bytes()
-            tag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
-            yield file.relative_to(_FOLDER).as_posix(), WebFile(data, _MEDIA_TYPES[file.suffix], tag)
+            yield file.relative_to(_FOLDER).as_posix(), _web_file(file.read_bytes(), _MEDIA_TYPES[file.suffix])
+    for name in _SWAGGER_FILES:
+        file = _swagger_folder() / name
+        yield name, _web_file(file.read_bytes(), _MEDIA_TYPES[file.suffix])
+    yield _ICON, _web_file(draw_icon(), "image/x-icon")
+
+
+def _web_file(data: bytes, media_type: str) -> WebFile:
+    return WebFile(data, media_type, f'"{hashlib.sha256(data).hexdigest()[:32]}"')
+
+
+def _swagger_folder() -> Path:
+    found = find_spec(_SWAGGER_PACKAGE)
+    [folder, *_] = (found and found.submodule_search_locations) or ("",)
+    return Path(folder) / "resources"
 
 
 @web.api_route("/", methods=["GET", "HEAD"])
 async def page(request: Request) -> Response:
     """Return the page for people."""
     return _response(request, _PAGE)
+
+
+@web.api_route("/docs", methods=["GET", "HEAD"])
+async def documentation(request: Request) -> Response:
+    """Return the OpenAPI document as an interactive page."""
+    return _response(request, _DOCUMENTATION)
+
+
+@web.api_route("/favicon.ico", methods=["GET", "HEAD"])
+async def icon(request: Request) -> Response:
+    """Return the icon of every page."""
+    return _response(request, _ICON)
 
 
 @web.api_route("/web/{name:path}", methods=["GET", "HEAD"])

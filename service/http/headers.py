@@ -20,21 +20,7 @@ SECURITY_HEADERS: Mapping[str, str] = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 
-# FastAPI's page loads its script and its style from one host, its icon from another, and has one line of inline script.
-_DOCS_POLICY = (
-    "default-src 'none'; connect-src 'self'; frame-ancestors 'none'; img-src data: https://fastapi.tiangolo.com; "
-    "script-src 'unsafe-inline' https://cdn.jsdelivr.net; style-src 'unsafe-inline' https://cdn.jsdelivr.net"
-)
-_BY_PATH: Mapping[str, Mapping[str, str]] = {
-    "/docs": {**SECURITY_HEADERS, "Content-Security-Policy": _DOCS_POLICY},
-}
-
 _PLAIN = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
-
-
-def security_headers(path: str) -> Mapping[str, str]:
-    """Return the security headers of a response at `path`."""
-    return _BY_PATH.get(path, SECURITY_HEADERS)
 
 
 def server_timing(timings: Timings) -> str:

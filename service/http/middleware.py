@@ -12,10 +12,10 @@ from typing import Protocol
 from urllib.parse import quote
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.http.headers import REQUEST_ID_HEADER, security_headers
+from service.http.headers import REQUEST_ID_HEADER, SECURITY_HEADERS
 from service.http.problems import internal_error
 from service.runtime.logs import Event, request_id_here
 from service.schemas.problems import INTERNAL
@@ -74,7 +74,7 @@ class _Exchange:
     def add_headers(self, headers: MutableHeaders, *, close: bool) -> None:
         """Add the headers that all responses share."""
         headers[REQUEST_ID_HEADER] = self.request_id
-        for name, value in security_headers(self.scope["path"]).items():
+        for name, value in SECURITY_HEADERS.items():
             headers.setdefault(name, value)
         stages = headers.get("Server-Timing")
         total = f"total;dur={1000 * self.seconds:.1f}"
@@ -146,7 +146,8 @@ class RequestContext:
             if exchange.status:  # a part of the response is sent, so the server must close the connection
                 raise
             exchange.scope["state"]["problem"] = INTERNAL.name
-            await internal_error(exchange.request_id)(exchange.scope, receive, send)
+            response = internal_error(exchange.request_id, Request(exchange.scope))
+            await response(exchange.scope, receive, send)
 
     def _record(self, exchange: _Exchange) -> None:
         seconds = exchange.seconds

@@ -33,7 +33,10 @@ from service.errors import (
     Unauthorized,
     UploadTimeout,
 )
+from service.http.problem_page import HEADERS as PAGE_HEADERS
+from service.http.problem_page import problem_page, wants_page
 from service.schemas import problems as kinds
+from service.schemas.media_types import HTML
 from service.schemas.problems import INSTANCE_PREFIX, INTERNAL, MEDIA_TYPE, METHOD_NOT_ALLOWED, NOT_FOUND, Problem
 
 # The only table from exceptions to responses.
@@ -66,9 +69,16 @@ def problem_of(error: Exception) -> Problem:
 
 
 def problem_response(
-    problem: Problem, detail: str, request_id: str, headers: Mapping[str, str] | None = None
+    problem: Problem,
+    detail: str,
+    request_id: str,
+    headers: Mapping[str, str] | None = None,
+    request: Request | None = None,
 ) -> Response:
-    """Return an `application/problem+json` response, whose `instance` holds the request id."""
+    """Return an `application/problem+json` response, whose `instance` holds the request id.
+
+    request: where a browser opens a page with it, the response is a page in HTML.
+    """
     body = {
         "type": problem.type,
         "title": problem.title,
@@ -76,12 +86,15 @@ def problem_response(
         "detail": detail,
         "instance": INSTANCE_PREFIX + request_id,
     }
+    if request is not None and wants_page(request):
+        page = problem_page(request, body, request_id)
+        return Response(page, problem.status, {**PAGE_HEADERS, **(headers or {})}, HTML)
     return Response(json.dumps(body), problem.status, dict(headers or {}), MEDIA_TYPE)
 
 
-def internal_error(request_id: str) -> Response:
+def internal_error(request_id: str, request: Request | None = None) -> Response:
     """Return the response to an unexpected exception; the log describes the exception, the response does not."""
-    return problem_response(INTERNAL, f"Please report the request id {request_id}.", request_id)
+    return problem_response(INTERNAL, f"Please report the request id {request_id}.", request_id, request=request)
 
 
 def install(app: FastAPI, *, retry_after: int) -> None:
@@ -98,7 +111,7 @@ def install(app: FastAPI, *, retry_after: int) -> None:
 def _respond(request: Request, problem: Problem, detail: str, headers: Mapping[str, str] | None = None) -> Response:
     """Return problem details, and store the name of the problem in the request for the log and the metrics."""
     request.state.problem = problem.name
-    return problem_response(problem, detail, str(request.state.request_id), headers)
+    return problem_response(problem, detail, str(request.state.request_id), headers, request)
 
 
 def error_response(request: Request, error: Exception) -> Response:

@@ -30,13 +30,6 @@ def references(node: object) -> Iterator[str]:
             yield from references(child)
 
 
-async def test_the_docs_page_is_served(client: AsyncClient) -> None:
-    response = await client.get("/docs")
-
-    assert response.status_code == 200
-    assert "/openapi.json" in response.text
-
-
 async def test_the_endpoints_are_those_of_the_contract(document: dict[str, Any]) -> None:
     assert {(path, method) for path, methods in document["paths"].items() for method in methods} == {
         ("/quantize", "post"),

@@ -42,7 +42,10 @@ async def test_every_file_of_the_page_is_served(client: AsyncClient, name: str) 
     assert response.headers["content-type"].partition(";")[0] == types[name.rpartition(".")[2]]
 
 
-@pytest.mark.parametrize("path", ["/", "/web/style.css"])
+SERVED = ["/", "/web/style.css", "/docs", "/web/swagger-ui-bundle.js", "/favicon.ico"]
+
+
+@pytest.mark.parametrize("path", SERVED)
 async def test_a_browser_that_has_the_file_gets_304(client: AsyncClient, path: str) -> None:
     tag = (await client.get(path)).headers["etag"]
 
@@ -53,7 +56,7 @@ async def test_a_browser_that_has_the_file_gets_304(client: AsyncClient, path: s
     assert re.fullmatch('"[0-9a-f]{32}"', tag)
 
 
-@pytest.mark.parametrize("path", ["/", "/web/style.css"])
+@pytest.mark.parametrize("path", SERVED)
 async def test_head_has_the_headers_of_get(client: AsyncClient, path: str) -> None:
     get, head = await client.get(path), await client.head(path)
 
@@ -61,6 +64,19 @@ async def test_head_has_the_headers_of_get(client: AsyncClient, path: str) -> No
     assert {name: get.headers[name] for name in ("etag", "content-type", "content-length")} == {
         name: head.headers[name] for name in ("etag", "content-type", "content-length")
     }
+
+
+async def test_the_page_of_the_interface_has_the_files_of_swagger_ui(client: AsyncClient) -> None:
+    page = await client.get("/docs")
+    files = re.findall(r'(?:src|href)="(web/[^"]+)"', page.text)
+
+    assert page.headers["content-security-policy"] == (await client.get("/")).headers["content-security-policy"]
+    assert {"web/swagger-ui-bundle.js", "web/swagger-ui.css", "web/docs.js"} <= set(files)
+    for file in files:
+        assert (await client.get(f"/{file}")).status_code == 200
+    bundle = (await client.get("/web/swagger-ui-bundle.js")).text
+    found = re.search(r'PACKAGE_VERSION:"(\d+)\.(\d+)', bundle)
+    assert found and (int(found[1]), int(found[2])) >= (5, 0)  # the first one that reads OpenAPI 3.1
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,23 @@
+"""The icon is a small ICO file of few colors."""
+
+import io
+
+from PIL import Image
+
+from service.api.icon import draw_icon
+
+
+def test_the_icon_has_three_sizes_and_four_colors() -> None:
+    data = draw_icon()
+
+    assert len(data) < 2048
+    with Image.open(io.BytesIO(data)) as icon:
+        assert icon.format == "ICO"
+        assert icon.info["sizes"] == {(16, 16), (32, 32), (48, 48)}
+        colors = icon.convert("RGBA").getcolors() or []
+    assert len([color for _, color in colors if color[3]]) == 4
+    assert (0, 0, 0, 0) in [color for _, color in colors]  # transparent around the letter
+
+
+def test_the_icon_is_the_same_in_every_process() -> None:
+    assert draw_icon() == draw_icon()
