@@ -79,7 +79,7 @@ def problem_response(
 
     request: where a browser opens a page with it, the response is a page in HTML.
     """
-    body = {
+    body: dict[str, str | int] = {
         "type": problem.type,
         "title": problem.title,
         "status": problem.status,

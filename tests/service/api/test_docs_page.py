@@ -30,6 +30,10 @@ def complaints() -> list[str]:
     return []
 
 
+def foreign(address: str, own: str) -> list[str]:
+    return [] if address.startswith((f"{own}/", "blob:", "data:")) else [address]
+
+
 @pytest.fixture
 def page(server: Server, complaints: list[str]) -> "Iterator[Page]":
     """The page with the form of /quantize open. `complaints` receives what the browser logs, and foreign addresses."""
@@ -38,9 +42,7 @@ def page(server: Server, complaints: list[str]) -> "Iterator[Page]":
         page = browser.new_page()
         page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on(
-            "request", lambda sent: sent.url.startswith((server.url, "blob:", "data:")) or complaints.append(sent.url)
-        )
+        page.on("request", lambda sent: complaints.extend(foreign(sent.url, server.url)))
         page.goto(f"{server.url}/docs")
         page.click(f"{QUANTIZE} .opblock-summary")
         page.click(f"{QUANTIZE} .try-out__btn")

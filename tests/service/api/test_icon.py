@@ -14,9 +14,9 @@ def test_the_icon_has_three_sizes_and_four_colors() -> None:
     with Image.open(io.BytesIO(data)) as icon:
         assert icon.format == "ICO"
         assert icon.info["sizes"] == {(16, 16), (32, 32), (48, 48)}
-        colors = icon.convert("RGBA").getcolors() or []
-    assert len([color for _, color in colors if color[3]]) == 4
-    assert (0, 0, 0, 0) in [color for _, color in colors]  # transparent around the letter
+        colors = {color for _, color in icon.convert("RGBA").getcolors() or []}
+    transparent = (0, 0, 0, 0)
+    assert transparent in colors and len(colors - {transparent}) == 4
 
 
 def test_the_icon_is_the_same_in_every_process() -> None:
