@@ -56,6 +56,7 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "service.runtime": ("models.errors",),
     "service.schemas": (*GROUND, "models.codecs", "models.quantizers.base"),
     "service.settings": ("models.threads", "service.runtime"),
+    "service.client": (*GROUND, "service.schemas"),
     "service.http": ("models.errors", *_SERVICE_GROUND),
     "service.inference": _INFERENCE,
     "service.benchmark": _INFERENCE,
@@ -81,6 +82,7 @@ TORCH_FREE = (
     "models.evaluation",
     *_QUANTIZERS,
     "models.report",
+    "service.client",
     "service.errors",
     "service.runtime",
     "service.schemas",
@@ -88,9 +90,9 @@ TORCH_FREE = (
 )
 TORCH = ("torch", "torchvision", "safetensors.torch")
 
-# A package runs whenever one of its modules is imported, so it holds no code. BPG is used as one module; training/ sets
-# the variables that OpenMP reads when torch is loaded, which each of its commands imports first.
-FILLED_PACKAGES = ("models.codecs.bpg", "training")
+# A package runs whenever one of its modules is imported, so it holds no code. BPG and the client are used as one
+# module each; training/ sets the variables that OpenMP reads when torch is loaded, which its commands import first.
+FILLED_PACKAGES = ("models.codecs.bpg", "service.client", "training")
 
 Imports = Mapping[str, frozenset[str]]
 
