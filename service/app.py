@@ -19,6 +19,7 @@ from service.benchmark.loader import ModelLoader
 from service.benchmark.queue import Benchmarks
 from service.http import problems
 from service.http.auth import access_dependencies
+from service.http.encoded_responses import EncodedResponses
 from service.http.load_shedding import LoadShedding
 from service.http.middleware import RequestContext
 from service.inference.model_engine import ModelEngine
@@ -95,6 +96,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 def _add_middleware(app: FastAPI, service: Service, metrics: Metrics) -> None:
     """The middleware added last is the outermost."""
+    app.add_middleware(EncodedResponses)
     app.add_middleware(LoadShedding, checks=dict.fromkeys(("/quantize", "/classify"), service.require_capacity))
     if service.settings.cors_origins:
         _allow_origins(app, service.settings.cors_origins.split(","))

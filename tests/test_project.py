@@ -38,6 +38,7 @@ IMPORT_NAMES = {
     "pydantic-settings": "pydantic_settings",
     "scikit-image": "skimage",
     "scikit-learn": "sklearn",
+    "starlette-compress": "starlette_compress",
 }
 
 

@@ -17,6 +17,7 @@ from models.palette_image import PaletteImage
 from models.prediction import Prediction
 from models.zoo.manifest import ModelEntry
 from service.api.method_reports import defaults_report, method_reports
+from service.http.encoded_responses import UNTOUCHED
 from service.http.headers import header_text, server_timing
 from service.inference.compression import Compressed, Output, Version
 from service.inference.engine import Engine
@@ -55,7 +56,8 @@ def quantize_response(result: Quantized, media_type: str) -> Response:
         headers |= _label_headers(result.recognition.before, result.recognition.after)
     if media_type == PNG:
         return Response(result.png, headers=headers, media_type=PNG)
-    return json_response(_quantize_report(result), headers)
+    report = _quantize_report(result)
+    return json_response(report, headers, embedded=len(report.png))
 
 
 def classify_response(result: Classified, media_type: str) -> Response:
@@ -69,7 +71,7 @@ def classify_response(result: Classified, media_type: str) -> Response:
         cam=result.cam and CamReport(**_prediction_fields(result.cam.prediction), png=_base64(result.cam.png)),
         notes=list(result.notes),
     )
-    return json_response(report, headers)
+    return json_response(report, headers, embedded=len(report.cam.png) if report.cam else 0)
 
 
 COMPRESSED: Mapping[str, Output] = {JSON: "report", BPG: "file", PNG: "picture"}
@@ -86,7 +88,9 @@ def compress_response(result: Compressed) -> Response:
         return Response(result.picture, headers=headers, media_type=PNG)
     if result.original_bpg is None or result.index_map_kept is None:
         return Response(result.quantized_bpg.file, headers=headers, media_type=BPG)
-    return json_response(_compress_report(result, result.original_bpg, result.index_map_kept), headers)
+    report = _compress_report(result, result.original_bpg, result.index_map_kept)
+    files = report.files
+    return json_response(report, headers, embedded=len(files.png) + len(files.bpg) + len(files.original_bpg))
 
 
 def models_report(engine: Engine, settings: Settings) -> ModelsReport:
@@ -139,9 +143,14 @@ def _model_report(engine: Engine, entry: ModelEntry) -> ModelReport:
     )
 
 
-def json_response(report: BaseModel, headers: dict[str, str]) -> Response:
-    """Return `report` as `application/json`."""
-    return Response(report.model_dump_json(), headers=headers, media_type=JSON)
+def json_response(report: BaseModel, headers: dict[str, str], embedded: int = 0) -> Response:
+    """Return `report` as `application/json`.
+
+    embedded: letters of base64 in it. Where they are the larger part, the response is not compressed.
+    """
+    text = report.model_dump_json()
+    untouched = UNTOUCHED if 2 * embedded > len(text) else {}
+    return Response(text, headers={**headers, **untouched}, media_type=JSON)
 
 
 def _common_headers(timings: Timings, notes: Sequence[str]) -> dict[str, str]:

@@ -78,10 +78,12 @@ async def exchange(
     sent: list[Message],
     stuck: bool = False,
     body: bytes = DRAWING,
+    coding: str = "identity",
 ) -> None:
     """Send one request over bare ASGI, as a client that disconnects at `leave`.
 
     sent: receives the messages of the response. stuck: the client reads nothing after the head.
+    coding: the header Accept-Encoding.
     """
     path, _, query = path.partition("?")
     messages = iter([{"type": "http.request", "body": body, "more_body": False}])
@@ -97,7 +99,7 @@ async def exchange(
         if stuck:
             await anyio.sleep_forever()
 
-    headers = [(b"accept", accept.encode())]
+    headers = [(b"accept", accept.encode()), (b"accept-encoding", coding.encode())]
     scope = {"type": "http", "method": "POST", "path": path, "query_string": query.encode(), "headers": headers}
     await app(scope, receive, send)
 

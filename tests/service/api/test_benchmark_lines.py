@@ -51,3 +51,22 @@ async def test_lines_repeat_the_progress_while_nothing_happens(
         gate.opened.set()
 
     assert {message["body"] for message in sent[1:5]} == {b'{"progress":{"done":0,"total":2}}\n'}
+
+
+async def test_the_first_line_leaves_before_the_first_row_also_where_compression_is_accepted(
+    app: FastAPI, client: AsyncClient, gate: Gate
+) -> None:
+    leave, sent = anyio.Event(), list[Message]()
+    async with anyio.create_task_group() as tasks:
+        coding = "gzip, br, zstd"
+        tasks.start_soon(
+            lambda: exchange(app, BENCHMARK, "application/x-ndjson", leave=leave, sent=sent, coding=coding)
+        )
+        await gate.waiting.wait()
+        await until(lambda: len(sent) > 1)  # and the gate is still closed
+        gate.opened.set()
+        await until(lambda: sent[-1].get("more_body") is False)
+        leave.set()
+
+    assert sent[1]["body"] == b'{"progress":{"done":0,"total":2}}\n'
+    assert b"content-encoding" not in dict(sent[0]["headers"])

@@ -128,7 +128,8 @@ async def test_the_headers_are_the_same_in_all_media_types(client: AsyncClient, 
     size = len((await post(client, PHOTO, colors="2")).content)
     headers = (await post(client, PHOTO, accept, colors="2")).headers
 
-    assert (headers["x-model"], headers["x-colors"], headers["vary"]) == ("gray-steps", "2", "Accept")
+    assert (headers["x-model"], headers["x-colors"]) == ("gray-steps", "2")
+    assert headers["vary"].split(", ")[0] == "Accept"
     assert float(headers["x-bits-per-pixel"]) == pytest.approx(8 * size / (40 * 24), abs=1e-4)
     assert (headers["x-label-before"], headers["x-label-after"]) == ("dark", "dark")
     assert headers["server-timing"].startswith("decode;dur=")
