@@ -191,7 +191,13 @@ async def test_every_header_is_described(client: AsyncClient, document: dict[str
     response = await client.post(path, content=DRAWING, headers={"Accept": accept})
 
     described = {name.lower() for name in document["paths"][path]["post"]["responses"]["200"]["headers"]}
-    of_every_response = {"content-type", "content-length", "content-encoding", "vary", *map(str.lower, SECURITY_HEADERS)}
+    of_every_response = {
+        "content-type",
+        "content-length",
+        "content-encoding",
+        "vary",
+        *map(str.lower, SECURITY_HEADERS),
+    }
     assert set(response.headers) - described <= of_every_response
 
 
