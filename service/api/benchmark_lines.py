@@ -66,7 +66,7 @@ class BenchmarkLines(StreamingResponse):
             while True:
                 event = await _next(received)
                 if event:
-                    await _send_line(send, benchmark_line(event))
+                    await _send_line(send, await anyio.to_thread.run_sync(benchmark_line, event))  # it encodes tiles
                 done += isinstance(event, RowDone)
                 if event is None or isinstance(event, RowDone):
                     await self._send_progress(send, done)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Sequence
 
+from models.codecs import webp
 from models.evaluation.compare import Summary
+from models.rgb import Pixels
 from service.benchmark.events import Event, Failure, Finished, ImageDone, RowDone
 from service.benchmark.job import Job
 from service.http.problems import problem_of
@@ -19,14 +22,16 @@ from service.schemas.benchmark_reports import (
 )
 from service.schemas.reports import ErrorReport
 
+_TILE_QUALITY = 90  # 1 to 100; the dots of a dither stay visible
 
-def benchmark_report(job: Job, events: Sequence[Event]) -> BenchmarkReport:
-    """Return the report of a finished benchmark."""
+
+def benchmark_report(job: Job, events: Sequence[Event], *, tiles: bool) -> BenchmarkReport:
+    """Return the report of a finished benchmark. tiles: whether it has the tiles, if the job has some."""
     return BenchmarkReport(
         model=job.model,
         classifier=job.classifier,
-        images=[_image(event) for event in events if isinstance(event, ImageDone)],
-        rows=[_row(event) for event in events if isinstance(event, RowDone)],
+        images=[_image(event, tiles) for event in events if isinstance(event, ImageDone)],
+        rows=[_row(event, tiles) for event in events if isinstance(event, RowDone)],
         summary=[_summary(means) for event in events if isinstance(event, Finished) for means in event.summary],
     )
 
@@ -35,14 +40,14 @@ def benchmark_line(event: Event) -> BenchmarkLine:
     """Return the line of one event."""
     match event:
         case ImageDone():
-            return BenchmarkLine(image=_image(event))
+            return BenchmarkLine(image=_image(event, tiles=True))
         case RowDone():
-            return BenchmarkLine(row=_row(event))
+            return BenchmarkLine(row=_row(event, tiles=True))
         case Finished():
             return BenchmarkLine(summary=[_summary(means) for means in event.summary])
 
 
-def _image(event: ImageDone) -> BenchmarkImage | BenchmarkFailedImage:
+def _image(event: ImageDone, tiles: bool) -> BenchmarkImage | BenchmarkFailedImage:
     picture, opened = event.picture, event.outcome
     if isinstance(opened, Failure):
         return BenchmarkFailedImage(image=picture.name, error=_error(opened))
@@ -57,16 +62,23 @@ def _image(event: ImageDone) -> BenchmarkImage | BenchmarkFailedImage:
         truth=None if picture.truth is None else picture.treatment.classes[picture.truth],
         right=None if picture.truth is None else opened.prediction.index == picture.truth,
         notes=list(opened.notes),
+        tile=_tile(opened.tile) if tiles else None,
     )
 
 
-def _row(event: RowDone) -> BenchmarkRow | BenchmarkFailedRow:
+def _row(event: RowDone, tiles: bool) -> BenchmarkRow | BenchmarkFailedRow:
     setting, outcome = event.setting, event.outcome
     if isinstance(outcome, Failure):
         return BenchmarkFailedRow(
             image=event.picture.name, method=setting.method, colors=setting.colors, error=_error(outcome)
         )
-    return BenchmarkRow(**{name: getattr(outcome.row, name) for name in BenchmarkRow.model_fields})
+    measured = {name: getattr(outcome.row, name) for name in BenchmarkRow.model_fields.keys() - {"tile"}}
+    return BenchmarkRow(**measured, tile=_tile(outcome.tile) if tiles else None)
+
+
+def _tile(pixels: Pixels) -> str | None:
+    """Return a tile, (h, w, 3) uint8, as WebP in base64; None for an empty one, of a benchmark without tiles."""
+    return b64encode(webp.encode(pixels, _TILE_QUALITY)).decode("ascii") if pixels.size else None
 
 
 def _summary(means: Summary) -> BenchmarkSummary:

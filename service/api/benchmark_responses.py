@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import anyio
 from starlette.responses import Response
@@ -64,7 +65,7 @@ async def _shape(benchmarks: Benchmarks, job: Job, events: Sequence[Event], medi
         sheet = await benchmarks.draw(job, draw_sheet, content)
         headers = {"X-Colors": str(sheet.colors), "X-Bits-Per-Pixel": f"{sheet.bits_per_pixel:.4f}"}
         return Response(sheet.png, headers=headers, media_type=PNG)
-    report = await anyio.to_thread.run_sync(benchmark_report, job, events)
+    report = await anyio.to_thread.run_sync(partial(benchmark_report, job, events, tiles=media_type == JSON))
     if media_type == JSON:
         return await anyio.to_thread.run_sync(json_response, report, {})
     page = await benchmarks.draw(job, write_benchmark_page, report, content)

@@ -143,7 +143,7 @@ async def _benchmark_job(
 ) -> Job:
     upload = await _read_upload(request, service, MAX_IMAGES)
     options = parse_options(upload, BenchmarkOptions)
-    sheet = _SHEET_USES.get(media_type, "none")
+    sheet = _SHEET_USES.get(media_type, "needed" if options.tiles else "none")
     plan = partial(service.benchmarks.planner.plan, upload, options, sheet=sheet, request_id=request.state.request_id)
     return await anyio.to_thread.run_sync(plan)  # it reads the headers of all images
 

@@ -164,8 +164,8 @@ def _drawn_tiles(tiles: int, sheet: SheetUse) -> int:
     """Return the number of tiles of the contact sheet: `tiles`, or 0 for no sheet."""
     if sheet == "needed" and tiles > MOST_TILES:
         raise BadOption(
-            f"The contact sheet would have {tiles} tiles; at most {MOST_TILES} are possible. Request fewer images, "
-            "methods or colors, or JSON."
+            f"The benchmark would have {tiles} tiles; at most {MOST_TILES} are possible. Request fewer images, "
+            "methods or colors, or JSON without tiles."
         )
     return tiles if sheet != "none" and tiles <= MOST_TILES else 0
 

@@ -67,6 +67,7 @@ class BenchmarkKeywords(ImageKeywords, total=False):
     labels: Sequence[str]
     model: str | None
     cam: bool
+    tiles: bool
 
 
 def pairs_of(options: Mapping[str, Any], model: type[BaseModel]) -> Pairs:

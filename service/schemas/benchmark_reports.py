@@ -13,6 +13,13 @@ from service.schemas.reports import ErrorReport
 Colors = TypeVar("Colors", int, int | None)
 
 
+_TILE = Field(
+    None,
+    description="Small picture with a longer side of 48 to 256 pixels: WebP in base64; null without `tiles`.",
+    json_schema_extra={"contentEncoding": "base64"},
+)
+
+
 class BenchmarkImage(Report):
     """One uploaded image of a benchmark."""
 
@@ -32,6 +39,7 @@ class BenchmarkImage(Report):
     notes: list[str] = Field(
         description="Changes that decoding made to the upload.", examples=[["EXIF orientation applied"]]
     )
+    tile: str | None = _TILE
 
 
 class BenchmarkFailedImage(Report):
@@ -67,6 +75,7 @@ class BenchmarkRow(Report):
     probability: float = Field(ge=0, le=1, examples=[0.88])
     kept: bool = Field(description="Whether `label` is the most probable class of the original.")
     right: bool | None = Field(description="Whether `label` is the true class; null without `labels`.")
+    tile: str | None = _TILE
 
 
 class BenchmarkFailedRow(Report):

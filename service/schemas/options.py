@@ -224,7 +224,14 @@ class BenchmarkOptions(ImageOptions):
         "photographs classifies photographs, and that of the default network smaller images.",
     )
     cam: bool = Field(
-        False, description="Whether the contact sheet shows class activation maps: where the classifier looks."
+        False,
+        description="Whether the contact sheet, and the tiles of `tiles`, show class activation maps: where the "
+        "classifier looks.",
+    )
+    tiles: bool = Field(
+        False,
+        description="Whether each image and row of JSON and of JSON lines has a tile: a small picture of the original "
+        "or the result, as WebP in base64. For as many tiles as a contact sheet has.",
     )
 
 

@@ -58,6 +58,7 @@ async def test_images_are_described(client: AsyncClient) -> None:
         "truth": None,
         "right": None,
         "notes": [],
+        "tile": None,
     }
     assert "alpha" in second["notes"][0]
 
