@@ -15,26 +15,34 @@ from service.api.openapi import document
 from service.api.openapi.responses import problem_responses
 from service.api.routes import probes, router
 from service.api.web import web
-from service.benchmark.loader import ModelLoader
+from service.benchmark.no_loader import NoLoader
 from service.benchmark.queue import Benchmarks
+from service.benchmark.worker import Loader
 from service.http import problems
 from service.http.auth import access_dependencies
 from service.http.encoded_responses import EncodedResponses
 from service.http.load_shedding import LoadShedding
 from service.http.middleware import RequestContext
-from service.inference.model_engine import ModelEngine
+from service.inference.classical_engine import ClassicalEngine
+from service.inference.engine import Engine
 from service.lifecycle import Service
 from service.metrics import Metrics
 from service.runtime.worker_process import WorkerProcess
 from service.settings import Settings
 
 
-def build_service(settings: Settings) -> Service:
+def build_service(settings: Settings, *, warm: bool = True) -> Service:
     """Assemble a service around the models that `settings` name; nothing is loaded before the service runs.
+
+    warm: whether methods without a network and encoders run once at the start, so that no first request is slow.
 
     Raises:
         NoSuchDevice: the machine lacks the device of the settings.
     """
+    # Imported here, because importing torch takes seconds, which `build_classical_service` need not wait for.
+    from service.benchmark.loader import ModelLoader
+    from service.inference.model_engine import ModelEngine
+
     engine = ModelEngine(
         settings.models_folder,
         device=settings.device,
@@ -44,10 +52,19 @@ def build_service(settings: Settings) -> Service:
         default_photograph_classifier=settings.default_photograph_classifier,
         load=settings.load,
     )
+    return _assemble(settings, engine, ModelLoader(settings.models_folder, engine.device), warm=warm)
+
+
+def build_classical_service(settings: Settings) -> Service:
+    """Assemble a service around the methods without a network; it has no classifier, and imports no torch."""
+    return _assemble(settings, ClassicalEngine(), NoLoader(), warm=False)
+
+
+def _assemble(settings: Settings, engine: Engine, loader: Loader, *, warm: bool) -> Service:
     processes = [WorkerProcess() for _ in range(1 + settings.compress_workers)]  # each starts at its first use
     worker, *encoders = processes
-    benchmarks = Benchmarks(engine, settings, ModelLoader(settings.models_folder, engine.device), worker)
-    return Service(settings, engine, benchmarks, encoders, processes)
+    benchmarks = Benchmarks(engine, settings, loader, worker)
+    return Service(settings, engine, benchmarks, encoders, processes, warm=warm)
 
 
 def create_app(service: Service) -> FastAPI:

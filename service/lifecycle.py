@@ -52,6 +52,7 @@ class Service:
     Args:
         encoders: run the encodings of /compress, each one at a time.
         processes: worker processes that end with the service.
+        warm: whether the methods without a network and the encoders run once at the start.
     """
 
     def __init__(
@@ -61,6 +62,8 @@ class Service:
         benchmarks: Benchmarks,
         encoders: Sequence[Run],
         processes: Sequence[WorkerProcess] = (),
+        *,
+        warm: bool = True,
     ) -> None:
         self.settings = settings
         self.engine = engine
@@ -73,6 +76,7 @@ class Service:
         self.phase = Phase.LOADING
         self.on_broken: Callable[[], None] = _ignore
         self._processes = processes
+        self._warm = warm
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -107,6 +111,8 @@ class Service:
         on_demand = ",".join(entry.name for entry in entries if entry.name not in loaded)
         seconds = time.perf_counter() - started
         log.info("ready device=%s models=%s on_demand=%s seconds=%.1f", self.engine.device, names, on_demand, seconds)
+        if not self._warm:
+            return
         await anyio.to_thread.run_sync(warm_classical, abandon_on_cancel=True)
         warm = await self.compression.warm()
         log.info("%d encoders of /compress are warm seconds=%.1f", warm, time.perf_counter() - started)

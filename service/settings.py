@@ -76,8 +76,8 @@ class Settings(BaseSettings):
         pattern=r"^[^,\s]+(,[^,\s]+)*$",
         max_length=10_000,
         description="Networks that are loaded at the start: `defaults` for those that requests without a model need, "
-        "`all`, or names separated by commas. Any other network is loaded by the first request that names it; its file "
-        "is checked at the start. COLORCNN_PRELOAD is another name of this setting.",
+        "`all`, `none`, or names separated by commas. Any other network is loaded by the first request that names it; "
+        "its file is checked at the start. COLORCNN_PRELOAD is another name of this setting.",
     )
 
     api_keys: SecretStr | None = Field(

@@ -7,7 +7,6 @@ import math
 from collections.abc import Iterator
 
 import numpy as np
-import skimage.metrics
 
 from models.rgb import Pixels, check_pixels, pack
 
@@ -95,6 +94,8 @@ def _ssim_sum(original: Pixels, other: Pixels, window: int) -> float:
     The channels lie side by side, since one call for all three takes half the time of three calls where images are
     small. Windows that reach into a neighboring channel do not count.
     """
+    import skimage.metrics  # imported here, because a service that measures no similarity starts faster without it
+
     height, width = original.shape[:2]
     _, similarity = skimage.metrics.structural_similarity(
         _side_by_side(original), _side_by_side(other), win_size=window, data_range=_PEAK, full=True

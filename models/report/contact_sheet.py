@@ -7,9 +7,9 @@ under each tile. The label is green where the prediction is kept, or right where
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
@@ -30,7 +30,17 @@ _MAX_LETTERS = 300  # of a text; more never fit
 _BLACK, _GRAY, _GREEN, _RED, _PALE = "#202020", "#666666", "#0a7d26", "#b3201b", "#eeeeee"
 
 # File names contain Latin, Greek, Cyrillic and other letters. Matplotlib's font has them; Pillow's has only ASCII.
-_FONTS = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+
+
+def _fonts() -> Path:
+    """Return the folder of matplotlib's fonts, without an import of matplotlib, which takes a quarter of a second."""
+    found = find_spec("matplotlib")
+    if found is None or found.origin is None:
+        raise ImportError("matplotlib is not installed")
+    return Path(found.origin).parent / "mpl-data" / "fonts" / "ttf"
+
+
+_FONTS = _fonts()
 _PLAIN = ImageFont.truetype(_FONTS / "DejaVuSans.ttf", _TEXT)
 _BOLD = ImageFont.truetype(_FONTS / "DejaVuSans-Bold.ttf", _TEXT)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import torch
+import sys
 
 from models.errors import NotFinite
 from service.errors import OutOfMemory
@@ -15,7 +15,7 @@ _MEMORY_MESSAGES = ("out of memory", "ALLOC_FAILED", "can't allocate memory")
 
 def is_out_of_memory(error: Exception) -> bool:
     """Return whether the GPU or the host had too little memory, and nothing else failed."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+    if isinstance(error, (*_of_torch("OutOfMemoryError"), MemoryError)):
         return True
     return isinstance(error, RuntimeError) and any(message in str(error) for message in _MEMORY_MESSAGES)
 
@@ -24,9 +24,15 @@ def is_broken(error: Exception) -> bool:
     """Return whether the device can no longer be trusted."""
     if is_out_of_memory(error):
         return False
-    if isinstance(error, NotFinite | torch.AcceleratorError):
+    if isinstance(error, (*_of_torch("AcceleratorError"), NotFinite)):
         return True
     return isinstance(error, RuntimeError) and str(error).startswith(_BROKEN_PREFIXES)
+
+
+def _of_torch(name: str) -> tuple[type[Exception], ...]:
+    """Return a class of torch; none where nobody has imported torch, which takes seconds."""
+    torch = sys.modules.get("torch")
+    return (getattr(torch, name),) if torch else ()
 
 
 def out_of_memory() -> OutOfMemory:

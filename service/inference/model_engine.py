@@ -53,8 +53,8 @@ class ModelEngine:
         photograph_defaults: whether photographs have a default method and a default classifier of their own.
         default_photograph_classifier: name of the classifier of photographs; None for `default_classifier` or, without
             it, for the one of the manifest.
-        load: networks that `load` loads: "defaults" for those that requests without a model need, "all", or names
-            separated by commas. Other networks are loaded at their first use.
+        load: networks that `load` loads: "defaults" for those that requests without a model need, "all", "none", or
+            names separated by commas. Other networks are loaded at their first use.
     """
 
     def __init__(
@@ -166,6 +166,8 @@ class ModelEngine:
         names = [entry.name for entry in catalog.entries]
         if self._load == "all":
             return names
+        if self._load == "none":
+            return []
         if self._load != "defaults":
             wanted = self._load.split(",")
             for name in wanted:

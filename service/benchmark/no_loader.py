@@ -1,0 +1,21 @@
+"""Loader of a service that has no networks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from models.errors import UnknownModel
+from models.evaluation.compare import Setting
+from models.quantizers.base import Quantizer
+from service.benchmark.worker import Classifier
+
+
+@dataclass(frozen=True)
+class NoLoader:
+    """Loads nothing: a benchmark needs a classifier. See `service.benchmark.worker.Loader`."""
+
+    def quantizer(self, setting: Setting) -> Quantizer:
+        raise UnknownModel("No network is loaded.")
+
+    def classifier(self, name: str) -> Classifier:
+        raise UnknownModel("No network is loaded.")
