@@ -13,6 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from service.api.openapi import document
 from service.api.openapi.responses import problem_responses
+from service.api.quantizing import Quantizing
 from service.api.routes import probes, router
 from service.api.web import web
 from service.benchmark.no_loader import NoLoader
@@ -87,6 +88,7 @@ def create_app(service: Service) -> FastAPI:
     )
     app.state.service = service
     app.state.metrics = Metrics(service)
+    app.state.quantizing = Quantizing(service.pipeline)
     _add_middleware(app, service, app.state.metrics)
     problems.install(app, retry_after=service.settings.retry_after)
     _add_routes(app, service.settings)

@@ -19,6 +19,10 @@ class UploadTimeout(ColorCNNError):
     """The client took too long to send its request body."""
 
 
+class DoesNotFit(ColorCNNError):
+    """No file reaches the goal in bytes that the request states."""
+
+
 class OutOfTime(ColorCNNError):
     """A request took too long, or a benchmark ended before it measured this row."""
 

@@ -10,8 +10,9 @@ from pydantic import BaseModel
 from models.names import METHOD_NAMES
 from models.zoo.registry import Registry
 from service.api.routes import probes, router
+from service.schemas.benchmark_options import BenchmarkOptions
 from service.schemas.methods import METHODS
-from service.schemas.options import BenchmarkOptions, ClassifyOptions, CompressOptions, QuantizeOptions
+from service.schemas.options import ClassifyOptions, CompressOptions, QuantizeOptions
 from service.schemas.problems import PROBLEMS
 from service.settings import environment_table
 from training.report.markdown import table

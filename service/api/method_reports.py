@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 
 from models.names import method_name
-from service.inference.selection import Catalog, Selection
+from service.inference.catalog import Catalog
+from service.inference.selection import Selection
 from service.schemas.methods import METHODS
 from service.schemas.reports import DefaultReport, DefaultsReport, MethodReport
 

@@ -13,7 +13,6 @@ from starlette.responses import Response
 from models.codecs.bpg import Coding
 from models.evaluation import metrics
 from models.names import ModelKind
-from models.palette_image import PaletteImage
 from models.prediction import Prediction
 from models.zoo.manifest import ModelEntry
 from service.api.method_reports import defaults_report, method_reports
@@ -21,11 +20,12 @@ from service.http.encoded_responses import UNTOUCHED
 from service.http.headers import header_text, server_timing
 from service.inference.compression import Compressed, Output, Version
 from service.inference.engine import Engine
-from service.inference.pipeline import Classified, DrawnMap, Quantized, Recognition
+from service.inference.pipeline import Classified, DrawnMap
+from service.inference.quantization import Recognition
 from service.inference.selection import Selection
 from service.runtime.timing import Timings
+from service.schemas.benchmark_options import MAX_IMAGES
 from service.schemas.media_types import BPG, JSON, PNG
-from service.schemas.options import MAX_IMAGES
 from service.schemas.reports import (
     BpgReport,
     CamReport,
@@ -38,7 +38,6 @@ from service.schemas.reports import (
     ModelsReport,
     PredictionReport,
     QuantizedBpgReport,
-    QuantizeReport,
     ReadyReport,
     RecognitionReport,
     VersionReport,
@@ -48,21 +47,9 @@ from service.settings import Settings
 NO_MODEL = "none"  # X-Model of a classical method
 
 
-def quantize_response(result: Quantized, media_type: str) -> Response:
-    """Return the quantized image as `image/png`, or the full report as JSON."""
-    headers = _quantized_headers(result.selection, result.image, result.bits_per_pixel)
-    headers |= _common_headers(result.timings, result.notes)
-    if result.recognition:
-        headers |= _label_headers(result.recognition.before, result.recognition.after)
-    if media_type == PNG:
-        return Response(result.png, headers=headers, media_type=PNG)
-    report = _quantize_report(result)
-    return json_response(report, headers, embedded=len(report.png))
-
-
 def classify_response(result: Classified, media_type: str) -> Response:
     """Return the activation map as `image/png` if `result` has one, or the predictions as JSON."""
-    headers = {"X-Model": header_text(result.model), **_common_headers(result.timings, result.notes)}
+    headers = {"X-Model": header_text(result.model), **common_headers(result.timings, result.notes)}
     if media_type == PNG and result.cam:
         return Response(result.cam.png, headers=headers | _map_headers(result.cam), media_type=PNG)
     report = ClassifyReport(
@@ -80,10 +67,12 @@ COMPRESSED: Mapping[str, Output] = {JSON: "report", BPG: "file", PNG: "picture"}
 
 def compress_response(result: Compressed) -> Response:
     """Return the wanted part of `result`: the report as JSON, the BPG file, or the decoded BPG file as `image/png`."""
-    headers = _quantized_headers(result.selection, result.image, result.bits_per_pixel(len(result.quantized_bpg.file)))
-    headers |= _common_headers(result.timings, result.notes)
+    headers = quantized_headers(
+        result.selection, result.image.colors, result.bits_per_pixel(len(result.quantized_bpg.file))
+    )
+    headers |= common_headers(result.timings, result.notes)
     if result.original.prediction and result.quantized_bpg.prediction:
-        headers |= _label_headers(result.original.prediction, result.quantized_bpg.prediction)
+        headers |= label_headers(result.original.prediction, result.quantized_bpg.prediction)
     if result.picture is not None:
         return Response(result.picture, headers=headers, media_type=PNG)
     if result.original_bpg is None or result.index_map_kept is None:
@@ -153,18 +142,20 @@ def json_response(report: BaseModel, headers: dict[str, str], embedded: int = 0)
     return Response(text, headers={**headers, **untouched}, media_type=JSON)
 
 
-def _common_headers(timings: Timings, notes: Sequence[str]) -> dict[str, str]:
+def common_headers(timings: Timings, notes: Sequence[str]) -> dict[str, str]:
+    """Return the headers of every image: the times of the stages, and the notes of decoding."""
     headers = {"Server-Timing": server_timing(timings), "Vary": "Accept"}
     if notes:
         headers["X-Image-Notes"] = header_text("; ".join(notes))
     return headers
 
 
-def _quantized_headers(selection: Selection, image: PaletteImage, bits_per_pixel: float) -> dict[str, str]:
+def quantized_headers(selection: Selection, colors: int, bits_per_pixel: float) -> dict[str, str]:
+    """Return the headers that state how an image with so many colors was quantized."""
     headers = {
         "X-Model": header_text(selection.model or NO_MODEL),
         "X-Method": selection.method,
-        "X-Colors": str(image.colors),
+        "X-Colors": str(colors),
         "X-Bits-Per-Pixel": f"{bits_per_pixel:.4f}",
     }
     if selection.recognizers:
@@ -172,7 +163,8 @@ def _quantized_headers(selection: Selection, image: PaletteImage, bits_per_pixel
     return headers
 
 
-def _label_headers(before: Prediction, after: Prediction) -> dict[str, str]:
+def label_headers(before: Prediction, after: Prediction) -> dict[str, str]:
+    """Return the headers of the labels before and after."""
     return {
         "X-Label-Before": header_text(before.label),
         "X-Probability-Before": f"{before.probability:.4f}",
@@ -190,26 +182,8 @@ def _map_headers(cam: DrawnMap) -> dict[str, str]:
     }
 
 
-def _quantize_report(result: Quantized) -> QuantizeReport:
-    recognition = result.recognition
-    return QuantizeReport(
-        model=result.selection.model,
-        method=result.selection.method,
-        fidelity=result.selection.fidelity,
-        dither=result.selection.dither,
-        recognizers=list(result.selection.recognizers),
-        width=result.image.width,
-        height=result.image.height,
-        palette=list(result.image.hex_palette()),
-        counts=result.image.counts().tolist(),
-        bits_per_pixel=result.bits_per_pixel,
-        png=_base64(result.png),
-        recognition=recognition and _recognition_report(recognition),
-        notes=list(result.notes),
-    )
-
-
-def _recognition_report(recognition: Recognition) -> RecognitionReport:
+def recognition_report(recognition: Recognition) -> RecognitionReport:
+    """Return the report on the labels before and after."""
     return RecognitionReport(
         model=recognition.model,
         before=_prediction_report(recognition.before),

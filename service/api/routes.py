@@ -18,19 +18,20 @@ from service.api.dependencies import (
     AdmittedCompression,
     AdmittedService,
     AnyService,
-    BenchmarkJob,
-    BenchmarkMediaType,
+    Benchmark,
     BenchmarkTicket,
+    ClassifyMediaType,
     ClassifyParameters,
+    ClassifyUpload,
     CompressMediaType,
     CompressParameters,
     CompressUpload,
-    ImageUpload,
-    JsonOrHtml,
-    JsonOrPng,
-    PngOrJson,
+    QuantizeMediaType,
     QuantizeParameters,
+    QuantizeResponses,
+    QuantizeUpload,
     ReadyService,
+    ResultsMediaType,
     ServiceMetrics,
     StageObserver,
 )
@@ -40,12 +41,11 @@ from service.api.responses import (
     classify_response,
     compress_response,
     models_report,
-    quantize_response,
     ready_report,
 )
 from service.http.disconnect import cancel_on_disconnect
+from service.schemas.class_names import TOP
 from service.schemas.media_types import HTML, NDJSON, PNG
-from service.schemas.options import TOP
 from service.schemas.reports import ModelsReport, ReadyReport, StatusReport
 
 Handler = TypeVar("Handler", bound=Callable[..., Awaitable[BaseModel | Response]])
@@ -73,30 +73,28 @@ def _report(path: str, tag: str = "service", on: APIRouter = router, **described
 @router.post("/quantize", tags=["images"], response_class=Response, **operations.QUANTIZE)
 async def quantize(
     request: Request,
-    media_type: PngOrJson,
-    service: AdmittedService,
-    upload: ImageUpload,
+    upload: QuantizeUpload,
     options: QuantizeParameters,
+    media_type: QuantizeMediaType,
+    responses: QuantizeResponses,
     observe: StageObserver,
 ) -> Response:
     """Quantize the image to at most `colors` colors so that a network still recognizes it, as an indexed PNG.
 
-    The PNG has the width and height of the upright upload, and the smallest bit depth that holds its palette.
+    The PNG has the width and height of the upright upload, and the smallest bit depth that holds its palette. Several
+    images are returned as a ZIP file.
     """
-    result = await cancel_on_disconnect(request.receive, partial(service.pipeline.quantize, upload.image, options))
-    observe(result.timings)
-    if media_type == PNG:  # only headers remain to be built, which is not worth a thread
-        return quantize_response(result, media_type)
-    return await anyio.to_thread.run_sync(quantize_response, result, media_type)
+    work = partial(responses.respond, request, upload.files, options, media_type, observe)
+    return await cancel_on_disconnect(request.receive, work)
 
 
 @router.post("/classify", tags=["images"], response_class=Response, **operations.CLASSIFY)
 async def classify(
     request: Request,
-    media_type: JsonOrPng,
     service: AdmittedService,
-    upload: ImageUpload,
+    upload: ClassifyUpload,
     options: ClassifyParameters,
+    media_type: ClassifyMediaType,
     observe: StageObserver,
 ) -> Response:
     """Classify the image, the most probable class first. As a PNG, the response is a class activation map."""
@@ -110,10 +108,10 @@ async def classify(
 @router.post("/compress", tags=["images"], response_class=Response, **operations.COMPRESS)
 async def compress(
     request: Request,
-    media_type: CompressMediaType,
     compression: AdmittedCompression,
     upload: CompressUpload,
     options: CompressParameters,
+    media_type: CompressMediaType,
     observe: StageObserver,
 ) -> Response:
     """Quantize the image, encode it as BPG, and compare size, error and label with the BPG file of the upload.
@@ -129,24 +127,23 @@ async def compress(
 @router.post("/benchmark", tags=["benchmark"], response_class=Response, **operations.BENCHMARK)
 async def benchmark(
     request: Request,
-    media_type: BenchmarkMediaType,
     service: ReadyService,
     ticket: BenchmarkTicket,
-    job: BenchmarkJob,
+    planned: Benchmark,
     observe: StageObserver,
 ) -> Response:
     """Compare methods and numbers of colors on up to 32 images: bytes, similarity to the original, and predictions.
 
     An image or a row that fails has an `error`; the other images and rows are unaffected.
     """
-    if media_type == NDJSON:
-        return BenchmarkLines(service.benchmarks, ticket, job, observe)
-    work = partial(benchmark_response, service.benchmarks, ticket, job, media_type, observe)
+    if planned.media_type == NDJSON:
+        return BenchmarkLines(service.benchmarks, ticket, planned.job, observe)
+    work = partial(benchmark_response, service.benchmarks, ticket, planned.job, planned.media_type, observe)
     return await cancel_on_disconnect(request.receive, work)
 
 
 @_report("/benchmark", "benchmark", response_class=Response, **operations.RESULTS)
-async def results(media_type: JsonOrHtml, service: ReadyService) -> Response:
+async def results(media_type: ResultsMediaType, service: ReadyService) -> Response:
     """Return the stored results of the loaded models over whole test sets, with the methods of POST /benchmark."""
     page = await service.results.page() if media_type == HTML else None
     return results_response(service.results.report, page)

@@ -15,9 +15,11 @@ from models.names import LEARNED_METHOD, LEARNED_METHODS, PHOTOGRAPH_METHODS
 from models.palette_image import MAX_COLORS
 from models.report.contact_sheet import MOST_TILES
 from service.benchmark.worker import Conditions, Loader
+from service.inference.catalog import no_maps
 from service.inference.engine import Engine
-from service.inference.selection import Selection, no_maps
-from service.schemas.options import COMPARED_PHOTOGRAPH, COMPARED_SMALL, BenchmarkOptions, class_index
+from service.inference.selection import Selection
+from service.schemas.benchmark_options import COMPARED_PHOTOGRAPH, COMPARED_SMALL, BenchmarkOptions
+from service.schemas.class_names import class_index
 from service.schemas.upload import Upload, UploadedFile
 
 SheetUse = Literal["none", "if it fits", "needed"]

@@ -13,8 +13,9 @@ from service.client.calls import Call, Many
 from service.client.images import AnyImage, upload_of, uploads_of
 from service.client.keywords import pairs_of
 from service.client.results import Classified, Compressed, ImageFile, Quantized, Skipped
+from service.schemas.benchmark_options import BenchmarkOptions
 from service.schemas.media_types import BPG, HTML, JSON, NDJSON, PNG
-from service.schemas.options import BenchmarkOptions, ClassifyOptions, CompressOptions, QuantizeOptions
+from service.schemas.options import ClassifyOptions, CompressOptions, QuantizeOptions
 
 QuantizeFormat = Literal["png", "webp", "raw"]
 CompressFormat = Literal["bpg", "png"]

@@ -16,7 +16,8 @@ from service.schemas.upload import UploadedFile
 
 FILE_FIELD = "file"
 CHARSET_FIELD = "_charset_"  # of browsers; the fields are UTF-8 (RFC 7578, section 4.6)
-_MAX_FIELD_BYTES = 4096
+PALETTE_FIELD = "palette"  # the only option that may come as a file
+_MAX_FIELD_BYTES = 1 << 14  # a GIMP palette of 256 colors has some 6 kB
 _MAX_TEXT_BYTES = 4096  # of a field `file` that is taken for text
 _HINT = (
     "Send the image as the field `file` (curl -F file=@photo.jpg) or as the raw body (curl --data-binary @photo.jpg)."
@@ -159,13 +160,22 @@ def _decoded_name(charset: bytes, value: bytes) -> str:
 async def _split_form(form: FormData, max_images: int) -> tuple[tuple[UploadedFile, ...], tuple[tuple[str, str], ...]]:
     try:
         files = [(name, value) for name, value in form.multi_items() if isinstance(value, UploadFile)]
+        palettes = [await value.read() for name, value in files if name == PALETTE_FIELD]
+        files = [(name, value) for name, value in files if name != PALETTE_FIELD]
         fields = tuple(
             (name, value) for name, value in form.multi_items() if isinstance(value, str) and name != CHARSET_FIELD
         )
+        fields += tuple((PALETTE_FIELD, _palette_text(data)) for data in palettes)
         _require_images([name for name, _ in files], max_images)
         return tuple([await _read_file(file) for _, file in files]), fields
     finally:
         await form.close()
+
+
+def _palette_text(data: bytes) -> str:
+    if len(data) > _MAX_FIELD_BYTES:
+        raise BadUpload(f"The file in the field `palette` has more than {_MAX_FIELD_BYTES} bytes; send a GIMP palette.")
+    return data.decode("utf-8", "replace")
 
 
 async def _read_file(file: UploadFile) -> UploadedFile:

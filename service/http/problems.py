@@ -21,6 +21,7 @@ from models.errors import (
 )
 from service.errors import (
     BadUpload,
+    DoesNotFit,
     MalformedUpload,
     NotAcceptable,
     NotDrawn,
@@ -52,6 +53,7 @@ PROBLEMS: Mapping[type[Exception], Problem] = {
     UnsupportedFormat: kinds.UNSUPPORTED_FORMAT,
     BadUpload: kinds.BAD_UPLOAD,
     BadOption: kinds.BAD_OPTION,
+    DoesNotFit: kinds.DOES_NOT_FIT,
     RateLimited: kinds.RATE_LIMITED,
     QueueFull: kinds.QUEUE_FULL,
     OutOfMemory: kinds.OUT_OF_MEMORY,
@@ -79,17 +81,26 @@ def problem_response(
 
     request: where a browser opens a page with it, the response is a page in HTML.
     """
-    body: dict[str, str | int] = {
+    body = _body(problem, detail, request_id)
+    if request is not None and wants_page(request):
+        page = problem_page(request, body, request_id)
+        return Response(page, problem.status, {**PAGE_HEADERS, **(headers or {})}, HTML)
+    return Response(json.dumps(body), problem.status, dict(headers or {}), MEDIA_TYPE)
+
+
+def problem_body(error: Exception, request_id: str) -> dict[str, str | int]:
+    """Return the problem details of an error for a part of a response."""
+    return _body(problem_of(error), str(error), request_id)
+
+
+def _body(problem: Problem, detail: str, request_id: str) -> dict[str, str | int]:
+    return {
         "type": problem.type,
         "title": problem.title,
         "status": problem.status,
         "detail": detail,
         "instance": INSTANCE_PREFIX + request_id,
     }
-    if request is not None and wants_page(request):
-        page = problem_page(request, body, request_id)
-        return Response(page, problem.status, {**PAGE_HEADERS, **(headers or {})}, HTML)
-    return Response(json.dumps(body), problem.status, dict(headers or {}), MEDIA_TYPE)
 
 
 def internal_error(request_id: str, request: Request | None = None) -> Response:

@@ -26,7 +26,7 @@ _HINT_OF_SEVERAL = (
 
 
 async def read_upload(
-    request: Request, *, max_bytes: int, timeout: float, max_parts: int, max_images: int = 1
+    request: Request, *, max_bytes: int, timeout: float, max_parts: int, max_images: int = 1, body_needed: bool = False
 ) -> Upload:
     """Read the body of `request`, and reject it as soon as it proves too large.
 
@@ -41,15 +41,14 @@ async def read_upload(
         MalformedUpload: the body is not the well-formed multipart form that its Content-Type announces, or damaged in
             its Content-Encoding, or the form has more than `max_parts` files or `max_parts` other fields.
         BadUpload: the form holds no file in the field `file`, a file in another field, or more than `max_images`
-            files; or the body is empty and `max_images` is more than 1. With one image, an empty body is an image
-            without bytes.
+            files; or the body is empty and `body_needed`. Otherwise an empty body is an image without bytes.
     """
     _refuse_announced_size(request, max_bytes)
     try:
         with anyio.fail_after(timeout):
             body = decoded(_limited(request.stream(), max_bytes), ",".join(request.headers.getlist("content-encoding")))
             async with aclosing(_limited(body, max_bytes)) as chunks:
-                files, form_options = await _read_body(request, chunks, max_bytes, max_parts, max_images)
+                files, form_options = await _read_body(request, chunks, max_bytes, max_parts, max_images, body_needed)
     except TimeoutError:
         raise UploadTimeout(f"The request body did not end within {timeout:g} seconds.") from None
     return Upload(files, form_options, tuple(request.query_params.multi_items()))
@@ -87,7 +86,12 @@ async def _limited(stream: AsyncGenerator[bytes, None], max_bytes: int) -> Async
 
 
 async def _read_body(
-    request: Request, chunks: AsyncGenerator[bytes, None], max_bytes: int, max_parts: int, max_images: int
+    request: Request,
+    chunks: AsyncGenerator[bytes, None],
+    max_bytes: int,
+    max_parts: int,
+    max_images: int,
+    body_needed: bool,
 ) -> tuple[tuple[UploadedFile, ...], tuple[tuple[str, str], ...]]:
     content_type = request.headers.get("content-type", "")
     if content_type.partition(";")[0].strip().lower() != "multipart/form-data":
@@ -97,7 +101,7 @@ async def _read_body(
                 f"The body is a {content_type.partition(';')[0]!r:.80}, which is not accepted. "
                 "Send the image as multipart/form-data in the field `file`, or as the raw body."
             )
-        if not data and max_images > 1:
+        if not data and body_needed:
             raise BadUpload(f"The request has no body. {_HINT_OF_SEVERAL}")
         return (UploadedFile(data),), ()
     return await read_form(request.headers, chunks, max_bytes=max_bytes, max_parts=max_parts, max_images=max_images)

@@ -19,7 +19,8 @@ from models.prediction import Prediction
 from models.quantizers.classical.catalog import CLASSICAL
 from models.rgb import Pixels
 from models.zoo.manifest import ModelEntry
-from service.inference.selection import Catalog, Selection
+from service.inference.catalog import Catalog
+from service.inference.selection import Selection
 
 _NONE = ModelEntry(
     name="none",

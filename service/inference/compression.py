@@ -21,6 +21,7 @@ from models.rgb import Pixels
 from service.inference.admission import Admission, DecodeSlot, in_time
 from service.inference.by_picture import ByPicture
 from service.inference.encoding_worker import Files, encode_all, warm_up
+from service.inference.quantization import scaled_down
 from service.inference.selection import Selection
 from service.inference.stages import Stages
 from service.inference.workload import scale_of
@@ -142,6 +143,7 @@ class Compression:
         async with DecodeSlot(self._decode_slots):
             size = await self._stages.pixels_of(data)
             decoded = await self._stages.decode(data, options, self._max_pixels, size)
+            decoded = await scaled_down(decoded, options.max_side, self._stages)
             self._check_size(decoded.pixels, options.mode)
             selection = selections.of(decoded.pixels)
             image = await self._stages.quantize(decoded.pixels, options.colors, selection)

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from models.palette_image import PaletteImage
 from models.prediction import Prediction
 from models.rgb import Pixels
-from service.inference.selection import Catalog, Selection
+from service.inference.catalog import Catalog
+from service.inference.selection import Selection
 
 
 class Engine(Protocol):

@@ -21,7 +21,7 @@ from models.networks.prefilter import Prefilter
 from models.palette_image import PaletteImage
 from models.prediction import Prediction
 from models.quantizers.base import MIN_COLORS, Quantizer
-from models.quantizers.classical.catalog import CLASSICAL
+from models.quantizers.classical.catalog import classical_for
 from models.quantizers.learned.colorcnn import LearnedQuantizer
 from models.quantizers.learned.refined import RefinedQuantizer
 from models.recognizer import Recognizer
@@ -30,6 +30,7 @@ from models.zoo.checkpoint import Checkpoint
 from models.zoo.manifest import ModelEntry
 from models.zoo.registry import Registry
 from service.errors import NotReady
+from service.inference.catalog import Catalog
 from service.inference.networks import (
     Network,
     load_network,
@@ -39,7 +40,7 @@ from service.inference.networks import (
     warm,
     warm_refined,
 )
-from service.inference.selection import Catalog, Selection
+from service.inference.selection import Selection
 
 
 class ModelEngine:
@@ -206,7 +207,8 @@ class ModelEngine:
 
     def _quantizer(self, selection: Selection) -> Quantizer:
         if selection.model is None:
-            return CLASSICAL[selection.method]
+            palette = None if selection.palette is None else np.array(selection.palette, np.uint8)
+            return classical_for(selection.method, palette)
         if selection.recognizers:
             return self._refined(selection)
         quantizer = self._network(selection.model)
@@ -220,7 +222,12 @@ class ModelEngine:
         recognizers = tuple(self._recognizer(name) for name in selection.recognizers)
         prefilter = self._prefilter(selection.prefilter) if selection.prefilter else None
         return refined_quantizer(
-            selection.method, recognizers, prefilter, fidelity=selection.fidelity, dither=selection.dither
+            selection.method,
+            recognizers,
+            prefilter,
+            fidelity=selection.fidelity,
+            dither=selection.dither,
+            palette=selection.palette,
         )
 
     def _recognizer(self, name: str) -> Recognizer:

@@ -20,6 +20,7 @@ from models.recognizer import Recognizer, load_recognizer
 from models.rgb import Pixels
 from models.zoo.manifest import ModelEntry
 from models.zoo.registry import Registry
+from service.schemas.fields import Rgb
 
 Network = Recognizer | LearnedQuantizer | PublishedQuantizer | Prefilter
 
@@ -66,9 +67,12 @@ def refined_quantizer(
     *,
     fidelity: float = 0.0,
     dither: bool | None = None,
+    palette: tuple[Rgb, ...] | None = None,
 ) -> RefinedQuantizer:
     """Return the quantizer of one of PHOTOGRAPH_METHODS, which optimizes for the recognizers."""
-    return RefinedQuantizer(recognizers, fidelity, dither, quick=method == REFINED_QUICKLY, prefilter=prefilter)
+    fixed = None if palette is None else np.array(palette, np.uint8)
+    quick = method == REFINED_QUICKLY
+    return RefinedQuantizer(recognizers, fidelity, dither, quick=quick, prefilter=prefilter, palette=fixed)
 
 
 def selects_kernels_by_shape(device: torch.device) -> bool:

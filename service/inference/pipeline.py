@@ -2,57 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
-from models.codecs import png, truecolor
+from models.codecs import truecolor
 from models.decoding.decode import DecodedImage
 from models.evaluation import metrics
-from models.palette_image import PaletteImage
 from models.prediction import Prediction
 from models.report import heatmap
 from models.rgb import Pixels
 from models.zoo.manifest import ModelEntry
 from service.inference.admission import Admission, PixelBudget, in_time
-from service.inference.selection import Selection, no_maps
+from service.inference.catalog import no_maps
+from service.inference.quantization import Quantization, Quantized, scaled_down
 from service.inference.stages import Stages
 from service.inference.workload import scale_of
 from service.runtime import timing
 from service.runtime.timing import Timings
-from service.schemas.options import ClassifyOptions, ImageOptions, QuantizeOptions, find_class
+from service.schemas.class_names import find_class
+from service.schemas.media_types import FileFormat
+from service.schemas.options import ClassifyOptions, ImageOptions, QuantizeOptions
+from service.schemas.upload import UploadedFile
 from service.settings import Settings
 
-
-@dataclass(frozen=True)
-class Recognition:
-    """Predictions of the classifier `model` before and after quantization."""
-
-    model: str
-    before: Prediction
-    after: Prediction
-
-    @property
-    def kept(self) -> bool:
-        """Whether the most probable class is the same."""
-        return self.before.index == self.after.index
-
-
-@dataclass(frozen=True, eq=False)
-class Quantized:
-    """Result of /quantize: `png` is the file of `image`; `recognition` is None if it is switched off."""
-
-    selection: Selection
-    image: PaletteImage
-    png: bytes
-    recognition: Recognition | None
-    notes: tuple[str, ...]
-    timings: Timings
-
-    @property
-    def bits_per_pixel(self) -> float:
-        return metrics.bits_per_pixel(len(self.png), self.image.height, self.image.width)
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,20 +83,35 @@ class Pipeline:
         """Number of admitted requests that wait for the pixel budget."""
         return self._pixel_budget.waiting
 
-    async def quantize(self, data: bytes, options: QuantizeOptions) -> Quantized:
-        """Quantize the image in `data`.
+    async def quantize(self, upload: UploadedFile, options: QuantizeOptions, format: FileFormat = "png") -> Quantized:
+        """Quantize the image of an upload, and encode it in that format.
 
-        Raises the errors of `models.errors` for names, bytes and options, and OutOfTime.
+        Raises the errors of `models.errors` for names, bytes and options, DoesNotFit and OutOfTime.
         """
         selections = self._stages.selections(options)
         with timing.started() as timer:
-            async with self._decoded(data, options) as decoded:
+            async with self._decoded(upload.data, options) as decoded:
+                decoded = await scaled_down(decoded, options.max_side, self._stages)
                 selection = selections.of(decoded.pixels)
-                image, recognition = await self._quantize(decoded.pixels, options, selection)
-                image = png.ordered(image, effort=options.effort)
-                encode = partial(png.encode, image, effort=options.effort)
-                data_out = await self._stages.run("encode", encode, image.indices.size)
-        return Quantized(selection, image, data_out, recognition, decoded.notes, timer.timings())
+                best, met = await Quantization(self._stages, options, selection, format).run(decoded.pixels)
+        return Quantized(selection, best, format, upload.name, len(upload.data), met, decoded.notes, timer.timings())
+
+    def check(self, options: QuantizeOptions) -> None:
+        """Raise the errors of names and options that do not depend on an image."""
+        self._stages.selections(options)
+
+    async def inspect(self, upload: UploadedFile, options: ImageOptions, look: Callable[[Pixels], Result]) -> Result:
+        """Return what `look` finds in the pixels of an upload, (H, W, 3) uint8; it runs in a thread.
+
+        Raises the errors of `models.errors` for bytes, and OutOfTime.
+        """
+        async with self._decoded(upload.data, options) as decoded:
+            pixels = decoded.pixels
+            return await self._stages.run_in_thread("model", scale_of(pixels.size // 3), partial(look, pixels))
+
+    async def in_thread(self, step: Callable[[], Result]) -> Result:
+        """Run work on few pixels in a thread."""
+        return await self._stages.run_in_thread("model", "small", step)
 
     async def classify(self, data: bytes, options: ClassifyOptions) -> Classified:
         """Classify the image in `data`, and draw the activation map of the class that `options.cam` names.
@@ -157,14 +148,6 @@ class Pipeline:
                     height, width = decoded.pixels.shape[:2]
                     reservation.shrink(height * width)
                     yield decoded
-
-    async def _quantize(
-        self, pixels: Pixels, options: QuantizeOptions, selection: Selection
-    ) -> tuple[PaletteImage, Recognition | None]:
-        if not options.recognize:
-            return await self._stages.quantize(pixels, options.colors, selection), None
-        image, ((before,), (after,)) = await self._stages.quantize_and_predict(pixels, options.colors, selection)
-        return image, Recognition(selection.classifier, before, after)
 
     async def _draw(self, pixels: Pixels, shown: Prediction, entry: ModelEntry) -> DrawnMap:
         heat = await self._stages.activation_map(pixels, shown.index, entry.name)

@@ -21,6 +21,7 @@ from models.decoding.decode import DecodedImage, decode
 from models.decoding.dimensions import read_dimensions
 from models.palette_image import PaletteImage
 from models.pauses import at_each_pause
+from models.quantizers.base import MIN_COLORS
 from models.rgb import Pixels
 from service.inference.by_picture import ByPicture
 from service.inference.device import Device
@@ -59,10 +60,11 @@ class Stages:
         return self.engine.catalog.select_by_picture(
             options.method,
             options.model,
-            options.colors,
+            MIN_COLORS if options.colors == "auto" else options.colors,
             fidelity=options.fidelity,
             transferable=options.transferable,
             dither=options.dither,
+            palette=options.palette,
         )
 
     async def pixels_of(self, data: bytes) -> float:

@@ -1,7 +1,35 @@
-"""Media types of responses."""
+"""Media types of responses, and the names of formats that the option `format` has for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Literal
 
 PNG = "image/png"
+WEBP = "image/webp"
 BPG = "image/bpg"
+RAW = "application/octet-stream"
 JSON = "application/json"
 HTML = "text/html"
 NDJSON = "application/x-ndjson"
+ZIP = "application/zip"
+MIXED = "multipart/mixed"
+
+FileFormat = Literal["png", "webp", "raw"]
+"""Format of the file of a quantized image."""
+
+MEDIA_TYPES: Mapping[str, str] = MappingProxyType(
+    {
+        "png": PNG,
+        "webp": WEBP,
+        "bpg": BPG,
+        "raw": RAW,
+        "json": JSON,
+        "html": HTML,
+        "ndjson": NDJSON,
+        "zip": ZIP,
+        "mixed": MIXED,
+    }
+)
+"""Media type of each value of the option `format`."""

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from models.names import (
     HALFTONE,
     LEARNED_METHOD,
+    NEAREST,
     ONE_PASS,
     PUBLISHED_METHOD,
     REFINED,
@@ -21,6 +22,7 @@ MODEL = "model"
 FIDELITY = "fidelity"
 TRANSFERABLE = "transferable"
 DITHER = "dither"
+PALETTE = "palette"
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Method:
     options: tuple[str, ...] = ()
 
 
-_REFINED_OPTIONS = (MODEL, FIDELITY, TRANSFERABLE, DITHER)
+_REFINED_OPTIONS = (MODEL, FIDELITY, TRANSFERABLE, DITHER, PALETTE)
 
 METHODS: Mapping[str, Method] = MappingProxyType(
     {
@@ -53,14 +55,17 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         REFINED_FOR_ALL: Method("for photographs: the same with all steps, slower and more accurate", _REFINED_OPTIONS),
         REFINED_IN_ONE_PASS: Method(
             "for photographs: the same change of the photograph, which a network predicts in one pass",
-            (MODEL, FIDELITY, DITHER),
+            (MODEL, FIDELITY, DITHER, PALETTE),
         ),
         PUBLISHED_METHOD: Method("the network of the paper, one for each number of colors", (MODEL,)),
         "median_cut": Method("median cut (Heckbert 1982), by Pillow"),
         "octree": Method("octree (Gervautz and Purgathofer 1988), by Pillow"),
         "max_coverage": Method("maximum coverage, by Pillow"),
         "median_cut_dither": Method("median cut with error diffusion (Floyd and Steinberg 1976), by Pillow"),
-        HALFTONE: Method("error diffusion to a palette of k-means that is stretched, for photographs"),
+        HALFTONE: Method(
+            "error diffusion to a palette of k-means that is stretched, for photographs; or to `palette`", (PALETTE,)
+        ),
+        NEAREST: Method("the nearest color of `palette`, which it needs", (PALETTE,)),
         "kmeans": Method("k-means in sRGB, by scikit-learn"),
         "kmeans_oklab": Method("k-means in OKLab, by scikit-learn"),
         "wu": Method("Wu (1991)"),

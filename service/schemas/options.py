@@ -1,27 +1,27 @@
-"""Options of requests: allowed values and defaults."""
+"""Options of requests about images: allowed values and defaults."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-from typing import Annotated, Literal, TypeVar
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    AfterValidator,
     AliasChoices,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
-    JsonValue,
     StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
 )
 
 from models.color_range import MAX_COLORS, MIN_COLORS
-from models.errors import BadOption
 from models.names import (
     HALFTONE,
     LEARNED_METHOD,
+    NEAREST,
     ONE_PASS,
     REFINED,
     REFINED_FOR_ALL,
@@ -29,32 +29,12 @@ from models.names import (
     REFINED_QUICKLY,
     BpgMode,
 )
-from service.schemas.methods import DITHER, FIDELITY, TRANSFERABLE, supporting
+from service.schemas.fields import AUTO, Decimal, Name, Number, Palette, PlainDigits, listed, number_or_auto
+from service.schemas.methods import DITHER, FIDELITY, PALETTE, TRANSFERABLE, supporting
 
-Value = TypeVar("Value")
-Name = Annotated[str, StringConstraints(min_length=1)]
-
-
-def _plain_digits(value: object) -> object:
-    """Reject what pydantic alone accepts: "1_0" for 10 and "+4" for 4."""
-    if isinstance(value, str) and not (value.isascii() and value.isdigit()):
-        raise ValueError("Input should be a number in plain digits")
-    return value
-
-
-def _plain_decimal(value: object) -> object:
-    """Reject what pydantic alone accepts: "nan", "1e-1" and " .5"."""
-    if isinstance(value, str) and not re.fullmatch(r"[0-9]+(\.[0-9]+)?", value):
-        raise ValueError("Input should be a number in plain digits, such as 0.25")
-    return value
-
-
-Number = Annotated[int, BeforeValidator(_plain_digits)]
-Decimal = Annotated[float, BeforeValidator(_plain_decimal)]
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names)
+KEEP_DEFAULT = 0.99
+"""Share of the probability that `colors=auto` keeps if the request names no goal."""
+FORMAT = "Format of the response. If left out: the media type that the header Accept prefers."
 
 
 class ImageOptions(BaseModel):
@@ -76,11 +56,13 @@ class ImageOptions(BaseModel):
 class QuantizerOptions(ImageOptions):
     """Options of the endpoints that quantize one image."""
 
-    colors: Number = Field(
+    colors: Annotated[
+        Annotated[int, Field(ge=MIN_COLORS, le=MAX_COLORS), PlainDigits] | Literal["auto"],
+        BeforeValidator(number_or_auto),
+    ] = Field(
         4,
-        ge=MIN_COLORS,
-        le=MAX_COLORS,
-        description=f"Largest number of palette entries, from {MIN_COLORS} to {MAX_COLORS}.",
+        description=f"Largest number of palette entries, from {MIN_COLORS} to {MAX_COLORS}, or `{AUTO}`: the fewest "
+        "that reach `keep`, or the most that fit into `max_bytes`.",
     )
     method: Name | None = Field(
         None,
@@ -89,8 +71,17 @@ class QuantizerOptions(ImageOptions):
         f"and `{LEARNED_METHOD}` for a smaller image. The header `X-Method` names it. Values: `{LEARNED_METHOD}` (the "
         f"network), `{ONE_PASS}` (the network without its search, so faster), `{REFINED}` (the network, refined for "
         f"its classifier alone), `{REFINED_QUICKLY}` and `{REFINED_FOR_ALL}` (for photographs, with few or all steps), "
-        f"`{REFINED_IN_ONE_PASS}` (the same by a network in one pass), `{HALFTONE}` (error diffusion), or another "
-        "classical quantizer; see GET /models.",
+        f"`{REFINED_IN_ONE_PASS}` (the same by a network in one pass), `{HALFTONE}` (error diffusion), "
+        f"`{NEAREST}` (the nearest color of `palette`), or another classical quantizer; see GET /models.",
+    )
+    palette: Palette | None = Field(
+        None,
+        description="Fixed palette, in its order: colors such as `#000,#fff,#f00`, a name such as `spectra6` (see the "
+        "table of palettes), or the text of a GIMP palette. `colors` is then their number. For the methods "
+        f"{listed(supporting(PALETTE))}.",
+    )
+    max_side: Number | None = Field(
+        None, ge=1, description="Longest side of the result in pixels; a larger image is scaled down first."
     )
     model: Name | None = Field(
         None,
@@ -103,20 +94,20 @@ class QuantizerOptions(ImageOptions):
         ge=0,
         le=1,
         description="Trade-off between recognition and likeness: 0 serves the classifier, 1 the human eye. Values "
-        f"above 0 need one of the methods {_listed(supporting(FIDELITY))}; a network must support fidelity, see GET "
+        f"above 0 need one of the methods {listed(supporting(FIDELITY))}; a network must support fidelity, see GET "
         "/models.",
     )
     transferable: bool = Field(
         True,
         description="Whether a refined image is optimized for several classifiers, so that others recognize it too. "
         "`false` optimizes for the chosen classifier alone: the image is then a code that other classifiers may not "
-        f"read. For the methods {_listed(supporting(TRANSFERABLE))}.",
+        f"read. For the methods {listed(supporting(TRANSFERABLE))}.",
     )
     dither: bool | None = Field(
         None,
         description="Whether a refined image diffuses errors: `true` keeps the look of shades, `false` gives flat "
         "areas and shorter files. If left out: by the scale of the image. For the methods "
-        f"{_listed(supporting(DITHER))}.",
+        f"{listed(supporting(DITHER))}.",
     )
     recognize: bool = Field(
         True,
@@ -124,18 +115,102 @@ class QuantizerOptions(ImageOptions):
         description="Whether a classifier classifies the image before and after; `false` saves that time.",
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _count_palette(cls, values: Any) -> Any:
+        """Let a palette decide the number of colors; reject a number that disagrees."""
+        palette = cls._given_palette(values)
+        if palette is None:
+            return values
+        given = values.get("colors", len(palette))
+        if str(given) != str(len(palette)):
+            raise ValueError(f"colors is {given!r:.80}, but the palette has {len(palette)} colors; leave `colors` out")
+        return {**values, "colors": len(palette)}
+
+    @classmethod
+    def _given_palette(cls, values: object) -> tuple[tuple[int, int, int], ...] | None:
+        """Return the palette among raw values; None without one, or where the check of the field will reject it."""
+        if not isinstance(values, Mapping) or values.get("palette") is None:
+            return None
+        try:
+            return TypeAdapter(Palette).validate_python(values["palette"])
+        except ValidationError:
+            return None
+
 
 class QuantizeOptions(QuantizerOptions):
     """Options of POST /quantize."""
 
+    keep: Decimal | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="Goal: the label stays, and at least this share of its probability. If left out: "
+        f"{KEEP_DEFAULT} for `colors={AUTO}` without `max_bytes`, no goal otherwise. The header `X-Goals-Met` states "
+        "whether the result reaches its goals.",
+    )
+    max_bytes: Number | None = Field(
+        None,
+        ge=1,
+        description="Goal: the file has at most so many bytes. Fewer colors than `colors` are used where they are "
+        "needed.",
+    )
+    scale: Annotated[
+        Annotated[Decimal, Field(gt=0, le=1)] | Literal["auto"],
+        BeforeValidator(number_or_auto),
+    ] = Field(
+        1.0,
+        description=f"Factor by which the image is scaled first, above 0 and up to 1, or `{AUTO}`: as far down as "
+        "`max_bytes` asks for.",
+    )
+    alpha: Literal["keep", "flatten"] = Field(
+        "keep",
+        description="Transparency: `keep` stores it in the palette, where transparent pixels take one of its "
+        "entries or more; `flatten` shows `background` there.",
+    )
+    skip_if_larger: bool = Field(
+        False, description="Whether the response is empty (204) if the file would not be smaller than the upload."
+    )
+    shared_palette: bool = Field(
+        False, description="Whether several images of one request get one palette. With one image it changes nothing."
+    )
+    format: Literal["png", "json", "webp", "raw", "zip", "mixed"] | None = Field(
+        None,
+        description=f"{FORMAT} `webp` is lossless, `raw` holds packed indices, `zip` and `mixed` hold several files.",
+    )
     effort: Literal["fast", "default", "max"] = Field(
         "default", description="Effort of the PNG writer to make the file small; the pixels are always the same."
     )
+
+    @model_validator(mode="after")
+    def _check_goals(self) -> Self:
+        if self.palette and self.shared_palette:
+            raise ValueError("shared_palette finds one palette for several images; leave out `palette` or it")
+        if self.colors == AUTO and self.shared_palette:
+            raise ValueError("shared_palette needs a number of colors; replace colors=auto by a number")
+        if self.scale == AUTO and self.max_bytes is None:
+            raise ValueError("scale=auto needs `max_bytes`; give it, or a number as `scale`")
+        if self.share_to_keep is not None and not self.recognize:
+            raise ValueError("keep and colors=auto need a classifier; leave out recognize=false")
+        return self
+
+    @property
+    def share_to_keep(self) -> float | None:
+        """Share of the probability that the result should keep; None without that goal."""
+        if self.keep is None and self.colors == AUTO and self.max_bytes is None:
+            return KEEP_DEFAULT
+        return self.keep
 
 
 class CompressOptions(QuantizerOptions):
     """Options of POST /compress."""
 
+    colors: Number = Field(
+        4,
+        ge=MIN_COLORS,
+        le=MAX_COLORS,
+        description=f"Largest number of palette entries, from {MIN_COLORS} to {MAX_COLORS}.",
+    )
     qp: Number = Field(
         28,
         ge=0,
@@ -154,6 +229,7 @@ class CompressOptions(QuantizerOptions):
         "plain encodings, so the largest image has an eighth of the pixels. `index` needs two colors and stores a "
         "black and white image with the two colors beside it; only this service restores the colors.",
     )
+    format: Literal["json", "bpg", "png"] | None = Field(None, description=FORMAT)
 
 
 class ClassifyOptions(ImageOptions):
@@ -169,94 +245,4 @@ class ClassifyOptions(ImageOptions):
         description="Class whose activation map is drawn: a label, an index, or `top` for the best prediction. If left "
         "out: `top` for a PNG response, no map for JSON.",
     )
-
-
-COMPARED_SMALL = (LEARNED_METHOD, "median_cut", "octree", "kmeans")
-"""Methods of a benchmark of small images that names none."""
-COMPARED_PHOTOGRAPH = (REFINED_QUICKLY, HALFTONE, "kmeans", "median_cut_dither")
-"""Methods of a benchmark of photographs that names none."""
-MAX_IMAGES = 32  # in one benchmark
-_MAX_COLORS_ASKED = 16  # different numbers of colors in one benchmark
-_UNIQUE: dict[str, JsonValue] = {"uniqueItems": True}
-
-
-def _split(fields: Sequence[str]) -> list[str]:
-    return [part.strip() for field in fields for part in field.split(",")]
-
-
-def _each_once(values: tuple[Value, ...]) -> tuple[Value, ...]:
-    if len(set(values)) < len(values):
-        raise ValueError("Each value may be given once")
-    return values
-
-
-class BenchmarkOptions(ImageOptions):
-    """Options of POST /benchmark. A tuple is given as repeated fields, as values separated by commas, or as both."""
-
-    colors: Annotated[
-        # The range stands before the check of digits; otherwise the JSON schema would lack it.
-        tuple[Annotated[int, Field(ge=MIN_COLORS, le=MAX_COLORS), BeforeValidator(_plain_digits)], ...],
-        BeforeValidator(_split),
-        AfterValidator(_each_once),
-    ] = Field(
-        (2, 4, 8, 16),
-        min_length=1,
-        max_length=_MAX_COLORS_ASKED,
-        json_schema_extra=_UNIQUE,
-        description=f"Largest numbers of palette entries, from {MIN_COLORS} to {MAX_COLORS}: up to "
-        f"{_MAX_COLORS_ASKED} different numbers.",
-    )
-    methods: Annotated[tuple[Name, ...], BeforeValidator(_split), AfterValidator(_each_once)] = Field(
-        (),
-        json_schema_extra=_UNIQUE,
-        description=f"Quantization methods; see GET /models. If left out: {_listed(COMPARED_PHOTOGRAPH)} for a "
-        f"photograph, and {_listed(COMPARED_SMALL)} for a smaller image.",
-    )
-    labels: tuple[Name, ...] = Field(
-        (),
-        description="True class of each image, in the order of the images: a label or an index of the classes of the "
-        "classifier that classifies the image. With as many fields as images, a comma is part of its label.",
-    )
-    model: Name | None = Field(
-        None,
-        description="Network for the methods that use one; the classifier that it was trained against classifies the "
-        "images of every method. Or a classifier, which then classifies them. If left out: the classifier of "
-        "photographs classifies photographs, and that of the default network smaller images.",
-    )
-    cam: bool = Field(
-        False,
-        description="Whether the contact sheet, and the tiles of `tiles`, show class activation maps: where the "
-        "classifier looks.",
-    )
-    tiles: bool = Field(
-        False,
-        description="Whether each image and row of JSON and of JSON lines has a tile: a small picture of the original "
-        "or the result, as WebP in base64. For as many tiles as a contact sheet has.",
-    )
-
-
-TOP = "top"
-
-
-def find_class(cam: str | None, classes: tuple[str, ...]) -> int | None:
-    """Return the index of the class that the option `cam` names by a label or an index; None for `top` or no option.
-
-    Raises:
-        BadOption: the option names no class.
-    """
-    return None if cam is None or cam == TOP else class_index("cam", cam, classes, also=f"`{TOP}`, ")
-
-
-def class_index(option: str, text: str, classes: tuple[str, ...], also: str = "") -> int:
-    """Return the index of the class that `text`, the value of `option`, names by a label or an index.
-
-    Raises:
-        BadOption: `text` names no class; the message lists the allowed values, beginning with `also`.
-    """
-    if text in classes:
-        return classes.index(text)
-    if text.isascii() and text.isdigit() and len(text) < 10 and int(text) < len(classes):
-        return int(text)
-    known = ", ".join(classes[:20]) + (", ..." if len(classes) > 20 else "")
-    last = len(classes) - 1
-    raise BadOption(f"{option} {text!r:.80} is no class; give {also}an index from 0 to {last} or one of {known}.")
+    format: Literal["json", "png"] | None = Field(None, description=FORMAT)

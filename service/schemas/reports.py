@@ -46,9 +46,18 @@ class QuantizeReport(Report):
     height: int = Field(ge=1, examples=[480])
     palette: list[str] = Field(description="Colors, as #rrggbb.", examples=[["#1d2b1f", "#c9b79c"]])
     counts: list[int] = Field(description="Number of pixels of each palette entry.", examples=[[120400, 186800]])
+    alpha: list[int] | None = Field(
+        description="Alpha of each palette entry, 0 to 255; null for an opaque image.", examples=[None]
+    )
+    bytes: int = Field(ge=1, description="Bytes of the PNG file.", examples=[15744])
+    upload_bytes: int = Field(ge=1, description="Bytes of the upload.", examples=[184320])
     bits_per_pixel: float = Field(
         description="Bits of the PNG file divided by the pixels of the image.", examples=[0.41]
     )
+    goals_met: bool | None = Field(
+        description="Whether the result reaches the goals `keep` and `max_bytes`; null without a goal."
+    )
+    filename: str = Field(description="Name for the PNG file, after that of the upload.", examples=["photo-k2.png"])
     png: str = Field(description="Indexed PNG, in base64.", json_schema_extra=_BASE64)
     recognition: RecognitionReport | None = Field(description="Null with `recognize=false`.")
     notes: list[str] = Field(
@@ -276,3 +285,17 @@ class ProblemReport(ErrorReport):
         description="Identifier of this occurrence; it ends in the X-Request-ID.",
         examples=["urn:colorcnn:request:5f2c"],
     )
+
+
+class QuantizedFileReport(Report):
+    """One image of a POST /quantize with several. Either `report` or `error` is null."""
+
+    name: str = Field(description="Name of the upload; empty if there was none.", examples=["photo.jpg"])
+    report: QuantizeReport | None
+    error: ProblemReport | None
+
+
+class QuantizeFilesReport(Report):
+    """JSON response of POST /quantize to several images, in their order."""
+
+    images: list[QuantizedFileReport]

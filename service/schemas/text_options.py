@@ -60,7 +60,9 @@ def _explanations(model: type[BaseModel], error: ValidationError) -> Iterator[st
 
 
 def _explain(model: type[BaseModel], location: Sequence[int | str], message: str, value: object) -> str:
-    name = str(location[0]) if location else "?"
+    if not location:  # options that contradict each other
+        return f"{message.removeprefix('Value error, ')}."
+    name = str(location[0])
     field = model.model_fields.get(name)
     meaning = f" {name}: {field.description}" if field and field.description else ""
     return f"{message.removeprefix('Value error, ')} for the option {name!r}, got {value!r:.80}.{meaning}"

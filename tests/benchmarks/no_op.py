@@ -2,11 +2,9 @@
 
 from starlette.responses import Response
 
-from service.api.dependencies import AdmittedService, ImageUpload, PngOrJson, QuantizeParameters
+from service.api.dependencies import QuantizeMediaType, QuantizeParameters, QuantizeUpload
 
 
-async def no_op(
-    media_type: PngOrJson, service: AdmittedService, upload: ImageUpload, options: QuantizeParameters
-) -> Response:
+async def no_op(upload: QuantizeUpload, options: QuantizeParameters, media_type: QuantizeMediaType) -> Response:
     """Return one word after the same dependencies as /quantize."""
     return Response(b"done", media_type="text/plain")

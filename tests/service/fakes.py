@@ -16,8 +16,9 @@ from models.prediction import Prediction
 from models.quantizers.classical.catalog import CLASSICAL
 from models.rgb import Pixels
 from models.zoo.manifest import ModelEntry
+from service.inference.catalog import Catalog
 from service.inference.encoding_worker import warm_up
-from service.inference.selection import Catalog, Selection
+from service.inference.selection import Selection
 from tests.service.fake_loader import CLASSES, FakeClassifier, gray_steps
 
 Result = TypeVar("Result")

@@ -9,10 +9,11 @@ from models.report.contact_sheet import MOST_TILES
 from service.api.openapi import headers
 from service.api.openapi.options import FILES, ONE_FILE, query_parameters, request_body
 from service.api.openapi.responses import BINARY, TEXT, problem_responses, reference, success
+from service.schemas.benchmark_options import BenchmarkOptions
 from service.schemas.benchmark_reports import BenchmarkLine, BenchmarkReport, ResultsReport
-from service.schemas.media_types import BPG, HTML, JSON, NDJSON, PNG
-from service.schemas.options import BenchmarkOptions, ClassifyOptions, CompressOptions, ImageOptions, QuantizeOptions
-from service.schemas.reports import ClassifyReport, CompressReport, QuantizeReport
+from service.schemas.media_types import BPG, HTML, JSON, MIXED, NDJSON, PNG, RAW, WEBP, ZIP
+from service.schemas.options import ClassifyOptions, CompressOptions, ImageOptions, QuantizeOptions
+from service.schemas.reports import ClassifyReport, CompressReport, QuantizeFilesReport, QuantizeReport
 
 Json = dict[str, Any]
 
@@ -39,7 +40,15 @@ def _operation(
     }
 
 
-QUANTIZE = _operation(QuantizeOptions, {PNG: BINARY, JSON: reference(QuantizeReport)}, headers.OF_QUANTIZE)
+_ONE_OR_SEVERAL: Json = {"oneOf": [reference(QuantizeReport), reference(QuantizeFilesReport)]}
+_RAW: Json = BINARY | {"description": "Packed indices of 1, 2, 4 or 8 bits, each row padded to bytes."}
+_MANY: Json = BINARY | {"description": "The file of each image; an image that failed has its problem instead."}
+QUANTIZE = _operation(
+    QuantizeOptions,
+    {PNG: BINARY, JSON: _ONE_OR_SEVERAL, WEBP: BINARY, RAW: _RAW, ZIP: _MANY, MIXED: _MANY},
+    headers.OF_QUANTIZE,
+    FILES,
+)
 CLASSIFY = _operation(ClassifyOptions, {JSON: reference(ClassifyReport), PNG: BINARY}, headers.OF_CLASSIFY)
 COMPRESS = _operation(CompressOptions, {JSON: reference(CompressReport), BPG: BINARY, PNG: BINARY}, headers.OF_COMPRESS)
 BENCHMARK = _operation(

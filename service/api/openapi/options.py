@@ -8,8 +8,9 @@ from typing import Any
 from models.decoding.decode import ACCEPTED_FORMATS
 from service.api.openapi.responses import BINARY, REF
 from service.http.forms import FILE_FIELD
+from service.schemas.benchmark_options import MAX_IMAGES
 from service.schemas.methods import METHODS
-from service.schemas.options import MAX_IMAGES, ImageOptions
+from service.schemas.options import ImageOptions
 
 Json = dict[str, Any]
 

@@ -293,7 +293,7 @@ def test_any_options_are_accepted_or_rejected_as_bad_options(pairs: list[tuple[s
     except BadOption as error:
         assert str(error)
     else:
-        assert 2 <= options.colors <= 256
+        assert options.colors == "auto" or 2 <= options.colors <= 256
         assert 0 <= options.fidelity <= 1
         assert all(0 <= value <= 255 for value in options.background_rgb())
 

@@ -8,8 +8,9 @@ from httpx import AsyncClient
 
 from models.zoo.registry import Registry
 from service.http.headers import SECURITY_HEADERS
+from service.schemas.benchmark_options import BenchmarkOptions
 from service.schemas.methods import METHODS
-from service.schemas.options import BenchmarkOptions, ClassifyOptions, CompressOptions, ImageOptions, QuantizeOptions
+from service.schemas.options import ClassifyOptions, CompressOptions, ImageOptions, QuantizeOptions
 from tests.service.images import DRAWING
 
 pytestmark = pytest.mark.anyio

@@ -9,8 +9,8 @@ from httpx import AsyncClient
 from models.errors import BadOption, UnknownMethod
 from models.names import ModelKind
 from service.benchmark.job import Planner, image_names
-from service.inference.selection import Catalog
-from service.schemas.options import COMPARED_PHOTOGRAPH, COMPARED_SMALL, BenchmarkOptions
+from service.inference.catalog import Catalog
+from service.schemas.benchmark_options import COMPARED_PHOTOGRAPH, COMPARED_SMALL, BenchmarkOptions
 from service.schemas.upload import Upload, UploadedFile
 from tests.service.benchmark_client import post, report
 from tests.service.clients import problem

@@ -15,7 +15,8 @@ from service.client.keywords import (
     QuantizeKeywords,
     pairs_of,
 )
-from service.schemas.options import BenchmarkOptions, ClassifyOptions, CompressOptions, QuantizeOptions
+from service.schemas.benchmark_options import BenchmarkOptions
+from service.schemas.options import ClassifyOptions, CompressOptions, QuantizeOptions
 
 OWN = {"format", "skip_if_larger", "shared_palette"}
 """Options that the methods of the clients have as arguments of their own, or decide themselves."""

@@ -19,7 +19,7 @@ from models.decoding.decode import decode
 from models.palette_image import PaletteImage
 from models.pauses import pause
 from service.inference.admission import PixelBudget
-from service.schemas.options import find_class
+from service.schemas.class_names import find_class
 from service.settings import Settings
 from tests.service.clients import exchange, fake_app, loaded, problem, ready, running
 from tests.service.fake_loader import gray_steps

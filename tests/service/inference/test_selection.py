@@ -10,7 +10,8 @@ from models.names import DESCENT_METHODS, LEARNED_METHODS, ModelKind
 from models.quantizers.classical.catalog import CLASSICAL
 from models.rgb import Pixels
 from models.zoo.manifest import ModelEntry
-from service.inference.selection import Catalog, Selection
+from service.inference.catalog import Catalog
+from service.inference.selection import MethodOptions, Selection
 
 
 def entry(name: str, kind: ModelKind, colors: int | None = None) -> ModelEntry:
@@ -49,7 +50,7 @@ WITH_PUBLISHED = Catalog((*ENTRIES, _TWO, _FOR_OUTSIDER), DEFAULTS)
 
 
 def test_the_default_method_comes_first() -> None:
-    assert CATALOG.methods() == (*LEARNED_METHODS, *DESCENT_METHODS, *CLASSICAL)
+    assert CATALOG.methods() == (*LEARNED_METHODS, *DESCENT_METHODS, *CLASSICAL, "nearest")
     assert CATALOG.methods()[0] == "colorcnn"
 
 
@@ -244,8 +245,10 @@ def test_a_fidelity_that_the_default_network_lacks_goes_to_refined_fast() -> Non
     assert selections.small == selections.photograph == CATALOG.select("refined_fast", None, 4, fidelity=0.5)
 
 
-@pytest.mark.parametrize("option", [{"transferable": False}, {"dither": True}, {"dither": False}])
-def test_an_option_of_refined_methods_alone_selects_refined_fast_for_every_image(option: dict[str, bool]) -> None:
+@pytest.mark.parametrize(
+    "option", [{"transferable": False}, {"dither": True}, {"dither": False}, {"palette": ((0, 0, 0), (9, 9, 9))}]
+)
+def test_an_option_of_refined_methods_alone_selects_refined_fast_for_every_image(option: MethodOptions) -> None:
     selections = replace(CATALOG, photographs=True).select_by_picture(None, None, 4, **option)
     assert selections.small == selections.photograph
     assert selections.small.method == "refined_fast"

@@ -6,15 +6,9 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from models.errors import BadOption
-from service.schemas.options import (
-    BenchmarkOptions,
-    ClassifyOptions,
-    CompressOptions,
-    ImageOptions,
-    QuantizeOptions,
-    class_index,
-    find_class,
-)
+from service.schemas.benchmark_options import BenchmarkOptions
+from service.schemas.class_names import class_index, find_class
+from service.schemas.options import ClassifyOptions, CompressOptions, ImageOptions, QuantizeOptions
 
 
 @pytest.mark.parametrize(

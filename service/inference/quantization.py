@@ -1,0 +1,163 @@
+"""The quantization of one decoded image: attempts to reach the goals of the request, each with its file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from models.codecs import png, raw, webp
+from models.decoding.decode import DecodedImage
+from models.evaluation import metrics
+from models.palette_image import PaletteImage
+from models.prediction import Prediction
+from models.rgb import Pixels, resize_to
+from service.inference.goals import Goals, GoalSearch, any_number
+from service.inference.selection import Selection
+from service.inference.stages import Stages
+from service.inference.workload import scale_of
+from service.runtime.timing import Timings
+from service.schemas.fields import AUTO
+from service.schemas.media_types import FileFormat
+from service.schemas.options import QuantizeOptions
+
+
+@dataclass(frozen=True)
+class Recognition:
+    """Predictions of the classifier `model` before and after quantization."""
+
+    model: str
+    before: Prediction
+    after: Prediction
+
+    @property
+    def kept(self) -> bool:
+        """Whether the most probable class is the same."""
+        return self.before.index == self.after.index
+
+
+@dataclass(frozen=True, eq=False)
+class Attempted:
+    """One attempt: the image, its file, and the recognition, which is None if it is switched off."""
+
+    image: PaletteImage
+    file: bytes
+    recognition: Recognition | None
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file."""
+        return len(self.file)
+
+    @property
+    def share(self) -> float | None:
+        """See `service.inference.goals.Outcome.share`."""
+        if self.recognition is None:
+            return None
+        before, after = self.recognition.before.probability, self.recognition.after.probability
+        return after / before if self.recognition.kept and before else 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Quantized:
+    """Result of /quantize for one upload.
+
+    best: the attempt that the search for the goals selected. format: of its file. upload_name: from the client; empty
+    if there was none. upload_bytes: size of the upload. goals_met: whether the best attempt reaches the goals of the
+    request; None without goals.
+    """
+
+    selection: Selection
+    best: Attempted
+    format: FileFormat
+    upload_name: str
+    upload_bytes: int
+    goals_met: bool | None
+    notes: tuple[str, ...]
+    timings: Timings
+
+    @property
+    def image(self) -> PaletteImage:
+        return self.best.image
+
+    @property
+    def file(self) -> bytes:
+        return self.best.file
+
+    @property
+    def recognition(self) -> Recognition | None:
+        return self.best.recognition
+
+    @property
+    def is_larger(self) -> bool:
+        """Whether the file has no fewer bytes than the upload."""
+        return len(self.file) >= self.upload_bytes
+
+    @property
+    def bits_per_pixel(self) -> float:
+        return metrics.bits_per_pixel(len(self.file), self.image.height, self.image.width)
+
+
+class Quantization:
+    """Quantizes one decoded image by the options of a request."""
+
+    def __init__(self, stages: Stages, options: QuantizeOptions, selection: Selection, format: FileFormat) -> None:
+        self._stages = stages
+        self._options = options
+        self._selection = selection
+        self._format = format
+
+    async def run(self, pixels: Pixels) -> tuple[Attempted, bool | None]:
+        """Return the best attempt, and whether it reaches the goals. Raises DoesNotFit."""
+        options = self._options
+        goals = Goals(self._numbers(), options.share_to_keep, options.max_bytes, scales=options.scale == AUTO)
+        scale = 1.0 if options.scale == AUTO else float(options.scale)
+        search = GoalSearch(goals, partial(self._attempt, pixels), scale)
+        fewest = options.colors == AUTO and options.share_to_keep is not None
+        best = await search.run(fewest=fewest)
+        return best, goals.are_met(best)
+
+    def _numbers(self) -> Sequence[int]:
+        if self._options.palette is not None:
+            return (len(self._options.palette),)
+        return any_number() if self._options.colors == AUTO else any_number(int(self._options.colors))
+
+    async def _attempt(self, pixels: Pixels, colors: int, scale: float) -> Attempted:
+        original, options = pixels, self._options
+        if scale != 1:
+            sides = (max(1, round(scale * side)) for side in pixels.shape[:2])
+            pixels = await self._stages.run("model", partial(resize_to, pixels, *sides), pixels.size // 3)
+        recognition = None
+        if not options.recognize:
+            image = await self._stages.quantize(pixels, colors, self._selection)
+        elif pixels is original:
+            image, ((before,), (after,)) = await self._stages.quantize_and_predict(pixels, colors, self._selection)
+            recognition = Recognition(self._selection.classifier, before, after)
+        else:
+            image = await self._stages.quantize(pixels, colors, self._selection)
+            pictures = (original, image.render())
+            (before,), (after,) = await self._stages.predict(pictures, 1, self._selection.classifier)
+            recognition = Recognition(self._selection.classifier, before, after)
+        if self._format == "png" and options.palette is None:
+            image = png.ordered(image, effort=options.effort)  # as its file has it
+        file = await self._stages.run("encode", partial(self._encode, image), image.indices.size)
+        return Attempted(image, file, recognition)
+
+    def _encode(self, image: PaletteImage) -> bytes:
+        if self._format == "raw":
+            return raw.encode(image)
+        if self._format == "webp":
+            return webp.encode_lossless(image, effort=self._options.effort)
+        return png.encode(image, effort=self._options.effort, keep_order=True)
+
+
+async def scaled_down(decoded: DecodedImage, max_side: int | None, stages: Stages) -> DecodedImage:
+    """Return an image whose longest side has at most `max_side` pixels, with a note where it had to be scaled."""
+    height, width = decoded.pixels.shape[:2]
+    if max_side is None or max(height, width) <= max_side:
+        return decoded
+    factor = max_side / max(height, width)
+    sides = (max(1, round(factor * side)) for side in (height, width))
+    resize = partial(resize_to, decoded.pixels, *sides)
+    pixels = await stages.run_in_thread("decode", scale_of(height * width), resize)
+    return replace(decoded, pixels=pixels, notes=(*decoded.notes, f"scaled from {width}x{height}"))
