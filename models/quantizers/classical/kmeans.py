@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,8 @@ from models.rgb import Pixels, pack
 
 if TYPE_CHECKING:
     from sklearn.cluster import KMeans as Lloyd
+
+_Number = TypeVar("_Number", bound=np.generic)
 
 _SAMPLE = 10_000  # pixels that the clusters are fitted to
 _SEED = 0
@@ -85,6 +87,18 @@ class KMeans:
         return np.rint(coordinates).astype(np.uint8) if self.space == "srgb" else oklab.to_srgb(coordinates)
 
 
+def fit_centers(points: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+    """Return the centers of k-means on a sample of points, (N, D) -> (K', D); K' is `count` or, if smaller, N.
+
+    Points may be equal; then there may be fewer centers.
+    """
+    sample = _sampled(points)
+    distinct = len(np.unique(sample, axis=0))
+    with _one_thread():
+        model = _algorithm()(min(count, distinct), n_init=1, random_state=_SEED).fit(sample)
+    return np.asarray(model.cluster_centers_)
+
+
 @functools.cache
 def _algorithm() -> type[Lloyd]:
     """Return scikit-learn's k-means, which is imported at the first use: that takes a second of each start."""
@@ -109,6 +123,10 @@ def _thread_pools() -> ThreadpoolController:
 
 def random_sample(colors: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return at most 10,000 of (N, 3) colors at random: a regular sample could follow a pattern of the image."""
-    if len(colors) <= _SAMPLE:
-        return colors
-    return colors[np.random.default_rng(_SEED).integers(len(colors), size=_SAMPLE)]
+    return _sampled(colors)
+
+
+def _sampled(rows: NDArray[_Number]) -> NDArray[_Number]:
+    if len(rows) <= _SAMPLE:
+        return rows
+    return rows[np.random.default_rng(_SEED).integers(len(rows), size=_SAMPLE)]
