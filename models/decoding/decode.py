@@ -14,7 +14,8 @@
 Pillow decodes all formats but two. models/codecs/bpg decodes BPG, and models/decoding/tiff reads the samples of TIFF.
 Both reject incomplete files and return eight bits.
 
-The steps from `alpha` on work on bands of rows, so that a large image is in memory twice: as stored and as returned.
+The steps from `alpha` on are in `showing`. They work on bands of rows, so that a large image is in memory twice: as
+stored and as returned.
 
 Pillow's own limit on pixels (`Image.MAX_IMAGE_PIXELS`: an error above 179 million) stays as it is for the rest of the
 process. It never takes effect first, because `decode` checks the size before Pillow decodes any pixel.
@@ -29,39 +30,22 @@ from dataclasses import dataclass, replace
 from functools import partial
 from io import BytesIO
 
-import numpy as np
 from PIL import Image, _imaging
 from PIL import WebPImagePlugin as WebPImagePlugin  # registers WebP; otherwise Image.open imports every plugin
 
 from models.codecs import bpg
 from models.codecs.bpg.header import Alpha, ExtensionTag, PixelFormat, parse_header
-from models.decoding.alpha import (
-    Color,
-    ColorKey,
-    on_canvas,
-    over_background,
-    pop_color_key,
-    split_alpha,
-    with_intended_alpha,
-)
-from models.decoding.bands import row_bands
+from models.decoding.alpha import Color, on_canvas, pop_color_key, with_intended_alpha
 from models.decoding.bit_depth import eight_bit
 from models.decoding.bmp import bmp_size, check_compression, for_pillow, load_bit_fields, read_bit_fields
 from models.decoding.color_key import deep_key_alpha, has_deep_color_key
-from models.decoding.color_modes import color_mode
 from models.decoding.completeness import check_before_loading, check_png_rows
-from models.decoding.icc import CMYK_NOTE, plan_conversion, to_srgb
+from models.decoding.icc import CMYK_NOTE
 from models.decoding.jpeg import check_kind, check_rows, with_end, without_short_segments
-from models.decoding.orientation import (
-    UPRIGHT,
-    exif_orientation,
-    read_orientation,
-    stored_view,
-    upright_shape,
-    valid_orientation,
-)
+from models.decoding.orientation import UPRIGHT, exif_orientation, read_orientation, valid_orientation
 from models.decoding.png import read_png
 from models.decoding.preflight import ACCEPTED_FORMATS, check_structure, identify
+from models.decoding.showing import Layer, StoredImage, show
 from models.decoding.tiff.reader import read_tiff
 from models.errors import BadImage, CodecError, ColorCNNError, ImageTooLarge
 from models.rgb import Pixels
@@ -96,38 +80,21 @@ class DecodedImage:
     Attributes:
         pixels: (H, W, 3) uint8 sRGB, upright, contiguous.
         format: the format of the file, one of ACCEPTED_FORMATS.
-        notes: one short ASCII phrase for each conversion or omission; empty for an ordinary image.
+        notes: one short ASCII phrase for each conversion or omission; empty for an ordinary image. None mentions alpha
+            where it was asked for.
+        layer: the same image before it was composited over the background; None where it is opaque, and where alpha was
+            not asked for.
     """
 
     pixels: Pixels
     format: str
     notes: tuple[str, ...] = ()
+    layer: Layer | None = None
 
 
-@dataclass(frozen=True, eq=False)
-class _StoredImage:
-    """An image as its file stores it: complete and in eight bits, but not yet sRGB, opaque or upright.
-
-    Attributes:
-        image: loaded, of 8-bit samples.
-        alpha: L, the alpha of an image whose mode has none; None elsewhere.
-        color_key: the color that marks transparent pixels, if any.
-        profile: the ICC profile, or any other value that a damaged file has in its place; None without a profile.
-        orientation: EXIF orientation, 1 to 8.
-        notes: notes of the loader, in the order of `DecodedImage.notes`.
-        profile_source: the name of what states the colors, for a note.
-    """
-
-    image: Image.Image
-    alpha: Image.Image | None
-    color_key: ColorKey | None
-    profile: object
-    orientation: int
-    notes: tuple[str, ...]
-    profile_source: str = "ICC profile"
-
-
-def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, background: Color = (255, 255, 255)) -> DecodedImage:
+def decode(
+    data: bytes, *, max_pixels: int = MAX_PIXELS, background: Color = (255, 255, 255), keep_alpha: bool = False
+) -> DecodedImage:
     """Decode an uploaded image to upright sRGB pixels.
 
     An animation yields its first frame, a document of several pages its first page. Safe to call from several threads.
@@ -136,6 +103,7 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, background: Color = (25
         data: the bytes of one PNG, JPEG, WebP, GIF, BMP, TIFF or BPG file.
         max_pixels: limit on width times height; checked from the header, before any pixel is decoded.
         background: sRGB color, 0 to 255 each, shown behind transparent pixels.
+        keep_alpha: whether the result also has the `layer` of an image with transparent pixels.
 
     Raises:
         BadImage: the bytes are empty, not an image, damaged or cut short. A part of a picture is never returned.
@@ -152,8 +120,8 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, background: Color = (25
     )
     with _errors_explained(kind, max_pixels):
         stored = load(data, max_pixels=max_pixels)
-        pixels, notes = _show(stored, background)
-    return DecodedImage(pixels, kind, (*stored.notes, *notes))
+        pixels, layer, notes = show(stored, background, keep_alpha=keep_alpha)
+    return DecodedImage(pixels, kind, (*stored.notes, *notes), layer)
 
 
 @contextmanager
@@ -187,7 +155,7 @@ def _check_size(width: int, height: int, max_pixels: int) -> None:
         )
 
 
-def _load(data: bytes, *, kind: str, max_pixels: int) -> _StoredImage:
+def _load(data: bytes, *, kind: str, max_pixels: int) -> StoredImage:
     """Load a file with Pillow: limit the size, require the whole picture, and check its completeness."""
     opened = Image.open(BytesIO(data), formats=(kind,))
     _check_size(opened.width, opened.height, max_pixels)
@@ -199,10 +167,10 @@ def _load(data: bytes, *, kind: str, max_pixels: int) -> _StoredImage:
         notes.append(_TURNED)
     image = with_intended_alpha(opened, kind, drawn)
     profile = opened.info.get("icc_profile")  # of `opened`, because `image` may be a new one without metadata
-    return _StoredImage(image, None, None, profile, orientation, tuple(notes))
+    return StoredImage(image, None, None, profile, orientation, tuple(notes))
 
 
-def _load_png(data: bytes, *, max_pixels: int) -> _StoredImage:
+def _load_png(data: bytes, *, max_pixels: int) -> StoredImage:
     """Load a PNG file: its picture with Pillow, and what stands beside the picture from its chunks."""
     png = read_png(data, lambda width, height: _check_size(width, height, max_pixels))
     opened = Image.open(BytesIO(png.plain), formats=("PNG",))
@@ -217,12 +185,12 @@ def _load_png(data: bytes, *, max_pixels: int) -> _StoredImage:
     alpha = deep_key_alpha(png.plain) if deep_key else None
     if png.drawn != (0, 0, png.width, png.height):
         image, alpha, key = on_canvas(image, alpha, key, (png.width, png.height), png.drawn), None, None
-    return _StoredImage(
+    return StoredImage(
         image, alpha, None if deep_key else key, png.profile, orientation, tuple(notes), png.profile_source
     )
 
 
-def _load_jpeg(data: bytes, *, max_pixels: int) -> _StoredImage:
+def _load_jpeg(data: bytes, *, max_pixels: int) -> StoredImage:
     """Load a JPEG file with Pillow, also where a marker beside its picture is damaged or missing."""
     check_kind(data)
     whole, skipped = without_short_segments(data)
@@ -240,7 +208,7 @@ def _load_jpeg(data: bytes, *, max_pixels: int) -> _StoredImage:
     return replace(stored, notes=(*stored.notes, *notes))
 
 
-def _load_bmp(data: bytes, *, max_pixels: int) -> _StoredImage:
+def _load_bmp(data: bytes, *, max_pixels: int) -> StoredImage:
     """Load a BMP file, with Pillow unless its pixels are bit fields."""
     check_compression(data)
     fields = read_bit_fields(data)
@@ -249,20 +217,20 @@ def _load_bmp(data: bytes, *, max_pixels: int) -> _StoredImage:
         return _load(for_pillow(data), kind="BMP", max_pixels=max_pixels)
     _check_size(fields.width, fields.height, max_pixels)
     image = load_bit_fields(data, fields)
-    return _StoredImage(with_intended_alpha(image, "BMP", (0, 0, *image.size)), None, None, None, UPRIGHT, ())
+    return StoredImage(with_intended_alpha(image, "BMP", (0, 0, *image.size)), None, None, None, UPRIGHT, ())
 
 
-def _load_tiff(data: bytes, *, max_pixels: int) -> _StoredImage:
+def _load_tiff(data: bytes, *, max_pixels: int) -> StoredImage:
     """Load the first page of a TIFF file. Its reader requires the whole picture and returns eight bits."""
     page = read_tiff(data, max_pixels)
     notes = [_FIRST_PAGE] if page.has_more_pages else []
     orientation = valid_orientation(page.orientation)
     if orientation != UPRIGHT:
         notes.append(_TURNED)
-    return _StoredImage(page.image, page.alpha, None, page.profile, orientation, (*notes, *page.notes))
+    return StoredImage(page.image, page.alpha, None, page.profile, orientation, (*notes, *page.notes))
 
 
-def _load_bpg(data: bytes, *, max_pixels: int) -> _StoredImage:
+def _load_bpg(data: bytes, *, max_pixels: int) -> StoredImage:
     """Load a BPG file. Its decoder requires the whole picture and returns eight bits."""
     header, _ = parse_header(data)
     _check_size(header.width, header.height, max_pixels)
@@ -274,24 +242,4 @@ def _load_bpg(data: bytes, *, max_pixels: int) -> _StoredImage:
     notes = [_FIRST_FRAME] * header.animation + [CMYK_NOTE] * (header.alpha is Alpha.WHITE)
     if orientation != UPRIGHT:
         notes.append(_TURNED)
-    return _StoredImage(image, None, None, image.info.get("icc_profile"), orientation, tuple(notes))
-
-
-def _show(stored: _StoredImage, background: Color) -> tuple[Pixels, list[str]]:
-    """Return the pixels of a stored image as sRGB, over the background and upright, and the notes on these steps."""
-    conversion = plan_conversion(color_mode(stored.image), stored.profile, stored.profile_source)
-    notes = [conversion.note] if conversion.note else []
-    pixels = np.empty(upright_shape(stored.image, stored.orientation), dtype=np.uint8)
-    target = stored_view(pixels, stored.orientation)
-    transparent = False
-    for rows, band in row_bands(stored.image):
-        colors, alpha = split_alpha(band, stored.color_key)
-        if stored.alpha is not None:
-            alpha = stored.alpha.crop((0, rows.start, stored.alpha.width, rows.stop))
-        rgb = to_srgb(colors, conversion)
-        if alpha is not None:
-            rgb, transparent = over_background(rgb, alpha, background), True
-        target[rows] = np.asarray(rgb)
-    if transparent:
-        notes.append("alpha composited over #{:02x}{:02x}{:02x}".format(*background))
-    return pixels, notes
+    return StoredImage(image, None, None, image.info.get("icc_profile"), orientation, tuple(notes))

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from models.decoding.decode import decode
+from models.decoding.showing import Layer
 from tests.models.image_files import WHITE, encoded, only_color, png_file, solid, tiff_file, tiff_tags
 
 # Alpha
@@ -165,3 +167,63 @@ def test_a_gif_frame_smaller_than_its_canvas_leaves_the_rest_transparent() -> No
 
     assert decoded.pixels.tolist() == [[WHITE, [200, 0, 0], [0, 200, 0]], [WHITE, WHITE, WHITE]]
     assert decoded.notes == ("alpha composited over #ffffff",)
+
+
+# The layer
+
+
+def layered(height: int = 40, width: int = 30) -> NDArray[np.uint8]:
+    random = np.random.default_rng(0)
+    layers = random.integers(0, 256, (height, width, 4), dtype=np.uint8)
+    layers[: height // 2, :, 3] = 255
+    return layers
+
+
+def test_the_layer_has_straight_colors_and_alpha(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bands before the first transparent pixel are opaque."""
+    monkeypatch.setattr("models.decoding.bands._BAND_PIXELS", 30 * 7)
+    layers = layered()
+    decoded = decode(encoded(Image.fromarray(layers), "PNG"), background=(1, 2, 3), keep_alpha=True)
+    assert decoded.layer is not None
+    np.testing.assert_array_equal(decoded.layer.colors, layers[:, :, :3])
+    np.testing.assert_array_equal(decoded.layer.alpha, layers[:, :, 3])
+    assert decoded.notes == ()
+    assert np.array_equal(decoded.pixels, decode(encoded(Image.fromarray(layers), "PNG"), background=(1, 2, 3)).pixels)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF"])
+def test_the_layer_is_upright(kind: str) -> None:
+    layers = layered()
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    options = {"lossless": True, "exact": True} if kind == "WEBP" else {}
+    decoded = decode(encoded(Image.fromarray(layers), kind, exif=exif, **options), keep_alpha=True)
+    assert decoded.layer is not None
+    np.testing.assert_array_equal(decoded.layer.alpha, np.rot90(layers[:, :, 3], -1))
+    np.testing.assert_array_equal(decoded.layer.colors, np.rot90(layers[:, :, :3], -1))
+
+
+def test_an_opaque_image_and_a_request_without_alpha_have_no_layer() -> None:
+    assert decode(encoded(solid("RGBA", (1, 2, 3, 255)), "PNG"), keep_alpha=True).layer is None
+    assert decode(encoded(solid("RGB", (1, 2, 3)), "PNG"), keep_alpha=True).layer is None
+    assert decode(encoded(solid("RGBA", (1, 2, 3, 9)), "PNG")).layer is None
+
+
+def test_a_transparent_color_of_a_palette_is_in_the_layer() -> None:
+    image = Image.fromarray(np.array([[0, 1], [1, 0]], np.uint8)).convert("P")
+    image.putpalette([10, 20, 30, 40, 50, 60])
+    decoded = decode(encoded(image, "PNG", transparency=0), keep_alpha=True)
+    assert decoded.layer is not None
+    assert decoded.layer.alpha.tolist() == [[0, 255], [255, 0]]
+    assert decoded.layer.colors[0, 1].tolist() == [40, 50, 60]
+
+
+def test_a_scaled_layer_takes_no_color_from_transparent_pixels() -> None:
+    alpha = np.zeros((40, 40), np.uint8)
+    alpha[:, :17] = 255
+    colors = np.where(alpha[:, :, np.newaxis] > 0, (200, 0, 0), (0, 255, 0)).astype(np.uint8)
+    scaled = Layer(colors, alpha).scaled(10, 15)
+    assert (scaled.colors.shape, scaled.alpha.shape) == ((10, 15, 3), (10, 15))
+    seen = scaled.alpha > 16  # fainter pixels have few levels
+    assert np.abs(scaled.colors[seen].astype(int) - (200, 0, 0)).max() <= 8
+    assert scaled.alpha.mean() == pytest.approx(alpha.mean(), abs=3)
