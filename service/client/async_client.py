@@ -143,7 +143,7 @@ class AsyncClient(Configuration):
                 response = await self._http.send(request, stream=stream)
                 if not response.is_success:
                     await response.aread()
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 wait: float | None = attempts.wait_after_error(error)
             else:
                 wait = attempts.wait_after(response)
@@ -159,7 +159,7 @@ class AsyncClient(Configuration):
             async for line in response.aiter_lines():
                 attempts.remaining()
                 yield line
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise attempts.broken(error) from error
         finally:
             await response.aclose()

@@ -90,7 +90,7 @@ class Attempts:
         wait = self._next_wait() if asked is None else asked
         return wait if wait < self._end - self._clock() else None
 
-    def wait_after_error(self, error: httpx.TransportError) -> float:
+    def wait_after_error(self, error: httpx.RequestError) -> float:
         """Return the seconds after which the call is sent again, because nothing of it was received.
 
         Raises Unreachable or DeadlinePassed for an error that is final.
@@ -102,7 +102,7 @@ class Attempts:
             return wait
         raise self.broken(error) from error
 
-    def broken(self, error: httpx.TransportError) -> ColorCNNServiceError:
+    def broken(self, error: httpx.RequestError) -> ColorCNNServiceError:
         """Return the exception of an error that is final."""
         connecting = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
         if isinstance(error, httpx.TimeoutException) and not connecting:

@@ -113,6 +113,12 @@ class BadOption(ColorCNNServiceError):
     problem = problems.BAD_OPTION
 
 
+class DoesNotFit(ColorCNNServiceError):
+    """No file of the image has as few bytes as `max_bytes` asks for."""
+
+    problem = problems.DOES_NOT_FIT
+
+
 class RateLimited(RetryLater):
     """The client sends too many requests."""
 

@@ -27,6 +27,8 @@ class ImageKeywords(TypedDict, total=False):
 
 
 class _QuantizerKeywords(ImageKeywords, total=False):
+    palette: str | os.PathLike[str] | Sequence[str] | None
+    max_side: int | None
     method: str | None
     model: str | None
     fidelity: float
@@ -36,9 +38,13 @@ class _QuantizerKeywords(ImageKeywords, total=False):
 
 
 class QuantizeKeywords(_QuantizerKeywords, total=False):
-    """Options of `quantize`; docs/api.md explains each."""
+    """Options of `quantize`, see docs/api.md. A palette is a text, a list of colors, or the path of a .gpl file."""
 
-    colors: int
+    colors: int | Literal["auto"]
+    keep: float | None
+    max_bytes: int | None
+    scale: float | Literal["auto"]
+    alpha: Literal["keep", "flatten"]
     effort: Literal["fast", "default", "max"]
 
 

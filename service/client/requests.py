@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import Any, Literal
 
 import httpx
@@ -14,15 +13,11 @@ from service.client.images import AnyImage, upload_of, uploads_of
 from service.client.keywords import pairs_of
 from service.client.results import Classified, Compressed, ImageFile, Quantized, Skipped
 from service.schemas.benchmark_options import BenchmarkOptions
-from service.schemas.media_types import BPG, HTML, JSON, NDJSON, PNG
+from service.schemas.media_types import HTML, JSON, MEDIA_TYPES, NDJSON, PNG
 from service.schemas.options import ClassifyOptions, CompressOptions, QuantizeOptions
 
 QuantizeFormat = Literal["png", "webp", "raw"]
 CompressFormat = Literal["bpg", "png"]
-
-_MEDIA_TYPES: Mapping[str, str] = MappingProxyType(
-    {"webp": "image/webp", "raw": "application/octet-stream", "bpg": BPG, "png": PNG}
-)
 
 
 def quantize(
@@ -34,7 +29,7 @@ def quantize(
     if format == "png":
         return Call("/quantize", JSON, calls.quantized, upload, pairs_of(wanted, QuantizeOptions))
     pairs = pairs_of(wanted | {"format": format}, QuantizeOptions)
-    return Call("/quantize", _MEDIA_TYPES[format], calls.image_file, upload, pairs)
+    return Call("/quantize", MEDIA_TYPES[format], calls.image_file, upload, pairs)
 
 
 def quantize_many(images: Sequence[AnyImage], shared_palette: bool, options: Mapping[str, Any]) -> Call[Many]:
@@ -52,7 +47,7 @@ def compress(image: AnyImage, options: Mapping[str, Any]) -> Call[Compressed]:
 def compress_file(image: AnyImage, format: CompressFormat, options: Mapping[str, Any]) -> Call[ImageFile]:
     """Return the call of /compress for one file, which takes half the time of the report."""
     pairs = pairs_of(options, CompressOptions)
-    return Call("/compress", _MEDIA_TYPES[format], calls.only_file, (upload_of(image),), pairs)
+    return Call("/compress", MEDIA_TYPES[format], calls.only_file, (upload_of(image),), pairs)
 
 
 def classify(image: AnyImage, options: Mapping[str, Any]) -> Call[Classified]:

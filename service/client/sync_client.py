@@ -151,7 +151,7 @@ class Client(Configuration):
                 response = self._http.send(request, stream=stream)
                 if not response.is_success:
                     response.read()
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 wait: float | None = attempts.wait_after_error(error)
             else:
                 wait = attempts.wait_after(response)
@@ -167,7 +167,7 @@ class Client(Configuration):
             for line in response.iter_lines():
                 attempts.remaining()
                 yield line
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise attempts.broken(error) from error
         finally:
             response.close()

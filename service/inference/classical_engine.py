@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import BadOption
-from models.names import ModelKind
+from models.names import NEAREST, ModelKind
 from models.palette_image import PaletteImage
 from models.prediction import Prediction
-from models.quantizers.classical.catalog import CLASSICAL
+from models.quantizers.classical.catalog import CLASSICAL, classical_for
 from models.rgb import Pixels
 from models.zoo.manifest import ModelEntry
 from service.inference.catalog import Catalog
@@ -46,7 +46,7 @@ class _ClassicalCatalog(Catalog):
     """The classical methods alone."""
 
     def methods(self) -> tuple[str, ...]:
-        return tuple(name for name in super().methods() if name in CLASSICAL)
+        return tuple(name for name in super().methods() if name in CLASSICAL or name == NEAREST)
 
 
 class ClassicalEngine:
@@ -68,7 +68,8 @@ class ClassicalEngine:
         return ()
 
     def quantize(self, pixels: Pixels, colors: int, selection: Selection) -> PaletteImage:
-        return CLASSICAL[selection.method].quantize(pixels, colors)
+        palette = None if selection.palette is None else np.array(selection.palette, np.uint8)
+        return classical_for(selection.method, palette).quantize(pixels, colors)
 
     def native_size(self, selection: Selection) -> int | None:
         return None

@@ -27,8 +27,13 @@ class PortalTransport(httpx.BaseTransport):
         self._inner = inner
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        response = self._portal.call(self._inner.handle_async_request, request)
-        body = self._portal.call(response.aread)
+        return self._portal.call(self._exchange, request)
+
+    async def _exchange(self, request: httpx.Request) -> httpx.Response:
+        response = await self._inner.handle_async_request(request)
+        if response.is_stream_consumed:  # made in memory
+            return response
+        body = b"".join([chunk async for chunk in response.aiter_raw()])  # still compressed
         return httpx.Response(response.status_code, headers=response.headers, content=body)
 
 

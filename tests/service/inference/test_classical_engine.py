@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from models.names import LEARNED_METHOD, REFINED_QUICKLY
+from models.names import LEARNED_METHOD, NEAREST, REFINED_QUICKLY
 from models.quantizers.classical.catalog import CLASSICAL
 from service.app import build_classical_service, create_app
 from service.inference.classical_engine import ClassicalEngine
@@ -38,6 +38,8 @@ async def test_classical_methods_run_and_others_are_unknown(settings: Settings) 
     async with ready(create_app(build_classical_service(settings))) as client:
         served = await client.post("/quantize?method=octree&recognize=false", content=DRAWING)
         assert (served.status_code, served.headers["x-method"]) == (200, "octree")
+        exact = await client.post("/quantize?method=nearest&palette=cga&recognize=false", content=DRAWING)
+        assert (exact.status_code, exact.headers["x-method"]) == (200, "nearest")
         for method in (LEARNED_METHOD, REFINED_QUICKLY):
             assert problem(await client.post(f"/quantize?method={method}", content=DRAWING)) == (404, "unknown-method")
 
@@ -50,7 +52,7 @@ async def test_what_needs_a_network_is_refused(settings: Settings, path: str) ->
 
 
 def test_its_methods_are_the_classical_ones() -> None:
-    assert set(ClassicalEngine.catalog.methods()) == set(CLASSICAL)
+    assert set(ClassicalEngine.catalog.methods()) == {*CLASSICAL, NEAREST}
 
 
 def test_it_imports_no_torch() -> None:
