@@ -17,7 +17,7 @@ from models.rgb import Pixels
 from models.zoo.manifest import ModelEntry
 from service.inference.admission import Admission, PixelBudget, in_time
 from service.inference.catalog import no_maps
-from service.inference.quantization import Quantization, Quantized, scaled_down
+from service.inference.quantization import Quantization, Quantized, keeps_alpha, scaled_down
 from service.inference.stages import Stages
 from service.inference.workload import scale_of
 from service.runtime import timing
@@ -90,11 +90,12 @@ class Pipeline:
         """
         selections = self._stages.selections(options)
         with timing.started() as timer:
-            async with self._decoded(upload.data, options) as decoded:
+            async with self._decoded(upload.data, options, keep_alpha=keeps_alpha(options, format)) as decoded:
                 decoded = await scaled_down(decoded, options.max_side, self._stages)
                 selection = selections.of(decoded.pixels)
-                best, met = await Quantization(self._stages, options, selection, format).run(decoded.pixels)
-        return Quantized(selection, best, format, upload.name, len(upload.data), met, decoded.notes, timer.timings())
+                best, met = await Quantization(self._stages, options, selection, format).run(decoded)
+        notes = decoded.notes + best.notes
+        return Quantized(selection, best, format, upload.name, len(upload.data), met, notes, timer.timings())
 
     def check(self, options: QuantizeOptions) -> None:
         """Raise the errors of names and options that do not depend on an image."""
@@ -133,7 +134,9 @@ class Pipeline:
         return Classified(entry.name, ranking[: options.top_k], cam, notes, timer.timings())
 
     @asynccontextmanager
-    async def _decoded(self, data: bytes, options: ImageOptions) -> AsyncIterator[DecodedImage]:
+    async def _decoded(
+        self, data: bytes, options: ImageOptions, *, keep_alpha: bool = False
+    ) -> AsyncIterator[DecodedImage]:
         """Decode `data` and reserve its pixels for the block; those of the largest image where no header names them.
 
         The block raises OutOfTime when the time of the request is over.
@@ -144,7 +147,7 @@ class Pipeline:
             large = scale_of(pixels) == "large"
             with self._large.admit() if large else nullcontext():
                 async with self._pixel_budget.reserve(int(min(pixels, most)), large=large) as reservation:
-                    decoded = await self._stages.decode(data, options, most, pixels)
+                    decoded = await self._stages.decode(data, options, most, pixels, keep_alpha=keep_alpha)
                     height, width = decoded.pixels.shape[:2]
                     reservation.shrink(height * width)
                     yield decoded

@@ -8,9 +8,12 @@ from functools import partial
 
 from models.codecs import png, raw, webp
 from models.decoding.decode import DecodedImage
+from models.decoding.showing import composited_note
 from models.evaluation import metrics
+from models.names import PUBLISHED_METHOD
 from models.palette_image import PaletteImage
 from models.prediction import Prediction
+from models.quantizers.transparency.transparency import Transparency
 from models.rgb import Pixels, resize_to
 from service.inference.goals import Goals, GoalSearch, any_number
 from service.inference.selection import Selection
@@ -38,11 +41,12 @@ class Recognition:
 
 @dataclass(frozen=True, eq=False)
 class Attempted:
-    """One attempt: the image, its file, and the recognition, which is None if it is switched off."""
+    """One attempt: the image, its file, the recognition, which is None if it is switched off, and notes on alpha."""
 
     image: PaletteImage
     file: bytes
     recognition: Recognition | None
+    notes: tuple[str, ...] = ()
 
     @property
     def size(self) -> int:
@@ -107,12 +111,12 @@ class Quantization:
         self._selection = selection
         self._format = format
 
-    async def run(self, pixels: Pixels) -> tuple[Attempted, bool | None]:
+    async def run(self, decoded: DecodedImage) -> tuple[Attempted, bool | None]:
         """Return the best attempt, and whether it reaches the goals. Raises DoesNotFit."""
         options = self._options
         goals = Goals(self._numbers(), options.share_to_keep, options.max_bytes, scales=options.scale == AUTO)
         scale = 1.0 if options.scale == AUTO else float(options.scale)
-        search = GoalSearch(goals, partial(self._attempt, pixels), scale)
+        search = GoalSearch(goals, partial(self._attempt, decoded), scale)
         fewest = options.colors == AUTO and options.share_to_keep is not None
         best = await search.run(fewest=fewest)
         return best, goals.are_met(best)
@@ -122,26 +126,53 @@ class Quantization:
             return (len(self._options.palette),)
         return any_number() if self._options.colors == AUTO else any_number(int(self._options.colors))
 
-    async def _attempt(self, pixels: Pixels, colors: int, scale: float) -> Attempted:
-        original, options = pixels, self._options
-        if scale != 1:
-            sides = (max(1, round(scale * side)) for side in pixels.shape[:2])
-            pixels = await self._stages.run("model", partial(resize_to, pixels, *sides), pixels.size // 3)
+    async def _attempt(self, decoded: DecodedImage, colors: int, scale: float) -> Attempted:
+        original, options = decoded.pixels, self._options
+        decoded = await self._scaled(decoded, scale)
+        plan = await self._transparency(decoded, colors)
         recognition = None
-        if not options.recognize:
-            image = await self._stages.quantize(pixels, colors, self._selection)
-        elif pixels is original:
-            image, ((before,), (after,)) = await self._stages.quantize_and_predict(pixels, colors, self._selection)
+        if plan is None and options.recognize and decoded.pixels is original:
+            image, ((before,), (after,)) = await self._stages.quantize_and_predict(original, colors, self._selection)
             recognition = Recognition(self._selection.classifier, before, after)
         else:
-            image = await self._stages.quantize(pixels, colors, self._selection)
-            pictures = (original, image.render())
-            (before,), (after,) = await self._stages.predict(pictures, 1, self._selection.classifier)
-            recognition = Recognition(self._selection.classifier, before, after)
+            image = await self._quantize(decoded.pixels, colors, plan)
+            if options.recognize:
+                pictures = (original, image.over(options.background_rgb()))
+                (before,), (after,) = await self._stages.predict(pictures, 1, self._selection.classifier)
+                recognition = Recognition(self._selection.classifier, before, after)
         if self._format == "png" and options.palette is None:
             image = png.ordered(image, effort=options.effort)  # as its file has it
         file = await self._stages.run("encode", partial(self._encode, image), image.indices.size)
-        return Attempted(image, file, recognition)
+        return Attempted(image, file, recognition, self._notes(decoded, plan))
+
+    async def _scaled(self, decoded: DecodedImage, scale: float) -> DecodedImage:
+        if scale == 1:
+            return decoded
+        sides = [max(1, round(scale * side)) for side in decoded.pixels.shape[:2]]
+        return await self._stages.run("model", partial(_resized, decoded, *sides), decoded.pixels.size // 3)
+
+    async def _transparency(self, decoded: DecodedImage, colors: int) -> Transparency | None:
+        """Return the plan of an image with alpha; None where the image is opaque, or must become so."""
+        layer = decoded.layer
+        if layer is None or self._selection.method == PUBLISHED_METHOD:  # which has a network for that number alone
+            return None
+        fixed = self._options.palette is not None
+        plan = partial(Transparency.of, layer.colors, layer.alpha, colors, fixed_palette=fixed)
+        return await self._stages.run("model", plan, layer.alpha.size)
+
+    async def _quantize(self, pixels: Pixels, colors: int, plan: Transparency | None) -> PaletteImage:
+        if plan is None:
+            return await self._stages.quantize(pixels, colors, self._selection)
+        image = await self._stages.quantize(plan.pixels, plan.colors, self._selection)
+        return await self._stages.run("model", partial(plan.apply, image), image.indices.size)
+
+    def _notes(self, decoded: DecodedImage, plan: Transparency | None) -> tuple[str, ...]:
+        if decoded.layer is None:
+            return ()
+        composited = composited_note(self._options.background_rgb())
+        return (
+            (f"alpha kept; {composited} to be classified",) if plan else (f"{composited}: too few entries to keep it",)
+        )
 
     def _encode(self, image: PaletteImage) -> bytes:
         if self._format == "raw":
@@ -151,6 +182,11 @@ class Quantization:
         return png.encode(image, effort=self._options.effort, keep_order=True)
 
 
+def keeps_alpha(options: QuantizeOptions, format: FileFormat) -> bool:
+    """Return whether the file of a request can have transparent entries; packed indices have none."""
+    return options.alpha == "keep" and format != "raw"
+
+
 async def scaled_down(decoded: DecodedImage, max_side: int | None, stages: Stages) -> DecodedImage:
     """Return an image whose longest side has at most `max_side` pixels, with a note where it had to be scaled."""
     height, width = decoded.pixels.shape[:2]
@@ -158,6 +194,10 @@ async def scaled_down(decoded: DecodedImage, max_side: int | None, stages: Stage
         return decoded
     factor = max_side / max(height, width)
     sides = (max(1, round(factor * side)) for side in (height, width))
-    resize = partial(resize_to, decoded.pixels, *sides)
-    pixels = await stages.run_in_thread("decode", scale_of(height * width), resize)
-    return replace(decoded, pixels=pixels, notes=(*decoded.notes, f"scaled from {width}x{height}"))
+    scaled = await stages.run_in_thread("decode", scale_of(height * width), partial(_resized, decoded, *sides))
+    return replace(scaled, notes=(*decoded.notes, f"scaled from {width}x{height}"))
+
+
+def _resized(decoded: DecodedImage, height: int, width: int) -> DecodedImage:
+    layer = decoded.layer and decoded.layer.scaled(height, width)
+    return replace(decoded, pixels=resize_to(decoded.pixels, height, width), layer=layer)

@@ -75,9 +75,12 @@ class Stages:
         dimensions = await self.run_in_thread("decode", "small", partial(read_dimensions, data))
         return math.prod(dimensions) if dimensions else math.inf
 
-    async def decode(self, data: bytes, options: ImageOptions, max_pixels: int, pixels: float) -> DecodedImage:
+    async def decode(
+        self, data: bytes, options: ImageOptions, max_pixels: int, pixels: float, *, keep_alpha: bool = False
+    ) -> DecodedImage:
         """Decode an upload with so many pixels. Raises BadImage, UnsupportedFormat or ImageTooLarge."""
-        step = partial(decode, data, max_pixels=max_pixels, background=options.background_rgb())
+        background = options.background_rgb()
+        step = partial(decode, data, max_pixels=max_pixels, background=background, keep_alpha=keep_alpha)
         quick = pixels_to_decode(data)
         if is_quick(quick):
             return await self.run("decode", step, quick)

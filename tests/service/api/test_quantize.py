@@ -238,8 +238,8 @@ async def test_the_palette_of_the_report_has_the_order_of_the_file(client: Async
 async def test_background_shows_under_transparency(client: AsyncClient, background: str) -> None:
     clear = encoded(np.zeros((4, 4, 4), dtype=np.uint8))
 
-    black = await quantize(client, clear, background=background, colors="2")
-    white = await quantize(client, clear, colors="2")
+    black = await quantize(client, clear, background=background, colors="2", alpha="flatten")
+    white = await quantize(client, clear, colors="2", alpha="flatten")
 
     assert opened(black.content).convert("RGB").getpixel((0, 0)) == (0, 0, 0)
     assert opened(white.content).convert("RGB").getpixel((0, 0)) == (255, 255, 255)
