@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
-from starlette.middleware.cors import CORSMiddleware
 
 from service.api.openapi import document
 from service.api.openapi.responses import problem_responses
@@ -21,6 +20,7 @@ from service.benchmark.queue import Benchmarks
 from service.benchmark.worker import Loader
 from service.http import problems
 from service.http.auth import access_dependencies
+from service.http.cross_origin import CrossOrigin
 from service.http.encoded_responses import EncodedResponses
 from service.http.load_shedding import LoadShedding
 from service.http.middleware import RequestContext
@@ -117,17 +117,9 @@ def _add_middleware(app: FastAPI, service: Service, metrics: Metrics) -> None:
     """The middleware added last is the outermost."""
     app.add_middleware(EncodedResponses)
     app.add_middleware(LoadShedding, checks=dict.fromkeys(("/quantize", "/classify"), service.require_capacity))
-    if service.settings.cors_origins:
-        _allow_origins(app, service.settings.cors_origins.split(","))
+    origins = service.settings.cors_origins
+    app.add_middleware(CrossOrigin, origins=origins.split(",") if origins else ())
     app.add_middleware(RequestContext, is_ending=lambda: service.is_ending, count=metrics.count_request)
-
-
-def _allow_origins(app: FastAPI, origins: Sequence[str]) -> None:
-    """Let scripts of pages of these origins send requests, and read every header of a response."""
-    methods, every = ["GET", "POST"], ["*"]
-    app.add_middleware(
-        CORSMiddleware, allow_origins=origins, allow_methods=methods, allow_headers=every, expose_headers=every
-    )
 
 
 def _add_routes(app: FastAPI, settings: Settings) -> None:

@@ -38,6 +38,8 @@ _OTHER_SIGNATURES = (
     ("a JPEG XR image", re.compile(rb"II\xbc")),
     ("a Photoshop document", re.compile(rb"8BPS")),
     ("a GIMP document", re.compile(rb"gimp xcf")),
+    ("a ZIP archive", re.compile(rb"PK\x03\x04|PK\x05\x06")),
+    ("a file in gzip", re.compile(rb"\x1f\x8b\x08")),
     ("a PDF document", re.compile(rb"%PDF-")),
     ("a PostScript document", re.compile(rb"%!PS|\xc5\xd0\xd3\xc6")),
     ("an SVG drawing", re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:svg\b|(?:\?xml|!--|!DOCTYPE svg)(?s:.){0,2048}?<svg\b)")),

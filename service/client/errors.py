@@ -65,6 +65,12 @@ class Unauthorized(ColorCNNServiceError):
     problem = problems.UNAUTHORIZED
 
 
+class ForeignOrigin(ColorCNNServiceError):
+    """Scripts of this origin may not send requests; only the preflight of a browser gets this."""
+
+    problem = problems.FOREIGN_ORIGIN
+
+
 class UnknownModel(ColorCNNServiceError):
     """There is no such model."""
 

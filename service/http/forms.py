@@ -12,6 +12,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 
 from models.errors import UnsupportedFormat
 from service.errors import BadUpload, MalformedUpload
+from service.http.mistakes import advice
 from service.schemas.upload import UploadedFile
 
 FILE_FIELD = "file"
@@ -166,7 +167,7 @@ async def _split_form(form: FormData, max_images: int) -> tuple[tuple[UploadedFi
             (name, value) for name, value in form.multi_items() if isinstance(value, str) and name != CHARSET_FIELD
         )
         fields += tuple((PALETTE_FIELD, _palette_text(data)) for data in palettes)
-        _require_images([name for name, _ in files], max_images)
+        _require_images([name for name, _ in files], fields, max_images)
         return tuple([await _read_file(file) for _, file in files]), fields
     finally:
         await form.close()
@@ -181,7 +182,7 @@ def _palette_text(data: bytes) -> str:
 async def _read_file(file: UploadFile) -> UploadedFile:
     data = await file.read()
     if file.filename is None and "content-type" not in file.headers and _is_text(data):
-        raise BadUpload(f"The field `file` holds text, not a file. {_HINT}")
+        raise BadUpload(advice("The field `file` holds", data) or f"The field `file` holds text, not a file. {_HINT}")
     return UploadedFile(data, file.filename or "")
 
 
@@ -193,12 +194,14 @@ def _is_text(data: bytes) -> bool:
         return False
 
 
-def _require_images(files: Sequence[str], max_images: int) -> None:
+def _require_images(files: Sequence[str], fields: Sequence[tuple[str, str]], max_images: int) -> None:
+    """Raise BadUpload unless the fields of the files are one to `max_images` times `file`."""
     if len(files) > max_images:
         limit = "one image per request" if max_images == 1 else f"at most {max_images} images in one request"
         raise BadUpload(f"The form holds {len(files)} files; send {limit}.")
     other = next((name for name in files if name != FILE_FIELD), None)
-    if other is not None or not files:
-        problem = "no field `file`" if FILE_FIELD not in files else "a file outside the field `file`"
-        where = "" if other is None else f" A file is in the field {other!r:.80}."
-        raise BadUpload(f"The form holds {problem}.{where} {_HINT}")
+    if other is not None:
+        raise BadUpload(f"A file is in the field {other!r:.80}; name the field `file` (curl -F file=@photo.jpg).")
+    if not files:
+        told = (advice(f"The field {name!r:.80} holds", value.encode()) for name, value in fields)
+        raise BadUpload(f"The form holds no field `file`. {next(filter(None, told), _HINT)}")

@@ -119,7 +119,7 @@ def install(app: FastAPI, *, retry_after: int) -> None:
     app.add_exception_handler(RequestValidationError, _respond_to_validation_error)
 
 
-def _respond(request: Request, problem: Problem, detail: str, headers: Mapping[str, str] | None = None) -> Response:
+def respond(request: Request, problem: Problem, detail: str, headers: Mapping[str, str] | None = None) -> Response:
     """Return problem details, and store the name of the problem in the request for the log and the metrics."""
     request.state.problem = problem.name
     return problem_response(problem, detail, str(request.state.request_id), headers, request)
@@ -133,14 +133,14 @@ def error_response(request: Request, error: Exception) -> Response:
     if isinstance(error, RetryLater):
         return _respond_later(request, problem, error)
     headers = {"WWW-Authenticate": error.challenge} if isinstance(error, Unauthorized) else None
-    return _respond(request, problem, str(error), headers)
+    return respond(request, problem, str(error), headers)
 
 
 def _respond_later(request: Request, problem: Problem, error: RetryLater) -> Response:
     """Add the time to wait, as the header Retry-After and at the end of the detail."""
     seconds = error.retry_after or request.app.state.retry_after
     detail = f"{error} Try again in {seconds} second{'' if seconds == 1 else 's'}."
-    return _respond(request, problem, detail, {"Retry-After": str(seconds)})
+    return respond(request, problem, detail, {"Retry-After": str(seconds)})
 
 
 async def _respond_to_domain_error(request: Request, error: Exception) -> Response:
@@ -158,7 +158,7 @@ async def _respond_to_http_exception(request: Request, error: Exception) -> Resp
     advice = f"Use {headers['Allow'].replace(', ', ' or ')}. " if "Allow" in headers else ""
     reason = f"{error.detail}: {request.method} {request.scope['path']!r:.200}."
     detail = f"{reason} {advice}The API is documented at /docs."
-    return _respond(request, problem, detail, headers)
+    return respond(request, problem, detail, headers)
 
 
 def _allowed_methods(request: Request, allow: str) -> list[str]:
@@ -171,4 +171,4 @@ async def _respond_to_validation_error(request: Request, error: Exception) -> Re
     if not isinstance(error, RequestValidationError):
         raise error
     detail = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
-    return _respond(request, PROBLEMS[BadOption], detail)
+    return respond(request, PROBLEMS[BadOption], detail)

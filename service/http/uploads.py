@@ -14,6 +14,7 @@ from models.errors import ImageTooLarge, UnsupportedFormat
 from service.errors import BadUpload, UploadTimeout
 from service.http.content_encoding import decoded
 from service.http.forms import read_form
+from service.http.mistakes import advice
 from service.schemas.text_options import read_options
 from service.schemas.upload import Upload, UploadedFile
 
@@ -36,7 +37,8 @@ async def read_upload(
     Raises:
         ImageTooLarge: the body has, or its Content-Length announces, more than `max_bytes` bytes, also after its
             Content-Encoding is decoded.
-        UnsupportedFormat: the Content-Encoding is none that is decoded, or the body is multipart but no form.
+        UnsupportedFormat: the Content-Encoding is none that is decoded, or the body is multipart but no form, or a text
+            that people send in place of an image, such as JSON or an address.
         UploadTimeout: the body did not end within `timeout` seconds.
         MalformedUpload: the body is not the well-formed multipart form that its Content-Type announces, or damaged in
             its Content-Encoding, or the form has more than `max_parts` files or `max_parts` other fields.
@@ -103,6 +105,9 @@ async def _read_body(
             )
         if not data and body_needed:
             raise BadUpload(f"The request has no body. {_HINT_OF_SEVERAL}")
+        told = advice("The body is", data, content_type.partition(";")[0].strip().lower())
+        if told:
+            raise UnsupportedFormat(told)
         return (UploadedFile(data),), ()
     return await read_form(request.headers, chunks, max_bytes=max_bytes, max_parts=max_parts, max_images=max_images)
 

@@ -29,6 +29,7 @@ class Problem:
 BAD_IMAGE = Problem("bad-image", 400, "The upload is not a readable image")
 MALFORMED_UPLOAD = Problem("malformed-upload", 400, "The request body is not well-formed multipart/form-data")
 UNAUTHORIZED = Problem("unauthorized", 401, "The request needs an API key")
+FOREIGN_ORIGIN = Problem("foreign-origin", 403, "Scripts of this origin may not send requests")
 UNKNOWN_MODEL = Problem("unknown-model", 404, "There is no such model")
 UNKNOWN_METHOD = Problem("unknown-method", 404, "There is no such quantization method")
 NOT_ACCEPTABLE = Problem("not-acceptable", 406, "None of the accepted media types is available")

@@ -1,6 +1,7 @@
 """Forms as clients write them: file names in any place or none, preambles; what is wrong is told."""
 
 import gzip
+import re
 import zlib
 from collections.abc import Callable
 from itertools import pairwise
@@ -36,10 +37,36 @@ def test_a_field_file_is_an_image_whatever_its_name(head: bytes, name: str) -> N
     assert read([START + head + IMAGE, END], FORM) == Upload((UploadedFile(IMAGE, name),))
 
 
-@pytest.mark.parametrize("text", [b"photo.jpg", b"@photo.jpg\r\n", "größe.png".encode(), b""])
-def test_a_text_in_the_field_file_is_told(text: bytes) -> None:
-    with pytest.raises(BadUpload, match="holds text"):
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (b"photo.jpg", "holds the name of a file, .* with @ before the name"),
+        (b"@photo.jpg\r\n", "holds the name of a file"),
+        ("größe.png".encode(), "holds the name of a file"),
+        (b"https://elsewhere.example/photo.jpg", "holds an address, .* download the image"),
+        (b"data:image/png;base64,iVBORw0KGgo=", "holds base64, .* decode the text"),
+        (b"a photograph", "holds text"),
+        (b"", "holds text"),
+    ],
+)
+def test_a_text_in_the_field_file_is_told(text: bytes, told: str) -> None:
+    with pytest.raises(BadUpload, match=told):
         read([START + b"\r\n\r\n" + text, END], FORM)
+
+
+@pytest.mark.parametrize("name", [b"image", b"upload", b"data", b"file[]"])
+def test_a_file_in_another_field_is_told_the_right_name(name: bytes) -> None:
+    part = START.replace(b"file", name) + b'; filename="a.png"\r\n\r\n' + IMAGE
+
+    with pytest.raises(BadUpload, match=rf"in the field '{re.escape(name.decode())}'; name the field `file`"):
+        read([part, END], FORM)
+
+
+def test_an_address_in_another_field_is_told() -> None:
+    part = START.replace(b"file", b"url") + b"\r\n\r\nhttps://elsewhere.example/photo.jpg"
+
+    with pytest.raises(BadUpload, match=r"no field `file`\. The field 'url' holds an address, .* download the image"):
+        read([part, END], FORM)
 
 
 def test_an_extended_name_makes_any_field_a_file() -> None:

@@ -90,14 +90,6 @@ async def test_pages_keep_their_own_policy(client: AsyncClient) -> None:
     ]
 
 
-async def test_no_other_origin_is_allowed_by_default(client: AsyncClient) -> None:
-    """CORS is off: the preflight of another origin gets no permission, and neither does its request."""
-    asked = {"Origin": "https://elsewhere.example", "Access-Control-Request-Method": "POST"}
-    responses = [await client.options("/quantize", headers=asked), await client.get("/models", headers=asked)]
-
-    assert not [name for response in responses for name in response.headers if name.startswith("access-control")]
-
-
 async def test_probes_do_not_fill_the_log(client: AsyncClient, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "colorcnn.access"):
         await client.get("/healthz")
