@@ -32,6 +32,7 @@ BLOCKS: Mapping[str, Callable[..., str]] = {
     "problems": reference.problems,
     "methods": reference.methods,
     "models": reference.models,
+    "palettes": reference.palettes,
     "imports": imports,
 }
 """Functions that write a block, by the first word of its marker; `figure` is handled separately."""

@@ -1,4 +1,4 @@
-"""Tables of definitions in the code: settings, endpoints, options, problems, methods and models."""
+"""Tables of definitions in the code: settings, endpoints, options, problems, methods, palettes and models."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -8,6 +8,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 from models.names import METHOD_NAMES
+from models.palettes import PALETTES, hex_color
 from models.zoo.registry import Registry
 from service.api.routes import probes, router
 from service.schemas.benchmark_options import BenchmarkOptions
@@ -79,6 +80,15 @@ def models() -> str:
         for each in Registry.open().available()
     ]
     return table(heading, lines)
+
+
+def palettes() -> str:
+    """Return the table of the named palettes."""
+    lines = [
+        [f"`{each.name}`", str(len(each.colors)), " ".join(map(hex_color, each.colors)), each.meaning]
+        for each in PALETTES.values()
+    ]
+    return table(["palette", "colors", "in this order", "what it is for"], lines)
 
 
 def _sentence(text: str) -> str:

@@ -36,8 +36,8 @@ Send an image as the multipart field `file` or as the raw request body, with any
 fields or as query parameters, each option once. `/benchmark` accepts several fields `file`, and lists as repeated
 options or separated by commas. The service fetches no URL: send the bytes of the image.
 
-Transparent pixels are composited over `background`. Of an animation, the first frame is used. The orientation of the
-camera is applied. The header `X-Image-Notes` lists these changes.
+Results of `/quantize` keep transparent pixels; elsewhere they are composited over `background`. Of an animation, the
+first frame is used. The orientation of the camera is applied. The header `X-Image-Notes` lists these changes.
 
 The header `X-Method` names the quantization method. Without `method` and `model` it depends on the picture: a
 photograph is optimized for classifiers of photographs (`refined_fast`), and the default network quantizes a smaller
