@@ -40,9 +40,9 @@ async def quantize_several(
     Raises:
         BadOption, UnknownMethod, UnknownModel: the options fit no upload.
     """
-    pipeline.check(options)
     if options.shared_palette:
         options = await _with_shared_palette(pipeline, uploads, options)
+    pipeline.check(options)
     return [await _quantize(pipeline, upload, options, format) for upload in uploads]
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Annotated
 
-from pydantic import BeforeValidator, PlainSerializer, StringConstraints, WithJsonSchema
+from pydantic import BeforeValidator, Field, PlainSerializer, StringConstraints, WithJsonSchema
 
 Name = Annotated[str, StringConstraints(min_length=1)]
 
@@ -36,8 +36,13 @@ def number_or_auto(value: object) -> object:
 
 
 PlainDigits = BeforeValidator(_plain_digits)
+PlainDecimal = BeforeValidator(_plain_decimal)
 Number = Annotated[int, PlainDigits]
-Decimal = Annotated[float, BeforeValidator(_plain_decimal)]
+Decimal = Annotated[float, PlainDecimal]
+# A range stands before the check of digits; otherwise the JSON schema of an optional value would lack it.
+Positive = Annotated[int, Field(ge=1), PlainDigits]
+Share = Annotated[float, Field(gt=0, le=1), PlainDecimal]
+"""A number above 0, and up to 1."""
 
 Rgb = tuple[int, int, int]
 

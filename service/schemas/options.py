@@ -29,7 +29,18 @@ from models.names import (
     REFINED_QUICKLY,
     BpgMode,
 )
-from service.schemas.fields import AUTO, Decimal, Name, Number, Palette, PlainDigits, listed, number_or_auto
+from service.schemas.fields import (
+    AUTO,
+    Decimal,
+    Name,
+    Number,
+    Palette,
+    PlainDigits,
+    Positive,
+    Share,
+    listed,
+    number_or_auto,
+)
 from service.schemas.methods import DITHER, FIDELITY, PALETTE, TRANSFERABLE, supporting
 
 KEEP_DEFAULT = 0.99
@@ -80,8 +91,8 @@ class QuantizerOptions(ImageOptions):
         "table of palettes), or the text of a GIMP palette. `colors` is then their number. For the methods "
         f"{listed(supporting(PALETTE))}.",
     )
-    max_side: Number | None = Field(
-        None, ge=1, description="Longest side of the result in pixels; a larger image is scaled down first."
+    max_side: Positive | None = Field(
+        None, description="Longest side of the result in pixels; a larger image is scaled down first."
     )
     model: Name | None = Field(
         None,
@@ -141,22 +152,19 @@ class QuantizerOptions(ImageOptions):
 class QuantizeOptions(QuantizerOptions):
     """Options of POST /quantize."""
 
-    keep: Decimal | None = Field(
+    keep: Share | None = Field(
         None,
-        gt=0,
-        le=1,
         description="Goal: the label stays, and at least this share of its probability. If left out: "
         f"{KEEP_DEFAULT} for `colors={AUTO}` without `max_bytes`, no goal otherwise. The header `X-Goals-Met` states "
         "whether the result reaches its goals.",
     )
-    max_bytes: Number | None = Field(
+    max_bytes: Positive | None = Field(
         None,
-        ge=1,
         description="Goal: the file has at most so many bytes. Fewer colors than `colors` are used where they are "
         "needed.",
     )
     scale: Annotated[
-        Annotated[Decimal, Field(gt=0, le=1)] | Literal["auto"],
+        Share | Literal["auto"],
         BeforeValidator(number_or_auto),
     ] = Field(
         1.0,

@@ -9,11 +9,11 @@ import anyio
 import numpy as np
 from numpy.typing import NDArray
 
-from models.names import NEAREST, ModelKind
+from models.names import ModelKind
 from models.palette_image import PaletteImage
 from models.pauses import pause
 from models.prediction import Prediction
-from models.quantizers.classical.catalog import CLASSICAL, classical_for
+from models.quantizers.classical.catalog import classical_for
 from models.rgb import Pixels
 from models.zoo.manifest import ModelEntry
 from service.inference.catalog import Catalog
@@ -111,7 +111,7 @@ class FakeEngine:
         return self.measured
 
     def quantize(self, pixels: Pixels, colors: int, selection: Selection) -> PaletteImage:
-        if selection.method in (*CLASSICAL, NEAREST):
+        if not selection.on_device:
             palette = None if selection.palette is None else np.array(selection.palette, np.uint8)
             return classical_for(selection.method, palette).quantize(pixels, colors)
         self.quantized.append(selection)

@@ -10,7 +10,7 @@ from pydantic.json_schema import models_json_schema
 from service.api.openapi.options import METHOD_SCHEMA, METHOD_SCHEMA_NAME
 from service.api.openapi.responses import REF
 from service.schemas.benchmark_reports import BenchmarkLine, BenchmarkReport, ResultsReport
-from service.schemas.reports import ClassifyReport, CompressReport, ProblemReport, QuantizeFilesReport, QuantizeReport
+from service.schemas.reports import ClassifyReport, CompressReport, ProblemReport, QuantizeReport
 
 Json = dict[str, Any]
 
@@ -66,7 +66,6 @@ def _schemas() -> Json:
         (report, "serialization")
         for report in (
             QuantizeReport,
-            QuantizeFilesReport,
             ClassifyReport,
             CompressReport,
             BenchmarkReport,

@@ -60,7 +60,24 @@ OF_PAGES: Json = {
     **REQUEST_ID,
     "Content-Security-Policy": _header("Forbids a page to load anything; HTML only.", "default-src 'none'"),
 }
-OF_QUANTIZE: Json = {**_IMAGE, **_METHOD, **_LABELS}
+OF_QUANTIZE: Json = {
+    **_IMAGE,
+    **_METHOD,
+    **_LABELS,
+    "ETag": _header("The strong entity tag of the response.", '"5f2c0d1e5f2c0d1e5f2c0d1e5f2c0d1e"'),
+    "Content-Disposition": _header("A name for the file, after that of the upload.", 'inline; filename="photo-k4.png"'),
+    "X-Upload-Bytes": _header("Bytes of the upload.", "184320"),
+    "X-Goals-Met": _header("`true` or `false`: whether the result reaches `keep` and `max_bytes`.", "true"),
+    "X-Larger-Than-Upload": _header("`true` where the file has no fewer bytes than the upload; else absent.", "true"),
+    "X-Width": _header("Width in pixels; raw only.", "640"),
+    "X-Height": _header("Height in pixels; raw only.", "480"),
+    "X-Bit-Depth": _header("Bits of an index, 1, 2, 4 or 8; raw only.", "2"),
+    "X-Palette": _header("Colors of the indices, in order; raw only.", "#000000,#ffffff"),
+    "X-Images": _header("Number of images; with several files in one response only.", "3"),
+    "X-Images-Failed": _header("Number of images that have a problem in place of a file.", "0"),
+}
+NOT_SMALLER: Json = {name: OF_QUANTIZE[name] for name in ("X-Upload-Bytes", "X-Image-Notes", "X-Request-ID")}
+NOT_MODIFIED: Json = {name: OF_QUANTIZE[name] for name in ("ETag", "X-Request-ID")}
 OF_CLASSIFY: Json = {**_IMAGE, **_MAP}
 OF_COMPRESS: Json = {
     **_COMMON,

@@ -13,7 +13,7 @@ from service.schemas.benchmark_options import BenchmarkOptions
 from service.schemas.benchmark_reports import BenchmarkLine, BenchmarkReport, ResultsReport
 from service.schemas.media_types import BPG, HTML, JSON, MIXED, NDJSON, PNG, RAW, WEBP, ZIP
 from service.schemas.options import ClassifyOptions, CompressOptions, ImageOptions, QuantizeOptions
-from service.schemas.reports import ClassifyReport, CompressReport, QuantizeFilesReport, QuantizeReport
+from service.schemas.reports import ClassifyReport, CompressReport, QuantizeReport
 
 Json = dict[str, Any]
 
@@ -40,15 +40,17 @@ def _operation(
     }
 
 
-_ONE_OR_SEVERAL: Json = {"oneOf": [reference(QuantizeReport), reference(QuantizeFilesReport)]}
 _RAW: Json = BINARY | {"description": "Packed indices of 1, 2, 4 or 8 bits, each row padded to bytes."}
 _MANY: Json = BINARY | {"description": "The file of each image; an image that failed has its problem instead."}
 QUANTIZE = _operation(
     QuantizeOptions,
-    {PNG: BINARY, JSON: _ONE_OR_SEVERAL, WEBP: BINARY, RAW: _RAW, ZIP: _MANY, MIXED: _MANY},
+    {PNG: BINARY, JSON: reference(QuantizeReport), WEBP: BINARY, RAW: _RAW, ZIP: _MANY, MIXED: _MANY},
     headers.OF_QUANTIZE,
-    FILES,
 )
+QUANTIZE["responses"] |= {
+    204: {"description": "With `skip_if_larger`: the file would not be smaller.", "headers": headers.NOT_SMALLER},
+    304: {"description": "The client has this response, as If-None-Match states.", "headers": headers.NOT_MODIFIED},
+}
 CLASSIFY = _operation(ClassifyOptions, {JSON: reference(ClassifyReport), PNG: BINARY}, headers.OF_CLASSIFY)
 COMPRESS = _operation(CompressOptions, {JSON: reference(CompressReport), BPG: BINARY, PNG: BINARY}, headers.OF_COMPRESS)
 BENCHMARK = _operation(

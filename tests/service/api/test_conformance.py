@@ -63,6 +63,10 @@ def narrowed(document: dict[str, Any], body: str) -> dict[str, Any]:
 
 def _narrow(path: str, options: dict[str, Any]) -> None:
     options.pop("labels", None)  # as many as there are images
+    for name in ("palette", "keep", "max_bytes", "scale"):  # they depend on other options and on the image
+        options.pop(name, None)
+    if path == "/quantize":
+        options["colors"] = options["colors"]["anyOf"][0]
     for name, schema in list(options.items()):
         if name in ("colors", "methods"):
             schema.pop("minItems", None)  # an empty list is not sent at all

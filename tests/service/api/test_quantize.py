@@ -156,6 +156,11 @@ async def test_the_json_report_describes_the_result(client: AsyncClient) -> None
         "height": 24,
         "palette": ["#000000", "#808080", "#ffffff"],
         "counts": expected.counts().tolist(),
+        "alpha": None,
+        "bytes": len(png),
+        "upload_bytes": len(DRAWING),
+        "goals_met": None,
+        "filename": "image-k3.png",
         "notes": [],
     }
     assert (recognition["model"], recognition["kept"]) == ("brightness", True)

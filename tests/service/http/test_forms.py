@@ -210,8 +210,8 @@ def test_a_text_that_is_declared_as_a_file_is_one(head: bytes) -> None:
     assert read([START + head + b"photo.jpg", END], FORM).image == b"photo.jpg"
 
 
-@pytest.mark.parametrize(("length", "accepted"), [(4096, True), (4097, False)])
-def test_a_field_has_4096_bytes_at_most(length: int, accepted: bool) -> None:
+@pytest.mark.parametrize(("length", "accepted"), [(16384, True), (16385, False)])
+def test_a_field_has_16384_bytes_at_most(length: int, accepted: bool) -> None:
     body = [OPTION.replace(b"\r\n2\r\n", b"\r\n" + b"2" * length + b"\r\n"), FILE_HEAD, IMAGE, END]
 
     if accepted:

@@ -37,7 +37,12 @@ FRAGMENTS = (
 
 
 def read(
-    chunks: Sequence[bytes], content_type: str, query: str = "", max_images: int = 1, encoding: str = ""
+    chunks: Sequence[bytes],
+    content_type: str,
+    query: str = "",
+    max_images: int = 1,
+    encoding: str = "",
+    body_needed: bool = False,
 ) -> Upload:
     """Read the upload of a request whose body arrives in these chunks."""
     messages: list[Message] = [{"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks]
@@ -52,7 +57,12 @@ def read(
 
     async def run() -> Upload:
         return await read_upload(
-            Request(scope, receive), max_bytes=10_000, timeout=30, max_parts=12, max_images=max_images
+            Request(scope, receive),
+            max_bytes=10_000,
+            timeout=30,
+            max_parts=12,
+            max_images=max_images,
+            body_needed=body_needed,
         )
 
     return anyio.run(run)
@@ -150,7 +160,7 @@ def test_a_body_that_announces_more_bytes_is_refused_before_its_first(announced:
         assert anyio.run(run).image == b"image"
 
 
-def test_an_empty_body_is_an_image_without_bytes_only_where_one_image_is_expected() -> None:
+def test_an_empty_body_is_an_image_without_bytes_unless_a_body_is_needed() -> None:
     assert read([], "image/png").image == b""
     with pytest.raises(BadUpload, match="no body"):
-        read([], "image/png", max_images=2)
+        read([], "image/png", body_needed=True)

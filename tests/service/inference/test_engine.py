@@ -100,7 +100,7 @@ def engine(folder: Path) -> ModelEngine:
 
 def test_every_model_of_the_manifest_is_loaded(engine: ModelEngine) -> None:
     assert [entry.name for entry in engine.catalog.entries] == ["teacher", "outsider", "first", "second"]
-    assert engine.catalog.methods() == (*LEARNED_METHODS, *DESCENT_METHODS, *CLASSICAL)
+    assert engine.catalog.methods() == (*LEARNED_METHODS, *DESCENT_METHODS, *CLASSICAL, "nearest")
     assert engine.device == "cpu"
 
 

@@ -88,8 +88,8 @@ ALONE = Catalog((entry("teacher", ModelKind.CLASSIFIER),), {ModelKind.CLASSIFIER
 
 def test_a_classifier_alone_has_the_methods_without_a_network() -> None:
     classical = tuple(method for method in CLASSICAL if method != "halftone")
-    assert ALONE.methods() == ("halftone", *DESCENT_METHODS, *classical)
-    assert replace(ALONE, photographs=True).methods() == (*DESCENT_METHODS, *CLASSICAL)
+    assert ALONE.methods() == ("halftone", *DESCENT_METHODS, *classical, "nearest")
+    assert replace(ALONE, photographs=True).methods() == (*DESCENT_METHODS, *CLASSICAL, "nearest")
     with pytest.raises(UnknownMethod, match="no method 'colorcnn'; the methods are halftone, "):
         ALONE.select_by_picture("colorcnn", None, 4)
 

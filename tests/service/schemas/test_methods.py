@@ -1,12 +1,12 @@
 """The description of every method, and the options that it supports."""
 
-from models.names import DESCENT_METHODS, LEARNED_METHODS, METHOD_NAMES, PHOTOGRAPH_METHODS, PUBLISHED_METHOD
+from models.names import DESCENT_METHODS, LEARNED_METHODS, METHOD_NAMES, NEAREST, PHOTOGRAPH_METHODS, PUBLISHED_METHOD
 from models.quantizers.classical.catalog import CLASSICAL
 from service.schemas.methods import METHODS, one_of, supporting
 
 
 def test_every_method_is_described() -> None:
-    assert set(METHODS) == {*LEARNED_METHODS, *PHOTOGRAPH_METHODS, PUBLISHED_METHOD, *CLASSICAL}
+    assert set(METHODS) == {*LEARNED_METHODS, *PHOTOGRAPH_METHODS, PUBLISHED_METHOD, *CLASSICAL, NEAREST}
     assert METHOD_NAMES.keys() >= METHODS.keys()
     assert all(method.line and not method.line.endswith(".") for method in METHODS.values())
 

@@ -1,0 +1,116 @@
+"""The search for colors and scale: what it returns, what it tries, and when it gives up."""
+
+from dataclasses import dataclass
+
+import anyio
+import pytest
+
+from service.errors import DoesNotFit
+from service.inference.goals import Goals, GoalSearch, any_number
+
+
+@dataclass(frozen=True)
+class Outcome:
+    colors: int
+    scale: float
+    size: int
+    share: float | None
+
+
+class Image:
+    """An image that keeps the label from `keeps` colors on, and needs ten bytes a color at full scale."""
+
+    def __init__(self, keeps: int = 2, recognized: bool = True) -> None:
+        self.keeps = keeps
+        self.recognized = recognized
+        self.tried: list[tuple[int, float]] = []
+
+    async def attempt(self, colors: int, scale: float) -> Outcome:
+        self.tried.append((colors, scale))
+        share = None if not self.recognized else 1.0 if colors >= self.keeps else 0.0
+        return Outcome(colors, scale, round(10 * colors * scale**2) + 5, share)
+
+
+def search(image: Image, goals: Goals, *, fewest: bool, scale: float = 1.0) -> Outcome:
+    async def run() -> Outcome:
+        return await GoalSearch(goals, image.attempt, scale).run(fewest=fewest)
+
+    return anyio.run(run)
+
+
+@pytest.mark.parametrize("keeps", [2, 3, 4, 5, 7, 31, 32, 33, 200, 255, 256])
+def test_the_fewest_colors_that_keep_the_label_are_found(keeps: int) -> None:
+    image = Image(keeps)
+    assert search(image, Goals(any_number(), keep=0.99), fewest=True).colors == keeps
+    assert len(image.tried) <= 16
+
+
+def test_the_first_number_that_keeps_the_label_is_tried_once() -> None:
+    image = Image()
+    search(image, Goals(any_number(), keep=0.5), fewest=True)
+    assert image.tried == [(2, 1.0)]
+
+
+def test_where_no_number_keeps_the_label_the_most_colors_are_returned_and_the_goal_is_missed() -> None:
+    goals = Goals(any_number(), keep=0.5)
+    best = search(Image(keeps=1000), goals, fewest=True)
+    assert best.colors == 256
+    assert goals.are_met(best) is False
+
+
+@pytest.mark.parametrize("limit", [25, 26, 34, 35, 100, 2564, 2565])
+def test_the_most_colors_that_fit_are_found(limit: int) -> None:
+    best = search(Image(), Goals(any_number(), max_bytes=limit), fewest=False)
+    assert best.colors == min(256, (limit - 5) // 10)
+    assert best.size <= limit
+
+
+def test_a_number_that_fits_is_not_changed() -> None:
+    image = Image()
+    assert search(image, Goals(any_number(8), max_bytes=1000), fewest=False).colors == 8
+    assert len(image.tried) == 1
+
+
+def test_fewer_colors_than_keep_the_label_are_returned_where_only_they_fit() -> None:
+    goals = Goals(any_number(), keep=0.5, max_bytes=55)
+    best = search(Image(keeps=9), goals, fewest=True)
+    assert best.colors == 5
+    assert goals.are_met(best) is False
+
+
+def test_without_a_goal_nothing_is_met_or_missed() -> None:
+    goals = Goals(any_number(4))
+    assert goals.are_met(search(Image(), goals, fewest=False)) is None
+
+
+def test_a_file_that_fits_at_no_number_of_colors_is_an_error_that_names_its_size() -> None:
+    with pytest.raises(DoesNotFit, match="25 bytes, more than max_bytes=24"):
+        search(Image(), Goals(any_number(), max_bytes=24), fewest=False)
+
+
+def test_the_image_is_scaled_down_until_it_fits() -> None:
+    best = search(Image(), Goals((2,), max_bytes=10, scales=True), fewest=False)
+    assert best.size <= 10
+    assert 0.4 < best.scale < 0.53  # 20 * 0.52 ** 2 + 5 = 10.4
+
+
+def test_among_scaled_images_the_one_that_keeps_most_of_the_label_is_returned() -> None:
+    best = search(Image(keeps=8), Goals(any_number(), max_bytes=20, scales=True), fewest=False)
+    assert best.colors in (8, 16)
+    assert best.size <= 20
+
+
+def test_without_a_classifier_a_scaled_image_has_the_fewest_colors() -> None:
+    image = Image(recognized=False)
+    assert search(image, Goals(any_number(), max_bytes=20, scales=True), fewest=False).colors == 2
+
+
+def test_a_limit_below_every_file_is_an_error_also_at_any_scale() -> None:
+    with pytest.raises(DoesNotFit, match="No picture fits into max_bytes=5"):
+        search(Image(), Goals(any_number(4), max_bytes=5, scales=True), fewest=False)
+
+
+def test_the_search_begins_at_the_scale_of_the_request() -> None:
+    image = Image()
+    assert search(image, Goals(any_number(4), max_bytes=1000), fewest=False, scale=0.5).scale == 0.5
+    assert {scale for _, scale in image.tried} == {0.5}
