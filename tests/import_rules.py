@@ -49,6 +49,7 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "models.quantizers.transparency": (*GROUND, *_QUANTIZERS),
     "models.quantizers.learned": (*GROUND, *_QUANTIZERS, "models.networks", "models.zoo", "models.recognizer"),
     "models.recognizer": (*GROUND, "models.networks", "models.zoo"),
+    "models.quantize": ("models",),
     "models.codecs": GROUND,
     "models.decoding": (*GROUND, "models.codecs"),
     "models.evaluation": (*GROUND, *_QUANTIZERS, "models.codecs", "models.decoding"),
