@@ -16,6 +16,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from PIL import Image
 
 from models.errors import BadOption, UnknownMethod
 from models.names import (
@@ -44,7 +45,7 @@ _SMALL = 64  # pixels of the shorter side up to which an image is no photograph:
 
 
 def quantize(
-    pixels: ArrayLike,
+    pixels: ArrayLike | Image.Image,
     colors: int | None = None,
     method: str | None = None,
     *,
@@ -70,7 +71,7 @@ def quantize(
             of, such as an image of Pillow in the mode RGB or RGBA.
         colors: most entries of the palette, 2 to 256; 4 by default, or the number of colors of `palette`.
         method: one of METHODS. By default `colorcnn` for an image whose shorter side has at most 64 pixels, and
-            `refined_fast` for a larger one, with a classifier as model, and with an option of the refined methods alone.
+            `refined_fast` for a larger one, with a classifier as model, and with an option of refined methods alone.
         model: name of a shipped network, or of a classifier that a refined method follows; None for the default one.
         palette: fixed palette: a text that `models.palettes.parse_palette` reads, such as "spectra6" or "#000,#fff", or
             (K, 3) levels, 0 to 255. All its entries stay in their order; a transparent one follows them if needed.
@@ -121,7 +122,7 @@ def _with_alpha(
     return quantizer.quantize(composited.astype(np.uint8), count)
 
 
-def _read(pixels: ArrayLike) -> tuple[Pixels, NDArray[np.uint8] | None]:
+def _read(pixels: ArrayLike | Image.Image) -> tuple[Pixels, NDArray[np.uint8] | None]:
     """Return the colors and the alpha of an image, None for an opaque one."""
     values = np.asarray(pixels)
     if values.ndim != 3 or values.shape[2] not in (3, 4) or values.dtype != np.uint8 or values.size == 0:
