@@ -13,6 +13,7 @@ from starlette.responses import Response
 from models.codecs.bpg import Coding
 from models.evaluation import metrics
 from models.names import ModelKind
+from models.palettes import PALETTES, NamedPalette, hex_color
 from models.prediction import Prediction
 from models.zoo.manifest import ModelEntry
 from service.api.method_reports import defaults_report, method_reports
@@ -36,6 +37,7 @@ from service.schemas.reports import (
     LimitsReport,
     ModelReport,
     ModelsReport,
+    PaletteReport,
     PredictionReport,
     QuantizedBpgReport,
     ReadyReport,
@@ -91,6 +93,7 @@ def models_report(engine: Engine, settings: Settings) -> ModelsReport:
         method_details=method_reports(engine.catalog),
         defaults=defaults_report(engine.catalog),
         transfer_classifiers=list(engine.catalog.transfer_classifiers),
+        palettes=[_palette_report(palette) for palette in PALETTES.values()],
         limits=LimitsReport(
             upload_bytes=settings.max_upload_bytes,
             pixels=settings.max_pixels,
@@ -109,6 +112,11 @@ def ready_report(engine: Engine) -> ReadyReport:
         loaded=[name for name in names if name in loaded],
         on_demand=[name for name in names if name not in loaded],
     )
+
+
+def _palette_report(palette: NamedPalette) -> PaletteReport:
+    colors = [hex_color(color) for color in palette.colors]
+    return PaletteReport(name=palette.name, description=palette.meaning, colors=colors)
 
 
 def _model_report(engine: Engine, entry: ModelEntry) -> ModelReport:

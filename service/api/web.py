@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -17,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from service.api.icon import draw_icon
+from service.http.etags import etag_of, matches
 
 _FOLDER = Path(__file__).parents[1] / "web"
 _PAGE = "index.html"
@@ -77,7 +77,7 @@ def _read() -> Iterator[tuple[str, WebFile]]:
 
 
 def _web_file(data: bytes, media_type: str) -> WebFile:
-    return WebFile(data, media_type, f'"{hashlib.sha256(data).hexdigest()[:32]}"')
+    return WebFile(data, media_type, etag_of(data))
 
 
 def _swagger_folder() -> Path:
@@ -115,12 +115,6 @@ def _response(request: Request, name: str) -> Response:
     if found is None:
         raise HTTPException(404)
     headers = {**HEADERS, "ETag": found.tag}
-    if _is_known(request.headers.get("if-none-match", ""), found.tag):
+    if matches(request.headers.get("if-none-match", ""), found.tag):
         return Response(status_code=304, headers=headers)
     return Response(found.data, headers=headers, media_type=found.media_type)
-
-
-def _is_known(condition: str, tag: str) -> bool:
-    """Whether If-None-Match names the tag; a weak tag counts, since a proxy may have compressed the file."""
-    tags = [each.strip().removeprefix("W/") for each in condition.split(",")]
-    return "*" in tags or tag in tags

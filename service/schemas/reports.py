@@ -231,6 +231,14 @@ class DefaultsReport(Report):
     )
 
 
+class PaletteReport(Report):
+    """One palette that the option `palette` knows by its name."""
+
+    name: str = Field(examples=["gameboy"])
+    description: str = Field(description="Where the colors are from.", examples=["the first Game Boy"])
+    colors: list[str] = Field(description="Colors in their order, as #rrggbb.", examples=[["#000000", "#ffffff"]])
+
+
 class LimitsReport(Report):
     """Largest requests of this service."""
 
@@ -253,6 +261,7 @@ class ModelsReport(Report):
         description="Classifiers that a refined image is optimized for, beside the chosen one.",
         examples=[["imagenet-efficientnet-lite0"]],
     )
+    palettes: list[PaletteReport] = Field(description="Values of the option `palette`, beside lists of colors.")
     limits: LimitsReport
 
 

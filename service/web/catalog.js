@@ -5,7 +5,7 @@ const QUANTIZER = "colorcnn";
 const PREFILTER = "prefilter";
 const REFINED_IN_ONE_PASS = "refined_one_pass";
 // In this order; what the service lacks is left out.
-const RECOMMENDED = ["refined_fast", "refined", "refined_one_pass", "halftone", "kmeans", "colorcnn"];
+const RECOMMENDED = ["refined_fast", "refined", "refined_one_pass", "halftone", "kmeans", "colorcnn", "nearest"];
 
 /** Return the catalog of a service from the JSON of GET /models. */
 export function createCatalog(report) {
@@ -37,6 +37,10 @@ export function createCatalog(report) {
       if (!this.supports(method, "model")) return [];
       if (method.startsWith("colorcnn")) return [["Networks", networks]];
       return method ? [["Recognizers", recognizers]] : [["Recognizers", recognizers], ["Networks", networks]];
+    },
+
+    allowsModel(method, model) {
+      return this.modelGroups(method).some(([, names]) => names.includes(model));
     },
 
     /** What a classifier sees of a picture: side of its input, and share of the shorter side that it sees, or null. */

@@ -2,11 +2,12 @@
 
 import { byId } from "./dom.js";
 import { percent } from "./numbers.js";
+import { hasPalette } from "./options.js";
 
 const LEAST_POWER = 1; // 2 colors
 
 /** Bind slider, field and switch to the options `colors` and `keep`. */
-export function bindColors(store) {
+export function bindColors(store, catalog) {
   const [slider, number, auto, keep] = ["colors-slider", "colors-number", "auto", "keep"].map(byId);
   let last = "4"; // what the switch goes back to
 
@@ -21,7 +22,7 @@ export function bindColors(store) {
 
   function show(options) {
     const isAuto = options.colors === "auto";
-    const owns = Boolean(options.palette);
+    const owns = hasPalette(options, catalog);
     auto.checked = isAuto;
     keep.value = options.keep;
     byId("keep-text").textContent = percent(Number(options.keep));

@@ -2,13 +2,13 @@
 
 import { byId, element, fill } from "./dom.js";
 import { createGrid } from "./grid.js";
+import { NEEDS_PALETTE } from "./method-controls.js";
 import { scaledDown } from "./pictures.js";
 import { drawPlot } from "./plot.js";
 
 const COLORS = [2, 4, 8, 16, 32, 64];
 const CHOSEN_COLORS = [2, 4, 16];
 const SMALL_SIDE = 640; // pixels
-const NEEDS_PALETTE = "nearest";
 
 /** Return { offer(catalog), setPictures(pictures) }. on: { onProblem(error), onUse(cell) }. */
 export function createCompare(api, { onProblem, onUse }) {

@@ -15,17 +15,17 @@ export function createControls(store) {
   byId("reset").addEventListener("click", () => store.update(DEFAULTS));
   byId("methods-group").open = matchMedia(WIDE).matches;
 
-  bindColors(store);
-  bindPalette(store);
   for (const name of ["dither", "max_side", "max_bytes", "background", "model"]) bindField(store, name);
   bindFidelity(store);
   bindAlpha(store);
+  bindScale(store);
   store.watch(showMore);
 
   return {
     offer(catalog) {
+      bindColors(store, catalog);
+      bindPalette(store, catalog);
       bindMethods(store, catalog);
-      offerPalettes(catalog);
       store.watch((options) => showSupported(options, catalog));
     },
   };
@@ -53,16 +53,20 @@ function bindAlpha(store) {
   store.watch(({ alpha }) => { for (const radio of radios) radio.checked = radio.value === alpha; });
 }
 
-function showMore(options) {
-  const names = ["alpha", "background", "dither", "max_side", "max_bytes"];
-  const changed = names.filter((name) => options[name] !== DEFAULTS[name]).length;
-  byId("more-value").textContent = changed ? `${changed} changed` : "";
+/** The file may have a limit; then the picture may be made smaller to reach it. */
+function bindScale(store) {
+  const box = byId("scale");
+  box.addEventListener("change", () => store.update({ scale: box.checked ? "auto" : DEFAULTS.scale }));
+  store.watch(({ scale, max_bytes: limit }) => {
+    box.checked = scale === "auto";
+    byId("scale-row").hidden = limit === "";
+  });
 }
 
-function offerPalettes({ palettes }) {
-  const names = palettes.map((palette) => palette.name ?? palette);
-  byId("named-field").hidden = !names.length;
-  fill(byId("named"), element("option", { value: "", textContent: "Choose" }), ...names.map((name) => element("option", { value: name, textContent: name })));
+function showMore(options) {
+  const names = ["alpha", "background", "dither", "max_side", "max_bytes", "scale"];
+  const changed = names.filter((name) => options[name] !== DEFAULTS[name]).length;
+  byId("more-value").textContent = changed ? `${changed} changed` : "";
 }
 
 /** Hide what the method does not support, and fill the menu of models with what it does. */

@@ -2,6 +2,8 @@
 
 import { byId, element, fill } from "./dom.js";
 
+export const NEEDS_PALETTE = "nearest";
+
 const AUTOMATIC = { name: "", title: "Automatic", description: "the service chooses by the size of the picture" };
 
 /** Offer the methods of the catalog, and bind them to the option `method`. */
@@ -10,7 +12,9 @@ export function bindMethods(store, catalog) {
   offer(byId("methods"), [AUTOMATIC, ...catalog.recommended], choose);
   offer(byId("other-methods"), catalog.others, choose);
   byId("more-methods").hidden = !catalog.others.length;
-  store.watch(({ method }) => {
+  const nearest = document.querySelector(`input[name="method"][value="${NEEDS_PALETTE}"]`);
+  store.watch(({ method, palette }) => {
+    if (nearest) nearest.disabled = !palette;
     for (const radio of document.getElementsByName("method")) radio.checked = radio.value === method;
     byId("method-value").textContent = method ? catalog.title(method) : AUTOMATIC.title;
     if (catalog.others.some(({ name }) => name === method)) byId("more-methods").open = true;

@@ -13,9 +13,10 @@ export const DEFAULTS = Object.freeze({
   background: "#ffffff",
   max_side: "",
   max_bytes: "",
+  scale: "1",
 });
 
-const OF_SOME_METHODS = ["model", "fidelity", "dither"];
+const OF_SOME_METHODS = ["fidelity", "dither", "palette"];
 
 /** Return [name, value] of each option that differs from its default and that the method supports. */
 export function sentOptions(options, catalog) {
@@ -23,11 +24,16 @@ export function sentOptions(options, catalog) {
 }
 
 function isSent(name, options, catalog) {
-  if (name === "keep") return options.colors === "auto" && !options.palette;
-  if (name === "colors") return !options.palette;
+  if (name === "keep") return options.colors === "auto" && !hasPalette(options, catalog);
+  if (name === "colors") return !hasPalette(options, catalog);
+  if (name === "model") return catalog.allowsModel(options.method, options.model);
+  if (name === "scale") return options.max_bytes !== "";
   if (OF_SOME_METHODS.includes(name)) return catalog.supports(options.method, name, options.model);
   return true;
 }
+
+/** Whether the own palette decides on the colors of the result. */
+export const hasPalette = ({ palette, method }, catalog) => palette !== "" && catalog.supports(method, "palette");
 
 /** Return the fragment of a link that restores the options, without the #; "" where all are at their defaults. */
 export function toFragment(options) {
@@ -53,6 +59,7 @@ const SHAPES = {
   background: (value) => /^#[0-9a-f]{6}$/i.test(value),
   max_side: (value) => within(value, 1, 1e6, true),
   max_bytes: (value) => within(value, 1, 1e12, true),
+  scale: (value) => value === "auto",
 };
 
 const isValid = (name, value) => Object.hasOwn(SHAPES, name) && SHAPES[name](value);

@@ -1,0 +1,151 @@
+"""The panel, the download, the code, and the comparison: all against what the service answered."""
+
+from __future__ import annotations
+
+import base64
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.service.images import PHOTOGRAPH, encoded, ramp
+from tests.service.web.visitor import Visitor
+
+Visit = Callable[..., Visitor]
+
+PICTURE = {"name": "ramp.png", "mimeType": "image/png", "buffer": PHOTOGRAPH}
+CLIPBOARD = ["clipboard-read", "clipboard-write"]
+
+
+def clipboard(visitor: Visitor) -> str:
+    return str(visitor.page.evaluate("navigator.clipboard.readText()"))
+
+
+def test_the_panel_shows_the_report(visit: Visit) -> None:
+    visitor = visit("#colors=8")
+    visitor.pick({"name": "photo.bmp", "mimeType": "image/bmp", "buffer": encoded(ramp(90, 65), "BMP")})
+    report = visitor.report()
+    size, upload = len(base64.b64decode(report["png"])), len(encoded(ramp(90, 65), "BMP"))
+
+    facts = dict(zip(visitor["#size dt"].all_text_contents(), visitor["#size dd"].all_text_contents(), strict=True))
+    assert facts["Result"] == f"{size} bytes"
+    assert facts["Upload"] == f"{upload / 1000:.1f} kB"
+    assert f"({round(100 * (1 - size / upload))} %)" in facts["Saved"]
+    assert facts["Bits per pixel"] == f"{report['bits_per_pixel']:.3f}"
+    assert facts["Pixels"] == "90 \N{MULTIPLICATION SIGN} 65"
+    assert facts["Method"] == "refined, few steps"
+    assert f"{round(100 * (1 - size / upload))} % smaller" in visitor.text("#verdict")
+
+
+def test_the_panel_shows_the_label_before_and_after(visit: Visit) -> None:
+    visitor = visit()
+    visitor.pick(PICTURE)
+    recognition = visitor.report()["recognition"]
+
+    bars = visitor["#recognition [role=meter]"]
+    assert bars.count() == 2
+    for index, when in enumerate(("before", "after")):
+        prediction = recognition[when]
+        assert bars.nth(index).get_attribute("aria-valuenow") == str(round(100 * prediction["probability"]))
+        assert (
+            bars.nth(index).get_attribute("aria-label") == f"{when.capitalize()}: probability of {prediction['label']}"
+        )
+    assert recognition["kept"]
+    assert f"still {recognition['after']['label']}" in visitor.text("#verdict")
+
+
+def test_the_panel_shows_the_stages_of_the_time(visit: Visit) -> None:
+    visitor = visit()
+    visitor.pick(PICTURE)
+
+    assert visitor["#time dt"].all_text_contents() == [
+        *("Decode", "Wait", "Quantize, classify", "Write", "Service", "With the transfer")
+    ]
+    assert all(text.endswith("s") for text in visitor["#time dd"].all_text_contents())
+
+
+def test_a_press_on_a_color_copies_it(visit: Visit) -> None:
+    visitor = visit(permissions=CLIPBOARD)
+    visitor.pick(PICTURE)
+    report = visitor.report()
+    swatches = visitor["#swatches button"]
+    assert swatches.count() == len(report["palette"])
+    pairs = sorted(zip(report["counts"], report["palette"], strict=True), reverse=True)
+
+    for index, (count, color) in enumerate(pairs):
+        assert color in (swatches.nth(index).text_content() or "")
+        assert f"{count:,}" in (swatches.nth(index).text_content() or "")
+    swatches.nth(0).click()
+
+    visitor.until(lambda: visitor.text("#announcement") == f"Copied {pairs[0][1]}")
+    assert clipboard(visitor) == pairs[0][1]
+
+
+def test_a_result_that_is_larger_than_the_upload_is_named_so(visit: Visit) -> None:
+    visitor = visit("#colors=256&method=libimagequant")
+    visitor.pick({"name": "ramp.webp", "mimeType": "image/webp", "buffer": encoded(ramp(300, 200), "WEBP")})
+
+    assert "% larger" in visitor.text("#verdict")
+    assert "larger than the upload" in visitor.text("#notes")
+
+
+def test_the_download_is_the_file_of_the_service_under_a_good_name(visit: Visit, tmp_path: Path) -> None:
+    visitor = visit("#colors=2")
+    visitor.pick(PICTURE)
+
+    with visitor.page.expect_download() as download:
+        visitor["#download"].click()
+
+    assert download.value.suggested_filename == "ramp-k2.png"
+    download.value.save_as(tmp_path / "saved.png")
+    assert (tmp_path / "saved.png").read_bytes() == base64.b64decode(visitor.report()["png"])
+
+
+HOSTILE = 'it\'s a; "wild" $(name), ümlaut.png'
+
+
+@pytest.mark.parametrize("name", ["ramp.png", HOSTILE])
+@pytest.mark.parametrize("language", ["curl", "python", "javascript"])
+def test_the_copied_code_makes_what_is_shown(visit: Visit, tmp_path: Path, language: str, name: str) -> None:
+    programs = {"curl": "sh", "python": sys.executable, "javascript": "node"}
+    program = shutil.which(programs[language])
+    if program is None or shutil.which("curl") is None:
+        pytest.skip(f"{programs[language]} or curl is not installed")
+    visitor = visit("#colors=3&method=median_cut&background=%23102030", permissions=CLIPBOARD)
+    visitor.pick({**PICTURE, "name": name})
+
+    visitor[f"#tab-{language}"].click()
+    assert visitor[f"#tab-{language}"].get_attribute("aria-selected") == "true"
+    visitor["#copy-code"].click()
+    visitor.until(lambda: visitor.text("#announcement") == "Copied")
+    script = tmp_path / ("script.mjs" if language == "javascript" else "script")
+    script.write_text(clipboard(visitor))
+    (tmp_path / name).write_bytes(PHOTOGRAPH)
+    subprocess.run([program, script.name], cwd=tmp_path, check=True, timeout=60)
+
+    result = visitor["#download"].get_attribute("download")
+    assert result is not None
+    assert (tmp_path / result).read_bytes() == base64.b64decode(visitor.report()["png"])
+
+
+def test_the_arrow_keys_go_through_the_languages(visit: Visit) -> None:
+    visitor = visit()
+    visitor.pick(PICTURE)
+    visitor["#tab-curl"].focus()
+
+    for language, word in [("python", "import httpx"), ("javascript", "openAsBlob"), ("curl", "curl ")]:
+        visitor.page.keyboard.press("ArrowRight")
+        assert visitor.page.evaluate("document.activeElement.id") == f"tab-{language}"
+        assert word in visitor.text("#code")
+
+
+def test_options_at_their_defaults_are_not_in_the_code(visit: Visit) -> None:
+    visitor = visit()
+    visitor.pick(PICTURE)
+
+    assert visitor.text("#code") == (
+        f"curl --fail-with-body \\ -F file=@ramp.png \\ {visitor.url}/quantize \\ -o ramp-k4.png"
+    )
