@@ -65,6 +65,7 @@ METHOD_NAMES: Mapping[str, str] = MappingProxyType(
         REFINED_QUICKLY: "refined, few steps",
         REFINED_IN_ONE_PASS: "refined, one pass",
         "refined_flat": "refined, no dither",
+        "floyd_steinberg": "Floyd-Steinberg (Pillow)",
         "kmeans": "k-means",
         "kmeans_oklab": "k-means in OKLab",
         "wu": "Wu",

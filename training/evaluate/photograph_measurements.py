@@ -21,13 +21,14 @@ from models.evaluation import metrics
 from models.evaluation.compare import Setting
 from models.names import REFINED_IN_ONE_PASS, TRUECOLOR
 from models.networks.prefilter import Prefilter
+from models.palettes import parse_palette
 from models.quantizers.base import Quantizer
 from models.quantizers.learned.colorcnn import load_quantizer
 from models.quantizers.learned.prefiltering import load_prefilter
 from models.recognizer import Recognizer, load_recognizer
 from models.rgb import Pixels
 from models.zoo.registry import Registry
-from training.cli.quantizers import METHODS, make_quantizer
+from training.cli.quantizers import METHODS, METHODS_WITH_PALETTE, PaletteText, make_quantizer
 from training.cli.session import registry_of
 from training.data.datasets import DatasetError
 from training.data.photographs import Photograph, scaled
@@ -126,6 +127,7 @@ class Bench:
     models: folder of the published models; None for the models that ship with the project. imported: folder of further
     classifiers. readers: names of the classifiers; the view of the first one is compared. followed: those among them
     that refined methods follow; a setting whose model is one of them follows that one alone. commit: see Measurement.
+    palette: fixed palette of all methods; None lets them choose one.
     """
 
     models: Path | None
@@ -133,6 +135,7 @@ class Bench:
     readers: tuple[str, ...]
     followed: tuple[str, ...]
     commit: str
+    palette: PaletteText | None = None
 
     def measure(self, task: Task) -> list[Measurement]:
         """Measure one photograph in all settings of a task."""
@@ -180,11 +183,12 @@ class Bench:
         return png.encode(self._quantizer(setting).quantize(original, setting.colors or 0))
 
     def _quantizer(self, setting: Setting) -> Quantizer:
-        if setting.method in METHODS:
+        if setting.method in (*METHODS, *METHODS_WITH_PALETTE):
             names = self.followed if setting.model is None else (setting.model,)
             recognizers = [self.recognizer(name) for name in names]
             prefilter = _load_prefilter(self.models, names[0]) if setting.method == REFINED_IN_ONE_PASS else None
-            return make_quantizer(setting.method, recognizers, setting.fidelity or 0.0, prefilter)
+            palette = None if self.palette is None else parse_palette(self.palette)
+            return make_quantizer(setting.method, recognizers, setting.fidelity or 0.0, prefilter, palette)
         return _load_learned(self.models, setting.model or "", setting.method)
 
 

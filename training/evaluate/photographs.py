@@ -7,7 +7,7 @@
 Each photograph is decoded and scaled so that its shorter side has --sides pixels. Every method quantizes it; the result
 is written as an indexed PNG and read back. Every classifier reads the file and the scaled original. A prediction is
 kept if both have the same likeliest class; with --labels the true class is compared too. Codecs without a palette go
-the same way.
+the same way. With --palette the methods map to fixed colors; its measurements need a file of --rows of their own.
 
 Measurements are lines of --rows, one for each photograph, size and method. A command measures only what the file lacks,
 so a killed run can continue, and several commands may fill one file at once, each with other methods. Delete the lines
@@ -18,17 +18,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import as_completed
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from models.evaluation.compare import Setting
 from models.evaluation.report_rows import PhotographRow, Role
 from models.evaluation.reports import Kind, head
+from models.palettes import parse_palette
 from training.cli import command_line
 from training.cli.evaluations import LearnedMethod, Quality
 from training.cli.options import ModelsOptions, WorkersOptions
-from training.cli.quantizers import UntrainedMethod
+from training.cli.quantizers import METHODS, METHODS_WITH_PALETTE, PaletteText, UntrainedMethod
 from training.cli.session import registry_of
 from training.data import workers
 from training.data.datasets import DatasetError
@@ -85,6 +86,8 @@ class PhotographsOptions(ModelsOptions, WorkersOptions, DatasetName):
     """Further fidelities of the refined quantizers among --methods, which have 0 otherwise."""
     colors: SomeColors = (2, 4, 16)
     """Numbers of colors."""
+    palette: PaletteText | None = None
+    """Fixed palette of all methods, a name such as spectra6 or colors; its number of colors replaces --colors."""
     cells: tuple[Cell, ...] = ()
     """Pairs SIDE:COLORS of --sides and --colors to measure, for instance 512:2; every pair by default."""
     codecs: tuple[Literal["jpeg", "webp", "avif", "jxl"], ...] = ()
@@ -99,6 +102,16 @@ class PhotographsOptions(ModelsOptions, WorkersOptions, DatasetName):
     """Measure nothing; report what --rows holds, also for settings that lack photographs or all of them."""
     out: Path
     """JSON file for the results."""
+
+    @model_validator(mode="after")
+    def _check_palette(self) -> Self:
+        known = METHODS if self.palette is None else METHODS_WITH_PALETTE
+        ways = self.ways if self.palette and self.quantizer else ()
+        for method in (*ways, *self.methods):
+            if method not in known:
+                fault = "needs --palette" if self.palette is None else "does not support --palette"
+                raise ValueError(f"the method {method} {fault}; those that do are {', '.join(known)}")
+        return self
 
     @property
     def readers(self) -> Mapping[str, Role]:
@@ -116,7 +129,8 @@ class PhotographsOptions(ModelsOptions, WorkersOptions, DatasetName):
 
     def settings(self, side: int) -> list[Setting]:
         """Return every setting of a side, first the photographs themselves."""
-        colors_here = [k for k in self.colors if not self.cells or f"{side}:{k}" in self.cells]
+        numbers = self.colors if self.palette is None else (len(parse_palette(self.palette)),)
+        colors_here = [k for k in numbers if not self.cells or f"{side}:{k}" in self.cells]
         learned = [(way, self.quantizer) for way in self.ways if self.quantizer]
         alone = [(method, self.classifier) for method in self.alone]
         quantizers = [*learned, *((method, None) for method in self.methods), *alone]
@@ -137,7 +151,7 @@ def main(argv: Sequence[str] | None = None) -> list[PhotographRow]:
     chosen = photographs(options.photos, options.labels, options.skip, options.images)
     header = _header(options, chosen)
     followed = tuple(name for name, role in options.readers.items() if role != "foreign")
-    bench = Bench(options.models, options.imported, tuple(options.readers), followed, commit())
+    bench = Bench(options.models, options.imported, tuple(options.readers), followed, commit(), options.palette)
     file = MeasurementFile(options.rows or harness.kept_file(options.out))
     tasks = [] if options.report_only else list(_tasks(options, chosen, file))
     with workers.worker_pool(options.workers) as pool:
@@ -207,6 +221,7 @@ def _header(options: PhotographsOptions, chosen: Sequence[Photograph]) -> dict[s
         "images": len(chosen),
         "classifier": options.classifier,
         "quantizer": options.quantizer,
+        "palette": options.palette,
         "sha256": {entry.name: entry.sha256 for entry in entries},
     }
 

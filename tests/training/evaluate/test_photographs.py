@@ -326,3 +326,37 @@ def test_a_measurement_is_one_line_of_json(workshop: Workshop, folder: Path, tmp
     photographs.main(flags(workshop, folder, tmp_path / "out.json", "--rows", str(rows)))
     line = json.loads(rows.read_text().splitlines()[0])
     assert line["photograph"] in FILES[1:3] and line["classes"].keys() == {"stripes"} and line["milliseconds"] > 0
+
+
+def test_a_fixed_palette_is_that_of_every_method(workshop: Workshop, folder: Path, tmp_path: Path) -> None:
+    methods = ["--methods", "refined_fast", "refined_flat", "halftone", "nearest", "floyd_steinberg"]
+    more = ["--quantizer", "", "--against", "floyd_steinberg", "--palette", "gameboy"]
+    arguments = flags(workshop, folder, tmp_path / "palette.json", *methods, *more)
+    at = arguments.index("--methods")
+    photographs.main([*arguments[:at], *arguments[at + 3 :]])
+    report = report_in(tmp_path / "palette.json")
+    assert [(row.method, row.colors) for row in report.rows] == [
+        ("truecolor_png", None),
+        *((method, 4) for method in methods[1:]),
+    ]
+    assert json.loads((tmp_path / "palette.json").read_text())["palette"] == "gameboy"
+    assert {each.against for each in report.differences} == {"floyd_steinberg"}
+
+
+@pytest.mark.parametrize(
+    ("more", "text"),
+    [
+        (["--palette", "gameboys"], "no palette named"),
+        (["--palette", "gameboy"], "colorcnn does not support --palette"),
+        (["--methods", "nearest"], "nearest needs --palette"),
+    ],
+)
+def test_methods_and_palettes_that_do_not_fit_are_refused(
+    workshop: Workshop, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str], text: str
+) -> None:
+    arguments = flags(workshop, folder, tmp_path / "palette.json")
+    at = arguments.index("--methods")
+    kept = arguments if "--methods" not in more else [*arguments[:at], *arguments[at + 3 :]]
+    with pytest.raises(SystemExit):
+        photographs.main([*kept, *more])
+    assert text in " ".join(capsys.readouterr().err.replace("│", " ").split())
