@@ -20,6 +20,7 @@ from tests.service.images import encoded, ramp
 
 CONFIG: Mapping[str, Any] = {
     "seed": 0,
+    "request-timeout": 60,
     "continue-on-failure": True,
     "generation": {"deterministic": True, "database": "none", "max-examples": 5},
     "phases": {"stateful": {"enabled": False}},  # no operation creates anything that another one reads

@@ -43,6 +43,7 @@ def read(
     max_images: int = 1,
     encoding: str = "",
     body_needed: bool = False,
+    max_bytes: int = 10_000,
 ) -> Upload:
     """Read the upload of a request whose body arrives in these chunks."""
     messages: list[Message] = [{"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks]
@@ -58,7 +59,7 @@ def read(
     async def run() -> Upload:
         return await read_upload(
             Request(scope, receive),
-            max_bytes=10_000,
+            max_bytes=max_bytes,
             timeout=30,
             max_parts=12,
             max_images=max_images,
@@ -151,7 +152,7 @@ def test_a_body_that_announces_more_bytes_is_refused_before_its_first(announced:
     request = Request({"type": "http", "method": "POST", "path": "/", "query_string": b"", "headers": headers}, receive)
 
     async def run() -> Upload:
-        return await read_upload(request, max_bytes=10_000, timeout=30, max_parts=12)
+        return await read_upload(request, max_bytes=max_bytes, timeout=30, max_parts=12)
 
     if refused:
         with pytest.raises(ImageTooLarge):

@@ -102,10 +102,10 @@ async def test_a_slow_stage_delays_no_other_stage(engine: FakeEngine, monkeypatc
     encoding, may_encode = threading.Event(), threading.Event()
     encode = png.encode
 
-    def slow(image: PaletteImage, effort: png.Effort) -> bytes:
+    def slow(image: PaletteImage, **options: Any) -> bytes:
         encoding.set()
         may_encode.wait(PATIENCE)
-        return encode(image, effort=effort)
+        return encode(image, **options)
 
     monkeypatch.setattr(png, "encode", slow)
     app = fake_app(Settings(workers=1), engine)
