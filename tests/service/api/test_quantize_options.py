@@ -100,7 +100,7 @@ async def test_a_gimp_palette_comes_as_a_field_or_as_a_file(client: AsyncClient,
 async def test_a_bad_option_is_named_with_what_it_may_be(
     client: AsyncClient, options: dict[str, str], hint: str
 ) -> None:
-    assert hint in detail(await quantize(client, **options))
+    assert hint in detail(await client.post("/quantize", content=DRAWING, params=options))
 
 
 async def test_the_fewest_colors_that_keep_the_label_are_found(client: AsyncClient) -> None:
