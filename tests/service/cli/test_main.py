@@ -2,12 +2,13 @@
 
 import subprocess
 import sys
+import tomllib
 from importlib import import_module
 
 import pytest
 from click.testing import CliRunner
 
-from service.cli.main import COMMANDS, cli
+from service.cli.main import COMMANDS, PROGRAM, cli, main
 from tests.service.processes import ROOT
 
 HEAVY = ("pydantic", "torch", "numpy", "PIL", "httpx", "fastapi", "rich", "anyio")
@@ -34,6 +35,12 @@ def test_the_list_has_the_first_line_of_every_command(name: str) -> None:
     assert command.short_help == COMMANDS[name]
     shown = CliRunner().invoke(cli, [name, "--help"], prog_name="colorcnn")
     assert shown.exit_code == 0 and f"colorcnn {name}" in shown.output
+
+
+def test_the_package_installs_the_command() -> None:
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    module, _, function = scripts[PROGRAM].partition(":")
+    assert getattr(import_module(module), function) is main
 
 
 def test_the_list_shows_every_command() -> None:
