@@ -1,6 +1,6 @@
 """Search for the number of colors and the scale that reach the goals of a request: recognition, and bytes of the file.
 
-The search knows no images. It calls `attempt` with a number of colors and a scale, and compares the outcomes.
+The search knows no images. It calls `attempt` with what to try, and compares the outcomes.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from models.quantizers.base import MAX_COLORS, MIN_COLORS
 from service.errors import DoesNotFit
 
 _STEPS_OF_SCALE = 6
-_FIRST_SHRINK = 0.97  # below the scale that bytes in proportion to the pixels suggest, so that the first try may fit
+_FULL_ENOUGH = 0.9  # share of the bytes that a scaled image must use for the search to end early
 _SMALLEST_SCALE = 1 / 256
 
 
@@ -26,26 +26,40 @@ class Outcome(Protocol):
         """Bytes of the file."""
 
     @property
-    def share(self) -> float | None:
-        """Probability of the original label after quantization divided by that before; 0 where another label is the
-        most probable, None where nothing was classified."""
+    def kept(self) -> bool:
+        """Whether the most probable class is still that of the original; false where nothing was classified."""
+
+    @property
+    def share(self) -> float:
+        """Probability of that class after quantization divided by that before; 0 where nothing was classified."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What to try: at most so many colors, the scale of the image, and whether its areas are flat, without dither."""
+
+    colors: int
+    scale: float
+    flat: bool = False
 
 
 Tried = TypeVar("Tried", bound=Outcome)
-Attempt = Callable[[int, float], Awaitable[Tried]]
-"""Quantizes to at most so many colors at that scale."""
+Attempt = Callable[[Trial], Awaitable[Tried]]
 
 
 @dataclass(frozen=True)
 class Goals:
-    """Goals of a request. keep: least share of the probability of the label. max_bytes: most bytes of the file.
+    """Goals of a request, and what the search may change to reach them.
 
-    colors: the numbers of colors that the search may select from, in ascending order. scales: whether it may shrink.
+    colors: the numbers of colors that the search may select from, in ascending order. keep: least share of the
+    probability of the label. max_bytes: most bytes of the file. flat: whether the search may leave out the dither that
+    an image otherwise has. scales: whether it may scale the image down.
     """
 
     colors: Sequence[int]
     keep: float | None = None
     max_bytes: int | None = None
+    flat: bool = False
     scales: bool = False
 
     def fits(self, outcome: Outcome) -> bool:
@@ -54,7 +68,7 @@ class Goals:
 
     def keeps(self, outcome: Outcome) -> bool:
         """Return whether the label and enough of its probability stay."""
-        return self.keep is None or (outcome.share is not None and outcome.share >= self.keep)
+        return self.keep is None or (outcome.kept and outcome.share >= self.keep)
 
     def are_met(self, outcome: Outcome) -> bool | None:
         """Return whether an outcome reaches all goals; None without a goal."""
@@ -80,21 +94,20 @@ class GoalSearch(Generic[Tried]):
         """Return the best outcome.
 
         fewest: whether fewer colors are better. The outcome is then the one of the fewest colors that keep the label;
-        otherwise that of the most colors. Either has the most colors that fit, where it would not fit.
+        otherwise that of the most colors. Where it does not fit, the outcome is the one of the most colors that do,
+        with dither or flat, whichever keeps more of the label.
 
         The search takes for granted that more colors keep more and need more bytes. Where no number of colors keeps
         the label, it returns the most colors.
 
         Raises:
-            DoesNotFit: no number of colors fits, at no scale that the search may use.
+            DoesNotFit: nothing that the search may try fits.
         """
         outcome = await (self._fewest_that_keep() if fewest else self._at(len(self._goals.colors) - 1))
-        if self._goals.fits(outcome):
-            return outcome
-        return await self._most_that_fit()
+        return outcome if self._goals.fits(outcome) else await self._best_that_fits()
 
-    async def _at(self, position: int) -> Tried:
-        return await self._attempt(self._goals.colors[position], self._scale)
+    async def _at(self, position: int, *, flat: bool = False) -> Tried:
+        return await self._attempt(Trial(self._goals.colors[position], self._scale, flat))
 
     async def _fewest_that_keep(self) -> Tried:
         """Double the number of colors until the label is kept, then search between the last two numbers."""
@@ -102,7 +115,7 @@ class GoalSearch(Generic[Tried]):
         low, high = -1, 0  # positions: the last one that loses the label, and the one to try
         outcome = await self._at(high)
         while not self._goals.keeps(outcome) and high < len(colors) - 1:
-            low, high = high, min(len(colors) - 1, _position(colors, 2 * colors[high]))
+            low, high = high, _position(colors, 2 * colors[high])
             outcome = await self._at(high)
         if not self._goals.keeps(outcome):
             return outcome
@@ -115,50 +128,67 @@ class GoalSearch(Generic[Tried]):
                 low = middle
         return outcome
 
-    async def _most_that_fit(self) -> Tried:
-        """Search the most colors that fit, or shrink the image where the fewest do not."""
+    async def _best_that_fits(self) -> Tried:
+        smallest = [await self._at(0, flat=flat) for flat in ((False, True) if self._goals.flat else (False,))]
+        found = [
+            await self._most_colors_that_fit(outcome, flat=bool(position))
+            for position, outcome in enumerate(smallest)
+            if self._goals.fits(outcome)
+        ]
+        if found:
+            return max(found, key=_worth)
+        return await self._best_scaled(min(smallest, key=lambda outcome: outcome.size))
+
+    async def _most_colors_that_fit(self, best: Tried, *, flat: bool) -> Tried:
         low, high = 0, len(self._goals.colors)
-        best = await self._at(low)
-        if not self._goals.fits(best):
-            return await self._shrunk(best)
         while high - low > 1:
             middle = (low + high) // 2
-            tried = await self._at(middle)
+            tried = await self._at(middle, flat=flat)
             if self._goals.fits(tried):
                 low, best = middle, tried
             else:
                 high = middle
         return best
 
-    async def _shrunk(self, smallest: Tried) -> Tried:
+    async def _best_scaled(self, smallest: Tried) -> Tried:
         """Return the outcome that keeps most of the label among several numbers of colors, each as large as fits."""
         if not self._goals.scales:
             raise DoesNotFit(
                 f"The smallest file has {smallest.size} bytes, more than max_bytes={self._goals.max_bytes}. Raise "
                 "`max_bytes`, or ask for scale=auto or a smaller `max_side`."
             )
-        found = [await self._largest(colors) for colors in _few(self._goals.colors)]
+        found = [await self._largest_that_fits(colors, smallest.size) for colors in _few(self._goals.colors)]
         fitting = [outcome for outcome in found if outcome is not None]
         if not fitting:
             raise DoesNotFit(f"No picture fits into max_bytes={self._goals.max_bytes}; raise it.")
-        return max(fitting, key=lambda outcome: outcome.share or 0.0)  # the first one, without a classifier
+        return max(fitting, key=_worth)
 
-    async def _largest(self, colors: int) -> Tried | None:
-        """Search the largest scale at which the file fits; None where it fits at none."""
+    async def _largest_that_fits(self, colors: int, size_of_fewest: int) -> Tried | None:
+        """Search the largest scale at which the file fits; None where it fits at none.
+
+        The first guess takes for granted that bytes grow with the pixels and with the bits of an index.
+        """
         limit = self._goals.max_bytes or 0
+        bits = math.log2(colors) / math.log2(self._goals.colors[0])
         low, high, best = 0.0, self._scale, None
-        outcome = await self._attempt(colors, high)
-        scale = high * math.sqrt(limit / outcome.size) * _FIRST_SHRINK
+        scale = min(1.0, math.sqrt(limit / (size_of_fewest * bits))) * self._scale
         for _ in range(_STEPS_OF_SCALE):
             if scale < _SMALLEST_SCALE:
                 break
-            outcome = await self._attempt(colors, scale)
+            outcome = await self._attempt(Trial(colors, scale, self._goals.flat))
             if self._goals.fits(outcome):
                 low, best = scale, outcome
+                if outcome.size >= _FULL_ENOUGH * limit:
+                    break
             else:
                 high = scale
             scale = _between(low, high, scale * math.sqrt(limit / outcome.size))
         return best
+
+
+def _worth(outcome: Outcome) -> tuple[bool, float, int]:
+    """Return what makes one outcome that fits better than another: the label, its probability, and then detail."""
+    return outcome.kept, min(1.0, outcome.share), outcome.size
 
 
 def _position(colors: Sequence[int], wanted: int) -> int:

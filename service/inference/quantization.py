@@ -10,28 +10,36 @@ from models.codecs import png, raw, webp
 from models.decoding.decode import DecodedImage
 from models.decoding.showing import composited_note
 from models.evaluation import metrics
-from models.names import PUBLISHED_METHOD
+from models.names import PHOTOGRAPH_METHODS, PUBLISHED_METHOD
 from models.palette_image import PaletteImage
 from models.prediction import Prediction
 from models.quantizers.transparency.transparency import Transparency
 from models.rgb import Pixels, resize_to
-from service.inference.goals import Goals, GoalSearch, any_number
+from service.inference.goals import Goals, GoalSearch, Trial, any_number
 from service.inference.selection import Selection
 from service.inference.stages import Stages
+from service.inference.work import Ranking
 from service.inference.workload import scale_of
 from service.runtime.timing import Timings
 from service.schemas.fields import AUTO
 from service.schemas.media_types import FileFormat
 from service.schemas.options import QuantizeOptions
 
+_EVERY_CLASS = 1 << 20  # more than any classifier has
+_FLAT = "areas are flat, without dither, so that the file fits"
+
 
 @dataclass(frozen=True)
 class Recognition:
-    """Predictions of the classifier `model` before and after quantization."""
+    """Predictions of the classifier `model` before and after quantization.
+
+    share: probability of the class `before` after quantization, divided by that before.
+    """
 
     model: str
     before: Prediction
     after: Prediction
+    share: float
 
     @property
     def kept(self) -> bool:
@@ -54,12 +62,14 @@ class Attempted:
         return len(self.file)
 
     @property
-    def share(self) -> float | None:
+    def kept(self) -> bool:
+        """See `service.inference.goals.Outcome.kept`."""
+        return self.recognition is not None and self.recognition.kept
+
+    @property
+    def share(self) -> float:
         """See `service.inference.goals.Outcome.share`."""
-        if self.recognition is None:
-            return None
-        before, after = self.recognition.before.probability, self.recognition.after.probability
-        return after / before if self.recognition.kept and before else 0.0
+        return 0.0 if self.recognition is None else self.recognition.share
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +124,13 @@ class Quantization:
     async def run(self, decoded: DecodedImage) -> tuple[Attempted, bool | None]:
         """Return the best attempt, and whether it reaches the goals. Raises DoesNotFit."""
         options = self._options
-        goals = Goals(self._numbers(), options.share_to_keep, options.max_bytes, scales=options.scale == AUTO)
+        goals = Goals(
+            self._numbers(),
+            options.share_to_keep,
+            options.max_bytes,
+            flat=self._selection.method in PHOTOGRAPH_METHODS and options.dither is None,
+            scales=options.scale == AUTO,
+        )
         scale = 1.0 if options.scale == AUTO else float(options.scale)
         search = GoalSearch(goals, partial(self._attempt, decoded), scale)
         fewest = options.colors == AUTO and options.share_to_keep is not None
@@ -126,24 +142,27 @@ class Quantization:
             return (len(self._options.palette),)
         return any_number() if self._options.colors == AUTO else any_number(int(self._options.colors))
 
-    async def _attempt(self, decoded: DecodedImage, colors: int, scale: float) -> Attempted:
+    async def _attempt(self, decoded: DecodedImage, trial: Trial) -> Attempted:
         original, options = decoded.pixels, self._options
-        decoded = await self._scaled(decoded, scale)
-        plan = await self._transparency(decoded, colors)
+        selection = replace(self._selection, dither=False) if trial.flat else self._selection
+        decoded = await self._scaled(decoded, trial.scale)
+        plan = await self._transparency(decoded, trial.colors)
         recognition = None
         if plan is None and options.recognize and decoded.pixels is original:
-            image, ((before,), (after,)) = await self._stages.quantize_and_predict(original, colors, self._selection)
-            recognition = Recognition(self._selection.classifier, before, after)
+            image, rankings = await self._stages.quantize_and_predict(original, trial.colors, selection)
+            recognition = _recognition(selection.classifier, *rankings)
         else:
-            image = await self._quantize(decoded.pixels, colors, plan)
+            image = await self._quantize(decoded.pixels, trial.colors, plan, selection)
             if options.recognize:
                 pictures = (original, image.over(options.background_rgb()))
-                (before,), (after,) = await self._stages.predict(pictures, 1, self._selection.classifier)
-                recognition = Recognition(self._selection.classifier, before, after)
+                recognition = _recognition(
+                    selection.classifier, *await self._stages.predict(pictures, _EVERY_CLASS, selection.classifier)
+                )
         if self._format == "png" and options.palette is None:
             image = png.ordered(image, effort=options.effort)  # as its file has it
         file = await self._stages.run("encode", partial(self._encode, image), image.indices.size)
-        return Attempted(image, file, recognition, self._notes(decoded, plan))
+        notes = self._notes(decoded, plan) + ((_FLAT,) if trial.flat else ())
+        return Attempted(image, file, recognition, notes)
 
     async def _scaled(self, decoded: DecodedImage, scale: float) -> DecodedImage:
         if scale == 1:
@@ -160,10 +179,12 @@ class Quantization:
         plan = partial(Transparency.of, layer.colors, layer.alpha, colors, fixed_palette=fixed)
         return await self._stages.run("model", plan, layer.alpha.size)
 
-    async def _quantize(self, pixels: Pixels, colors: int, plan: Transparency | None) -> PaletteImage:
+    async def _quantize(
+        self, pixels: Pixels, colors: int, plan: Transparency | None, selection: Selection
+    ) -> PaletteImage:
         if plan is None:
-            return await self._stages.quantize(pixels, colors, self._selection)
-        image = await self._stages.quantize(plan.pixels, plan.colors, self._selection)
+            return await self._stages.quantize(pixels, colors, selection)
+        image = await self._stages.quantize(plan.pixels, plan.colors, selection)
         return await self._stages.run("model", partial(plan.apply, image), image.indices.size)
 
     def _notes(self, decoded: DecodedImage, plan: Transparency | None) -> tuple[str, ...]:
@@ -180,6 +201,13 @@ class Quantization:
         if self._format == "webp":
             return webp.encode_lossless(image, effort=self._options.effort)
         return png.encode(image, effort=self._options.effort, keep_order=True)
+
+
+def _recognition(classifier: str, before: Ranking, after: Ranking) -> Recognition:
+    """Compare rankings; where one after quantization holds the best class alone, another class has no share."""
+    label = before[0]
+    kept = next((each.probability for each in after if each.index == label.index), 0.0)
+    return Recognition(classifier, label, after[0], kept / label.probability if label.probability else 0.0)
 
 
 def keeps_alpha(options: QuantizeOptions, format: FileFormat) -> bool:

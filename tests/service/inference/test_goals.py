@@ -6,29 +6,41 @@ import anyio
 import pytest
 
 from service.errors import DoesNotFit
-from service.inference.goals import Goals, GoalSearch, any_number
+from service.inference.goals import Goals, GoalSearch, Trial, any_number
 
 
 @dataclass(frozen=True)
 class Outcome:
-    colors: int
-    scale: float
+    trial: Trial
     size: int
-    share: float | None
+    share: float
+
+    @property
+    def kept(self) -> bool:
+        return self.share >= 0.5
+
+    @property
+    def colors(self) -> int:
+        return self.trial.colors
+
+    @property
+    def scale(self) -> float:
+        return self.trial.scale
 
 
 class Image:
-    """An image that keeps the label from `keeps` colors on, and needs ten bytes a color at full scale."""
+    """An image that keeps the label from `keeps` colors on, and needs ten bytes a color at full scale, flat half."""
 
     def __init__(self, keeps: int = 2, recognized: bool = True) -> None:
         self.keeps = keeps
         self.recognized = recognized
-        self.tried: list[tuple[int, float]] = []
+        self.tried: list[Trial] = []
 
-    async def attempt(self, colors: int, scale: float) -> Outcome:
-        self.tried.append((colors, scale))
-        share = None if not self.recognized else 1.0 if colors >= self.keeps else 0.0
-        return Outcome(colors, scale, round(10 * colors * scale**2) + 5, share)
+    async def attempt(self, trial: Trial) -> Outcome:
+        self.tried.append(trial)
+        bytes_a_color = 5 if trial.flat else 10
+        share = float(self.recognized and trial.colors >= self.keeps)
+        return Outcome(trial, round(bytes_a_color * trial.colors * trial.scale**2) + 5, share)
 
 
 def search(image: Image, goals: Goals, *, fewest: bool, scale: float = 1.0) -> Outcome:
@@ -48,7 +60,7 @@ def test_the_fewest_colors_that_keep_the_label_are_found(keeps: int) -> None:
 def test_the_first_number_that_keeps_the_label_is_tried_once() -> None:
     image = Image()
     search(image, Goals(any_number(), keep=0.5), fewest=True)
-    assert image.tried == [(2, 1.0)]
+    assert image.tried == [Trial(2, 1.0)]
 
 
 def test_where_no_number_keeps_the_label_the_most_colors_are_returned_and_the_goal_is_missed() -> None:
@@ -69,6 +81,19 @@ def test_a_number_that_fits_is_not_changed() -> None:
     image = Image()
     assert search(image, Goals(any_number(8), max_bytes=1000), fewest=False).colors == 8
     assert len(image.tried) == 1
+
+
+def test_flat_areas_are_tried_where_dither_does_not_fit() -> None:
+    goals = Goals(any_number(), max_bytes=20, flat=True)
+    assert search(Image(), goals, fewest=False).trial == Trial(3, 1.0, flat=True)
+    with pytest.raises(DoesNotFit):
+        search(Image(), Goals(any_number(), max_bytes=20), fewest=False)
+
+
+def test_flat_areas_with_more_colors_are_returned_where_they_keep_the_label() -> None:
+    goals = Goals(any_number(), max_bytes=35, flat=True)
+    assert search(Image(keeps=5), goals, fewest=False).trial == Trial(6, 1.0, flat=True)
+    assert search(Image(keeps=7), goals, fewest=False).colors in (3, 6)
 
 
 def test_fewer_colors_than_keep_the_label_are_returned_where_only_they_fit() -> None:
@@ -100,9 +125,9 @@ def test_among_scaled_images_the_one_that_keeps_most_of_the_label_is_returned() 
     assert best.size <= 20
 
 
-def test_without_a_classifier_a_scaled_image_has_the_fewest_colors() -> None:
+def test_without_a_classifier_the_scaled_image_with_the_largest_file_is_returned() -> None:
     image = Image(recognized=False)
-    assert search(image, Goals(any_number(), max_bytes=20, scales=True), fewest=False).colors == 2
+    assert 16 <= search(image, Goals(any_number(), max_bytes=20, scales=True), fewest=False).size <= 20
 
 
 def test_a_limit_below_every_file_is_an_error_also_at_any_scale() -> None:
@@ -113,4 +138,4 @@ def test_a_limit_below_every_file_is_an_error_also_at_any_scale() -> None:
 def test_the_search_begins_at_the_scale_of_the_request() -> None:
     image = Image()
     assert search(image, Goals(any_number(4), max_bytes=1000), fewest=False, scale=0.5).scale == 0.5
-    assert {scale for _, scale in image.tried} == {0.5}
+    assert {trial.scale for trial in image.tried} == {0.5}
