@@ -29,14 +29,15 @@ TAGS: list[Json] = [
 ]
 
 DESCRIPTION = """
-Quantizes an image to very few colors so that a neural network still recognizes it (ColorCNN, Hou, Zheng and Gould,
-CVPR 2020).
+After ColorCNN (Hou, Zheng and Gould, CVPR 2020).
 
 Send an image as the multipart field `file` or as the raw request body, with any Content-Type. Send options as form
-fields or as query parameters, each option once. `/benchmark` accepts several fields `file`, and lists as repeated
-options or separated by commas. The service fetches no URL: send the bytes of the image.
+fields or as query parameters, each option once. `/quantize` and `/benchmark` accept several fields `file`; lists are
+repeated options, or separated by commas. The service fetches no addresses: send the bytes of the image.
 
-Results of `/quantize` keep transparent pixels; elsewhere they are composited over `background`. Of an animation, the
+The option `format` or the header Accept selects the format of a response.
+
+`/quantize` keeps transparency; elsewhere, transparent pixels are composited over `background`. Of an animation, the
 first frame is used. The orientation of the camera is applied. The header `X-Image-Notes` lists these changes.
 
 The header `X-Method` names the quantization method. Without `method` and `model` it depends on the picture: a
@@ -45,10 +46,12 @@ image.
 
 ```
 curl -F file=@photo.jpg -F colors=2 localhost:8000/quantize -o out.png
-curl -F file=@photo.jpg -F colors=2 -H 'Accept: image/bpg' localhost:8000/compress -o out.bpg
-curl --data-binary @photo.jpg -H 'Accept: application/json' 'localhost:8000/quantize?colors=2'
-curl -F file=@a.jpg -F file=@b.jpg -F methods=refined,kmeans -F colors=2,4 -H 'Accept: text/html' \\
-    localhost:8000/benchmark -o page.html
+curl -F file=@photo.jpg -F colors=auto -F format=json localhost:8000/quantize
+curl -F file=@photo.jpg -F palette=spectra6 localhost:8000/quantize -o out.png
+curl -F file=@a.jpg -F file=@b.jpg -F shared_palette=true localhost:8000/quantize -o both.zip
+curl --data-binary @photo.jpg 'localhost:8000/quantize?max_bytes=2000&scale=auto' -o small.png
+curl -F file=@photo.jpg -F colors=2 -F format=bpg localhost:8000/compress -o out.bpg
+curl -F file=@a.jpg -F file=@b.jpg -F methods=refined,kmeans -F format=html localhost:8000/benchmark -o page.html
 ```
 
 Every error response is `application/problem+json` (RFC 9457) with a stable `type`.

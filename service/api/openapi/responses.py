@@ -27,7 +27,7 @@ def reference(report: type[BaseModel]) -> Json:
 def success(schemas: Mapping[str, Json], described: Mapping[str, Json]) -> Json:
     """Return a successful response in the media types of `schemas`, with the headers `described`."""
     return {
-        "description": "The result, in the media type that `Accept` prefers.",
+        "description": "The result, in the media type of the option `format` or, without it, that `Accept` prefers.",
         "headers": dict(described),
         "content": {media_type: {"schema": schema} for media_type, schema in schemas.items()},
     }
