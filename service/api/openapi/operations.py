@@ -42,8 +42,8 @@ def _operation(
 
 _RAW: Json = BINARY | {"description": "Packed indices of 1, 2, 4 or 8 bits, each row padded to bytes."}
 _MANY: Json = BINARY | {"description": "The file of each image; an image that failed has its problem instead."}
-# openapi-python-client reads every response as the first media type that it knows. So packed indices stand before JSON: any
-# body is bytes.
+# openapi-python-client reads every response as the first media type that it knows. So packed indices stand before JSON,
+# for any body is bytes.
 QUANTIZE = _operation(
     QuantizeOptions,
     {PNG: BINARY, RAW: _RAW, JSON: reference(QuantizeReport), WEBP: BINARY, ZIP: _MANY, MIXED: _MANY},

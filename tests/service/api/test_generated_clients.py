@@ -34,25 +34,25 @@ type Method = components["schemas"]["Method"];
 const misspelled: Method = "kmean";
 
 // openapi-typescript describes bytes as a string: here the name of the file.
-type Fields = { file: string[]; colors?: number | "auto"; method?: Method };
+type Fields = { file: string; colors?: number | "auto"; method?: Method };
 function form(fields: string | Fields): FormData {
   if (typeof fields === "string") throw new Error("a raw body");
   const data = new FormData();
-  for (const name of fields.file) data.append("file", new Blob([readFileSync(name)]), name);
+  data.append("file", new Blob([readFileSync(fields.file)]), fields.file);
   if (fields.colors !== undefined) data.append("colors", String(fields.colors));
   if (fields.method !== undefined) data.append("method", fields.method);
   return data;
 }
 
 async function main() {
-  const body = { file: [file], colors: 4, method: "kmeans" as const };
+  const body = { file, colors: 4, method: "kmeans" as const };
   const picture = await client.POST("/quantize", { body, bodySerializer: form, parseAs: "arrayBuffer" });
   if (!picture.data) throw new Error(picture.error?.detail);
   const bytes = new Uint8Array(picture.data as unknown as ArrayBuffer);
 
   const json = { query: { format: "json" as const } };
   const answer = await client.POST("/quantize", { body, bodySerializer: form, params: json });
-  if (!answer.data || typeof answer.data === "string" || !("palette" in answer.data)) throw new Error("no report");
+  if (!answer.data || typeof answer.data === "string") throw new Error("no report");
   const palette: string[] = answer.data.palette;
 
   const refused = await client.POST("/quantize", { body: { ...body, colors: 1 }, bodySerializer: form });
@@ -99,8 +99,8 @@ def part(name: str) -> Any:
 def test_a_python_client_uploads_a_photograph_and_receives_png_and_json(generated: Path, server: Server) -> None:
     models, types, quantize = part("models"), part("types"), part("api.images.quantize")
     upload = types.File(io.BytesIO(CAT.read_bytes()), "cat.png", "image/png")
-    body = models.QuantizeFilesBody(file=[upload], colors=4, method=models.Method.KMEANS)
-    again = models.QuantizeFilesBody(file=[types.File(io.BytesIO(CAT.read_bytes()), "cat.png")], colors=2)
+    body = models.QuantizeFilesBody(file=upload, colors=4, method=models.Method.KMEANS)
+    again = models.QuantizeFilesBody(file=types.File(io.BytesIO(CAT.read_bytes()), "cat.png"), colors=2)
     with part("").Client(server.url, timeout=60) as client:
         png = quantize.sync(client=client, body=body)
         answer = quantize.sync_detailed(client=client, body=again, format_=models.QuantizeFormat.JSON)
