@@ -20,7 +20,6 @@ from tests.service.images import encoded, ramp
 
 CONFIG: Mapping[str, Any] = {
     "seed": 0,
-    "request-timeout": 60,
     "continue-on-failure": True,
     "request-timeout": 120,  # seconds, for a machine that has other work
     "generation": {"deterministic": True, "database": "none", "max-examples": 5},
