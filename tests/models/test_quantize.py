@@ -1,8 +1,10 @@
 """models/quantize.py: quantization in one call."""
 
 import doctest
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from PIL import Image
 from models import quantize as module
 from models.errors import BadOption, UnknownMethod, UnknownModel
 from models.names import METHOD_NAMES, ModelKind
-from models.palettes import parse_palette
+from models.palettes import PALETTES, hex_color, parse_palette
 from models.quantize import METHODS, quantize
 from models.quantizers.classical.catalog import CLASSICAL
 from models.quantizers.learned import shipped
@@ -31,6 +33,23 @@ SMALL, LARGE = picture(32, 40), picture(80, 90)
 def test_the_example_of_its_documentation() -> None:
     assert doctest.testmod(module).failed == 0
     assert doctest.testmod(module).attempted == 4
+
+
+def test_the_example_of_the_page(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = Path(__file__).parents[2]
+    (code,) = re.findall(r"```python\n(from PIL.*?)```", (root / "docs" / "api.md").read_text(), re.DOTALL)
+    (tmp_path / "tests").symlink_to(root / "tests")
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "api.md", "exec"), {})
+    assert capsys.readouterr().out == f"{gameboy()} {451 * 300}\n"
+    with Image.open("out.png") as file:
+        assert (file.mode, file.size) == ("P", (451, 300))
+
+
+def gameboy() -> tuple[str, ...]:
+    return tuple(map(hex_color, PALETTES["gameboy"].colors))
 
 
 def test_every_method_has_a_name() -> None:
