@@ -116,7 +116,7 @@ def _values(field: Mapping[str, Any]) -> str:
     if field.get("type") == "array":
         return f"list of {_values(field['items'])}"
     if "minimum" in field:
-        return f"{field['minimum']:g} to {field['maximum']:g}"
+        return f"{field['minimum']:g} " + (f"to {field['maximum']:g}" if "maximum" in field else "or more")
     return {"boolean": "`true`, `false`", "string": "text"}.get(field.get("type", ""), "text")
 
 
