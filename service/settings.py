@@ -17,7 +17,7 @@ from service.runtime.logs import LogFormat
 
 PREFIX = "COLORCNN_"
 _API_KEY = re.compile(r"[!-+\--~]{16,200}")  # printable ASCII without blanks and commas
-_VARIABLES_OF_TRAINING = frozenset({"COLORCNN_DATA"})
+_OTHER_VARIABLES = frozenset({"COLORCNN_DATA", "COLORCNN_API_KEY"})  # of training, and of the command
 _LOAD = AliasChoices("COLORCNN_LOAD", "COLORCNN_PRELOAD")
 
 Device = Annotated[str, StringConstraints(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
@@ -245,7 +245,7 @@ def unknown_variables(names: Iterable[str]) -> tuple[str, ...]:
 
     Case is ignored, as for the settings themselves.
     """
-    known = _VARIABLES_OF_TRAINING.union(map(variable, Settings.model_fields), map(str, _LOAD.choices))
+    known = _OTHER_VARIABLES.union(map(variable, Settings.model_fields), map(str, _LOAD.choices))
     return tuple(sorted(name for name in names if name.upper().startswith(PREFIX) and name.upper() not in known))
 
 

@@ -12,7 +12,8 @@ from service.schemas.reports import QuantizeReport, RecognitionReport
 
 def line_of_report(report: QuantizeReport) -> str:
     """Return a report in words: bytes, colors, method, labels, notes."""
-    words = [saving(report.upload_bytes, report.bytes), f"{len(report.palette)} colors", report.method]
+    sizes = (saving(report.upload_bytes, report.bytes), f"{report.width}x{report.height} pixels")
+    words = [*sizes, f"{len(report.palette)} colors", report.method]
     if report.recognition:
         words.append(_recognized(report.recognition))
     return ", ".join([*words, *report.notes])
