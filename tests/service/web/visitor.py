@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -33,9 +34,16 @@ window.fetch = (resource, init = {}) => {
 
 
 def chromium() -> str | None:
-    """Return the path of a Chromium of this machine; None where there is none."""
+    """Return the path of a Chromium of this machine that runs; None where there is none."""
     names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    paths = [os.environ.get("CHROMIUM"), *map(shutil.which, names)]
+    return next((path for path in paths if path and _runs(path)), None)
+
+
+def _runs(path: str) -> bool:
+    """Whether it runs; Ubuntu's package is a script that asks for another kind of package."""
+    done = subprocess.run([path, "--version", "--no-sandbox"], capture_output=True, timeout=60, check=False)
+    return done.returncode == 0
 
 
 class Visitor:
