@@ -13,6 +13,7 @@ import { announce, clearProblem, showProblem } from "./messages.js";
 import { fromFragment, sentOptions, toFragment } from "./options.js";
 import { sentenceOf, showResult } from "./panel.js";
 import { openPicture } from "./pictures.js";
+import { createProgress } from "./progress.js";
 import { createRunner } from "./run.js";
 import { offerSamples } from "./samples.js";
 import { createStore } from "./store.js";
@@ -21,13 +22,14 @@ import { receiveFiles } from "./uploads.js";
 import { createViewer } from "./viewer.js";
 
 const keys = createKeys();
-const api = createApi(keys, showWaiting);
 const store = createStore(fromFragment(location.hash));
+const progress = createProgress(store);
+const api = createApi(keys, progress.wait);
 const controls = createControls(store);
 const viewer = createViewer();
 const exported = createExport(keys);
 const maps = createMaps(api);
-const run = createRunner(api, { start: showWork, result: takeResult, problem: showFailure, idle: hideWork });
+const run = createRunner(api, { start: progress.start, result: takeResult, problem: showFailure, idle: progress.stop });
 const compare = createCompare(api, { onProblem: showFailure, onUse: useCell });
 const page = { catalog: null, pictures: [], picture: null, result: null, loading: null };
 
@@ -149,21 +151,4 @@ function useCell({ picture, method, colors }) {
   if (picture && picture !== page.picture) showPicture(picture);
   byId("stage").scrollIntoView({ block: "nearest", behavior: "smooth" });
   byId("stage").focus({ preventScroll: true });
-}
-
-function showWork() {
-  byId("working-text").textContent = "Working";
-  byId("working").hidden = false;
-  byId("stage").setAttribute("aria-busy", "true");
-}
-
-function hideWork() {
-  byId("working").hidden = true;
-  byId("stage").removeAttribute("aria-busy");
-}
-
-function showWaiting(seconds) {
-  const text = seconds === null ? "Working" : `The service is busy; trying again in ${seconds} s`;
-  byId("working-text").textContent = text;
-  if (seconds !== null) announce(text);
 }

@@ -29,8 +29,10 @@ function offer(group, methods, choose) {
 function choice({ name, title, description }, choose) {
   const radio = element("input", { type: "radio", name: "method", value: name });
   radio.addEventListener("change", () => choose(name));
-  const text = element("span", {}, element("strong", { textContent: capital(title) }), element("span", { className: "muted small", textContent: capital(description) }));
+  const text = element("span", {}, element("strong", { textContent: capital(title) }), element("span", { className: "muted small", textContent: capital(plain(description)) }));
   return element("label", { className: "choice" }, radio, text);
 }
+
+const plain = (text) => text.replaceAll("`", ""); // which mark names of options in the documents
 
 const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);

@@ -9,7 +9,7 @@ const DEBOUNCE = 200; // milliseconds
 /**
  * Return a function that asks for a result after a short pause. A call ends the request before it.
  *
- * on: { start(), result(result), problem(error), idle() }.
+ * on: { start(picture), result(result), problem(error), idle() }.
  */
 export function createRunner(api, on) {
   let running = null;
@@ -19,7 +19,7 @@ export function createRunner(api, on) {
     const mine = (running = new AbortController());
     try {
       if (wait) await pause(wait, mine.signal);
-      on.start();
+      on.start(picture);
       const result = await quantized(api, picture, options, mine.signal);
       if (running === mine) on.result(result);
     } catch (error) {

@@ -112,7 +112,7 @@ function wirePointers(stage, { zoomTo, panBy, view, divider }) {
   };
 
   stage.addEventListener("pointerdown", (event) => {
-    if (divider.holds(event) || (event.pointerType === "mouse" && event.button !== 0)) return;
+    if (event.target.closest("button") || divider.holds(event) || (event.pointerType === "mouse" && event.button !== 0)) return;
     stage.setPointerCapture(event.pointerId);
     pointers.set(event.pointerId, fromCenter(event));
   });

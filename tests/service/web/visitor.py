@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page, Response
 
-PATIENCE = 30_000.0  # milliseconds
+PATIENCE = 90_000.0  # milliseconds, for a machine that does much else
 
 # Before the page runs: record the fields of each request, and each violation of the policy.
 _RECORDER = """
