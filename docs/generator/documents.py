@@ -9,6 +9,7 @@ from docs.generator import mutant_tables, reference, result_tables, service_tabl
 from docs.generator.figures import drawn, figure_file, is_fresh
 from docs.generator.import_table import imports
 from docs.generator.markers import Marker, MarkerError, fill, markers_of
+from docs.generator.measured import copies
 from docs.generator.quantities import value
 from docs.generator.reports import ROOT, benchmark_table
 
@@ -45,12 +46,12 @@ def documents() -> list[Path]:
 
 def write() -> list[Path]:
     """Rewrite every generated part and every figure; returns the changed files."""
-    return [*_write_texts(), *_write_figures()]
+    return [*_write_texts(), *_write_figures(), *_write_copies()]
 
 
 def stale() -> list[str]:
     """Return what `write` would change, and every marker that names an unknown block or value."""
-    return [*_stale_texts(), *_stale_figures()]
+    return [*_stale_texts(), *_stale_figures(), *_stale_copies()]
 
 
 def _stale_texts() -> Iterator[str]:
@@ -85,6 +86,20 @@ def _write_figures() -> Iterator[Path]:
             file = figure_file(names, ending)
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(drawn(names, ending))
+            yield file
+
+
+def _stale_copies() -> Iterator[str]:
+    for file, text in copies():
+        if not file.is_file() or file.read_text() != text:
+            yield f"{file.relative_to(ROOT)} is stale"
+
+
+def _write_copies() -> Iterator[Path]:
+    for file, text in copies():
+        if not file.is_file() or file.read_text() != text:
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(text)
             yield file
 
 

@@ -110,13 +110,19 @@ def _default(field: Mapping[str, Any]) -> str:
 def _values(field: Mapping[str, Any]) -> str:
     """Return the range, the choices or the type of an option."""
     if "anyOf" in field:
-        return _values(next(each for each in field["anyOf"] if each.get("type") != "null"))
+        return _joined(_values(each) for each in field["anyOf"] if each.get("type") != "null")
+    if "const" in field:
+        return f"`{field['const']}`"
     if "enum" in field:
         return _joined(f"`{each}`" for each in field["enum"])
     if field.get("type") == "array":
         return f"list of {_values(field['items'])}"
+    if "exclusiveMinimum" in field:
+        return f"above {field['exclusiveMinimum']:g}, up to {field['maximum']:g}"
     if "minimum" in field:
-        return f"{field['minimum']:g} " + (f"to {field['maximum']:g}" if "maximum" in field else "or more")
+        return (
+            f"{field['minimum']:g} to {field['maximum']:g}" if "maximum" in field else f"{field['minimum']:g} or more"
+        )
     return {"boolean": "`true`, `false`", "string": "text"}.get(field.get("type", ""), "text")
 
 

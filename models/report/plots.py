@@ -43,11 +43,14 @@ class _Style(NamedTuple):
 
 
 # Colors that color-blind readers can tell apart: Okabe and Ito, "Color Universal Design", 2008. Their yellow is too
-# light for lines on white. A variant of a method has its color, dashed and hollow; codecs without a palette are gray.
+# light for lines on white. No two methods share color, width and dashes. A variant of a method has its color, dashed
+# and hollow; codecs without a palette are gray or black.
 _VERMILION, _BLUE, _GREEN, _PURPLE, _ORANGE, _SKY = "#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"
+_BLACK, _THICK = "#000000", 2.8
 _STYLES: Mapping[str, _Style] = {
-    "ColorCNN": _Style(_VERMILION, "o", width=2.8),
-    "ColorCNN, refined": _Style(_VERMILION, "*", width=2.8),
+    "ColorCNN": _Style(_VERMILION, "o", width=_THICK),
+    "ColorCNN, one pass": _Style(_VERMILION, "o", dashed=True, width=_THICK),
+    "ColorCNN, refined": _Style(_PURPLE, "*", width=_THICK),
     "ColorCNN as published": _Style(_VERMILION, "o", dashed=True),
     "median cut": _Style(_BLUE, "s"),
     "median cut + dither": _Style(_BLUE, "s", dashed=True),
@@ -56,16 +59,21 @@ _STYLES: Mapping[str, _Style] = {
     "k-means": _Style(_ORANGE, "v"),
     "k-means in OKLab": _Style(_ORANGE, "v", dashed=True),
     "Wu": _Style(_SKY, "P"),
-    "libimagequant": _Style("#000000", "X"),
-    "refined": _Style(_VERMILION, "o", width=2.8),
-    "refined, few steps": _Style(_VERMILION, "o", dashed=True),
+    "libimagequant": _Style(_BLACK, "X"),
+    "refined": _Style(_BLUE, "o", width=_THICK),
+    "refined, few steps": _Style(_BLUE, "o", dashed=True, width=_THICK),
+    "refined, one pass": _Style(_SKY, "o", dashed=True, width=_THICK),
+    "refined, no dither": _Style(_SKY, "o", width=_THICK),
     "halftone": _Style(_GREEN, "h", dashed=True),
+    "nearest color": _Style(_SKY, "P", dashed=True),
+    "Floyd-Steinberg (Pillow)": _Style(_PURPLE, "D", dashed=True),
     "JPEG": _Style(SOFT, "<"),
     "WebP": _Style(SOFT, ">", dashed=True),
-    "AVIF": _Style("#000000", "d"),
-    "JPEG XL": _Style(SOFT, "p"),
-    "24-bit PNG": _Style(SOFT, "*", width=2.8),
-    "originals": _Style("#000000", "X", width=2.8),
+    "AVIF": _Style(_BLACK, "d", dashed=True),
+    "JPEG XL": _Style(SOFT, "p", dashed=True, width=_THICK),
+    "BPG": _Style(_BLACK, "D", dashed=True, width=_THICK),
+    "24-bit PNG": _Style(SOFT, "*", width=_THICK),
+    "originals": _Style(_BLACK, "X", width=_THICK),
     "2 colors": _Style(_VERMILION, "o"),
     "4 colors": _Style(_ORANGE, "v"),
     "8 colors": _Style(_GREEN, "^"),

@@ -1,4 +1,4 @@
-"""Stored results of the loaded models over whole test sets, validated once and rendered once."""
+"""Stored results of the loaded models over whole test sets and photographs, validated once and rendered once."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import anyio
 from pydantic import ValidationError
 
 from models.errors import CorruptCheckpoint
+from service.benchmark import measured
 from service.inference.engine import Engine
 from service.schemas.benchmark_reports import ResultsReport
 
@@ -21,16 +22,20 @@ class StoredResults:
     """Results of an engine's models, as `training.evaluate` stored them. Empty until `load`."""
 
     def __init__(self, engine: Engine) -> None:
-        self.report = ResultsReport(results=[])
+        self.report = ResultsReport(results=[], photographs=[])
         self._engine = engine
         self._page: str | None = None
         self._drawing = anyio.Lock()
 
     def load(self) -> None:
         """Validate the results of the loaded engine. Raises CorruptCheckpoint for results with another shape."""
-        results = self._engine.results()
+        entries = self._engine.catalog.entries
+        results = [*self._engine.results(), *measured.dataset_reports(entries)]
+        photographs = list(measured.photograph_reports(entries))
         try:
-            self.report = ResultsReport.model_validate({"results": [_public(report) for report in results]})
+            self.report = ResultsReport.model_validate(
+                {"results": [_public(report) for report in results], "photographs": photographs}
+            )
         except ValidationError as error:
             errors = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()[:_MAX_ERRORS]]
             names = ", ".join(str(report.get("quantizer") or report.get("dataset")) for report in results)
@@ -44,9 +49,9 @@ class StoredResults:
             return self._page
 
     def _write_page(self) -> str:
-        from service.benchmark import page  # imported here, because the service starts faster without plots
+        from service.benchmark import results_page  # imported here, because the service starts faster without plots
 
-        return page.results_page(self.report)
+        return results_page.results_page(self.report)
 
 
 def _public(report: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -184,7 +184,42 @@ class DatasetReport(BaseModel):
     rows: list[DatasetSummary]
 
 
+class PhotographsRow(Report):
+    """One method on photographs of one size, and how many labels one classifier keeps."""
+
+    method: str = Field(examples=["refined"])
+    colors: int | None = Field(description="Number of palette entries; null for the originals.", examples=[2])
+    side: int = Field(description="Shorter side of the photographs, in pixels.", examples=[512])
+    reader: str = Field(description="The classifier.", examples=["imagenet-efficientnet-lite0"])
+    role: str = Field(
+        description="`own`: refined photographs are optimized for it first; `involved`: for it as well; `foreign`: "
+        "without it.",
+        examples=["own"],
+    )
+    kept: float = Field(ge=0, le=1, description="Share of photographs that keep the label of the original.")
+    kept_low: float = Field(ge=0, le=1, description="Lower end of the interval of 95 % around `kept`.")
+    kept_high: float = Field(ge=0, le=1, description="Upper end of the interval of 95 % around `kept`.")
+    top1: float = Field(ge=0, le=1, description="Share of photographs with the true label.")
+    bits_per_pixel: float = Field(examples=[0.7166])
+
+
+class PhotographsReport(Report):
+    """Report of `training.evaluate.photographs`, for the loaded classifiers."""
+
+    dataset: str = Field(examples=["ilsvrc2012-val"])
+    split: str = Field(examples=["files 641 to 740 of the labels"])
+    images: int = Field(examples=[100])
+    classifier: str = Field(examples=["imagenet-efficientnet-lite0"])
+    sha256: dict[str, str] = Field(description="SHA-256 of each measured checkpoint.")
+    command: str = Field(description="Command that measured.")
+    commit: str = Field(description="Git commit of the code that measured.")
+    hardware: str = Field(examples=["1 CPU core, x86_64"])
+    torch: str = Field(description="Version of PyTorch.", examples=["2.13.0"])
+    rows: list[PhotographsRow]
+
+
 class ResultsReport(Report):
     """JSON response of GET /benchmark."""
 
     results: list[DatasetReport]
+    photographs: list[PhotographsReport]
