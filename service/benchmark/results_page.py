@@ -105,10 +105,10 @@ def _photographs(results: PhotographsReport) -> Section:
         cells.setdefault((row.method, row.colors, row.side), {})[row.reader] = row
     return Section(
         heading="Photographs",
-        lead=f"{results.images} photographs of {title}, scaled to a shorter side of so many pixels, quantized, written "
-        f"to a file and read back. Refined photographs are optimized for {results.classifier} (own) and the classifiers "
-        "that are involved; foreign ones took no part. Cells: labels of the original that stay, in %, with an interval "
-        "of 95 %.",
+        lead=f"Up to {results.images} photographs of {title}, scaled to a shorter side of so many pixels, quantized, "
+        f"written to a file and read back. Refined photographs are optimized for {results.classifier} (own) and for "
+        "those that are involved; foreign ones took no part. Cells: labels of the original that stay, in %, with an "
+        "interval of 95 %.",
         facts=[
             ("command", results.command),
             ("commit", results.commit),
@@ -120,13 +120,16 @@ def _photographs(results: PhotographsReport) -> Section:
         tables=(
             Table(
                 "Labels that stay",
-                (*("method", "side", "colors", "bits/pixel"), *(f"{reader} ({role})" for reader, role in readers)),
+                (
+                    *("method", "side", "colors", "images", "bits/pixel"),
+                    *(f"{reader} ({role})" for reader, role in readers),
+                ),
                 [
                     [
                         method_name(method),
                         str(side),
                         str(colors or "-"),
-                        number(next(iter(by_reader.values())).bits_per_pixel, 3),
+                        *_common(next(iter(by_reader.values()))),
                         *(_kept(by_reader.get(reader)) for reader, _ in readers),
                     ]
                     for (method, colors, side), by_reader in cells.items()
@@ -134,6 +137,10 @@ def _photographs(results: PhotographsReport) -> Section:
             ),
         ),
     )
+
+
+def _common(row: PhotographsRow) -> list[str]:
+    return [str(row.images), number(row.bits_per_pixel, 3)]
 
 
 def _kept(row: PhotographsRow | None) -> str:

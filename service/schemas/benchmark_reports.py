@@ -189,6 +189,7 @@ class PhotographsRow(Report):
 
     method: str = Field(examples=["refined"])
     colors: int | None = Field(description="Number of palette entries; null for the originals.", examples=[2])
+    images: int = Field(description="Number of photographs that the shares are of.", examples=[100])
     side: int = Field(description="Shorter side of the photographs, in pixels.", examples=[512])
     reader: str = Field(description="The classifier.", examples=["imagenet-efficientnet-lite0"])
     role: str = Field(

@@ -34,6 +34,7 @@ class Page(HTMLParser):
 
     def __init__(self, text: str) -> None:
         super().__init__()
+        self.text = text
         self.tags: list[str] = []
         self.cells: list[str] = []
         self.addresses: list[str] = []

@@ -11,6 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from PIL import Image
 
+from models.names import METHOD_NAMES
+from models.report import plots
 from models.report.plots import Level, Series, line_plot, png, svg
 
 CURVE = Series("octree", (1.0, 2.0, 4.0), (20.0, 50.0, 80.0), ("2", "4", "8"))
@@ -189,3 +191,10 @@ def test_percentages_begin_at_zero() -> None:
     figure = line_plot(line, title="", subtitle="", x_label="", y_label="", percent=True)
 
     assert figure.axes[0].get_ylim()[0] == -1
+
+
+def test_no_two_methods_share_color_width_and_dashes() -> None:
+    styles = {label: plots._style(label) for label in METHOD_NAMES.values()}
+    looks = [(style.color, style.width, style.dashed) for style in styles.values()]
+
+    assert len(set(looks)) == len(looks)

@@ -1,6 +1,8 @@
 """GET /benchmark: the stored results of the loaded models."""
 
+import re
 import threading
+from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -11,7 +13,7 @@ from starlette.types import Message
 
 from models.evaluation.reports import Kind, head
 from models.zoo.registry import Registry
-from service.benchmark import page
+from service.benchmark import results_page
 from service.benchmark.results import StoredResults
 from service.schemas.benchmark_reports import ResultsReport
 from tests.service.benchmark_client import BENCHMARK, Page
@@ -88,16 +90,33 @@ def test_the_shipped_reports_are_served_without_the_keys_that_only_files_have() 
     assert all({"qp", "fidelity"}.isdisjoint(row) for report in served for row in report["rows"])
 
 
+def test_the_shipped_page_has_a_section_for_each_network_and_shows_the_refined_methods() -> None:
+    engine = FakeEngine()
+    registry = Registry.open()
+    entries = registry.available()
+    engine.catalog = replace(engine.catalog, entries=(*engine.catalog.entries, *entries))
+    engine.measured = tuple(report for each in entries if (report := registry.results(each.name)) is not None)
+    results = StoredResults(engine)
+
+    results.load()
+    page = Page(results_page.results_page(results.report))
+
+    headings = re.findall("<h2>([^<]+)</h2>", page.text)
+    assert headings[0] == "Photographs" and len(set(headings)) == len(headings) == 1 + len(engine.measured)
+    assert {"refined", "refined, few steps", "ColorCNN, refined"} <= set(page.cells)
+    assert results.report.photographs[0].classifier == "imagenet-efficientnet-lite0"
+
+
 async def test_without_stored_results_the_report_is_empty(client: AsyncClient) -> None:
     page = await client.get("/benchmark", headers={"Accept": "text/html"})
 
-    assert (await client.get("/benchmark")).json() == {"results": []}
+    assert (await client.get("/benchmark")).json() == {"results": [], "photographs": []}
     assert "Nothing was measured" in page.text
 
 
 @pytest.mark.usefixtures("measured")
 async def test_stored_results_are_served_as_json(client: AsyncClient) -> None:
-    assert (await client.get("/benchmark")).json() == {"results": [MEASURED]}
+    assert (await client.get("/benchmark")).json() == {"results": [MEASURED], "photographs": []}
 
 
 @pytest.mark.usefixtures("measured")
@@ -108,6 +127,7 @@ async def test_stored_results_are_served_as_a_page(client: AsyncClient) -> None:
     assert response.headers["content-security-policy"].startswith("default-src 'none'")
     assert all(address.startswith("#") for address in page.addresses)
     assert (page.tags.count("svg"), page.tags.count("b")) == (4, 0)
+    assert "--accent" in response.text  # the style of the other pages, in the file itself
     assert {"71.2", "-19.2", "-10.4", "quality 5", "exact"} < {*page.cells}
     facts = (
         "Protocol A",
@@ -136,7 +156,7 @@ async def test_the_page_of_stored_results_is_drawn_once_and_does_not_wait_for_a_
     async def get() -> None:
         responses.append(await client.get("/benchmark", headers={"Accept": "text/html"}))
 
-    monkeypatch.setattr(page, "results_page", draw)
+    monkeypatch.setattr(results_page, "results_page", draw)
     leave, sent = anyio.Event(), list[Message]()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(lambda: exchange(app, BENCHMARK, "application/json", leave=leave, sent=sent))
