@@ -9,6 +9,8 @@ from pathlib import Path
 
 import click
 
+from service.cli.outcome import printable
+
 STDIO = "-"
 
 SUFFIXES = frozenset(
@@ -128,7 +130,7 @@ def _named_output(file: str, force: bool) -> Path | None:
     if file == STDIO:
         return None
     if Path(file).exists() and not force:
-        raise click.UsageError(f"{file} exists; give --force to replace it.")
+        raise click.UsageError(f"{printable(file)} exists; give --force to replace it.")
     return Path(file)
 
 
@@ -146,11 +148,12 @@ def _refuse_collisions(tasks: Sequence[Task], *, force: bool) -> None:
         key = _key(task.output)
         if key in writers:
             raise click.UsageError(
-                f"{writers[key].name} and {task.name} would both write {task.output}; rename one of them, or run them "
-                "with another --out-dir or --ext."
+                f"{printable(writers[key].name)} and {printable(task.name)} would both write "
+                f"{printable(str(task.output))}; rename one of them, or run them with another --out-dir or --ext."
             )
         writers[key] = task
         if key in sources and not (force and key == _key(task.source)):
             raise click.UsageError(
-                f"{task.name} would write {task.output}, which is an input; give another --ext or --out-dir."
+                f"{printable(task.name)} would write {printable(str(task.output))}, which is an input; give another "
+                "--ext or --out-dir."
             )

@@ -46,12 +46,12 @@ class Outcome:
     def line(self) -> str:
         """Return one line for people."""
         arrow = f" -> {self.output}" if self.output not in (None, "-") else ""
-        return f"{_printable(self.source)}{_printable(arrow)}: {' '.join(self.text.split())}"
+        return f"{printable(self.source)}{printable(arrow)}: {' '.join(self.text.split())}"
 
     def json(self) -> str:
         """Return one line of JSON."""
         keys = {"file": self.source, "status": self.status.value, "output": self.output, **self.facts}
-        return json.dumps(keys, ensure_ascii=False)
+        return json.dumps(keys)  # in ASCII, which every terminal and file name survives
 
 
 def failed(source: str, error: Exception) -> Outcome:
@@ -95,6 +95,6 @@ def reason(error: Exception) -> str:
             return f"{type(error).__name__}: {error}"
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Return a name with every control character escaped, so that a file name forges no line."""
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)

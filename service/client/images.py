@@ -65,7 +65,7 @@ def _of_path(path: str | os.PathLike[str]) -> UploadedFile:
             f"{text!r:.80} is a URL, which the service does not fetch; download the image and pass its bytes"
         )
     file = Path(text)
-    return UploadedFile(file.read_bytes(), file.name)
+    return UploadedFile(file.read_bytes(), file.name.encode(errors="replace").decode())  # bytes that are no UTF-8
 
 
 def _of_file(file: Any, name: str) -> UploadedFile:

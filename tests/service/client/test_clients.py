@@ -163,17 +163,6 @@ def _answers(*answers: Answer) -> Callable[[httpx.Request], httpx.Response]:
     return handle
 
 
-MODELS = {
-    "models": [],
-    "methods": ["wu"],
-    "method_details": [],
-    "defaults": {"small": None, "photograph": None, "largest_small_side": None},
-    "transfer_classifiers": [],
-    "limits": None,
-    "a key of a later version": 1,
-}
-
-
 def _connected(connect: Connect, clock: Clock, timeout: float, *answers: Answer) -> Any:
     transport = httpx.MockTransport(_answers(*answers))
     return connect(transport, clock=clock, sleep=clock.sleep, timeout=timeout)
@@ -255,6 +244,13 @@ def test_a_response_without_content_is_skipped(connect: Connect) -> None:
     notes = {"X-Image-Notes": "EXIF orientation applied; caf%C3%A9"}
     client = connect(httpx.MockTransport(_answers(httpx.Response(204, headers=notes))))
     assert client.quantize(DRAWING) == Skipped(("EXIF orientation applied", "café"))
+
+
+def test_keys_of_a_later_version_are_left_out(connect: Connect, transport: httpx.ASGITransport) -> None:
+    report = connect(transport).models()
+    later = report.model_dump(mode="json") | {"new": 1}
+    later["models"][0]["new"] = {"deep": 2}
+    assert connect(httpx.MockTransport(_answers(httpx.Response(200, json=later)))).models() == report
 
 
 def test_several_images_keep_their_order_and_their_errors(connect: Connect, transport: httpx.ASGITransport) -> None:

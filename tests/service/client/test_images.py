@@ -1,6 +1,7 @@
 """Images as callers have them become uploads."""
 
 import io
+import os
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +69,12 @@ def test_what_is_no_image_is_refused(tmp_path: Path) -> None:
         upload_of("https://example.org/cat.jpg")
     with pytest.raises(FileNotFoundError):
         upload_of(tmp_path / "nothing.png")
+
+
+def test_a_name_that_is_no_text_is_sent_as_text(tmp_path: Path) -> None:
+    file = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.png"))
+    file.write_bytes(b"the bytes")
+    assert upload_of(file).name == "caf?.png"
 
 
 def test_one_image_or_several_are_accepted() -> None:
