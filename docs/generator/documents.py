@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from docs.generator import mutant_tables, reference, result_tables, service_tables
+from docs.generator import mutant_tables, reference, result_tables, service_tables, surfaces
 from docs.generator.figures import drawn, figure_file, is_fresh
 from docs.generator.import_table import imports
 from docs.generator.markers import Marker, MarkerError, fill, markers_of
@@ -34,6 +34,7 @@ BLOCKS: Mapping[str, Callable[..., str]] = {
     "methods": reference.methods,
     "models": reference.models,
     "palettes": reference.palettes,
+    "surfaces": surfaces.surfaces,
     "imports": imports,
 }
 """Functions that write a block, by the first word of its marker; `figure` is handled separately."""

@@ -18,7 +18,7 @@ from service.schemas.problems import PROBLEMS
 from service.settings import environment_table
 from training.report.markdown import table
 
-_OPTIONS: Mapping[str, type[BaseModel]] = {
+OPTIONS: Mapping[str, type[BaseModel]] = {
     "/quantize": QuantizeOptions,
     "/compress": CompressOptions,
     "/classify": ClassifyOptions,
@@ -45,7 +45,7 @@ def endpoints() -> str:
 
 def options(path: str) -> str:
     """Return the table of the options of an endpoint."""
-    fields = _OPTIONS[path].model_json_schema(by_alias=True)["properties"]
+    fields = OPTIONS[path].model_json_schema(by_alias=True)["properties"]
     lines = [
         [f"`{name}`", _values(field), _default(field), field.get("description", "")] for name, field in fields.items()
     ]
@@ -54,7 +54,7 @@ def options(path: str) -> str:
 
 def option_names(path: str) -> list[str]:
     """Return the names of the options of an endpoint."""
-    return list(_OPTIONS[path].model_json_schema(by_alias=True)["properties"])
+    return list(OPTIONS[path].model_json_schema(by_alias=True)["properties"])
 
 
 def problems() -> str:
