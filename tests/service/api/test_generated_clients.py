@@ -4,6 +4,7 @@ import importlib
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from PIL import Image
 
 from tests.service.processes import ROOT, Server, serving
 
-PACKAGE = "generated_colorcnn_client"
+PACKAGE = "colorcnn_api"  # as in docs/clients.md
 CAT = ROOT / "tests" / "photos" / "cat-32.png"
 # Versions of which the program below is known to pass the type check; npm has no other lock here.
 NPM_PACKAGES = ("openapi-typescript@7.13.0", "openapi-fetch@0.17.0", "typescript@5.9.3")
@@ -89,6 +90,8 @@ def generated(document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     done = subprocess.run([*command, *arguments], capture_output=True, text=True, env=os.environ | {"PATH": path})
     assert done.returncode == 0, done.stdout + done.stderr
     monkeypatch.syspath_prepend(tmp_path)
+    for name in [name for name in sys.modules if name.partition(".")[0] == PACKAGE]:
+        monkeypatch.delitem(sys.modules, name)  # of another test
     return target
 
 
@@ -110,6 +113,19 @@ def test_a_python_client_uploads_a_photograph_and_receives_png_and_json(generate
     report = models.QuantizeReport.from_dict(json.loads(answer.content))
     assert (answer.status_code, report.width, len(report.palette)) == (200, 32, 2)
     assert answer.headers["content-type"] == "application/json"
+
+
+def test_the_example_of_the_documents_runs(
+    generated: Path, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    [code] = re.findall(r"```py\n(.*?)```", (ROOT / "docs" / "clients.md").read_text(), re.DOTALL)
+    shutil.copy(ROOT / "tests" / "photos" / "cat.jpg", tmp_path)
+    monkeypatch.chdir(tmp_path)
+
+    exec(code.replace("http://127.0.0.1:8000", server.url), {"__name__": "example"})
+
+    assert (tmp_path / "out.png").read_bytes().startswith(b"\x89PNG")
+    assert len(re.findall("#[0-9a-f]{6}", capsys.readouterr().out)) == 2
 
 
 def test_a_python_client_has_typed_reports_and_problems(generated: Path, server: Server) -> None:
