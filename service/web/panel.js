@@ -23,7 +23,8 @@ export function sentenceOf({ report, bytes: size, uploadBytes }) {
 
 function verdictOf({ report, bytes: size, uploadBytes }) {
   const saved = element("span", { className: size > uploadBytes ? "bad" : "good", textContent: savedText(size, uploadBytes) });
-  const parts = [element("span", {}, element("strong", { textContent: bytes(size) }), " ", saved)];
+  const count = element("span", { textContent: plural(report.palette.length, "color") });
+  const parts = [count, element("span", {}, element("strong", { textContent: bytes(size) }), " ", saved)];
   if (report.recognition) parts.push(keptChip(report.recognition));
   return parts;
 }
@@ -49,6 +50,7 @@ function sizeLines({ report, bytes: size, uploadBytes }, catalog) {
     ["Result", bytes(size)],
     [size > uploadBytes ? "Added" : "Saved", `${bytes(Math.abs(uploadBytes - size))} (${percent(Math.abs(1 - size / uploadBytes))})`],
     ["Bits per pixel", report.bits_per_pixel.toFixed(3)],
+    ["Colors", String(report.palette.length)],
     ["Pixels", `${report.width} × ${report.height}`],
     ["Method", catalog.title(report.method)],
   ]);

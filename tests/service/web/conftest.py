@@ -10,10 +10,10 @@ import pytest
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 from tests.service.processes import Server, serving
-from tests.service.web.visitor import Visitor, chromium
+from tests.service.web.visitor import Visitor, chromium, new_context
 
 MAX_UPLOAD_BYTES = 1_000_000
 MAX_PIXELS = 1_500_000
@@ -28,7 +28,7 @@ def browser() -> Iterator[Browser]:
         pytest.skip("Chromium is not installed")
     with sync_playwright() as playwright:
         # A container has no user namespaces for the sandbox, and little shared memory.
-        arguments = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+        arguments = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--process-per-site"]
         browser = playwright.chromium.launch(executable_path=executable, args=arguments)
         yield browser
         browser.close()
@@ -50,17 +50,28 @@ def site(tmp_path_factory: pytest.TempPathFactory, traps: Path) -> Iterator[Serv
         yield server
 
 
-@pytest.fixture
-def visit(browser: Browser, site: Server) -> Iterator[Callable[..., Visitor]]:
-    """Open the page in a context of its own. At the end there is no error but those that the test expects."""
-    visitors: list[Visitor] = []
+@pytest.fixture(scope="session")
+def usual(browser: Browser) -> BrowserContext:
+    """The context of every visitor without options; a tab costs a fraction of a context."""
+    return new_context(browser)
 
-    def open_page(fragment: str = "", server: Server = site, **context: Any) -> Visitor:
-        visitors.append(Visitor(browser, server.url, fragment, **context))
+
+@pytest.fixture
+def visit(browser: Browser, usual: BrowserContext, site: Server) -> Iterator[Callable[..., Visitor]]:
+    """Open the page in a tab, or with options in a context of its own. At the end no error is left unexpected."""
+    visitors: list[Visitor] = []
+    contexts: list[BrowserContext] = []
+
+    def open_page(fragment: str = "", server: Server = site, **options: Any) -> Visitor:
+        if options:
+            contexts.append(new_context(browser, **options))
+        visitors.append(Visitor(contexts[-1] if options else usual, server.url, fragment))
         return visitors[-1]
 
     yield open_page
     for visitor in visitors:
         visitor.close()
+    for context in contexts:
+        context.close()
     for visitor in visitors:
         assert visitor.unexpected_errors() == []

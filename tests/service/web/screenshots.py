@@ -16,7 +16,7 @@ from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.service.processes import serving
-from tests.service.web.visitor import Visitor, chromium
+from tests.service.web.visitor import Visitor, chromium, new_context
 
 CAT = Path(__file__).parents[2] / "photos" / "cat.jpg"
 QUALITY = 82  # of WebP
@@ -63,11 +63,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def taken(shot: Shot, browser: Browser, url: str) -> bytes:
     """Return a shot as a WebP."""
     viewport = {"width": shot.width, "height": shot.height}
-    visitor = Visitor(browser, url, shot.options, viewport=viewport, color_scheme=shot.scheme)
+    context = new_context(browser, viewport=viewport, color_scheme=shot.scheme)
+    visitor = Visitor(context, url, shot.options)
     visitor.pick(CAT)
     visitor.settle()
     png = visitor.page.screenshot()
-    visitor.close()
+    context.close()
     written = io.BytesIO()
     Image.open(io.BytesIO(png)).save(written, "WEBP", quality=QUALITY, method=6)
     return written.getvalue()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Locator, Page, Response
+    from playwright.sync_api import Browser, BrowserContext, Locator, Page, Response
 
 PATIENCE = 90_000.0  # milliseconds, for a machine that does much else
 
@@ -46,18 +46,24 @@ def _runs(path: str) -> bool:
     return done.returncode == 0
 
 
-class Visitor:
-    """The page in a browser context of its own, with its requests and errors."""
+def new_context(browser: Browser, **options: Any) -> BrowserContext:
+    """Return a context for visitors; options replace those of most tests."""
+    usual = {"viewport": {"width": 1280, "height": 800}, "permissions": ["clipboard-read", "clipboard-write"]}
+    context = browser.new_context(**{**usual, **options})
+    context.set_default_timeout(PATIENCE)
+    context.add_init_script(_RECORDER)
+    return context
 
-    def __init__(self, browser: Browser, url: str, fragment: str = "", **context: Any) -> None:
+
+class Visitor:
+    """The page in a tab of its own, with its requests and errors."""
+
+    def __init__(self, context: BrowserContext, url: str, fragment: str = "") -> None:
         self.url = url
         self.expected: list[str] = []
         self.errors: list[str] = []
         self.responses: list[Response] = []
-        self._context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **context})
-        self._context.set_default_timeout(PATIENCE)
-        self._context.add_init_script(_RECORDER)
-        self.page: Page = self._context.new_page()
+        self.page: Page = context.new_page()
         self.page.on("console", lambda message: self._note(message.type, message.text))
         self.page.on("pageerror", lambda error: self.errors.append(f"exception: {error}"))
         self.page.on("response", lambda response: self.responses.append(response))
@@ -75,7 +81,7 @@ class Visitor:
     def close(self) -> None:
         violations = self.page.evaluate("window.violations")
         self.errors += [f"violation of the policy: {each}" for each in violations]
-        self._context.close()
+        self.page.close()
 
     def __getitem__(self, selector: str) -> Locator:
         return self.page.locator(selector)
