@@ -16,6 +16,7 @@ from service.schemas.methods import METHODS
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _SHORT: Mapping[str, str] = {"colors": "-k", "method": "-m"}
+_MORE: Mapping[str, str] = {"palette": " A file of GIMP is given as its path, which ends in .gpl."}
 
 
 def request_options(model: type[BaseModel], *, without: Iterable[str] = ()) -> Callable[[Function], Function]:
@@ -74,7 +75,7 @@ def _option(name: str, field: Mapping[str, Any]) -> Callable[[Function], Functio
     kinds = [each for each in field.get("anyOf", (field,)) if each.get("type") != "null"]
     listed = known.get("type") == "array"
     arguments: dict[str, Any] = {
-        "help": _help(field),
+        "help": _help(name, field),
         "multiple": listed,
         "default": () if listed else None,
         "type": _type(name, kinds[0]["items"] if listed else kinds[0]) if len(kinds) == 1 else click.STRING,
@@ -85,8 +86,13 @@ def _option(name: str, field: Mapping[str, Any]) -> Callable[[Function], Functio
     return click.option(*([_SHORT[name]] if name in _SHORT else []), flag, name, **arguments)
 
 
-def _help(field: Mapping[str, Any]) -> str:
-    text = str(field.get("description", "")).replace("`", "")
+def in_words(description: str) -> str:
+    """Return the description of a field as the help has it: without marks, and with the command for its endpoint."""
+    return description.replace("`", "").replace("GET /models", "colorcnn models")
+
+
+def _help(name: str, field: Mapping[str, Any]) -> str:
+    text = in_words(field.get("description", "")) + _MORE.get(name, "")
     match field.get("default"):
         case None | [] | bool():
             return text

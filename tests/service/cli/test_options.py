@@ -7,7 +7,7 @@ import pytest
 from pydantic import BaseModel
 
 from service.cli import classify, compare, compress, quantize
-from service.cli.options import given, palette_text
+from service.cli.options import given, in_words, palette_text
 from service.schemas.benchmark_options import BenchmarkOptions
 from service.schemas.methods import METHODS
 from service.schemas.options import ClassifyOptions, CompressOptions, QuantizeOptions
@@ -32,7 +32,7 @@ def test_every_field_is_an_option_with_its_description(command: click.Command, m
             continue
         found = option(command, name)
         assert f"--{name.replace('_', '-')}" in found.opts
-        assert (found.help or "").startswith((field.description or "").replace("`", ""))
+        assert (found.help or "").startswith(in_words(field.description or ""))
         assert found.default in (None, ())
 
 
