@@ -12,8 +12,6 @@
 torch is imported, and shipped networks are loaded, at the first call that needs them.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
@@ -31,7 +29,7 @@ from models.names import (
 )
 from models.palette_image import PaletteImage
 from models.palettes import parse_palette
-from models.quantizers.base import Quantizer, check_colors
+from models.quantizers.base import Backdrop, check_colors
 from models.quantizers.classical.catalog import CLASSICAL, classical_for
 from models.quantizers.transparency.transparency import Transparency
 from models.rgb import Pixels
@@ -78,7 +76,8 @@ def quantize(
         fidelity: 0 to 1, the weight of likeness against recognition.
         transferable: whether a refined image is optimized for several classifiers.
         dither: whether a refined image diffuses errors; None decides by the size.
-        background: sRGB color behind an image whose alpha `colors` cannot keep; see `Transparency.of`.
+        background: sRGB color over which recognizers see an image with alpha. An image whose alpha `colors` cannot keep
+            is composited over it; see `Transparency.of`.
         device: of the networks: "auto", "cpu", "cuda" or "cuda:<n>".
 
     Raises:
@@ -92,34 +91,25 @@ def quantize(
     of_refined = fixed is not None or dither is not None or not transferable
     name = _method(method) or _default_method(model, min(straight.shape[:2]), of_refined=of_refined)
     _check_options(name, model, fixed, fidelity, transferable=transferable, dither=dither)
+    plan = None if alpha is None else Transparency.of(straight, alpha, count, fixed_palette=fixed is not None)
     if name in CLASSICAL or name == NEAREST:
         quantizer = classical_for(name, fixed)
     else:
         from models.quantizers.learned.shipped import shipped_quantizer  # here, because it imports torch
 
         quantizer = shipped_quantizer(
-            name, model, device=device, fidelity=fidelity, transferable=transferable, dither=dither, palette=fixed
+            name,
+            model,
+            device=device,
+            fidelity=fidelity,
+            transferable=transferable,
+            dither=dither,
+            palette=fixed,
+            backdrop=None if plan is None else plan.backdrop(background),
         )
-    if alpha is None:
-        return quantizer.quantize(straight, count)
-    return _with_alpha(quantizer, straight, alpha, count, background, fixed_palette=fixed is not None)
-
-
-def _with_alpha(
-    quantizer: Quantizer,
-    straight: Pixels,
-    alpha: NDArray[np.uint8],
-    count: int,
-    background: Sequence[int],
-    *,
-    fixed_palette: bool,
-) -> PaletteImage:
-    plan = Transparency.of(straight, alpha, count, fixed_palette=fixed_palette)
     if plan is not None:
         return plan.apply(quantizer.quantize(plan.pixels, plan.colors))
-    share = alpha[:, :, np.newaxis] / 255
-    composited = np.rint(share * straight + (1 - share) * np.array(background))
-    return quantizer.quantize(composited.astype(np.uint8), count)
+    return quantizer.quantize(straight if alpha is None else Backdrop(alpha, background).behind(straight), count)
 
 
 def _read(pixels: ArrayLike | Image.Image) -> tuple[Pixels, NDArray[np.uint8] | None]:

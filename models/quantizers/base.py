@@ -1,6 +1,7 @@
 """Parts that all quantizers share: the interface, the range of `colors`, and the rule for images with few colors."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -34,6 +35,35 @@ class Quantizer(Protocol):
         A quantizer with a fixed palette returns all its entries, used or not, in their order. It returns an image of
         these colors exactly. Raises BadOption unless `colors` is their number.
         """
+
+
+@dataclass(frozen=True, eq=False)
+class Backdrop:
+    """What is seen of a picture with transparent parts: the picture over a plain background.
+
+    alpha: (H, W) uint8. background: sRGB, 0 to 255 each.
+    """
+
+    alpha: NDArray[np.uint8]
+    background: tuple[int, int, int]
+
+    def behind(self, pixels: Pixels) -> Pixels:
+        """Return opaque pixels, (H, W, 3) uint8, as they are seen: composited over the background."""
+        result = np.empty_like(pixels)
+        done = 0
+        for colors, alpha in zip(bands(pixels), bands(self.alpha), strict=True):
+            share = alpha[:, np.newaxis] / np.float32(255)
+            seen = share * colors + (1 - share) * np.array(self.background, np.float32)
+            result.reshape(-1, 3)[done : done + len(alpha)] = np.rint(seen)
+            done += len(alpha)
+        return result
+
+    def scaled(self, height: int, width: int) -> "Backdrop":
+        """Return the backdrop of the picture at another size."""
+        if self.alpha.shape == (height, width):
+            return self
+        alpha = Image.fromarray(self.alpha).resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3)
+        return Backdrop(np.asarray(alpha), self.background)
 
 
 def check_colors(colors: int) -> None:

@@ -228,6 +228,7 @@ class ModelEngine:
             fidelity=selection.fidelity,
             dither=selection.dither,
             palette=selection.palette,
+            backdrop=selection.backdrop,
         )
 
     def _recognizer(self, name: str) -> Recognizer:

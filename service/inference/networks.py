@@ -11,7 +11,7 @@ import torch
 from models.errors import ColorCNNError
 from models.names import REFINED_QUICKLY, ModelKind
 from models.networks.prefilter import Prefilter
-from models.quantizers.base import MAX_COLORS, MIN_COLORS
+from models.quantizers.base import MAX_COLORS, MIN_COLORS, Backdrop
 from models.quantizers.learned.colorcnn import LearnedQuantizer, load_quantizer
 from models.quantizers.learned.prefiltering import load_prefilter, predict_change
 from models.quantizers.learned.published import PublishedQuantizer, load_published
@@ -68,11 +68,12 @@ def refined_quantizer(
     fidelity: float = 0.0,
     dither: bool | None = None,
     palette: tuple[Rgb, ...] | None = None,
+    backdrop: Backdrop | None = None,
 ) -> RefinedQuantizer:
     """Return the quantizer of one of PHOTOGRAPH_METHODS, which optimizes for the recognizers."""
     fixed = None if palette is None else np.array(palette, np.uint8)
     quick = method == REFINED_QUICKLY
-    return RefinedQuantizer(recognizers, fidelity, dither, quick=quick, prefilter=prefilter, palette=fixed)
+    return RefinedQuantizer(recognizers, fidelity, dither, quick, prefilter, fixed, backdrop)
 
 
 def selects_kernels_by_shape(device: torch.device) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypedDict
 
+from models.quantizers.base import Backdrop
 from service.schemas.fields import Rgb
 
 
@@ -32,7 +33,7 @@ class Selection:
     recognizers: names of the classifiers that a refined image is optimized for, `model` first; empty for other methods.
     dither: whether a refined image diffuses errors; None for the choice by its scale. prefilter: name of the network
     that predicts the change of a refined image; None for a descent. palette: fixed colors; None where the method
-    chooses them.
+    chooses them. backdrop: what recognizers see of a picture with transparent parts; None for an opaque picture.
 
     Raises ValueError for a fidelity outside [0, 1].
     """
@@ -45,6 +46,7 @@ class Selection:
     dither: bool | None = None
     prefilter: str | None = None
     palette: tuple[Rgb, ...] | None = None
+    backdrop: Backdrop | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.fidelity <= 1:

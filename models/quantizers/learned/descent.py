@@ -13,7 +13,7 @@ means keep it.
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
 
@@ -27,6 +27,7 @@ from torch.nn import functional as F
 
 from models.networks.recognition import sharp_answers
 from models.pauses import pause
+from models.quantizers.base import Backdrop
 from models.quantizers.learned.mapping import Mapping
 from models.quantizers.learned.random_views import Region, enclosing, random_region
 from models.recognizer import Recognizer
@@ -56,7 +57,12 @@ class Steps:
 
 
 def descend(
-    pixels: Pixels, mapping: Mapping, recognizers: Sequence[Recognizer], steps: Steps, cell: int
+    pixels: Pixels,
+    mapping: Mapping,
+    recognizers: Sequence[Recognizer],
+    steps: Steps,
+    cell: int,
+    backdrop: Backdrop | None = None,
 ) -> NDArray[np.float32]:
     """Return the change of a picture after which recognizers answer for the mapped picture as for the original.
 
@@ -70,6 +76,7 @@ def descend(
         recognizers: at least one, all on one device.
         steps: of the descent.
         cell: side of the squares that change together, before interpolation, in pixels.
+        backdrop: what is seen of a picture of (H, W) with transparent parts; None for an opaque picture.
 
     Returns:
         The change of each cell, (ceil(H / cell), ceil(W / cell), 3) float32 in levels of 255.
@@ -79,16 +86,21 @@ def descend(
     team = len(recognizers)
     change = torch.zeros(3, -(-height // cell), -(-width // cell))
     direction = torch.zeros_like(change)
+    original = pixels if backdrop is None else backdrop.behind(pixels)
+    visible = torch.ones(()) if backdrop is None else _cell_shares(backdrop.alpha, cell)
     with ThreadPoolExecutor(team, initializer=_limit_threads) as threads:
-        answers = list(threads.map(partial(_sharp_answer, pixels), recognizers))
+        answers = list(threads.map(partial(_sharp_answer, original), recognizers))
         for _ in range(-(-steps.count // team)):
             regions = [random_region(recognizer.views, height, width, random) for recognizer in recognizers]
             part = enclosing(regions).grown(_MARGIN, height, width)
             picture = changed(pixels, _array(change), part)
-            shown = _Shown(pixels, part, mapping.map(picture).render(), mapping.mobility(picture), cell)
+            mapped = mapping.map(picture).render()
+            if backdrop is not None:
+                mapped = replace(backdrop, alpha=part.of(backdrop.alpha)).behind(mapped)
+            shown = _Shown(original, part, mapped, mapping.mobility(picture), cell)
             look = partial(_slope, shown, steps.error_weight)
             for slope in threads.map(look, recognizers, answers, regions):
-                direction = steps.momentum * direction + _normalized(slope)
+                direction = steps.momentum * direction + _normalized(slope * visible)
             change = change - team * steps.rate * _normalized(direction)
             pause()
     return _array(change)
@@ -122,8 +134,8 @@ def changed(pixels: Pixels, change: NDArray[np.float32], part: Region | None = N
 class _Shown(NamedTuple):
     """What the recognizers see in a step.
 
-    pixels: the original. part: the part of it that is mapped. mapped: this part with its change, mapped. mobility: see
-    `Mapping.mobility`. cell: see `descend`.
+    pixels: the original as it is seen. part: the part of it that is mapped. mapped: this part with its change, mapped,
+    as it is seen. mobility: see `Mapping.mobility`. cell: see `descend`.
     """
 
     pixels: Pixels
@@ -166,6 +178,12 @@ def _gradient(recognizer: Recognizer, answer: Tensor, view: Tensor, target: Tens
 def _sharp_answer(pixels: Pixels, recognizer: Recognizer) -> Tensor:
     """Return the answer for the original's own view, (1, classes)."""
     return sharp_answers(recognizer.logits(recognizer.view(pixels)))
+
+
+def _cell_shares(alpha: NDArray[np.uint8], cell: int) -> Tensor:
+    """Return the mean alpha of each cell, (1, ceil(H / cell), ceil(W / cell)) in 0..1."""
+    shares = torch.from_numpy(alpha.astype(np.float32) / 255)
+    return F.avg_pool2d(shares[None], cell, ceil_mode=True, count_include_pad=False)
 
 
 def _limit_threads() -> None:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from models.names import REFINED_FOR_ALL, REFINED_IN_ONE_PASS, REFINED_QUICKLY
 from models.networks.prefilter import Prefilter
 from models.palette_image import PaletteImage
-from models.quantizers.base import MIN_COLORS, checked_exact, checked_exact_in
+from models.quantizers.base import MIN_COLORS, Backdrop, checked_exact, checked_exact_in
 from models.quantizers.classical.halftone import stretch, stretched_palette
 from models.quantizers.learned.descent import Steps, changed, descend
 from models.quantizers.learned.mapping import Diffusion, Mapping, NearestEntry
@@ -50,6 +50,8 @@ class RefinedQuantizer:
     prefilter: network in eval mode that predicts the change in one pass instead of the descent; it was trained for the
         first recognizer, whose view it sees.
     palette: (K, 3) uint8, a fixed palette in place of that of `halftone`; no two entries are equal.
+    backdrop: what recognizers see of a picture with transparent parts, of the size of the picture; a descent keeps
+        their answers for that. None for an opaque picture.
     """
 
     recognizers: tuple[Recognizer, ...]
@@ -58,6 +60,7 @@ class RefinedQuantizer:
     quick: bool = False
     prefilter: Prefilter | None = None
     palette: NDArray[np.uint8] | None = None
+    backdrop: Backdrop | None = None
 
     @property
     def name(self) -> str:
@@ -86,7 +89,8 @@ class RefinedQuantizer:
         if self.prefilter is not None:
             return predict_change(self.prefilter, working, mapping, colors, scale=min(scale, _WORKING_SCALE))
         cell = round(_LARGE_CELL * min(scale, _WORKING_SCALE)) if scale >= _LARGE else 1
-        return descend(working, mapping, self.recognizers, self._steps(scale, colors), cell)
+        backdrop = self.backdrop and self.backdrop.scaled(*working.shape[:2])
+        return descend(working, mapping, self.recognizers, self._steps(scale, colors), cell, backdrop)
 
     def _steps(self, scale: float, colors: int) -> Steps:
         two = colors == MIN_COLORS

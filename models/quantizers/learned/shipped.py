@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from models.errors import BadOption
 from models.names import LEARNED_METHODS, REFINED_IN_ONE_PASS, REFINED_QUICKLY, ModelKind
 from models.networks.prefilter import Prefilter
-from models.quantizers.base import Quantizer
+from models.quantizers.base import Backdrop, Quantizer
 from models.quantizers.learned.colorcnn import LearnedQuantizer, load_quantizer
 from models.quantizers.learned.prefiltering import load_prefilter
 from models.quantizers.learned.refined import RefinedQuantizer
@@ -32,6 +32,7 @@ def shipped_quantizer(
     transferable: bool = True,
     dither: bool | None = None,
     palette: NDArray[np.uint8] | None = None,
+    backdrop: Backdrop | None = None,
 ) -> Quantizer:
     """Return the quantizer of a method that uses networks: one of LEARNED_METHODS or PHOTOGRAPH_METHODS.
 
@@ -57,6 +58,7 @@ def shipped_quantizer(
         quick=method == REFINED_QUICKLY,
         prefilter=_prefilter(registry.manifest.prefilter(chosen), place) if one_pass else None,
         palette=palette,
+        backdrop=backdrop,
     )
 
 

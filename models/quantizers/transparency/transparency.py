@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from models.palette_image import MAX_COLORS, PaletteImage
 from models.pauses import pause
-from models.quantizers.base import MIN_COLORS, bands, exact
+from models.quantizers.base import MIN_COLORS, Backdrop, bands, exact
 from models.quantizers.classical.kmeans import fit_centers
 from models.quantizers.transparency.alpha_dither import dithered
 from models.quantizers.transparency.mirroring import fill_by_mirrors
@@ -100,6 +100,10 @@ class Transparency:
         grades = fit_centers(_sample(straight, alpha, levels, partial), graded) if graded else _NO_GRADES
         left = max(MIN_COLORS, count - clear - graded)
         return cls(pixels, left, straight, alpha, levels, top, clear, grades, fixed_palette)
+
+    def backdrop(self, background: tuple[int, int, int]) -> Backdrop:
+        """Return what is seen of the image over a background."""
+        return Backdrop(self.levels[self.alpha], background)
 
     def apply(self, image: PaletteImage) -> PaletteImage:
         """Return the image that a quantizer made of `pixels` and `colors` with alpha.

@@ -7,7 +7,7 @@ from PIL import Image
 
 from models.errors import BadOption
 from models.quantizers import base
-from models.quantizers.base import bands, check_colors, checked_exact, checked_exact_in, exact, through_pillow
+from models.quantizers.base import Backdrop, bands, check_colors, checked_exact, checked_exact_in, exact, through_pillow
 from models.rgb import Pixels, pack
 
 
@@ -123,3 +123,21 @@ def test_the_number_of_colors_is_that_of_the_palette(colors: int) -> None:
 def test_pixels_are_checked_before_they_are_mapped_to_a_palette() -> None:
     with pytest.raises(ValueError, match="pixels"):
         checked_exact_in(np.zeros((2, 2), np.uint8), 3, INKS)
+
+
+def test_a_backdrop_shows_a_picture_over_its_background(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base, "_BAND", 100)
+    pixels = np.random.default_rng(0).integers(0, 256, (30, 20, 3), dtype=np.uint8)
+    alpha = np.random.default_rng(1).integers(0, 256, (30, 20), dtype=np.uint8)
+    expected = alpha[..., None] / 255 * pixels + (1 - alpha[..., None] / 255) * np.array([255, 0, 9])
+    assert np.abs(Backdrop(alpha, (255, 0, 9)).behind(pixels) - expected).max() < 0.501
+
+
+def test_a_scaled_backdrop_has_the_size_of_the_scaled_picture() -> None:
+    alpha = np.zeros((40, 60), np.uint8)
+    alpha[:, 30:] = 255
+    scaled = Backdrop(alpha, (1, 2, 3)).scaled(20, 15)
+    assert scaled.alpha.shape == (20, 15) and scaled.background == (1, 2, 3)
+    assert (scaled.alpha[:, :6] == 0).all() and (scaled.alpha[:, 9:] == 255).all()
+    same = Backdrop(alpha, (1, 2, 3))
+    assert same.scaled(40, 60) is same

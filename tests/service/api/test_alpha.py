@@ -9,6 +9,7 @@ from httpx import AsyncClient, Response
 from numpy.typing import NDArray
 from PIL import Image
 
+from tests.service.fakes import FakeEngine
 from tests.service.images import encoded
 
 pytestmark = pytest.mark.anyio
@@ -119,3 +120,13 @@ async def test_the_classifier_sees_the_background(client: AsyncClient) -> None:
         labels.append(response.headers["x-label-after"])
         assert response.headers["x-label-before"] == response.headers["x-label-after"]
         assert response.headers["x-probability-before"] == response.headers["x-probability-after"]
+
+
+async def test_a_refined_method_sees_the_picture_over_its_background(client: AsyncClient, engine: FakeEngine) -> None:
+    await quantize(client, cut(), method="refined_fast", background="#010203")
+    backdrop = engine.quantized[-1].backdrop
+    assert backdrop is not None
+    assert backdrop.background == (1, 2, 3)
+    assert np.array_equal(backdrop.alpha, cut()[:, :, 3])
+    await quantize(client, cut(), method="colorcnn")
+    assert engine.quantized[-1].backdrop is None

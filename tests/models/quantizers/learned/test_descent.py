@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from models.networks.classifiers import ClassifierConfig, build_classifier
 from models.palette_image import PaletteImage
 from models.pauses import at_each_pause
+from models.quantizers.base import Backdrop
 from models.quantizers.classical.halftone import stretched_palette
 from models.quantizers.learned.descent import Steps, changed, descend
 from models.quantizers.learned.mapping import Diffusion, Mapping, NearestEntry
@@ -153,3 +154,40 @@ def test_bands_of_a_change_fit_together(monkeypatch: pytest.MonkeyPatch) -> None
     banded = changed(photo, change)
     assert np.abs(whole.astype(int) - banded).max() <= 1  # rounding of the box
     assert (whole != banded).mean() < 0.01
+
+
+@pytest.mark.parametrize("kind", [Diffusion, NearestEntry])
+def test_transparent_parts_do_not_change(kind: type[Diffusion | NearestEntry]) -> None:
+    photo = make_photo(20, 30)
+    alpha = np.zeros((20, 30), np.uint8)
+    alpha[:, 12:] = 255
+    mapping: Mapping = kind(stretched_palette(photo, 4, 1.5))
+    change = descend(photo, mapping, RECOGNIZERS, STEPS, 4, Backdrop(alpha, (255, 255, 255)))
+    assert not change[:, :3].any()
+    assert change[:, 3:].any()
+
+
+def test_an_opaque_backdrop_changes_nothing() -> None:
+    photo = make_photo(20, 30)
+    mapping = Diffusion(stretched_palette(photo, 4, 1.5))
+    opaque = Backdrop(np.full((20, 30), 255, np.uint8), (0, 255, 0))
+    assert np.array_equal(
+        descend(photo, mapping, RECOGNIZERS, STEPS, 4), descend(photo, mapping, RECOGNIZERS, STEPS, 4, opaque)
+    )
+
+
+def test_the_answer_for_the_picture_over_its_background_becomes_more_probable() -> None:
+    recognizer = load_recognizer(Registry.open(), "cifar10-resnet9", torch.device("cpu"))
+    with Image.open(CAT) as cat:
+        photo = np.asarray(cat.convert("RGB").resize((64, 64)))
+    y, x = np.mgrid[0:64, 0:64]
+    backdrop = Backdrop(np.where(np.hypot(x - 32, y - 32) < 28, 255, 0).astype(np.uint8), (0, 0, 255))
+    mapping = NearestEntry(stretched_palette(photo, 2, 1.5))
+    change = descend(photo, mapping, (recognizer,), STEPS, 2, backdrop)
+    label = recognizer.predict(backdrop.behind(photo))[0].label
+
+    def doubt(factor: float) -> float:
+        shown = backdrop.behind(mapping.map(changed(photo, factor * change)).render())
+        return 1 - next(found.probability for found in recognizer.predict(shown, 10) if found.label == label)
+
+    assert doubt(1) < 0.5 * doubt(0)

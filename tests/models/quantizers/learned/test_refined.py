@@ -7,6 +7,7 @@ import pytest
 
 from models.errors import BadOption
 from models.palettes import parse_palette
+from models.quantizers.base import Backdrop
 from models.quantizers.classical.halftone import Halftone
 from models.quantizers.classical.nearest_color import NearestColor
 from models.quantizers.learned import refined
@@ -134,7 +135,7 @@ def test_more_colors_leave_a_large_picture_closer_to_the_halftone(monkeypatch: p
     """The rate falls, and the weight of the error grows, with the number of colors beyond four."""
     taken: dict[int, Steps] = {}
 
-    def watched(pixels, mapping, recognizers, steps, cell):  # type: ignore[no-untyped-def]
+    def watched(pixels, mapping, recognizers, steps, cell, backdrop):  # type: ignore[no-untyped-def]
         taken[len(mapping.palette)] = steps
         return np.zeros((3, 3, 3), np.float32)
 
@@ -181,3 +182,15 @@ def test_few_colors_that_are_not_in_the_palette_are_mapped_to_it() -> None:
 def test_the_number_of_colors_is_that_of_the_palette() -> None:
     with pytest.raises(BadOption, match="colors must be 6, not 5"):
         replace(QUICK, palette=PALETTE).quantize(make_photo(*LARGE), 5)
+
+
+def test_a_descent_sees_a_scaled_backdrop(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def watched(pixels, mapping, recognizers, steps, cell, backdrop):  # type: ignore[no-untyped-def]
+        seen.append((pixels.shape[:2], backdrop.alpha.shape))
+        return np.zeros((3, 3, 3), np.float32)
+
+    monkeypatch.setattr(refined, "descend", watched)
+    replace(QUICK, backdrop=Backdrop(np.full((560, 800), 9, np.uint8), (0, 0, 0))).quantize(make_photo(560, 800), 4)
+    assert seen[0][0] == seen[0][1] != (560, 800)
