@@ -1,6 +1,7 @@
 // Requests to the service that serves this page.
 
 const MOST_TRIES = 6;
+const MOST_TRIES_AT_START = 60; // a service that has just started loads its networks first
 const DEFAULT_WAIT = 2; // seconds
 
 /** An error of the service (RFC 9457), or of the way to it. */
@@ -20,12 +21,12 @@ export const address = (path) => new URL(path, document.baseURI).href.split("#")
  * keys: the API key, see keys.js. onWait: told the seconds before a busy service is asked again, and null afterwards.
  */
 export function createApi(keys, onWait = () => {}) {
-  const send = (path, init) => sendPolitely(() => request(path, init, keys), init.signal, onWait);
+  const send = (path, init, most = MOST_TRIES) => sendPolitely(() => request(path, init, keys), most, init.signal, onWait);
   const post = (path, body, accept, signal) => send(path, { method: "POST", body, headers: { Accept: accept }, signal });
 
   return {
     async models(signal) {
-      return (await send("models", { headers: { Accept: "application/json" }, signal })).json();
+      return (await send("models", { headers: { Accept: "application/json" }, signal }, MOST_TRIES_AT_START)).json();
     },
 
     /** Return { report, timing, bytes of the upload }. options: [name, value]. */
@@ -64,12 +65,12 @@ async function request(path, init, keys) {
   return response;
 }
 
-async function sendPolitely(attempt, signal, onWait) {
+async function sendPolitely(attempt, most, signal, onWait) {
   for (let tries = 1; ; tries += 1) {
     const response = await attempt();
     if (response.ok) return response;
     const later = [429, 503].includes(response.status) && response.headers.has("Retry-After");
-    if (!later || tries === MOST_TRIES) throw await problemOf(response);
+    if (!later || tries === most) throw await problemOf(response);
     const seconds = Number(response.headers.get("Retry-After")) || DEFAULT_WAIT;
     onWait(seconds);
     await pause(seconds * 1000, signal).finally(() => onWait(null));

@@ -24,7 +24,7 @@ import { createViewer } from "./viewer.js";
 const keys = createKeys();
 const store = createStore(fromFragment(location.hash));
 const progress = createProgress(store);
-const api = createApi(keys, progress.wait);
+const api = createApi(keys, showWaiting);
 const controls = createControls(store);
 const viewer = createViewer();
 const exported = createExport(keys);
@@ -124,7 +124,11 @@ function showFailure(error) {
 }
 
 /** Draw the stage as the two switches say; a newer call replaces an older one that is still at work. */
-async function showLayers() {
+function showLayers() {
+  return drawLayers().catch(showFailure);
+}
+
+async function drawLayers() {
   const { picture, result, catalog } = page;
   if (!picture) return;
   const background = store.get().background;
@@ -151,4 +155,9 @@ function useCell({ picture, method, colors }) {
   if (picture && picture !== page.picture) showPicture(picture);
   byId("stage").scrollIntoView({ block: "nearest", behavior: "smooth" });
   byId("stage").focus({ preventScroll: true });
+}
+
+function showWaiting(seconds) {
+  progress.wait(seconds);
+  byId("starting").hidden = seconds === null;
 }

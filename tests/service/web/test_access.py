@@ -113,7 +113,7 @@ def test_dark_and_light_follow_the_system(visit: Visit) -> None:
 def test_reduced_motion_stops_the_spinner(visit: Visit) -> None:
     visitor = visit(reduced_motion="reduce")
 
-    seconds = visitor[".spinner"].evaluate("(spinner) => parseFloat(getComputedStyle(spinner).animationDuration)")
+    seconds = visitor["#working .spinner"].evaluate("(spinner) => parseFloat(getComputedStyle(spinner).animationDuration)")
 
     assert seconds < 0.001
 
@@ -172,6 +172,27 @@ def test_a_busy_service_is_asked_again_after_the_time_that_it_names(visit: Visit
     visitor.wait_for_result()
     assert len(answers) == 2
     assert visitor["#message .message"].count() == 0
+
+
+def test_a_service_that_starts_is_asked_until_it_is_ready(visit: Visit) -> None:
+    visitor = visit()
+    visitor.expected = ["503"]
+    answers: list[int] = []
+
+    def starting(route: Any) -> None:
+        answers.append(1)
+        if len(answers) > 2:
+            route.continue_()
+        else:
+            route.fulfill(status=503, headers={"Retry-After": "1"}, body="{}")
+
+    visitor.page.route("**/models", starting)
+    visitor.page.reload()
+    visitor["#starting"].wait_for()
+    visitor.pick(PICTURE)
+
+    assert len(answers) == 3
+    assert visitor["#starting"].is_hidden()
 
 
 def test_a_service_that_is_gone_is_one_message_with_a_way_to_try_again(visit: Visit) -> None:
