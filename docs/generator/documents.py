@@ -30,6 +30,7 @@ BLOCKS: Mapping[str, Callable[..., str]] = {
     "settings": reference.settings,
     "endpoints": reference.endpoints,
     "options": reference.options,
+    "formats": reference.formats,
     "problems": reference.problems,
     "methods": reference.methods,
     "models": reference.models,

@@ -10,8 +10,10 @@ from pydantic import BaseModel
 from models.names import METHOD_NAMES
 from models.palettes import PALETTES, hex_color
 from models.zoo.registry import Registry
+from service.api.formats import BENCHMARK, CLASSIFY, COMPRESS, QUANTIZE_ONE, QUANTIZE_SEVERAL, RESULTS
 from service.api.routes import probes, router
 from service.schemas.benchmark_options import BenchmarkOptions
+from service.schemas.media_types import MEDIA_TYPES
 from service.schemas.methods import METHODS
 from service.schemas.options import ClassifyOptions, CompressOptions, QuantizeOptions
 from service.schemas.problems import PROBLEMS
@@ -55,6 +57,21 @@ def options(path: str) -> str:
 def option_names(path: str) -> list[str]:
     """Return the names of the options of an endpoint."""
     return list(OPTIONS[path].model_json_schema(by_alias=True)["properties"])
+
+
+def formats() -> str:
+    """Return the table of the formats of responses: media types, and the values of `format`."""
+    value = {media_type: name for name, media_type in MEDIA_TYPES.items()}
+    offers = {
+        "`POST /quantize`": QUANTIZE_ONE,
+        "`POST /quantize`, several images": QUANTIZE_SEVERAL,
+        "`POST /compress`": COMPRESS,
+        "`POST /classify`": CLASSIFY,
+        "`POST /benchmark`": BENCHMARK,
+    }
+    lines = [[name, _joined(f"`{each}` (`{value[each]}`)" for each in types)] for name, types in offers.items()]
+    lines.append(["`GET /benchmark`", _joined(f"`{each}`" for each in RESULTS)])
+    return table(["endpoint", "media types and values of `format`, the default first"], lines)
 
 
 def problems() -> str:
