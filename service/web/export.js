@@ -1,4 +1,4 @@
-// Taking the result along: download, and code in three languages behind tabs.
+// Taking the result along: download, and code in three languages and for a folder behind tabs.
 
 import { address } from "./api.js";
 import { byId } from "./dom.js";

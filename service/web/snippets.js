@@ -1,4 +1,4 @@
-// Code that makes the result that is shown, for three languages. Each takes the address of the endpoint, the name of the
+// Code that makes the result that is shown, for three languages, and for all pictures of a folder. Each takes the address of the endpoint, the name of the
 // uploaded file, the options that differ from their defaults, the name of the result, and whether a key is needed.
 
 const KEY = "COLORCNN_API_KEY";
@@ -43,6 +43,18 @@ if (!response.ok) throw new Error(await response.text());
 await writeFile(${js(result)}, Buffer.from(await response.arrayBuffer()));
 `;
 }
+
+/** Return a command that does the same for a folder of pictures; see docs/clients.md. */
+export function folder({ url, options, key }) {
+  const service = `--server ${shell(url.replace(/\/quantize$/, ""))}`;
+  const flags = options.map(([name, value]) => ["true", "false"].includes(value) ? flag(name, value) : `--${dashes(name)} ${shell(value)}`);
+  const parts = ["colorcnn quantize", service, ...flags, "--recursive", "--out-dir few-colors", "FOLDER"];
+  return `${key ? `# The key is in the variable ${KEY}.\n` : ""}${parts.join(" \\\n  ")}\n`;
+}
+
+const dashes = (name) => name.replaceAll("_", "-");
+
+const flag = (name, value) => (value === "true" ? `--${dashes(name)}` : `--no-${dashes(name)}`);
 
 /** Quote a word for a shell. */
 const shell = (text) => (/^[\w./:@=,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);

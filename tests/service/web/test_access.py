@@ -113,7 +113,9 @@ def test_dark_and_light_follow_the_system(visit: Visit) -> None:
 def test_reduced_motion_stops_the_spinner(visit: Visit) -> None:
     visitor = visit(reduced_motion="reduce")
 
-    seconds = visitor["#working .spinner"].evaluate("(spinner) => parseFloat(getComputedStyle(spinner).animationDuration)")
+    seconds = visitor["#working .spinner"].evaluate(
+        "(spinner) => parseFloat(getComputedStyle(spinner).animationDuration)"
+    )
 
     assert seconds < 0.001
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -12,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.service.images import PHOTOGRAPH, encoded, ramp
+from tests.service.processes import ROOT
 from tests.service.web.visitor import Visitor
 
 Visit = Callable[..., Visitor]
@@ -130,12 +133,39 @@ def test_the_copied_code_makes_what_is_shown(visit: Visit, tmp_path: Path, name:
         (tmp_path / result).unlink()
 
 
+def test_the_command_for_a_folder_makes_what_is_shown_of_each_picture(visit: Visit, tmp_path: Path) -> None:
+    visitor = visit("#colors=3&method=halftone&background=%23102030&palette=%23000,%23f00,%23fff")
+    visitor.pick(PICTURE)
+    (tmp_path / "photographs").mkdir()
+    (tmp_path / "photographs" / "ramp.png").write_bytes(PHOTOGRAPH)
+
+    visitor["#tab-folder"].click()
+    code = str(visitor["#code"].evaluate("(code) => code.textContent"))
+    words = shlex.split(code.replace("\\\n", "").replace("FOLDER", "photographs"))
+    assert words[0] == "colorcnn"
+    subprocess.run(
+        [sys.executable, "-m", "service.cli.main", *words[1:]],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=True,
+        timeout=60,
+    )
+
+    (result,) = (tmp_path / "few-colors").rglob("*.png")
+    assert result.read_bytes() == base64.b64decode(visitor.report()["png"])
+
+
 def test_the_arrow_keys_go_through_the_languages(visit: Visit) -> None:
     visitor = visit()
     visitor.pick(PICTURE)
     visitor["#tab-curl"].focus()
 
-    for language, word in [("python", "import httpx"), ("javascript", "openAsBlob"), ("curl", "curl ")]:
+    for language, word in [
+        ("python", "import httpx"),
+        ("javascript", "openAsBlob"),
+        ("folder", "colorcnn "),
+        ("curl", "curl "),
+    ]:
         visitor.page.keyboard.press("ArrowRight")
         assert visitor.page.evaluate("document.activeElement.id") == f"tab-{language}"
         assert word in visitor.text("#code")
