@@ -7,11 +7,11 @@ export function announce(text) {
   byId("announcement").textContent = text;
 }
 
-/** Show one message. retry: called by a button; null without one. */
+/** Show one message. detail: its marks around names of options are left out. retry: called by a button; null without one. */
 export function showProblem({ title, detail }, retry = null) {
   const close = element("button", { type: "button", className: "button icon", "aria-label": "Close the message", textContent: "×" });
   close.addEventListener("click", clearProblem);
-  const text = element("div", {}, element("strong", { textContent: title || "Something went wrong" }), element("p", { textContent: detail }));
+  const text = element("div", {}, element("strong", { textContent: title || "Something went wrong" }), element("p", { textContent: detail.replaceAll("`", "") }));
   const box = element("div", { className: "message" }, text);
   if (retry) box.append(retryButton(retry));
   box.append(close);

@@ -20,9 +20,12 @@ MAX_PIXELS = 1_500_000
 KEY = "a-key-of-sixteen-letters"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium of this machine."""
+    """Chromium of this machine.
+
+    For one module: while playwright is at work, its event loop runs in this thread, and no test can run another one.
+    """
     executable = chromium()
     if executable is None:
         pytest.skip("Chromium is not installed")
@@ -50,7 +53,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, traps: Path) -> Iterator[Serv
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def usual(browser: Browser) -> BrowserContext:
     """The context of every visitor without options; a tab costs a fraction of a context."""
     return new_context(browser)

@@ -213,6 +213,19 @@ def test_a_service_that_is_gone_is_one_message_with_a_way_to_try_again(visit: Vi
     visitor.until(lambda: visitor.text("#tag-after") == "2 colors")
 
 
+def test_a_message_is_in_view_wherever_the_page_is_scrolled_to(visit: Visit) -> None:
+    visitor = visit()
+    visitor.pick(PICTURE)
+    visitor["#compare-start"].scroll_into_view_if_needed()
+
+    visitor.give({**PICTURE, "buffer": b""})
+
+    visitor["#message .message"].wait_for()
+    box = visitor["#message .message"].bounding_box()
+    assert visitor.page.evaluate("scrollY") > 0
+    assert box and 0 <= box["y"] < 400
+
+
 def test_foreign_text_is_never_markup(visit: Visit) -> None:
     visitor = visit()
 
