@@ -12,6 +12,7 @@ import click
 
 from service.cli.compare_tables import csv_text, json_text, table
 from service.cli.files import STDIO, pictures
+from service.cli.main import INTERRUPTED
 from service.cli.options import given, request_options
 from service.cli.outcome import reason
 from service.cli.run import in_loop, to_file
@@ -63,7 +64,7 @@ def command(**parameters: Any) -> None:
     except (ColorCNNServiceError, OSError) as error:
         raise click.ClickException(reason(error)) from None
     except KeyboardInterrupt:
-        raise click.Abort from None
+        sys.exit(INTERRUPTED)
     sys.exit(1 if failures else 0)
 
 

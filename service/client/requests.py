@@ -45,7 +45,7 @@ def compress(image: AnyImage, options: Mapping[str, Any]) -> Call[Compressed]:
 
 
 def compress_file(image: AnyImage, format: CompressFormat, options: Mapping[str, Any]) -> Call[ImageFile]:
-    """Return the call of /compress for one file, which takes half the time of the report."""
+    """Return the call of /compress for one file, which takes less time than the report."""
     pairs = pairs_of(options, CompressOptions)
     return Call("/compress", MEDIA_TYPES[format], calls.only_file, (upload_of(image),), pairs)
 

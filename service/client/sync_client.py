@@ -106,7 +106,7 @@ class Client(Configuration):
     def compress_file(
         self, image: AnyImage, format: CompressFormat = "bpg", **options: Unpack[CompressKeywords]
     ) -> ImageFile:
-        """Return only the BPG file or, as "png", the decoded BPG file; this takes half the time of `compress`."""
+        """Return only the BPG file or, as "png", the decoded BPG file; this takes less time than `compress`."""
         return self._call(requests.compress_file(image, format, options))
 
     def classify(self, image: AnyImage, **options: Unpack[ClassifyKeywords]) -> Classified:

@@ -6,8 +6,9 @@ import multiprocessing
 import os
 import signal
 import traceback
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, TypeVarTuple, cast
@@ -109,7 +110,8 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         self._pipe, child_pipe = context.Pipe()
         self._process = context.Process(target=_serve, args=(child_pipe,), daemon=True)
-        self._process.start()
+        with _without_ctrl_c():
+            self._process.start()
         child_pipe.close()  # otherwise the pipe would not end when the process dies
 
     def call(self, function: Callable[[*Arguments], Result], *args: *Arguments) -> Result | _Failure:
@@ -124,6 +126,23 @@ class _Worker:
     def join(self) -> None:
         """Wait until the process has ended."""
         self._process.join()
+
+
+@contextmanager
+def _without_ctrl_c() -> Iterator[None]:
+    """Let a process that starts in the block ignore Ctrl-C from its first instruction, where the system can do that.
+
+    Ctrl-C reaches both processes. One that is still importing modules would print a traceback.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # it would start in the block, and then end the blocking
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _serve(pipe: Connection[Any, tuple[Callable[..., object], tuple[object, ...]]]) -> None:

@@ -41,6 +41,12 @@ async def test_the_process_has_low_priority_and_one_thread(work: WorkerProcess) 
     assert await work(signal.getsignal, signal.SIGINT) == signal.SIG_IGN
 
 
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="the system has no signal masks")
+async def test_ctrl_c_is_blocked_from_the_first_instruction(work: WorkerProcess) -> None:
+    assert signal.SIGINT in await work(signal.pthread_sigmask, signal.SIG_BLOCK, ())
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
 @pytest.mark.skipif(not OOM_SCORE.exists(), reason="only Linux has it")
 async def test_the_process_is_killed_for_memory_before_this_one(work: WorkerProcess) -> None:
     ours, its = OOM_SCORE.read_text(), await work(OOM_SCORE.read_text)
