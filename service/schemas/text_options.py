@@ -54,9 +54,16 @@ def _only(name: str, values: Sequence[str]) -> str:
 
 
 def _explanations(model: type[BaseModel], error: ValidationError) -> Iterator[str]:
+    of_alternatives: set[int | str] = set()
     for item in error.errors():
-        if item["type"] != "too_short":  # a list always has an item; pydantic counts only the valid ones
-            yield _explain(model, item["loc"], item["msg"], item["input"])
+        name, *deeper = item["loc"] or ("",)
+        if item["type"] == "too_short":  # a list always has an item; pydantic counts only the valid ones
+            continue
+        if deeper and isinstance(deeper[0], str):  # a type of several that a value may have: one reason is enough
+            if name in of_alternatives:
+                continue
+            of_alternatives.add(name)
+        yield _explain(model, item["loc"], item["msg"], item["input"])
 
 
 def _explain(model: type[BaseModel], location: Sequence[int | str], message: str, value: object) -> str:

@@ -103,6 +103,10 @@ async def test_a_bad_option_is_named_with_what_it_may_be(
     assert hint in detail(await client.post("/quantize", content=DRAWING, params=options))
 
 
+async def test_a_value_that_fits_no_alternative_is_explained_once(client: AsyncClient) -> None:
+    assert detail(await quantize(client, colors="300")).count("'colors'") == 1
+
+
 async def test_the_fewest_colors_that_keep_the_label_are_found(client: AsyncClient) -> None:
     response = await quantize(client, colors="auto", keep="0.5")
     assert (response.headers["x-colors"], response.headers["x-goals-met"]) == ("2", "true")
