@@ -8,7 +8,7 @@ from models.names import method_name
 from service.inference.catalog import Catalog
 from service.inference.selection import Selection
 from service.schemas.methods import METHODS
-from service.schemas.reports import DefaultReport, DefaultsReport, MethodReport
+from service.schemas.model_reports import DefaultReport, DefaultsReport, MethodReport
 
 _ANY_COLORS = 4  # the default method needs no network for one number of colors
 

@@ -27,6 +27,7 @@ from service.inference.selection import Selection
 from service.runtime.timing import Timings
 from service.schemas.benchmark_options import MAX_IMAGES
 from service.schemas.media_types import BPG, JSON, PNG
+from service.schemas.model_reports import LimitsReport, ModelReport, ModelsReport, PaletteReport
 from service.schemas.reports import (
     BpgReport,
     CamReport,
@@ -34,10 +35,6 @@ from service.schemas.reports import (
     CodingReport,
     CompressedFiles,
     CompressReport,
-    LimitsReport,
-    ModelReport,
-    ModelsReport,
-    PaletteReport,
     PredictionReport,
     QuantizedBpgReport,
     ReadyReport,

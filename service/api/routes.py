@@ -46,7 +46,8 @@ from service.api.responses import (
 from service.http.disconnect import cancel_on_disconnect
 from service.schemas.class_names import TOP
 from service.schemas.media_types import HTML, NDJSON, PNG
-from service.schemas.reports import ModelsReport, ReadyReport, StatusReport
+from service.schemas.model_reports import ModelsReport
+from service.schemas.reports import ReadyReport, StatusReport
 
 Handler = TypeVar("Handler", bound=Callable[..., Awaitable[BaseModel | Response]])
 

@@ -12,7 +12,7 @@ from service.cli.run import in_loop
 from service.cli.session import Target, connected
 from service.cli.shared import server_options, target_of
 from service.client import ColorCNNServiceError
-from service.schemas.reports import ModelsReport
+from service.schemas.model_reports import ModelsReport
 
 
 @click.command(short_help="List networks, methods and defaults.")

@@ -18,7 +18,7 @@ from service.client.images import AnyImage
 from service.client.keywords import BenchmarkKeywords, ClassifyKeywords, CompressKeywords, QuantizeKeywords
 from service.client.requests import CompressFormat, QuantizeFormat
 from service.client.results import Classified, Compressed, ImageFile, Quantized, Skipped
-from service.schemas.reports import ModelsReport
+from service.schemas.model_reports import ModelsReport
 
 Result = TypeVar("Result")
 

@@ -26,7 +26,8 @@ from service.client.errors import (
 from service.client.keywords import Pairs
 from service.client.results import Classified, Compressed, ImageFile, Quantized, Skipped, skipped
 from service.schemas.media_types import JSON
-from service.schemas.reports import ClassifyReport, CompressReport, ModelsReport, QuantizeReport
+from service.schemas.model_reports import ModelsReport
+from service.schemas.reports import ClassifyReport, CompressReport, QuantizeReport
 from service.schemas.upload import UploadedFile
 
 Result = TypeVar("Result")
