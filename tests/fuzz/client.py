@@ -1,8 +1,10 @@
 """A client that sends arbitrary bytes over a kept connection and checks the responses."""
 
+import gzip
 import json
 import socket
 import time
+import zlib
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -110,6 +112,8 @@ def _end_of_requests(connection: socket.socket) -> None:
 def complaint(response: HTTPResponse, body: bytes) -> str:
     """Return what is wrong with a response to an arbitrary request, or an empty text."""
     media_type = (response.headers["Content-Type"] or "").partition(";")[0]
+    if response.headers["Content-Encoding"] == "gzip":
+        body = _inflated(body)
     if response.status == 200:
         return "" if _is_whole(media_type, body) else f"invalid {media_type}"
     if response.status >= 500 and (response.status != 503 or "Retry-After" not in response.headers):
@@ -122,6 +126,14 @@ def complaint(response: HTTPResponse, body: bytes) -> str:
         if problem.get("status") == response.status and problem.get("detail")
         else "problem details without status or detail"
     )
+
+
+def _inflated(body: bytes) -> bytes:
+    """Return what gzip compressed; nothing for a body that is no whole file of gzip."""
+    try:
+        return gzip.decompress(body)
+    except (OSError, EOFError, zlib.error):
+        return b""
 
 
 def _is_whole(media_type: str, body: bytes) -> bool:

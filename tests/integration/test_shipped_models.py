@@ -193,7 +193,7 @@ def test_stored_results_are_served_as_json_and_as_a_page(client: Client) -> None
 
     assert report["results"]
     assert page.status_code == 200
-    assert page.text.count("<svg") == 4 * len(report["results"])
+    assert page.text.count("<svg") == 4 * len({each["quantizer"] for each in report["results"]})
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 500), (300, 1), (7, 5), (500, 333)])

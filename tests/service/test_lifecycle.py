@@ -218,10 +218,10 @@ async def test_the_end_of_the_lifespan_drains(app: FastAPI) -> None:
 async def test_models_lists_the_methods_and_their_options(client: AsyncClient) -> None:
     report = (await client.get("/models")).json()
 
-    assert report["methods"] == [*LEARNED_METHODS, *DESCENT_METHODS, *CLASSICAL]
+    assert report["methods"] == [*LEARNED_METHODS, *DESCENT_METHODS, *CLASSICAL, "nearest"]
     assert [method["name"] for method in report["method_details"]] == report["methods"]
     options = {method["name"]: method["options"] for method in report["method_details"]}
-    assert options["refined"] == ["model", "fidelity", "transferable", "dither"]
+    assert options["refined"] == ["model", "fidelity", "transferable", "dither", "palette"]
     assert (options["colorcnn"], options["kmeans"]) == (["model", "fidelity"], [])
 
 
@@ -258,6 +258,7 @@ async def test_models_lists_the_loaded_models(client: AsyncClient) -> None:
         "dataset": "nothing",
         "classes": [],
         "size": 32,
+        "crop": None,
         "colors": [2, 256],
         "classifier": "brightness",
         "fidelity": True,

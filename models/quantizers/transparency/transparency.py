@@ -135,7 +135,8 @@ class Transparency:
             rows, above = slice(top, top + height), max(0, top - 1)
             level = dithered(self.levels[self.alpha[above : top + height + 1]], steps, above)[top - above :][:height]
             part, colors, level = indices[rows].reshape(-1), self.straight[rows].reshape(-1, 3), level.reshape(-1)
-            part[level == _CLEAR] = image.colors + len(self.grades)
+            if self.clear:  # without that entry, its index may be 256
+                part[level == _CLEAR] = image.colors + len(self.grades)
             at = np.flatnonzero(_partial(level))
             for some in np.array_split(at, -(-max(1, len(at)) // _PART)):
                 places = _coordinates(colors[some], level[some])

@@ -64,6 +64,7 @@ def test_an_interrupted_run_leaves_whole_files_and_goes_on(pictures: Path) -> No
     process = subprocess.Popen(
         [*COMMAND, *arguments], cwd=pictures, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )
+    os.setpriority(os.PRIO_PROCESS, process.pid, 19)  # so that it is not done before this process looks
     out = pictures / "out"
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline and len(list(out.glob("*.png"))) < 3:

@@ -214,7 +214,7 @@ def test_no_line_of_the_log_reaches_the_terminal(colorcnn: Run, photos: Path) ->
 
 
 def test_a_server_that_does_not_answer_ends_the_run(colorcnn: Run, photos: Path) -> None:
-    done = colorcnn("quantize", "--server", "http://127.0.0.1:1", "--timeout", "0.3", "photos")
+    done = colorcnn("quantize", "--server", "http://127.0.0.1:1", "--timeout", "20", "photos")
     assert done.exit_code == 1 and "Error: http://127.0.0.1:1/ cannot be reached" in done.stderr
     assert "0 written; 3 left" in done.stderr
     assert colorcnn("quantize", "--server", "localhost", "photos").exit_code == 2

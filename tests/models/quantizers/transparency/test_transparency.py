@@ -125,6 +125,14 @@ def test_grades_are_at_most_half_of_the_entries() -> None:
         assert plan.colors + len(plan.grades) + plan.clear == count
 
 
+def test_all_256_entries_are_used_where_no_pixel_is_transparent() -> None:
+    """128 colors and 128 grades: the entry after them, which only transparent pixels need, would have the index 256."""
+    chance = np.random.default_rng(0)
+    colors = chance.integers(0, 256, (40, 40, 3), dtype=np.uint8)
+    image = quantized(colors, chance.integers(20, 236, (40, 40), dtype=np.uint8), 256, CLASSICAL["median_cut"])
+    assert image.colors > 200 and image.alpha is not None and image.alpha.min() > 0
+
+
 def test_a_shadow_of_one_color_gets_all_entries_as_grades() -> None:
     colors, alpha = np.zeros((60, 80, 3), np.uint8), vignette() // 2
     image = quantized(colors, alpha, 8)
