@@ -61,11 +61,18 @@ def in_command() -> Mapping[str, str]:
 
 def on_page() -> Mapping[str, str]:
     """Return the options that the page at `/` sends to /quantize."""
-    script = (ROOT / "service" / "web" / "options.js").read_text(encoding="utf-8")
-    defaults = re.search(r"DEFAULTS = Object\.freeze\(\{\n(.*?)\n\}\)", script, re.DOTALL)
-    if defaults is None:
-        raise ValueError("service/web/options.js has no DEFAULTS")
-    return dict.fromkeys(re.findall(r"^  (\w+):", defaults[1], re.MULTILINE), "yes")
+    defaults = _in_script("options.js", r"DEFAULTS = Object\.freeze\(\{\n(.*?)\n\}\)")
+    formats = _in_script("export.js", r"OTHER_FORMATS = \{(.*?)\}")
+    options = dict.fromkeys(re.findall(r"^  (\w+):", defaults, re.MULTILINE), "yes")
+    return options | {"format": ", ".join(f"`{name}`" for name in re.findall(r"(\w+):", formats))}
+
+
+def _in_script(name: str, pattern: str) -> str:
+    """Return what a pattern captures in a module of the page."""
+    found = re.search(pattern, (ROOT / "service" / "web" / name).read_text(encoding="utf-8"), re.DOTALL)
+    if found is None:
+        raise ValueError(f"service/web/{name} has no {pattern.split(' ')[0]}")
+    return found[1]
 
 
 def _keywords(method: str) -> list[str]:

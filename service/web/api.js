@@ -35,6 +35,11 @@ export function createApi(keys, onWait = () => {}) {
       return { report: await response.json(), timing: serverTiming(response) };
     },
 
+    /** Return the result as a file of another format: "webp" or "raw". */
+    async file(picture, options, format) {
+      return (await post("quantize", form([picture], [...options, ["format", format]]), "*/*")).blob();
+    },
+
     /** Return the activation map of a class over a picture, as a PNG. */
     async map(blob, name, options, signal) {
       return (await post("classify", form([{ blob, name }], options), "image/png", signal)).blob();

@@ -6,8 +6,10 @@ import { copy } from "./clipboard.js";
 import { announce } from "./messages.js";
 import * as snippets from "./snippets.js";
 
-/** Return { show(result), clear() }. keys: whether the code needs a key, see keys.js. */
-export function createExport(keys) {
+const OTHER_FORMATS = { webp: "webp", raw: "bin" }; // format of the service, and ending of its files
+
+/** Return { show(result), clear() }. keys: whether the code needs a key, see keys.js. onProblem: told of an error. */
+export function createExport(keys, api, onProblem) {
   const tabs = [...document.querySelectorAll('[role="tab"]')];
   let shown = null;
   let language = "curl";
@@ -27,10 +29,22 @@ export function createExport(keys) {
     tab.addEventListener("keydown", (event) => moveBetween(event, tabs, index, select));
   });
   confirmCopy(byId("copy-code"), () => byId("code").textContent);
+  for (const format of Object.keys(OTHER_FORMATS)) {
+    byId(`download-${format}`).addEventListener("click", () => saveAs(format, shown, api).catch(onProblem));
+  }
   return {
     show(result) { shown = result; offerDownload(result); refresh(); },
     clear() { shown = null; offerDownload(null); refresh(); },
   };
+}
+
+/** Ask the service for a result in another format, and save it. */
+async function saveAs(format, { picture, options, filename }, api) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(await api.file(picture, options, format));
+  link.download = filename.replace(/png$/, OTHER_FORMATS[format]);
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }
 
 /** Make a button copy a text and say that it did. */
@@ -59,6 +73,7 @@ const detailsOf = (result, keys) => ({
 
 function offerDownload(result) {
   const link = byId("download");
+  for (const format of Object.keys(OTHER_FORMATS)) byId(`download-${format}`).disabled = !result;
   if (link.href) URL.revokeObjectURL(link.href);
   if (!result) {
     link.removeAttribute("href");

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.service.images import PHOTOGRAPH, encoded, ramp
@@ -104,6 +105,22 @@ def test_the_download_is_the_file_of_the_service_under_a_good_name(visit: Visit,
     assert download.value.suggested_filename == "ramp-k2.png"
     download.value.save_as(tmp_path / "saved.png")
     assert (tmp_path / "saved.png").read_bytes() == base64.b64decode(visitor.report()["png"])
+
+
+@pytest.mark.parametrize(("format", "ending"), [("webp", "webp"), ("raw", "bin")])
+def test_the_result_is_saved_in_other_formats(visit: Visit, tmp_path: Path, format: str, ending: str) -> None:
+    visitor = visit("#colors=3&method=median_cut")
+    assert visitor["#download-webp"].is_disabled()
+    visitor.pick(PICTURE)
+
+    with visitor.page.expect_download() as download:
+        visitor[f"#download-{format}"].click()
+
+    assert download.value.suggested_filename == f"ramp-k3.{ending}"
+    download.value.save_as(tmp_path / "saved")
+    files = {"file": ("ramp.png", PHOTOGRAPH)}
+    options = {"colors": "3", "method": "median_cut", "format": format}
+    assert (tmp_path / "saved").read_bytes() == httpx.post(f"{visitor.url}/quantize", files=files, data=options).content
 
 
 PROGRAMS = {"curl": "sh", "python": sys.executable, "javascript": "node"}
