@@ -118,6 +118,7 @@ class PhotographsReport(MeasuredReport):
 
     images: number of photographs. classifier: the own one, whose view is compared. sha256: hashes of all checkpoints,
     by name. commits: of the code that measured, by method. differences: of methods, in equal numbers of colors.
+    palette: fixed one of all methods, as text; None where they choose the colors.
     """
 
     kind: ClassVar[Kind] = Kind.PHOTOGRAPHS
@@ -127,6 +128,7 @@ class PhotographsReport(MeasuredReport):
     rows: tuple[PhotographRow, ...]
     commits: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     differences: tuple[PhotographDifference, ...] = ()
+    palette: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

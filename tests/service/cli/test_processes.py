@@ -59,10 +59,20 @@ def test_a_classical_method_needs_no_torch(tmp_path: Path, arguments: list[str])
     assert (compressed.returncode, compressed.stderr) == (0, "")
 
 
+def _with_ctrl_c() -> None:
+    """Let a process react to Ctrl-C, which those of a shell's background job ignore."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_an_interrupted_run_leaves_whole_files_and_goes_on(pictures: Path) -> None:
     arguments = ["quantize", "-m", "median_cut", "in", "--out-dir", "out"]
     process = subprocess.Popen(
-        [*COMMAND, *arguments], cwd=pictures, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        [*COMMAND, *arguments],
+        cwd=pictures,
+        env=ENVIRONMENT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        preexec_fn=_with_ctrl_c,
     )
     os.setpriority(os.PRIO_PROCESS, process.pid, 19)  # so that it is not done before this process looks
     out = pictures / "out"
