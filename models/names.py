@@ -33,6 +33,16 @@ PHOTOGRAPH_METHODS = (*DESCENT_METHODS, REFINED_IN_ONE_PASS)
 """Every way to refine a photograph for recognizers."""
 PALETTE_METHODS = (*PHOTOGRAPH_METHODS, HALFTONE, NEAREST)
 """Every method that can map to a fixed palette."""
+SUPPORTED: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "model": (*LEARNED_METHODS, *PHOTOGRAPH_METHODS, PUBLISHED_METHOD),
+        "fidelity": (LEARNED_METHOD, *PHOTOGRAPH_METHODS),
+        "transferable": DESCENT_METHODS,
+        "dither": PHOTOGRAPH_METHODS,
+        "palette": PALETTE_METHODS,
+    }
+)
+"""Options that only some methods support, and those methods."""
 TRUECOLOR = "truecolor_png"
 """The original images as lossless files."""
 

@@ -18,14 +18,13 @@ from PIL import Image
 
 from models.errors import BadOption, UnknownMethod
 from models.names import (
-    DESCENT_METHODS,
     LEARNED_METHOD,
     LEARNED_METHODS,
     NEAREST,
-    PALETTE_METHODS,
     PHOTOGRAPH_METHODS,
     PUBLISHED_METHOD,
     REFINED_QUICKLY,
+    SUPPORTED,
 )
 from models.palette_image import PaletteImage
 from models.palettes import parse_palette
@@ -177,15 +176,14 @@ def _check_options(
     """Raise BadOption for an option that the method does not support."""
     if not 0 <= fidelity <= 1:
         raise BadOption(f"fidelity must be 0 to 1, not {fidelity}")
-    supported = {
-        "model": (model is not None, (*LEARNED_METHODS, *PHOTOGRAPH_METHODS)),
-        "palette": (palette is not None, PALETTE_METHODS),
-        "fidelity": (fidelity != 0, (LEARNED_METHOD, *PHOTOGRAPH_METHODS)),
-        "transferable": (not transferable, DESCENT_METHODS),
-        "dither": (dither is not None, PHOTOGRAPH_METHODS),
+    given = {
+        "model": model is not None,
+        "palette": palette is not None,
+        "fidelity": fidelity != 0,
+        "transferable": not transferable,
+        "dither": dither is not None,
     }
-    for option, (given, methods) in supported.items():
-        if given and method not in methods:
-            raise BadOption(
-                f"the method {method!r} does not support {option}; leave it out, or use one of {', '.join(methods)}"
-            )
+    for option in (name for name, is_given in given.items() if is_given):
+        if method not in SUPPORTED[option]:
+            others = ", ".join(name for name in SUPPORTED[option] if name in METHODS)
+            raise BadOption(f"the method {method!r} does not support {option}; leave it out, or use one of {others}")

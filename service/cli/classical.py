@@ -9,7 +9,9 @@ import click
 
 from models.names import NEAREST
 from models.quantizers.classical.catalog import CLASSICAL
+from service.cli.options import given, palette_text
 from service.schemas.methods import METHODS
+from service.schemas.options import QuantizerOptions
 
 
 def is_classical(method: str | None) -> bool:
@@ -23,6 +25,17 @@ def check_method(method: str | None) -> None:
         raise click.BadParameter(f"There is no method {method!r:.80}; the methods are {', '.join(METHODS)}.")
 
 
-def needs_recognition(options: Mapping[str, Any]) -> bool:
-    """Return whether options of /quantize have a goal that a classifier checks."""
-    return options.get("keep") is not None or (options.get("colors") == "auto" and options.get("max_bytes") is None)
+def options_of(parameters: Mapping[str, Any], model: type[QuantizerOptions]) -> tuple[dict[str, Any], bool]:
+    """Return the options of the requests of a command, and whether they need a network in this process.
+
+    A classical method recognizes the image only where the command line asks for it or has a goal for it.
+
+    Raises click.UsageError for options that are not valid.
+    """
+    options = given({**parameters, "palette": palette_text(parameters["palette"])}, model)
+    if not parameters["server"]:
+        check_method(options.get("method"))
+    if not is_classical(options.get("method")):
+        return options, True
+    options.setdefault("recognize", model.model_validate(options).needs_recognition)
+    return options, bool(options["recognize"])

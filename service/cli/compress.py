@@ -11,7 +11,7 @@ import click
 from service.cli import classical
 from service.cli.facts import facts_of, line_of_file
 from service.cli.files import Outputs, Task, plan
-from service.cli.options import given, palette_text, request_options
+from service.cli.options import request_options
 from service.cli.outcome import Outcome, Status, saving
 from service.cli.run import read, run, store
 from service.cli.shared import (
@@ -55,15 +55,10 @@ def command(**parameters: Any) -> None:
     colorcnn compress -m kmeans --mode auto -r photos --out-dir small
     colorcnn compress --format json -o - photo.jpg
     """
-    options = given({**parameters, "palette": palette_text(parameters["palette"])}, CompressOptions)
-    if not parameters["server"]:
-        classical.check_method(options.get("method"))
-    is_classical = classical.is_classical(options.get("method"))
-    if is_classical:
-        options.setdefault("recognize", False)
+    options, networks = classical.options_of(parameters, CompressOptions)
     outputs = outputs_of(parameters, _FORMATS[parameters["file_format"]])
     work = plan(parameters["inputs"], outputs, recursive=parameters["recursive"])
-    target = target_of(parameters, networks=not is_classical or options["recognize"])
+    target = target_of(parameters, networks=networks)
     terminal = terminal_of(parameters, "written", on_stderr=any(task.output is None for task in work.tasks))
     one = partial(_one, options=options, outputs=outputs, file_format=parameters["file_format"])
     sys.exit(run(work.tasks, work.existing, target, one, terminal))

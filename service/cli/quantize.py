@@ -15,7 +15,7 @@ import click
 from service.cli import classical
 from service.cli.facts import facts_of, line_of_file, line_of_report
 from service.cli.files import Outputs, Plan, Task, plan
-from service.cli.options import check, given, palette_text, request_options
+from service.cli.options import request_options
 from service.cli.outcome import Outcome, Status, failed
 from service.cli.run import read, run, run_together, store
 from service.cli.shared import (
@@ -68,7 +68,7 @@ def command(**parameters: Any) -> None:
     colorcnn quantize -m halftone --palette spectra6 --max-side 800 -o display.png photo.jpg
     curl -s https://example.org/photo.jpg | colorcnn quantize - > out.png
     """
-    options, networks = _options(parameters)
+    options, networks = classical.options_of(parameters, QuantizeOptions)
     outputs = outputs_of(parameters, _ending(parameters))
     work = plan(parameters["inputs"], outputs, recursive=parameters["recursive"])
     target = target_of(parameters, networks=networks)
@@ -78,21 +78,6 @@ def command(**parameters: Any) -> None:
         _refuse_parts(work)
         sys.exit(run_together(work.tasks, target, partial(_all, options=options, writer=writer), terminal))
     sys.exit(run(work.tasks, work.existing, target, partial(_one, options=options, writer=writer), terminal))
-
-
-def _options(parameters: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
-    """Return the options of the requests, and whether they need a network."""
-    values = {**parameters, "palette": palette_text(parameters["palette"])}
-    options = given(values, QuantizeOptions)
-    if not parameters["server"]:
-        classical.check_method(options.get("method"))
-    recognized = options.get("recognize")
-    if recognized is None and classical.is_classical(options.get("method")):
-        recognized = classical.needs_recognition(options)
-        if not recognized:
-            options["recognize"] = False
-    check(options, QuantizeOptions)
-    return options, recognized is not False or not classical.is_classical(options.get("method"))
 
 
 def _ending(parameters: Mapping[str, Any]) -> str:

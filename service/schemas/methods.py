@@ -16,6 +16,7 @@ from models.names import (
     REFINED_FOR_ALL,
     REFINED_IN_ONE_PASS,
     REFINED_QUICKLY,
+    SUPPORTED,
 )
 
 MODEL = "model"
@@ -33,43 +34,35 @@ class Method:
     options: tuple[str, ...] = ()
 
 
-_REFINED_OPTIONS = (MODEL, FIDELITY, TRANSFERABLE, DITHER, PALETTE)
+_LINES: Mapping[str, str] = MappingProxyType(
+    {
+        LEARNED_METHOD: "a network, and a search for the structure scale that suits each image; the default for small "
+        "images",
+        ONE_PASS: "the network without the search, so faster",
+        REFINED: "the network, with the structure of each image refined until the model's classifier recognizes the "
+        "original class; slower, and of use to that classifier alone",
+        REFINED_QUICKLY: "for photographs: a few gradient steps from error diffusion towards what classifiers see in "
+        "the original; the default for photographs",
+        REFINED_FOR_ALL: "for photographs: the same with all steps, slower and more accurate",
+        REFINED_IN_ONE_PASS: "for photographs: the same change of the photograph, which a network predicts in one pass",
+        PUBLISHED_METHOD: "the network of the paper, one for each number of colors",
+        "median_cut": "median cut (Heckbert 1982), by Pillow",
+        "octree": "octree (Gervautz and Purgathofer 1988), by Pillow",
+        "max_coverage": "maximum coverage, by Pillow",
+        "median_cut_dither": "median cut with error diffusion (Floyd and Steinberg 1976), by Pillow",
+        HALFTONE: "error diffusion to a palette of k-means that is stretched, for photographs; or to `palette`",
+        NEAREST: "the nearest color of `palette`, which it needs",
+        "kmeans": "k-means in sRGB, by scikit-learn",
+        "kmeans_oklab": "k-means in OKLab, by scikit-learn",
+        "wu": "Wu (1991)",
+        "libimagequant": "the quantizer of pngquant",
+    }
+)
 
 METHODS: Mapping[str, Method] = MappingProxyType(
     {
-        LEARNED_METHOD: Method(
-            "a network, and a search for the structure scale that suits each image; the default for small images",
-            (MODEL, FIDELITY),
-        ),
-        ONE_PASS: Method("the network without the search, so faster", (MODEL,)),
-        REFINED: Method(
-            "the network, with the structure of each image refined until the model's classifier recognizes the "
-            "original class; slower, and of use to that classifier alone",
-            (MODEL,),
-        ),
-        REFINED_QUICKLY: Method(
-            "for photographs: a few gradient steps from error diffusion towards what classifiers see in the original; "
-            "the default for photographs",
-            _REFINED_OPTIONS,
-        ),
-        REFINED_FOR_ALL: Method("for photographs: the same with all steps, slower and more accurate", _REFINED_OPTIONS),
-        REFINED_IN_ONE_PASS: Method(
-            "for photographs: the same change of the photograph, which a network predicts in one pass",
-            (MODEL, FIDELITY, DITHER, PALETTE),
-        ),
-        PUBLISHED_METHOD: Method("the network of the paper, one for each number of colors", (MODEL,)),
-        "median_cut": Method("median cut (Heckbert 1982), by Pillow"),
-        "octree": Method("octree (Gervautz and Purgathofer 1988), by Pillow"),
-        "max_coverage": Method("maximum coverage, by Pillow"),
-        "median_cut_dither": Method("median cut with error diffusion (Floyd and Steinberg 1976), by Pillow"),
-        HALFTONE: Method(
-            "error diffusion to a palette of k-means that is stretched, for photographs; or to `palette`", (PALETTE,)
-        ),
-        NEAREST: Method("the nearest color of `palette`, which it needs", (PALETTE,)),
-        "kmeans": Method("k-means in sRGB, by scikit-learn"),
-        "kmeans_oklab": Method("k-means in OKLab, by scikit-learn"),
-        "wu": Method("Wu (1991)"),
-        "libimagequant": Method("the quantizer of pngquant"),
+        name: Method(line, tuple(option for option, methods in SUPPORTED.items() if name in methods))
+        for name, line in _LINES.items()
     }
 )
 """Every method by its name in requests, the default for small images first."""
@@ -77,7 +70,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
 
 def supporting(option: str) -> tuple[str, ...]:
     """Return the names of the methods that support an option."""
-    return tuple(name for name, method in METHODS.items() if option in method.options)
+    return SUPPORTED[option]
 
 
 def one_of(names: Iterable[str]) -> str:

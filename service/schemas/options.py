@@ -126,6 +126,11 @@ class QuantizerOptions(ImageOptions):
         description="Whether a classifier classifies the image before and after; `false` saves that time.",
     )
 
+    @property
+    def needs_recognition(self) -> bool:
+        """Whether the result depends on what the classifier recognizes."""
+        return False
+
     @model_validator(mode="before")
     @classmethod
     def _count_palette(cls, values: Any) -> Any:
@@ -198,9 +203,13 @@ class QuantizeOptions(QuantizerOptions):
             raise ValueError("shared_palette needs a number of colors; replace colors=auto by a number")
         if self.scale == AUTO and self.max_bytes is None:
             raise ValueError("scale=auto needs `max_bytes`; give it, or a number as `scale`")
-        if self.share_to_keep is not None and not self.recognize:
+        if self.needs_recognition and not self.recognize:
             raise ValueError("keep and colors=auto need a classifier; leave out recognize=false")
         return self
+
+    @property
+    def needs_recognition(self) -> bool:
+        return self.share_to_keep is not None
 
     @property
     def share_to_keep(self) -> float | None:

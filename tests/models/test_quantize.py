@@ -89,7 +89,7 @@ def test_networks_are_loaded_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(shipped, "load_recognizer", fail)
     monkeypatch.setattr(shipped, "load_quantizer", fail)
-    quantize(LARGE, 2)
+    assert quantize(LARGE, 2).colors == 2
 
 
 @pytest.mark.parametrize("method", ["refined_fast", "refined_one_pass", "halftone", "nearest"])
