@@ -22,6 +22,7 @@ from service.schemas.problems import MEDIA_TYPE as PROBLEM
 from service.schemas.reports import ProblemReport, QuantizedFileReport, QuantizeFilesReport
 
 _BUNDLE_NAME = "quantized.zip"
+_READABLE = 0o644  # permissions of an unpacked file; Python's default lets its owner alone read it
 
 Result = Quantized | Failed
 
@@ -92,7 +93,9 @@ def _zip(parts: Sequence[_Part]) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for part in parts:
-            archive.writestr(zipfile.ZipInfo(part.name), part.data)  # without a time, so equal requests get equal files
+            entry = zipfile.ZipInfo(part.name)  # without a time, so equal requests get equal files
+            entry.external_attr = _READABLE << 16
+            archive.writestr(entry, part.data)
     return buffer.getvalue()
 
 
