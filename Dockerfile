@@ -3,18 +3,23 @@
 #
 #   docker build -t colorcnn-service .
 #   docker build -t colorcnn-service --build-arg TORCH_INDEX=ADDRESS .
+#   docker build -t colorcnn-service:ray --build-arg EXTRAS=ray .
 #
 # On x86-64 pip installs the CUDA build of torch, which also runs without a GPU but is gigabytes large. TORCH_INDEX is the
-# address of another index of wheels, such as PyTorch's own for CPUs.
+# address of another index of wheels, such as PyTorch's own for CPUs. EXTRAS are extras of pyproject.toml, separated by
+# blanks; `ray` is for deploy/ray.
 
 # The same version as in the tests.
 ARG PYTHON_VERSION=3.11
 
 # Only the runtime requirements leave this stage, so no other change of pyproject.toml invalidates the next stage.
 FROM python:${PYTHON_VERSION}-slim AS requirements
+ARG EXTRAS=""
 WORKDIR /requirements
 COPY pyproject.toml .
-RUN python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"], sep="\n")' > runtime.txt
+RUN python -c 'import sys, tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
+    extras = [project["optional-dependencies"][name] for name in sys.argv[1:]]; \
+    print(*sum(extras, project["dependencies"]), sep="\n")' ${EXTRAS} > runtime.txt
 
 
 FROM python:${PYTHON_VERSION}-slim AS dependencies
@@ -26,7 +31,7 @@ RUN python -m venv --without-pip /opt/venv \
 
 
 # The installed packages, with the metadata from which the service reads its version. They are compiled here because the
-# service cannot write to its folder.
+# service cannot write to its folder. The commands in bin/ run with the interpreter of the last stage.
 FROM python:${PYTHON_VERSION}-slim AS code
 WORKDIR /source
 COPY pyproject.toml LICENSE NOTICE ./
@@ -34,7 +39,8 @@ COPY models models
 COPY service service
 COPY training training
 RUN python -m pip install --no-cache-dir --disable-pip-version-check --no-input --no-deps --target /app . \
-    && rm -r /app/training
+    && rm -r /app/training \
+    && sed -i '1s|.*|#!/opt/venv/bin/python|' /app/bin/*
 
 
 FROM python:${PYTHON_VERSION}-slim
@@ -42,7 +48,8 @@ RUN useradd --system --uid 10001 --user-group --no-create-home --home-dir /nonex
 COPY --from=dependencies /opt/venv /opt/venv
 COPY --from=code /app /app
 WORKDIR /app
-ENV PATH=/opt/venv/bin:$PATH \
+ENV PATH=/opt/venv/bin:/app/bin:$PATH \
+    PYTHONPATH=/app \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     MPLCONFIGDIR=/tmp/matplotlib \

@@ -74,6 +74,7 @@ class Service:
         self.pipeline = Pipeline(stages, settings)
         self.compression = Compression(stages, settings, encoders)
         self.phase = Phase.LOADING
+        self._loaded = anyio.Event()
         self.on_broken: Callable[[], None] = _ignore
         self._processes = processes
         self._warm = warm
@@ -105,7 +106,7 @@ class Service:
             return
         if self.phase is not Phase.LOADING:  # already shutting down
             return
-        self.phase = Phase.READY
+        self._leave_loading(Phase.READY)
         loaded, entries = self.engine.loaded(), self.engine.catalog.entries
         names = ",".join(entry.name for entry in entries if entry.name in loaded)
         on_demand = ",".join(entry.name for entry in entries if entry.name not in loaded)
@@ -117,11 +118,16 @@ class Service:
         warm = await self.compression.warm()
         log.info("%d encoders of /compress are warm seconds=%.1f", warm, time.perf_counter() - started)
 
+    async def loaded(self) -> None:
+        """Wait until the models are loaded and warm; raise NotReady if they cannot be or the service ends before."""
+        await self._loaded.wait()
+        self.require_ready()
+
     def drain(self) -> bool:
         """Reject new requests, and end the benchmarks early. Return whether clients may have been served before."""
         served = self.phase is not Phase.LOADING
         if self.phase not in _DEAD:
-            self.phase = Phase.DRAINING
+            self._leave_loading(Phase.DRAINING)
         self.benchmarks.stop()
         return served
 
@@ -145,6 +151,10 @@ class Service:
         if self.phase in _DEAD:
             raise self._not_ready()
 
+    def _leave_loading(self, phase: Phase) -> None:
+        self.phase = phase
+        self._loaded.set()
+
     def _load(self) -> None:
         self.engine.load()
         self.results.load()
@@ -159,7 +169,7 @@ class Service:
         log.critical("%s: %s: %s", event, type(error).__name__, error, exc_info=error if unexpected else None)
         if self.phase is Phase.DRAINING:  # the process ends anyway
             return
-        self.phase = phase
+        self._leave_loading(phase)
         self.on_broken()
 
     def _not_ready(self) -> NotReady:

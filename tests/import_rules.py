@@ -66,6 +66,7 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "service.metrics": (*_BENCHMARK, "service.lifecycle"),
     "service.api": (*_BENCHMARK, "service.http", "service.lifecycle", "service.metrics"),
     "service.app": ("models", "service"),
+    "service.cluster": ("models", "service"),
     "service.cli": ("models", "service"),
     "service.__main__": ("models", "service"),
     "training.extras": (),

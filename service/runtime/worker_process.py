@@ -153,7 +153,7 @@ def _serve(pipe: Connection[Any, tuple[Callable[..., object], tuple[object, ...]
     os.environ["OMP_NUM_THREADS"] = "1"
     with suppress(OSError):  # not Linux; on Linux, the kernel kills this process before the service
         _OOM_SCORE.write_text(str(min(1000, int(_OOM_SCORE.read_text()) + _EARLIER_KILL)))
-    with suppress(EOFError, BrokenPipeError):
+    with suppress(EOFError, ConnectionError):
         while True:
             function, args = pipe.recv()
             _respond(pipe, function, args)

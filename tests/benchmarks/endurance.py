@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from io import BytesIO
 from itertools import chain
@@ -28,7 +28,7 @@ from models.evaluation.reports import Kind
 from tests.benchmarks.http_load import Client, Request, one_after_another
 from tests.benchmarks.reporting import write_report
 from tests.benchmarks.soak import resident_mib
-from tests.service.processes import ROOT, serving
+from tests.service.processes import ROOT, family, serving
 from training.loop.provenance import commit
 
 CLIENTS = 4
@@ -107,16 +107,8 @@ async def measure(port: int, pid: int, kinds: list[Request], seconds: float) -> 
 async def _watch(pid: int, memory: list[int], goes_on: Callable[[], bool]) -> None:
     while goes_on() or not memory:
         with suppress(OSError):  # a worker process may end meanwhile
-            memory.append(sum(map(resident_mib, _family(pid))))
+            memory.append(sum(map(resident_mib, family(pid))))
         await asyncio.sleep(_PAUSE)
-
-
-def _family(pid: int) -> Iterator[int]:
-    """Yield a process and all processes that it started; Linux only."""
-    yield pid
-    for children in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in children.read_text().split():
-            yield from _family(int(child))
 
 
 def relative_growth(memory: Sequence[int]) -> float:

@@ -22,11 +22,14 @@ _GRAYS = np.repeat(np.arange(256, dtype=np.uint8)[:, np.newaxis], 3, axis=1)
 class SimulatedEngine(FakeEngine):
     """Fake engine in which quantizing takes the time of the device, and everything else takes none."""
 
+    batch_ms = BATCH_MS
+    image_ms = IMAGE_MS
+
     def quantize(self, pixels: Pixels, colors: int, selection: Selection) -> PaletteImage:
         return self.quantize_batch([pixels], colors, selection)[0]
 
     def quantize_batch(self, images: Sequence[Pixels], colors: int, selection: Selection) -> list[PaletteImage]:
-        time.sleep((BATCH_MS + IMAGE_MS * len(images)) / 1000)
+        time.sleep((self.batch_ms + self.image_ms * len(images)) / 1000)
         step = -(-256 // colors)
         return [PaletteImage(pixels[..., 1] // step, _GRAYS[::step]) for pixels in images]
 

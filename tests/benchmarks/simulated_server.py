@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from service.lifecycle import Service
     from service.settings import Settings
+    from tests.benchmarks.simulated import SimulatedEngine
 
 
 def main() -> int:
@@ -17,15 +18,15 @@ def main() -> int:
     return upload_server.main(build)
 
 
-def build(settings: Settings) -> Service:
-    """Return a service around the simulated device, with real worker processes."""
+def build(settings: Settings, engine: SimulatedEngine | None = None) -> Service:
+    """Return a service around a simulated device, by default that of a small GPU, with real worker processes."""
     from service.benchmark.loader import ModelLoader
     from service.benchmark.queue import Benchmarks
     from service.lifecycle import Service
     from service.runtime.worker_process import WorkerProcess
     from tests.benchmarks.simulated import SimulatedEngine
 
-    engine = SimulatedEngine()
+    engine = engine or SimulatedEngine()
     worker, *encoders = processes = [WorkerProcess() for _ in range(1 + settings.compress_workers)]
     benchmarks = Benchmarks(engine, settings, ModelLoader(settings.models_folder, engine.device), worker)
     return Service(settings, engine, benchmarks, encoders, processes)

@@ -113,6 +113,14 @@ def workers_of(pid: int) -> list[int]:
     return [int(folder.name) for folder in Path("/proc").glob("[0-9]*") if _is_worker_of(pid, folder)]
 
 
+def family(pid: int) -> Iterator[int]:
+    """Yield a process and all processes that it started; Linux only."""
+    yield pid
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in children.read_text().split():
+            yield from family(int(child))
+
+
 def _is_worker_of(pid: int, folder: Path) -> bool:
     try:
         status = (folder / "status").read_text()

@@ -1,0 +1,14 @@
+"""Application builder for `serve run` and `serve deploy`: `import_path: service.cluster.app:build`."""
+
+from __future__ import annotations
+
+from ray import serve
+
+from service.app import build_service
+from service.cluster.options import ClusterOptions
+from service.cluster.replica import deployment
+
+
+def build(options: ClusterOptions) -> serve.Application:
+    """Return the service with the models that its settings name as an application of Ray Serve."""
+    return deployment(options, build_service)

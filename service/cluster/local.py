@@ -1,0 +1,41 @@
+"""A cluster of one machine: Ray, its HTTP proxy and the replicas, for the length of a block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import ray
+from ray import serve
+from ray.serve.schema import LoggingConfig
+
+from service.settings import Settings
+
+_NAME = "colorcnn"
+_OBJECT_STORE_BYTES = 256 * 1024 * 1024  # only Ray's Python proxy passes requests through it
+_LOGS = LoggingConfig(log_level="WARNING", enable_access_log=False)  # each replica writes its own
+
+
+@contextmanager
+def local_cluster(settings: Settings) -> Iterator[None]:
+    """Start Ray with an HTTP proxy at the host and port of the settings; at the end, all its processes are gone.
+
+    Requests in flight at the end get `shutdown_timeout` of the settings.
+    """
+    ray.init(include_dashboard=False, object_store_memory=_OBJECT_STORE_BYTES, logging_level="WARNING")
+    try:
+        address = serve.HTTPOptions(host=settings.host, port=settings.port)
+        serve.start(proxy_location="HeadOnly", http_options=address, logging_config=_LOGS)
+        yield
+    finally:
+        serve.shutdown()
+        ray.shutdown()
+
+
+def deploy(application: serve.Application) -> None:
+    """Deploy the application, or replace its replicas one by one; return when the replicas are ready.
+
+    Raises:
+        RuntimeError: the replicas do not start; the message has the error of the last one.
+    """
+    serve.run(application, name=_NAME, route_prefix="/", logging_config=_LOGS)
