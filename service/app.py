@@ -14,6 +14,8 @@ from service.api.openapi import document
 from service.api.openapi.responses import problem_responses
 from service.api.quantizing import Quantizing
 from service.api.routes import probes, router
+from service.api.v2 import routes as v2
+from service.api.v2.operations import error_responses
 from service.api.web import web
 from service.benchmark.no_loader import NoLoader
 from service.benchmark.queue import Benchmarks
@@ -116,7 +118,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 def _add_middleware(app: FastAPI, service: Service, metrics: Metrics) -> None:
     """The middleware added last is the outermost."""
     app.add_middleware(EncodedResponses)
-    app.add_middleware(LoadShedding, checks=dict.fromkeys(("/quantize", "/classify"), service.require_capacity))
+    paths = ("/quantize", "/classify", *v2.INFER_PATHS)
+    app.add_middleware(LoadShedding, checks=dict.fromkeys(paths, service.require_capacity))
     origins = service.settings.cors_origins
     app.add_middleware(CrossOrigin, origins=origins.split(",") if origins else ())
     app.add_middleware(RequestContext, is_ending=lambda: service.is_ending, count=metrics.count_request)
@@ -124,13 +127,12 @@ def _add_middleware(app: FastAPI, service: Service, metrics: Metrics) -> None:
 
 def _add_routes(app: FastAPI, settings: Settings) -> None:
     app.include_router(probes)
+    app.include_router(v2.probes)
     app.include_router(web)
     checks = access_dependencies(settings)
-    app.include_router(
-        router,
-        dependencies=[Depends(check) for check in checks.values()],
-        responses=problem_responses(tuple(checks)),
-    )
+    dependencies = [Depends(check) for check in checks.values()]
+    app.include_router(router, dependencies=dependencies, responses=problem_responses(tuple(checks)))
+    app.include_router(v2.router, dependencies=dependencies, responses=error_responses(tuple(checks)))
 
 
 def _version() -> str:

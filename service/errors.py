@@ -11,6 +11,10 @@ class BadUpload(ColorCNNError):
     """The form is well formed, but its field `file` holds no image or too many images."""
 
 
+class BadInferenceRequest(ColorCNNError):
+    """The request does not follow the Open Inference Protocol, or names no tensor of the model."""
+
+
 class NotAcceptable(ColorCNNError):
     """The Accept header rules out every media type of the endpoint."""
 

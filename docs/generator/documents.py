@@ -30,6 +30,7 @@ BLOCKS: Mapping[str, Callable[..., str]] = {
     "settings": reference.settings,
     "endpoints": reference.endpoints,
     "options": reference.options,
+    "protocol_outputs": reference.protocol_outputs,
     "formats": reference.formats,
     "problems": reference.problems,
     "methods": reference.methods,

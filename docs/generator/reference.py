@@ -12,6 +12,8 @@ from models.palettes import PALETTES, hex_color
 from models.zoo.registry import Registry
 from service.api.formats import BENCHMARK, CLASSIFY, COMPRESS, QUANTIZE_ONE, QUANTIZE_SEVERAL, RESULTS
 from service.api.routes import probes, router
+from service.api.v2 import routes as v2
+from service.api.v2.outputs import CLASSIFY_OUTPUTS, QUANTIZE_OUTPUTS
 from service.schemas.benchmark_options import BenchmarkOptions
 from service.schemas.media_types import MEDIA_TYPES
 from service.schemas.methods import METHODS
@@ -35,7 +37,8 @@ def settings() -> str:
 
 def endpoints() -> str:
     """Return the table of every documented endpoint: method, path, first sentence of its description."""
-    routes = [route for route in (*router.routes, *probes.routes) if isinstance(route, APIRoute)]
+    routers = (router, probes, v2.router, v2.probes)
+    routes = [route for each in routers for route in each.routes if isinstance(route, APIRoute)]
     lines = [
         [f"`{method} {route.path}`", _sentence(route.description)]
         for route in routes
@@ -43,6 +46,16 @@ def endpoints() -> str:
         for method in sorted(route.methods or ())
     ]
     return table(["endpoint", "what it does"], lines)
+
+
+def protocol_outputs(task: str) -> str:
+    """Return the table of the outputs of a task in the Open Inference Protocol."""
+    outputs = {"quantize": QUANTIZE_OUTPUTS, "classify": CLASSIFY_OUTPUTS}[task]
+    lines = [
+        [f"`{each.name}`", each.datatype, "[n, k]" if each.ranked else "[n]", each.content or "-", each.meaning]
+        for each in outputs
+    ]
+    return table(["output", "datatype", "shape", "`content_type` in JSON", "what it is"], lines)
 
 
 def options(path: str) -> str:

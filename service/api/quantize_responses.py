@@ -38,8 +38,8 @@ def file_name(result: Quantized) -> str:
 
 def file_headers(result: Quantized) -> dict[str, str]:
     """Return the headers that describe a quantized image."""
-    headers = quantized_headers(result.selection, _used(result), result.bits_per_pixel)
-    headers |= common_headers(result.timings, _notes(result))
+    headers = quantized_headers(result.selection, colors_used(result), result.bits_per_pixel)
+    headers |= common_headers(result.timings, all_notes(result))
     headers["X-Upload-Bytes"] = str(result.upload_bytes)
     if result.goals_met is not None:
         headers["X-Goals-Met"] = "true" if result.goals_met else "false"
@@ -71,16 +71,17 @@ def quantize_report(result: Quantized) -> QuantizeReport:
         filename=file_name(result),
         png=base64.b64encode(result.file).decode("ascii"),
         recognition=result.recognition and recognition_report(result.recognition),
-        notes=list(_notes(result)),
+        notes=list(all_notes(result)),
     )
 
 
-def _used(result: Quantized) -> int:
+def colors_used(result: Quantized) -> int:
     """Return the number of colors in the image; a fixed palette may have entries that no pixel uses."""
     return result.image.colors if result.selection.palette is None else int(np.count_nonzero(result.image.counts()))
 
 
-def _notes(result: Quantized) -> tuple[str, ...]:
+def all_notes(result: Quantized) -> tuple[str, ...]:
+    """Return the notes on an image, and one where its file has no fewer bytes than the upload."""
     return (*result.notes, _LARGER) if result.is_larger else result.notes
 
 

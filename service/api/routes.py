@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import anyio
 from fastapi import APIRouter, Request
-from pydantic import BaseModel
 from starlette.responses import Response
 
 from service import metrics
@@ -35,6 +34,7 @@ from service.api.dependencies import (
     ServiceMetrics,
     StageObserver,
 )
+from service.api.endpoints import Handler, get_and_head
 from service.api.openapi import operations
 from service.api.responses import (
     COMPRESSED,
@@ -49,8 +49,6 @@ from service.schemas.media_types import HTML, NDJSON, PNG
 from service.schemas.model_reports import ModelsReport
 from service.schemas.reports import ReadyReport, StatusReport
 
-Handler = TypeVar("Handler", bound=Callable[..., Awaitable[BaseModel | Response]])
-
 router = APIRouter()
 """Endpoints behind the access checks."""
 
@@ -59,16 +57,8 @@ probes = APIRouter()
 
 
 def _report(path: str, tag: str = "service", on: APIRouter = router, **described: Any) -> Callable[[Handler], Handler]:
-    """Route GET and HEAD of `path` to a handler: HEAD must work wherever GET does (RFC 9110, section 9.1)."""
-
-    def register(handler: Handler) -> Handler:
-        # FastAPI gives all methods of a route one operation id, which must be unique. So the first route handles both,
-        # outside the schema. The second route only describes GET, because the first matching route handles a request.
-        on.add_api_route(path, handler, methods=["GET", "HEAD"], include_in_schema=False)
-        on.add_api_route(path, handler, methods=["GET"], tags=[tag], **(operations.NOT_READY | described))
-        return handler
-
-    return register
+    """Route GET and HEAD of `path` to a handler that needs a service that is ready."""
+    return get_and_head(on, path, tag, **(operations.NOT_READY | described))
 
 
 @router.post("/quantize", tags=["images"], response_class=Response, **operations.QUANTIZE)

@@ -4,6 +4,7 @@ from service.client.async_client import AsyncClient
 from service.client.benchmark import AsyncBenchmark, Benchmark
 from service.client.errors import (
     BadImage,
+    BadInferenceRequest,
     BadOption,
     BadUpload,
     ColorCNNServiceError,
@@ -40,6 +41,7 @@ __all__ = [
     "AsyncBenchmark",
     "AsyncClient",
     "BadImage",
+    "BadInferenceRequest",
     "BadOption",
     "BadUpload",
     "Benchmark",

@@ -59,6 +59,12 @@ class MalformedUpload(ColorCNNServiceError):
     problem = problems.MALFORMED_UPLOAD
 
 
+class BadInferenceRequest(ColorCNNServiceError):
+    """The request does not follow the Open Inference Protocol, whose endpoints this client does not call."""
+
+    problem = problems.BAD_INFERENCE_REQUEST
+
+
 class Unauthorized(ColorCNNServiceError):
     """The service needs an API key, or does not accept this one."""
 

@@ -25,7 +25,7 @@ CLIENT_CLOSED = 499  # nginx's status for a client that disconnected; only in th
 log = logging.getLogger("colorcnn.access")
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9._~-]{1,128}")
-_PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
+_PROBES = frozenset({"/healthz", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready"})
 _LONGEST_PATH = 200  # characters in the log
 
 

@@ -20,6 +20,7 @@ from models.errors import (
     UnsupportedFormat,
 )
 from service.errors import (
+    BadInferenceRequest,
     BadUpload,
     DoesNotFit,
     MalformedUpload,
@@ -34,6 +35,7 @@ from service.errors import (
     Unauthorized,
     UploadTimeout,
 )
+from service.http.inference_errors import follows_protocol, inference_error
 from service.http.problem_page import HEADERS as PAGE_HEADERS
 from service.http.problem_page import problem_page, wants_page
 from service.schemas import problems as kinds
@@ -44,6 +46,7 @@ from service.schemas.problems import INSTANCE_PREFIX, INTERNAL, MEDIA_TYPE, METH
 PROBLEMS: Mapping[type[Exception], Problem] = {
     BadImage: kinds.BAD_IMAGE,
     MalformedUpload: kinds.MALFORMED_UPLOAD,
+    BadInferenceRequest: kinds.BAD_INFERENCE_REQUEST,
     Unauthorized: kinds.UNAUTHORIZED,
     UnknownModel: kinds.UNKNOWN_MODEL,
     UnknownMethod: kinds.UNKNOWN_METHOD,
@@ -79,8 +82,11 @@ def problem_response(
 ) -> Response:
     """Return an `application/problem+json` response, whose `instance` holds the request id.
 
-    request: where a browser opens a page with it, the response is a page in HTML.
+    request: where a browser opens a page with it, the response is a page in HTML; where its path belongs to the Open
+    Inference Protocol, an error of that protocol.
     """
+    if request is not None and follows_protocol(request):
+        return inference_error(problem.status, detail, headers or {})
     body = _body(problem, detail, request_id)
     if request is not None and wants_page(request):
         page = problem_page(request, body, request_id)

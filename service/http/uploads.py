@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from typing import TypeVar
 
 import anyio
@@ -45,15 +45,18 @@ async def read_upload(
         BadUpload: the form holds no file in the field `file`, a file in another field, or more than `max_images`
             files; or the body is empty and `body_needed`. Otherwise an empty body is an image without bytes.
     """
-    _refuse_announced_size(request, max_bytes)
-    try:
-        with anyio.fail_after(timeout):
-            body = decoded(_limited(request.stream(), max_bytes), ",".join(request.headers.getlist("content-encoding")))
-            async with aclosing(_limited(body, max_bytes)) as chunks:
-                files, form_options = await _read_body(request, chunks, max_bytes, max_parts, max_images, body_needed)
-    except TimeoutError:
-        raise UploadTimeout(f"The request body did not end within {timeout:g} seconds.") from None
+    async with _body(request, max_bytes, timeout) as chunks:
+        files, form_options = await _read_body(request, chunks, max_bytes, max_parts, max_images, body_needed)
     return Upload(files, form_options, tuple(request.query_params.multi_items()))
+
+
+async def read_bytes(request: Request, *, max_bytes: int, timeout: float) -> bytes:
+    """Read the body of `request` as it is, without its Content-Encoding.
+
+    Raises ImageTooLarge, UnsupportedFormat, UploadTimeout and MalformedUpload as `read_upload` does.
+    """
+    async with _body(request, max_bytes, timeout) as chunks:
+        return await _join(chunks)
 
 
 def parse_options(upload: Upload, model: type[Options]) -> Options:
@@ -64,6 +67,19 @@ def parse_options(upload: Upload, model: type[Options]) -> Options:
             as repeated in the form, in the query, and across both.
     """
     return read_options((*upload.query_options, *upload.form_options), model)
+
+
+@asynccontextmanager
+async def _body(request: Request, max_bytes: int, timeout: float) -> AsyncIterator[AsyncGenerator[bytes, None]]:
+    """Yield the chunks of the body, decoded and limited in bytes; the block must read them in time."""
+    _refuse_announced_size(request, max_bytes)
+    try:
+        with anyio.fail_after(timeout):
+            body = decoded(_limited(request.stream(), max_bytes), ",".join(request.headers.getlist("content-encoding")))
+            async with aclosing(_limited(body, max_bytes)) as chunks:
+                yield chunks
+    except TimeoutError:
+        raise UploadTimeout(f"The request body did not end within {timeout:g} seconds.") from None
 
 
 def _refuse_announced_size(request: Request, max_bytes: int) -> None:

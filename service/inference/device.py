@@ -17,6 +17,7 @@ from service.errors import NotReady, QueueFull
 from service.inference.batching import Batcher, Closed, Expired, Full, Limits, Ran
 from service.inference.device_errors import is_broken, is_out_of_memory, out_of_memory
 from service.inference.engine import Engine
+from service.inference.together import images_at_once
 from service.inference.turns import Turns
 from service.inference.work import LANES, BatchKey, Lane, Work, WorkName
 from service.runtime import timing
@@ -163,9 +164,12 @@ def _threads(lane: Lane) -> int:
 
 
 def _limits(settings: Settings) -> Limits:
-    """Return limits of a queue that holds one piece of work of each request in flight; more would be a bug."""
+    """Return limits of a queue that holds work for each request in flight; more would be a bug.
+
+    A request has one piece of work for each of its images that are at work.
+    """
     return Limits(
-        queue_items=settings.queue_size + settings.compress_queue_size,
+        queue_items=settings.queue_size * images_at_once(settings) + settings.compress_queue_size,
         queue_size=(settings.workers + 1) * settings.max_pixels
         + settings.compress_workers * settings.compress_max_pixels,
         batch_items=settings.max_batch,

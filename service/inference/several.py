@@ -40,10 +40,21 @@ async def quantize_several(
     Raises:
         BadOption, UnknownMethod, UnknownModel: the options fit no upload.
     """
+    options = await options_of_each(pipeline, uploads, options)
+    return [await _quantize(pipeline, upload, options, format) for upload in uploads]
+
+
+async def options_of_each(
+    pipeline: Pipeline, uploads: Sequence[UploadedFile], options: QuantizeOptions
+) -> QuantizeOptions:
+    """Return the options that hold for each upload alone: with the palette that they share, if they shall share one.
+
+    Raises as `quantize_several` does.
+    """
     if options.shared_palette:
         options = await _with_shared_palette(pipeline, uploads, options)
     pipeline.check(options)
-    return [await _quantize(pipeline, upload, options, format) for upload in uploads]
+    return options
 
 
 async def _quantize(

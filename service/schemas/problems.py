@@ -28,6 +28,7 @@ class Problem:
 
 BAD_IMAGE = Problem("bad-image", 400, "The upload is not a readable image")
 MALFORMED_UPLOAD = Problem("malformed-upload", 400, "The request body is not well-formed multipart/form-data")
+BAD_INFERENCE_REQUEST = Problem("bad-inference-request", 400, "The request does not follow the Open Inference Protocol")
 UNAUTHORIZED = Problem("unauthorized", 401, "The request needs an API key")
 FOREIGN_ORIGIN = Problem("foreign-origin", 403, "Scripts of this origin may not send requests")
 UNKNOWN_MODEL = Problem("unknown-model", 404, "There is no such model")

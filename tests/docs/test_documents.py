@@ -35,7 +35,10 @@ def test_stale_parts_are_reported_and_then_rewritten(page: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "block", sorted(BLOCKS.keys() - {"table", "rows", "curve", "targets", "benchmark", "options", "survivors"})
+    "block",
+    sorted(
+        BLOCKS.keys() - {"table", "rows", "curve", "targets", "benchmark", "options", "protocol_outputs", "survivors"}
+    ),
 )
 def test_every_block_without_arguments_is_a_table(page: Path, block: str) -> None:
     text = generated(page, f"<!-- begin: {block} -->\n<!-- end -->")

@@ -67,12 +67,15 @@ def sample(root: Path, count: int, seed: int) -> list[Mutant]:
 
 
 def _is_python(root: Path, mutant: Mutant) -> bool:
-    """Return whether a mutant can be parsed; cosmic-ray takes the `**` before keywords for a power."""
+    """Return whether cosmic-ray can write a mutant and Python can parse it.
+
+    It takes the `**` before keywords for a power, and cannot replace an exception with a dot in its name.
+    """
     from cosmic_ray.mutating import mutate_code
 
     try:
         ast.parse(mutate_code((root / mutant.module).read_text(), _operator(mutant.operator), mutant.occurrence))
-    except SyntaxError:
+    except (SyntaxError, AttributeError):
         return False
     return True
 

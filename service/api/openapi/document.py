@@ -10,6 +10,7 @@ from pydantic.json_schema import models_json_schema
 from service.api.openapi.options import METHOD_SCHEMA, METHOD_SCHEMA_NAME
 from service.api.openapi.responses import REF
 from service.schemas.benchmark_reports import BenchmarkLine, BenchmarkReport, ResultsReport
+from service.schemas.inference_protocol import InferenceError, InferenceRequest, InferenceResponse
 from service.schemas.reports import ClassifyReport, CompressReport, ProblemReport, QuantizeReport
 
 Json = dict[str, Any]
@@ -26,6 +27,10 @@ TAGS: list[Json] = [
     {"name": "images", "description": "Quantize, compress or classify an upload."},
     {"name": "benchmark", "description": "Compare methods on your own images, or over whole test sets."},
     {"name": "service", "description": "Models, probes and metrics of the running service."},
+    {
+        "name": "open inference protocol",
+        "description": "The same work for clients of KServe and Triton; errors are objects with the member `error`.",
+    },
 ]
 
 DESCRIPTION = """
@@ -54,7 +59,8 @@ curl -F file=@photo.jpg -F colors=2 -F format=bpg localhost:8000/compress -o out
 curl -F file=@a.jpg -F file=@b.jpg -F methods=refined,kmeans -F format=html localhost:8000/benchmark -o page.html
 ```
 
-Every error response is `application/problem+json` (RFC 9457) with a stable `type`.
+Every error response is `application/problem+json` (RFC 9457) with a stable `type`, except below `/v2`, where the Open
+Inference Protocol defines errors.
 """
 
 
@@ -75,8 +81,11 @@ def _schemas() -> Json:
             BenchmarkLine,
             ResultsReport,
             ProblemReport,
+            InferenceResponse,
+            InferenceError,
         )
     ]
+    shown.append((InferenceRequest, "validation"))
     _, schema = models_json_schema(shown, ref_template=REF + "{model}")
     definitions: Json = schema["$defs"]
     return definitions | {METHOD_SCHEMA_NAME: METHOD_SCHEMA}

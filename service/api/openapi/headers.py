@@ -21,15 +21,18 @@ OF_PROBLEMS: Mapping[int, Json] = {
 }
 """Headers of error responses, by status, beside the request id."""
 
+SERVER_TIMING: Json = {
+    "Server-Timing": _header(
+        "Milliseconds in each stage.", "decode;dur=2.1, queue;dur=0.0, model;dur=9.4, encode;dur=1.2"
+    )
+}
 _COMMON: Json = {
     **REQUEST_ID,
+    **SERVER_TIMING,
     "X-Model": _header(
         "The network of the method, or the classifier that a refined image is optimized for first; `none` for a "
         "classical method.",
         "cifar10-resnet9-colorcnn",
-    ),
-    "Server-Timing": _header(
-        "Milliseconds in each stage.", "decode;dur=2.1, queue;dur=0.0, model;dur=9.4, encode;dur=1.2"
     ),
     "X-Image-Notes": _header("Changes that decoding made to the upload, if any.", "EXIF orientation applied"),
 }

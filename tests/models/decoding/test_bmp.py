@@ -2,6 +2,7 @@
 
 import struct
 
+import numpy as np
 import pytest
 
 from models.decoding import bmp as reader
@@ -244,3 +245,57 @@ def test_bands_join_without_a_seam(monkeypatch: pytest.MonkeyPatch, pixels: int,
     monkeypatch.setattr(reader, "_BAND_PIXELS", pixels)
 
     assert decode(file).pixels.tolist() == whole
+
+
+@pytest.mark.parametrize("width", range(1, 41))
+def test_rows_of_two_bits_have_any_width(width: int) -> None:
+    random = np.random.default_rng(width)
+    indices = random.integers(0, 4, (3, width))
+    stride = -(-width // 16) * 4
+    packed = np.packbits(np.unpackbits(indices.astype(np.uint8)[..., None], axis=2)[:, :, 6:].reshape(3, -1), axis=1)
+    rows = b"".join(row.tobytes().ljust(stride, b"\xff") for row in packed[::-1])
+    head = indexed(2)[: 14 + 40 + 16]
+    file = changed(changed(head + rows, WIDTH, "i", width), HEIGHT, "i", 3)
+
+    assert decode(file).pixels.tolist() == [[COLORS[index] for index in row] for row in indices]
+    with pytest.raises(BadImage, match="part of the picture is missing"):
+        decode(file[:-1])
+
+
+@pytest.mark.parametrize("colors", [0, 1, 15, 16])
+def test_a_palette_that_is_not_too_long_is_left_as_it_is(colors: int) -> None:
+    file = indexed(4, colors=colors)
+
+    assert reader.for_pillow(file) is file
+    assert reader.for_pillow(indexed(4, colors=17)) != indexed(4, colors=17)
+
+
+@pytest.mark.parametrize("compression", [11, 12, 13])
+def test_every_compression_of_cmyk_is_named(compression: int) -> None:
+    with pytest.raises(UnsupportedFormat, match="a BMP of CMYK"):
+        decode(indexed(8, header=108, compression=compression))
+
+
+@pytest.mark.parametrize(
+    ("header", "os2"),
+    [
+        *((header, False) for header in (15, 40, 52, 56, 65, 108, 124)),
+        *((header, True) for header in (20, 39, 41, 51, 53, 55, 57, 64)),
+    ],
+)
+def test_headers_of_os2_have_up_to_64_bytes_but_three_of_windows(header: int, os2: bool) -> None:
+    file = indexed(8, header=64, compression=3)
+
+    if os2:
+        with pytest.raises(UnsupportedFormat, match="Huffman"):
+            reader.check_compression(changed(file, HEADER, "I", header))
+    else:
+        reader.check_compression(changed(file, HEADER, "I", header))
+
+
+@pytest.mark.parametrize("size", [(3, 2), (3, -2), (-3, 2), (0, 7)])
+def test_the_size_of_a_header_is_never_negative(size: tuple[int, int]) -> None:
+    file = changed(changed(indexed(8), WIDTH, "i", size[0]), HEIGHT, "i", size[1])
+
+    assert reader.bmp_size(file) == (max(0, size[0]), abs(size[1]))
+    assert reader.bmp_size(changed(file, HEADER, "I", 12)) == (0, 0)

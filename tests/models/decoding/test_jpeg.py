@@ -5,8 +5,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from models.decoding import jpeg as reader
 from models.decoding.decode import decode
-from models.decoding.jpeg import _covers_all_coefficients, without_short_segments
+from models.decoding.jpeg import _covers_all_coefficients, check_kind, without_short_segments
 from models.errors import BadImage, UnsupportedFormat
 from tests.models.image_files import encoded, picture
 
@@ -176,3 +177,63 @@ def test_a_kind_that_is_not_read_is_named(code: int, bits: int, name: str) -> No
     file[at + 1], file[at + 4] = code, bits
     with pytest.raises(UnsupportedFormat, match=name):
         decode(bytes(file))
+
+
+FRAMES = [code for code in range(0xC0, 0xD0) if code not in (0xC4, 0xC8, 0xCC)]  # but tables and reserved numbers
+NAMES = dict.fromkeys((0xC3, 0xC7, 0xCB, 0xCF), "a lossless") | dict.fromkeys(
+    (0xC5, 0xC6, 0xCD, 0xCE), "a hierarchical"
+)
+
+
+@pytest.mark.parametrize("code", range(0xBE, 0xD1))
+@pytest.mark.parametrize("bits", [8, 11, 12, 13, 15, 16, 17])
+def test_each_frame_has_its_kind(code: int, bits: int) -> None:
+    """Markers of ISO/IEC 10918-1, table B.1."""
+    file = b"\xff\xd8\xff" + bytes([code]) + b"\0\x08" + bytes([bits, 0, 1, 0, 1, 1]) + b"\xff\xda\0\2"
+    name = NAMES.get(code, f"a JPEG of {bits} bits" if bits in (12, 16) else "")
+
+    if code in FRAMES and name:
+        with pytest.raises(UnsupportedFormat, match=f"This is {name}"):
+            check_kind(file)
+    else:
+        check_kind(file)
+
+
+@pytest.mark.parametrize("code", [0xC4, 0xC8, 0xCC, 0xE0])
+def test_the_first_frame_counts_whatever_comes_before(code: int) -> None:
+    other = b"\xff" + bytes([code]) + b"\0\x03\x0c"
+    frames = [b"\xff\xc0\0\x08" + bytes([bits, 0, 1, 0, 1, 1]) for bits in (8, 12)]
+
+    check_kind(b"\xff\xd8" + other + frames[0] + frames[1])
+    with pytest.raises(UnsupportedFormat, match="12 bits"):
+        check_kind(b"\xff\xd8" + other + frames[1] + frames[0])
+    check_kind(b"\xff\xd8" + other + b"\xff\xda\0\2" + frames[1])  # behind the scan
+
+
+@pytest.mark.parametrize(("bits", "found"), [(1, False), (2, True), (16, True), (17, False)])
+def test_a_frame_of_jpeg_ls_has_2_to_16_bits(bits: int, found: bool) -> None:
+    frame = b"\xff\xf7\0\x0b" + bytes([bits])
+    early, late = b"\xff\xd8" + frame, b"\xff\xd8" + bytes((1 << 16) - 2) + frame
+
+    check_kind(late)
+    if found:
+        with pytest.raises(UnsupportedFormat, match="JPEG-LS"):
+            check_kind(early)
+    else:
+        check_kind(early)
+
+
+@pytest.mark.parametrize(("level", "shown"), [(126, True), (127, False), (128, False), (129, True)])
+def test_only_a_picture_that_ends_in_middle_gray_is_decoded_again(
+    level: int, shown: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its last two pixels in each direction count."""
+    asked: list[bytes] = []
+    monkeypatch.setattr(reader, "_end_of_picture", lambda data: asked.append(data))
+    image = Image.new("L", (9, 9), 0)
+    image.paste(128, (7, 7, 9, 9))
+    image.putpixel((7, 7), level)
+
+    reader.check_rows(b"file", image)
+
+    assert asked == ([] if shown else [b"file"])

@@ -7,7 +7,14 @@ from collections.abc import Callable
 
 import pytest
 
-from models.decoding.preflight import ACCEPTED_FORMATS, check_jpeg, check_png, identify, png_stream_is_short
+from models.decoding.preflight import (
+    ACCEPTED_FORMATS,
+    _png_stream_length,
+    check_jpeg,
+    check_png,
+    identify,
+    png_stream_is_short,
+)
 from models.errors import BadImage, ColorCNNError, UnsupportedFormat
 from tests.models.image_files import encoded, solid
 
@@ -238,3 +245,19 @@ def test_counts_more_rows_than_one_step_of_inflating() -> None:
 
     assert not png_stream_is_short(gray_png(rows, 1000, 2500))
     assert png_stream_is_short(gray_png(rows, 1000, 2501))
+
+
+# The pass of each pixel of a square of eight (PNG, clause 8.2).
+PASSES = ["16462646", "77777777", "56565656", "77777777", "36463646", "77777777", "56565656", "77777777"]
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8, 24, 64])
+@pytest.mark.parametrize("width", range(1, 18))
+def test_an_interlaced_picture_has_the_bytes_of_its_seven_passes(width: int, bits: int) -> None:
+    for height in range(1, 18):
+        length = 0
+        for number in "1234567":
+            rows = [sum(PASSES[y % 8][x % 8] == number for x in range(width)) for y in range(height)]
+            length += sum(1 + -(-columns * bits // 8) for columns in rows if columns)
+        assert _png_stream_length(width, height, bits, interlaced=True) == length
+        assert _png_stream_length(width, height, bits, interlaced=False) == height * (1 + -(-width * bits // 8))

@@ -29,6 +29,7 @@ def test_networks_have_the_published_number_of_parameters(
 @pytest.mark.parametrize("architecture", get_args(Architecture))
 def test_stages_have_the_channels_and_strides_of_the_documentation(architecture: Architecture) -> None:
     network = build_classifier(ClassifierConfig(architecture=architecture, classes=5, width=8)).eval()
+    assert network.supports_maps
     images = torch.rand(2, 3, 32, 32)
     maps = network.features(images)
     assert [m.shape[1] for m in maps] == list(network.channels)

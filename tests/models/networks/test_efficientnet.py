@@ -13,6 +13,8 @@ from models.networks.efficientnet import (
     LITE1,
     LITE2,
     Variant,
+    _rounded,
+    _SameConv,
     efficientnet_stages,
     from_published,
     stage_channels,
@@ -88,3 +90,30 @@ def test_width_scales_neither_the_stem_nor_the_last_convolution() -> None:
 
 def test_an_unknown_name_is_kept_so_that_loading_reports_it() -> None:
     assert list(from_published({"_blocks.16._bn0.weight": torch.empty(0)})) == ["_blocks.16._bn0.weight"]
+
+
+def test_the_variants_are_those_of_the_published_networks() -> None:
+    found = [(each.width, each.depth, each.size, each.dropout) for each in (LITE0, LITE1, LITE2)]
+
+    assert found == [(1.0, 1.0, 224, 0.2), (1.0, 1.1, 240, 0.2), (1.1, 1.2, 260, 0.3)]
+
+
+@pytest.mark.parametrize(
+    ("channels", "rounded"),
+    [(1, 8), (8, 8), (8.8, 8), (8.9, 16), (11, 16), (12, 16), (17, 16), (17.7, 16), (17.8, 24), (20, 24), (123.2, 120)],
+)
+def test_channels_are_rounded_to_eight_and_not_down_by_more_than_a_tenth(channels: float, rounded: int) -> None:
+    assert _rounded(channels) == rounded
+
+
+@pytest.mark.parametrize(("kernel", "stride"), [(1, 1), (3, 1), (3, 2), (5, 1), (5, 2), (1, 2)])
+@pytest.mark.parametrize("size", [(1, 1), (4, 7), (7, 4), (10, 12)])
+def test_padding_is_that_of_tensorflow_in_each_direction(kernel: int, stride: int, size: tuple[int, int]) -> None:
+    """As documented for tf.nn: ceil(side / stride) outputs, and the padding that they need, the smaller half first."""
+    conv = _SameConv(2, 3, kernel, stride)
+    images = torch.rand(1, 2, *size)
+    pads = [max((-(-side // stride) - 1) * stride + kernel - side, 0) for side in size]
+    sides = [(pad // 2, pad - pad // 2) for pad in pads]
+    expected = F.conv2d(F.pad(images, (*sides[1], *sides[0])), conv.weight, conv.bias, stride)
+
+    torch.testing.assert_close(conv(images), expected)

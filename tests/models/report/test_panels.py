@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from models.report.panels import Panel, panels
 from models.report.plots import Series
@@ -57,3 +58,55 @@ def test_a_figure_grows_by_its_panels_and_its_parts_lie_inside() -> None:
         )
         assert title.get_window_extent().y0 > subtitle.get_window_extent().y1
         assert subtitle.get_window_extent().y0 > max(ax.get_window_extent().y1 for ax in figure.axes)
+
+
+def test_the_parts_have_their_places_in_inches() -> None:
+    """Margins of 0.75 on the left, 2.2 on the right, 0.95 above and 0.6 below."""
+    for rows, columns in ((1, 1), (2, 3)):
+        figure = grid_of(rows, columns)
+        width, height = figure.get_size_inches()
+        boxes = [ax.get_position() for ax in figure.axes]
+        assert (width, height) == pytest.approx((2.95 + 3 * columns, 1.55 + 2.9 * rows))
+        assert min(box.x0 for box in boxes) * width == pytest.approx(0.75)
+        assert (1 - max(box.x1 for box in boxes)) * width == pytest.approx(2.2)
+        assert (1 - max(box.y1 for box in boxes)) * height == pytest.approx(0.95)
+        assert min(box.y0 for box in boxes) * height == pytest.approx(0.6)
+        places = {text.get_text(): text.get_position() for text in figure.texts}
+        assert places["A title"] == pytest.approx((0.75 / width, 1 - 0.2 / height))
+        assert places["of what"] == pytest.approx((0.75 / width, 1 - 0.5 / height))
+        assert places["kept"][0] == pytest.approx(0.15 / width)
+        [legend] = figure.legends
+        anchor = legend.get_bbox_to_anchor().transformed(figure.transFigure.inverted())
+        assert (anchor.x0, anchor.y0) == pytest.approx((1 - 2.1 / width, 1 - 0.95 / height))
+        assert (legend.get_frame_on(), legend.handlelength, legend.labelspacing) == (False, 2.8, 0.8)
+
+
+def test_gaps_between_panels_are_small() -> None:
+    boxes = [ax.get_position() for ax in grid_of(2, 2).axes]
+
+    assert (boxes[1].x0 - boxes[0].x1) / boxes[0].width == pytest.approx(0.08)
+    assert (boxes[0].y0 - boxes[2].y1) / boxes[0].height == pytest.approx(0.2)
+
+
+def test_letters_have_their_sizes() -> None:
+    figure = grid_of(1, 1)
+    sizes = {text.get_text(): text.get_fontsize() for text in figure.texts}
+
+    assert sizes == {"A title": 12, "of what": 8, "bits": 9, "kept": 9}
+    [title] = figure.findobj(lambda artist: isinstance(artist, Text) and artist.get_text() == "00")
+    assert isinstance(title, Text)
+    assert title.get_fontsize() == 9
+    assert next(text for text in figure.texts if text.get_text() == "of what").get_color() == "#777777"
+
+
+def test_marks_are_written_in_every_panel() -> None:
+    figure = grid_of(2, 2)
+
+    assert all({text.get_text() for text in ax.texts} == {"2", "4", "8"} for ax in figure.axes)
+    assert {ax.get_yscale() for ax in figure.axes} == {"linear"}
+
+
+def test_a_row_of_another_length_is_refused() -> None:
+    one = Panel("", [KMEANS])
+    with pytest.raises(ValueError, match="shorter"):
+        panels([[one, one], [one]], title="", subtitle="", x_label="", y_label="")

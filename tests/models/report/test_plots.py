@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.text import Text
 from PIL import Image
 
 from models.names import METHOD_NAMES
@@ -198,3 +199,206 @@ def test_no_two_methods_share_color_width_and_dashes() -> None:
     looks = [(style.color, style.width, style.dashed) for style in styles.values()]
 
     assert len(set(looks)) == len(looks)
+
+
+VERMILION, BLUE, GREEN, PURPLE, ORANGE, SKY = "#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"
+GRAY, BLACK = "#777777", "#000000"
+
+# The look of each label: its color and its marker. Both are the same in every figure that has been published.
+LOOKS = {
+    "ColorCNN": (VERMILION, "o"),
+    "ColorCNN, one pass": (VERMILION, "o"),
+    "ColorCNN, refined": (PURPLE, "*"),
+    "ColorCNN as published": (VERMILION, "o"),
+    "median cut": (BLUE, "s"),
+    "median cut + dither": (BLUE, "s"),
+    "octree": (GREEN, "^"),
+    "maximum coverage": (PURPLE, "D"),
+    "k-means": (ORANGE, "v"),
+    "k-means in OKLab": (ORANGE, "v"),
+    "Wu": (SKY, "P"),
+    "libimagequant": (BLACK, "X"),
+    "refined": (BLUE, "o"),
+    "refined, few steps": (BLUE, "o"),
+    "refined, one pass": (SKY, "o"),
+    "refined, no dither": (SKY, "o"),
+    "halftone": (GREEN, "h"),
+    "nearest color": (SKY, "P"),
+    "Floyd-Steinberg (Pillow)": (PURPLE, "D"),
+    "JPEG": (GRAY, "<"),
+    "WebP": (GRAY, ">"),
+    "AVIF": (BLACK, "d"),
+    "JPEG XL": (GRAY, "p"),
+    "BPG": (BLACK, "D"),
+    "24-bit PNG": (GRAY, "*"),
+    "originals": (BLACK, "X"),
+    "2 colors": (VERMILION, "o"),
+    "4 colors": (ORANGE, "v"),
+    "8 colors": (GREEN, "^"),
+    "16 colors": (SKY, "P"),
+    "32 colors": (BLUE, "s"),
+    "before": (BLUE, "s"),
+    "fine-tuned": (VERMILION, "o"),
+}
+SOLID = {
+    "ColorCNN",
+    "ColorCNN, refined",
+    "median cut",
+    "octree",
+    "maximum coverage",
+    "k-means",
+    "Wu",
+    "libimagequant",
+} | {
+    *("refined", "refined, no dither", "JPEG", "24-bit PNG", "originals", "fine-tuned"),
+    *(f"{colors} colors" for colors in (2, 4, 8, 16, 32)),
+}
+THICK = {"ColorCNN", "ColorCNN, one pass", "ColorCNN, refined", "24-bit PNG", "BPG", "JPEG XL", "originals"} | {
+    *("refined", "refined, few steps", "refined, one pass", "refined, no dither", "fine-tuned"),
+}
+
+
+@pytest.mark.parametrize("label", LOOKS)
+def test_every_label_keeps_its_look(label: str) -> None:
+    style = plots._style(label)
+
+    assert (style.color, style.marker) == LOOKS[label]
+    assert (style.dashed, style.width) == (label not in SOLID, 2.8 if label in THICK else 1.6)
+    assert LOOKS.keys() == plots._STYLES.keys()
+
+
+def test_a_line_is_drawn_in_its_style() -> None:
+    [thin, thick] = plot(Series("octree", *CURVE_POINTS), OTHER).axes[0].get_lines()
+    [dashed] = plot(Series("halftone", *CURVE_POINTS)).axes[0].get_lines()
+
+    assert [line.get_markersize() for line in (thin, thick)] == pytest.approx([5.4, 7.2])
+    assert {line.get_markeredgewidth() for line in (thin, thick, dashed)} == {1}
+    assert thick.get_zorder() > thin.get_zorder() > 2 > 1  # thick lines lie above, and all of them above the level
+    assert dashed._dash_pattern[1] == pytest.approx([4 * 1.6, 2 * 1.6])  # type: ignore[attr-defined]
+
+
+CURVE_POINTS = (CURVE.x, CURVE.y, CURVE.marks)
+
+
+def test_a_level_is_a_thin_dotted_line_below_the_others_with_its_label_above_it() -> None:
+    figure = plot(CURVE, level=Level("originals", 60))
+    [axes] = figure.axes
+    [level] = [line for line in axes.get_lines() if line.get_label() != "octree"]
+    [text] = [text for text in axes.texts if text.get_text() == "originals"]
+
+    assert (level.get_linewidth(), level.get_zorder(), level.get_color()) == (1, 1, "#333333")
+    assert level._dash_pattern[1] == [1, 2]  # type: ignore[attr-defined]
+    assert text.get_position() == (0.012, 60) and text.get_verticalalignment() == "bottom"
+    assert text.get_fontsize() == 8
+
+
+def test_letters_have_their_sizes() -> None:
+    figure = plot(CURVE)
+    [axes] = figure.axes
+    [title] = axes.findobj(lambda artist: isinstance(artist, Text) and artist.get_text() == "A title")
+    assert isinstance(title, Text)
+    subtitle = next(text for text in axes.texts if text.get_text() == "of <what> & $x_")
+
+    sizes = [axes.xaxis.label.get_fontsize(), axes.xaxis.get_ticklabels()[0].get_fontsize()]
+    assert sizes == [9, 9]
+    assert (title.get_fontsize(), title.get_fontweight()) == (11, "bold")
+    assert (subtitle.get_fontsize(), subtitle.get_color(), subtitle.get_position()) == (8, "#777777", (0, 1.035))
+    assert {text.get_fontsize() for text in axes.texts if text.get_text() in ("2", "4", "8")} == {6.5}
+
+
+def test_the_frame_has_two_sides_a_light_grid_and_short_ticks() -> None:
+    figure = plot(CURVE)
+    [axes] = figure.axes
+
+    assert figure.get_size_inches().tolist() == [8.0, 4.5]
+    assert axes.get_position().bounds == pytest.approx((0.1, 0.13, 0.655, 0.74))
+    assert [axes.spines[side].get_visible() for side in ("left", "bottom", "top", "right")] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+    assert axes.get_axisbelow() is True
+    [line, *_] = axes.get_xgridlines()
+    assert (line.get_color(), line.get_linewidth(), line.get_visible()) == ("#e6e6e6", 0.8, True)
+    assert {mark.get_markersize() for mark in axes.xaxis.get_ticklines()} == {3}
+    low, high = axes.get_xlim()
+    assert (1 - low, high - 4) == pytest.approx((0.12, 0.12))  # 4 % of 3 on each side
+    assert axes.get_ylim() == pytest.approx((20 - 4.2, 80 + 4.2))  # 7 % of 60
+
+
+def test_the_legend_is_left_of_the_edge_and_has_no_frame() -> None:
+    legend = plot(CURVE, OTHER).axes[0].get_legend()
+    assert legend is not None
+
+    assert (legend.get_frame_on(), legend.handlelength, legend.labelspacing) == (False, 2.8, 0.8)
+    box = legend.get_bbox_to_anchor().transformed(plot(CURVE).axes[0].transAxes.inverted())
+    assert (box.x0, box.y0) == pytest.approx((1.01, 1.03), abs=1e-6)
+
+
+def test_logarithmic_axes_have_ticks_at_one_two_and_five() -> None:
+    axes = plot(CURVE, log_x=True).axes[0]
+
+    assert [tick for tick in axes.get_xticks() if 1 <= tick <= 5] == pytest.approx([1, 2, 5])
+    assert len(axes.get_xticks(minor=True)) == 0
+    assert axes.get_yscale() == "linear"
+
+
+def test_a_box_has_half_its_width_on_each_side() -> None:
+    boxes = plots._around(np.array([[10.0, 20.0], [0.0, 5.0]]), 3)
+
+    assert boxes.tolist() == [[[7, 17], [13, 23]], [[-3, 2], [3, 8]]]
+
+
+@pytest.mark.parametrize(
+    ("corners", "overlap"),
+    [
+        (((0, 0), (1, 1)), True),
+        (((2, 0), (3, 1)), False),
+        (((1.9, 1.9), (3, 3)), True),
+        (((0, 2), (1, 3)), False),
+        (((-1, -1), (0, 0)), False),
+        (((-1, -1), (0.1, 0.1)), True),
+        (((-1, 5), (9, 6)), False),
+    ],
+)
+def test_boxes_overlap_where_they_share_an_area(corners: tuple[tuple[float, float], ...], overlap: bool) -> None:
+    box, far = np.array([[0.0, 0.0], [2.0, 2.0]]), [[50.0, 50.0], [51.0, 51.0]]
+
+    assert plots._overlaps(box, np.array([far, corners])) is overlap
+    assert not plots._overlaps(box, np.empty((0, 2, 2)))
+
+
+def test_a_mark_is_tried_above_below_beside_and_along_a_rising_line() -> None:
+    """Letters of 6.5 points: a mark of two has half a width of 1 + 0.3 * 6.5 * 2, and half a height of 2.6."""
+    boxes = [box.tolist() for box in plots._boxes("16", np.array([100.0, 50.0]))]
+
+    half = np.array([4.9, 2.6])
+    centers = [(100, 58), (100, 42), (108.9, 50), (91.1, 50), (92.1, 56), (107.9, 44)]
+    assert boxes == [pytest.approx(np.array([np.array(at) - half, np.array(at) + half])) for at in centers]
+
+
+def test_points_between_lie_on_the_line() -> None:
+    between = plots._between(np.array([[0.0, 0.0], [10.0, 20.0], [20.0, 0.0]]))
+
+    assert between.shape == (72, 2)
+    assert between[[0, -1]].tolist() == [[0, 0], [20, 0]]
+    assert np.allclose(between[:, 1], 20 - np.abs(20 - 2 * between[:, 0]))
+    assert plots._between(np.empty((0, 2))).shape == (0, 2)
+    assert plots._between(np.array([[3.0, 4.0]])).tolist() == [[3, 4]] * 24
+
+
+def test_the_legend_counts_the_mean_of_a_line() -> None:
+    falling = Series("Wu", (1.0, 2.0), (100.0, 0.0), ("", ""))
+    level = Series("JPEG", (1.0, 2.0), (60.0, 60.0), ("", ""))
+    legend = plot(falling, level, Series("AVIF", (), (), ())).axes[0].get_legend()
+
+    assert legend is not None and [text.get_text() for text in legend.get_texts()] == ["JPEG", "Wu"]
+
+
+def test_a_png_has_up_to_128_colors_and_the_pixels_of_200_dots_an_inch() -> None:
+    lines = [Series(label, (1.0, 2.0), (1.0 + at, 2.0 + at), ("", "")) for at, label in enumerate(LOOKS)]
+    with Image.open(io.BytesIO(png(plot(*lines)))) as picture:
+        colors = picture.getcolors()
+
+    assert colors is not None and 100 < len(colors) <= 128

@@ -1,7 +1,9 @@
 """Schemathesis checks the OpenAPI document: each operation with input that its schema allows, and with other input."""
 
+import base64
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -15,6 +17,7 @@ from schemathesis.engine import events, from_schema
 from schemathesis.engine.recorder import ScenarioRecorder
 from schemathesis.transport.serialization import Binary
 
+from service.schemas.inference_protocol import PREFIX
 from tests.service.fake_loader import CLASSES
 from tests.service.images import encoded, ramp
 
@@ -47,8 +50,10 @@ def before_call(_: HookContext, case: Case[Any], __: dict[str, Any]) -> None:
 def narrowed(document: dict[str, Any], body: str) -> dict[str, Any]:
     """Return the document for one kind of body: options in the form, or in the query beside a raw body.
 
-    What depends on another option, or on what is loaded, is narrowed to what is right.
+    What depends on another option, or on what is loaded, is narrowed to what is right. The endpoints of the Open
+    Inference Protocol have neither form nor options.
     """
+    document["paths"] = {path: each for path, each in document["paths"].items() if not path.startswith(PREFIX)}
     for path, operations in document["paths"].items():
         post = operations.get("post")
         if post:
@@ -94,10 +99,39 @@ def harmless(failure: str) -> bool:
     return failure.endswith(tuple(f"{name}: Incorrect type" for name in (*FLAGS, "cam")))
 
 
-def run(app: FastAPI, body: str) -> Iterator[tuple[str, int, str]]:
+def of_protocol(document: dict[str, Any]) -> dict[str, Any]:
+    """Return the document for inference requests in JSON with one image; only images and models of the service fit."""
+    document["paths"] = {path: each for path, each in document["paths"].items() if path.startswith(PREFIX)}
+    files = [base64.b64encode(encoded(ramp(9, 6), kind)).decode() for kind in ("PNG", "JPEG", "BPG")]
+    fixed = {"name": "image", "shape": [1], "datatype": "BYTES"}
+    one = {
+        "type": "object",
+        "required": [*fixed, "data"],
+        "additionalProperties": False,
+        "properties": {name: {"enum": [value]} for name, value in fixed.items()}
+        | {"data": {"type": "array", "minItems": 1, "maxItems": 1, "items": {"enum": files}}},
+    }
+    inputs = {"type": "array", "minItems": 1, "maxItems": 1, "items": one}
+    body = {
+        "type": "object",
+        "required": ["inputs"],
+        "additionalProperties": False,
+        "properties": {"id": {"anyOf": [{"type": "string"}, {"type": "null"}]}, "inputs": inputs},
+    }
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            operation["parameters"] = [each for each in operation.get("parameters", ()) if each["in"] == "path"]
+            for each in operation["parameters"]:
+                each["schema"] = {"enum": ["quantize", "classify", "second"]}
+    post = document["paths"][f"{PREFIX}/models/{{model}}/infer"]["post"]
+    post["requestBody"]["content"] = {"application/json": {"schema": body}}
+    return document
+
+
+def run(app: FastAPI, narrow: Callable[[dict[str, Any]], object]) -> Iterator[tuple[str, int, str]]:
     """Yield the operation and the status of each request, and again with each complaint about its response."""
     schema = schemathesis.openapi.from_asgi("/openapi.json", app, config=SchemathesisConfig.from_dict(dict(CONFIG)))
-    narrowed(schema.raw_schema, body)
+    narrow(schema.raw_schema)
     schema.hooks.register_hook_with_name(in_digits, "filter_body")
     schema.hooks.register_hook_with_name(in_digits, "filter_query")
     for event in from_schema(schema).execute():
@@ -123,8 +157,16 @@ def _checks(recorder: ScenarioRecorder) -> Iterator[tuple[str, int, str]]:
 
 @pytest.mark.parametrize("body", [FORM, "application/octet-stream"])
 def test_every_operation_conforms_to_the_document(app: FastAPI, body: str) -> None:
-    results = list(run(app, body))
+    results = list(run(app, partial(narrowed, body=body)))
 
     assert [complaint for _, _, complaint in results if complaint] == []
     succeeded = Counter(operation for operation, status, _ in results if status == 200)
     assert len(succeeded) == 9 and min(succeeded.values()) >= 3  # or the checks saw rejections only
+
+
+def test_the_open_inference_protocol_conforms_to_the_document(app: FastAPI) -> None:
+    results = list(run(app, of_protocol))
+
+    assert [complaint for _, _, complaint in results if complaint] == []
+    succeeded = Counter(operation for operation, status, _ in results if status == 200)
+    assert len(succeeded) == 7 and succeeded["POST /v2/models/{model}/infer"] >= 3

@@ -148,6 +148,7 @@ def test_a_python_client_has_a_function_for_every_operation(generated: Path) -> 
     assert functions == {
         *("quantize", "classify", "compress", "benchmark", "results"),
         *("models", "metrics", "healthz", "readyz"),
+        *("server_metadata", "server_live", "server_ready", "model_list", "model_metadata", "model_ready", "infer"),
     }
 
 

@@ -42,6 +42,13 @@ async def test_the_endpoints_are_those_of_the_contract(document: dict[str, Any])
         ("/healthz", "get"),
         ("/readyz", "get"),
         ("/metrics", "get"),
+        ("/v2", "get"),
+        ("/v2/health/live", "get"),
+        ("/v2/health/ready", "get"),
+        ("/v2/models", "get"),
+        ("/v2/models/{model}", "get"),
+        ("/v2/models/{model}/ready", "get"),
+        ("/v2/models/{model}/infer", "post"),
     }
 
 
@@ -62,6 +69,13 @@ async def test_operations_have_the_names_of_functions_in_generated_clients(docum
         "get /healthz": "healthz",
         "get /readyz": "readyz",
         "get /metrics": "metrics",
+        "get /v2": "server_metadata",
+        "get /v2/health/live": "server_live",
+        "get /v2/health/ready": "server_ready",
+        "get /v2/models": "model_list",
+        "get /v2/models/{model}": "model_metadata",
+        "get /v2/models/{model}/ready": "model_ready",
+        "post /v2/models/{model}/infer": "infer",
     }
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from skimage.color import lab2rgb
 
 from models.decoding.decode import decode
 from models.decoding.tiff.colors import Meaning, level_range, to_levels
@@ -187,3 +188,42 @@ def test_gray_has_one_channel_of_color() -> None:
     samples = np.array([[[7, 0]]])
 
     assert decode(write_tiff(samples, tiff_files.Layout(photometric=BLACK_IS_ZERO, extra=(0,)))).pixels[0, 0, 0] == 7
+
+
+def test_lab_has_the_colors_of_another_reader() -> None:
+    """Dark and light, gray and saturated; scikit-image clips where a color lies outside of sRGB."""
+    lab = np.array([[[8.0, 0, 0], [2, 1, -1], [30, 40, -60], [60, -50, 40], [90, 5, 60], [50, 70, 40], [75, -20, -30]]])
+
+    shown = decode(write_tiff(lab, tiff_files.Layout(bits=32, kind=FLOAT, photometric=CIELAB))).pixels
+
+    assert np.abs(shown - 255 * lab2rgb(lab)).max() < 1.01
+
+
+@pytest.mark.parametrize("at", [1, 2])
+@pytest.mark.parametrize(("stored", "meant"), [(0, 0), (1, 1), (127, 127), (128, -128), (129, -127), (255, -1)])
+def test_a_and_b_of_eight_bits_wrap_behind_127(stored: int, meant: int, at: int) -> None:
+    integers, floats = np.array([[[204, 0, 0]]]), np.array([[[80.0, 0, 0]]])
+    integers[..., at], floats[..., at] = stored, meant
+
+    one = decode(write_tiff(integers, tiff_files.Layout(bits=8, photometric=CIELAB))).pixels
+    other = decode(write_tiff(floats, tiff_files.Layout(bits=32, kind=FLOAT, photometric=CIELAB))).pixels
+
+    assert one.tolist() == other.tolist()
+
+
+@pytest.mark.parametrize(("kind", "alpha"), [(0, False), (1, True), (2, True), (3, False), (998, False), (999, True)])
+def test_the_kinds_of_extra_samples_that_are_alpha(kind: int, alpha: bool) -> None:
+    samples = np.array([[[100, 100, 100, 0]]])
+    decoded = decode(write_tiff(samples, tiff_files.Layout(photometric=RGB, extra=(kind,))), background=(7, 7, 7))
+
+    assert decoded.pixels[0, 0].tolist() == ([7] * 3 if alpha else [100] * 3)
+
+
+@pytest.mark.parametrize(("index", "shown"), [(0, 10), (3, 40), (200, 40)])
+def test_an_index_behind_the_palette_is_its_last_color(index: int, shown: int) -> None:
+    palette = np.array([[10] * 3, [20] * 3, [30] * 3, [40] * 3], np.uint8)
+    meaning = Meaning(Photometric.PALETTE, 1, None, False, palette)
+
+    levels, _ = to_levels(band([index], "u1"), layout(Kind.UNSIGNED, 8), meaning, (0.0, 255.0))
+
+    assert levels[0, 0].tolist() == [shown] * 3

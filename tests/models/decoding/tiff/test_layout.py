@@ -14,6 +14,7 @@ from tests.models.tiff_files import BLACK_IS_ZERO, CMYK, DEFLATE, FLOAT, PALETTE
 
 WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, CHANNELS, STRIP_ROWS, PLANAR = 256, 257, 258, 259, 262, 277, 278, 284
 PREDICTOR, TILE_WIDTH, TILE_ROWS, COUNTS, INKS, FORMAT = 317, 322, 323, 279, 332, 339
+SUBFILE, FILL_ORDER, SUB_DIRECTORIES, DNG_VERSION = 254, 266, 330, 50706
 MANY = 1 << 40
 
 
@@ -164,7 +165,7 @@ ACCEPTED_OR_REFUSED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
         "predictor 3",
     ),
     ({"PREDICTOR": 9}, {"COMPRESSION": DEFLATE, "PREDICTOR": 4}, "predictor 4"),
-    ({"PHOTOMETRIC": PALETTE}, {"PHOTOMETRIC": PALETTE, "BITS": 17}, "palette"),
+    ({"PHOTOMETRIC": PALETTE, "BITS": 16}, {"PHOTOMETRIC": PALETTE, "BITS": 17}, "palette"),
     ({"COMPRESSION": 4, "BITS": 1}, {"COMPRESSION": 4, "BITS": 2}, "fax"),
     ({"COMPRESSION": 7}, {"COMPRESSION": 7, "BITS": 16}, "depth under its compression"),
     (
@@ -199,3 +200,122 @@ def test_the_nearest_layout_of_a_refused_one_is_read(
     assert layout_of(**read).width == 40
     with pytest.raises(UnsupportedFormat, match=reason):
         layout_of(**refused)
+
+
+# Numbers of libtiff's tiff.h.
+COMPRESSIONS = {6: "old-style JPEG", 9: "JBIG", 10: "JBIG", 32809: "ThunderScan", 34676: "SGI LogLuv"} | {
+    **{33003: "JPEG 2000", 33005: "JPEG 2000", 34712: "JPEG 2000", 34887: "LERC", 50002: "JPEG XL", 52546: "JPEG XL"},
+    **{0: "compression 0", 32766: "compression 32766", 65000: "compression 65000"},
+}
+COLORS = {4: "a transparency mask", 10: r"ITU L\*a\*b\*", 32803: "the samples of a sensor"} | {
+    **{32844: "LogL", 32845: "LogLuv", 34892: "the samples of a sensor", 7: "color space 7", 11: "color space 11"},
+}
+
+
+@pytest.mark.parametrize("number", COMPRESSIONS)
+def test_a_compression_that_is_not_read_is_named(number: int) -> None:
+    with pytest.raises(UnsupportedFormat, match=f"compressed as {COMPRESSIONS[number]}, which is not read"):
+        layout_of(COMPRESSION=number)
+
+
+@pytest.mark.parametrize("number", COLORS)
+def test_a_color_space_that_is_not_read_is_named(number: int) -> None:
+    with pytest.raises(UnsupportedFormat, match=f"holds {COLORS[number]}, which is not read"):
+        layout_of(PHOTOMETRIC=number)
+
+
+def test_a_preview_of_a_camera_is_refused_and_a_picture_with_smaller_versions_is_read() -> None:
+    refused: list[dict[str, Any]] = [{"SUBFILE": 1, "SUB_DIRECTORIES": 8}, {"DNG_VERSION": 1}]
+    for raw in refused:
+        with pytest.raises(UnsupportedFormat, match="camera raw"):
+            layout_of(**raw)
+    read: list[dict[str, Any]] = [{"SUB_DIRECTORIES": 8}, {"SUBFILE": 0, "SUB_DIRECTORIES": 8}, {"SUBFILE": 1}]
+    for fields in read:
+        assert layout_of(**fields).width == 40
+
+
+@pytest.mark.parametrize("kind", [Kind.UNSIGNED, Kind.SIGNED, Kind.FLOAT, Kind.UNDEFINED])
+def test_each_kind_of_sample_is_read_in_its_sizes(kind: Kind) -> None:
+    integers = (*range(1, 33), 64)
+    sizes = {Kind.SIGNED: (8, 16, 32, 64), Kind.FLOAT: (16, 32, 64)}.get(kind, integers)
+
+    for bits in range(1, 65):
+        if bits in sizes:
+            assert layout_of(BITS=bits, FORMAT=int(kind)).kind is (kind if kind < 4 else Kind.UNSIGNED)
+        else:
+            with pytest.raises(UnsupportedFormat, match=f"{kind.name.lower()} samples of {bits} bits"):
+                layout_of(BITS=bits, FORMAT=int(kind))
+
+
+@pytest.mark.parametrize("formats", [[1, 2, 1], [1, 3, 3], [1, 2, 3], [5, 5, 5], [6, 6, 6], [0, 0, 0]])
+def test_mixed_and_complex_samples_are_refused(formats: list[int]) -> None:
+    color: dict[str, Any] = {"CHANNELS": 3, "BITS": [32] * 3, "PHOTOMETRIC": RGB}
+
+    assert layout_of(**color, FORMAT=[2, 2, 2]).kind is Kind.SIGNED
+    with pytest.raises(UnsupportedFormat, match="complex numbers or mixed samples"):
+        layout_of(**color, FORMAT=formats)
+
+
+@pytest.mark.parametrize("photometric", [8, 9])
+@pytest.mark.parametrize("formats", [[1, 1, 1], [2, 2, 2], [1, 2, 2]])
+def test_lab_may_state_signed_samples_or_not(photometric: int, formats: list[int]) -> None:
+    lab: dict[str, Any] = {"CHANNELS": 3, "PHOTOMETRIC": photometric}
+
+    assert layout_of(**lab, BITS=[16] * 3, FORMAT=formats).kind is Kind.UNSIGNED
+    with pytest.raises(UnsupportedFormat, match="mixed samples"):
+        layout_of(**lab, BITS=[16] * 3, FORMAT=[1, 2, 3])
+    for bits in (32, 64):
+        assert layout_of(**lab, BITS=[bits] * 3, FORMAT=[3] * 3).kind is Kind.FLOAT
+    for bits in (7, 9, 15, 17, 24):
+        with pytest.raises(UnsupportedFormat, match=r"L\*a\*b\* at this depth"):
+            layout_of(**lab, BITS=[bits] * 3, FORMAT=formats)
+
+
+def test_the_order_of_bits_and_planes_are_those_of_the_file() -> None:
+    two: dict[str, Any] = {"CHANNELS": 2, "BITS": [8, 8]}
+
+    assert [layout_of(FILL_ORDER=order).reversed_bits for order in (1, 2, 3)] == [False, True, False]
+    assert [layout_of(**two, segments=2, PLANAR=planar).planes for planar in (0, 1, 2, 3)] == [1, 1, 2, 1]
+    assert not layout_of(PLANAR=2).planar  # one channel has one plane
+
+
+@pytest.mark.parametrize(("compression", "bits"), [(c, b) for c in (2, 3, 4) for b in (1, 4)])
+def test_fax_codes_one_bit_of_one_channel(compression: int, bits: int) -> None:
+    two: dict[str, Any] = {"COMPRESSION": compression, "CHANNELS": 2, "BITS": [1, 1]}
+    assert layout_of(**two, PLANAR=2, segments=2).plane_channels == 1
+    for refused in (two, {"COMPRESSION": compression, "BITS": 4}):
+        with pytest.raises(UnsupportedFormat, match="fax compression of color"):
+            layout_of(**refused)
+
+
+def test_webp_codes_three_or_four_channels_of_eight_bits_together() -> None:
+    def webp(channels: int, bits: int = 8, **more: int) -> Layout:
+        return layout_of(COMPRESSION=50001, CHANNELS=channels, BITS=[bits] * channels, PHOTOMETRIC=RGB, **more)
+
+    assert [webp(channels).channels for channels in (3, 4)] == [3, 4]
+    refused: list[dict[str, Any]] = [{"channels": 5}, {"channels": 3, "bits": 16}, {"channels": 3, "FORMAT": 2}]
+    for fields in (*refused, {"channels": 3, "PLANAR": 2, "segments": 3}):
+        with pytest.raises(UnsupportedFormat, match="WebP compression of this kind"):
+            webp(**fields)
+
+
+@pytest.mark.parametrize(("predictor", "kind"), [(2, 1), (3, 3)])
+def test_predictors_have_their_depths(predictor: int, kind: int) -> None:
+    depths = {2: (8, 16, 32, 64), 3: (16, 32, 64)}[predictor]
+    for bits in (1, 4, 8, 12, 16, 24, 32, 64):
+        fields: dict[str, Any] = {"COMPRESSION": DEFLATE, "PREDICTOR": predictor, "BITS": bits, "FORMAT": kind}
+        if bits in depths:
+            assert layout_of(**fields).predictor == predictor
+        elif kind == 1:
+            with pytest.raises(UnsupportedFormat, match=f"predictor {predictor} at {bits} bits"):
+                layout_of(**fields)
+
+
+def test_ycbcr_has_three_channels_of_eight_bits_together() -> None:
+    color: dict[str, Any] = {"PHOTOMETRIC": 6, "CHANNELS": 3}
+    assert layout_of(**color, BITS=[8] * 3).photometric is Photometric.YCBCR
+    assert layout_of(PHOTOMETRIC=6).photometric is Photometric.BLACK_IS_ZERO
+    refused: list[dict[str, Any]] = [{"BITS": [16] * 3}, {"BITS": [8] * 3, "PLANAR": 2, "segments": 3}]
+    for fields in (*refused, {"BITS": [8] * 3, "FORMAT": 2}):
+        with pytest.raises(UnsupportedFormat, match="YCbCr of this kind"):
+            layout_of(**color, **fields)
