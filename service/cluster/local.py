@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -22,13 +23,13 @@ def local_cluster(settings: Settings) -> Iterator[None]:
 
     Requests in flight at the end get `shutdown_timeout` of the settings.
     """
-    ray.init(include_dashboard=False, object_store_memory=_OBJECT_STORE_BYTES, logging_level="WARNING")
+    ray.init(include_dashboard=False, object_store_memory=_OBJECT_STORE_BYTES, logging_level=logging.WARNING)
     try:
         address = serve.HTTPOptions(host=settings.host, port=settings.port)
         serve.start(proxy_location="HeadOnly", http_options=address, logging_config=_LOGS)
         yield
     finally:
-        serve.shutdown()
+        serve.shutdown()  # type: ignore[no-untyped-call]
         ray.shutdown()
 
 

@@ -66,23 +66,23 @@ def _start_when_loaded(application: FastAPI, service: Service) -> None:
 
 
 def deployment(options: ClusterOptions, build: Build) -> serve.Application:
-    """Return the application of Ray Serve with the replicas that `options` describe."""
+    """Return the application of Ray Serve with the replicas that `options` describe; `build` assembles each service."""
     settings = options.service_settings()
-    most = options.max_replicas or options.min_replicas
-    scaled = {
-        "min_replicas": options.min_replicas,
-        "max_replicas": most,
-        "target_ongoing_requests": options.target_requests,
-    }
-    number = {"autoscaling_config": scaled} if most > options.min_replicas else {"num_replicas": options.min_replicas}
-    deployed = serve.deployment(
-        serve.ingress()(Replica),
+    configured = serve.deployment(
         name="service",
         max_ongoing_requests=_MOST_REQUESTS,
         graceful_shutdown_timeout_s=settings.shutdown_timeout,
         health_check_period_s=5,
         health_check_timeout_s=10,
         ray_actor_options={"num_cpus": options.cpus, "num_gpus": options.gpus},
-        **number,
+        **_number(options),
     )
-    return deployed.bind(options, build)
+    return configured(serve.ingress()(Replica)).bind(options, build)
+
+
+def _number(options: ClusterOptions) -> dict[str, Any]:
+    """Return the arguments of a deployment that set its number of replicas."""
+    if options.max_replicas is None or options.max_replicas == options.min_replicas:
+        return {"num_replicas": options.min_replicas}
+    bounds = {"min_replicas": options.min_replicas, "max_replicas": options.max_replicas}
+    return {"autoscaling_config": bounds | {"target_ongoing_requests": options.target_requests}}

@@ -45,6 +45,17 @@ async def test_a_connection_ends_where_its_next_request_is_at_risk(
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize("framing", [{"Content-Length": "4"}, {"Transfer-Encoding": "chunked"}])
+async def test_a_body_behind_an_upgrade_is_refused_with_the_remedy(framing: dict[str, str]) -> None:
+    response = await ask({"Upgrade": "h2c", "X-Request-ID": "mine", **framing}, one_by_one=False)
+
+    assert (response.status_code, response.json()["type"]) == (400, "urn:colorcnn:problem:malformed-request")
+    assert "HTTP_1_1" in response.json()["detail"]
+    assert response.json()["instance"].endswith(":mine")
+    assert response.headers["connection"] == "close"
+
+
+@pytest.mark.anyio
 async def test_other_scopes_pass_unchanged() -> None:
     scopes: list[str] = []
 
