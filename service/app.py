@@ -90,7 +90,7 @@ def create_app(service: Service) -> FastAPI:
     )
     app.state.service = service
     app.state.metrics = Metrics(service)
-    app.state.quantizing = Quantizing(service.pipeline)
+    app.state.quantizing = Quantizing(service.pipeline, lambda: service.models_digest)
     _add_middleware(app, service, app.state.metrics)
     problems.install(app, retry_after=service.settings.retry_after)
     _add_routes(app, service.settings)
@@ -122,7 +122,12 @@ def _add_middleware(app: FastAPI, service: Service, metrics: Metrics) -> None:
     app.add_middleware(LoadShedding, checks=dict.fromkeys(paths, service.require_capacity))
     origins = service.settings.cors_origins
     app.add_middleware(CrossOrigin, origins=origins.split(",") if origins else ())
-    app.add_middleware(RequestContext, is_ending=lambda: service.is_ending, count=metrics.count_request)
+    app.add_middleware(
+        RequestContext,
+        is_ending=lambda: service.is_ending,
+        models_digest=lambda: service.models_digest,
+        count=metrics.count_request,
+    )
 
 
 def _add_routes(app: FastAPI, settings: Settings) -> None:

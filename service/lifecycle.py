@@ -132,6 +132,12 @@ class Service:
         return served
 
     @property
+    def models_digest(self) -> str | None:
+        """Digest of the weights and the defaults, see `Catalog.digest`; None before the models are loaded."""
+        catalog = self.engine.catalog
+        return catalog.digest if catalog.entries else None
+
+    @property
     def is_ending(self) -> bool:
         """Whether this process accepts no more requests."""
         return self.phase in (*_DEAD, Phase.DRAINING)

@@ -84,7 +84,7 @@ class _State(Collector):
         yield StateSetMetricFamily(_PREFIX + "phase", "Phase of the service; failed: its device failed.", phases)
         yield from self._queues()
         if ready:  # earlier, a thread is still loading models
-            yield self._models()
+            yield from self._models()
         memory = self._service.engine.device_memory()
         if memory is not None:
             text = "Bytes of GPU memory in tensors of this process."
@@ -104,10 +104,13 @@ class _State(Collector):
         waiting.add_metric(["device"], service.device.waiting)
         yield from (in_flight, waiting)
 
-    def _models(self) -> Metric:
-        info = InfoMetricFamily(_PREFIX + "model", "A loaded network.", labels=["name"])
+    def _models(self) -> Iterator[Metric]:
+        catalog = self._service.engine.catalog
+        info = InfoMetricFamily(_PREFIX + "model", "A network, in memory or loaded on demand.", labels=["name"])
         device = self._service.engine.device
-        for entry in self._service.engine.catalog.entries:
+        for entry in catalog.entries:
             facts = {"kind": entry.kind, "dataset": entry.dataset, "sha256": entry.sha256, "device": device}
             info.add_metric([entry.name], facts)
-        return info
+        yield info
+        text = "Digest of all weights and of the defaults; replicas that differ in it may answer differently."
+        yield InfoMetricFamily(_PREFIX + "models", text, value={"digest": catalog.digest})

@@ -66,7 +66,8 @@ class BenchmarkLines(StreamingResponse):
             while True:
                 event = await _next(received)
                 if event:
-                    await _send_line(send, await anyio.to_thread.run_sync(benchmark_line, event))  # it encodes tiles
+                    # In a thread, because it encodes tiles.
+                    await _send_line(send, await anyio.to_thread.run_sync(benchmark_line, self._job, event))
                 done += isinstance(event, RowDone)
                 if event is None or isinstance(event, RowDone):
                     await self._send_progress(send, done)

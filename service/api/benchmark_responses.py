@@ -9,12 +9,13 @@ import anyio
 from starlette.responses import Response
 
 from service.api.benchmark_reports import benchmark_report
-from service.api.responses import NO_MODEL, json_response
+from service.api.model_headers import model_headers
+from service.api.responses import json_response
 from service.benchmark.events import Event
 from service.benchmark.job import Job
 from service.benchmark.queue import Benchmarks
 from service.benchmark.sheet import draw_sheet, sheet_content, write_benchmark_page
-from service.http.headers import header_text, server_timing
+from service.http.headers import server_timing
 from service.inference.admission import Ticket
 from service.runtime import timing
 from service.runtime.timing import Timings
@@ -49,7 +50,7 @@ async def benchmark_response(
 
 def benchmark_headers(job: Job) -> dict[str, str]:
     """Return the headers that every response to POST /benchmark has."""
-    return {"X-Model": header_text(job.model or NO_MODEL), "Vary": "Accept"}
+    return model_headers([job.model], job.sha256) | {"Vary": "Accept"}
 
 
 def results_response(report: ResultsReport, page: str | None) -> Response:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from starlette.responses import Response
 
+from service.api.model_headers import model_headers
 from service.api.quantize_responses import file_headers, file_name, quantize_report
 from service.api.responses import json_response
 from service.http.disposition import content_disposition
@@ -34,8 +35,11 @@ def bundle_response(
 
     skip_if_larger: whether files that are no smaller than their uploads are left out.
     """
-    failed = sum(isinstance(result, Failed) for result in results)
+    done = [result for result in results if isinstance(result, Quantized)]
+    failed = len(results) - len(done)
     headers = {"Vary": "Accept", "X-Images": str(len(results)), "X-Images-Failed": str(failed)}
+    if done:
+        headers |= model_headers([result.selection.model for result in done], done[0].sha256)
     if media_type == JSON:
         reports = [_report(result, request_id) for result in results]
         embedded = sum(len(each.report.png) for each in reports if each.report)

@@ -7,6 +7,7 @@ import base64
 import numpy as np
 from starlette.responses import Response
 
+from service.api.model_headers import hash_of
 from service.api.responses import common_headers, json_response, label_headers, quantized_headers, recognition_report
 from service.http.disposition import content_disposition, result_name
 from service.inference.quantization import Quantized
@@ -38,7 +39,7 @@ def file_name(result: Quantized) -> str:
 
 def file_headers(result: Quantized) -> dict[str, str]:
     """Return the headers that describe a quantized image."""
-    headers = quantized_headers(result.selection, colors_used(result), result.bits_per_pixel)
+    headers = quantized_headers(result.selection, result.sha256, colors_used(result), result.bits_per_pixel)
     headers |= common_headers(result.timings, all_notes(result))
     headers["X-Upload-Bytes"] = str(result.upload_bytes)
     if result.goals_met is not None:
@@ -55,6 +56,7 @@ def quantize_report(result: Quantized) -> QuantizeReport:
     alpha = result.image.alpha
     return QuantizeReport(
         model=result.selection.model,
+        model_sha256=hash_of(result.selection.model, result.sha256),
         method=result.selection.method,
         fidelity=result.selection.fidelity,
         dither=result.selection.dither,
@@ -70,7 +72,7 @@ def quantize_report(result: Quantized) -> QuantizeReport:
         goals_met=result.goals_met,
         filename=file_name(result),
         png=base64.b64encode(result.file).decode("ascii"),
-        recognition=result.recognition and recognition_report(result.recognition),
+        recognition=result.recognition and recognition_report(result.recognition, result.sha256),
         notes=list(all_notes(result)),
     )
 

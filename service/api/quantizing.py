@@ -24,10 +24,14 @@ _FEW_BYTES = 1 << 16  # that are hashed in the event loop
 
 
 class Quantizing:
-    """Responses to /quantize. observe: gets the timings of one image."""
+    """Responses to /quantize.
 
-    def __init__(self, pipeline: Pipeline) -> None:
+    models_digest: returns what distinguishes the weights of this service from others, for the entity tags.
+    """
+
+    def __init__(self, pipeline: Pipeline, models_digest: Callable[[], str | None]) -> None:
         self._pipeline = pipeline
+        self._models_digest = models_digest
         self._remembered = Remembered()
 
     async def respond(
@@ -38,7 +42,10 @@ class Quantizing:
         media_type: str,
         observe: Callable[[Timings], None],
     ) -> Response:
-        """Return the response; 304 where If-None-Match names its entity tag."""
+        """Return the response; 304 where If-None-Match names its entity tag.
+
+        observe: gets the timings of one image.
+        """
         wanted = request.headers.get("if-none-match")
         key = await _key(uploads, options, media_type)
         known = self._remembered.find(key)
@@ -50,7 +57,7 @@ class Quantizing:
             response = await self._several(request, uploads, options, media_type)
         if response.status_code != 200 or media_type.startswith(MIXED):  # the boundary is random
             return response
-        etag = etag_of(bytes(response.body))
+        etag = etag_of(bytes(response.body), self._models_digest() or "")
         self._remembered.keep(key, etag)
         response.headers["ETag"] = etag
         return _not_modified(dict(response.headers)) if wanted and matches(wanted, etag) else response

@@ -17,6 +17,7 @@ from models.palettes import PALETTES, NamedPalette, hex_color
 from models.prediction import Prediction
 from models.zoo.manifest import ModelEntry
 from service.api.method_reports import defaults_report, method_reports
+from service.api.model_headers import hash_of, model_headers
 from service.http.encoded_responses import UNTOUCHED
 from service.http.headers import header_text, server_timing
 from service.inference.compression import Compressed, Output, Version
@@ -43,16 +44,16 @@ from service.schemas.reports import (
 )
 from service.settings import Settings
 
-NO_MODEL = "none"  # X-Model of a classical method
-
 
 def classify_response(result: Classified, media_type: str) -> Response:
     """Return the activation map as `image/png` if `result` has one, or the predictions as JSON."""
-    headers = {"X-Model": header_text(result.model), **common_headers(result.timings, result.notes)}
+    headers = model_headers([result.model], {result.model: result.sha256})
+    headers |= common_headers(result.timings, result.notes)
     if media_type == PNG and result.cam:
         return Response(result.cam.png, headers=headers | _map_headers(result.cam), media_type=PNG)
     report = ClassifyReport(
         model=result.model,
+        model_sha256=result.sha256,
         predictions=[_prediction_report(prediction) for prediction in result.predictions],
         cam=result.cam and CamReport(**_prediction_fields(result.cam.prediction), png=_base64(result.cam.png)),
         notes=list(result.notes),
@@ -66,9 +67,8 @@ COMPRESSED: Mapping[str, Output] = {JSON: "report", BPG: "file", PNG: "picture"}
 
 def compress_response(result: Compressed) -> Response:
     """Return the wanted part of `result`: the report as JSON, the BPG file, or the decoded BPG file as `image/png`."""
-    headers = quantized_headers(
-        result.selection, result.image.colors, result.bits_per_pixel(len(result.quantized_bpg.file))
-    )
+    bits_per_pixel = result.bits_per_pixel(len(result.quantized_bpg.file))
+    headers = quantized_headers(result.selection, result.sha256, result.image.colors, bits_per_pixel)
     headers |= common_headers(result.timings, result.notes)
     if result.original.prediction and result.quantized_bpg.prediction:
         headers |= label_headers(result.original.prediction, result.quantized_bpg.prediction)
@@ -85,6 +85,7 @@ def models_report(engine: Engine, settings: Settings) -> ModelsReport:
     """Return the report on the models of `engine`, and on the limits of `settings`."""
     reports = [_model_report(engine, entry) for entry in engine.catalog.entries]
     return ModelsReport(
+        models_digest=engine.catalog.digest,
         models=reports,
         methods=list(engine.catalog.methods()),
         method_details=method_reports(engine.catalog),
@@ -106,6 +107,7 @@ def ready_report(engine: Engine) -> ReadyReport:
     names = [entry.name for entry in engine.catalog.entries]
     return ReadyReport(
         status="ready",
+        models_digest=engine.catalog.digest,
         loaded=[name for name in names if name in loaded],
         on_demand=[name for name in names if name not in loaded],
     )
@@ -155,10 +157,12 @@ def common_headers(timings: Timings, notes: Sequence[str]) -> dict[str, str]:
     return headers
 
 
-def quantized_headers(selection: Selection, colors: int, bits_per_pixel: float) -> dict[str, str]:
+def quantized_headers(
+    selection: Selection, sha256: Mapping[str, str], colors: int, bits_per_pixel: float
+) -> dict[str, str]:
     """Return the headers that state how an image with so many colors was quantized."""
     headers = {
-        "X-Model": header_text(selection.model or NO_MODEL),
+        **model_headers([selection.model], sha256),
         "X-Method": selection.method,
         "X-Colors": str(colors),
         "X-Bits-Per-Pixel": f"{bits_per_pixel:.4f}",
@@ -187,10 +191,11 @@ def _map_headers(cam: DrawnMap) -> dict[str, str]:
     }
 
 
-def recognition_report(recognition: Recognition) -> RecognitionReport:
+def recognition_report(recognition: Recognition, sha256: Mapping[str, str]) -> RecognitionReport:
     """Return the report on the labels before and after."""
     return RecognitionReport(
         model=recognition.model,
+        model_sha256=sha256[recognition.model],
         before=_prediction_report(recognition.before),
         after=_prediction_report(recognition.after),
         kept=recognition.kept,
@@ -199,13 +204,16 @@ def recognition_report(recognition: Recognition) -> RecognitionReport:
 
 def _compress_report(result: Compressed, original_bpg: Version, index_map_kept: bool) -> CompressReport:
     fields = partial(_version_fields, result)
+    classifier = result.selection.classifier if result.options.recognize else None
     return CompressReport(
         model=result.selection.model,
+        model_sha256=hash_of(result.selection.model, result.sha256),
         method=result.selection.method,
         fidelity=result.selection.fidelity,
         dither=result.selection.dither,
         recognizers=list(result.selection.recognizers),
-        classifier=result.selection.classifier if result.options.recognize else None,
+        classifier=classifier,
+        classifier_sha256=hash_of(classifier, result.sha256),
         width=result.image.width,
         height=result.image.height,
         colors=result.image.colors,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Literal
@@ -58,11 +58,16 @@ class Picture:
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """A validated benchmark. tiles: number of tiles in the contact sheet, 0 without a sheet."""
+    """A validated benchmark.
+
+    tiles: number of tiles in the contact sheet, 0 without a sheet. sha256: of each checkpoint, by the name of its
+    model.
+    """
 
     pictures: tuple[Picture, ...]
     tiles: int
     request_id: str
+    sha256: Mapping[str, str]
 
     @property
     def model(self) -> str | None:
@@ -103,7 +108,7 @@ class Planner:
         treatments = {each: self._treatment(each, settings[each], options, tiles) for each in settings}
         treated = [treatments[each] for each in chosen]
         truths = _truths(options.labels, [treatment.classes for treatment in treated])
-        return Job(_pictures(upload.files, treated, truths), tiles, request_id)
+        return Job(_pictures(upload.files, treated, truths), tiles, request_id, self.engine.catalog.sha256)
 
     def _treatment(
         self, selection: Selection, settings: tuple[Setting, ...], options: BenchmarkOptions, tiles: int
@@ -112,7 +117,7 @@ class Planner:
         if options.cam and not classifier.cam:
             raise no_maps(classifier.name)
         conditions = Conditions(
-            loader=self.loader,
+            loader=self.loader.pinned(self.engine.catalog.sha256),
             classifier=classifier.name,
             max_pixels=self.max_pixels,
             background=options.background_rgb(),

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import torch
 
-from models.errors import UnknownModel
+from models.errors import CorruptCheckpoint, UnknownModel
 from models.evaluation.compare import Setting
 from models.names import PHOTOGRAPH_METHODS, REFINED_IN_ONE_PASS
 from models.networks.prefilter import Prefilter
@@ -20,26 +23,53 @@ from models.quantizers.learned.prefiltering import load_prefilter
 from models.recognizer import Recognizer, load_recognizer
 from models.zoo.registry import Registry
 from service.benchmark.worker import Classifier
+from service.errors import NotReady
 from service.inference.networks import load_network, refined_quantizer
 
 
 @dataclass(frozen=True)
 class ModelLoader:
-    """Networks of the registry in `folder`, on a torch device; None means the shipped networks."""
+    """Networks of the registry in `folder`, on a torch device; None means the shipped networks.
+
+    weights: names and hashes of the checkpoints that the registry must have; None for any.
+    """
 
     folder: Path | None
     device: str
+    weights: frozenset[tuple[str, str]] | None = None
+
+    def pinned(self, sha256: Mapping[str, str]) -> Self:
+        return replace(self, weights=frozenset(sha256.items()))
+
+    def registry(self) -> Registry:
+        """Return the registry. Raises CorruptCheckpoint if it has other checkpoints than `weights`."""
+        registry = Registry.open(self.folder)
+        found = frozenset((entry.name, entry.sha256) for entry in registry.available())
+        if self.weights not in (None, found):
+            raise CorruptCheckpoint("the manifest names other checkpoints than at the start")
+        return registry
 
     def quantizer(self, setting: Setting) -> Quantizer:
-        return _quantizer(self, setting.method, setting.model)
+        with _unchanged():
+            return _quantizer(self, setting.method, setting.model)
 
     def classifier(self, name: str) -> Classifier:
-        return _classifier(self, name)
+        with _unchanged():
+            return _classifier(self, name)
+
+
+@contextmanager
+def _unchanged() -> Iterator[None]:
+    """Raise NotReady for a checkpoint that cannot be loaded: every file was sound at the start."""
+    try:
+        yield
+    except CorruptCheckpoint as error:
+        raise NotReady("The folder of the models has changed since the start.") from error
 
 
 @cache
 def _classifier(loader: ModelLoader, name: str) -> Recognizer:
-    return load_recognizer(Registry.open(loader.folder), name, torch.device(loader.device))
+    return load_recognizer(loader.registry(), name, torch.device(loader.device))
 
 
 @cache
@@ -59,7 +89,7 @@ def _quantizer(loader: ModelLoader, method: str, model: str | None) -> Quantizer
 
 
 def _refined(loader: ModelLoader, method: str, classifier: str) -> Quantizer:
-    registry = Registry.open(loader.folder)
+    registry = loader.registry()
     if method != REFINED_IN_ONE_PASS:
         names = registry.manifest.recognizers(classifier)
         return refined_quantizer(method, tuple(_classifier(loader, name) for name in names))
@@ -69,7 +99,7 @@ def _refined(loader: ModelLoader, method: str, classifier: str) -> Quantizer:
 
 def _network(loader: ModelLoader, name: str) -> tuple[Quantizer, int]:
     """Return a quantizer with a network, and its smallest number of colors."""
-    registry = Registry.open(loader.folder)
+    registry = loader.registry()
     entry = registry.entry(name)
     quantizer = load_network(registry, entry, torch.device(loader.device))
     if isinstance(quantizer, Recognizer | Prefilter):

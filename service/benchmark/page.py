@@ -39,7 +39,7 @@ def benchmark_page(report: BenchmarkReport, sheet: bytes) -> str:
     classifiers = dict.fromkeys(image.classifier for image in images)
     judges = " and ".join(classifiers) or report.classifier or "none"
     subject = f"{len(images)} image{'s' * (len(images) != 1)}, classified by {judges}"
-    rows = [Summary(**means.model_dump()) for means in report.summary]
+    rows = [Summary(**means.model_dump(exclude={"model_sha256"})) for means in report.summary]
     figures = [comparison_plots.kept_over_colors(rows, subject), comparison_plots.bytes_over_psnr(rows, subject)]
     if known:
         original = sum(known) / len(known)

@@ -6,8 +6,9 @@ token, so that its bytes are sent to the process once.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +44,12 @@ class Classifier(BatchClassifier, Protocol):
 
 class Loader(Protocol):
     """Loads quantizers and classifiers by name, in the worker process."""
+
+    def pinned(self, sha256: Mapping[str, str]) -> Self:
+        """Return a loader of these checkpoints alone, by the names of their models.
+
+        It raises NotReady where the folder of the models has changed since.
+        """
 
     def quantizer(self, setting: Setting) -> Quantizer:
         """Return the quantizer of the method and model of `setting`, ready to be timed."""

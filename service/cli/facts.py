@@ -32,6 +32,7 @@ def facts_of(file: ImageFile) -> dict[str, Any]:
     return {
         "method": file.text("X-Method"),
         "model": file.text("X-Model"),
+        "model_sha256": file.model_sha256,
         **{name: _whole(file.number(header)) for name, header in numbers.items()},
         "bytes": len(file.data),
         "bits_per_pixel": file.number("X-Bits-Per-Pixel"),

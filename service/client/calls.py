@@ -149,14 +149,14 @@ def quantized(response: httpx.Response) -> Quantized | Skipped:
     """Read the JSON of /quantize."""
     if response.status_code == httpx.codes.NO_CONTENT:
         return skipped(response.headers)
-    return Quantized(parse(response, QuantizeReport), _request_id(response))
+    return Quantized(parse(response, QuantizeReport), *_served(response))
 
 
 def quantized_many(response: httpx.Response) -> Many:
     """Read the JSON of /quantize with several files."""
     body = _json(response)
     if "images" not in body:  # one file was sent
-        return [Quantized(parse(response, QuantizeReport), _request_id(response))]
+        return [Quantized(parse(response, QuantizeReport), *_served(response))]
     return [_one_of_many(each, response) for each in body["images"]]
 
 
@@ -178,12 +178,12 @@ def only_file(response: httpx.Response) -> ImageFile:
 
 def compressed(response: httpx.Response) -> Compressed:
     """Read the JSON of /compress."""
-    return Compressed(parse(response, CompressReport), _request_id(response))
+    return Compressed(parse(response, CompressReport), *_served(response))
 
 
 def classified(response: httpx.Response) -> Classified:
     """Read the JSON of /classify."""
-    return Classified(parse(response, ClassifyReport), _request_id(response))
+    return Classified(parse(response, ClassifyReport), *_served(response))
 
 
 def text(response: httpx.Response) -> str:
@@ -201,7 +201,7 @@ def _one_of_many(item: Mapping[str, Any], response: httpx.Response) -> Quantized
         error.request_id = error.request_id or _request_id(response)
         return error
     try:
-        return Quantized(QuantizeReport.model_validate(item["report"], extra="ignore"), _request_id(response))
+        return Quantized(QuantizeReport.model_validate(item["report"], extra="ignore"), *_served(response))
     except (KeyError, ValidationError) as error:
         raise _unexpected(response, error) from error
 
@@ -220,6 +220,11 @@ def _unexpected(response: httpx.Response, reason: object) -> UnexpectedResponse:
         status=response.status_code,
         request_id=_request_id(response),
     )
+
+
+def _served(response: httpx.Response) -> tuple[str, str]:
+    """Return the id of the request, and the digest of the models that served it."""
+    return _request_id(response), str(response.headers.get("X-Models-Digest", ""))
 
 
 def _request_id(response: httpx.Response) -> str:

@@ -65,6 +65,11 @@ class ImageFile(_File):
         return None if value is None else float(value)
 
     @property
+    def model_sha256(self) -> str | None:
+        """SHA-256 of the checkpoint that made the file; None for a classical method."""
+        return self.text("X-Model-SHA256")
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """Changes that decoding made to the upload."""
         return _notes(self.headers)
@@ -86,10 +91,12 @@ class Quantized(_File):
 
     report: palette, counts, predictions and more, as the JSON response has them.
     request_id: id of the request in the log of the service.
+    models_digest: digest of the weights of the service that answered.
     """
 
     report: QuantizeReport
     request_id: str = ""
+    models_digest: str = ""
 
     @cached_property
     def png(self) -> bytes:
@@ -112,10 +119,14 @@ class Quantized(_File):
 
 @dataclass(frozen=True)
 class Compressed(_File):
-    """An image as BPG, and what that costs and changes; `save` writes the BPG file. report: the JSON response."""
+    """An image as BPG, and what that costs and changes; `save` writes the BPG file.
+
+    report: the JSON response. request_id, models_digest: see `Quantized`.
+    """
 
     report: CompressReport
     request_id: str = ""
+    models_digest: str = ""
 
     @cached_property
     def bpg(self) -> bytes:
@@ -146,10 +157,14 @@ class Compressed(_File):
 
 @dataclass(frozen=True)
 class Classified:
-    """Predictions of a classifier, the most probable first. report: the JSON response."""
+    """Predictions of a classifier, the most probable first.
+
+    report: the JSON response. request_id, models_digest: see `Quantized`.
+    """
 
     report: ClassifyReport
     request_id: str = ""
+    models_digest: str = ""
 
     @property
     def predictions(self) -> list[PredictionReport]:

@@ -9,9 +9,14 @@ from collections.abc import Iterable
 _MOST_REMEMBERED = 4096
 
 
-def etag_of(body: bytes) -> str:
-    """Return the strong entity tag of a body: equal bodies have equal tags."""
-    return f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+def etag_of(body: bytes, models_digest: str = "") -> str:
+    """Return the strong entity tag of a body: equal bodies by the same models have equal tags.
+
+    The headers beside the body, such as labels, come from the models as well.
+    """
+    digest = hashlib.sha256(models_digest.encode() + b"\n")
+    digest.update(body)
+    return f'"{digest.hexdigest()[:32]}"'
 
 
 def matches(if_none_match: str, etag: str) -> bool:

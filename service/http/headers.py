@@ -8,6 +8,7 @@ from urllib.parse import quote
 from service.runtime.timing import STAGES, Timings
 
 REQUEST_ID_HEADER = "X-Request-ID"
+MODELS_DIGEST_HEADER = "X-Models-Digest"
 
 # Headers of every response that does not set them itself. A browser then trusts the declared media type, never frames
 # or caches the response, loads nothing for it, and sends no referrer.

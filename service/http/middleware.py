@@ -15,7 +15,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.http.headers import REQUEST_ID_HEADER, SECURITY_HEADERS
+from service.http.headers import MODELS_DIGEST_HEADER, REQUEST_ID_HEADER, SECURITY_HEADERS
 from service.http.problems import internal_error
 from service.runtime.logs import Event, request_id_here
 from service.schemas.problems import INTERNAL
@@ -71,9 +71,11 @@ class _Exchange:
     def seconds(self) -> float:
         return time.perf_counter() - self.started
 
-    def add_headers(self, headers: MutableHeaders, *, close: bool) -> None:
+    def add_headers(self, headers: MutableHeaders, *, models_digest: str | None, close: bool) -> None:
         """Add the headers that all responses share."""
         headers[REQUEST_ID_HEADER] = self.request_id
+        if models_digest:
+            headers[MODELS_DIGEST_HEADER] = models_digest
         for name, value in SECURITY_HEADERS.items():
             headers.setdefault(name, value)
         stages = headers.get("Server-Timing")
@@ -104,12 +106,20 @@ class RequestContext:
     Args:
         is_ending: whether the service is shutting down. Responses then close their connection: on an open connection,
             a client might send its next request just as the server closes it.
+        models_digest: returns what distinguishes the weights of this service from others; None before they are loaded.
         count: called once for each request.
     """
 
-    def __init__(self, app: ASGIApp, is_ending: Callable[[], bool], count: CountRequest) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        is_ending: Callable[[], bool],
+        models_digest: Callable[[], str | None],
+        count: CountRequest,
+    ) -> None:
         self._app = app
         self._is_ending = is_ending
+        self._models_digest = models_digest
         self._count = count
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -129,7 +139,9 @@ class RequestContext:
         async def finish_and_send(message: Message) -> None:
             if message["type"] == "http.response.start":
                 exchange.status = message["status"]
-                exchange.add_headers(MutableHeaders(scope=message), close=self._is_ending())
+                exchange.add_headers(
+                    MutableHeaders(scope=message), models_digest=self._models_digest(), close=self._is_ending()
+                )
             if exchange.scope["method"] != "HEAD":  # the server drops the body of a response to HEAD
                 exchange.bytes_out += len(message.get("body", b""))
             await send(message)

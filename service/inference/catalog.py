@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from types import MappingProxyType
 from typing import Unpack
 
@@ -23,6 +24,7 @@ from models.names import (
 from models.quantizers.classical.catalog import CLASSICAL
 from models.zoo.manifest import ModelEntry
 from service.inference.by_picture import ByPicture
+from service.inference.fingerprint import fingerprint
 from service.inference.selection import MethodOptions, Selection
 from service.schemas.fields import Rgb
 from service.schemas.methods import DITHER, FIDELITY, METHODS, MODEL, PALETTE, TRANSFERABLE, one_of, supporting
@@ -57,6 +59,17 @@ class Catalog:
             self.classifier(self.photograph_classifier)
         for name in self.transfer_classifiers:
             self.classifier(name)
+
+    @cached_property
+    def sha256(self) -> Mapping[str, str]:
+        """SHA-256 of each checkpoint, 64 hexadecimal digits, by the name of its model."""
+        return MappingProxyType({entry.name: entry.sha256 for entry in self.entries})
+
+    @cached_property
+    def digest(self) -> str:
+        """16 hexadecimal digits; catalogs with other weights or other defaults have another digest."""
+        photographs = [self.photographs, self.photograph_classifier, *self.transfer_classifiers]
+        return fingerprint(self.entries, dict(self.defaults), photographs)
 
     def methods(self) -> tuple[str, ...]:
         """Return the names of the quantization methods, the default one for small images first.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -63,7 +63,8 @@ class Compressed:
 
     image: the quantized image. quantized: the image as an indexed PNG. original_bpg: the upload as BPG, only for a
     report. index_map_kept: whether the index map can be restored from the BPG file, only for a report. picture: the
-    decoded BPG file as a 24-bit PNG, only for the output "picture".
+    decoded BPG file as a 24-bit PNG, only for the output "picture". sha256: of each checkpoint, by the name of its
+    model.
     """
 
     selection: Selection
@@ -77,6 +78,7 @@ class Compressed:
     picture: bytes | None
     notes: tuple[str, ...]
     timings: Timings
+    sha256: Mapping[str, str]
 
     def bits_per_pixel(self, size: int) -> float:
         """Return the bits per pixel of a file of `size` bytes."""
@@ -168,6 +170,7 @@ class Compression:
             picture=picture,
             notes=decoded.notes,
             timings=timing.current().timings(),
+            sha256=self._stages.engine.catalog.sha256,
         )
 
     def _check_size(self, pixels: Pixels, mode: bpg.Mode) -> None:

@@ -48,9 +48,13 @@ class DrawnMap:
 
 @dataclass(frozen=True, eq=False)
 class Classified:
-    """Result of /classify: predictions, the most probable first; `cam` is None without the option."""
+    """Result of /classify: predictions, the most probable first; `cam` is None without the option.
+
+    model, sha256: name and checkpoint of the classifier.
+    """
 
     model: str
+    sha256: str
     predictions: tuple[Prediction, ...]
     cam: DrawnMap | None
     notes: tuple[str, ...]
@@ -89,13 +93,14 @@ class Pipeline:
         Raises the errors of `models.errors` for names, bytes and options, DoesNotFit and OutOfTime.
         """
         selections = self._stages.selections(options)
+        sha256 = self._stages.engine.catalog.sha256
         with timing.started() as timer:
             async with self._decoded(upload.data, options, keep_alpha=keeps_alpha(options, format)) as decoded:
                 decoded = await scaled_down(decoded, options.max_side, self._stages)
                 selection = selections.of(decoded.pixels)
                 best, met = await Quantization(self._stages, options, selection, format).run(decoded)
         notes = decoded.notes + best.notes
-        return Quantized(selection, best, format, upload.name, len(upload.data), met, notes, timer.timings())
+        return Quantized(selection, best, format, upload.name, len(upload.data), met, notes, timer.timings(), sha256)
 
     def check(self, options: QuantizeOptions) -> None:
         """Raise the errors of names and options that do not depend on an image."""
@@ -131,7 +136,7 @@ class Pipeline:
                 shown = None if options.cam is None else _prediction(ranking, index)
                 cam = None if shown is None else await self._draw(decoded.pixels, shown, entry)
         notes = decoded.notes + _cam_notes(decoded, cam)
-        return Classified(entry.name, ranking[: options.top_k], cam, notes, timer.timings())
+        return Classified(entry.name, entry.sha256, ranking[: options.top_k], cam, notes, timer.timings())
 
     @asynccontextmanager
     async def _decoded(

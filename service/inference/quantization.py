@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -78,7 +78,7 @@ class Quantized:
 
     best: the attempt that the search for the goals selected. format: of its file. upload_name: from the client; empty
     if there was none. upload_bytes: size of the upload. goals_met: whether the best attempt reaches the goals of the
-    request; None without goals.
+    request; None without goals. sha256: of each checkpoint, by the name of its model.
     """
 
     selection: Selection
@@ -89,6 +89,7 @@ class Quantized:
     goals_met: bool | None
     notes: tuple[str, ...]
     timings: Timings
+    sha256: Mapping[str, str]
 
     @property
     def image(self) -> PaletteImage:

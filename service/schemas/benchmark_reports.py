@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from models.names import LEARNED_METHOD
-from service.schemas.base import Report
+from service.schemas.base import SHA256_OF_CLASSIFIER, SHA256_OF_MODEL, Report
 from service.schemas.reports import ErrorReport
 
 Colors = TypeVar("Colors", int, int | None)
@@ -30,6 +30,7 @@ class BenchmarkImage(Report):
     classifier: str = Field(
         description="Classifier of this image: that of photographs, or of smaller images.", examples=["cifar10-resnet9"]
     )
+    classifier_sha256: str | None = SHA256_OF_CLASSIFIER
     label: str = Field(description="Most probable class.", examples=["cat"])
     probability: float = Field(ge=0, le=1, examples=[0.93])
     truth: str | None = Field(
@@ -58,6 +59,7 @@ class BenchmarkRow(Report):
         description="Network that quantized the image, or the classifier that a refined image was optimized for first; "
         "null for a classical method."
     )
+    model_sha256: str | None = SHA256_OF_MODEL
     colors: int = Field(description="Largest number of palette entries.", examples=[4])
     bytes: int = Field(description="Bytes of the indexed PNG.", examples=[5321])
     bits_per_pixel: float = Field(description="Bits of the file divided by the pixels of the image.", examples=[0.41])
@@ -112,6 +114,8 @@ class _Summary(Report, Generic[Colors]):
 class BenchmarkSummary(_Summary[int]):
     """Means over the rows of one method and number of colors, without failed rows."""
 
+    model_sha256: str | None = SHA256_OF_MODEL
+
 
 class BenchmarkReport(Report):
     """JSON response of POST /benchmark."""
@@ -120,10 +124,12 @@ class BenchmarkReport(Report):
         description="Model of the first method that uses one; null if all methods are classical.",
         examples=["cifar10-resnet9-colorcnn"],
     )
+    model_sha256: str | None = SHA256_OF_MODEL
     classifier: str | None = Field(
         description="Classifier of all images; null where photographs and smaller images have different ones.",
         examples=["cifar10-resnet9"],
     )
+    classifier_sha256: str | None = SHA256_OF_CLASSIFIER
     images: list[BenchmarkImage | BenchmarkFailedImage]
     rows: list[BenchmarkRow | BenchmarkFailedRow] = Field(
         description="Rows, ordered by image, then method, then colors."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from models.names import LEARNED_METHOD, ModelKind
-from service.schemas.base import Report
+from service.schemas.base import MODELS_DIGEST, Report
 
 
 class ModelReport(Report):
@@ -97,6 +97,7 @@ class LimitsReport(Report):
 class ModelsReport(Report):
     """Response of GET /models."""
 
+    models_digest: str = MODELS_DIGEST
     models: list[ModelReport]
     methods: list[str] = Field(
         description="Values of the option `method` of /quantize, the default for small images first."

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, JsonValue
 
 from models.names import LEARNED_METHOD, BpgMode
-from service.schemas.base import Report
+from service.schemas.base import MODELS_DIGEST, SHA256_OF_CLASSIFIER, SHA256_OF_MODEL, Report
 
 _BASE64: dict[str, JsonValue] = {"contentEncoding": "base64"}
 
@@ -24,6 +24,7 @@ class RecognitionReport(Report):
     """Prediction of a classifier before and after quantization."""
 
     model: str = Field(description="Name of the classifier.", examples=["cifar10-resnet9"])
+    model_sha256: str | None = SHA256_OF_MODEL
     before: PredictionReport
     after: PredictionReport
     kept: bool = Field(description="Whether the label is the same before and after.")
@@ -36,6 +37,7 @@ class QuantizeReport(Report):
         description="Network that quantized the image, or the classifier that a refined image was optimized for first; "
         "null for a classical method."
     )
+    model_sha256: str | None = SHA256_OF_MODEL
     method: str = Field(examples=[LEARNED_METHOD])
     fidelity: float = Field(ge=0, le=1, description="Value of the option.", examples=[0.0])
     dither: bool | None = Field(description="Value of the option; null where it was left out.")
@@ -124,6 +126,7 @@ class CompressReport(Report):
         description="Network that quantized the image, or the classifier that a refined image was optimized for first; "
         "null for a classical method."
     )
+    model_sha256: str | None = SHA256_OF_MODEL
     method: str = Field(examples=[LEARNED_METHOD])
     fidelity: float = Field(ge=0, le=1, description="Value of the option.", examples=[0.0])
     dither: bool | None = Field(description="Value of the option; null where it was left out.")
@@ -131,6 +134,7 @@ class CompressReport(Report):
         description="Classifiers that a refined image was optimized for; empty for other methods.", examples=[[]]
     )
     classifier: str | None = Field(description="Name of the classifier; null with `recognize=false`.")
+    classifier_sha256: str | None = SHA256_OF_CLASSIFIER
     width: int = Field(ge=1, examples=[640])
     height: int = Field(ge=1, examples=[480])
     colors: int = Field(description="Number of palette entries of the quantized image.", examples=[4])
@@ -157,6 +161,7 @@ class ClassifyReport(Report):
     """JSON response of POST /classify."""
 
     model: str = Field(description="Name of the classifier.", examples=["cifar10-resnet9"])
+    model_sha256: str | None = SHA256_OF_MODEL
     predictions: list[PredictionReport] = Field(description="Predictions, the most probable first.")
     cam: CamReport | None = Field(description="Activation map; null without the option `cam`.")
     notes: list[str] = Field(description="Changes that decoding made to the upload.")
@@ -171,6 +176,7 @@ class StatusReport(Report):
 class ReadyReport(StatusReport):
     """Response of GET /readyz of a service that is ready."""
 
+    models_digest: str = MODELS_DIGEST
     loaded: list[str] = Field(description="Networks in memory.", examples=[["cifar10-resnet9"]])
     on_demand: list[str] = Field(description="Networks that their first request loads.", examples=[["tiny-alexnet"]])
 

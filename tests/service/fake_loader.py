@@ -3,9 +3,10 @@
 import os
 import signal
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +51,9 @@ class FakeLoader:
     """
 
     traps: Path | None = None
+
+    def pinned(self, sha256: Mapping[str, str]) -> Self:
+        return self
 
     def quantizer(self, setting: Setting) -> Quantizer:
         if setting.model is not None:

@@ -23,7 +23,7 @@ from service.runtime.worker_process import WorkerProcess
 from service.settings import Settings
 from tests.service.clients import fake_app, fake_service, loaded, problem, ready, responses_of, running, samples, value
 from tests.service.fake_loader import FakeLoader
-from tests.service.fakes import MODELS, NATIVE_SIZE, FakeEngine, in_thread
+from tests.service.fakes import MODELS, NATIVE_SIZE, FakeEngine, hash_of, in_thread
 from tests.service.images import PHOTO, ramp
 from tests.service.processes import workers_of
 
@@ -47,7 +47,12 @@ async def test_a_loading_service_is_alive_and_not_ready(app: FastAPI, engine: Fa
     assert [problem(response) for response in refused] == [(503, "not-ready")] * 3
     assert {response.headers["retry-after"] for response in refused} == {"2"}
     assert "being loaded" in refused[0].json()["detail"]
-    expected = {"status": "ready", "loaded": ["brightness"], "on_demand": ["second", "gray-steps"]}
+    expected = {
+        "status": "ready",
+        "models_digest": engine.catalog.digest,
+        "loaded": ["brightness"],
+        "on_demand": ["second", "gray-steps"],
+    }
     assert (ready.status_code, ready.json()) == (200, expected)
 
 
@@ -266,6 +271,6 @@ async def test_models_lists_the_loaded_models(client: AsyncClient) -> None:
         "loaded": False,
         "device": "cpu",
         "accuracy": {"top1": 0.5},
-        "sha256": "0" * 64,
+        "sha256": hash_of("gray-steps"),
     }
     assert [model["fidelity"] for model in report["models"]] == [False, False, True]

@@ -10,7 +10,7 @@ from service.inference.work import WORK_NAMES
 from service.runtime.timing import STAGES
 from service.settings import Settings
 from tests.service.clients import fake_app, loaded, running, samples, value
-from tests.service.fakes import MODELS, NATIVE_SIZE, FakeEngine
+from tests.service.fakes import MODELS, NATIVE_SIZE, FakeEngine, hash_of
 from tests.service.images import PHOTO, encoded, ramp
 from tests.service.waiting import PATIENCE
 
@@ -149,9 +149,11 @@ async def test_models_are_listed_once_they_are_loaded(app: FastAPI, engine: Fake
         "name": "gray-steps",
         "kind": "colorcnn",
         "dataset": "nothing",
-        "sha256": "0" * 64,
+        "sha256": hash_of("gray-steps"),
         "device": "cpu",
     }
+    assert not [name for name, _ in loading if name == "models_info"]
+    assert value(ready, "models_info", digest=engine.catalog.digest) == 1
 
 
 async def test_gpu_memory_is_reported_with_a_gpu(client: AsyncClient, engine: FakeEngine) -> None:

@@ -13,6 +13,13 @@ def _header(description: str, example: str) -> Json:
 
 
 REQUEST_ID = {"X-Request-ID": _header("The id of the request, or a new id; also in the log.", "5f2c0d1e")}
+MODELS_DIGEST = {
+    "X-Models-Digest": _header(
+        "Digest of the weights of all models and of the defaults; absent before they are loaded.", "5f2c0d1e9a3b4c6d"
+    )
+}
+OF_ALL: Json = REQUEST_ID | MODELS_DIGEST
+"""Headers of every response."""
 _RETRY_AFTER = {"Retry-After": _header("Seconds to wait.", "2")}
 OF_PROBLEMS: Mapping[int, Json] = {
     401: {"WWW-Authenticate": _header("The authentication scheme.", "Bearer")},
@@ -27,12 +34,16 @@ SERVER_TIMING: Json = {
     )
 }
 _COMMON: Json = {
-    **REQUEST_ID,
+    **OF_ALL,
     **SERVER_TIMING,
     "X-Model": _header(
         "The network of the method, or the classifier that a refined image is optimized for first; `none` for a "
         "classical method.",
         "cifar10-resnet9-colorcnn",
+    ),
+    "X-Model-SHA256": _header(
+        "SHA-256 of the checkpoint of X-Model, 64 hexadecimal digits; absent for a classical method.",
+        "37cfbb531ba4ebdfb7109a1e0b50d9f137cfbb531ba4ebdfb7109a1e0b50d9f1",
     ),
     "X-Image-Notes": _header("Changes that decoding made to the upload, if any.", "EXIF orientation applied"),
 }
@@ -60,7 +71,7 @@ _MAP: Json = {
 }
 
 OF_PAGES: Json = {
-    **REQUEST_ID,
+    **OF_ALL,
     "Content-Security-Policy": _header("Forbids a page to load anything; HTML only.", "default-src 'none'"),
 }
 OF_QUANTIZE: Json = {
@@ -79,8 +90,8 @@ OF_QUANTIZE: Json = {
     "X-Images": _header("Number of images; with several files in one response only.", "3"),
     "X-Images-Failed": _header("Number of images that have a problem in place of a file.", "0"),
 }
-NOT_SMALLER: Json = {name: OF_QUANTIZE[name] for name in ("X-Upload-Bytes", "X-Image-Notes", "X-Request-ID")}
-NOT_MODIFIED: Json = {name: OF_QUANTIZE[name] for name in ("ETag", "X-Request-ID")}
+NOT_SMALLER: Json = {name: OF_QUANTIZE[name] for name in ("X-Upload-Bytes", "X-Image-Notes", *OF_ALL)}
+NOT_MODIFIED: Json = {name: OF_QUANTIZE[name] for name in ("ETag", *OF_ALL)}
 OF_CLASSIFY: Json = {**_IMAGE, **_MAP}
 OF_COMPRESS: Json = {
     **_COMMON,
@@ -92,6 +103,7 @@ OF_COMPRESS: Json = {
 OF_BENCHMARK: Json = {
     **OF_PAGES,
     "X-Model": _COMMON["X-Model"],
+    "X-Model-SHA256": _COMMON["X-Model-SHA256"],
     "Server-Timing": _header(
         "Milliseconds in each stage; not with JSON lines.",
         "decode;dur=9.0, queue;dur=0.0, model;dur=180.1, encode;dur=7.2",

@@ -72,7 +72,7 @@ METRICS: Json = {
     "responses": {
         200: {
             "description": "Metrics in the Prometheus text format 0.0.4.",
-            "headers": headers.REQUEST_ID,
+            "headers": headers.OF_ALL,
             "content": {"text/plain": {"schema": TEXT}},
         }
     }

@@ -44,7 +44,7 @@ def problem_responses(statuses: Sequence[int]) -> dict[int | str, Json]:
 def _problem_response(problems: Sequence[Problem]) -> Json:
     return {
         "description": "; ".join(problem.title for problem in problems),
-        "headers": headers.REQUEST_ID | headers.OF_PROBLEMS.get(problems[0].status, {}),
+        "headers": headers.OF_ALL | headers.OF_PROBLEMS.get(problems[0].status, {}),
         "content": {
             MEDIA_TYPE: {
                 "schema": reference(ProblemReport),

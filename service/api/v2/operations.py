@@ -50,7 +50,7 @@ def error_responses(statuses: Sequence[int]) -> dict[int | str, Json]:
 def _error_response(problems: Sequence[Problem]) -> Json:
     return {
         "description": "; ".join(dict.fromkeys(problem.title for problem in problems)),
-        "headers": headers.REQUEST_ID | headers.OF_PROBLEMS.get(problems[0].status, {}),
+        "headers": headers.OF_ALL | headers.OF_PROBLEMS.get(problems[0].status, {}),
         "content": {JSON: {"schema": reference(InferenceError)}},
     }
 
@@ -61,7 +61,7 @@ INFER: Json = {
     "responses": {
         200: {
             "description": "The outputs, in the JSON object or as binary data after it.",
-            "headers": {**headers.REQUEST_ID, **headers.SERVER_TIMING, **_LENGTH_OF_RESPONSE},
+            "headers": {**headers.OF_ALL, **headers.SERVER_TIMING, **_LENGTH_OF_RESPONSE},
             "content": {JSON: {"schema": reference(InferenceResponse)}, _BINARY: {"schema": BINARY}},
         },
         **error_responses((400, 404, 408, 413, 415, 500, 503, 504)),

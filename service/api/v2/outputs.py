@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from models.prediction import Prediction
+from service.api.model_headers import NO_MODEL
 from service.api.quantize_responses import all_notes, colors_used
-from service.api.responses import NO_MODEL
 from service.api.v2.tensors import Content, Tensor, Value
 from service.inference.pipeline import Classified
 from service.inference.quantization import Quantized, Recognition

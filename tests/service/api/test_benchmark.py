@@ -9,6 +9,7 @@ from models.evaluation.metrics import psnr
 from tests.service.benchmark_client import LIGHT, SMALL, form, post, report
 from tests.service.clients import problem
 from tests.service.fake_loader import gray_steps
+from tests.service.fakes import hash_of
 from tests.service.images import DRAWING, encoded, ramp
 
 pytestmark = pytest.mark.anyio
@@ -53,6 +54,7 @@ async def test_images_are_described(client: AsyncClient) -> None:
         "height": 24,
         "bytes": len(LIGHT),
         "classifier": "brightness",
+        "classifier_sha256": hash_of("brightness"),
         "label": "light",
         "probability": pytest.approx(0.9 * float((255 - ramp() // 4).mean()) / 255),
         "truth": None,

@@ -22,7 +22,7 @@ from service.inference.encoding_worker import warm_up
 from service.settings import Settings
 from tests.service.clients import exchange, fake_app, problem, ready
 from tests.service.fake_loader import FakeClassifier, gray_steps
-from tests.service.fakes import FakeEngine, Gate, in_thread
+from tests.service.fakes import FakeEngine, Gate, hash_of, in_thread
 from tests.service.images import BPG, DRAWING, PHOTO, encoded, opened, pixels_of, ramp
 from tests.service.waiting import PATIENCE, until
 
@@ -91,11 +91,13 @@ async def test_the_report_describes_the_image_and_its_processing(client: AsyncCl
 
     assert {name: response[name] for name in response if name not in (*VERSIONS, "files")} == {
         "model": "gray-steps",
+        "model_sha256": hash_of("gray-steps"),
         "method": "colorcnn",
         "fidelity": 0.0,
         "dither": None,
         "recognizers": [],
         "classifier": "brightness",
+        "classifier_sha256": hash_of("brightness"),
         "width": 40,
         "height": 24,
         "colors": 3,

@@ -17,7 +17,7 @@ from service.inference.selection import Selection
 from service.settings import Settings
 from tests.service.clients import fake_app, problem, ready
 from tests.service.fake_loader import gray_steps
-from tests.service.fakes import NATIVE_SIZE, FakeEngine
+from tests.service.fakes import NATIVE_SIZE, FakeEngine, hash_of
 from tests.service.images import DRAWING, PHOTO, PHOTOGRAPH, encoded, opened, pixels_of, ramp
 
 pytestmark = pytest.mark.anyio
@@ -148,6 +148,7 @@ async def test_the_json_report_describes_the_result(client: AsyncClient) -> None
     recognition = report.pop("recognition")
     assert report == {
         "model": "gray-steps",
+        "model_sha256": hash_of("gray-steps"),
         "method": "colorcnn",
         "fidelity": 0.0,
         "dither": None,

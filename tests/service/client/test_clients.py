@@ -31,6 +31,7 @@ from service.client import (
 from service.schemas import problems
 from service.schemas.benchmark_reports import BenchmarkRow
 from tests.service.client.conftest import Connect
+from tests.service.fakes import FakeEngine, hash_of
 from tests.service.images import DRAWING
 
 PIXELS = np.arange(8 * 8 * 3, dtype=np.uint8).reshape(8, 8, 3)
@@ -44,6 +45,16 @@ def test_quantize_returns_the_report_and_the_png(either: Any, tmp_path: Path) ->
     assert result.save(tmp_path / "out.png").read_bytes() == result.png
     assert result.recognition and result.recognition.model == "brightness"
     assert result.request_id
+
+
+def test_results_name_the_weights_that_made_them(either: Any) -> None:
+    results = [either.quantize(DRAWING), either.classify(DRAWING), either.compress(DRAWING, colors=2, qp=40)]
+    assert [result.report.model for result in results] == ["gray-steps", "brightness", "gray-steps"]
+    assert [result.report.model_sha256 for result in results] == [hash_of(result.report.model) for result in results]
+    assert {result.models_digest for result in results} == {FakeEngine.catalog.digest}
+    assert either.models().models_digest == FakeEngine.catalog.digest
+    assert either.quantize(DRAWING, format="webp").model_sha256 == hash_of("gray-steps")
+    assert either.quantize(DRAWING, format="webp", method="kmeans").model_sha256 is None
 
 
 def test_an_option_that_is_none_is_left_out(either: Any) -> None:

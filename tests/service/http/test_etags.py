@@ -30,3 +30,8 @@ def test_the_least_recently_used_tag_is_forgotten() -> None:
 def test_the_key_depends_on_where_one_part_ends() -> None:
     assert request_key([b"ab", b"c"]) != request_key([b"a", b"bc"])
     assert request_key([b"ab"]) == request_key([b"ab"])
+
+
+def test_equal_bodies_of_other_models_have_other_tags() -> None:
+    assert etag_of(b"a", "1") == etag_of(b"a", "1") != etag_of(b"a", "2")
+    assert etag_of(b"a") != etag_of(b"a", "1")

@@ -16,7 +16,7 @@ from models.names import DESCENT_METHODS
 from models.palette_image import PaletteImage
 from models.pauses import pause
 from models.rgb import Pixels
-from service.errors import NotReady, QueueFull
+from service.errors import NotReady, OutOfMemory, QueueFull
 from service.inference.batching import Closed
 from service.inference.device import Device
 from service.inference.selection import Selection
@@ -354,3 +354,24 @@ async def test_waiting_and_working_are_measured_separately(engine: FakeEngine) -
 
     first, second = measured
     assert second.queue >= first.model > 0
+
+
+async def test_an_error_of_the_engine_is_raised_as_it_is_and_one_of_the_device_in_its_words(engine: FakeEngine) -> None:
+    """An error of the image itself has no cause; one of the device has the original one as its cause."""
+    pixels, selection = ramp(NATIVE_SIZE, NATIVE_SIZE), Selection("colorcnn", "gray-steps", "brightness")
+    broken: list[Exception] = []
+    device = Device(engine, Settings(), broken.append)
+    errors = [ValueError("odd"), MemoryError(), RuntimeError("CUDA error: an illegal memory access was encountered")]
+    found: list[BaseException] = []
+    async with device.serving():
+        for error in errors:
+            engine.bug = error
+            try:
+                await device.run(Quantize(pixels, 2, selection, True))
+            except Exception as raised:
+                found.append(raised)
+
+    assert found[0] is errors[0] and found[0].__cause__ is None
+    assert [type(each) for each in found[1:]] == [OutOfMemory, NotReady]
+    assert [each.__cause__ for each in found[1:]] == errors[1:]
+    assert broken == errors[2:]

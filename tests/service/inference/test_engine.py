@@ -1,6 +1,7 @@
 """The engine of the service, around tiny networks with fresh weights: loading, defaults, results."""
 
 import json
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -11,12 +12,11 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from models.errors import CorruptCheckpoint, UnknownModel
 from models.evaluation.compare import Setting
 from models.names import DESCENT_METHODS, LEARNED_METHODS, ModelKind
-from models.networks.classifiers import ClassifierConfig, build_classifier
+from models.networks.classifiers import build_classifier
 from models.networks.colorcnn import ColorCNN, ColorCNNConfig, build_colorcnn
 from models.networks.published import PublishedColorCNN, PublishedConfig
 from models.palette_image import PaletteImage
@@ -24,8 +24,6 @@ from models.quantizers.classical.catalog import CLASSICAL
 from models.quantizers.learned import search
 from models.quantizers.learned.colorcnn import LearnedQuantizer, load_quantizer
 from models.quantizers.learned.refined import RefinedQuantizer
-from models.zoo import checkpoint
-from models.zoo.checkpoint import Checkpoint, Provenance
 from models.zoo.manifest import ModelEntry
 from models.zoo.registry import Registry
 from service.benchmark.loader import ModelLoader
@@ -34,32 +32,7 @@ from service.inference.model_engine import ModelEngine
 from service.inference.networks import Network, NoSuchDevice, load_network, pick_device
 from service.inference.selection import Selection
 from tests.service.images import ramp
-
-CONFIG = ClassifierConfig(architecture="resnet9", classes=3, size=16, width=2)
-CLASSES = ["cat", "dog", "frog"]
-
-
-def save(folder: Path, name: str, kind: ModelKind, network: nn.Module) -> dict[str, Any]:
-    """Write a checkpoint and return its entry in the manifest."""
-    provenance = Provenance(dataset="none", command="none", commit="none", seed=0, accuracy={})
-    stored = Checkpoint(kind, cast(Any, network).config.to_json(), provenance, network.state_dict())
-    quantizes = kind is not ModelKind.CLASSIFIER
-    return {
-        "name": name,
-        "file": f"{name}.safetensors",
-        "sha256": checkpoint.save(folder / f"{name}.safetensors", stored),
-        "kind": kind,
-        "architecture": "tiny",
-        "dataset": "none",
-        "classes": [] if quantizes else CLASSES,
-        "size": 16,
-        "colors": {ModelKind.COLORCNN: [2, 256], ModelKind.COLORCNN_PUBLISHED: [2, 2]}.get(kind),
-        "classifier": "teacher" if quantizes else None,
-        "accuracy": {},
-        "command": "none",
-        "card": f"{name}.md",
-        "results": None,
-    }
+from tests.service.model_folders import CLASSES, CONFIG, save
 
 
 def lively(network: ColorCNN) -> ColorCNN:
@@ -263,6 +236,32 @@ def test_a_benchmark_refines_for_the_same_classifiers(two_readers: Path) -> None
         quantizer = ModelLoader(two_readers, "cpu").quantizer(Setting(method, "outsider"))
         assert isinstance(quantizer, RefinedQuantizer) and quantizer.quick is quick
         assert [recognizer.classes for recognizer in quantizer.recognizers] == [tuple(CLASSES)] * 2
+
+
+def test_a_benchmark_refuses_weights_that_are_newer_than_the_start(two_readers: Path, tmp_path: Path) -> None:
+    """Its worker process reads the folder later than the service, which has announced the hashes."""
+    copy = tmp_path / "models"
+    shutil.copytree(two_readers, copy)
+    announced = {entry.name: entry.sha256 for entry in Registry.open(copy).available()}
+    loader = ModelLoader(copy, "cpu").pinned(announced)
+    assert loader.classifier("teacher").predict(ramp(16, 16))
+
+    manifest = json.loads((copy / "manifest.json").read_text())
+    manifest["models"][1] |= save(copy, "outsider", ModelKind.CLASSIFIER, build_classifier(CONFIG))
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    assert loader.classifier("teacher").predict(ramp(16, 16))  # in memory
+    for load in (partial(loader.classifier, "outsider"), partial(loader.quantizer, Setting("colorcnn", "first"))):
+        with pytest.raises(NotReady, match="The folder of the models has changed since the start"):
+            load()
+    assert ModelLoader(copy, "cpu").classifier("outsider").predict(ramp(16, 16))
+
+
+def test_a_benchmark_refuses_a_file_that_was_damaged_since_the_start(two_readers: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "models"
+    shutil.copytree(two_readers, copy)
+    (copy / "teacher.safetensors").write_bytes(b"damaged")
+    with pytest.raises(NotReady, match="The folder of the models has changed since the start"):
+        ModelLoader(copy, "cpu").classifier("teacher")
 
 
 def test_defaults_are_those_of_the_manifest(engine: ModelEngine) -> None:

@@ -71,7 +71,7 @@ def test_an_attempt_without_a_classifier_keeps_nothing() -> None:
 @pytest.mark.parametrize(("upload", "is_larger"), [(4, True), (5, True), (6, False)])
 def test_a_file_of_the_size_of_the_upload_is_no_smaller(upload: int, is_larger: bool) -> None:
     best = Attempted(IMAGE, b"12345", None)
-    result = Quantized(Selection("octree", None, "x"), best, "png", "", upload, None, (), Timings(0, 0, 0, 0))
+    result = Quantized(Selection("octree", None, "x"), best, "png", "", upload, None, (), Timings(0, 0, 0, 0), {})
 
     assert (result.is_larger, result.bits_per_pixel) == (is_larger, 40 / 15)
     assert (result.image, result.file, result.recognition) == (IMAGE, b"12345", None)
