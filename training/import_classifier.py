@@ -20,8 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from models.networks.program import Program, ProgramConfig
-from models.zoo.manifest import ModelEntry
-from models.zoo.registry import SHIPPED
+from models.zoo.manifest import SHIPPED, ModelEntry
 from training.cli import command_line
 from training.importing import timm_models
 from training.importing.checks import check, find_maps

@@ -25,8 +25,8 @@ from models.networks.colorcnn import ColorCNNConfig
 from models.quantizers.base import MAX_COLORS, MIN_COLORS
 from models.zoo import checkpoint
 from models.zoo.checkpoint import Checkpoint, Provenance
-from models.zoo.manifest import ModelEntry
-from models.zoo.registry import SHIPPED, Registry
+from models.zoo.manifest import SHIPPED, ModelEntry
+from models.zoo.registry import Registry
 from models.zoo.validation import reported_as_corrupt
 from training.cli import command_line
 from training.cli.options import ModelsOptions

@@ -12,19 +12,22 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, JsonValue, TypeAdapter, model_validator
 from pydantic.dataclasses import dataclass
 from pydantic_core import PydanticCustomError
 
-from models.errors import UnknownModel
+from models.errors import CorruptCheckpoint, UnknownModel
 from models.names import ModelKind
 from models.rgb import Interpolation, ViewGeometry
 from models.zoo.validation import STRICT, field_error, read_json, reported_as_corrupt, require
 
 MANIFEST_FILE = "manifest.json"
+
+SHIPPED = Path(__file__).parent
+"""Folder of the models that ship with the project."""
 
 
 def _matching(pattern: str, rule: str) -> AfterValidator:
@@ -194,6 +197,18 @@ class Manifest:
     def read(cls, data: bytes) -> Self:
         """Read the content of manifest.json; raises CorruptCheckpoint, which lists every error."""
         return read_json(TypeAdapter(cls), data, "the manifest")
+
+    @classmethod
+    def of(cls, folder: Path) -> Self:
+        """Read the manifest of a folder; raises CorruptCheckpoint, which names the file."""
+        file = folder / MANIFEST_FILE
+        try:
+            return cls.read(file.read_bytes())
+        except OSError as error:
+            reason = error.strerror or error
+            raise CorruptCheckpoint(f"{file} cannot be read ({reason}); is this a folder of models?") from error
+        except CorruptCheckpoint as error:
+            raise CorruptCheckpoint(f"{file}: {error}. Correct it, or publish the model again.") from error
 
     def recognizers(self, chosen: str) -> tuple[str, ...]:
         """Return the names of the classifiers that an image for `chosen` and for others is optimized for."""

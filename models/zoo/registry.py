@@ -20,7 +20,7 @@ from models.networks.program import PROGRAM, Program, ProgramConfig
 from models.networks.published import PublishedColorCNN, PublishedConfig
 from models.zoo import checkpoint, packages
 from models.zoo.checkpoint import Checkpoint, Provenance
-from models.zoo.manifest import MANIFEST_FILE, Manifest, ModelEntry
+from models.zoo.manifest import MANIFEST_FILE, SHIPPED, Manifest, ModelEntry
 from models.zoo.validation import read_json
 
 _BUILDERS: Mapping[ModelKind, Callable[[Mapping[str, Any]], nn.Module]] = MappingProxyType(
@@ -32,9 +32,6 @@ _BUILDERS: Mapping[ModelKind, Callable[[Mapping[str, Any]], nn.Module]] = Mappin
     }
 )
 _RESULTS = TypeAdapter(dict[str, JsonValue])
-
-SHIPPED = Path(__file__).parent
-"""Folder of the models that ship with the project."""
 
 
 @dataclass(frozen=True)
@@ -51,14 +48,7 @@ class Registry:
     def open(cls, folder: Path | None = None) -> Self:
         """Read the manifest of `folder`, or of the shipped models; raises CorruptCheckpoint."""
         folder = SHIPPED if folder is None else folder
-        file = folder / MANIFEST_FILE
-        try:
-            return cls(folder, Manifest.read(file.read_bytes()))
-        except OSError as error:
-            reason = error.strerror or error
-            raise CorruptCheckpoint(f"{file} cannot be read ({reason}); is this a folder of models?") from error
-        except CorruptCheckpoint as error:
-            raise CorruptCheckpoint(f"{file}: {error}. Correct it, or publish the model again.") from error
+        return cls(folder, Manifest.of(folder))
 
     @classmethod
     def open_or_create(cls, folder: Path) -> Self:

@@ -17,6 +17,7 @@ from importlib.util import find_spec
 from pydantic import ValidationError
 
 from models import threads
+from models.errors import CorruptCheckpoint
 from service.cluster.environment import use_haproxy
 from service.cluster.options import ClusterOptions
 from service.runtime import logs
@@ -52,12 +53,17 @@ def serve(options: ClusterOptions) -> int:
 
     settings = options.service_settings()
     logs.configure(settings.log_level, settings.log_format)
+    try:
+        application = build(options)
+    except CorruptCheckpoint as error:
+        print(error, file=sys.stderr)
+        return EXIT_BROKEN
     stopped = threading.Event()
     with local_cluster(settings):
         for number in (signal.SIGTERM, signal.SIGINT):  # Ray sets its own handlers at its start
             signal.signal(number, lambda *_: stopped.set())
         try:
-            deploy(build(options))
+            deploy(application)
         except RuntimeError as error:
             log.critical("the replicas do not start: %s", error)
             return EXIT_BROKEN
@@ -68,7 +74,7 @@ def serve(options: ClusterOptions) -> int:
 
 
 def _options(args: argparse.Namespace) -> ClusterOptions:
-    most = args.max_replicas or args.replicas
+    most = max(1, args.max_replicas or args.replicas)
     cpus = args.cpus or min(1.0, threads.available_cpus() / most)
     return ClusterOptions(min_replicas=args.replicas, max_replicas=args.max_replicas, cpus=cpus, gpus=args.gpus)
 

@@ -39,4 +39,14 @@ def deploy(application: serve.Application) -> None:
     Raises:
         RuntimeError: the replicas do not start; the message has the error of the last one.
     """
-    serve.run(application, name=_NAME, route_prefix="/", logging_config=_LOGS)
+    try:
+        serve.run(application, name=_NAME, route_prefix="/", logging_config=_LOGS)
+    except RuntimeError as error:
+        deployments = serve.status().applications[_NAME].deployments.values()
+        reasons = [_last_line(deployment.message) for deployment in deployments]
+        raise RuntimeError(" ".join(filter(None, reasons)) or str(error)) from error
+
+
+def _last_line(message: str) -> str:
+    """Return the error at the end of a traceback."""
+    return message.strip().rpartition("\n")[2]

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from ray import serve
 from starlette.types import ASGIApp
 
+from service.cluster import weights
 from service.cluster.environment import has_haproxy
 from service.cluster.options import ClusterOptions
 from service.cluster.responses import BehindRay
@@ -25,11 +26,13 @@ Build = Callable[[Settings], Service]
 class Replica:
     """The ASGI application of a service, which starts when its models are loaded and ends with its last request.
 
-    options: of the application. digest: of the models that the application was deployed with; None to accept any.
-    build: assembles the service.
+    build: assembles the service. digest: of the models that the application was deployed with; None accepts any.
+
+    Raises:
+        OtherModels: this machine has other models.
     """
 
-    def __init__(self, options: ClusterOptions, build: Build) -> None:
+    def __init__(self, options: ClusterOptions, build: Build, digest: str | None) -> None:
         from models import threads
         from service.app import create_app
         from service.runtime import logs
@@ -39,6 +42,8 @@ class Replica:
         limit_arenas()
         settings = options.service_settings()
         logs.configure(settings.log_level, settings.log_format)
+        if digest is not None:
+            weights.require(settings.models_folder, digest)
         self._service = build(settings)
         self._application = create_app(self._service)
         _start_when_loaded(self._application, self._service)
@@ -65,8 +70,11 @@ def _start_when_loaded(application: FastAPI, service: Service) -> None:
     application.router.lifespan_context = lifespan
 
 
-def deployment(options: ClusterOptions, build: Build) -> serve.Application:
-    """Return the application of Ray Serve with the replicas that `options` describe; `build` assembles each service."""
+def deployment(options: ClusterOptions, build: Build, digest: str | None = None) -> serve.Application:
+    """Return the application of Ray Serve with the replicas that `options` describe.
+
+    The other arguments are those of `Replica`.
+    """
     settings = options.service_settings()
     configured = serve.deployment(
         name="service",
@@ -77,7 +85,7 @@ def deployment(options: ClusterOptions, build: Build) -> serve.Application:
         ray_actor_options={"num_cpus": options.cpus, "num_gpus": options.gpus},
         **_number(options),
     )
-    return configured(serve.ingress()(Replica)).bind(options, build)
+    return configured(serve.ingress()(Replica)).bind(options, build, digest)
 
 
 def _number(options: ClusterOptions) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from models.zoo.registry import SHIPPED
+from models.zoo.manifest import SHIPPED
 from tests.benchmarks import start
 from tests.service.processes import serving
 

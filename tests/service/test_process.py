@@ -18,7 +18,8 @@ from httpx import Client
 
 from models.codecs import bpg
 from models.names import ModelKind
-from models.zoo.registry import SHIPPED, Registry
+from models.zoo.manifest import SHIPPED
+from models.zoo.registry import Registry
 from service.settings import Settings
 from tests.service.images import PHOTO, encoded, opened, ramp
 from tests.service.processes import ROOT, STOPPED_WITHIN, Server, outside, serving, until, workers_of

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from models.errors import ColorCNNError, CorruptCheckpoint
 from models.recognizer import load_recognizer
-from models.zoo.registry import SHIPPED, Registry
+from models.zoo.manifest import SHIPPED
+from models.zoo.registry import Registry
 from service.inference.model_engine import ModelEngine
 from tests.training.importing.exported import DESCRIPTION, SIZE, exported, images, make_classifier, traced
 from training import import_classifier

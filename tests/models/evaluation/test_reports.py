@@ -20,7 +20,8 @@ from models.evaluation.reports import (
     read,
     to_json,
 )
-from models.zoo.registry import SHIPPED, Registry
+from models.zoo.manifest import SHIPPED
+from models.zoo.registry import Registry
 
 DATA = Path(__file__).resolve().parents[3] / "docs" / "results" / "data"
 

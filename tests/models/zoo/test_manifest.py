@@ -10,8 +10,7 @@ from pydantic import ValidationError
 
 from models.errors import CorruptCheckpoint
 from models.names import ModelKind
-from models.zoo.manifest import MANIFEST_FILE, Manifest, ModelEntry, Package
-from models.zoo.registry import SHIPPED
+from models.zoo.manifest import MANIFEST_FILE, SHIPPED, Manifest, ModelEntry, Package
 
 CLASSIFIER = ModelEntry(
     name="my-classifier",

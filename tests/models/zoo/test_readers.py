@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from models.errors import UnknownModel
-from models.zoo.manifest import Manifest
+from models.zoo.manifest import SHIPPED, Manifest
 from models.zoo.readers import LITE2, with_readers
-from models.zoo.registry import SHIPPED, Registry
+from models.zoo.registry import Registry
 
 
 def test_a_reader_is_added_to_the_registry_alone() -> None:

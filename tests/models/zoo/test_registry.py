@@ -17,7 +17,8 @@ from models.networks.prefilter import Prefilter
 from models.networks.published import PublishedColorCNN, PublishedConfig
 from models.zoo import checkpoint
 from models.zoo.checkpoint import Checkpoint, Provenance
-from models.zoo.registry import SHIPPED, Registry
+from models.zoo.manifest import SHIPPED
+from models.zoo.registry import Registry
 from tests.models.small_networks import make_prefilter
 
 CPU = torch.device("cpu")
