@@ -109,6 +109,8 @@ def _file(value: object, where: str) -> bytes:
         return base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError):
         told = advice(f"{where} is", value[:_SHOWN].encode("utf-8", "replace"))
+        if told and told.startswith(f"{where} is base64"):  # but damaged
+            told = None
         raise BadInferenceRequest(
             told
             or f"{where} is not in base64 (RFC 4648, section 4, with padding and without line breaks); send the bytes "
