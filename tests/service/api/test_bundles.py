@@ -38,6 +38,7 @@ RESULT = Quantized(
     None,
     (),
     Timings(0.001, 0.002, 0.003, 0.004),
+    {"brightness": "0" * 64, "first": "1" * 64},
 )
 FAILED = Failed("dog.jpg", BadImage("The file is damaged."))
 
@@ -166,6 +167,7 @@ def test_headers_and_report_say_what_was_done() -> None:
 
     assert {name: headers[name] for name in headers if name.startswith("X-")} == {
         "X-Model": "first",
+        "X-Model-SHA256": "1" * 64,
         "X-Method": "refined",
         "X-Colors": "3",
         "X-Bits-Per-Pixel": "10.6667",
