@@ -18,6 +18,7 @@ IN_VENV := $(VENV)/bin/python
 SERVICE_INSTALLED := $(VENV)/.service-installed
 DEV_INSTALLED := $(VENV)/.dev-installed
 MUTANTS_INSTALLED := $(VENV)/.mutants-installed
+RAY_INSTALLED := $(VENV)/.ray-installed
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # The service and training set this themselves (models/threads.py); here it is for tests and benchmarks.
@@ -25,7 +26,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv serve test lint format docs check-docs bench bench-isolation bench-refinement bench-bpg bench-quantizers bench-start bench-shared soak endurance check-image fuzz mutants fuzz-guided docker-build
+.PHONY: help venv serve cluster test lint format docs check-docs bench bench-isolation bench-refinement bench-bpg bench-quantizers bench-start bench-shared bench-cluster soak endurance check-image fuzz mutants fuzz-guided docker-build
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +38,9 @@ venv: $(SERVICE_INSTALLED) ## create the virtual environment and install the ser
 
 serve: $(SERVICE_INSTALLED) ## install and start the service; COLORCNN_* variables set it
 	$(IN_VENV) -m service
+
+cluster: $(RAY_INSTALLED) ## install the extra ray and start replicas on this machine; ARGS="--replicas 4"
+	$(IN_VENV) -m service.cluster $(ARGS)
 
 test: lint ## install and run every check: ruff, mypy, pytest in TEST_PROCESSES processes
 	$(IN_VENV) -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
@@ -77,6 +81,9 @@ bench-start: $(DEV_INSTALLED) ## measure seconds and memory of a start, by COLOR
 bench-shared: $(DEV_INSTALLED) ## measure start and /quantize beside a busy process on each CPU, into docs/results/data/shared.json
 	$(IN_VENV) -m tests.benchmarks.shared --out docs/results/data/shared.json
 
+bench-cluster: $(DEV_INSTALLED) ## measure replicas on Ray Serve: throughput, a kill, an update, into docs/results/data/cluster.json
+	$(IN_VENV) -m tests.benchmarks.cluster --out docs/results/data/cluster.json
+
 soak: $(DEV_INSTALLED) ## send ten times the capacity for a minute, then SIGTERM, into docs/results/data/soak.json
 	$(IN_VENV) -m tests.benchmarks.soak --seconds 60 --out docs/results/data/soak.json
 
@@ -115,6 +122,10 @@ $(SERVICE_INSTALLED): pyproject.toml | $(IN_VENV)
 
 $(DEV_INSTALLED): pyproject.toml | $(IN_VENV)
 	$(IN_VENV) -m pip install $(PIP_ARGS) --editable '.[dev]'
+	@touch $(SERVICE_INSTALLED) $@
+
+$(RAY_INSTALLED): pyproject.toml | $(IN_VENV)
+	$(IN_VENV) -m pip install $(PIP_ARGS) --editable '.[ray]'
 	@touch $(SERVICE_INSTALLED) $@
 
 $(MUTANTS_INSTALLED): pyproject.toml $(DEV_INSTALLED)

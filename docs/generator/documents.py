@@ -23,6 +23,8 @@ BLOCKS: Mapping[str, Callable[..., str]] = {
     "large-images": service_tables.large_images,
     "soak": service_tables.soak,
     "endurance": service_tables.endurance,
+    "cluster": service_tables.cluster,
+    "cluster-events": service_tables.cluster_events,
     "fuzz": service_tables.fuzz,
     "fuzz-statuses": service_tables.fuzz_statuses,
     "mutants": mutant_tables.mutants,

@@ -60,6 +60,51 @@ def endurance() -> str:
     return table(["endurance", "measured"], lines)
 
 
+_PROXIES = {"none": "one process without Ray", "python": "Ray's Python proxy", "haproxy": "Ray's HAProxy"}
+
+
+def cluster() -> str:
+    """Return the throughput, the latency and the cost of replicas on Ray Serve."""
+    columns = ["setup", "replicas", "requests a second", "gain", "p50", "p99", "ready after", "memory"]
+    report = report_of("cluster")
+    lines = [
+        [
+            _PROXIES[row["proxy"]],
+            str(row["replicas"]),
+            str(row["requests_per_second"]),
+            f"x {report['gain'][row['proxy']]}" if row["replicas"] > 1 else "",
+            f"{row['p50_ms']:.0f} ms",
+            f"{row['p99_ms']:.0f} ms",
+            f"{row['start_seconds']} s",
+            f"{row['mib']:,} MiB",
+        ]
+        for row in report["rows"]
+    ]
+    return table(columns, lines)
+
+
+def cluster_events() -> str:
+    """Return the statuses of the responses while a replica was killed, replaced or added."""
+    report = report_of("cluster")
+    lines = [
+        [what, _PROXIES[row["proxy"]], *_counts(row[key]["statuses"]), f"{row[key][seconds]} s"]
+        for key, what, seconds in (
+            ("kill", "`kill -9` of a replica, until it was replaced", "seconds_until_replaced"),
+            ("update", "an update of all replicas", "seconds"),
+        )
+        for row in report["rows"]
+        if key in row
+    ]
+    scaled = report["scaled"]
+    added = ["a second replica is added", _PROXIES["haproxy"], *_counts(scaled["statuses"])]
+    columns = ["event", "setup", "200", "503", "500", "no response", "took"]
+    return table(columns, [*lines, [*added, f"{scaled['seconds_until_second']} s"]])
+
+
+def _counts(statuses: dict[str, int]) -> list[str]:
+    return [f"{statuses.get(status, 0):,}" for status in ("200", "503", "500", "none")]
+
+
 def _latency(part: dict[str, float]) -> str:
     return f"{part['requests']:,} (p50 {part['p50_ms']} ms, p99 {part['p99_ms']} ms)"
 

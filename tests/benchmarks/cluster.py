@@ -76,6 +76,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         with running(proxy, replicas) as cluster:
             rows.append({"proxy": proxy, "replicas": replicas} | asyncio.run(measure(cluster, replicas, args.seconds)))
             print(json.dumps(rows[-1]), file=sys.stderr)
+    with running("haproxy", 1, 2) as cluster:
+        scaled = asyncio.run(scale(cluster))
     measured = {
         "commit": commit(),
         "device": {"batch_ms": BATCH_MS, "image_ms": IMAGE_MS},
@@ -83,7 +85,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "seconds": args.seconds,
         "rows": rows,
         "gain": _gains(rows),
-        "checks": checks(rows),
+        "scaled": scaled,
+        "checks": checks(rows, scaled),
     }
     command = f"tests.benchmarks.cluster --seconds {args.seconds:g} --out {args.out}"
     report = write_report(args.out, Kind.CLUSTER, command, measured)
@@ -92,10 +95,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 @contextmanager
-def running(proxy: str, replicas: int) -> Iterator[Cluster]:
-    """Run `cluster_server`; its processes are gone at the end of the block."""
+def running(proxy: str, replicas: int, most: int | None = None) -> Iterator[Cluster]:
+    """Run `cluster_server`; its processes are gone at the end of the block. most: replicas under load."""
     port, started = free_port(), time.monotonic()
-    command = [sys.executable, "-m", "tests.benchmarks.cluster_server", proxy, str(replicas)]
+    command = [sys.executable, "-m", "tests.benchmarks.cluster_server", proxy, str(replicas), str(most or replicas)]
     environment = outside() | {"COLORCNN_PORT": str(port), "COLORCNN_LOG_LEVEL": "error", "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(
         command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -112,6 +115,8 @@ def running(proxy: str, replicas: int) -> Iterator[Cluster]:
         if proxy == "none":
             process.terminate()
         process.wait(60)
+        assert process.stdout
+        process.stdout.close()
 
 
 async def measure(cluster: Cluster, replicas: int, seconds: float) -> dict[str, Any]:
@@ -135,6 +140,22 @@ async def measure(cluster: Cluster, replicas: int, seconds: float) -> dict[str, 
         row["update"] = await _update(cluster, client, mixed, replicas)
     client.close()
     return row
+
+
+async def scale(cluster: Cluster) -> dict[str, Any]:
+    """Send as many requests to one replica as two hold, until Ray has added the second."""
+    client, added = Client(cluster.port), asyncio.Event()
+    small = [Request("POST", "/quantize?colors=4&method=colorcnn", _png(32))]
+
+    async def wait() -> float:
+        started = time.monotonic()
+        await asyncio.to_thread(_pids, cluster.port, 2)
+        added.set()
+        return time.monotonic() - started
+
+    outcomes, seconds = await asyncio.gather(_load(client, small, 2 * CLIENTS, lambda: not added.is_set()), wait())
+    client.close()
+    return {"statuses": _statuses(outcomes), "seconds_until_second": round(seconds, 1)}
 
 
 async def _kill(cluster: Cluster, client: Client, kinds: list[Request], replicas: int, pause: float) -> dict[str, Any]:
@@ -202,7 +223,7 @@ def _gains(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
     return {proxy: round(rates[proxy, 2] / rates[proxy, 1], 2) for proxy in ("python", "haproxy")}
 
 
-def checks(rows: Sequence[dict[str, Any]]) -> dict[str, bool]:
+def checks(rows: Sequence[dict[str, Any]], scaled: dict[str, Any]) -> dict[str, bool]:
     """Return the goals of the setup that is recommended: two replicas behind HAProxy."""
     row = next(row for row in rows if (row["proxy"], row["replicas"]) == ("haproxy", 2))
     kill, update = row["kill"], row["update"]
@@ -211,6 +232,7 @@ def checks(rows: Sequence[dict[str, Any]]) -> dict[str, bool]:
         "a killed replica: every request was answered with 200 or 503": set(kill["statuses"]) <= {"200", "503"},
         "an update: every request was answered with 200 or 503": set(update["statuses"]) <= {"200", "503"},
         "the update replaced every replica": update["all_replaced"],
+        "a second replica came under load": scaled["seconds_until_second"] < _STARTED_WITHIN,
     }
 
 

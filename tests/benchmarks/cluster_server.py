@@ -1,7 +1,7 @@
-"""`python -m tests.benchmarks.cluster_server PROXY REPLICAS`: a service with a simulated device, alone or on Ray Serve.
+"""`python -m tests.benchmarks.cluster_server PROXY LEAST MOST`: a service with a simulated device.
 
-PROXY is `haproxy`, `python`, or `none` for one process without Ray. Each line on stdin deploys the next version of the
-application and prints `deployed`; the end of stdin ends the server.
+PROXY is `haproxy` or `python` of Ray Serve, or `none` for one process. LEAST and MOST are numbers of replicas.
+Each line on stdin deploys the next version of the application and prints `deployed`; the end of stdin ends the server.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ def main() -> int:
     """Serve with the settings of the environment."""
     from tests.benchmarks.cluster_replica import build
 
-    proxy, replicas = sys.argv[1], int(sys.argv[2])
+    proxy, least, most = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     if proxy == "none":
         from service.__main__ import serve
         from service.settings import Settings
@@ -31,7 +31,8 @@ def main() -> int:
     with local_cluster(Settings()):
         for version in range(1_000):
             # Half a CPU each: Ray starts a replica before it ends the one that it replaces.
-            options = ClusterOptions(min_replicas=replicas, cpus=0.5, settings={"retry_after": 1 + version})
+            settings = {"retry_after": 1 + version}
+            options = ClusterOptions(min_replicas=least, max_replicas=most, cpus=0.5, settings=settings)
             deploy(deployment(options, build))
             print("deployed", flush=True)
             if not sys.stdin.readline():
