@@ -221,7 +221,7 @@ def test_the_environment_consists_of_settings(overlay: Overlay, monkeypatch: pyt
     names = [*overlay["ConfigMap"]["data"], *(each["name"] for each in container(overlay)["env"])]
 
     assert unknown_variables(names) == () and all(name.startswith("COLORCNN_") for name in names)
-    assert settings_of(overlay, monkeypatch)
+    assert settings_of(overlay, monkeypatch).shutdown_timeout
     mounted = [mount["mountPath"] for mount in container(overlay)["volumeMounts"]]
     assert overlay["ConfigMap"]["data"].get("COLORCNN_MODELS_FOLDER", "/tmp") in mounted
 
@@ -341,3 +341,5 @@ def test_the_files_for_ray_are_well_formed(file: Path, version: str) -> None:
             validate(document, version)
         if document.get("kind") == "RayService":
             assert yaml.safe_load(document["spec"]["serveConfigV2"])["applications"]
+            templates = [node["template"]["spec"] for node in nodes(document) if "template" in node]
+            assert [template["enableServiceLinks"] for template in templates] == [False, False]
