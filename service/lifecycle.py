@@ -20,6 +20,7 @@ from service.inference.device import Device
 from service.inference.engine import Engine
 from service.inference.pipeline import Pipeline
 from service.inference.stages import Stages
+from service.runtime.trimming import keep_trimmed
 from service.runtime.worker_process import Run, WorkerProcess
 from service.settings import Settings
 
@@ -88,6 +89,7 @@ class Service:
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self.load)
+                tasks.start_soon(keep_trimmed)
                 async with self.device.serving():
                     yield
                     self.drain()

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from service.http.headers import header_text
 
+MODEL_HASH = "X-Model-SHA256"
 NO_MODEL = "none"  # X-Model of classical methods
 
 
@@ -19,7 +20,7 @@ def model_headers(models: Iterable[str | None], sha256: Mapping[str, str]) -> di
         return {"X-Model": NO_MODEL}
     return {
         "X-Model": header_text(", ".join(names)),
-        "X-Model-SHA256": ", ".join(sha256[name] for name in names),
+        MODEL_HASH: ", ".join(sha256[name] for name in names),
     }
 
 

@@ -96,11 +96,11 @@ class InferenceResponse(Report):
     model_config = ConfigDict(protected_namespaces=())
 
     model_name: str = Field(examples=["quantize"])
-    model_version: str = Field(examples=["9a3c5f0e11d2"])
+    model_version: str = Field(examples=["5f2c0d1e9a3b4c6d"])
     id: str | None = Field(None, description="The id of the request; absent without one.")
     parameters: Parameters = Field(
-        description="`sha256`: SHA-256 of the checkpoint of each network in the output `model`, separated by commas; "
-        "`none` for a classical method."
+        description="`sha256`: SHA-256 of the checkpoint of each network in the output `model`, as in the header "
+        "X-Model-SHA256; `none` for a classical method."
     )
     outputs: list[ResponseOutput]
 
@@ -118,9 +118,9 @@ class ModelMetadata(Report):
 
     name: str = Field(examples=["quantize"])
     versions: list[str] = Field(
-        description="The only version: the first 12 digits of the SHA-256 of the checkpoint or, for `quantize` and "
-        "`classify`, of all checkpoints.",
-        examples=[["9a3c5f0e11d2"]],
+        description="The only version: the first 16 digits of the SHA-256 of the checkpoint or, for `quantize` and "
+        "`classify`, the digest in X-Models-Digest.",
+        examples=[["5f2c0d1e9a3b4c6d"]],
     )
     platform: str = Field(examples=["pytorch"])
     inputs: list[TensorMetadata]

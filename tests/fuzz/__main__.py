@@ -3,9 +3,10 @@
     python -m tests.fuzz --cases 100000 --seed 0 --out docs/results/data/fuzz.json
 
 Each case must get a response within seconds (`client.LIMITS`). The status is below 500, or 503 with Retry-After, and a
-rejection carries problem details. The log must hold no error, and memory must not grow from the first tenth to the end.
-The exit status is 1 otherwise. Mutations make images of any size, and large images are slow without any damage. So the
-server accepts at most 512 x 512 pixels, and the seconds measure damage alone.
+rejection carries problem details or, below /v2, an error of the Open Inference Protocol. The log must hold no error,
+and memory must not grow from the first tenth to the end. The exit status is 1 otherwise. Mutations make images of any
+size, and large images are slow without any damage. So the server accepts at most 512 x 512 pixels, and the seconds
+measure damage alone.
 """
 
 import argparse
@@ -40,6 +41,7 @@ def main(argv: Sequence[str] | None = None, module: str = "service") -> int:
     parser.add_argument(
         "--patience", type=float, default=1.0, help="factor on the limits of seconds, for a busy machine (%(default)s)"
     )
+    parser.add_argument("--only", default="", help="beginning of the paths that are asked, such as /v2 (default: all)")
     parser.add_argument("--keep", type=Path, help="folder for failed requests and the log of the server")
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     args = parser.parse_args(argv)
@@ -48,6 +50,8 @@ def main(argv: Sequence[str] | None = None, module: str = "service") -> int:
         options += f" --minutes {args.minutes:g}"
     if args.patience != 1:
         options += f" --patience {args.patience:g}"
+    if args.only:
+        options += f" --only {args.only}"
     report = write_report(args.out, Kind.FUZZ, f"tests.fuzz {options}", run(args, module))
     print(json.dumps(report, indent=1))
     return 0 if campaign.passed(report) else 1
@@ -60,7 +64,7 @@ def run(args: argparse.Namespace, module: str) -> dict[str, Any]:
         server.wait_until_ready(within=STARTED_WITHIN * args.patience)
         warm(server, 120 * args.patience)
         started = time.perf_counter()
-        plan = campaign.Plan(args.seed, args.cases, args.connections, args.minutes, args.patience)
+        plan = campaign.Plan(args.seed, args.cases, args.connections, args.minutes, args.patience, args.only)
         report = campaign.run(server, plan, args.keep)
         seconds = time.perf_counter() - started
         if args.keep:

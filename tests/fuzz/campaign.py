@@ -33,6 +33,7 @@ class Plan:
         connections: at once.
         minutes: after which no further case is sent; None for no limit.
         patience: factor on the seconds until a response.
+        only: beginning of the paths that are asked.
     """
 
     seed: int
@@ -40,6 +41,7 @@ class Plan:
     connections: int
     minutes: float | None = None
     patience: float = 1.0
+    only: str = ""
 
 
 def run(server: Server, plan: Plan, keep: Path | None) -> dict[str, Any]:
@@ -61,14 +63,14 @@ def run(server: Server, plan: Plan, keep: Path | None) -> dict[str, Any]:
                 return None
             client = free.get()
             try:
-                return client.send(cases.make(plan.seed, number))
+                return client.send(cases.make(plan.seed, number, plan.only))
             finally:
                 free.put(client)
 
         for tenth in range(_TENTHS):
             numbers = range(plan.count * tenth // _TENTHS, plan.count * (tenth + 1) // _TENTHS)
             done = [outcome for outcome in pool.map(send, numbers) if outcome]
-            _keep(done, plan.seed, keep)
+            _keep(done, plan, keep)
             if server.process.poll() is not None:
                 first = next(outcome.number for outcome in done if outcome.complaint)
                 raise RuntimeError(f"the server ended with {server.process.returncode} at about case {first}")
@@ -83,11 +85,11 @@ def passed(report: dict[str, Any]) -> bool:
     return clean and bool(report["memory_mb"]["growth"] <= MOST_GROWTH)
 
 
-def _keep(outcomes: Iterable[Outcome], seed: int, folder: Path | None) -> None:
+def _keep(outcomes: Iterable[Outcome], plan: Plan, folder: Path | None) -> None:
     for outcome in outcomes:
         if outcome.complaint and folder:
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / f"{outcome.number}.http").write_bytes(cases.make(seed, outcome.number).request)
+            (folder / f"{outcome.number}.http").write_bytes(cases.make(plan.seed, outcome.number, plan.only).request)
 
 
 def _report(outcomes: list[Outcome]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote_from_bytes
 
+from tests.fuzz.inference import MODELS, inference
 from tests.fuzz.mutations import mutate
 from tests.fuzz.seeds import seed_names, seeds
 
@@ -26,13 +27,19 @@ _QUANTIZER_OPTIONS: Mapping[str, Sequence[str]] = {
     "transferable": ("true", "false"),
     "dither": ("true", "false"),
 }
+_QUANTIZE_OPTIONS = {**_QUANTIZER_OPTIONS, "effort": ("fast", "default", "max")}
+_CLASSIFY_OPTIONS: Mapping[str, Sequence[str]] = {
+    "top_k": ("1", "10"),
+    "cam": ("top", "0", "cat"),
+    "background": ("abcdef",),
+}
+PROTOCOL = "/v2/"
+"""Beginning of the paths of the Open Inference Protocol."""
 ENDPOINTS: Mapping[str, tuple[float, Mapping[str, Sequence[str]], Sequence[str]]] = {
-    "/quantize": (70, {**_QUANTIZER_OPTIONS, "effort": ("fast", "default", "max")}, ("image/png", "application/json")),
-    "/classify": (
-        27.5,
-        {"top_k": ("1", "10"), "cam": ("top", "0", "cat"), "background": ("abcdef",)},
-        ("application/json", "image/png"),
-    ),
+    "/quantize": (64, _QUANTIZE_OPTIONS, ("image/png", "application/json")),
+    "/classify": (25.5, _CLASSIFY_OPTIONS, ("application/json", "image/png")),
+    "/v2/models/quantize/infer": (5, _QUANTIZE_OPTIONS, ("*/*",)),
+    "/v2/models/classify/infer": (3, _CLASSIFY_OPTIONS, ("*/*",)),
     "/compress": (
         2,
         {**_QUANTIZER_OPTIONS, "qp": ("0", "28", "51"), "chroma": ("420", "422", "444")},
@@ -120,20 +127,27 @@ class Case:
     refined: bool = False
 
 
-def make(seed: int, number: int) -> Case:
-    """Return case `number`, counted from 0, of the campaign `seed`."""
+def make(seed: int, number: int, only: str = "") -> Case:
+    """Return case `number`, counted from 0, of the campaign `seed`. only: beginning of the paths of its endpoints."""
     chance = random.Random(f"{seed}/{number}")
-    [path] = chance.choices(list(ENDPOINTS), [share for share, _, _ in ENDPOINTS.values()])
+    paths = {path: share for path, (share, _, _) in ENDPOINTS.items() if path.startswith(only)}
+    [path] = chance.choices(list(paths), list(paths.values()))
     count = chance.choice((1, 1, 2, 3)) if path == "/benchmark" else chance.choice((1,) * 40 + (0, 2))
     images = [_image(chance) for _ in range(count)]
     options = _options(path, chance)
-    if len(images) != 1 or chance.random() < 0.5:
+    target, lengths = path.encode(), list[bytes]()
+    if path.startswith(PROTOCOL):
+        query, content_type = b"", chance.choice((b"application/json", b"application/octet-stream"))
+        lengths, body = inference([data for _, data in images], options, chance)
+        if chance.random() < 0.03:
+            target = b"/v2/models/%s/infer" % chance.choice(MODELS)
+    elif len(images) != 1 or chance.random() < 0.5:
         query, content_type, body = b"", _FORM, _form([data for _, data in images], options, chance)
     else:
         query, content_type, body = _query(options), b"application/octet-stream", images[0][1]
     if chance.random() < 0.1:
         content_type = chance.choice(_CONTENT_TYPES)
-    head = [b"POST %s%s HTTP/1.1" % (path.encode(), query), b"Host: fuzz", b"Content-Type: " + content_type]
+    head = [b"POST %s%s HTTP/1.1" % (target, query), b"Host: fuzz", b"Content-Type: " + content_type, *lengths]
     head += _headers(path, chance)
     if chance.random() < 0.03:
         head += [b"Content-Encoding: gzip"]

@@ -11,12 +11,16 @@ from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from typing import Any, Self
 
-from tests.fuzz.cases import Case
+from tests.fuzz.cases import PROTOCOL, Case
 
 REFINED = 12  # times the limit, for a refined picture
-LIMITS = {"/quantize": 5.0, "/classify": 5.0, "/compress": 60.0, "/benchmark": 60.0}
-"""Seconds until a response. The last two endpoints work in processes of low priority, which may have to start first."""
+LIMITS = {
+    **dict.fromkeys(("/quantize", "/classify", "/v2/models/quantize/infer", "/v2/models/classify/infer"), 5.0),
+    **dict.fromkeys(("/compress", "/benchmark"), 60.0),
+}
+"""Seconds until a response. The last two work in processes of low priority, which may have to start first."""
 
+_BEFORE_ROUTING = (400, 431)  # also of what is no HTTP, which has no path yet
 CLOSED = "closed"
 """Takes the place of a status when the connection ended without a response."""
 
@@ -68,7 +72,7 @@ class Client:
             response, body = self._exchange_once(case)
         if response is None:
             return CLOSED, "no response" if case.framed else ""
-        return str(response.status), complaint(response, body)
+        return str(response.status), complaint(response, body, case)
 
     def _exchange_once(self, case: Case) -> tuple[HTTPResponse | None, bytes]:
         try:
@@ -109,15 +113,23 @@ def _end_of_requests(connection: socket.socket) -> None:
         connection.shutdown(socket.SHUT_WR)
 
 
-def complaint(response: HTTPResponse, body: bytes) -> str:
+def complaint(response: HTTPResponse, body: bytes, case: Case) -> str:
     """Return what is wrong with a response to an arbitrary request, or an empty text."""
     media_type = (response.headers["Content-Type"] or "").partition(";")[0]
     if response.headers["Content-Encoding"] == "gzip":
         body = _inflated(body)
+    length = response.headers["Inference-Header-Content-Length"]
+    if response.status == 200 and length:
+        return "" if _parsed(body[: int(length)]) else "no JSON object before binary data"
     if response.status == 200:
         return "" if _is_whole(media_type, body) else f"invalid {media_type}"
     if response.status >= 500 and (response.status != 503 or "Retry-After" not in response.headers):
         return f"status {response.status}"
+    if case.path.startswith(PROTOCOL):
+        if media_type == "application/json" and _parsed(body).keys() == {"error"}:
+            return ""
+        if case.framed and response.status not in _BEFORE_ROUTING:  # a damaged head may have another path
+            return f"status {response.status} without an error of the protocol"
     if media_type != "application/problem+json":
         return f"status {response.status} without problem details"
     problem = _parsed(body)

@@ -1,4 +1,4 @@
-"""Fuzzing guided by coverage: the decoder of uploads, the decoder of BPG, or the reader of forms, in this process.
+"""Fuzzing guided by coverage: decoders of uploads and of BPG, readers of forms and of inference requests.
 
     python -m tests.fuzz.guided decode --minutes 5
 
@@ -18,7 +18,7 @@ from pathlib import Path
 
 MAX_PIXELS = 1 << 16
 MAX_BYTES = 1 << 14
-INSTRUMENTED = ["models.decoding", "models.codecs", "service.http", "python_multipart"]
+INSTRUMENTED = ["models.decoding", "models.codecs", "service.http", "service.api.v2", "python_multipart"]
 
 Target = Callable[[bytes], None]
 
@@ -77,8 +77,30 @@ def form_target() -> Target:
     return target
 
 
+def inference_target() -> Target:
+    """Return a function that reads an inference request, whose JSON ends with its first line; see `form_target`."""
+    read_call = import_module("service.api.v2.requests").read_call
+    model = import_module("service.api.v2.models").ServedModel("quantize", "1", "quantize")
+    expected = import_module("models.errors").ColorCNNError
+
+    def target(data: bytes) -> None:
+        head, line, _ = data.partition(b"\n")
+        try:
+            call = read_call(data, [str(len(head) + 1)] if line else [], model)
+        except expected:
+            return
+        assert 1 <= len(call.files) <= 32, len(call.files)
+
+    return target
+
+
 BOUNDARY = b"X"
-TARGETS: Mapping[str, Callable[[], Target]] = {"decode": decode_target, "bpg": bpg_target, "form": form_target}
+TARGETS: Mapping[str, Callable[[], Target]] = {
+    "decode": decode_target,
+    "bpg": bpg_target,
+    "form": form_target,
+    "inference": inference_target,
+}
 
 
 def corpus(name: str) -> Mapping[str, bytes]:
@@ -89,6 +111,14 @@ def corpus(name: str) -> Mapping[str, bytes]:
         extended = head % (b"file", b"; filename*=UTF-8''a%20b", b"image" * 9)
         option, end = head % (b"colors", b"", b"4"), b"--X--\r\n"
         return {"plain": option + image + end, "extended": b"preamble\r\n" + extended + end, "cut": image[:-9]}
+    if name == "inference":
+        tensor = b'{"inputs": [{"name": "image", "shape": [1], "datatype": "BYTES", %s}], "parameters": {"colors": 2}}'
+        binary = tensor % b'"parameters": {"binary_data_size": 8}' + b"\n\4\0\0\0file"
+        return {
+            "json": tensor % b'"data": ["iVBORw=="]',
+            "object": tensor % b'"data": [{"b64": "AA=="}]',
+            "binary": binary,
+        }
     seeds = import_module("tests.fuzz.seeds").seeds()
     chosen = {key: data for key, data in seeds.items() if name == "decode" or key.startswith("BPG")}
     return {key: data for key, data in chosen.items() if len(data) <= MAX_BYTES}

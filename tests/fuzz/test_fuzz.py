@@ -21,6 +21,8 @@ from tests.fuzz.client import CLOSED, Client
 from tests.fuzz.mutations import mutate
 from tests.fuzz.seeds import seeds
 
+PROTOCOL_PATHS = tuple(path for path in ENDPOINTS if path.startswith("/v2"))
+
 
 def test_a_short_campaign_finds_no_failure(tmp_path: Path) -> None:
     """With the fake engine. Only a long campaign can measure the growth of memory."""
@@ -32,7 +34,7 @@ def test_a_short_campaign_finds_no_failure(tmp_path: Path) -> None:
     assert (report["log"]["errors"], report["log"]["tracebacks"], report["log"]["first"]) == (0, 0, [])
     assert report["cases"] == 600 == sum(report["by_status"].values())
     assert {"200", "400", "404", "413", "422"} <= report["by_status"].keys()
-    assert all(report["by_endpoint"][path]["answered_200"] for path in ("/quantize", "/classify"))
+    assert all(report["by_endpoint"][path]["answered_200"] for path in ("/quantize", "/classify", *PROTOCOL_PATHS))
 
 
 def test_seed_and_number_determine_a_case() -> None:
@@ -41,6 +43,7 @@ def test_seed_and_number_determine_a_case() -> None:
     assert cases == [make(0, number) for number in range(400)]
     assert make(0, 7) != make(1, 7)
     assert {case.path for case in cases} == ENDPOINTS.keys()
+    assert {make(0, number, "/v2").path for number in range(50)} == set(PROTOCOL_PATHS)
     assert {case.image.split()[0] for case in cases} >= {"PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "BPG"}
 
 
@@ -120,6 +123,25 @@ def test_invalid_responses_are_reported(given: bytes, status: str, complaint: st
         outcome = client.send(REQUEST)
 
     assert (outcome.status, outcome.complaint) == (status, complaint)
+
+
+@pytest.mark.parametrize(
+    ("given", "framed", "complaint"),
+    [
+        (response("404 No", b'{"error": "why"}', "Content-Type: application/json"), True, ""),
+        (response("404 No", b'{"status": 404, "detail": "why"}', PROBLEM), True, "without an error of the protocol"),
+        (response("404 No", b'{"status": 404, "detail": "why"}', PROBLEM), False, ""),
+        (response("400 No", b'{"status": 400, "detail": "why"}', PROBLEM), True, ""),
+        (response("200 OK", b"{}x", "Inference-Header-Content-Length: 2"), True, "no JSON object before binary data"),
+        (response("200 OK", b'{"a":1}x', "Inference-Header-Content-Length: 7"), True, ""),
+    ],
+)
+def test_errors_below_v2_have_the_form_of_the_protocol(given: bytes, framed: bool, complaint: str) -> None:
+    path = "/v2/models/classify/infer"
+    with server_that_sends(given) as port, Client(port) as client:
+        outcome = client.send(replace(REQUEST, path=path, framed=framed))
+
+    assert outcome.complaint.endswith(complaint) and bool(outcome.complaint) == bool(complaint)
 
 
 def test_an_incomplete_request_needs_no_response() -> None:

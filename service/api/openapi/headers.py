@@ -33,9 +33,7 @@ SERVER_TIMING: Json = {
         "Milliseconds in each stage.", "decode;dur=2.1, queue;dur=0.0, model;dur=9.4, encode;dur=1.2"
     )
 }
-_COMMON: Json = {
-    **OF_ALL,
-    **SERVER_TIMING,
+OF_MODEL: Json = {
     "X-Model": _header(
         "The network of the method, or the classifier that a refined image is optimized for first; `none` for a "
         "classical method.",
@@ -45,6 +43,11 @@ _COMMON: Json = {
         "SHA-256 of the checkpoint of X-Model, 64 hexadecimal digits; absent for a classical method.",
         "37cfbb531ba4ebdfb7109a1e0b50d9f137cfbb531ba4ebdfb7109a1e0b50d9f1",
     ),
+}
+_COMMON: Json = {
+    **OF_ALL,
+    **SERVER_TIMING,
+    **OF_MODEL,
     "X-Image-Notes": _header("Changes that decoding made to the upload, if any.", "EXIF orientation applied"),
 }
 _IMAGE: Json = {

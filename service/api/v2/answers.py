@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
+from service.api.model_headers import MODEL_HASH
 from service.api.v2.infer import Inferred
 from service.api.v2.models import ServedModel
 from service.api.v2.requests import InferenceCall
@@ -14,6 +15,7 @@ from service.schemas.inference_protocol import HEADER_LENGTH, InferenceResponse,
 from service.schemas.media_types import JSON
 
 _BINARY = "application/octet-stream"
+_NO_HASH = "none"  # of a classical method
 
 
 def inference_response(inferred: Inferred, call: InferenceCall, model: ServedModel) -> Response:
@@ -24,11 +26,13 @@ def inference_response(inferred: Inferred, call: InferenceCall, model: ServedMod
         model_name=model.name,
         model_version=model.version,
         id=call.id,
-        parameters={"sha256": inferred.checksums},
+        parameters={"sha256": inferred.headers.get(MODEL_HASH, _NO_HASH)},
         outputs=outputs,
     )
     text = head.model_dump_json(exclude_none=True).encode()
-    headers = {"Server-Timing": server_timing(inferred.timings[0])} if len(inferred.timings) == 1 else {}
+    headers = dict(inferred.headers)
+    if len(inferred.timings) == 1:
+        headers["Server-Timing"] = server_timing(inferred.timings[0])
     if binary:
         headers[HEADER_LENGTH] = str(len(text))
         return Response(text + b"".join(binary.values()), headers=headers, media_type=_BINARY)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from models.errors import BadOption
-from service.api.v2.models import ServedModel, checksums
+from service.api.model_headers import model_headers
+from service.api.v2.models import ServedModel
 from service.api.v2.outputs import CLASSIFY_OUTPUTS, QUANTIZE_OUTPUTS
 from service.api.v2.requests import InferenceCall
 from service.api.v2.tensors import Tensor
@@ -26,10 +27,13 @@ _RECOGNITION = ("label_before", "probability_before", "label_after", "probabilit
 
 @dataclass(frozen=True)
 class Inferred:
-    """Result of an inference request. checksums: see `service.api.v2.models.checksums`. timings: of each image."""
+    """Result of an inference request.
+
+    headers: name the networks that ran and their checkpoints. timings: of each image.
+    """
 
     tensors: tuple[Tensor, ...]
-    checksums: str
+    headers: Mapping[str, str]
     timings: tuple[Timings, ...]
 
 
@@ -58,9 +62,8 @@ async def _quantize(service: Service, call: InferenceCall, model: ServedModel) -
     if options.skip_if_larger and "image" in wanted:
         files = (b"" if result.is_larger else result.file for result in results)
         tensors["image"] = replace(tensors["image"], values=tuple(files))
-    networks = [name for result in results for name in (result.selection.model, result.selection.prefilter)]
-    used = checksums(service.engine.catalog, networks)
-    return Inferred(tuple(tensors[name] for name in wanted), used, tuple(result.timings for result in results))
+    headers = model_headers([result.selection.model for result in results], service.engine.catalog.sha256)
+    return Inferred(tuple(tensors[name] for name in wanted), headers, tuple(result.timings for result in results))
 
 
 async def _classify(service: Service, call: InferenceCall, model: ServedModel) -> Inferred:
@@ -71,8 +74,8 @@ async def _classify(service: Service, call: InferenceCall, model: ServedModel) -
     work = partial(service.pipeline.classify, options=options)
     results = await run_together(call.files, work, images_at_once(service.settings))
     tensors = {output.name: output.of(results) for output in CLASSIFY_OUTPUTS if output.name in wanted}
-    used = checksums(service.engine.catalog, [result.model for result in results])
-    return Inferred(tuple(tensors[name] for name in wanted), used, tuple(result.timings for result in results))
+    headers = model_headers([result.model for result in results], service.engine.catalog.sha256)
+    return Inferred(tuple(tensors[name] for name in wanted), headers, tuple(result.timings for result in results))
 
 
 def _options(call: InferenceCall, model: ServedModel, kind: type[Options]) -> Options:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 from models.errors import UnknownModel
 from models.names import PUBLISHED_METHOD, REFINED_IN_ONE_PASS, ModelKind
@@ -15,11 +14,12 @@ from service.inference.catalog import Catalog
 from service.schemas.inference_protocol import ModelMetadata, TensorMetadata
 
 Task = Literal["quantize", "classify"]
+_TASKS: tuple[Task, ...] = get_args(Task)
 
 INPUT = "image"
 """Name of the input of every model."""
 _PLATFORM = "pytorch"
-_DIGITS = 12  # of a SHA-256 in a version
+_DIGITS = 16  # of a SHA-256 in a version, as many as the digest of a catalog has
 _ANY = -1  # size of a dimension that depends on the request
 
 
@@ -44,11 +44,10 @@ def served_models(catalog: Catalog) -> Mapping[str, ServedModel]:
 
     A network that is named like one of the two is reached through the option `model`.
     """
-    every = _digest(catalog.entries)
-    with_defaults = [ServedModel("quantize", every, "quantize"), ServedModel("classify", every, "classify")]
+    with_defaults = [ServedModel(task, catalog.digest, task) for task in _TASKS]
     models = {each.name: each for each in map(_network, catalog.entries)}
     return {each.name: each for each in with_defaults} | {
-        name: each for name, each in models.items() if name not in ("quantize", "classify")
+        name: each for name, each in models.items() if name not in _TASKS
     }
 
 
@@ -77,12 +76,6 @@ def metadata(model: ServedModel) -> ModelMetadata:
     )
 
 
-def checksums(catalog: Catalog, networks: Sequence[str | None]) -> str:
-    """Return the SHA-256 of the checkpoint of each of these networks, each once; `none` without a network."""
-    known = {entry.name: entry.sha256 for entry in catalog.entries}
-    return ",".join(dict.fromkeys(known[name] for name in networks if name is not None)) or "none"
-
-
 def _network(entry: ModelEntry) -> ServedModel:
     version = entry.sha256[:_DIGITS]
     if entry.kind is ModelKind.CLASSIFIER:
@@ -94,9 +87,3 @@ def _network(entry: ModelEntry) -> ServedModel:
     if entry.kind is ModelKind.COLORCNN_PUBLISHED:
         return ServedModel(entry.name, version, "quantize", {"method": PUBLISHED_METHOD, "model": entry.name})
     return ServedModel(entry.name, version, "quantize", {"model": entry.name})
-
-
-def _digest(entries: Sequence[ModelEntry]) -> str:
-    """Return a version that differs where the weights of any network differ."""
-    lines = "".join(sorted(f"{entry.name} {entry.sha256}\n" for entry in entries))
-    return hashlib.sha256(lines.encode()).hexdigest()[:_DIGITS]

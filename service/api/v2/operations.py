@@ -61,7 +61,7 @@ INFER: Json = {
     "responses": {
         200: {
             "description": "The outputs, in the JSON object or as binary data after it.",
-            "headers": {**headers.OF_ALL, **headers.SERVER_TIMING, **_LENGTH_OF_RESPONSE},
+            "headers": {**headers.OF_ALL, **headers.OF_MODEL, **headers.SERVER_TIMING, **_LENGTH_OF_RESPONSE},
             "content": {JSON: {"schema": reference(InferenceResponse)}, _BINARY: {"schema": BINARY}},
         },
         **error_responses((400, 404, 408, 413, 415, 500, 503, 504)),

@@ -20,6 +20,7 @@ from models.palette_image import PaletteImage
 from models.pauses import pause
 from service.inference.admission import PixelBudget
 from service.schemas.class_names import find_class
+from service.schemas.options import ClassifyOptions
 from service.settings import Settings
 from tests.service.clients import exchange, fake_app, loaded, problem, ready, running
 from tests.service.fake_loader import gray_steps
@@ -310,3 +311,41 @@ async def _hold(budget: PixelBudget, scope: anyio.CancelScope) -> None:
 @pytest.mark.parametrize(("cam", "index"), [(None, None), ("top", None), ("b", 1), ("0", 0), ("7", 2)])
 async def test_a_label_is_preferred_to_an_index(cam: str | None, index: int | None) -> None:
     assert find_class(cam, ("a", "b", "7")) == index
+
+
+@pytest.mark.parametrize(
+    ("options", "label"), [({}, None), ({"cam": "top"}, "dark"), ({"cam": "light"}, "light"), ({"cam": "2"}, "déjà vu")]
+)
+async def test_the_map_of_a_class_is_drawn_over_the_image(
+    app: FastAPI, client: AsyncClient, options: dict[str, str], label: str | None
+) -> None:
+    classified = await app.state.service.pipeline.classify(PHOTO, ClassifyOptions(top_k=2, **options))
+
+    assert (classified.model, len(classified.predictions)) == ("brightness", 2)
+    assert classified.predictions[0].probability >= classified.predictions[1].probability
+    if label is None:
+        assert classified.cam is None and classified.notes == ()
+        return
+    cam = classified.cam
+    assert (cam.prediction.label, cam.width, cam.height) == (label, 40, 24)
+    assert opened(cam.png).size == (40, 24) and opened(cam.png).mode == "RGB"
+    assert cam.bits_per_pixel == 8 * len(cam.png) / 960
+    assert cam.colors == len(opened(cam.png).getcolors(960) or ())
+
+
+async def test_a_large_map_is_scaled_to_its_limit_with_a_note(engine: FakeEngine) -> None:
+    app = fake_app(Settings(max_cam_pixels=1024), engine)
+    async with ready(app):
+        classified = await app.state.service.pipeline.classify(encoded(ramp(64, 60)), ClassifyOptions(cam="top"))
+
+    assert (classified.cam.width, classified.cam.height) == (33, 30)
+    assert classified.notes == ("activation map drawn at 33x30",)
+
+
+async def test_a_photograph_has_its_own_classifier(app: FastAPI, client: AsyncClient) -> None:
+    pipeline = app.state.service.pipeline
+
+    assert (await pipeline.classify(encoded(ramp(64, 64)), ClassifyOptions())).model == "brightness"
+    assert (await pipeline.classify(encoded(ramp(65, 65)), ClassifyOptions())).model == "second"
+    assert (await pipeline.classify(encoded(ramp(65, 65)), ClassifyOptions(model="brightness"))).model == "brightness"
+    assert (pipeline.in_flight, pipeline.waiting) == (0, 0)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from models.codecs.bpg import color
 from models.codecs.bpg.header import ColorSpace, PixelFormat
@@ -133,3 +134,72 @@ def test_premultiplied_alpha_is_divided_out() -> None:
     color.divide_alpha(pixels)
 
     assert pixels[0].tolist() == [[0, 128, 255, 100], [255, 255, 255, 0], [7, 8, 9, 255], [255, 255, 43, 60]]
+
+
+def ycbcr(planes: list[NDArray[np.float64]], kr: float, kb: float) -> NDArray[np.float64]:
+    """Red, green and blue of luma, 0 to 1, and chroma, -0.5 to 0.5 (ITU-R BT.601, BT.709 and BT.2020)."""
+    luma, blue, red = planes
+    r, b = luma + 2 * (1 - kr) * red, luma + 2 * (1 - kb) * blue
+    return np.stack([r, (luma - kr * r - kb * b) / (1 - kr - kb), b], axis=-1)
+
+
+def in_floats(planes: list[NDArray[np.int64]], space: ColorSpace, depth: int, limited: bool) -> NDArray[np.float64]:
+    """The pixels of planes of full size, in floats and without rounding."""
+    step, most = 1 << depth - 8, (1 << depth) - 1
+    luma = [(plane - 16 * step) / (219 * step) if limited else plane / most for plane in planes]
+    chroma = [(plane - 128 * step) / (224 * step if limited else most) for plane in planes]
+    if space is ColorSpace.RGB:
+        return np.stack([luma[2], luma[0], luma[1]], axis=-1)
+    if space is ColorSpace.YCGCO:
+        scale = 1 / (219 * step) if limited else 1 / most
+        green, orange = ((plane - 128 * step) * scale for plane in planes[1:])
+        return np.stack([luma[0] - green + orange, luma[0] + green, luma[0] - green - orange], axis=-1)
+    weights = {ColorSpace.YCBCR: (0.299, 0.114), ColorSpace.YCBCR_BT709: (0.2126, 0.0722)}
+    return ycbcr([luma[0], *chroma[1:]], *weights.get(space, (0.2627, 0.0593)))
+
+
+@pytest.mark.parametrize("limited", [False, True])
+@pytest.mark.parametrize("depth", [8, 10, 12, 14])
+@pytest.mark.parametrize("space", ColorSpace)
+def test_every_color_space_is_that_of_its_standard(space: ColorSpace, depth: int, limited: bool) -> None:
+    random = np.random.default_rng(depth)
+    planes = [random.integers(0, 1 << depth, (9, 13)) for _ in range(3)]
+    for plane in planes[1:]:  # far outside of the colors, 32 bits wrap
+        plane[:] = (1 << depth - 1) + (plane - (1 << depth - 1)) // 2
+    stored: list[color.Plane] = [plane.astype(np.uint8) if depth == 8 else plane.astype(np.uint16) for plane in planes]
+
+    shown = color.to_rgb(stored, PixelFormat.YUV444, space, depth, limited)
+
+    expected = 255 * in_floats(planes, space, depth, limited).clip(0, 1)
+    assert np.abs(shown - expected).max() <= 0.51
+
+
+@pytest.mark.parametrize("depth", [8, 10])
+@pytest.mark.parametrize("layout", [*LAYOUTS, PixelFormat.YUV420_VIDEO, PixelFormat.YUV422_VIDEO])
+def test_chroma_that_a_filter_overshoots_is_cut_at_its_range(layout: PixelFormat, depth: int) -> None:
+    """Stripes of extreme chroma: an overshoot would wrap, or shift the colors of the stripes."""
+    high = (1 << depth) - 1
+    dtype: type[np.uint8 | np.uint16] = np.uint8 if depth == 8 else np.uint16
+    shape = (8 if layout.chroma_format == 1 else 16, 16 if layout.chroma_format == 3 else 8)
+    stripes: color.Plane = np.zeros(shape, dtype)
+    stripes[:, shape[1] // 2 :] = high
+    luma: color.Plane = np.full((16, 16), high // 2, dtype)
+
+    shown = color.to_rgb([luma, stripes, stripes], layout, ColorSpace.YCBCR, depth, limited=False)
+
+    left, right = shown[:, 0].astype(int), shown[:, -1].astype(int)
+    for columns, edge in ((shown[:, :6], left), (shown[:, 10:], right)):
+        assert np.abs(columns.astype(int) - edge[:, None]).max() <= 8
+    assert np.abs(np.diff(np.sort(shown[0, :, 2].astype(int)))).sum() <= 255
+
+
+@pytest.mark.parametrize("depth", [8, 10, 12])
+def test_white_multiplies_rounded(depth: int) -> None:
+    random = np.random.default_rng(depth)
+    pixels = random.integers(0, 256, (5, 7, 3)).astype(np.uint8)
+    white = random.integers(0, 1 << depth, (5, 7)).astype(np.uint16)
+    expected = np.floor(pixels * white[..., None].astype(float) / (1 << depth) + 0.5)
+
+    color.multiply_white(pixels, white, depth)
+
+    assert np.array_equal(pixels, expected)

@@ -160,3 +160,10 @@ def test_a_header_has_64_extensions_at_most() -> None:
 def test_chroma_formats_and_positions_are_those_of_the_specification() -> None:
     assert [kind.chroma_format for kind in PixelFormat] == [0, 1, 2, 3, 1, 2]
     assert [kind.cosited for kind in PixelFormat] == [False] * 4 + [True] * 2
+
+
+def test_a_header_without_more_is_that_of_a_plain_picture() -> None:
+    header = BpgHeader(3, 2, PixelFormat.YUV444)
+
+    assert (header.color_space, header.bit_depth, header.alpha) == (ColorSpace.YCBCR, 8, Alpha.NONE)
+    assert (header.limited_range, header.animation, header.extensions, header.data_length) == (False, False, (), 0)

@@ -13,6 +13,7 @@ from httpx import AsyncClient
 
 from service.api.v2.outputs import CLASSIFY_OUTPUTS, QUANTIZE_OUTPUTS
 from service.errors import OutOfMemory
+from service.http.headers import SECURITY_HEADERS
 from service.settings import Settings
 from tests.service.api.v2.calls import (
     LENGTH,
@@ -27,13 +28,14 @@ from tests.service.api.v2.calls import (
     tensor,
 )
 from tests.service.clients import exchange, fake_app, queued, ready, running, samples, value
-from tests.service.fakes import NATIVE_SIZE, FakeEngine
+from tests.service.fakes import ENTRIES, NATIVE_SIZE, FakeEngine
 from tests.service.images import DRAWING, PHOTO, PHOTOGRAPH, bomb, encoded, opened, ramp
 from tests.service.waiting import PATIENCE
 
 pytestmark = pytest.mark.anyio
 
 NATIVE = encoded(ramp(NATIVE_SIZE, NATIVE_SIZE))
+HASHES = {entry.name: entry.sha256 for entry in ENTRIES}
 OPTIONAL = {"goals_met", "cam"}
 
 
@@ -51,7 +53,9 @@ async def test_quantize_returns_what_the_endpoint_returns(client: AsyncClient) -
     assert found["label_before"] == [recognition["before"]["label"]]
     assert found["probability_after"] == pytest.approx([recognition["after"]["probability"]])
     body = response.json()
-    assert (body["id"], body["model_name"], body["parameters"]) == ("42", "quantize", {"sha256": "0" * 64})
+    assert (response.headers["x-model"], response.headers["x-model-sha256"]) == ("gray-steps", HASHES["gray-steps"])
+    assert body["model_version"] == response.headers["x-models-digest"]
+    assert (body["id"], body["model_name"], body["parameters"]) == ("42", "quantize", {"sha256": HASHES["gray-steps"]})
     assert names(response) == [each.name for each in QUANTIZE_OUTPUTS if each.name not in OPTIONAL]
 
 
@@ -63,7 +67,7 @@ async def test_classify_returns_what_the_endpoint_returns(client: AsyncClient) -
     assert found["label"] == [each["label"] for each in predictions]
     assert found["index"] == [each["index"] for each in predictions]
     assert found["probability"] == pytest.approx([each["probability"] for each in predictions])
-    assert found["model"] == ["second"] * 2
+    assert found["model"] == ["second"] * 2 and response.json()["model_version"] == HASHES["second"][:16]
     assert [each["shape"] for each in response.json()["outputs"]] == [[2, 3]] * 3 + [[2]] * 2
     assert names(response) == [each.name for each in CLASSIFY_OUTPUTS if each.name not in OPTIONAL]
     assert "id" not in response.json()
@@ -93,13 +97,13 @@ async def test_a_version_is_the_only_one_or_an_error(client: AsyncClient) -> Non
     [version] = (await client.get("/v2/models/second")).json()["versions"]
     path = f"/v2/models/second/versions/{version}"
 
-    assert version == "0" * 12
+    assert version == HASHES["second"][:16]
     assert (await client.get(path)).json()["name"] == "second"
     assert (await client.get(f"{path}/ready")).status_code == 200
     assert (await client.post(f"{path}/infer", content=in_json())).json()["model_version"] == version
     for each in ("", "/ready"):
         told = error(await client.get(f"/v2/models/second/versions/1{each}"), 404)
-        assert told == "The model 'second' has no version '1'; its only version is '000000000000'."
+        assert told == f"The model 'second' has no version '1'; its only version is {version!r}."
 
 
 async def test_binary_data_hold_the_same_as_json(client: AsyncClient) -> None:
@@ -372,3 +376,20 @@ async def test_json_that_is_mostly_an_image_is_not_compressed(client: AsyncClien
     assert "content-encoding" not in picture.headers and picture.headers["cache-control"] == "no-store, no-transform"
     assert labels.headers["content-encoding"] == "gzip" and text.status_code == 200
     assert json.loads(labels.content)
+
+
+async def test_a_classical_method_has_no_hash(client: AsyncClient) -> None:
+    response = await infer(client, "quantize", in_json(parameters={"method": "octree"}))
+
+    assert outputs(response)["model"] == ["none"] and response.json()["parameters"] == {"sha256": "none"}
+    assert "x-model-sha256" not in response.headers
+
+
+async def test_every_header_is_described(client: AsyncClient) -> None:
+    document = (await client.get("/openapi.json")).json()
+    described = document["paths"]["/v2/models/{model}/infer"]["post"]["responses"]["200"]["headers"]
+    body, headers = in_binary(DRAWING, parameters={"binary_data_output": True})
+    response = await infer(client, "quantize", body, headers)
+
+    common = {"content-type", "content-length", *map(str.lower, SECURITY_HEADERS)}
+    assert set(response.headers) - {name.lower() for name in described} <= common

@@ -1,0 +1,143 @@
+"""The shipped quantizers give the palettes and index maps that they gave when their results were measured.
+
+The numbers are those of a photograph of a cat. A CPU with other vector units rounds sums in another order, which may
+move single pixels to another entry.
+"""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from models.errors import BadOption, UnknownModel
+from models.names import ModelKind
+from models.quantizers.base import Backdrop
+from models.quantizers.learned.colorcnn import LearnedQuantizer
+from models.quantizers.learned.refined import RefinedQuantizer
+from models.quantizers.learned.shipped import is_classifier, shipped_quantizer
+from models.rgb import Pixels
+from models.zoo.registry import Registry
+
+PHOTO = Path(__file__).parents[3] / "photos" / "cat.jpg"
+OWN: dict[str, Any] = {"transferable": False}
+RED = np.array([[0, 0, 0], [255, 255, 255], [200, 40, 40]], np.uint8)
+
+# Method, size, colors and options; then pixels of each entry, mean color, and mean difference to the pixel before.
+CASES: dict[str, tuple[str, tuple[int, int], int, dict[str, Any]]] = {
+    "colorcnn 2": ("colorcnn", (32, 32), 2, {}),
+    "colorcnn 6": ("colorcnn", (32, 32), 6, {}),
+    "colorcnn 4, photograph": ("colorcnn", (96, 72), 4, {}),
+    "colorcnn 4, fidelity": ("colorcnn", (32, 32), 4, {"fidelity": 0.5, "model": "cifar10-resnet9-colorcnn"}),
+    "one pass 4": ("colorcnn_one_pass", (32, 32), 4, {}),
+    "refined structure 4": ("colorcnn_refined", (32, 32), 4, {}),
+    "refined_fast 2": ("refined_fast", (96, 72), 2, OWN),
+    "refined_fast 16, flat": ("refined_fast", (96, 72), 16, OWN | {"dither": False}),
+    "refined_fast 4, dither": ("refined_fast", (96, 72), 4, OWN | {"dither": True}),
+    "refined_fast 4, large": ("refined_fast", (451, 300), 4, OWN),
+    "refined_fast 6, fidelity": ("refined_fast", (96, 72), 6, OWN | {"fidelity": 0.5}),
+    "refined_fast 3, palette": ("refined_fast", (96, 72), 3, OWN | {"palette": RED}),
+    "refined 4": ("refined", (96, 72), 4, OWN),
+    "refined 2": ("refined", (96, 72), 2, OWN),
+    "refined_one_pass 4": ("refined_one_pass", (96, 72), 4, {}),
+}
+FOUND: dict[str, tuple[list[int], list[float], float]] = {
+    "colorcnn 2": ([504, 520], [147.23, 111.2, 86.64], 11.048),
+    "colorcnn 6": ([50, 83, 179, 186, 240, 286], [147.59, 111.25, 86.58], 15.782),
+    "colorcnn 4, photograph": ([636, 1097, 2403, 2776], [147.83, 111.58, 87.19], 8.632),
+    "colorcnn 4, fidelity": ([93, 153, 358, 420], [147.56, 111.25, 86.59], 13.873),
+    "one pass 4": ([96, 151, 373, 404], [147.45, 111.52, 86.95], 12.795),
+    "refined structure 4": ([102, 155, 369, 398], [147.81, 111.3, 86.86], 13.642),
+    "refined_fast 2": ([3405, 3507], [147.32, 111.35, 86.91], 11.698),
+    "refined_fast 16, flat": (
+        [105, 198, 205, 327, 348, 352, 385, 415, 449, 469, 473, 526, 592, 596, 713, 759],
+        [147.76, 111.49, 87.06],
+        10.786,
+    ),
+    "refined_fast 4, dither": ([424, 797, 2690, 3001], [149.38, 112.13, 85.96], 24.763),
+    "refined_fast 4, large": ([12517, 28375, 43782, 50626], [147.39, 111.65, 86.87], 7.259),
+    "refined_fast 6, fidelity": ([299, 712, 934, 1393, 1785, 1789], [147.66, 111.64, 87.0], 9.957),
+    "refined_fast 3, palette": ([423, 606, 5883], [192.58, 56.4, 56.4], 16.197),
+    "refined 4": ([741, 1227, 2425, 2519], [148.32, 111.82, 87.12], 10.727),
+    "refined 2": ([3442, 3470], [147.09, 111.1, 86.61], 12.214),
+    "refined_one_pass 4": ([773, 1198, 2447, 2494], [147.81, 111.28, 86.51], 9.414),
+}
+
+
+def photo(size: tuple[int, int]) -> Pixels:
+    with Image.open(PHOTO) as opened:
+        return np.asarray(opened.convert("RGB").resize(size, Image.Resampling.BOX))
+
+
+@cache
+def installed() -> frozenset[str]:
+    return frozenset(entry.name for entry in Registry.open(None).available())
+
+
+def measured(case: str) -> tuple[list[int], list[float], float]:
+    method, size, colors, options = CASES[case]
+    image = shipped_quantizer(method, device="cpu", **options).quantize(photo(size), colors)
+    shown = image.render().astype(float)
+    steps = np.abs(shown[:, 1:] - shown[:, :-1]).mean()
+    return sorted(image.counts().tolist()), shown.mean((0, 1)).tolist(), float(steps)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_quantizer_gives_what_was_measured(case: str) -> None:
+    if case.startswith("refined_") and "imagenet-efficientnet-lite0" not in installed():
+        pytest.skip("the weights of imagenet-efficientnet-lite0 are not installed")
+    counts, color, steps = measured(case)
+
+    assert counts == pytest.approx(FOUND[case][0], rel=0.01, abs=6)
+    assert color == pytest.approx(FOUND[case][1], abs=0.1)
+    assert steps == pytest.approx(FOUND[case][2], rel=0.01)
+
+
+def test_options_reach_the_quantizer() -> None:
+    if "imagenet-efficientnet-lite0" not in installed():
+        pytest.skip("the weights of imagenet-efficientnet-lite0 are not installed")
+    backdrop = Backdrop(np.zeros((3, 4), np.uint8), (1, 2, 3))
+    several = shipped_quantizer("refined", device="cpu", fidelity=0.25, dither=True, backdrop=backdrop)
+    quick = shipped_quantizer("refined_fast", device="cpu", transferable=False)
+    assert isinstance(several, RefinedQuantizer) and isinstance(quick, RefinedQuantizer)
+
+    assert (several.fidelity, several.dither, several.quick, several.backdrop) == (0.25, True, False, backdrop)
+    assert (quick.fidelity, quick.dither, quick.quick, quick.backdrop, quick.palette) == (0.0, None, True, None, None)
+    assert len(several.recognizers) > len(quick.recognizers) == 1
+    assert several.prefilter is None
+    one_pass = shipped_quantizer("refined_one_pass", device="cpu")
+    assert isinstance(one_pass, RefinedQuantizer) and one_pass.prefilter is not None
+    assert len(one_pass.recognizers) == 1 and not one_pass.quick
+
+
+def test_networks_are_loaded_once() -> None:
+    first, second = (shipped_quantizer("colorcnn", device="cpu") for _ in range(2))
+    assert isinstance(first, LearnedQuantizer) and isinstance(second, LearnedQuantizer)
+
+    assert first.network is second.network and first.fidelity == 0
+
+
+def test_wrong_names_and_options_are_refused() -> None:
+    without = [
+        entry.name
+        for entry in Registry.open(None).available()
+        if entry.kind is ModelKind.COLORCNN and not _supports_fidelity(entry.name)
+    ]
+    for name in without:
+        with pytest.raises(BadOption, match=f"'{name}' does not support fidelity"):
+            shipped_quantizer("colorcnn", name, device="cpu", fidelity=0.1)
+    with pytest.raises(UnknownModel):
+        shipped_quantizer("colorcnn", "nobody", device="cpu")
+    for device in ("nowhere", "cuda:99"):
+        with pytest.raises(BadOption, match=f"'?{device}'?"):
+            shipped_quantizer("colorcnn", device=device)
+    assert is_classifier("cifar10-resnet9") and not is_classifier("cifar10-resnet9-colorcnn")
+    with pytest.raises(UnknownModel):
+        is_classifier("nobody")
+
+
+def _supports_fidelity(name: str) -> bool:
+    quantizer = shipped_quantizer("colorcnn", name, device="cpu")
+    return isinstance(quantizer, LearnedQuantizer) and quantizer.supports_fidelity
