@@ -1,6 +1,6 @@
 """Application builder for `serve run` and `serve deploy`: `import_path: service.cluster.app:build`."""
 
-from __future__ import annotations
+# Without `from __future__ import annotations`, since Ray reads the type of the argument to check a configuration.
 
 from ray import serve
 

@@ -1,5 +1,6 @@
 """deploy/ray/: both files describe one application, with values that Ray and the service accept."""
 
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,13 @@ def test_ray_accepts_the_application() -> None:
     schema = pytest.importorskip("ray.serve.schema", reason="the extra `ray` is not installed")
 
     schema.ServeDeploySchema(**SERVE)
+
+
+def test_ray_can_check_the_arguments() -> None:
+    """Ray makes the options of a dict only where the annotation is the class itself."""
+    app = pytest.importorskip("service.cluster.app", reason="the extra `ray` is not installed")
+
+    assert inspect.signature(app.build).parameters["options"].annotation is ClusterOptions
 
 
 def test_the_service_accepts_the_arguments() -> None:
