@@ -121,14 +121,15 @@ def _explanation(error: ValidationError, *, whole: bool) -> str:
     message = found["msg"]
     if found["type"] == "json_invalid":
         part = "body" if whole else f"part of the body that {HEADER_LENGTH} announces"
-        return f"The {part} is not a JSON object: {message.removeprefix('Invalid JSON: ')}."
+        reason = message.removeprefix("Invalid JSON: ")
+        return f"The {part} is not a JSON object: {reason}. Send an inference request, with images in `inputs`."
     where = ".".join(map(str, found["loc"]))
     if "parameters" in found["loc"][:-1]:  # the error would name but one of the types that a value may have
         return f"{where.rpartition('.')[0]:.80} of the inference request: values are numbers, texts, true or false."
     if found["type"] == "extra_forbidden":
         return f"The inference request has no member {where!r:.80}; options belong in `parameters`."
     if not where:
-        return "The body is not a JSON object; send an inference request with `inputs`."
+        return "The body is not a JSON object. Send an inference request, with images in `inputs`."
     return f"{where:.80} of the inference request: {message[0].lower()}{message[1:]}."
 
 

@@ -135,7 +135,7 @@ def test_a_mistake_in_the_request_is_named(mistake: str) -> None:
     [
         (b"", "The body is not a JSON object: EOF"),
         (PHOTO, "The body is not a JSON object"),
-        (b"[]", "The body is not a JSON object; send an inference request"),
+        (b"[]", "The body is not a JSON object. Send an inference request"),
         (b"{}", "inputs of the inference request: field required"),
         (in_json()[:-1], "The body is not a JSON object: EOF"),
         (in_json() + b"x", "The body is not a JSON object: trailing characters"),
