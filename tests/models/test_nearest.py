@@ -8,6 +8,7 @@ import pytest
 
 from models.nearest import nearest_by_cells, nearest_indices
 from models.palette_image import nearest
+from models.pauses import at_each_pause
 
 Search = Callable[[npt.NDArray[np.uint8], npt.NDArray[np.uint8]], npt.NDArray[np.uint8]]
 
@@ -42,3 +43,29 @@ def test_colors_on_both_sides_of_the_border_of_a_cell() -> None:
 def test_a_large_image_is_searched_through_cells_with_the_same_result() -> None:
     pixels, palette = _colors(1024 * 600).reshape(600, 1024, 3), _colors(256, seed=1)
     assert np.array_equal(nearest(pixels, palette).indices.ravel(), nearest_indices(pixels.reshape(-1, 3), palette))
+
+
+@pytest.mark.parametrize(("count", "pauses"), [(1 << 16, 1), ((1 << 16) + 1, 2), (1 << 18, 4)])
+def test_a_comparison_pauses_after_65536_colors(count: int, pauses: int) -> None:
+    calls: list[int] = []
+    with at_each_pause(lambda: calls.append(1)):
+        nearest_indices(np.zeros((count, 3), np.uint8), np.array([[0, 0, 0], [9, 9, 9]], np.uint8))
+
+    assert len(calls) == pauses
+
+
+def test_a_table_pauses_for_each_cell_that_occurs_and_each_band_that_is_looked_up() -> None:
+    """Two passes over bands of 262,144 colors, and one cell of 16 levels a side with two candidates."""
+    calls: list[int] = []
+    colors = np.zeros(((1 << 19) + 1, 3), np.uint8)
+    colors[0] = 15
+    with at_each_pause(lambda: calls.append(1)):
+        found = nearest_by_cells(colors, np.array([[0, 0, 0], [15, 15, 15]], np.uint8))
+
+    assert found[:2].tolist() == [1, 0]
+    few = len(calls)
+    calls.clear()
+    colors[1] = 16  # in another cell
+    with at_each_pause(lambda: calls.append(1)):
+        nearest_by_cells(colors, np.array([[0, 0, 0], [15, 15, 15]], np.uint8))
+    assert (few, len(calls)) == (2 * 3 + 1, 2 * 3 + 2)

@@ -1,6 +1,7 @@
 """PaletteImage is checked and immutable, and compact() keeps the picture."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,7 @@ from hypothesis.extra import numpy as hnp
 
 from models import palette_image
 from models.palette_image import PaletteImage, nearest
+from models.pauses import at_each_pause
 from models.rgb import Pixels
 
 repeatable = settings(derandomize=True, deadline=None, max_examples=60)
@@ -225,3 +227,30 @@ def test_another_order_of_the_palette_is_the_same_picture(picture: PaletteImage,
 def test_refuses_other_alpha(alpha: npt.NDArray[np.uint8]) -> None:
     with pytest.raises(ValueError, match=r"alpha must be None or a \(2,\) uint8 array"):
         PaletteImage(np.zeros((1, 1), np.uint8), np.zeros((2, 3), np.uint8), alpha)
+
+
+@pytest.mark.parametrize(("height", "direct"), [(512, True), (513, False)])
+def test_half_a_megapixel_is_compared_directly(height: int, direct: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[str] = []
+    for name in ("nearest_indices", "nearest_by_cells"):
+        find = getattr(palette_image, name)
+
+        def search(colors: Pixels, palette: Pixels, name: str = name, find: Any = find) -> Any:
+            called.append(name)
+            return find(colors, palette)
+
+        monkeypatch.setattr(palette_image, name, search)
+
+    nearest(np.zeros((height, 1024, 3), np.uint8), np.array([[0, 0, 0], [9, 9, 9]], np.uint8))
+
+    assert called == ["nearest_indices" if direct else "nearest_by_cells"]
+
+
+@pytest.mark.parametrize(("shape", "pauses"), [((1024, 1024), 1), ((1025, 1024), 2), ((2, 1 << 20), 2)])
+def test_rendering_pauses_after_a_megapixel(shape: tuple[int, int], pauses: int) -> None:
+    picture = PaletteImage(np.zeros(shape, np.uint8), np.zeros((1, 3), np.uint8))
+    for work in (picture.render, picture.counts):
+        calls: list[int] = []
+        with at_each_pause(lambda calls=calls: calls.append(1)):  # type: ignore[misc]
+            work()
+        assert len(calls) == pauses

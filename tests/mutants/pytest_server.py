@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 
-MOST_MEMORY = 16 << 30  # bytes of addresses; a mutant of a limit may allocate without end
+MOST_MEMORY = 16 << 30  # bytes of data; a mutant of a limit may allocate without end. A browser reserves more addresses
 _FORK = multiprocessing.get_context("fork")
 
 
@@ -43,7 +43,7 @@ def _child(arguments: list[str], output: int) -> None:
     os.setsid()
     for stream in (1, 2):
         os.dup2(output, stream)
-    resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
+    resource.setrlimit(resource.RLIMIT_DATA, (MOST_MEMORY, MOST_MEMORY))
     sys.path[0] = str(Path.cwd())
     sys.dont_write_bytecode = True  # two mutants may be written within a second, which the cache does not notice
     status = pytest.main(arguments)

@@ -124,3 +124,28 @@ def test_a_test_that_fails_without_a_mutant_is_reported(tree: Path) -> None:
 
     with Runner.of(tree, slow=()) as runner, pytest.raises(UnsoundTests, match=r"::test_it fails without"):
         runner.check([row])
+
+
+RESERVES = """import mmap
+
+
+def test_addresses_may_be_reserved():
+    mmap.mmap(-1, 1 << 36, mmap.MAP_PRIVATE, mmap.PROT_READ).close()
+
+
+def test_memory_has_a_limit():
+    bytearray(1 << 36)
+"""
+
+
+def test_a_run_may_reserve_addresses_as_browsers_do_and_allocates_16_gib_at_most(tree: Path) -> None:
+    (tree / "tests/models/test_memory.py").write_text(RESERVES)
+
+    with Runner.of(tree, slow=()) as runner:
+        reserved, allocated = (
+            runner._run([f"tests/models/test_memory.py::{name}"])
+            for name in ("test_addresses_may_be_reserved", "test_memory_has_a_limit")
+        )
+
+    assert reserved[0] == 0
+    assert allocated[0] == 1 and any("MemoryError" in line for line in allocated[1])

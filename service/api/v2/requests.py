@@ -14,7 +14,7 @@ from service.errors import BadInferenceRequest
 from service.schemas.benchmark_options import MAX_IMAGES
 from service.schemas.inference_protocol import HEADER_LENGTH, InferenceRequest, Parameter, Parameters, RequestInput
 
-_MOST_VALUES = 100_000  # commas and brackets in JSON, so that no body of megabytes becomes gigabytes of objects
+_MOST_VALUES = 10_000  # commas and brackets in JSON, so that no body of megabytes becomes gigabytes of objects
 _BINARY_DATA_SIZE = "binary_data_size"
 _BINARY_DATA = "binary_data"
 _BINARY_DATA_OUTPUT = "binary_data_output"
@@ -106,8 +106,8 @@ def _header_length(values: Sequence[str], most: int) -> int | None:
 def _parse(head: bytes, *, whole: bool) -> InferenceRequest:
     if sum(map(head.count, (b",", b"[", b"{"))) > _MOST_VALUES:
         raise BadInferenceRequest(
-            f"The JSON object has more than {_MOST_VALUES} values. Send the files of images as BYTES, in base64 or as "
-            "binary data, not their pixels."
+            f"The JSON object has more than {_MOST_VALUES:,} values. Send the files of images as BYTES, in base64 or "
+            "as binary data, not their pixels."
         )
     try:
         return InferenceRequest.model_validate_json(head)
@@ -117,18 +117,19 @@ def _parse(head: bytes, *, whole: bool) -> InferenceRequest:
 
 def _explanation(error: ValidationError, *, whole: bool) -> str:
     """Return a sentence about the first error; the others may follow from it."""
-    found = error.errors(include_url=False, include_context=False)[0]
+    found = error.errors(include_url=False, include_context=False, include_input=False)[0]
     message = found["msg"]
     if found["type"] == "json_invalid":
         part = "body" if whole else f"part of the body that {HEADER_LENGTH} announces"
-        return f"The {part} is not a JSON object: {message.removeprefix('Invalid JSON: ')}."
+        reason = message.removeprefix("Invalid JSON: ")
+        return f"The {part} is not a JSON object: {reason}. Send an inference request, with images in `inputs`."
     where = ".".join(map(str, found["loc"]))
     if "parameters" in found["loc"][:-1]:  # the error would name but one of the types that a value may have
         return f"{where.rpartition('.')[0]:.80} of the inference request: values are numbers, texts, true or false."
     if found["type"] == "extra_forbidden":
         return f"The inference request has no member {where!r:.80}; options belong in `parameters`."
     if not where:
-        return "The body is not a JSON object; send an inference request with `inputs`."
+        return "The body is not a JSON object. Send an inference request, with images in `inputs`."
     return f"{where:.80} of the inference request: {message[0].lower()}{message[1:]}."
 
 

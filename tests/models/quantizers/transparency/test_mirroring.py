@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.pauses import at_each_pause
 from models.quantizers.transparency import mirroring
 from models.quantizers.transparency.mirroring import fill_by_mirrors, mirror
 
@@ -58,3 +59,17 @@ def test_rows_without_a_seen_pixel_repeat_other_rows(monkeypatch: pytest.MonkeyP
     pixels = np.arange(18, dtype=np.uint8).reshape(6, 1, 3)
     seen = np.array([[False], [False], [True], [True], [False], [False]])
     assert fill_by_mirrors(pixels, seen)[:, 0, 0].tolist() == [9, 6, 6, 9, 9, 6]
+
+
+@pytest.mark.parametrize(
+    ("shape", "pauses"), [((1024, 1024), 4), ((1024, 1025), 5), ((3, 1 << 18), 3), ((3, 300_000), 3)]
+)
+def test_work_pauses_after_a_quarter_of_a_megapixel(shape: tuple[int, int], pauses: int) -> None:
+    """So much a canceled request waits for at most; a band is at least a row."""
+    seen = np.zeros(shape, bool)
+    seen[0, 0] = True
+    calls: list[int] = []
+    with at_each_pause(lambda: calls.append(1)):
+        fill_by_mirrors(np.zeros((*shape, 3), np.uint8), seen)
+
+    assert len(calls) == pauses

@@ -18,12 +18,16 @@ def test_only_a_refused_key_and_a_full_service_have_headers_of_their_own() -> No
     assert OF_PROBLEMS.keys() <= {problem.status for problem in PROBLEMS.values()}
 
 
+def test_every_response_has_an_id_and_the_digest_of_the_models() -> None:
+    assert headers.OF_ALL.keys() == {"X-Request-ID", "X-Models-Digest"}
+
+
 @pytest.mark.parametrize(
     ("described", "names"),
     [
-        (headers.NOT_SMALLER, {"X-Upload-Bytes", "X-Image-Notes", "X-Request-ID"}),
-        (headers.NOT_MODIFIED, {"ETag", "X-Request-ID"}),
-        (headers.OF_PAGES, {"X-Request-ID", "Content-Security-Policy"}),
+        (headers.NOT_SMALLER, {"X-Upload-Bytes", "X-Image-Notes", *headers.OF_ALL}),
+        (headers.NOT_MODIFIED, {"ETag", *headers.OF_ALL}),
+        (headers.OF_PAGES, {"Content-Security-Policy", *headers.OF_ALL}),
     ],
 )
 def test_a_response_without_a_picture_has_few_headers(described: headers.Json, names: set[str]) -> None:

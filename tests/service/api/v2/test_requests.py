@@ -135,14 +135,14 @@ def test_a_mistake_in_the_request_is_named(mistake: str) -> None:
     [
         (b"", "The body is not a JSON object: EOF"),
         (PHOTO, "The body is not a JSON object"),
-        (b"[]", "The body is not a JSON object; send an inference request"),
+        (b"[]", "The body is not a JSON object. Send an inference request"),
         (b"{}", "inputs of the inference request: field required"),
         (in_json()[:-1], "The body is not a JSON object: EOF"),
         (in_json() + b"x", "The body is not a JSON object: trailing characters"),
         (b'{"inputs": "\xff"}', "The body is not a JSON object: invalid unicode"),
         (b'{"inputs": "\\ud800"}', "The body is not a JSON object"),
-        (b"[" * 90_000, "The body is not a JSON object: recursion limit"),
-        (b'{"inputs": [' + b"[]," * 100_000, "more than 100000 values.* not their pixels"),
+        (b"[" * 9_000, "The body is not a JSON object: recursion limit"),
+        (b'{"inputs": [' + b"[]," * 100_000, "more than 10,000 values.* not their pixels"),
     ],
 )
 def test_what_is_no_request_in_json_is_rejected(body: bytes, told: str) -> None:
