@@ -49,13 +49,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def serve(options: ClusterOptions) -> int:
     """Serve until a signal; return the exit status of the process."""
     from service.cluster.app import build
-    from service.cluster.local import deploy, local_cluster
+    from service.cluster.local import NoRoom, deploy, local_cluster, require_address, require_resources
 
     settings = options.service_settings()
     logs.configure(settings.log_level, settings.log_format)
     try:
+        require_address(settings)
         application = build(options)
-    except CorruptCheckpoint as error:
+    except (NoRoom, CorruptCheckpoint) as error:
         print(error, file=sys.stderr)
         return EXIT_BROKEN
     stopped = threading.Event()
@@ -63,8 +64,9 @@ def serve(options: ClusterOptions) -> int:
         for number in (signal.SIGTERM, signal.SIGINT):  # Ray sets its own handlers at its start
             signal.signal(number, lambda *_: stopped.set())
         try:
+            require_resources(options)
             deploy(application)
-        except RuntimeError as error:
+        except (NoRoom, RuntimeError) as error:
             log.critical("the replicas do not start: %s", error)
             return EXIT_BROKEN
         log.info("ready replicas=%d address=http://%s:%d", options.min_replicas, settings.host, settings.port)

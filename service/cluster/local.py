@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,11 +11,16 @@ import ray
 from ray import serve
 from ray.serve.schema import LoggingConfig
 
+from service.cluster.options import ClusterOptions
 from service.settings import Settings
 
 _NAME = "colorcnn"
 _OBJECT_STORE_BYTES = 256 * 1024 * 1024  # only Ray's Python proxy passes requests through it
 _LOGS = LoggingConfig(log_level="WARNING", enable_access_log=False)  # each replica writes its own
+
+
+class NoRoom(Exception):
+    """The replicas reserve more than the machine has, or its address is taken."""
 
 
 @contextmanager
@@ -31,6 +37,28 @@ def local_cluster(settings: Settings) -> Iterator[None]:
     finally:
         serve.shutdown()  # type: ignore[no-untyped-call]
         ray.shutdown()
+
+
+def require_address(settings: Settings) -> None:
+    """Raise NoRoom unless the host and the port of the settings are free: HAProxy would report it in ten pages."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        socket.create_server((settings.host, settings.port), family=family).close()
+    except OSError as error:
+        reason = error.strerror or error
+        raise NoRoom(f"{settings.host} port {settings.port}: {reason}; set COLORCNN_HOST or COLORCNN_PORT") from error
+
+
+def require_resources(options: ClusterOptions) -> None:
+    """Raise NoRoom unless this machine has what the replicas reserve: Ray would wait for other machines."""
+    found = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    for name, flag, each in (("CPU", "--cpus", options.cpus), ("GPU", "--gpus", options.gpus)):
+        needed = each * options.min_replicas
+        if needed > found.get(name, 0):
+            raise NoRoom(
+                f"{options.min_replicas} replicas reserve {needed:g} {name}s, and this machine has "
+                f"{found.get(name, 0):g}: lower --replicas or {flag}"
+            )
 
 
 def deploy(application: serve.Application) -> None:
