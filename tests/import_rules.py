@@ -13,7 +13,7 @@ FOLDERS = ("models", "service", "training")
 
 # Foreign packages that a top folder may not import.
 FORBIDDEN: Mapping[str, tuple[str, ...]] = {
-    "models": ("fastapi", "starlette", "uvicorn", "pyarrow", "torch.optim"),
+    "models": ("fastapi", "starlette", "uvicorn", "pyarrow", "ray", "torch.optim"),
     "service": ("pyarrow", "torch.optim"),
     "training": ("fastapi", "starlette", "uvicorn"),
 }
@@ -74,10 +74,11 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "training.data": ("models", "training.extras", "training.options"),
     "training.loop": ("models", "training.extras", "training.options", "training.data"),
     "training.cli": _TRAINING,
+    "training.engines": _TRAINING,
     "training.importing": _IMPORTING,
-    "training": (*_TRAINING, "training.importing"),
+    "training": (*_TRAINING, "training.engines", "training.importing"),
     "training.report": _TRAINING,
-    "training.evaluate": (*_TRAINING, "training"),
+    "training.evaluate": (*_TRAINING, "training.engines", "training"),
 }
 
 TORCH_FREE = (

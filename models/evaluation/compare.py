@@ -8,10 +8,10 @@ predicts the views in batches. No part of this module imports torch.
 """
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, asdict, dataclass
 from statistics import fmean
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -249,18 +249,33 @@ def summarize(rows: Iterable[Row]) -> list[Summary]:
 
 
 def _summary(setting: Setting, rows: Sequence[Row]) -> Summary:
+    return summarize_columns(setting, {name: [getattr(row, name) for row in rows] for name in SUMMARIZED})
+
+
+SUMMARIZED = (
+    *("kept", "right", "bytes", "bits_per_pixel", "payload_bits_per_pixel", "mse", "ssim", "colors_used"),
+    "milliseconds",
+)
+"""Attributes of `Row` that a summary needs."""
+
+
+def summarize_columns(setting: Setting, columns: Mapping[str, Sequence[Any]]) -> Summary:
+    """Return the means over the images of one setting. columns: values of the images, for each name of SUMMARIZED.
+
+    The sums are exact before they are rounded, so the order of the images does not matter.
+    """
     return Summary(
         **asdict(setting),
-        images=len(rows),
-        kept=fmean(row.kept for row in rows),
-        top1=_mean_of_known([row.right for row in rows]),
-        bytes=fmean(row.bytes for row in rows),
-        bits_per_pixel=fmean(row.bits_per_pixel for row in rows),
-        payload_bits_per_pixel=fmean(row.payload_bits_per_pixel for row in rows),
-        psnr=metrics.psnr(fmean(row.mse for row in rows)),
-        ssim=_mean_of_known([row.ssim for row in rows]),
-        colors_used=fmean(row.colors_used for row in rows),
-        milliseconds=fmean(row.milliseconds for row in rows),
+        images=len(columns["kept"]),
+        kept=fmean(columns["kept"]),
+        top1=_mean_of_known(columns["right"]),
+        bytes=fmean(columns["bytes"]),
+        bits_per_pixel=fmean(columns["bits_per_pixel"]),
+        payload_bits_per_pixel=fmean(columns["payload_bits_per_pixel"]),
+        psnr=metrics.psnr(fmean(columns["mse"])),
+        ssim=_mean_of_known(columns["ssim"]),
+        colors_used=fmean(columns["colors_used"]),
+        milliseconds=fmean(columns["milliseconds"]),
     )
 
 

@@ -24,3 +24,9 @@ def test_parquet_without_pyarrow_names_the_pip_command(monkeypatch: pytest.Monke
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(SystemExit, match=r"^error: the package pyarrow is not installed; .*\.\[training\]"):
         extras.pyarrow()
+
+
+def test_ray_workers_without_ray_name_the_pip_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(SystemExit, match=r"^error: the package ray is not installed; .*'colorcnn-service\[ray\]'$"):
+        extras.ray_data()

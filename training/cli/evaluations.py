@@ -10,6 +10,7 @@ from training.cli.options import (
     ClassicalMethod,
     DeviceOptions,
     ModelsOptions,
+    RayOptions,
     WorkersOptions,
 )
 from training.data.options import DataOptions
@@ -37,7 +38,7 @@ class EvaluationOptions(OutOptions):
     """Published classifier that recognizes the images."""
 
 
-class EvaluateOptions(EvaluationOptions):
+class EvaluateOptions(EvaluationOptions, RayOptions):
     """Measure every quantizer on a whole test set: bytes, PSNR, SSIM and top-1 of a frozen classifier."""
 
     quantizer: str | None = None

@@ -54,6 +54,21 @@ class WorkersOptions(Options):
     """Processes for everything but the networks; one per core by default."""
 
 
+class RayOptions(DeviceOptions, WorkersOptions):
+    """Processes that work on the blocks of a dataset."""
+
+    engine: Literal["local", "ray"] = "local"
+    """local: processes of this machine. ray: workers on Ray Data, on this machine or a cluster, --workers of them or as
+    many as there is room for; needs the extra ray. Both write the same."""
+    ray_address: str | None = None
+    """Address of the Ray cluster, host:port. By default the cluster that RAY_ADDRESS names, or one that `ray start`
+    began on this machine; where there is none, Ray starts on this machine for the length of the command."""
+    worker_cpus: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1
+    """CPUs of each worker on Ray."""
+    worker_gpus: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0
+    """GPUs of each worker on Ray; 0.5 lets two workers share one."""
+
+
 class MinutesOptions(Options):
     """Time limit of a command that can be repeated."""
 

@@ -2,6 +2,7 @@
 
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +23,8 @@ def worker_pool(workers: int | None) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(workers or available_cpus(), mp_context=context, initializer=_use_one_thread)
 
 
-def parts(images: Images) -> list[Images]:
-    """Split the images into the parts that one process works on at a time."""
+def parts(images: NDArray[Any]) -> list[NDArray[Any]]:
+    """Split the images, or their numbers, into the parts that one process works on at a time."""
     return np.array_split(images, -(-len(images) // _PART))
 
 

@@ -45,6 +45,7 @@ from training.cli.options import MinutesOptions, SourceOptions
 from training.data import workers
 from training.data.datasets import load, mean_file_size
 from training.data.workers import Images
+from training.engines.quantized_blocks import BPG, Quantization
 from training.evaluate import harness
 from training.loop.distributed import select_device
 from training.loop.elapsed import minutes_elapsed
@@ -53,7 +54,7 @@ from training.loop.provenance import commit
 from training.loop.scoring import evaluate, frozen_classifier
 from training.loop.state import read_state
 from training.options import Count, SomeColors, Weight
-from training.quantize_dataset import BPG, Quantization, Source
+from training.quantize_dataset import Source
 
 _QPS = range(52)
 _SAMPLED = 200  # held-out images whose BPG files determine the QP of originals of equal size
@@ -157,7 +158,7 @@ class Study:
 
     def _size(self, qp: int) -> float:
         if qp not in self.sizes:
-            images = self.originals.read("held_out").images[:_SAMPLED].permute(0, 2, 3, 1).numpy()
+            images = self.originals.read("held_out", _SAMPLED).images.permute(0, 2, 3, 1).numpy()
             pieces = np.array_split(images, min(len(images), _PIECES))
             bits = self.pool.map(partial(_bits, self.options.chroma, qp), pieces)
             self.sizes[qp] = fmean(chain.from_iterable(bits))

@@ -46,12 +46,14 @@ class TestSet:
     recognizer: Recognizer
 
     @classmethod
-    def prepare(cls, data: LabeledImages, recognizer: Recognizer) -> Self:
-        """Classify the originals. Raises DatasetError if the classifier has other classes."""
+    def prepare(cls, data: LabeledImages, recognizer: Recognizer, first: int = 0) -> Self:
+        """Classify the originals. first: number of the first image. Raises DatasetError for other classes than the
+        classifier's.
+        """
         data.require_classes(recognizer.classes)
         images = data.images.permute(0, 2, 3, 1).numpy()
         seen = [prediction for part in parts(images) for prediction in recognizer.predict_batch(part)]
-        rows = enumerate(zip(images, seen, data.labels.tolist(), strict=True))
+        rows = enumerate(zip(images, seen, data.labels.tolist(), strict=True), first)
         return cls(images, [Sample(str(i), image, before, truth) for i, (image, before, truth) in rows], recognizer)
 
     @property
@@ -64,14 +66,20 @@ class TestSet:
         """Top-1 of the classifier on the originals, 0 to 1."""
         return float(np.mean([sample.before.index == sample.truth for sample in self.samples]))
 
-    def summary(self, setting: Setting, measured: Iterable[list[Measured]]) -> Summary:
-        """Classify the images that were read back, part by part, and return the means over all images."""
+    def rows(self, setting: Setting, measured: Iterable[list[Measured]]) -> list[Row]:
+        """Classify the images that were read back, part by part, and return the row of each image."""
         rows: list[Row] = []
-        for part in rich.progress.track(measured, _title(setting), total=len(parts(self.images)), transient=True):
+        for part in measured:
             seen = self.recognizer.predict_batch(np.stack([one.view for one in part]))
             samples = self.samples[len(rows) : len(rows) + len(part)]
             rows += map(make_row, samples, repeat(setting), part, seen)
-        [summary] = summarize(rows)
+        return rows
+
+    def summary(self, setting: Setting, measured: Iterable[list[Measured]]) -> Summary:
+        """Return the means over the rows of all images, and show the progress."""
+        total = len(parts(self.images))
+        shown = rich.progress.track(measured, _title(setting), total, transient=True)
+        [summary] = summarize(self.rows(setting, shown))
         return summary
 
 
@@ -134,14 +142,20 @@ def evaluate(
 
     conditions: further entries of the report that all rows have in common.
     """
-    header = head(kind) | _header(tests, settings, options, registry) | conditions | {"commit": commit()}
+    described = describe_models(len(tests.samples), settings, options, registry)
+    header = head(kind) | described | {"top1_original": tests.top1} | conditions | {"commit": commit()}
     kept = KeptRows(kept_file(options.out), header, Summary)
     rows = [kept.find(setting) or kept.add(tests.summary(setting, measurer(setting))) for setting in settings]
-    with threadpool_limits(1):
-        rows = [replace(row, milliseconds=measurer.milliseconds(row.setting)) for row in rows]
+    rows = timed(rows, measurer)
     kept.finish(options.out, rows)
-    _print(tests.top1, rows)
+    show(tests.top1, rows)
     return rows
+
+
+def timed(rows: Sequence[Summary], measurer: Measurer) -> list[Summary]:
+    """Return the rows with milliseconds that are measured on one thread of this process."""
+    with threadpool_limits(1):
+        return [replace(row, milliseconds=measurer.milliseconds(row.setting)) for row in rows]
 
 
 def kept_file(out: Path) -> Path:
@@ -160,21 +174,20 @@ def measure_quantized(view: ViewGeometry, images: Images, quantized: list[Palett
     return [measure_palette(pixels, image, view=view) for pixels, image in zip(images, quantized, strict=True)]
 
 
-def _header(
-    tests: TestSet, settings: Sequence[Setting], options: EvaluationOptions, registry: Registry
+def describe_models(
+    images: int, settings: Sequence[Setting], options: EvaluationOptions, registry: Registry
 ) -> dict[str, Any]:
-    """Return the values that identify an evaluation; rows are reused only under the same header."""
+    """Return the dataset and the models of an evaluation of so many images; rows are reused only for the same."""
     names = [options.classifier, *dict.fromkeys(setting.model for setting in settings if setting.model)]
     entries = [registry.entry(name) for name in names]
     return {
         "dataset": options.dataset,
         "split": "test",
-        "images": len(tests.samples),
+        "images": images,
         "classifier": options.classifier,
         "quantizer": getattr(options, "quantizer", None),
         "sha256": {entry.name: entry.sha256 for entry in entries},
         "seeds": {entry.name: registry.provenance(entry.name).seed for entry in entries},
-        "top1_original": tests.top1,
     }
 
 
@@ -188,7 +201,8 @@ def _title(setting: Setting) -> str:
     return ", ".join([setting.method, *(f"{name} {level}" for name, level in levels.items() if level is not None)])
 
 
-def _print(original: float, rows: Sequence[Summary]) -> None:
+def show(original: float, rows: Sequence[Summary]) -> None:
+    """Print the rows as a table. original: top-1 on the originals, 0 to 1."""
     table = rich.table.Table(title=f"originals: top-1 {100 * original:.2f} %")
     for heading in ("setting", "top-1 %", "kept %", "bits per pixel", "PSNR dB", "SSIM"):
         table.add_column(heading, justify="left" if heading == "setting" else "right")

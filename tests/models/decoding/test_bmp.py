@@ -299,3 +299,10 @@ def test_the_size_of_a_header_is_never_negative(size: tuple[int, int]) -> None:
 
     assert reader.bmp_size(file) == (max(0, size[0]), abs(size[1]))
     assert reader.bmp_size(changed(file, HEADER, "I", 12)) == (0, 0)
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+def test_a_palette_that_is_too_long_is_cut_to_the_colors_of_its_bits(bits: int) -> None:
+    changed_file = reader.for_pillow(indexed(bits, colors=(1 << bits) + 1))
+
+    assert struct.unpack_from("<I", changed_file, 14 + 32) == (1 << bits,)

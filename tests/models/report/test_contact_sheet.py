@@ -153,3 +153,17 @@ def test_a_text_that_does_not_fit_ends_in_an_ellipsis_and_a_heading_has_two_line
     assert drawn("a long heading of several words " * 5).shape == two.shape
     assert np.array_equal(drawn("x" * 300), drawn("x" * 5000))
     assert np.array_equal(drawn("two  \n lines"), drawn("two lines"))
+
+
+@pytest.mark.parametrize("label", ["cat", "a very long label of many words that no cell holds", "x" * 400])
+@pytest.mark.parametrize("kept", [True, False])
+def test_the_label_of_a_tile_ends_inside_its_cell(label: str, kept: bool) -> None:
+    """Mark, label and share together; the next column begins 8 pixels further right."""
+    blank = np.full((40, 40, 3), 255, np.uint8)
+    sheet = draw([""], [Row("", [tile(blank, title="", label=label, kept=kept)])])
+
+    _, columns = np.nonzero((sheet < 200).any(axis=2))
+    left = 12 + 8
+    assert left <= columns.min() and columns.max() < left + 132
+    if len(label) > 20:
+        assert columns.max() >= left + 132 - 12  # the label takes the room that mark and share leave

@@ -74,3 +74,15 @@ async def test_a_lack_of_memory_in_a_stage_has_its_own_problem(made: Stages) -> 
 
     with pytest.raises(OutOfMemory, match="a smaller one may fit"):
         await made.run_in_thread("encode", "small", hungry)
+
+
+@pytest.mark.parametrize(("workers", "fewer"), [(1, 1), (2, 1), (3, 1), (4, 2)])
+def test_large_images_have_half_of_the_threads_and_one_at_least(engine: FakeEngine, workers: int, fewer: int) -> None:
+    settings = Settings(workers=workers)
+    threads = Stages(engine, Device(engine, settings), settings)._threads
+
+    assert {scale: limiter.total_tokens for (_, scale), limiter in threads.items()} == {
+        "small": workers,
+        "medium": fewer,
+        "large": fewer,
+    }

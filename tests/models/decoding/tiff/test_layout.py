@@ -319,3 +319,12 @@ def test_ycbcr_has_three_channels_of_eight_bits_together() -> None:
     for fields in (*refused, {"BITS": [8] * 3, "FORMAT": 2}):
         with pytest.raises(UnsupportedFormat, match="YCbCr of this kind"):
             layout_of(**color, **fields)
+
+
+def test_the_samples_of_a_tile_count_where_it_is_larger_than_the_page() -> None:
+    """A tile of 64 x 64 for a page of 40 x 30, of eight channels: 4,096 times 8 bytes."""
+    tiled: dict[str, Any] = {"TILE_WIDTH": 64, "TILE_ROWS": 64, "PHOTOMETRIC": RGB}
+
+    assert layout_of(max_pixels=4096, CHANNELS=8, BITS=[8] * 8, **tiled).channels == 8
+    with pytest.raises(ImageTooLarge, match="too much memory: 9 of 8 bits"):
+        layout_of(max_pixels=4096, CHANNELS=9, BITS=[8] * 9, **tiled)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from models.palette_image import PaletteImage
+from models.quantizers.classical import imagequant
 from models.quantizers.classical.imagequant import ImageQuant, merge_entries
 from models.rgb import Pixels
 
@@ -74,3 +75,32 @@ def test_merging_selects_the_best_of_all_pairs_each_time(colors: int) -> None:
     image = PaletteImage(generator.integers(0, 30, (40, 50), dtype=np.uint8), palette).compact()
     expected = merge_naively(image.palette.astype(float), image.counts(), colors)
     assert sorted(merge_entries(image, colors).palette.tolist()) == expected
+
+
+@pytest.mark.parametrize(("width", "written"), [(65_535, "gif"), (65_536, "png")])
+def test_an_image_that_no_gif_holds_is_written_as_png(
+    width: int, written: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Five colors need three bits, which only GIF has; PNG takes four."""
+    asked: list[tuple[str, int]] = []
+    small = Image.new("RGB", (2, 2))
+
+    class Source:
+        def gifsave_buffer(self, bitdepth: int, **_: object) -> bytes:
+            asked.append(("gif", bitdepth))
+            return _gif(small)
+
+        def pngsave_buffer(self, bitdepth: int, **_: object) -> bytes:
+            asked.append(("png", bitdepth))
+            return _gif(small)
+
+    monkeypatch.setattr(pyvips.Image, "new_from_array", lambda *_, **__: Source())
+    imagequant._quantize(Image.new("RGB", (width, 1)), 5)
+
+    assert asked == [(written, 3 if written == "gif" else 4)]
+
+
+def _gif(image: Image.Image) -> bytes:
+    file = io.BytesIO()
+    image.save(file, "GIF")
+    return file.getvalue()
