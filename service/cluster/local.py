@@ -41,6 +41,8 @@ def local_cluster(settings: Settings) -> Iterator[None]:
 
 def require_address(settings: Settings) -> None:
     """Raise NoRoom unless the host and the port of the settings are free: HAProxy would report it in ten pages."""
+    if settings.port == 0:
+        raise NoRoom("replicas need one port that clients know; set COLORCNN_PORT to a number above 0")
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
         socket.create_server((settings.host, settings.port), family=family).close()

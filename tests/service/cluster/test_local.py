@@ -54,3 +54,8 @@ def test_an_address_that_is_taken_is_refused() -> None:
             local.require_address(settings)
 
     local.require_address(settings)
+
+
+def test_any_port_is_no_port_for_clients() -> None:
+    with pytest.raises(local.NoRoom, match="COLORCNN_PORT to a number above 0"):
+        local.require_address(Settings(port=0))
