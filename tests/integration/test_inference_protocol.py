@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from tests.service.processes import ROOT, outside
 
 PAGE = (ROOT / "docs" / "inference-protocol.md").read_text()
 PROGRAMS = Path(__file__).parent / "programs"
-PACKAGES = {"triton": "tritonclient", "kserve": "kserve"}
+PACKAGES = {"triton": ("tritonclient", "geventhttpclient"), "kserve": ("kserve",)}
 ERRORS = {
     "model": (404, "There is no model 'nobody'"),
     "datatype": (400, "The datatype of the input 'image' is 'INT32'"),
@@ -37,9 +38,10 @@ def run(folder: Path, *command: str) -> str:
     return done.stdout
 
 
-def need(package: str) -> None:
-    if find_spec(package) is None:
-        pytest.skip(f"the package {package} is not installed")
+def need(packages: Sequence[str]) -> None:
+    for package in packages:
+        if find_spec(package) is None:
+            pytest.skip(f"the package {package} is not installed")
 
 
 def address(client: Client) -> str:

@@ -83,7 +83,9 @@ QUANTIZE_OUTPUTS: tuple[ImageOutput[Quantized], ...] = (
         "base64",
         read=lambda result: result.file,
     ),
-    ImageOutput("method", "BYTES", "the method", "str", read=lambda result: result.selection.method.encode()),
+    ImageOutput(
+        "method", "BYTES", "the quantization method", "str", read=lambda result: result.selection.method.encode()
+    ),
     ImageOutput(
         "model",
         "BYTES",
@@ -99,9 +101,9 @@ QUANTIZE_OUTPUTS: tuple[ImageOutput[Quantized], ...] = (
         "str",
         read=lambda result: ",".join(result.image.hex_palette()).encode(),
     ),
-    ImageOutput("width", "INT32", "pixels", read=lambda result: result.image.width),
-    ImageOutput("height", "INT32", "pixels", read=lambda result: result.image.height),
-    ImageOutput("bits_per_pixel", "FP32", "bits of the file by pixels", read=lambda result: result.bits_per_pixel),
+    ImageOutput("width", "INT32", "width in pixels", read=lambda result: result.image.width),
+    ImageOutput("height", "INT32", "height in pixels", read=lambda result: result.image.height),
+    ImageOutput("bits_per_pixel", "FP32", "bits of the file per pixel", read=lambda result: result.bits_per_pixel),
     ImageOutput(
         "label_before",
         "BYTES",
