@@ -1,6 +1,7 @@
-"""Reading and writing of the three integer codes in BPG and HEVC headers.
+"""Reading and writing of the integer codes in BPG and HEVC headers.
 
-"u(n)" is n bits, most significant first. "ue" is the 0-th order Exp-Golomb code of HEVC. "ue7" has seven bits a byte.
+"u(n)" is n bits, most significant first. "ue" is the 0-th order Exp-Golomb code of HEVC, and "se" the same for signed
+numbers. "ue7" has seven bits a byte.
 The readers raise CodecError for an invalid code and for data that end too early.
 """
 
@@ -42,6 +43,11 @@ class BitReader:
             if zeros > _UE_ZEROS:
                 raise CodecError("The BPG file is damaged: a number in a header has more than 32 bits.")
         return (1 << zeros) - 1 + self.u(zeros)
+
+    def se(self) -> int:
+        """Return the next signed Exp-Golomb number (H.265, clause 9.2.2)."""
+        code = self.ue()
+        return (code + 1) // 2 if code % 2 else -(code // 2)
 
 
 class BitWriter:

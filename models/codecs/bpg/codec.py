@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from models.codecs.bpg import color, container, hevc, nal_units
+from models.codecs.bpg import color, container, hevc, nal_units, slice_headers
 from models.codecs.bpg.coding_tools import Tools
 from models.codecs.bpg.color import Plane
 from models.codecs.bpg.container import BpgFile
@@ -109,6 +109,7 @@ def _decode_layer(file: BpgFile, layer: int, layout: PixelFormat, tools: Tools) 
     picture = _first_picture(file, layer)
     if sum(nal.is_slice for nal in picture) * shape.width * shape.height > _MAX_WORK:
         raise CodecError("The BPG image has more slices than are accepted at its size.")
+    slice_headers.check_quantization(picture, shape, tools)
     first, *others = hevc.decode_picture(picture, shape, tools)
     rows = -(-header.height // 2) if chroma == 1 else header.height
     columns = -(-header.width // 2) if chroma in (1, 2) else header.width

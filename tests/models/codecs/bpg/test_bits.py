@@ -78,6 +78,11 @@ def test_exp_golomb_matches_table_9_2_of_h265(code: str, value: int) -> None:
     assert BitReader(padded).ue() == value
 
 
+@pytest.mark.parametrize(("code", "value"), [("1", 0), ("010", 1), ("011", -1), ("00100", 2), ("00111", -3)])
+def test_signed_exp_golomb_matches_table_9_3_of_h265(code: str, value: int) -> None:
+    assert BitReader(int(code.ljust(8, "0"), 2).to_bytes()).se() == value
+
+
 fields = st.lists(
     st.one_of(
         st.tuples(st.just("ue"), st.integers(0, 2**32 - 2)),
