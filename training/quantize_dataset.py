@@ -6,8 +6,8 @@
 
 The command writes FOLDER/SPLIT-*.parquet with the bytes of one indexed PNG or BPG file per image, in the Hugging Face
 layout that training.data.datasets reads. The splits are "train", "held_out" (the part of the original training set that
-is kept for selection) and "test", each in the order of the source. A quantized dataset can be coded again, as in the
-second command. training.finetune trains classifiers on such datasets.
+is kept for selection) and "test", if there is one, each in the order of the source. A quantized dataset can be coded
+again, as in the second command. training.finetune trains classifiers on such datasets.
 
 Each file is a block of images, which is read, quantized and written by itself. Complete files are kept, so a killed
 command can be repeated and continues. With --engine ray, workers on Ray write the files; they are the same.
@@ -37,7 +37,7 @@ from training.cli.options import (
 )
 from training.data import workers
 from training.data.datasets import DatasetError, LabeledImages, hold_out_rows, read
-from training.data.layouts import ImageTable, Numbers, find
+from training.data.layouts import ImageTable, Numbers, find, has_split
 from training.data.options import DataOptions
 from training.engines.quantized_blocks import BPG, Block, BlockWriter, Quantization
 from training.engines.ray_workers import RayWorkers
@@ -97,10 +97,12 @@ class Source:
         """Return the images of a dataset that the options select, `size` pixels on a side.
 
         in_order: whether the images of each part stand in the order of their files, so that a block of them lies
-        together; by default they are in random order.
+        together; by default they are in random order. A dataset in order needs no test split.
         """
         order = np.sort if in_order else np.asarray
-        data, test = find(folder, "train"), find(folder, "test")
+        data = find(folder, "train")
+        has_test = has_split(folder, "test") or not in_order
+        test = find(folder, "test") if has_test else data.select(np.arange(0))
         train, held_out = map(
             _numbers, hold_out_rows(torch.from_numpy(data.labels), options.held_out, keep=options.train)
         )

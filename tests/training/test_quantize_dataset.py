@@ -155,6 +155,25 @@ def test_sources_of_complete_files_are_not_read_again(two_colors: Path, workshop
     assert read == ["test"] and (coded / "test-00000.parquet").exists()
 
 
+def test_a_dataset_without_a_test_split_is_quantized(workshop: Workshop, tmp_path: Path) -> None:
+    flags = ["--method", "octree", "--colors", "2", "--train", "30", "--held-out", "40", "--block", "25"]
+    quantized = call(workshop, tmp_path / "k2", *flags, data=workshop.data / "train")
+    assert {file.name: len(read(file)) for file in quantized.glob("*.parquet")} == {
+        **{"train-00000.parquet": 25, "train-00001.parquet": 5, "held_out-00000.parquet": 25},
+        "held_out-00001.parquet": 15,
+    }
+    coded = call(workshop, tmp_path / "k2-qp40", "--qp", "40", data=quantized)
+    assert len(load(coded, "train", size=16)) == 30
+    with pytest.raises(DatasetError, match="no test-"):
+        load(coded, "test", size=16)
+
+
+def read(file: Path) -> list[object]:
+    import pyarrow.parquet as pq
+
+    return list(pq.read_table(file).to_pylist())
+
+
 def test_a_folder_with_other_settings_is_rejected(workshop: Workshop, two_colors: Path) -> None:
     with pytest.raises(DatasetError, match="with other settings"):
         call(workshop, two_colors, "--quantizer", "stripes-q", "--colors", "3", *CHOSEN)

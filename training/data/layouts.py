@@ -82,7 +82,7 @@ def find(folder: Path, split: str) -> ImageTable:
     split: "train", "held_out" or "test"; a test split may also be named validation or val. Raises DatasetError where
     the folder has neither layout.
     """
-    for name in _TEST_SPLITS if split == "test" else (split,):
+    for name in _names(split):
         if files := sorted(folder.glob(f"{name}-*.parquet")):
             return _in_parquet(folder, name, files)
         if (folder / name).is_dir():
@@ -90,6 +90,15 @@ def find(folder: Path, split: str) -> ImageTable:
     if split == "train" and not _has_splits(folder):
         return _in_folders(folder)
     raise DatasetError(f"no {split}-*.parquet and no folder {split}/ in {folder}; give the dataset folder with --data")
+
+
+def has_split(folder: Path, split: str) -> bool:
+    """Return whether a folder holds a split in Parquet files or in a folder of its own; `split` as for `find`."""
+    return any(sorted(folder.glob(f"{name}-*.parquet")) or (folder / name).is_dir() for name in _names(split))
+
+
+def _names(split: str) -> tuple[str, ...]:
+    return _TEST_SPLITS if split == "test" else (split,)
 
 
 def _has_splits(folder: Path) -> bool:

@@ -139,7 +139,10 @@ def _start(ray: ModuleType, address: str | None) -> None:
     try:
         ray.init(address=address, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     except (ConnectionError, RuntimeError, ValueError) as error:
-        raise DatasetError(f"cannot start Ray or join its cluster: {_last_line(error)}") from error
+        raise DatasetError(
+            f"cannot start Ray or join its cluster: {_last_line(error)}; a cluster needs the same version of Ray, and "
+            "its token with RAY_AUTH_MODE=token"
+        ) from error
 
 
 def _check_reachable(address: str) -> None:
