@@ -1,5 +1,6 @@
 """JSON of responses: every example is a value of its field, and the range of each number ends where it should."""
 
+import math
 from collections.abc import Iterator
 from typing import Annotated, Any
 
@@ -86,3 +87,25 @@ def test_a_report_is_frozen_and_has_no_other_keys() -> None:
         Size.model_validate({"width": 3, "height": 4})
     with pytest.raises(ValidationError, match="frozen"):
         Size(width=3).width = 4  # type: ignore[misc]
+
+
+def numbers(value: object) -> Iterator[float]:
+    if isinstance(value, list | tuple):
+        for each in value:
+            yield from numbers(each)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield value
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "field"), EXAMPLES, ids=[f"{each[0].__name__}.{each[1]}" for each in EXAMPLES]
+)
+def test_no_example_of_a_count_or_a_measure_is_negative(model: type[BaseModel], name: str, field: FieldInfo) -> None:
+    assert all(number >= 0 for number in numbers(field.examples or []))
+
+
+def test_the_examples_of_an_error_agree() -> None:
+    fields = benchmark_reports.BenchmarkRow.model_fields
+    mse, decibels = (float((fields[name].examples or [0])[0]) for name in ("mse", "psnr"))
+
+    assert 10 * math.log10(255**2 / mse) == pytest.approx(decibels, abs=0.05)

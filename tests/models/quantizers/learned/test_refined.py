@@ -24,6 +24,13 @@ def test_the_names_are_those_of_the_methods() -> None:
     assert replace(QUICK, quick=False).name == "refined"
 
 
+def test_without_options_every_step_is_taken_and_nothing_is_left_out() -> None:
+    plain = RefinedQuantizer(RECOGNIZERS)
+
+    assert (plain.name, plain.fidelity, plain.dither, plain.quick) == ("refined", 0.0, None, False)
+    assert (plain.prefilter, plain.palette, plain.backdrop) == (None, None, None)
+
+
 @pytest.mark.parametrize("colors", [2, 5, 256])
 @pytest.mark.parametrize("shape", [LARGE, SMALL, (1, 700), (300, 2)])
 def test_any_shape_gets_at_most_the_colors_asked_for(shape: tuple[int, int], colors: int) -> None:
