@@ -55,7 +55,7 @@ def _change(before: str, after: str) -> str:
     """Return the tokens that differ between two lines, from each."""
     old, new = (re.findall(r"\d+\.\d+|\w+|[<>=!*/%&|^+~-]+|[^\w\s]", line) for line in (before, after))
     same = [one == other for one, other in zip(old, new, strict=False)]
-    first = same.index(False)
+    first = same.index(False) if False in same else len(same)  # one line goes on where the other ends
     last = next(at for at in range(min(len(old), len(new)) + 1) if at and old[-at] != new[-at]) - 1
     parts = (" ".join(tokens[first : len(tokens) - last]) for tokens in (old, new))
     return " to ".join(_code(part) if part else "nothing" for part in parts)

@@ -60,6 +60,7 @@ def test_a_survivor_has_its_line_its_change_and_its_explanation() -> None:
         ("rate = 2.8,", "rate = 3.8,", "`2.8` to `3.8`"),
         ("if not found:", "if  found:", "`not` to nothing"),
         ("raise errors[0]", "raise errors[ -1]", "`0` to `- 1`"),
+        ("a = 1", "a = 1 - b", "nothing to `- b`"),
     ],
 )
 def test_only_the_tokens_that_differ_are_shown(files: Path, before: str, after: str, change: str) -> None:
