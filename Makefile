@@ -26,7 +26,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv serve cluster test lint format docs check-docs bench bench-isolation bench-refinement bench-bpg bench-quantizers bench-start bench-shared bench-cluster soak endurance check-image fuzz mutants fuzz-guided docker-build
+.PHONY: help venv serve cluster test lint format docs check-docs bench bench-isolation bench-refinement bench-bpg bench-quantizers bench-start bench-shared bench-cluster bench-offline soak endurance check-image fuzz mutants fuzz-guided docker-build
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -83,6 +83,9 @@ bench-shared: $(DEV_INSTALLED) ## measure start and /quantize beside a busy proc
 
 bench-cluster: $(DEV_INSTALLED) ## measure replicas on Ray Serve: throughput, a kill, an update, into docs/results/data/cluster.json
 	$(IN_VENV) -m tests.benchmarks.cluster --out docs/results/data/cluster.json
+
+bench-offline: $(DEV_INSTALLED) ## measure training.quantize_dataset with and without Ray on COLORCNN_DATA/cifar10, into docs/results/data/offline.json
+	$(IN_VENV) -m tests.benchmarks.offline --data "$(COLORCNN_DATA)/cifar10" --out docs/results/data/offline.json
 
 soak: $(DEV_INSTALLED) ## send ten times the capacity for a minute, then SIGTERM, into docs/results/data/soak.json
 	$(IN_VENV) -m tests.benchmarks.soak --seconds 60 --out docs/results/data/soak.json

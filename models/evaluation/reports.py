@@ -65,6 +65,7 @@ class Kind(StrEnum):
     MUTANTS = "mutants"
     QUANTIZERS = "quantizers"
     CLUSTER = "cluster"
+    OFFLINE = "offline"
 
 
 def head(kind: Kind) -> dict[str, Any]:

@@ -97,7 +97,8 @@ def test_a_dataset_has_the_same_files_with_any_engine_and_number_of_workers(
 def test_a_command_that_was_killed_continues_after_its_last_complete_file(
     workshop: Workshop, tmp_path: Path, cluster: str
 ) -> None:
-    flags = ["--method", "kmeans", "--colors", "2", "--block", "4", "--train", "200", "--test", "20", "--engine", "ray"]
+    flags = ["--method", "kmeans", "--colors", "2", "--block", "4", "--train", "200", "--test", "20"]
+    flags += ["--workers", "1", "--engine", "ray"]
     killed = tmp_path / "killed"
     command = [sys.executable, "-m", "training.quantize_dataset", *words(workshop, killed, *flags)]
     process = subprocess.Popen(
