@@ -9,7 +9,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from models.evaluation.reports import to_json
-from tests.benchmarks import bpg, offline, quantizers, refinement, serving, shared, start
+from tests.benchmarks import bpg, likeness, offline, quantizers, refinement, serving, shared, start
 from training.report import figures, rows, tables
 from training.report.reading import read_together
 
@@ -64,6 +64,7 @@ def benchmark_table(name: str) -> str:
         "serving": serving.table,
         "bpg-speed": bpg.table,
         "quantizers": quantizers.table,
+        "likeness": likeness.table,
         "refinement": refinement.table,
         "start": start.tables,
         "shared": shared.table,

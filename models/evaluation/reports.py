@@ -64,6 +64,7 @@ class Kind(StrEnum):
     BPG_SPEED = "bpg-speed"
     MUTANTS = "mutants"
     QUANTIZERS = "quantizers"
+    LIKENESS = "likeness"
     CLUSTER = "cluster"
     OFFLINE = "offline"
 

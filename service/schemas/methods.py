@@ -47,7 +47,9 @@ _LINES: Mapping[str, str] = MappingProxyType(
         REFINED_IN_ONE_PASS: "for photographs: the same change of the photograph, which a network predicts in one pass",
         PUBLISHED_METHOD: "the network of the paper, one for each number of colors",
         "median_cut": "median cut (Heckbert 1982), by Pillow",
+        "median_cut_by_error": "median cut at its best: on every color, by splits of the box with the largest error",
         "octree": "octree (Gervautz and Purgathofer 1988), by Pillow",
+        "octree_nearest": "octree at its best: the palette of `octree`, and the nearest entry for each pixel",
         "max_coverage": "maximum coverage, by Pillow",
         "median_cut_dither": "median cut with error diffusion (Floyd and Steinberg 1976), by Pillow",
         HALFTONE: "error diffusion to a palette of k-means that is stretched, for photographs; or to `palette`",
@@ -55,6 +57,7 @@ _LINES: Mapping[str, str] = MappingProxyType(
         "kmeans": "k-means in sRGB, by scikit-learn",
         "kmeans_oklab": "k-means in OKLab, by scikit-learn",
         "wu": "Wu (1991)",
+        "wu_nearest": "Wu at its best: the palette of `wu`, and the nearest entry for each pixel",
         "libimagequant": "the quantizer of pngquant",
     }
 )

@@ -15,7 +15,19 @@ from tests.fuzz.seeds import seed_names, seeds
 
 _BOUNDARY = b"fuzz0boundary0fuzz"
 _FORM = b"multipart/form-data; boundary=" + _BOUNDARY
-_METHODS = ("median_cut", "octree", "max_coverage", "median_cut_dither", "kmeans", "wu", "libimagequant", "colorcnn")
+_METHODS = (
+    "median_cut",
+    "octree",
+    "max_coverage",
+    "median_cut_dither",
+    "kmeans",
+    "wu",
+    "libimagequant",
+    "colorcnn",
+    "median_cut_by_error",
+    "octree_nearest",
+    "wu_nearest",
+)
 _REFINED = ("refined_fast", "refined")
 _SELDOM = frozenset(("fidelity", "transferable", "dither"))  # most methods have none of them
 _QUANTIZER_OPTIONS: Mapping[str, Sequence[str]] = {

@@ -25,7 +25,9 @@ def test_form_raw_body_and_chunked_body_give_the_same_image(client: Client) -> N
     assert len(opened(raw.content).getcolors() or ()) == 2
 
 
-@pytest.mark.parametrize("method", ["median_cut", "octree", "kmeans", "wu", "libimagequant"])
+@pytest.mark.parametrize(
+    "method", ["median_cut", "median_cut_by_error", "octree", "octree_nearest", "kmeans", "wu", "libimagequant"]
+)
 def test_every_method_returns_an_image_of_the_same_size(client: Client, method: str) -> None:
     response = client.post("/quantize", content=DRAWING, params={"colors": "4", "method": method})
 

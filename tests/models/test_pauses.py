@@ -70,7 +70,7 @@ def quantize(name: str) -> Callable[[], PaletteImage]:
 @pytest.mark.parametrize(
     "work",
     [
-        *map(quantize, ("median_cut", "kmeans", "kmeans_oklab", "wu")),
+        *map(quantize, ("median_cut", "median_cut_by_error", "kmeans", "kmeans_oklab", "wu", "wu_nearest")),
         lambda: nearest(PHOTO, GRAYS.palette),
         GRAYS.render,
         lambda: png.encode(GRAYS, effort="max"),

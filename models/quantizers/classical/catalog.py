@@ -15,19 +15,24 @@ from models.quantizers.classical.imagequant import ImageQuant
 from models.quantizers.classical.kmeans import KMeans
 from models.quantizers.classical.max_coverage import MaxCoverage
 from models.quantizers.classical.median_cut import MedianCut
+from models.quantizers.classical.median_cut_by_error import MedianCutByError
 from models.quantizers.classical.nearest_color import NearestColor
 from models.quantizers.classical.octree import Octree
+from models.quantizers.classical.reassigned import Reassigned
 from models.quantizers.classical.wu import Wu
 
 _ALL: tuple[Quantizer, ...] = (
     MedianCut(),
+    MedianCutByError(),
     Octree(),
+    Reassigned(Octree()),
     MaxCoverage(),
     DitheredMedianCut(),
     Halftone(),
     KMeans("srgb"),
     KMeans("oklab"),
     Wu(),
+    Reassigned(Wu()),
     ImageQuant(),
 )
 

@@ -21,8 +21,8 @@ class MedianCut:
 
     The box of all colors is split K - 1 times. Each split divides the most important box at the median of its longest
     side. An entry is the mean of its box, and each pixel gets the nearest entry. The implementation is Pillow's
-    (method 0), without dither, as in the ColorCNN paper. The palette of an image of more than 512 x 512 pixels comes
-    from a regular sample.
+    (method 0), without dither, as in the ColorCNN paper; `MedianCutByError` has a smaller error. The palette of an
+    image of more than 512 x 512 pixels comes from a regular sample.
 
     Cost: O(d log d) to count and sort the d distinct colors of the sample, and O(n) to quantize n pixels. Where there
     is a sample, each distinct color of the image is compared with some entries.

@@ -16,7 +16,8 @@ class Octree:
 
     The pixels are sorted into a tree of cubes of the color space, and the K cubes with the most pixels are kept. An
     entry is the mean of its cube. The implementation is Pillow's FASTOCTREE (method 2) with its two fixed tree depths,
-    without dither, as in the ColorCNN paper.
+    without dither, as in the ColorCNN paper. A pixel gets the entry of its cube, although another may be nearer;
+    `Reassigned` gives it the nearest.
 
     Cost: O(n) for n pixels. This quantizer is the fastest of the catalog, with the largest error at few colors.
     """

@@ -212,11 +212,14 @@ LOOKS = {
     "ColorCNN as published": (VERMILION, "o"),
     "median cut": (BLUE, "s"),
     "median cut + dither": (BLUE, "s"),
+    "median cut by error": (PURPLE, "s"),
     "octree": (GREEN, "^"),
+    "octree, nearest entry": (GREEN, "^"),
     "maximum coverage": (PURPLE, "D"),
     "k-means": (ORANGE, "v"),
     "k-means in OKLab": (ORANGE, "v"),
     "Wu": (SKY, "P"),
+    "Wu, nearest entry": (ORANGE, "P"),
     "libimagequant": (BLACK, "X"),
     "refined": (BLUE, "o"),
     "refined, few steps": (BLUE, "o"),
@@ -255,6 +258,7 @@ SOLID = {
 }
 THICK = {"ColorCNN", "ColorCNN, one pass", "ColorCNN, refined", "24-bit PNG", "BPG", "JPEG XL", "originals"} | {
     *("refined", "refined, few steps", "refined, one pass", "refined, no dither", "fine-tuned"),
+    *("median cut by error", "octree, nearest entry", "Wu, nearest entry"),
 }
 
 

@@ -150,13 +150,16 @@ def test_the_error_does_not_grow_with_colors_where_more_colors_refine_fewer(
 def test_catalog_keys_are_the_names_of_quantizers() -> None:
     assert list(CLASSICAL) == [
         "median_cut",
+        "median_cut_by_error",
         "octree",
+        "octree_nearest",
         "max_coverage",
         "median_cut_dither",
         "halftone",
         "kmeans",
         "kmeans_oklab",
         "wu",
+        "wu_nearest",
         "libimagequant",
     ]
     assert all(name == quantizer.name for name, quantizer in CLASSICAL.items())
