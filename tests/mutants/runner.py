@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +25,8 @@ _PLUGINS = ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
 _OPTIONS = ["--exitfirst", "--quiet", "--tb=no", "-p", "no:cacheprovider", *_PLUGINS]
 _PASSED, _TROUBLE = 0, (3, 5)  # exit statuses of pytest; trouble: an error of its own, no tests
 _TIME_LIMIT = "time limit"
+# A line of the summary. The parameters of a test may hold blanks and dashes, too; the reason follows the last bracket.
+_FAILED = re.compile(r"(?:FAILED|ERROR) ([^\s\[]+(?:\[.*?\](?= - |$))?)")
 
 
 class UnsoundTests(Exception):
@@ -66,8 +69,7 @@ class Runner:
         status, lines = self._run(files)
         if status is None:
             return _TIME_LIMIT
-        words = (line.split(" ", 1) for line in lines)
-        failed = (rest[0].split(" - ")[0] for word, *rest in words if word in ("FAILED", "ERROR") and rest)
+        failed = filter(None, map(failed_test, lines))
         if status in _TROUBLE:
             raise UnsoundTests(f"pytest itself failed with status {status}: {lines[-3:]}")
         return None if status == _PASSED else next(failed, f"status {status}")
@@ -84,3 +86,9 @@ class Runner:
         print(json.dumps({"arguments": [*_OPTIONS, *tests], "limit": LIMIT}), file=self.server.stdin, flush=True)
         result = json.loads(self.server.stdout.readline())
         return result["status"], result["lines"]
+
+
+def failed_test(line: str) -> str | None:
+    """Return the id of the test that a line of pytest's summary reports as failed; None for another line."""
+    found = _FAILED.match(line)
+    return found and found[1]

@@ -8,7 +8,7 @@ import pytest
 
 from tests.mutants.__main__ import main
 from tests.mutants.mutants import Mutant, applied, changed_lines, modules, sample, targets
-from tests.mutants.runner import Runner, UnsoundTests
+from tests.mutants.runner import Runner, UnsoundTests, failed_test
 
 SHARP = '''"""Bounds that tests/models/test_sharp.py tries."""
 
@@ -149,3 +149,17 @@ def test_a_run_may_reserve_addresses_as_browsers_do_and_allocates_16_gib_at_most
 
     assert reserved[0] == 0
     assert allocated[0] == 1 and any("MemoryError" in line for line in allocated[1])
+
+
+@pytest.mark.parametrize(
+    ("line", "test"),
+    [
+        ("FAILED tests/a/test_b.py::test_c - assert 1 == 2", "tests/a/test_b.py::test_c"),
+        ("FAILED tests/a/test_b.py::test_c[x - y] - assert [1] - [2]", "tests/a/test_b.py::test_c[x - y]"),
+        ("FAILED tests/a/test_b.py::test_c[[0]-d]", "tests/a/test_b.py::test_c[[0]-d]"),
+        ("ERROR tests/a/test_b.py", "tests/a/test_b.py"),
+        ("1 failed, 2 passed in 0.10s", None),
+    ],
+)
+def test_the_failed_test_is_read_from_the_summary(line: str, test: str | None) -> None:
+    assert failed_test(line) == test

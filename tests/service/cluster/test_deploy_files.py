@@ -71,3 +71,11 @@ def test_replicas_fit_on_the_machines() -> None:
 
     assert options.max_replicas == on_one * workers["maxReplicas"]
     assert options.min_replicas <= on_one * workers["replicas"]
+
+
+def test_a_replica_that_is_replaced_finishes_its_requests() -> None:
+    settings = ClusterOptions(**SERVE["applications"][0]["args"]).service_settings()
+
+    assert settings.request_timeout < settings.shutdown_timeout
+    for group in GROUPS:
+        assert settings.shutdown_timeout < group["template"]["spec"]["terminationGracePeriodSeconds"]
