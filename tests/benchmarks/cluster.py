@@ -33,7 +33,7 @@ from models.evaluation.reports import Kind
 from tests.benchmarks.cluster_replica import BATCH_MS, IMAGE_MS
 from tests.benchmarks.http_load import Client, Outcome, Request
 from tests.benchmarks.reporting import write_report
-from tests.service.processes import ROOT, family, free_port, outside
+from tests.service.processes import ROOT, family, free_port, outside, proportional_kib
 from training.loop.provenance import commit
 
 CLIENTS = 28  # for each replica, whose queue holds 32
@@ -132,7 +132,7 @@ async def measure(cluster: Cluster, replicas: int, seconds: float) -> dict[str, 
         "p50_ms": _percentile(outcomes, 50),
         "p99_ms": _percentile(outcomes, 99),
         "start_seconds": round(cluster.start_seconds, 1),
-        "mib": sum(map(_proportional_kib, family(cluster.process.pid))) >> 10,
+        "mib": sum(map(proportional_kib, family(cluster.process.pid))) >> 10,
     }
     if replicas > 1:
         mixed = [*small * 7, Request("POST", "/quantize?colors=4&method=colorcnn", _png(400))]
@@ -282,15 +282,6 @@ def _get(port: int, path: str) -> bytes | None:
         return None
     finally:
         connection.close()
-
-
-def _proportional_kib(pid: int) -> int:
-    """Return the memory of a process, of which it shares a part with others; Linux only."""
-    try:
-        found = re.search(r"^Pss: +(\d+) kB$", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE)
-    except OSError:  # the process has ended meanwhile
-        return 0
-    return int(found[1]) if found else 0
 
 
 def _for(seconds: float) -> Callable[[], bool]:

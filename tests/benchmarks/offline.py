@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ import numpy as np
 
 from models.evaluation.reports import Kind
 from tests.benchmarks.reporting import caveat, write_report
+from tests.service.processes import family, proportional_kib
 from training.data.datasets import read, write_part
 from training.data.layouts import ImageTable, find
 from training.report import markdown
@@ -109,30 +110,13 @@ def run(flags: Sequence[str], data: Path, out: Path) -> Cost:
     spent: dict[int, float] = {}
     while process.poll() is None:
         pids = list(family(process.pid))
-        most = max(most, sum(map(memory, pids)) // _MIB)
+        most = max(most, sum(map(proportional_kib, pids)) // _MIB)
         spent |= {pid: max(cpu_seconds(pid), spent.get(pid, 0)) for pid in pids}
         time.sleep(_SECONDS)
     seconds = time.perf_counter() - started
     if process.returncode:
         raise SystemExit(f"the command ended with status {process.returncode}")
     return Cost(seconds, sum(spent.values()), most)
-
-
-def family(pid: int) -> Iterator[int]:
-    """Yield a process and all that it started, directly or through others."""
-    yield pid
-    with suppress(OSError):  # it has ended
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            for child in (task / "children").read_text().split():
-                yield from family(int(child))
-
-
-def memory(pid: int) -> int:
-    """Return the memory of a process in KiB; each page counts by its share. Return 0 after its end."""
-    with suppress(OSError, StopIteration):
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-        return int(next(line for line in lines if line.startswith("Pss:")).split()[1])
-    return 0
 
 
 def cpu_seconds(pid: int) -> float:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests.benchmarks import offline
+from tests.service.processes import family, proportional_kib
 from tests.training.synthetic import stripes
 from tests.training.workshop import write_images
 from training.data.layouts import find
@@ -45,9 +46,9 @@ def test_the_memory_of_a_family_counts_children() -> None:
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        pids = list(offline.family(process.pid))
-        assert len(pids) == 2 and all(offline.memory(pid) > 1000 for pid in pids)
-    assert [offline.memory(pid) for pid in pids] == [0, 0]
+        pids = list(family(process.pid))
+        assert len(pids) == 2 and all(proportional_kib(pid) > 1000 for pid in pids)
+    assert [proportional_kib(pid) for pid in pids] == [0, 0]
     assert os.getpid() not in pids
 
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
@@ -114,11 +114,20 @@ def workers_of(pid: int) -> list[int]:
 
 
 def family(pid: int) -> Iterator[int]:
-    """Yield a process and all processes that it started; Linux only."""
+    """Yield a process and all that it started, directly or through others; Linux only."""
     yield pid
-    for children in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in children.read_text().split():
-            yield from family(int(child))
+    with suppress(OSError):  # it has ended meanwhile
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for child in (task / "children").read_text().split():
+                yield from family(int(child))
+
+
+def proportional_kib(pid: int) -> int:
+    """Return the memory of a process in KiB, each page by its share; 0 after its end. Linux only."""
+    with suppress(OSError, StopIteration):
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        return int(next(line for line in lines if line.startswith("Pss:")).split()[1])
+    return 0
 
 
 def _is_worker_of(pid: int, folder: Path) -> bool:
