@@ -39,10 +39,12 @@ class ClassifierHyperparameters(Hyperparameters):
     """Passes over the training images."""
     batch: Count = 256
     """Images per batch, or all training images where there are fewer."""
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    """SGD with Nesterov momentum, or AdamW, which transformers need."""
     lr: Weight = 0.2
-    """Peak learning rate of SGD, for the mean loss of a batch."""
+    """Peak learning rate, for the mean loss of a batch."""
     weight_decay: Weight = 5e-4
-    """Weight decay of SGD, per step and times the learning rate."""
+    """Weight decay, per step and times the learning rate."""
     momentum: Fraction = 0.9
     """Nesterov momentum of SGD."""
     label_smoothing: Fraction = 0.1
@@ -51,6 +53,9 @@ class ClassifierHyperparameters(Hyperparameters):
     """Largest random shift in pixels."""
     cutout: CountOrZero = 8
     """Side of the blanked square in pixels."""
+    noise: Weight = 0.0
+    """Largest standard deviation of Gaussian noise on the pixels, drawn for each image, in [0, 1] units. The gradients of
+    a classifier that learns from noisy images follow what is visible (Kaur, Cohen and Lipton, 2019)."""
     half_size: Fraction = 0.0
     """Fraction of the epochs, from the start, on images of half the side at a quarter of the cost (progressive
     learning, EfficientNetV2, Tan and Le, 2021)."""
@@ -59,11 +64,19 @@ class ClassifierHyperparameters(Hyperparameters):
         """Return the hyper-parameters as the state of a run holds them."""
         return self.only(ClassifierHyperparameters)
 
+    def build_optimizer(self, parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
+        """Return the optimizer of these hyper-parameters."""
+        if self.optimizer == "adamw":
+            return torch.optim.AdamW(parameters, lr=self.lr, weight_decay=self.weight_decay)
+        return torch.optim.SGD(
+            parameters, lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay, nesterov=True
+        )
+
 
 class ClassifierOptions(ClassifierHyperparameters, TrainerOptions):
     """Train an image classifier on original images."""
 
-    architecture: Literal["resnet9", "resnet18", "alexnet"] = "resnet9"
+    architecture: Literal["resnet9", "resnet18", "alexnet", "vgg", "vit"] = "resnet9"
     """Network."""
     width: Count = 32
     """Channels of the first stage; 64 as published."""
@@ -136,9 +149,7 @@ def train(
     part, held_out = part.to(session.device), held_out.to(session.device)
     network.to(device=session.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.SGD(
-        trained, lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay, nesterov=True
-    )
+    optimizer = config.build_optimizer(trained)
     steps = config.epochs * steps_per_epoch(len(part), config.batch, session.log.workers)
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, _triangle(steps))
     run = Run(
@@ -189,6 +200,8 @@ def _train_epoch(
 
 def _augmented(images: Tensor, config: ClassifierHyperparameters, generator: torch.Generator) -> Tensor:
     images = augment.crop(augment.flip(images, generator), config.crop, generator).float().div(255)
+    if config.noise:
+        images = augment.add_noise(images, config.noise, generator)
     return augment.cutout(images, config.cutout, generator) if config.cutout else images
 
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from models.networks.config import NetworkConfig
 from models.networks.efficientnet import LITE0, LITE1, LITE2, STRIDES, Variant, efficientnet_stages, stage_channels
+from models.networks.vision_transformer import STRIDE, transformer_stages
 
 CIFAR10_MEAN = (0.4914, 0.4822, 0.4465)
 CIFAR10_STD = (0.2470, 0.2435, 0.2616)
@@ -35,7 +36,14 @@ class ClassifierConfig(NetworkConfig):
     """
 
     architecture: Literal[
-        "resnet9", "resnet18", "alexnet", "efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"
+        "resnet9",
+        "resnet18",
+        "alexnet",
+        "vgg",
+        "vit",
+        "efficientnet_lite0",
+        "efficientnet_lite1",
+        "efficientnet_lite2",
     ]
     classes: int
     size: int = 32
@@ -200,6 +208,21 @@ def _alexnet(width: int) -> _Trunk:
     return _Trunk(stages, (w, 3 * w, 4 * w), (4, 8, 16), dropout=0.5)
 
 
+def _vgg(width: int) -> _Trunk:
+    """Build a VGG with batch norm (Simonyan and Zisserman, ICLR 2015): four pairs of convolutions; 1.2 M at width 32."""
+    stages: list[nn.Module] = []
+    widths = (width, 2 * width, 4 * width, 8 * width)
+    for inputs, outputs in pairwise((3, *widths)):
+        pool = [nn.MaxPool2d(2)] if stages else []
+        stages.append(nn.Sequential(*pool, _conv_bn_relu(inputs, outputs), _conv_bn_relu(outputs, outputs)))
+    return _Trunk(stages, widths, (1, 2, 4, 8))
+
+
+def _vit(width: int) -> _Trunk:
+    """Build a small vision transformer (models/networks/vision_transformer.py); 1.3 M parameters at width 128."""
+    return _Trunk(transformer_stages(width), (width,) * 3, (STRIDE,) * 3)
+
+
 def _efficientnet(variant: Variant) -> Callable[[int], _Trunk]:
     """Return a builder of an EfficientNet-Lite (models/networks/efficientnet.py).
 
@@ -218,6 +241,8 @@ _TRUNKS: Mapping[str, Callable[[int], _Trunk]] = MappingProxyType(
         "resnet9": _resnet9,
         "resnet18": _resnet18,
         "alexnet": _alexnet,
+        "vgg": _vgg,
+        "vit": _vit,
         "efficientnet_lite0": _efficientnet(LITE0),
         "efficientnet_lite1": _efficientnet(LITE1),
         "efficientnet_lite2": _efficientnet(LITE2),

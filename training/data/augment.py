@@ -32,6 +32,12 @@ def cutout(images: Tensor, side: int, generator: torch.Generator) -> Tensor:
     return images.masked_fill((rows.unsqueeze(2) & columns.unsqueeze(1)).unsqueeze(1), 0.0)
 
 
+def add_noise(images: Tensor, largest: float, generator: torch.Generator) -> Tensor:
+    """Add Gaussian noise to floating images; each image's standard deviation is uniform from 0 to `largest`."""
+    deviation = torch.rand(len(images), 1, 1, 1, generator=generator, device=images.device) * largest
+    return images + deviation * torch.randn(images.shape, generator=generator, device=images.device)
+
+
 def _reflect(index: Tensor, length: int) -> Tensor:
     """Fold indices that leave [0, length) back in, without repeating the border."""
     index = index.abs()
