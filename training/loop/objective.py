@@ -109,7 +109,7 @@ class Objective:
     """Loss of a batch that is quantized to K colors.
 
     classifiers: networks that see the quantized images. teachers: networks whose outputs for the originals are the
-    targets of the classifiers, one for each; by default the classifiers themselves.
+    targets of the classifiers, one for each; by default the first classifier, the best one, is the teacher of all.
     """
 
     network: ColorCNN
@@ -128,8 +128,10 @@ class Objective:
         result = self.network.soft(images, colors)
         shown = self._with_low_contrast(result, generator) if soft else _straight_through(images, result)
         outputs = [classifier(shown).float() for classifier in self.classifiers]
-        teachers = self.teachers or self.classifiers
-        recognition = sum(map(partial(self._recognition, images, labels), teachers, outputs)) / len(outputs)
+        targets = [self._answers(teacher, images) for teacher in self.teachers or self.classifiers[:1]]
+        if self.teachers is None:
+            targets *= len(outputs)
+        recognition = sum(map(partial(self._recognition, labels), targets, outputs)) / len(outputs)
         loss = recognition + config.regularization * regularizer(result.probabilities)
         loss = loss + config.error * self._error(images, result, colors)
         if config.rate:
@@ -137,10 +139,14 @@ class Objective:
             loss = loss + config.rate * _file_size(images, result, result.images if soft else shown, colors)
         return loss, outputs[0].detach().argmax(1) == labels
 
-    def _recognition(self, images: Tensor, labels: Tensor, teacher: Classifier, output: Tensor) -> Tensor:
-        """Return the loss of the logits of a quantized batch, against the labels and the teacher's output."""
-        with torch.no_grad():
-            target = teacher(images).float().softmax(1)
+    @staticmethod
+    @torch.no_grad()
+    def _answers(teacher: Classifier, images: Tensor) -> Tensor:
+        """Return the teacher's probabilities of the classes for originals, (B, classes) float32."""
+        return teacher(images).float().softmax(1)
+
+    def _recognition(self, labels: Tensor, target: Tensor, output: Tensor) -> Tensor:
+        """Return the loss of the logits of a quantized batch, against the labels and a teacher's answers."""
         return torch.lerp(
             F.cross_entropy(output, labels),
             F.kl_div(output.log_softmax(1), target, reduction="batchmean"),
