@@ -37,7 +37,7 @@ SUPPORTED: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "model": (*LEARNED_METHODS, *PHOTOGRAPH_METHODS, PUBLISHED_METHOD),
         "fidelity": (LEARNED_METHOD, *PHOTOGRAPH_METHODS),
-        "transferable": DESCENT_METHODS,
+        "transferable": (REFINED, *DESCENT_METHODS),
         "dither": PHOTOGRAPH_METHODS,
         "palette": PALETTE_METHODS,
     }

@@ -62,6 +62,8 @@ class PublishOptions(ServedOptions, ModelsOptions):
     """Runs of training.train_joint: name of the classifier that was trained jointly."""
     results: Path | None = None
     """JSON file of training.evaluate, for the accuracy on the test set."""
+    guides: tuple[str, ...] = ()
+    """Quantizers: published classifiers that images are refined for beside the quantizer's own."""
     limits: str = ""
     """Text for the model card: limits of the model."""
 
@@ -78,11 +80,16 @@ def main(argv: Sequence[str] | None = None) -> ModelEntry:
     if options.joint_classifier:
         classifier, quantizer = finished.split(options.joint_classifier)
         runs = {options.joint_classifier: classifier, options.name: quantizer}
-    return publish(runs, folder, results, limits=options.limits)[-1]
+    return publish(runs, folder, results, limits=options.limits, guides=options.guides)[-1]
 
 
 def publish(
-    runs: Mapping[str, FinishedRun], folder: Path, results: Results | None, *, limits: str = ""
+    runs: Mapping[str, FinishedRun],
+    folder: Path,
+    results: Results | None,
+    *,
+    limits: str = "",
+    guides: tuple[str, ...] = (),
 ) -> list[ModelEntry]:
     """Write checkpoints, cards and manifest entries of runs into `folder`, replacing models of the same names.
 
@@ -93,6 +100,8 @@ def publish(
     registry, files, entries = Registry.open_or_create(folder), dict[str, bytes](), list[ModelEntry]()
     for name, finished in runs.items():
         entry, new = _prepare(finished, name, results, limits, registry)
+        if entry.kind is ModelKind.COLORCNN:
+            entry = replace(entry, guides=guides)
         registry, files, entries = registry.with_model(entry), files | new, [*entries, entry]
     (folder / CHECKPOINTS).mkdir(parents=True, exist_ok=True)
     for path, content in files.items():

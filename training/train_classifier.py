@@ -54,8 +54,8 @@ class ClassifierHyperparameters(Hyperparameters):
     cutout: CountOrZero = 8
     """Side of the blanked square in pixels."""
     noise: Weight = 0.0
-    """Largest standard deviation of Gaussian noise on the pixels, drawn for each image, in [0, 1] units. The gradients of
-    a classifier that learns from noisy images follow what is visible (Kaur, Cohen and Lipton, 2019)."""
+    """Largest standard deviation of Gaussian noise on the pixels, drawn for each image, in [0, 1] units. The gradients
+    of a classifier that learns from noisy images follow what is visible (Kaur, Cohen and Lipton, 2019)."""
     half_size: Fraction = 0.0
     """Fraction of the epochs, from the start, on images of half the side at a quarter of the cost (progressive
     learning, EfficientNetV2, Tan and Le, 2021)."""

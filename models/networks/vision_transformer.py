@@ -1,8 +1,8 @@
 """A small vision transformer (Dosovitskiy et al., ICLR 2021) as stages of a classifier, for images of 32 to 64 pixels.
 
-Two changes let it learn from 50,000 images. Three strided convolutions make the tokens (Xiao et al., "Early
-convolutions help transformers see better", NeurIPS 2021), and a depthwise convolution tells their positions (Chu et al.,
-"Conditional positional encodings for vision transformers", ICLR 2023), which also accepts images of any size.
+Two changes let it learn from 50,000 images. Three convolutions make the tokens (Xiao et al., "Early convolutions help
+transformers see better", NeurIPS 2021). A depthwise convolution tells their positions (Chu et al., "Conditional
+positional encodings for vision transformers", ICLR 2023), which also accepts images of any size.
 """
 
 import math

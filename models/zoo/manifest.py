@@ -58,7 +58,7 @@ Name = Annotated[
 ]
 Sha256 = Annotated[str, _matching("[0-9a-f]{64}", "must be 64 lower-case hexadecimal digits")]
 InnerPath = Annotated[str, AfterValidator(_check_inside)]
-_OPTIONAL = {"package": None, "crop": None, "interpolation": None, "cam": True}
+_OPTIONAL = {"package": None, "crop": None, "interpolation": None, "cam": True, "guides": ()}
 """Fields of an entry that a manifest may lack, and what they are then."""
 Range = Annotated[tuple[int, int], AfterValidator(_check_rising)]
 
@@ -99,6 +99,7 @@ class ModelEntry:
         squeezed to a square.
     interpolation: filter that scales what a classifier sees to its input; None for bicubic with `crop`, else bilinear.
     cam: whether a classifier supports activation maps.
+    guides: names of classifiers that a quantizer refines images for beside its own, so that others recognize them, too.
     """
 
     name: Name
@@ -119,6 +120,7 @@ class ModelEntry:
     crop: Annotated[float, Field(gt=0, le=1)] | None = None
     interpolation: Interpolation | None = None
     cam: bool = True
+    guides: tuple[Name, ...] = ()
 
     @property
     def views(self) -> ViewGeometry:
@@ -177,6 +179,12 @@ class Manifest:
             if entry.classifier is not None and kinds.get(entry.classifier) is not ModelKind.CLASSIFIER
         ]
         errors += [
+            field_error(("models", i, "guides", j), "must name another classifier of the same classes and size", guide)
+            for i, entry in enumerate(self.models)
+            for j, guide in enumerate(entry.guides)
+            if not self._can_guide(guide, entry)
+        ]
+        errors += [
             field_error(("defaults", kind.value), f"must name a {kind} of the manifest", name)
             for kind, name in self.defaults.items()
             if kinds.get(name) is not kind
@@ -192,6 +200,12 @@ class Manifest:
         ]
         require(errors)
         return self
+
+    def _can_guide(self, guide: str, quantizer: ModelEntry) -> bool:
+        if quantizer.kind is not ModelKind.COLORCNN or guide == quantizer.classifier:
+            return False
+        sides = {(entry.classes, entry.size) for entry in self.models if entry.name in (guide, quantizer.classifier)}
+        return len(sides) == 1 and any(entry.name == guide and entry.classes for entry in self.models)
 
     @classmethod
     def read(cls, data: bytes) -> Self:

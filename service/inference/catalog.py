@@ -17,6 +17,7 @@ from models.names import (
     NEAREST,
     PHOTOGRAPH_METHODS,
     PUBLISHED_METHOD,
+    REFINED,
     REFINED_IN_ONE_PASS,
     REFINED_QUICKLY,
     ModelKind,
@@ -134,7 +135,7 @@ class Catalog:
         if method in PHOTOGRAPH_METHODS:
             return self._select_refined(method, model, options)
         if method in LEARNED_METHODS:
-            return self._select_learned(method, model, options.get("fidelity", 0.0))
+            return self._select_learned(method, model, options)
         if method == PUBLISHED_METHOD:
             return self._select_published(model, colors, classifier)
         return self._select_classical(method, model, options.get("palette"))
@@ -201,14 +202,17 @@ class Catalog:
                     f"The method {method!r} does not support `{option}`; leave it out, or ask for {others}."
                 )
 
-    def _select_learned(self, method: str, model: str | None, fidelity: float) -> Selection:
-        entry = self._entry(ModelKind.COLORCNN, model)
+    def _select_learned(self, method: str, model: str | None, options: MethodOptions) -> Selection:
+        entry, fidelity = self._entry(ModelKind.COLORCNN, model), options.get("fidelity", 0.0)
         if fidelity and entry.name not in self.supporting_fidelity:
             known = _names(entry for entry in self.entries if entry.name in self.supporting_fidelity)
             raise BadOption(
                 f"The model {entry.name!r} does not support `fidelity`; leave it out. Models that do: {known}."
             )
-        return Selection(method, entry.name, self._classifier_of(entry), fidelity)
+        classifier = self._classifier_of(entry)
+        guides = entry.guides if options.get("transferable", True) else ()
+        recognizers = (classifier, *guides) if method == REFINED else ()
+        return Selection(method, entry.name, classifier, fidelity, recognizers)
 
     def _select_published(self, model: str | None, colors: int, classifier: str | None) -> Selection:
         """Select the network of that name, or the one trained against `classifier`; either must be for `colors`."""

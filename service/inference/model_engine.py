@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from models.errors import CorruptCheckpoint, UnknownModel
-from models.names import REFINED_QUICKLY, ModelKind
+from models.names import PHOTOGRAPH_METHODS, REFINED_QUICKLY, ModelKind
 from models.networks.classifiers import Classifier
 from models.networks.colorcnn import ColorCNN, ColorCNNConfig
 from models.networks.prefilter import Prefilter
@@ -209,13 +209,16 @@ class ModelEngine:
         if selection.model is None:
             palette = None if selection.palette is None else np.array(selection.palette, np.uint8)
             return classical_for(selection.method, palette)
-        if selection.recognizers:
+        if selection.method in PHOTOGRAPH_METHODS:
             return self._refined(selection)
         quantizer = self._network(selection.model)
         if isinstance(quantizer, Recognizer | Prefilter):
             raise TypeError(f"{selection.model} is no quantizer")
         if isinstance(quantizer, LearnedQuantizer):
-            return replace(quantizer.for_method(selection.method), fidelity=selection.fidelity)
+            transferable = len(selection.recognizers) > 1
+            return replace(
+                quantizer.for_method(selection.method, transferable=transferable), fidelity=selection.fidelity
+            )
         return quantizer
 
     def _refined(self, selection: Selection) -> RefinedQuantizer:

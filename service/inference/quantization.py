@@ -185,7 +185,7 @@ class Quantization:
     ) -> PaletteImage:
         if plan is None:
             return await self._stages.quantize(pixels, colors, selection)
-        if selection.recognizers:
+        if selection.method in PHOTOGRAPH_METHODS:
             selection = replace(selection, backdrop=plan.backdrop(self._options.background_rgb()))
         image = await self._stages.quantize(plan.pixels, plan.colors, selection)
         return await self._stages.run("model", partial(plan.apply, image), image.indices.size)

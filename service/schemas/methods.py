@@ -39,8 +39,8 @@ _LINES: Mapping[str, str] = MappingProxyType(
         LEARNED_METHOD: "a network, and a search for the structure scale that suits each image; the default for small "
         "images",
         ONE_PASS: "the network without the search, so faster",
-        REFINED: "the network, with the structure of each image refined until the model's classifier recognizes the "
-        "original class; slower, and of use to that classifier alone",
+        REFINED: "the network, with the structure of each image refined until the model's classifier and its guides "
+        "recognize the class of the original; slower",
         REFINED_QUICKLY: "for photographs: a few gradient steps from error diffusion towards what classifiers see in "
         "the original; the default for photographs",
         REFINED_FOR_ALL: "for photographs: the same with all steps, slower and more accurate",

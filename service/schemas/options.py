@@ -112,7 +112,7 @@ class QuantizerOptions(ImageOptions):
         True,
         description="Whether a refined image is optimized for several classifiers, so that others recognize it too. "
         "`false` optimizes for the chosen classifier alone: the image is then a code that other classifiers may not "
-        f"read. For the methods {listed(supporting(TRANSFERABLE))}.",
+        f"recognize. For the methods {listed(supporting(TRANSFERABLE))}.",
     )
     dither: bool | None = Field(
         None,

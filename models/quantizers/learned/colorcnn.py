@@ -12,6 +12,7 @@ from torch import Tensor
 
 from models.errors import UnknownModel
 from models.names import LEARNED_METHOD, ONE_PASS, REFINED
+from models.networks.classifiers import Classifier
 from models.networks.colorcnn import ColorCNN
 from models.networks.folding import fold_batch_norm
 from models.networks.plan import Plan, Window
@@ -47,7 +48,9 @@ class LearnedQuantizer:
     fidelity: 0 to 1, the weight of the squared error in the search for the scale of the structure. The output of the
         classifier has the remaining weight. Without effect unless `supports_fidelity`.
     search: whether to search for the best scale of each image's structure; without the search the scale is 1.
-    refinement: whether to refine each image's structure after the search, for the classifier alone.
+    refinement: whether to refine each image's structure.
+    guides: other classifiers of the encoder's classes and size that images are refined for, so that classifiers that
+        take no part recognize them, too. Then the refinement begins at scale 1; without guides, it follows the search.
     """
 
     network: ColorCNN
@@ -55,6 +58,7 @@ class LearnedQuantizer:
     fidelity: float = 0.0
     search: bool = True
     refinement: bool = False
+    guides: tuple[Classifier, ...] = ()
     name: ClassVar[str] = LEARNED_METHOD
 
     @property
@@ -67,9 +71,13 @@ class LearnedQuantizer:
         """Whether the network has several structure scales to select from."""
         return len(self.network.config.structure_scales) > 1
 
-    def for_method(self, method: str) -> Self:
-        """Return a quantizer on the same network for one of LEARNED_METHODS."""
-        return replace(self, search=method != ONE_PASS, refinement=method == REFINED)
+    def for_method(self, method: str, *, transferable: bool = True) -> Self:
+        """Return a quantizer on the same network for one of LEARNED_METHODS.
+
+        transferable: whether refined images are refined for the guides, too.
+        """
+        guides = self.guides if transferable else ()
+        return replace(self, search=method != ONE_PASS, refinement=method == REFINED, guides=guides)
 
     @torch.inference_mode()
     def quantize(self, pixels: Pixels, colors: int) -> PaletteImage:
@@ -164,10 +172,11 @@ class LearnedQuantizer:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=has_bfloat16(self.device)):
             plan = self.network.plan(views, [each.flatten(2).mT for each in sets], colors)
             scales = self.network.config.structure_scales
-            if not self.search and len(scales) > 1:
+            guided = self.refinement and self.guides
+            if (guided or not self.search) and len(scales) > 1:
                 scales = (1.0,)
             plan = select_structure_scale(self.network, views, plan, scales, self.fidelity)
-            return refine_structure(self.network, views, plan) if self.refinement else plan
+            return refine_structure(self.network, views, plan, self.guides) if self.refinement else plan
 
     def _upload(self, pixels: Pixels) -> Tensor:
         """Copy an array to the device."""
@@ -178,7 +187,7 @@ class LearnedQuantizer:
 
 
 def load_quantizer(registry: Registry, name: str, device: torch.device) -> LearnedQuantizer:
-    """Load the learned quantizer `name`, ready to quantize on `device`.
+    """Load the learned quantizer `name` with its guides, ready to quantize on `device`.
 
     Raises UnknownModel if there is no such model or if it is of another kind, and CorruptCheckpoint for a damaged file.
     """
@@ -186,7 +195,15 @@ def load_quantizer(registry: Registry, name: str, device: torch.device) -> Learn
     if not isinstance(network, ColorCNN):
         raise UnknownModel(f"{name!r} is a {registry.entry(name).kind}, not a learned quantizer")
     fold_batch_norm(network).decoder.fold_sums()
-    return LearnedQuantizer(network, device)
+    guides = tuple(_load_guide(registry, guide, device) for guide in registry.entry(name).guides)
+    return LearnedQuantizer(network, device, guides=guides)
+
+
+def _load_guide(registry: Registry, name: str, device: torch.device) -> Classifier:
+    network = registry.load(name, device)
+    if not isinstance(network, Classifier):
+        raise UnknownModel(f"{name!r} is no classifier of this project, so it cannot be a guide")
+    return fold_batch_norm(network)
 
 
 def _planes(pixels: Tensor) -> Tensor:

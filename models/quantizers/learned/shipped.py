@@ -47,7 +47,7 @@ def shipped_quantizer(
         quantizer = _network(name, place)
         if fidelity and not quantizer.supports_fidelity:
             raise BadOption(f"the model {name!r} does not support fidelity; leave it out")
-        return replace(quantizer.for_method(method), fidelity=fidelity)
+        return replace(quantizer.for_method(method, transferable=transferable), fidelity=fidelity)
     chosen = model or registry.manifest.photograph_classifier or registry.default(ModelKind.CLASSIFIER).name
     one_pass = method == REFINED_IN_ONE_PASS
     names = registry.manifest.recognizers(chosen) if transferable and not one_pass else (chosen,)

@@ -79,10 +79,15 @@ def test_further_classifiers_have_equal_weight(workshop: Workshop) -> None:
 
     def loss(*classifiers: Classifier) -> torch.Tensor:
         generator = torch.Generator().manual_seed(0)
-        value, _ = Objective(network, classifiers, config)(images, data.labels, 4, soft=False, generator=generator)
+        objective = Objective(network, classifiers, config, teachers=[first] * len(classifiers))
+        value, _ = objective(images, data.labels, 4, soft=False, generator=generator)
         return value.detach()
 
     torch.testing.assert_close(loss(first, second), (loss(first) + loss(second)) / 2)
+    by_default, _ = Objective(network, [first, second], config)(
+        images, data.labels, 4, soft=False, generator=torch.Generator().manual_seed(0)
+    )
+    torch.testing.assert_close(by_default.detach(), loss(first, second))
 
 
 @pytest.mark.parametrize("soft", [True, False])

@@ -1,5 +1,6 @@
 """models/quantizers/learned/refinement.py: the structure at which the classifier sees an image like the original."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from models.quantizers.learned.refinement import refine_structure
 from tests.models.small_networks import make_8bit_images, make_plan, make_structured_colorcnn, structure_of
 
 CPU = torch.device("cpu")
-CLOSE_ENOUGH = refinement._CLOSE_ENOUGH
+CLOSE_ENOUGH = refinement._CODE.close_enough
 
 
 def make_sensitive(*scales: float) -> ColorCNN:
@@ -122,11 +123,60 @@ def test_the_gradient_follows_equations_1_and_2_straight_through() -> None:
     divergence = F.kl_div(network.encoder(images).log_softmax(1), targets, reduction="none", log_target=True).sum(1)
     cost = divergence + 5 * (images - views).square().mean((1, 2, 3))
     (gradient,) = torch.autograd.grad(cost.sum(), logits)
-    evaluation = refinement._evaluate(network, views, targets, logits.detach(), temperature)
+    originals = network.encoder(views)
+    evaluation = refinement._evaluate(
+        [network.encoder], refinement._CODE, views, originals, logits.detach(), temperature
+    )
     torch.testing.assert_close(evaluation.cost, cost.detach())
-    torch.testing.assert_close(evaluation.divergence, divergence.detach())
+    torch.testing.assert_close(evaluation.recognition, divergence.detach())
     expected = gradient / gradient.square().mean((1, 2, 3), keepdim=True).sqrt()
     torch.testing.assert_close(evaluation.slope, expected, atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("colors", [2, 5])
+def test_with_guides_every_classifier_gives_the_answer_by_a_larger_margin(colors: int) -> None:
+    network, guide, views = make_sensitive(1.0), make_sensitive(1.0).encoder, make_8bit_images(12)
+    guide.head.load_state_dict({name: 2 * value for name, value in guide.head.state_dict().items()})
+    plan = make_plan(network, views, colors)
+    refined = refine_structure(network, views, plan, [guide])
+
+    def margins(classifier: torch.nn.Module, of: Plan) -> Tensor:
+        with torch.inference_mode():
+            answers, outputs = network.encoder(views).argmax(1, keepdim=True), classifier(rendered(views, of))
+            others = outputs.scatter(1, answers, -torch.inf).amax(1)
+            return outputs.gather(1, answers).squeeze(1) - others
+
+    for classifier in (network.encoder, guide):
+        assert margins(classifier, refined).mean() > margins(classifier, plan).mean()
+
+
+def test_an_image_with_the_margin_is_left_unchanged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(refinement, "_MARGIN", -1000.0)
+    network, views = make_sensitive(1.0), make_8bit_images(4)
+    plan = make_plan(network, views, 3)
+    refined = refine_structure(network, views, plan, [make_sensitive(1.0).encoder])
+    torch.testing.assert_close(structure_of(refined), structure_of(plan))
+
+
+def test_the_blur_keeps_the_mean_of_a_plane_and_spreads_a_cell() -> None:
+    planes = torch.zeros(1, 2, 16, 16)
+    planes[0, 1, 8, 8] = 1
+    blurred = refinement._blurred(planes)
+    torch.testing.assert_close(blurred.sum((2, 3)), planes.sum((2, 3)))
+    torch.testing.assert_close(blurred[0, 1], blurred[0, 1].T)
+    ratio = blurred[0, 1, 8, 9] / blurred[0, 1, 8, 8]
+    assert float(ratio) == pytest.approx(math.exp(-0.5), rel=1e-5)
+    torch.testing.assert_close(refinement._blurred(torch.ones(1, 1, 8, 8)), torch.ones(1, 1, 8, 8))
+
+
+def test_the_quantizer_follows_its_guides_unless_the_image_is_a_code() -> None:
+    network, guide = make_sensitive(0.0, 1.0), make_sensitive(1.0).encoder
+    image = make_8bit_images(1).mul(255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()[0]
+    guided = LearnedQuantizer(network, CPU, guides=(guide,))
+    code = LearnedQuantizer(network, CPU).for_method("colorcnn_refined").quantize(image, 3).render()
+    assert (guided.for_method("colorcnn_refined").quantize(image, 3).render() != code).any()
+    alone = guided.for_method("colorcnn_refined", transferable=False).quantize(image, 3)
+    np.testing.assert_array_equal(alone.render(), code)
 
 
 def test_it_descends_also_where_all_indices_are_equally_probable() -> None:
