@@ -10,10 +10,12 @@ LEARNED_METHOD = "colorcnn"
 ONE_PASS = "colorcnn_one_pass"
 """The learned quantizer without the search for the scale of each image's structure."""
 REFINED = "colorcnn_refined"
-"""The learned quantizer with a refinement of each image's structure after the search."""
-VARIANTS = (ONE_PASS, REFINED)
+"""The learned quantizer with a refinement of each image's structure."""
+REFINED_CODE = "colorcnn_refined_code"
+"""The same for the own classifier alone, after the search: `transferable=false` in requests, a name in reports."""
+VARIANTS = (ONE_PASS, REFINED, REFINED_CODE)
 """Variants of the learned quantizer; the accuracy in a checkpoint is measured without them."""
-LEARNED_METHODS = (LEARNED_METHOD, *VARIANTS)
+LEARNED_METHODS = (LEARNED_METHOD, ONE_PASS, REFINED)
 """Every way to run the learned quantizer."""
 PUBLISHED_METHOD = "colorcnn_published"
 """The network of the ColorCNN paper: one network for each number of colors."""
@@ -64,6 +66,7 @@ METHOD_NAMES: Mapping[str, str] = MappingProxyType(
         LEARNED_METHOD: "ColorCNN",
         ONE_PASS: "ColorCNN, one pass",
         REFINED: "ColorCNN, refined",
+        REFINED_CODE: "ColorCNN, refined for one classifier",
         PUBLISHED_METHOD: "ColorCNN as published",
         "median_cut": "median cut",
         "median_cut_by_error": "median cut by error",

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from models.errors import CorruptCheckpoint, UnknownModel
-from models.names import PHOTOGRAPH_METHODS, REFINED_QUICKLY, ModelKind
+from models.names import PHOTOGRAPH_METHODS, REFINED, REFINED_CODE, REFINED_QUICKLY, ModelKind
 from models.networks.classifiers import Classifier
 from models.networks.colorcnn import ColorCNN, ColorCNNConfig
 from models.networks.prefilter import Prefilter
@@ -215,10 +215,9 @@ class ModelEngine:
         if isinstance(quantizer, Recognizer | Prefilter):
             raise TypeError(f"{selection.model} is no quantizer")
         if isinstance(quantizer, LearnedQuantizer):
-            transferable = len(selection.recognizers) > 1
-            return replace(
-                quantizer.for_method(selection.method, transferable=transferable), fidelity=selection.fidelity
-            )
+            is_code = selection.method == REFINED and len(selection.recognizers) == 1
+            method = REFINED_CODE if is_code else selection.method
+            return replace(quantizer.for_method(method), fidelity=selection.fidelity)
         return quantizer
 
     def _refined(self, selection: Selection) -> RefinedQuantizer:

@@ -20,8 +20,8 @@ Quality = Annotated[int, Field(ge=1, le=100)]
 """Quality of JPEG and WebP."""
 Qp = Annotated[int, Field(ge=0, le=51)]
 """Quantization parameter of HEVC, which BPG uses."""
-LearnedMethod = Literal["colorcnn", "colorcnn_one_pass", "colorcnn_refined"]
-"""One of models.names.LEARNED_METHODS."""
+LearnedMethod = Literal["colorcnn", "colorcnn_one_pass", "colorcnn_refined", "colorcnn_refined_code"]
+"""One of models.names.LEARNED_METHODS, or REFINED_CODE."""
 
 
 class OutOptions(ModelsOptions, DeviceOptions, WorkersOptions, DataOptions):
@@ -45,6 +45,8 @@ class EvaluateOptions(EvaluationOptions, RayOptions):
     """Published learned quantizer to measure."""
     ways: tuple[LearnedMethod, ...] = ()
     """Methods of the learned quantizer; by default with the search, and also without it if the quantizer has one."""
+    readers: tuple[str, ...] = ()
+    """Other published classifiers that recognize the same images; the report of each is OUT-NAME.json."""
     published: tuple[str, ...] = ()
     """Published networks that follow the ColorCNN paper, to measure."""
     methods: tuple[ClassicalMethod, ...] = tuple(CLASSICAL)

@@ -8,11 +8,14 @@ at falling quality and through truecolor PNG. The command selects nothing: each 
 over all images. Finished rows are kept in a partial file beside --out, so a killed run can continue. Milliseconds
 are measured last, one image after the other on one thread of this process, while the pool is idle.
 
+Further --readers recognize the same images; each has a report of its own.
+
 With --engine ray, workers on Ray measure the same parts of the test set. The rows of single images are kept as Parquet
 files in OUT.rows/, one for each part; a repeated command continues after the last complete part.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from models.evaluation.compare import Summary
 from models.evaluation.reports import Kind
@@ -21,7 +24,7 @@ from training.cli import command_line
 from training.cli.evaluations import EvaluateOptions
 from training.data import workers
 from training.evaluate import harness, on_ray
-from training.evaluate.quantizers import Measurer, networks_of, settings_of
+from training.evaluate.quantizers import Measurer, SharedMeasurer, networks_of, settings_of
 from training.loop.distributed import select_device
 
 
@@ -37,7 +40,20 @@ def main(argv: Sequence[str] | None = None) -> list[Summary]:
     settings = settings_of(options, registry, networks)
     with workers.worker_pool(options.workers) as pool:
         measurer = Measurer(tests.images, tests.whole, networks, pool.map)
-        return harness.evaluate(Kind.EVALUATION, tests, settings, measurer, options, registry)
+        if not options.readers:
+            return harness.evaluate(Kind.EVALUATION, tests, settings, measurer, options, registry)
+        shared, rows = SharedMeasurer(measurer), list[Summary]()
+        for classifier in (options.classifier, *options.readers):
+            own = options.replace(classifier=classifier, out=_report_of(options, classifier))
+            read = harness.read_test_set(own, registry, device)
+            rows += harness.evaluate(Kind.EVALUATION, read, settings, shared, own, registry)
+        return rows
+
+
+def _report_of(options: EvaluateOptions, classifier: str) -> Path:
+    if classifier == options.classifier:
+        return options.out
+    return options.out.with_name(f"{options.out.stem}-{classifier}{options.out.suffix}")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import torch
@@ -65,6 +65,27 @@ class Measurer:
             method, model = setting.method, setting.model
             quantizer = self.networks[method, model] if model else CLASSICAL[method]
             quantizer.quantize(pixels, setting.colors)
+
+
+@dataclass(frozen=True)
+class SharedMeasurer:
+    """Measurer that keeps what it measured for further classifiers; memory holds every view, 3 s^2 bytes each."""
+
+    measurer: Measurer
+    _measured: dict[Setting, list[list[Measured]]] = field(default_factory=dict, init=False)
+    _milliseconds: dict[Setting, float] = field(default_factory=dict, init=False)
+
+    def __call__(self, setting: Setting) -> Iterable[list[Measured]]:
+        """See `Measurer`."""
+        if setting not in self._measured:
+            self._measured[setting] = list(self.measurer(setting))
+        return self._measured[setting]
+
+    def milliseconds(self, setting: Setting) -> float:
+        """See `Measurer`."""
+        if setting not in self._milliseconds:
+            self._milliseconds[setting] = self.measurer.milliseconds(setting)
+        return self._milliseconds[setting]
 
 
 def networks_of(options: EvaluateOptions, registry: Registry, device: torch.device) -> dict[tuple[str, str], Quantizer]:

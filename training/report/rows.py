@@ -16,7 +16,7 @@ from typing import Self
 from models.evaluation.compare import Summary
 from models.evaluation.report_rows import PublishedRow
 from models.evaluation.reports import BadReport, EvaluationReport, PublishedReport, read
-from models.names import REFINED, VARIANTS, method_name
+from models.names import REFINED, REFINED_CODE, VARIANTS, method_name
 from training.cli import command_line
 from training.cli.recipe import SHIPPED, Recipe, classifier_name, row_name
 from training.options import Options
@@ -27,6 +27,7 @@ COLORS = (2, 4, 8, 16, 32, 64)
 """Numbers of colors with indices of 1 to 6 bits, as in the literature."""
 PUBLISHED_FILE = "published.json"
 """Report of published results, in the folder of the reports."""
+_REFINED = {None: "", REFINED: ", refined", REFINED_CODE: ", refined for this classifier alone"}
 
 
 @dataclass(frozen=True)
@@ -72,12 +73,12 @@ class Seed:
 class Trained:
     """A recipe that was trained and measured on the test set.
 
-    seeds: one or more. refined: whether the rows belong to the method `colorcnn_refined`.
+    seeds: one or more. refined: the method of the rows, REFINED or REFINED_CODE; None for rows without refinement.
     """
 
     recipe: Recipe
     seeds: Sequence[Seed]
-    refined: bool = False
+    refined: str | None = None
 
     @property
     def first(self) -> Seed:
@@ -146,14 +147,16 @@ def _published(file: Path) -> PublishedReport:
 def _measured(reports: Sequence[EvaluationReport], results: Path, recipes: Iterable[Recipe]) -> Iterable[Trained]:
     """Yield the recipes that were measured on the test set, in the given order."""
     for recipe in recipes:
-        for refined in (False, True):
+        for refined in (None, REFINED, REFINED_CODE):
             names = [row_name(recipe, seed) for seed in recipe.seeds]
             seeds = [seed for name in names if (seed := _seed(reports, results, recipe, name, refined))]
             if seeds:
                 yield Trained(recipe, seeds, refined)
 
 
-def _seed(reports: Sequence[EvaluationReport], results: Path, recipe: Recipe, name: str, refined: bool) -> Seed | None:
+def _seed(
+    reports: Sequence[EvaluationReport], results: Path, recipe: Recipe, name: str, refined: str | None
+) -> Seed | None:
     """Return the run of the model `name` of a recipe; None without a log or a report of that method."""
     classifier = classifier_name(recipe, name)
     for report in reports if _log(results, name).exists() else ():
@@ -164,8 +167,8 @@ def _seed(reports: Sequence[EvaluationReport], results: Path, recipe: Recipe, na
     return None
 
 
-def _counts(method: str, refined: bool) -> bool:
-    return method == REFINED if refined else method not in VARIANTS
+def _counts(method: str, refined: str | None) -> bool:
+    return method == refined if refined else method not in VARIANTS
 
 
 def _whole_run(results: Path, recipe: Recipe, name: str) -> Run:
@@ -199,7 +202,7 @@ def _published_line(row: PublishedRow) -> list[str]:
 
 def _network_line(each: Trained) -> list[str]:
     first = each.first
-    title = f"{each.recipe.title}, refined for each image" if each.refined else each.recipe.title
+    title = each.recipe.title + _REFINED[each.refined]
     head = [title, first.report.classifier, _percent(first.original), str(first.run.epochs)]
     return [*head, *(_spread(_top1(each.rows(colors))) for colors in COLORS)]
 
@@ -251,7 +254,7 @@ def _model_lines(each: Trained) -> Iterable[list[str]]:
     """Yield a line for each K, or one line for a classifier; values are means over the seeds."""
     report, recipe = each.first.report, each.recipe
     originals = [seed.original for seed in each.seeds]
-    name = f"`{recipe.file.stem}`, refined" if each.refined else f"`{recipe.file.stem}`"
+    name = f"`{recipe.file.stem}`{_REFINED[each.refined]}"
     head = [name, report.dataset, report.classifier, recipe.protocol.partition(":")[0]]
     tail = [str(len(each.seeds)), each.first.run.hardware, f"{each.minutes:.0f}"]
     if not each.colors:

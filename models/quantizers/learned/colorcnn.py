@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.errors import UnknownModel
-from models.names import LEARNED_METHOD, ONE_PASS, REFINED
+from models.names import LEARNED_METHOD, ONE_PASS, REFINED, REFINED_CODE
 from models.networks.classifiers import Classifier
 from models.networks.colorcnn import ColorCNN
 from models.networks.folding import fold_batch_norm
@@ -71,13 +71,11 @@ class LearnedQuantizer:
         """Whether the network has several structure scales to select from."""
         return len(self.network.config.structure_scales) > 1
 
-    def for_method(self, method: str, *, transferable: bool = True) -> Self:
-        """Return a quantizer on the same network for one of LEARNED_METHODS.
-
-        transferable: whether refined images are refined for the guides, too.
-        """
-        guides = self.guides if transferable else ()
-        return replace(self, search=method != ONE_PASS, refinement=method == REFINED, guides=guides)
+    def for_method(self, method: str) -> Self:
+        """Return a quantizer on the same network for one of LEARNED_METHODS, or REFINED_CODE."""
+        guides = () if method == REFINED_CODE else self.guides
+        refinement = method in (REFINED, REFINED_CODE)
+        return replace(self, search=method != ONE_PASS, refinement=refinement, guides=guides)
 
     @torch.inference_mode()
     def quantize(self, pixels: Pixels, colors: int) -> PaletteImage:

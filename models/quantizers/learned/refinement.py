@@ -1,17 +1,18 @@
 """Refinement of an index map for classifiers: gradient descent on the structure of one image.
 
-The search selects a single number for an image. The refinement changes the structure itself, cell by cell, in at most 20
-steps. It continues the training objective of ColorCNN on this one image, without a label. The gradient passes straight
-through the arg max (Bengio, Leonard and Courville, arXiv 1308.3432, 2013) to the index probabilities of equation 2 of
-the paper.
+The search selects a single number for an image. The refinement changes the structure itself, cell by cell, in at most
+20 steps. It continues the training objective of ColorCNN on this one image, without a label. The gradient passes
+straight through the arg max (Bengio, Leonard and Courville, arXiv 1308.3432, 2013) to the index probabilities of
+equation 2 of the paper.
 
-There are two forms. The first follows the network's own classifier alone, towards its output for the original. The
-result is a code for this classifier, which another one may not recognize. The second, `guides`, follows other classifiers
-too, so that classifiers that took no part recognize the image (Liu et al., "Delving into transferable adversarial
-examples", ICLR 2017). All of them should give the own classifier's answer for the original, by a margin: a divergence
-stops asking for more where an output is close, and an image that is barely recognized does not transfer (Zhao, Liu and
-Larson, "On success and simplicity", NeurIPS 2021). Each step is blurred, because fine patterns serve one classifier
-alone (Dong et al., "Evading defenses ... by translation-invariant attacks", CVPR 2019).
+There are two forms. The first one follows the network's own classifier alone, towards its output for the original. The
+result is a code for this classifier, which another one may not recognize.
+
+The second form also follows other classifiers, the guides, so that classifiers that took no part recognize the image
+(Liu et al., "Delving into transferable adversarial examples", ICLR 2017). All of them should give the own classifier's
+answer for the original, by a margin: an image that is barely recognized does not transfer (Zhao, Liu and Larson, "On
+success and simplicity", NeurIPS 2021). Each step is blurred, because fine patterns serve one classifier alone (Dong et
+al., "Evading defenses to transferable adversarial examples by translation-invariant attacks", CVPR 2019).
 """
 
 from collections.abc import Callable, Sequence

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from models.errors import BadOption
-from models.names import LEARNED_METHODS, REFINED_IN_ONE_PASS, REFINED_QUICKLY, ModelKind
+from models.names import LEARNED_METHODS, REFINED, REFINED_CODE, REFINED_IN_ONE_PASS, REFINED_QUICKLY, ModelKind
 from models.networks.prefilter import Prefilter
 from models.quantizers.base import Backdrop, Quantizer
 from models.quantizers.learned.colorcnn import LearnedQuantizer, load_quantizer
@@ -47,7 +47,9 @@ def shipped_quantizer(
         quantizer = _network(name, place)
         if fidelity and not quantizer.supports_fidelity:
             raise BadOption(f"the model {name!r} does not support fidelity; leave it out")
-        return replace(quantizer.for_method(method, transferable=transferable), fidelity=fidelity)
+        return replace(
+            quantizer.for_method(REFINED_CODE if method == REFINED and not transferable else method), fidelity=fidelity
+        )
     chosen = model or registry.manifest.photograph_classifier or registry.default(ModelKind.CLASSIFIER).name
     one_pass = method == REFINED_IN_ONE_PASS
     names = registry.manifest.recognizers(chosen) if transferable and not one_pass else (chosen,)

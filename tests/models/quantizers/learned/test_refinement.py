@@ -175,7 +175,7 @@ def test_the_quantizer_follows_its_guides_unless_the_image_is_a_code() -> None:
     guided = LearnedQuantizer(network, CPU, guides=(guide,))
     code = LearnedQuantizer(network, CPU).for_method("colorcnn_refined").quantize(image, 3).render()
     assert (guided.for_method("colorcnn_refined").quantize(image, 3).render() != code).any()
-    alone = guided.for_method("colorcnn_refined", transferable=False).quantize(image, 3)
+    alone = guided.for_method("colorcnn_refined_code").quantize(image, 3)
     np.testing.assert_array_equal(alone.render(), code)
 
 
