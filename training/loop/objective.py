@@ -143,7 +143,8 @@ class Objective:
     @torch.no_grad()
     def _answers(teacher: Classifier, images: Tensor) -> Tensor:
         """Return the teacher's probabilities of the classes for originals, (B, classes) float32."""
-        return teacher(images).float().softmax(1)
+        answers: Tensor = teacher(images).float().softmax(1)
+        return answers
 
     def _recognition(self, labels: Tensor, target: Tensor, output: Tensor) -> Tensor:
         """Return the loss of the logits of a quantized batch, against the labels and a teacher's answers."""

@@ -330,7 +330,7 @@ def test_one_pass_is_the_same_network_without_its_search(engine: ModelEngine, fo
 
 def test_refined_is_the_same_network_with_each_image_refined(engine: ModelEngine, folder: Path) -> None:
     selection = engine.catalog.select("colorcnn_refined", "second", 3)
-    assert selection == Selection("colorcnn_refined", "second", "teacher")
+    assert selection == Selection("colorcnn_refined", "second", "teacher", recognizers=("teacher",))
     loaded = [ModelLoader(folder, "cpu").quantizer(Setting(name, "second")) for name in ("colorcnn", selection.method)]
     plain = engine._quantizer(engine.catalog.select("colorcnn", "second", 3))
     for refined, other in ((engine._quantizer(selection), plain), (loaded[1], loaded[0])):

@@ -144,7 +144,8 @@ def test_with_guides_every_classifier_gives_the_answer_by_a_larger_margin(colors
         with torch.inference_mode():
             answers, outputs = network.encoder(views).argmax(1, keepdim=True), classifier(rendered(views, of))
             others = outputs.scatter(1, answers, -torch.inf).amax(1)
-            return outputs.gather(1, answers).squeeze(1) - others
+            lead: Tensor = outputs.gather(1, answers).squeeze(1) - others
+            return lead
 
     for classifier in (network.encoder, guide):
         assert margins(classifier, refined).mean() > margins(classifier, plan).mean()
