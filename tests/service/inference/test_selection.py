@@ -155,7 +155,8 @@ def image(height: int, width: int) -> Pixels:
 @pytest.mark.parametrize("option", [{"transferable": False}, {"dither": True}, {"dither": False}])
 def test_options_of_refined_methods_are_for_them_alone(method: str, option: dict[str, bool]) -> None:
     [name] = option
-    expected = f"'{method}' does not support `{name}`; leave it out, or ask for 'refined_fast' or 'refined'"
+    others = "'colorcnn_refined', " if name == "transferable" else ""
+    expected = f"'{method}' does not support `{name}`; leave it out, or ask for {others}'refined_fast'"
     with pytest.raises(BadOption, match=expected):
         WITH_PUBLISHED.select(method, None, 2, **option)  # type: ignore[arg-type]
 

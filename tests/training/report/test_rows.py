@@ -76,7 +76,7 @@ def test_refined_results_have_a_separate_line(folder: Path) -> None:
     (folder / "data" / "dots-refined.json").write_text(json.dumps(report | {"rows": rows}))
     _, ours, refined = lines(folder, "Networks on dots, top-1 in %")
     assert ours == ["The ours", "seer", "90.0", "3", "85.0", *["-"] * 5]
-    assert refined == ["The ours, refined for each image", "seer", "90.0", "3", "88.0", "89.0", *["-"] * 4]
+    assert refined == ["The ours, refined", "seer", "90.0", "3", "88.0", "89.0", *["-"] * 4]
     assert [line[0] for line in lines(folder, "All trained models")] == [
         "`ours`",
         "`ours`, refined",
