@@ -172,7 +172,7 @@ async def test_images_of_one_request_share_a_batch(engine: FakeEngine) -> None:
         await queued(app.state.service.device, 4)
         assert app.state.service.pipeline.in_flight == 2
         engine.may_quantize.set()
-    assert engine.batches == [(4, 4)]
+    assert engine.batches == [(1, 2), (4, 4)]
 
 
 async def test_the_first_image_that_fails_is_named(client: AsyncClient) -> None:
