@@ -195,9 +195,9 @@ async def test_shutting_down_finishes_what_is_on_the_device_and_in_the_queue(app
             async def post() -> None:
                 responses.append(await client.post("/quantize?recognize=false", content=PHOTO))
 
-            for _ in range(2):
-                tasks.start_soon(post)
+            tasks.start_soon(post)
             assert await anyio.to_thread.run_sync(engine.busy.wait, PATIENCE)
+            tasks.start_soon(post)  # not earlier: both images could share a batch
             await queued(app.state.service.device, 1)
             tasks.start_soon(anyio.to_thread.run_sync, engine.may_quantize.set)
         while len(responses) < 2:
