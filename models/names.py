@@ -45,6 +45,10 @@ SUPPORTED: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """Options that only some methods support, and those methods."""
 TRUECOLOR = "truecolor_png"
 """The original images as lossless files."""
+UNQUANTIZED = "original"
+"""No quantizer: images as they are, where they are not written to files."""
+BIT_DEPTH = "bit_depth"
+"""Beginning of the names of methods that reduce the bits per channel; the number of bits follows."""
 
 BpgMode = Literal["plain", "auto", "index"]
 """Ways to store a palette image as BPG."""
@@ -89,6 +93,10 @@ METHOD_NAMES: Mapping[str, str] = MappingProxyType(
         "jxl": "JPEG XL",
         "bpg": "BPG",
         TRUECOLOR: "24-bit PNG",
+        UNQUANTIZED: "no quantizer",
+        f"{BIT_DEPTH}_1": "1 bit per channel",
+        f"{BIT_DEPTH}_2": "2 bits per channel",
+        f"{BIT_DEPTH}_3": "3 bits per channel",
     }
 )
 
