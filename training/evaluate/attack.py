@@ -5,12 +5,12 @@ A quantizer has no useful gradient. The backward pass differentiable approximati
 every step the real quantizer and the real classifier see the image rounded to 8 bits.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 Backward = Literal["identity", "soft", "joint"]
@@ -50,10 +50,10 @@ class Attack:
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """A classifier of (B, 3, s, s) float32 in [0, 1], and the path of an image to it."""
+    """Path of an image to a classifier. classifier: (B, 3, s, s) float32 in [0, 1] to logits, (B, classes)."""
 
     path: Path
-    classifier: nn.Module
+    classifier: Callable[[Tensor], Tensor]
 
     @torch.no_grad()
     def right(self, images: Tensor, labels: Tensor) -> Tensor:

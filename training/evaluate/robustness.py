@@ -129,7 +129,6 @@ def main(argv: Sequence[str] | None = None) -> list[RobustnessRow]:
     options = command_line.parse(RobustnessOptions, "training.evaluate.robustness", argv).located()
     registry, device = Registry.open(options.models), select_device(options.device)
     recognizer = load_recognizer(registry, options.classifier, device)
-    recognizer.network.requires_grad_(False)
     data = _images(options, recognizer).to(device)
     with workers.worker_pool(options.workers) as pool:
         paths = _paths(options, registry, device, pool.map)
