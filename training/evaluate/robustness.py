@@ -135,7 +135,7 @@ def main(argv: Sequence[str] | None = None) -> list[RobustnessRow]:
         kept = harness.KeptRows(
             harness.kept_file(options.out),
             _header(options, registry, recognizer, data, list(paths)),
-            TypeAdapter(RobustnessRow).validate_python,
+            _row,
         )
         study = _study(options, recognizer, data)
         rows = [kept.find(setting) or _shown(kept.add(study(setting, path))) for setting, path in paths.items()]
@@ -189,6 +189,11 @@ def _header(
         | {name: getattr(options, name) for name in ("split", "steps", "restarts", "seed")}
         | {"epsilons": sorted(set(options.epsilons)), "top1_original": _share(right), "commit": commit()}
     )
+
+
+def _row(**values: object) -> RobustnessRow:
+    """Return a row from its JSON values, whose epsilons are texts."""
+    return TypeAdapter(RobustnessRow).validate_python(values)
 
 
 def _share(which: Tensor) -> float:
