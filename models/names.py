@@ -93,10 +93,6 @@ METHOD_NAMES: Mapping[str, str] = MappingProxyType(
         "jxl": "JPEG XL",
         "bpg": "BPG",
         TRUECOLOR: "24-bit PNG",
-        UNQUANTIZED: "no quantizer",
-        f"{BIT_DEPTH}_1": "1 bit per channel",
-        f"{BIT_DEPTH}_2": "2 bits per channel",
-        f"{BIT_DEPTH}_3": "3 bits per channel",
     }
 )
 

@@ -210,10 +210,12 @@ class FinetuningBpgReport(FinetuningReport):
 class RobustnessReport(ClassifiedReport):
     """Top-1 under attack, by training.evaluate.robustness.
 
-    epsilons: largest changes of a value in levels of 8 bits, rising. steps, restarts, seed: of the attacks.
+    seeds: training seeds, by checkpoint. epsilons: largest changes of a value in levels of 8 bits, rising. steps,
+    restarts, seed: of the attacks.
     """
 
     kind: ClassVar[Kind] = Kind.ROBUSTNESS
+    seeds: Mapping[str, int]
     epsilons: tuple[int, ...]
     steps: int
     restarts: int

@@ -116,7 +116,7 @@ class Learned:
         chosen = select_structure_scale(network, images, plan, network.config.structure_scales, self.learned.fidelity)
         if plan.structure is None or chosen.structure is None:
             return 1.0
-        return chosen.structure.flatten(1).norm(dim=1) / plan.structure.flatten(1).norm(dim=1)
+        return chosen.structure.square().mean((1, 2, 3)).sqrt() / plan.structure.square().mean((1, 2, 3)).sqrt()
 
 
 def soft_nearest(points: Tensor, entries: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from models.evaluation.report_rows import RobustnessRow
 from models.evaluation.reports import RobustnessReport, read
 from tests.training.workshop import Workshop
 from training import publish
-from training.evaluate import harness, robustness
+from training.evaluate import attack, harness, robustness
 from training.report import tables
 
 pytestmark = pytest.mark.usefixtures("pool_in_this_process")
@@ -37,8 +37,8 @@ def models(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Path
 def flags(workshop: Workshop, models: Path, out: Path) -> list[str]:
     common = ["--data", str(workshop.data), "--models", str(models), "--device", "cpu", "--workers", "1"]
     paths = ["--quantizer", "stripes-q", "--methods", "kmeans", "--colors", "4", "--bits", "2"]
-    attack = ["--epsilons", "32", "4", "--steps", "4", "--images", "30"]
-    return [*common, "--classifier", "stripes", *paths, *attack, "--out", str(out)]
+    chosen = ["--epsilons", "32", "4", "--steps", "4", "--images", "30"]
+    return [*common, "--classifier", "stripes", *paths, *chosen, "--out", str(out)]
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ def test_rows_of_a_killed_run_are_kept(
     measure = robustness.Study.__call__
     measured: list[Setting] = []
 
-    def die_at_kmeans(study: robustness.Study, setting: Setting, path: robustness.Path) -> RobustnessRow:
+    def die_at_kmeans(study: robustness.Study, setting: Setting, path: attack.Path) -> RobustnessRow:
         measured.append(setting)
         if setting.method == "kmeans" and len(measured) == 3:
             raise KeyboardInterrupt
@@ -108,6 +108,7 @@ def test_the_table_has_a_line_for_each_path(results: Path) -> None:
     assert heading.startswith("| path | K | no attack | 4/255: transfer | identity | all attacks | 32/255: transfer |")
     first = json.loads(results.read_text())["rows"][0]
     assert lines[0].startswith(f"| no quantizer | - | {100 * first['top1']:.1f} | ")
+    assert lines[1].startswith("| 2 bits per channel | - | ")
     assert [line.split(" | ")[1] for line in lines] == ["-", "-", "4", "4", "4"]
 
 
