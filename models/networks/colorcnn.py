@@ -158,9 +158,8 @@ class ColorCNN(nn.Module):
 
     def _structure(self, view: Tensor, centers: Centers) -> Tensor:
         """Compute q . f at the encoder's size, (B, K, s, s) float32."""
-        with torch.no_grad():
-            maps = self.encoder.features(view)
-        features = self.decoder(view, maps).float()
+        # No gradient is computed here unless the view needs one: the weights of the encoder are frozen.
+        features = self.decoder(view, self.encoder.features(view)).float()
         queries = self.queries(_describe(centers)).float()
         with torch.autocast(view.device.type, enabled=False):
             return torch.bmm(queries, features.flatten(2)).view(*queries.shape[:2], *features.shape[2:])
