@@ -73,4 +73,4 @@ def test_table_lines_keep_the_requested_order() -> None:
 
 def test_reports_read_together_have_the_rows_of_all() -> None:
     methods = {row["method"] for row in reports.report_of("cifar10+cifar10-refined")["rows"]}
-    assert {"colorcnn", "colorcnn_refined"} <= methods
+    assert {"colorcnn", "colorcnn_refined_code"} <= methods
