@@ -197,7 +197,8 @@ def test_every_shipped_recipe_is_accepted_by_all_its_commands(name: str, hardwar
     rows[0].check()
     assert rows[0].name == name and len({row.name for row in rows}) == len(rows)
     named = [recipe.train.get(key) for key in ("classifier", "encoder", "start")]
-    assert {*recipe.needs} == {name for name in [*named, *recipe.train.get("also", [])] if name}
+    more = [*recipe.train.get("also", []), *recipe.publish.get("guides", [])]
+    assert {*recipe.needs} == {name for name in [*named, *more] if name}
     assert [needed.file.stem for needed in recipe.needed()] == recipe.needs
 
 

@@ -13,7 +13,7 @@ def test_every_method_is_described() -> None:
 
 def test_options_name_the_methods_that_support_them() -> None:
     assert supporting("fidelity") == ("colorcnn", *PHOTOGRAPH_METHODS)
-    assert supporting("transferable") == DESCENT_METHODS
+    assert supporting("transferable") == ("colorcnn_refined", *DESCENT_METHODS)
     assert supporting("dither") == PHOTOGRAPH_METHODS
     assert set(supporting("model")).isdisjoint(CLASSICAL)
 
