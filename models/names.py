@@ -70,7 +70,7 @@ METHOD_NAMES: Mapping[str, str] = MappingProxyType(
         LEARNED_METHOD: "ColorCNN",
         ONE_PASS: "ColorCNN, one pass",
         REFINED: "ColorCNN, refined",
-        REFINED_CODE: "ColorCNN, refined for one classifier",
+        REFINED_CODE: "ColorCNN, as a code",
         PUBLISHED_METHOD: "ColorCNN as published",
         "median_cut": "median cut",
         "median_cut_by_error": "median cut by error",

@@ -51,7 +51,7 @@ _STYLES: Mapping[str, _Style] = {
     "ColorCNN": _Style(_VERMILION, "o", width=_THICK),
     "ColorCNN, one pass": _Style(_VERMILION, "o", dashed=True, width=_THICK),
     "ColorCNN, refined": _Style(_PURPLE, "*", width=_THICK),
-    "ColorCNN, refined for one classifier": _Style(_GREEN, "*", width=_THICK),
+    "ColorCNN, as a code": _Style(_GREEN, "*", width=_THICK),
     "ColorCNN as published": _Style(_VERMILION, "o", dashed=True),
     "median cut": _Style(_BLUE, "s"),
     "median cut + dither": _Style(_BLUE, "s", dashed=True),

@@ -209,7 +209,7 @@ LOOKS = {
     "ColorCNN": (VERMILION, "o"),
     "ColorCNN, one pass": (VERMILION, "o"),
     "ColorCNN, refined": (PURPLE, "*"),
-    "ColorCNN, refined for one classifier": (GREEN, "*"),
+    "ColorCNN, as a code": (GREEN, "*"),
     "ColorCNN as published": (VERMILION, "o"),
     "median cut": (BLUE, "s"),
     "median cut + dither": (BLUE, "s"),
@@ -247,7 +247,7 @@ LOOKS = {
 SOLID = {
     "ColorCNN",
     "ColorCNN, refined",
-    "ColorCNN, refined for one classifier",
+    "ColorCNN, as a code",
     "median cut",
     "octree",
     "maximum coverage",
@@ -260,7 +260,7 @@ SOLID = {
 }
 THICK = {"ColorCNN", "ColorCNN, one pass", "ColorCNN, refined", "24-bit PNG", "BPG", "JPEG XL", "originals"} | {
     *("refined", "refined, few steps", "refined, one pass", "refined, no dither", "fine-tuned"),
-    *("median cut by error", "octree, nearest entry", "Wu, nearest entry", "ColorCNN, refined for one classifier"),
+    *("median cut by error", "octree, nearest entry", "Wu, nearest entry", "ColorCNN, as a code"),
 }
 
 
