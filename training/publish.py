@@ -80,6 +80,8 @@ def main(argv: Sequence[str] | None = None) -> ModelEntry:
     if options.joint_classifier:
         classifier, quantizer = finished.split(options.joint_classifier)
         runs = {options.joint_classifier: classifier, options.name: quantizer}
+    if options.guides and finished.config["kind"] != ModelKind.COLORCNN:
+        raise SystemExit("--guides: for quantizers only")
     return publish(runs, folder, results, limits=options.limits, guides=options.guides)[-1]
 
 
@@ -93,6 +95,7 @@ def publish(
 ) -> list[ModelEntry]:
     """Write checkpoints, cards and manifest entries of runs into `folder`, replacing models of the same names.
 
+    guides: names of the classifiers that a quantizer of the runs refines images for, beside its own.
     The first model of a kind becomes its default. Raises CorruptCheckpoint, and writes nothing, if the manifest
     rejects an entry, for instance for a name with a slash or a quantizer without its classifier. Raises SystemExit, and
     writes nothing, for weights of a run that diverged or that `results` did not measure.

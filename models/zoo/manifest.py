@@ -202,10 +202,10 @@ class Manifest:
         return self
 
     def _can_guide(self, guide: str, quantizer: ModelEntry) -> bool:
+        seen = {entry.name: (entry.classes, entry.size) for entry in self.models if entry.classes}
         if quantizer.kind is not ModelKind.COLORCNN or guide == quantizer.classifier:
             return False
-        sides = {(entry.classes, entry.size) for entry in self.models if entry.name in (guide, quantizer.classifier)}
-        return len(sides) == 1 and any(entry.name == guide and entry.classes for entry in self.models)
+        return guide in seen and seen[guide] == seen.get(quantizer.classifier or "")
 
     @classmethod
     def read(cls, data: bytes) -> Self:

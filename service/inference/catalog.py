@@ -26,9 +26,9 @@ from models.quantizers.classical.catalog import CLASSICAL
 from models.zoo.manifest import ModelEntry
 from service.inference.by_picture import ByPicture
 from service.inference.fingerprint import fingerprint
-from service.inference.selection import MethodOptions, Selection
+from service.inference.selection import MethodOptions, Selection, given
 from service.schemas.fields import Rgb
-from service.schemas.methods import DITHER, FIDELITY, METHODS, MODEL, PALETTE, TRANSFERABLE, one_of, supporting
+from service.schemas.methods import DITHER, METHODS, MODEL, PALETTE, TRANSFERABLE, one_of, supporting
 
 _PHOTOGRAPH_SIDES = 2  # native sizes of the default network that the shorter side of a small image spans at most
 _MOST_REMEMBERED = 256  # choices; one with a palette takes some 20 kB
@@ -131,7 +131,7 @@ class Catalog:
         """
         if method not in self.methods():
             raise UnknownMethod(f"There is no method {method!r:.80}; the methods are {', '.join(self.methods())}.")
-        self._check_support(method, _given(options))
+        self._check_support(method, given(options))
         if method in PHOTOGRAPH_METHODS:
             return self._select_refined(method, model, options)
         if method in LEARNED_METHODS:
@@ -164,7 +164,7 @@ class Catalog:
     def _select_by_picture(
         self, method: str | None, model: str | None, colors: int, **options: Unpack[MethodOptions]
     ) -> ByPicture[Selection]:
-        refined_alone = model is None and not {TRANSFERABLE, DITHER, PALETTE}.isdisjoint(_given(options))
+        refined_alone = model is None and not {TRANSFERABLE, DITHER, PALETTE}.isdisjoint(given(options))
         if method is None and (refined_alone or self._is_classifier(model)):
             method = REFINED_QUICKLY
         name = method or self._default_method(model, options.get("fidelity", 0.0))
@@ -291,14 +291,3 @@ def no_maps(classifier: str) -> BadOption:
 
 def _names(entries: Iterable[ModelEntry]) -> str:
     return ", ".join(entry.name for entry in entries) or "none"
-
-
-def _given(options: MethodOptions) -> list[str]:
-    """Return the names of the options that differ from their defaults."""
-    given = {
-        FIDELITY: options.get("fidelity", 0.0) != 0,
-        TRANSFERABLE: not options.get("transferable", True),
-        DITHER: options.get("dither") is not None,
-        PALETTE: options.get("palette") is not None,
-    }
-    return [name for name, is_given in given.items() if is_given]

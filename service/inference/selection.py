@@ -7,6 +7,7 @@ from typing import TypedDict
 
 from models.quantizers.base import Backdrop
 from service.schemas.fields import Rgb
+from service.schemas.methods import DITHER, FIDELITY, PALETTE, TRANSFERABLE
 
 
 class MethodOptions(TypedDict, total=False):
@@ -21,6 +22,17 @@ class MethodOptions(TypedDict, total=False):
     transferable: bool
     dither: bool | None
     palette: tuple[Rgb, ...] | None
+
+
+def given(options: MethodOptions) -> list[str]:
+    """Return the names of the options that differ from their defaults."""
+    given = {
+        FIDELITY: options.get("fidelity", 0.0) != 0,
+        TRANSFERABLE: not options.get("transferable", True),
+        DITHER: options.get("dither") is not None,
+        PALETTE: options.get("palette") is not None,
+    }
+    return [name for name, is_given in given.items() if is_given]
 
 
 @dataclass(frozen=True)

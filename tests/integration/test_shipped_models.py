@@ -111,6 +111,20 @@ def test_a_refined_image_is_recognized_like_the_original(client: Client, photo: 
     assert abs(recognition["before"]["probability"] - recognition["after"]["probability"]) < 0.1
 
 
+def test_a_refined_image_follows_its_guides_unless_it_is_a_code(client: Client) -> None:
+    cat = (ROOT / "tests" / "photos" / "cat-32.png").read_bytes()
+    options = {"colors": "2", "method": "colorcnn_refined"}
+
+    guided, code = (
+        client.post("/quantize", content=cat, params=options | more) for more in ({}, {"transferable": "false"})
+    )
+
+    names = ["cifar10-resnet9", "cifar10-resnet9-noise", "cifar10-resnet18-noise"]
+    assert guided.headers["X-Recognizers"] == ", ".join(names)
+    assert code.headers["X-Recognizers"] == names[0]
+    assert guided.content != code.content
+
+
 def test_recognition_names_classes_of_the_classifier(client: Client) -> None:
     classifiers = {model["name"]: model["classes"] for model in client.get("/models").json()["models"]}
 

@@ -71,6 +71,21 @@ def test_the_structure_s_cutoff_and_scales_go_into_the_published_network(worksho
         publish.main([*flags, "--structure-cutoff", "64", "32"])
 
 
+def test_a_quantizer_is_published_with_its_guides(workshop: Workshop, tmp_path: Path) -> None:
+    models = Path(shutil.copytree(workshop.models, tmp_path / "models"))
+    classifier = ["--models", str(models), "--run", str(workshop.runs / "stripes")]
+    publish.main([*classifier, "--name", "guide"])
+    flags = ["--models", str(models), "--run", str(workshop.runs / "stripes-q"), "--name", "stripes-q"]
+    assert publish.main([*flags, "--guides", "guide"]).guides == ("guide",)
+    quantizer = load_quantizer(Registry.open(models), "stripes-q", torch.device("cpu"))
+    assert len(quantizer.guides) == 1 and quantizer.for_method("colorcnn_refined").guides == quantizer.guides
+    assert quantizer.for_method("colorcnn_refined_code").guides == ()
+    with pytest.raises(SystemExit, match="--guides: for quantizers only"):
+        publish.main([*classifier, "--name", "guide", "--guides", "stripes"])
+    with pytest.raises(CorruptCheckpoint, match=r"guides\.0 must name another classifier"):
+        publish.main([*flags, "--guides", "nobody"])
+
+
 def test_an_unfinished_run_is_not_published(workshop: Workshop, tmp_path: Path) -> None:
     state = read_state(workshop.runs / "stripes") | {"epoch": 2}
     save_state(tmp_path, state)

@@ -65,6 +65,17 @@ def test_the_first_epochs_may_use_images_of_half_the_side(
     assert {size for size, training in seen if not training} == {16}
 
 
+def test_a_transformer_learns_with_adamw_from_noisy_images(workshop: Workshop, tmp_path: Path) -> None:
+    flags = ["--data", str(workshop.data), "--dataset", "stripes", "--out", str(tmp_path), "--device", "cpu"]
+    flags += [*CLASSIFIER_FLAGS, "--architecture", "vit", "--width", "32", "--noise", "0.1"]
+    result = train_classifier.main([*flags, "--optimizer", "adamw", "--lr", "0.003"])
+
+    assert result.top1 > 0.6  # chance is 33 %
+    state = read_state(tmp_path)
+    assert (state["config"]["training"]["optimizer"], state["config"]["training"]["noise"]) == ("adamw", 0.1)
+    assert "exp_avg" in state["optimizer"]["state"][0]
+
+
 def test_a_start_keeps_its_stages_and_gets_a_new_last_layer(workshop: Workshop, tmp_path: Path) -> None:
     flags = ["--data", str(workshop.data), "--models", str(workshop.models), "--out", str(tmp_path), "--device", "cpu"]
     result = train_classifier.main([*flags, *CLASSIFIER_FLAGS, "--start", "stripes"])

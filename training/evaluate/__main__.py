@@ -33,6 +33,10 @@ def main(argv: Sequence[str] | None = None) -> list[Summary]:
     options = command_line.parse(EvaluateOptions, "training.evaluate", argv).located()
     registry = Registry.open(options.models)
     if options.engine == "ray":
+        if options.readers:
+            raise SystemExit(
+                "--readers: the ray engine has none; leave out --engine, or evaluate each reader by itself"
+            )
         return on_ray.evaluate(options, registry)
     device = select_device(options.device)
     tests = harness.read_test_set(options, registry, device)
@@ -43,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> list[Summary]:
         if not options.readers:
             return harness.evaluate(Kind.EVALUATION, tests, settings, measurer, options, registry)
         shared, rows = SharedMeasurer(measurer), list[Summary]()
-        for classifier in (options.classifier, *options.readers):
+        for classifier in dict.fromkeys((options.classifier, *options.readers)):
             own = options.replace(classifier=classifier, out=_report_of(options, classifier))
             read = harness.read_test_set(own, registry, device)
             rows += harness.evaluate(Kind.EVALUATION, read, settings, shared, own, registry)

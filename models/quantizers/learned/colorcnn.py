@@ -170,8 +170,8 @@ class LearnedQuantizer:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=has_bfloat16(self.device)):
             plan = self.network.plan(views, [each.flatten(2).mT for each in sets], colors)
             scales = self.network.config.structure_scales
-            guided = self.refinement and self.guides
-            if (guided or not self.search) and len(scales) > 1:
+            searches = self.search and not (self.refinement and self.guides)
+            if not searches and len(scales) > 1:
                 scales = (1.0,)
             plan = select_structure_scale(self.network, views, plan, scales, self.fidelity)
             return refine_structure(self.network, views, plan, self.guides) if self.refinement else plan

@@ -68,6 +68,7 @@ def _lack_of_margin(outputs: Tensor, originals: Tensor) -> Tensor:
 
 
 _CODE = _Aim(_divergence, close_enough=0.02, blurred=False)
+# 0.69 is the softplus of 0: where all classifiers have just the margin.
 _TRANSFER = _Aim(_lack_of_margin, close_enough=0.7, blurred=True)
 
 

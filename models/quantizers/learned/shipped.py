@@ -47,9 +47,8 @@ def shipped_quantizer(
         quantizer = _network(name, place)
         if fidelity and not quantizer.supports_fidelity:
             raise BadOption(f"the model {name!r} does not support fidelity; leave it out")
-        return replace(
-            quantizer.for_method(REFINED_CODE if method == REFINED and not transferable else method), fidelity=fidelity
-        )
+        way = REFINED_CODE if method == REFINED and not transferable else method
+        return replace(quantizer.for_method(way), fidelity=fidelity)
     chosen = model or registry.manifest.photograph_classifier or registry.default(ModelKind.CLASSIFIER).name
     one_pass = method == REFINED_IN_ONE_PASS
     names = registry.manifest.recognizers(chosen) if transferable and not one_pass else (chosen,)

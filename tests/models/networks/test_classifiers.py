@@ -9,14 +9,20 @@ import torch
 from models.networks.classifiers import ClassifierConfig, build_classifier
 
 Architecture = Literal[
-    "resnet9", "resnet18", "alexnet", "efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"
+    "resnet9", "resnet18", "alexnet", "vgg", "vit", "efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"
 ]
 
 
 # Counts of the published networks; the half-width ResNet9 is the one that ships.
 @pytest.mark.parametrize(
     ("architecture", "width", "parameters"),
-    [("resnet9", 32, 1_646_122), ("resnet18", 64, 11_173_962), ("alexnet", 64, 2_254_154)],
+    [
+        ("resnet9", 32, 1_646_122),
+        ("resnet18", 64, 11_173_962),
+        ("alexnet", 64, 2_254_154),
+        ("vgg", 24, 662_386),
+        ("vit", 96, 725_986),
+    ],
 )
 def test_networks_have_the_published_number_of_parameters(
     architecture: Architecture, width: int, parameters: int
@@ -28,7 +34,7 @@ def test_networks_have_the_published_number_of_parameters(
 
 @pytest.mark.parametrize("architecture", get_args(Architecture))
 def test_stages_have_the_channels_and_strides_of_the_documentation(architecture: Architecture) -> None:
-    network = build_classifier(ClassifierConfig(architecture=architecture, classes=5, width=8)).eval()
+    network = build_classifier(ClassifierConfig(architecture=architecture, classes=5, width=32)).eval()
     assert network.supports_maps
     images = torch.rand(2, 3, 32, 32)
     maps = network.features(images)

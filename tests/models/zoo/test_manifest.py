@@ -108,6 +108,10 @@ def test_an_entry_states_what_its_classifier_sees() -> None:
         (lambda m: m["defaults"].update(other="x"), "defaults.other must be 'classifier', 'colorcnn'"),
         (lambda m: m.update(photograph_classifier="my-quantizer"), "photograph_classifier must name a classifier of"),
         (lambda m: m.update(transfer_classifiers=["my-classifier", "x"]), "transfer_classifiers.1 must name a classif"),
+        (change(guides=["x"]), "models.1.guides.0 must name another classifier of the same classes and size"),
+        (change(guides=["my-classifier"]), "models.1.guides.0 must name another classifier"),
+        (change(guides=["my-quantizer"]), "models.1.guides.0 must name another classifier"),
+        (lambda m: m["models"][0].update(guides=["my-classifier"]), "models.0.guides.0 must name another classifier"),
         (lambda m: m["models"][0].update(crop=1.5), "models.0.crop must be less than or equal to 1, not 1.5"),
         (lambda m: m["models"][0].update(package={"name": "x"}), "models.0.package.version is missing"),
         (change(crop=0.5), "models.1.crop must be null for a colorcnn"),
@@ -220,3 +224,12 @@ def test_the_first_model_of_a_kind_becomes_its_default() -> None:
 def test_a_model_without_its_classifier_is_not_added() -> None:
     with pytest.raises(CorruptCheckpoint, match=r"models\.0\.classifier must name a classifier"):
         Manifest(models=(), defaults={}).with_model(QUANTIZER)
+
+
+def test_a_guide_has_the_classes_and_the_size_of_the_quantizer_s_classifier() -> None:
+    guide, quantizer = replace(CLASSIFIER, name="guide"), replace(QUANTIZER, guides=("guide",))
+    manifest = replace(MANIFEST, models=(CLASSIFIER, guide, quantizer))
+    assert Manifest.read(manifest.to_bytes()) == manifest
+    for other in (replace(guide, size=32), replace(guide, classes=("dog", "cat"))):
+        with pytest.raises(ValidationError, match=r"models\.2\.guides\.0"):
+            replace(MANIFEST, models=(CLASSIFIER, other, quantizer))

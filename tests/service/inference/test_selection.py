@@ -58,6 +58,14 @@ def test_the_classifier_of_a_network_is_the_one_it_was_trained_against() -> None
     assert CATALOG.select("colorcnn", None, 4) == Selection("colorcnn", "first", "teacher")
 
 
+def test_a_refined_image_follows_the_guides_of_the_network_unless_it_is_a_code() -> None:
+    catalog = replace(CATALOG, entries=(*ENTRIES[:3], replace(ENTRIES[3], guides=("outsider",))))
+    assert catalog.select("colorcnn_refined", "second", 4).recognizers == ("teacher", "outsider")
+    assert catalog.select("colorcnn_refined", "second", 4, transferable=False).recognizers == ("teacher",)
+    assert catalog.select("colorcnn", "second", 4).recognizers == ()
+    assert catalog.digest != CATALOG.digest
+
+
 def test_the_classifier_of_a_classical_method_is_the_default_one() -> None:
     assert CATALOG.classifier(None).name == "outsider"
     assert CATALOG.select("octree", None, 4) == Selection("octree", None, "outsider")

@@ -1,5 +1,6 @@
 """training/data/augment.py."""
 
+import pytest
 import torch
 
 from training.data import augment
@@ -39,8 +40,21 @@ def test_cutout_blanks_one_square() -> None:
     assert len({tuple(image[0].nonzero()[0].tolist()) for image in (cut == 0)}) > 5
 
 
+def test_noise_has_another_strength_for_each_image_up_to_the_largest() -> None:
+    noisy = augment.add_noise(torch.zeros(500, 3, 16, 16), 0.2, generator())
+    deviations = noisy.std((1, 2, 3))
+    assert deviations.max() < 0.2 * 1.15 and deviations.mean() == pytest.approx(0.1, rel=0.1)
+    assert (deviations < 0.05).float().mean() == pytest.approx(0.25, abs=0.08)
+    assert noisy.mean() == pytest.approx(0, abs=2e-3)
+
+
 def test_equal_seeds_give_equal_batches() -> None:
     images = make_images()
-    for change in (augment.flip, lambda x, g: augment.crop(x, 2, g), lambda x, g: augment.cutout(x, 3, g)):
+    for change in (
+        augment.flip,
+        lambda x, g: augment.crop(x, 2, g),
+        lambda x, g: augment.cutout(x, 3, g),
+        lambda x, g: augment.add_noise(x, 0.1, g),
+    ):
         assert torch.equal(change(images, generator(1)), change(images, generator(1)))
         assert not torch.equal(change(images, generator(1)), change(images, generator(2)))

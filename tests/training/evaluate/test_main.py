@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from models.evaluation.compare import Sample, Setting, Summary, compare, summarize
+from models.evaluation.compare import Measured, Sample, Setting, Summary, compare, summarize
 from models.quantizers.base import Quantizer
 from models.quantizers.classical.catalog import CLASSICAL
 from models.quantizers.learned.colorcnn import load_quantizer
@@ -19,6 +20,7 @@ from tests.training.workshop import Workshop
 from training import publish
 from training.data.datasets import load
 from training.evaluate import __main__ as evaluate
+from training.evaluate.quantizers import Measurer
 
 pytestmark = pytest.mark.usefixtures("pool_in_this_process")
 
@@ -106,3 +108,29 @@ def test_a_quantizer_is_also_measured_without_search_and_refined_on_request(work
     assert refined.method == "colorcnn_refined" and refined.kept >= searched.kept
     before = Summary(**row_of(workshop, Setting("colorcnn", "stripes-q", 2)))
     assert replace(one_pass, method="colorcnn", milliseconds=before.milliseconds) == before
+
+
+def test_further_readers_see_the_same_images_in_reports_of_their_own(
+    workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = Path(shutil.copytree(workshop.models, tmp_path / "models"))
+    publish.main(["--models", str(models), "--run", str(workshop.runs / "stripes"), "--name", "other"])
+    flags = ["--data", str(workshop.data), "--models", str(models), "--device", "cpu", "--workers", "1"]
+    flags += ["--classifier", "stripes", "--quantizer", "stripes-q", "--methods", "kmeans", "--qualities"]
+    flags += ["--colors", "2", "--out", str(tmp_path / "own.json")]
+    measured: list[Setting] = []
+    measure = Measurer.__call__
+
+    def counted(measurer: Measurer, setting: Setting) -> Iterable[list[Measured]]:
+        measured.append(setting)
+        return measure(measurer, setting)
+
+    monkeypatch.setattr(Measurer, "__call__", counted)
+    rows = evaluate.main([*flags, "--readers", "other", "stripes"])
+
+    assert len(measured) == len(set(measured)) == len(rows) / 2 == 3
+    own, other = (json.loads((tmp_path / name).read_text()) for name in ("own.json", "own-other.json"))
+    assert (own["classifier"], other["classifier"]) == ("stripes", "other")
+    assert own["rows"] == other["rows"]  # both are of the same weights
+    with pytest.raises(SystemExit, match="the ray engine has none"):
+        evaluate.main([*flags, "--readers", "other", "--engine", "ray"])
