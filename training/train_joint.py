@@ -88,7 +88,7 @@ def train(
     optimizer = adamw(groups, config.weight_decay)
     steps = config.epochs * steps_per_epoch(len(part), config.batch, session.log.workers)
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, warm_cosine(steps))
-    objective = Objective(network, [joint], config, teachers=[teacher])
+    objective = Objective(network, [joint], config, teacher=teacher)
     recorded = config.recorded() | {"bf16": session.bf16}
     described = {"joint_classifier": joint.config.to_json()}
     run = Run(

@@ -48,6 +48,8 @@ def main(argv: Sequence[str] | None = None) -> list[Summary]:
             return harness.evaluate(Kind.EVALUATION, tests, settings, measurer, options, registry)
         shared, rows = SharedMeasurer(measurer), list[Summary]()
         for classifier in dict.fromkeys((options.classifier, *options.readers)):
+            if registry.entry(classifier).size != tests.recognizer.size:
+                raise SystemExit(f"--readers: {classifier} sees images of another size than {options.classifier}")
             own = options.replace(classifier=classifier, out=_report_of(options, classifier))
             read = harness.read_test_set(own, registry, device)
             rows += harness.evaluate(Kind.EVALUATION, read, settings, shared, own, registry)

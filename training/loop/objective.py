@@ -14,7 +14,6 @@ to the original.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Annotated, Any
 
 import torch
@@ -108,14 +107,14 @@ class QuantizerHyperparameters(Hyperparameters):
 class Objective:
     """Loss of a batch that is quantized to K colors.
 
-    classifiers: networks that see the quantized images. teachers: networks whose outputs for the originals are the
-    targets of the classifiers, one for each; by default the first classifier, the best one, is the teacher of all.
+    classifiers: networks that see the quantized images. teacher: network whose outputs for the originals are the targets
+    of all classifiers; by default the first classifier.
     """
 
     network: ColorCNN
     classifiers: Sequence[Classifier]
     config: QuantizerHyperparameters
-    teachers: Sequence[Classifier] | None = None
+    teacher: Classifier | None = None
 
     def __call__(
         self, images: Tensor, labels: Tensor, colors: int, *, soft: bool, generator: torch.Generator
@@ -128,10 +127,8 @@ class Objective:
         result = self.network.soft(images, colors)
         shown = self._with_low_contrast(result, generator) if soft else _straight_through(images, result)
         outputs = [classifier(shown).float() for classifier in self.classifiers]
-        targets = [self._answers(teacher, images) for teacher in self.teachers or self.classifiers[:1]]
-        if self.teachers is None:
-            targets *= len(outputs)
-        recognition = sum(map(partial(self._recognition, labels), targets, outputs)) / len(outputs)
+        target = self._target(images)
+        recognition = sum(self._recognition(labels, target, output) for output in outputs) / len(outputs)
         loss = recognition + config.regularization * regularizer(result.probabilities)
         loss = loss + config.error * self._error(images, result, colors)
         if config.rate:
@@ -139,15 +136,15 @@ class Objective:
             loss = loss + config.rate * _file_size(images, result, result.images if soft else shown, colors)
         return loss, outputs[0].detach().argmax(1) == labels
 
-    @staticmethod
     @torch.no_grad()
-    def _answers(teacher: Classifier, images: Tensor) -> Tensor:
+    def _target(self, images: Tensor) -> Tensor:
         """Return the teacher's probabilities of the classes for originals, (B, classes) float32."""
-        answers: Tensor = teacher(images).float().softmax(1)
-        return answers
+        teacher = self.classifiers[0] if self.teacher is None else self.teacher
+        probabilities: Tensor = teacher(images).float().softmax(1)
+        return probabilities
 
     def _recognition(self, labels: Tensor, target: Tensor, output: Tensor) -> Tensor:
-        """Return the loss of the logits of a quantized batch, against the labels and a teacher's answers."""
+        """Return the loss of the logits of a quantized batch, against the labels and the teacher's probabilities."""
         return torch.lerp(
             F.cross_entropy(output, labels),
             F.kl_div(output.log_softmax(1), target, reduction="batchmean"),

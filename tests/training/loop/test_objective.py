@@ -79,7 +79,7 @@ def test_further_classifiers_have_equal_weight(workshop: Workshop) -> None:
 
     def loss(*classifiers: Classifier) -> torch.Tensor:
         generator = torch.Generator().manual_seed(0)
-        objective = Objective(network, classifiers, config, teachers=[first] * len(classifiers))
+        objective = Objective(network, classifiers, config, teacher=first)
         value, _ = objective(images, data.labels, 4, soft=False, generator=generator)
         return value.detach()
 
