@@ -47,10 +47,8 @@ Level = Annotated[int, Field(ge=1, le=255)]
 """Largest change of a value in levels of 8 bits."""
 Bits = Annotated[int, Field(ge=1, le=7)]
 """Bits per channel."""
-_STRONGER: tuple[Backward, ...] = (
-    "soft",
-    "joint",
-)  # backward passes that equal the identity where there is no quantizer
+# Where there is no quantizer, these backward passes equal the identity.
+_STRONGER: tuple[Backward, ...] = ("soft", "joint")
 
 
 class RobustnessOptions(EvaluationOptions):

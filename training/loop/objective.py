@@ -107,8 +107,8 @@ class QuantizerHyperparameters(Hyperparameters):
 class Objective:
     """Loss of a batch that is quantized to K colors.
 
-    classifiers: networks that see the quantized images. teacher: network whose outputs for the originals are the targets
-    of all classifiers; by default the first classifier.
+    classifiers: networks that see the quantized images. teacher: network whose outputs for the originals are the
+    targets of all classifiers; by default the first classifier.
     """
 
     network: ColorCNN
