@@ -14,12 +14,13 @@ from models.errors import UnknownModel
 from models.names import LEARNED_METHOD, ONE_PASS, REFINED
 from models.networks.colorcnn import ColorCNN
 from models.networks.folding import fold_batch_norm
+from models.networks.integer import IntegerNetworks, convert_to_integers
 from models.networks.plan import Plan, Window
-from models.networks.precision import has_bfloat16
+from models.networks.precision import has_bfloat16, has_int8
 from models.palette_image import PaletteImage
 from models.pauses import pause
 from models.quantizers.base import check_colors, checked_exact, exact
-from models.quantizers.learned.few_colors import merge_closest
+from models.quantizers.learned.few_colors import count_colors, merge_closest
 from models.quantizers.learned.palette import color_sums, mean_palette
 from models.quantizers.learned.refinement import refine_structure
 from models.quantizers.learned.search import select_structure_scale
@@ -48,6 +49,7 @@ class LearnedQuantizer:
         classifier has the remaining weight. Without effect unless `supports_fidelity`.
     search: whether to search for the best scale of each image's structure; without the search the scale is 1.
     refinement: whether to refine each image's structure after the search, for the classifier alone.
+    integer: classifier and decoder in 8-bit integers, which replace those of `network` but for the refinement.
     """
 
     network: ColorCNN
@@ -55,6 +57,7 @@ class LearnedQuantizer:
     fidelity: float = 0.0
     search: bool = True
     refinement: bool = False
+    integer: IntegerNetworks | None = None
     name: ClassVar[str] = LEARNED_METHOD
 
     @property
@@ -87,7 +90,8 @@ class LearnedQuantizer:
         batch = _planes(uploaded)
         indices = self._plan(batch, [batch], colors).indices(batch)
         results = indices.cpu().numpy(), color_sums(uploaded, indices, colors).cpu().numpy()
-        return [self._finish(*each, colors) for each in zip(images, *results, strict=True)]
+        few = count_colors(images) <= 2 * colors
+        return [self._finish(*each, colors) for each in zip(images, few, *results, strict=True)]
 
     @torch.inference_mode()
     def quantize_together(self, images: Sequence[Pixels], colors: int) -> list[PaletteImage]:
@@ -136,9 +140,14 @@ class LearnedQuantizer:
         # Structure alone may assign one index to every pixel; plain k-means still separates some colors.
         return self._quantize_tiles(pixels, plan.scale_structure(0), colors)
 
-    def _finish(self, pixels: Pixels, indices: NDArray[np.uint8], sums: NDArray[np.int64], colors: int) -> PaletteImage:
-        """Build the result for one image of a batch; an image that the batch left with one color is quantized again."""
-        close = exact(pixels, colors) or merge_closest(pixels, colors)
+    def _finish(
+        self, pixels: Pixels, few: bool, indices: NDArray[np.uint8], sums: NDArray[np.int64], colors: int
+    ) -> PaletteImage:
+        """Build the result for one image of a batch; an image that the batch left with one color is quantized again.
+
+        few: whether the image has at most twice as many colors as requested.
+        """
+        close = exact(pixels, colors) or merge_closest(pixels, colors) if few else None
         if close is not None:
             return close
         quantized = mean_palette(indices, sums)
@@ -161,12 +170,12 @@ class LearnedQuantizer:
         views: (B, 3, s, s). sets: (b, 3, ...) each, all pixels of b consecutive images or a sample. All are float32 in
         [0, 1].
         """
+        config, networks = self.network.config, self.integer or self.network
         with torch.autocast(self.device.type, torch.bfloat16, enabled=has_bfloat16(self.device)):
-            plan = self.network.plan(views, [each.flatten(2).mT for each in sets], colors)
-            scales = self.network.config.structure_scales
-            if not self.search and len(scales) > 1:
-                scales = (1.0,)
-            plan = select_structure_scale(self.network, views, plan, scales, self.fidelity)
+            features, logits = networks.describe(views) if config.structure_weight(colors) else (None, None)
+            plan = self.network.plan(views, [each.flatten(2).mT for each in sets], colors, features)
+            scales = config.structure_scales if self.search or len(config.structure_scales) == 1 else (1.0,)
+            plan = select_structure_scale(networks, views, logits, plan, scales, self.fidelity)
             return refine_structure(self.network, views, plan) if self.refinement else plan
 
     def _upload(self, pixels: Pixels) -> Tensor:
@@ -185,8 +194,9 @@ def load_quantizer(registry: Registry, name: str, device: torch.device) -> Learn
     network = registry.load(name, device)
     if not isinstance(network, ColorCNN):
         raise UnknownModel(f"{name!r} is a {registry.entry(name).kind}, not a learned quantizer")
+    integer = convert_to_integers(network) if has_int8(device) else None
     fold_batch_norm(network).decoder.fold_sums()
-    return LearnedQuantizer(network, device)
+    return LearnedQuantizer(network, device, integer=integer)
 
 
 def _planes(pixels: Tensor) -> Tensor:
