@@ -83,7 +83,8 @@ class IntegerNetworks:
 
     def _logits(self, last: Tensor) -> Tensor:
         means = last.flatten(2).sum(2, dtype=torch.int32) * (self._last_step / (last.shape[2] * last.shape[3]))
-        return cast(Tensor, self._head(means).float())
+        with torch.autocast("cpu", enabled=False):
+            return cast(Tensor, self._head(means))
 
 
 class _Pixels:
@@ -203,5 +204,6 @@ def _is_plain(conv: nn.Conv2d) -> bool:
 
 
 def _fuse(weight: Tensor, bias: Tensor | None, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
-    fused = fuse_conv_bn_weights(weight, bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias)
+    mean, variance = cast(Tensor, norm.running_mean), cast(Tensor, norm.running_var)
+    fused = fuse_conv_bn_weights(weight, bias, mean, variance, norm.eps, norm.weight, norm.bias)
     return fused[0].detach(), fused[1].detach()

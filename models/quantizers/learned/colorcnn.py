@@ -88,10 +88,12 @@ class LearnedQuantizer:
         check_colors(colors)
         uploaded = self._upload(images)
         batch = _planes(uploaded)
-        indices = self._plan(batch, [batch], colors).indices(batch)
+        plan = self._plan(batch, [batch], colors)
+        indices = plan.indices(batch)
         results = indices.cpu().numpy(), color_sums(uploaded, indices, colors).cpu().numpy()
         few = count_colors(images) <= 2 * colors
-        return [self._finish(*each, colors) for each in zip(images, few, *results, strict=True)]
+        parts = (plan.part(slice(row, row + 1)) for row in range(len(images)))
+        return [self._finish(*each, colors) for each in zip(images, few, parts, *results, strict=True)]
 
     @torch.inference_mode()
     def quantize_together(self, images: Sequence[Pixels], colors: int) -> list[PaletteImage]:
@@ -141,9 +143,9 @@ class LearnedQuantizer:
         return self._quantize_tiles(pixels, plan.scale_structure(0), colors)
 
     def _finish(
-        self, pixels: Pixels, few: bool, indices: NDArray[np.uint8], sums: NDArray[np.int64], colors: int
+        self, pixels: Pixels, few: bool, plan: Plan, indices: NDArray[np.uint8], sums: NDArray[np.int64], colors: int
     ) -> PaletteImage:
-        """Build the result for one image of a batch; an image that the batch left with one color is quantized again.
+        """Build the result for one image of a batch; an image that its plan leaves with one color gets plain k-means.
 
         few: whether the image has at most twice as many colors as requested.
         """
@@ -151,7 +153,7 @@ class LearnedQuantizer:
         if close is not None:
             return close
         quantized = mean_palette(indices, sums)
-        return quantized if quantized.colors > 1 else self.quantize(pixels, colors)
+        return quantized if quantized.colors > 1 else self._quantize_tiles(pixels, plan.scale_structure(0), colors)
 
     def _quantize_tiles(self, pixels: Pixels, plan: Plan, colors: int) -> PaletteImage:
         indices = torch.empty(pixels.shape[:2], dtype=torch.uint8, device=self.device)

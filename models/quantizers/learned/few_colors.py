@@ -18,7 +18,8 @@ _SAMPLE = 4096  # pixels of the sample that rejects most photos early
 def count_colors(images: Pixels) -> NDArray[np.int64]:
     """Count the distinct colors of each of many small images: (B, H, W, 3) uint8 -> (B,)."""
     ordered = np.sort(pack(images).reshape(len(images), -1), axis=1)
-    return 1 + np.count_nonzero(np.diff(ordered, axis=1), axis=1)
+    counts: NDArray[np.int64] = 1 + np.count_nonzero(np.diff(ordered, axis=1), axis=1)
+    return counts
 
 
 def merge_closest(pixels: Pixels, colors: int) -> PaletteImage | None:

@@ -23,6 +23,7 @@ _FLOOR = 0.05  # least weight of the squared error: it separates scales with equ
 _BATCH = 64  # quantized copies at a time, or one for each image of a larger batch
 # Selected on the held-out part of train.
 _MARGIN = 0.5  # nats between the two most probable classes, from which on a class is safe
+_MARGIN_SHARE = 0.5  # a class is safe also from this share of the original's margin on
 _FIRST = 0.5  # the search begins at this scale
 
 
@@ -43,9 +44,9 @@ def select_structure_scale(
     to 3 dB and lost no top-1.
 
     At fidelity 0 the search ends at the first scale at which the classifier's most probable class is that of the
-    original and 0.5 nats more probable than any other class; `order_scales` gives the order. Without such a scale,
-    and at any other fidelity, the least cost of all scales decides. The result for an image does not depend on the
-    other images.
+    original and is more probable than any other class by 0.5 nats, or by half as many nats as for the original;
+    `order_scales` gives the order. Without such a scale, and at any other fidelity, the least cost of all scales
+    decides. The result for an image does not depend on the other images.
 
     Each tried scale costs one index map and one pass of the classifier at its native size, for an image of any size. A
     single scale, or a plan without structure, costs nothing. Memory is the structure of 64 images, or of the whole
@@ -106,11 +107,16 @@ def _first_safe(reader: Reader, views: Tensor, targets: Tensor, plan: Plan, scal
 
 
 def _is_safe(outputs: Tensor, targets: Tensor) -> Tensor:
-    """Return whether the most probable class is the same by a margin, (B,) bool; for log probabilities, (B, classes)."""
+    """Return whether the most probable class is that of the original by a margin, (B,) bool.
+
+    outputs, targets: (B, classes) float32, log probabilities for the quantized images and for the originals.
+    """
     if outputs.shape[1] == 1:
         return torch.ones_like(outputs[:, 0], dtype=torch.bool)
-    (first, second), classes = (part.unbind(1) for part in outputs.topk(2, 1))
-    return (classes[0] == targets.argmax(1)) & (first - second >= _MARGIN)
+    found, original = outputs.topk(2, 1), targets.topk(2, 1)
+    margin, wanted = (values[:, 0] - values[:, 1] for values in (found.values, original.values))
+    same: Tensor = found.indices[:, 0] == original.indices[:, 0]
+    return same & (margin >= (_MARGIN_SHARE * wanted).clamp_max(_MARGIN))
 
 
 def _require_finite(plan: Plan) -> None:
