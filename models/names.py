@@ -45,6 +45,10 @@ SUPPORTED: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """Options that only some methods support, and those methods."""
 TRUECOLOR = "truecolor_png"
 """The original images as lossless files."""
+UNQUANTIZED = "original"
+"""No quantizer: images as they are, where they are not written to files."""
+BIT_DEPTH = "bit_depth"
+"""Beginning of the names of methods that reduce the bits per channel; the number of bits follows."""
 
 BpgMode = Literal["plain", "auto", "index"]
 """Ways to store a palette image as BPG."""

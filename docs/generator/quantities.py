@@ -7,6 +7,7 @@ A quantity is written FILE:PATH. FILE is a report of docs/results/data, or `log/
     colorcnn@2.top1               a value of the row of that method and number of colors
     bpg@-/31.top1                 no palette (-), coded at that QP, quality or fidelity
     kmeans@2[512:own].kept        at that side, read by a classifier of that name or role
+    kmeans@2.resists.8            a value that has a key of its own
 
 Forms of one quantity: `percent` of a share (also `percent0` and `percent2`, by their decimals), `number` with thousands
 separated (also `number1` to `number3`), `minutes` of seconds, `gigabytes` of bytes. Forms of two: `points A B`, the
@@ -20,7 +21,7 @@ from typing import Any
 from docs.generator.reports import epochs_of, report_of
 
 _ROW = re.compile(
-    r"(?P<method>\w+)@(?P<colors>-|\d+)(/(?P<coded>[\d.]+))?(\[(?P<side>\d+):(?P<reader>[\w-]+)\])?\.(?P<field>\w+)"
+    r"(?P<method>\w+)@(?P<colors>-|\d+)(/(?P<coded>[\d.]+))?(\[(?P<side>\d+):(?P<reader>[\w-]+)\])?\.(?P<field>\w+)(\.(?P<key>\w+))?"
 )
 _CODED = ("qp", "quality", "fidelity")
 
@@ -83,7 +84,8 @@ def _of_row(rows: Sequence[Mapping[str, Any]], wanted: re.Match[str], text: str)
         found = [row for row in here if not row["model"]] or here  # a model marks the form for one classifier
     if len(found) != 1:
         raise ValueError(f"{len(found)} rows are {text}")
-    return found[0].get(wanted["field"])
+    value = found[0].get(wanted["field"])
+    return _at(value, wanted["key"], text) if wanted["key"] else value
 
 
 def _at(content: Any, path: str, text: str) -> Any:

@@ -117,3 +117,22 @@ class PhotographDifference(Setting):
     points: float
     low: float
     high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class RobustnessRow(Setting):
+    """Top-1 of a classifier behind one quantizer, without and under attack, 0 to 1.
+
+    Attributes:
+        images: number of images.
+        top1: without attack.
+        transfer: under an attack on the classifier alone, by epsilon in levels of 8 bits.
+        identity: under an attack on the whole path, with the identity in the backward pass.
+        resists: share of images that every attack leaves recognized.
+    """
+
+    images: int
+    top1: float
+    transfer: Mapping[int, float]
+    identity: Mapping[int, float]
+    resists: Mapping[int, float]

@@ -21,6 +21,7 @@ from models.evaluation.report_rows import (
     PhotographDifference,
     PhotographRow,
     PublishedRow,
+    RobustnessRow,
 )
 
 SCHEMA_VERSION = 1
@@ -41,6 +42,7 @@ class Kind(StrEnum):
     FINETUNING = "finetuning"
     FINETUNING_BPG = "finetuning-bpg"
     PHOTOGRAPHS = "photographs"
+    ROBUSTNESS = "robustness"
     # Written by hand: published results of others, our targets, and the reading of mutants that survived.
     PUBLISHED = "published"
     TARGETS = "targets"
@@ -204,6 +206,23 @@ class FinetuningBpgReport(FinetuningReport):
     kind: ClassVar[Kind] = Kind.FINETUNING_BPG
 
 
+@dataclass(frozen=True, kw_only=True)
+class RobustnessReport(ClassifiedReport):
+    """Top-1 under attack, by training.evaluate.robustness.
+
+    seeds: training seeds, by checkpoint. epsilons: largest changes of a value in levels of 8 bits, rising. steps,
+    restarts, seed: of the attacks.
+    """
+
+    kind: ClassVar[Kind] = Kind.ROBUSTNESS
+    seeds: Mapping[str, int]
+    epsilons: tuple[int, ...]
+    steps: int
+    restarts: int
+    seed: int
+    rows: tuple[RobustnessRow, ...]
+
+
 TYPED: Mapping[Kind, type[Report]] = {
     each.kind: each
     for each in (
@@ -214,6 +233,7 @@ TYPED: Mapping[Kind, type[Report]] = {
         FinetuningReport,
         FinetuningBpgReport,
         PhotographsReport,
+        RobustnessReport,
         PublishedReport,
     )
 }

@@ -147,9 +147,8 @@ class ColorCNN(nn.Module):
 
     def describe(self, view: Tensor) -> Description:
         """Compute features and logits of a view in one pass of the encoder. view: (B, 3, s, s) float32 in [0, 1]."""
-        with torch.no_grad():
-            maps = self.encoder.features(view)
-            logits = self.encoder.head(maps[-1].mean((2, 3)))
+        maps = self.encoder.features(view)
+        logits = self.encoder.head(maps[-1].mean((2, 3)))
         return Description(self.decoder(view, maps).float(), logits.float())
 
     def classify(self, view: Tensor) -> Tensor:
@@ -180,9 +179,8 @@ class ColorCNN(nn.Module):
         return Plan(structure, 2 * scale * centers.colors, -scale * centers.colors.square().sum(2, keepdim=True))
 
     def _features(self, view: Tensor) -> Tensor:
-        with torch.no_grad():
-            maps = self.encoder.features(view)
-        return cast(Tensor, self.decoder(view, maps).float())
+        # No gradient is computed here unless the view needs one: the weights of the encoder are frozen.
+        return cast(Tensor, self.decoder(view, self.encoder.features(view)).float())
 
     def _structure(self, features: Tensor, centers: Centers, weight: float) -> Tensor:
         """Compute weight * q . f at the encoder's size, (B, K, s, s) float32."""

@@ -9,7 +9,7 @@ from docs.generator import reports
 from docs.generator.quantities import value
 
 ROWS = [
-    {"method": "ours", "colors": 2, "top1": 0.25, "quality": None, "psnr": None},
+    {"method": "ours", "colors": 2, "top1": 0.25, "quality": None, "psnr": None, "resists": {"8": 0.125}},
     {"method": "bpg", "colors": None, "top1": 0.5, "quality": 3},
     {"method": "bpg", "colors": None, "top1": 0.75, "quality": 5},
     {"method": "wu", "colors": 2, "model": None, "side": 256, "reader": "net-a", "role": "own", "kept": 0.1},
@@ -36,6 +36,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("percent some:ours@2.top1", "25.0 %"),
         ("percent0 some:ours@2.top1", "25 %"),
+        ("percent some:ours@2.resists.8", "12.5 %"),
         ("percent2 some:original", "90.00 %"),
         ("points some:original some:ours@2.top1", "65.0"),
         ("percent some:bpg@-/5.top1", "75.0 %"),
@@ -65,6 +66,7 @@ def test_a_quantity_is_formatted_for_a_sentence(words: str, text: str) -> None:
         ("number some:load.nothing", "nothing is at 'nothing'"),
         ("number some:load.ok", "not a number"),
         ("number some:ours@2.psnr", "not a number"),
+        ("number some:ours@2.resists.4", "nothing is at '4'"),
         ("percent none:original", "no report 'none'"),
         ("minutes log/none:seconds", "no log 'none'"),
         ("points some:original", "does not take 1 quantities"),

@@ -24,7 +24,7 @@ from training import (
     train_yourself,
 )
 from training.cli import command_line, evaluations
-from training.evaluate import bpg, fidelity, finetuning, palette_modes, photographs
+from training.evaluate import bpg, fidelity, finetuning, palette_modes, photographs, robustness
 from training.options import Options, current_name
 from training.report import contact_sheet, figures, photograph_sheet, rows, tables
 
@@ -36,6 +36,7 @@ OPTIONS: Mapping[str, type[Options]] = {
     "evaluate.finetuning": finetuning.FinetuningStudyOptions,
     "evaluate.palette_modes": palette_modes.PaletteModesOptions,
     "evaluate.photographs": photographs.PhotographsOptions,
+    "evaluate.robustness": robustness.RobustnessOptions,
     "evaluate_bpg": bpg.BpgOptions,
     "evaluate_fidelity": fidelity.FidelityOptions,
     "evaluate_finetuning": finetuning.FinetuningStudyOptions,

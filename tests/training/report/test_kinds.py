@@ -17,6 +17,7 @@ STUDIES = {
     "tiny-imagenet-200-tuned-bpg": (1, ["before", "after"]),
     "photographs": (20, []),
     "photographs-codecs": (19, ["rate"]),
+    "robustness": (1, []),
 }
 
 
