@@ -7,7 +7,7 @@ index of a pixel remains in memory.
 import torch
 from torch import Tensor
 
-_FEW_COLORS = 8  # up to this number, a search over planes (one a color) is faster than one over rows (one a pixel)
+_FEW_COLORS = 16  # up to this number, a search over planes (one a color) is faster than one over rows (one a pixel)
 
 
 def chunk_size(device: torch.device) -> int:
@@ -23,9 +23,14 @@ def arg_max_planes(logits: Tensor) -> Tensor:
     if logits.device.type != "cpu":
         return logits.argmax(1).to(torch.uint8)
     first, *others = logits.unbind(1)
-    largest, indices = first.clone(), torch.zeros_like(first, dtype=torch.uint8)
+    largest = first.clone(memory_format=torch.contiguous_format)
+    indices = torch.zeros(first.shape, dtype=torch.uint8)
+    larger = torch.empty(first.shape, dtype=torch.bool)
+    candidates = larger.view(torch.uint8)  # a view for the product below
     for index, plane in enumerate(others, 1):
-        indices.masked_fill_(plane > largest, index)
+        # A masked assignment has no vector instructions; a product and a maximum have them, and indices only rise.
+        torch.gt(plane, largest, out=larger)
+        torch.maximum(indices, candidates.mul_(index), out=indices)
         torch.maximum(largest, plane, out=largest)
     return indices
 

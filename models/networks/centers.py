@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from models.networks.arg_max import arg_max_affine
+from models.networks.palette import entries_at, index_sums
 
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 ROUNDS = 8
@@ -42,50 +43,51 @@ def kmeans_centers(pixels: Tensor, colors: int, rounds: int = ROUNDS) -> Centers
         rounds: iterations of Lloyd's algorithm; 0 returns the means of the groups.
     """
     with torch.autocast(pixels.device.type, enabled=False):
-        pixels = pixels.float()
-        centers = _along_principal_axis(pixels, colors)
+        pixels = pixels.float().mT.contiguous().mT  # one plane of memory for each channel
         # float64: the order in which a GPU adds must not change the centers.
-        counted = F.pad(pixels, (0, 1), value=1.0).double()
+        planes = pixels.mT.double()
+        centers = _along_principal_axis(pixels, planes, colors)
         for _ in range(rounds):
-            centers = _means(_sums(counted, _nearest(pixels, centers), colors), centers)
+            centers = _means(index_sums(planes, _nearest(pixels, centers), colors), centers)
         order = (centers @ centers.new_tensor(_LUMA)).argsort(dim=1, stable=True)
         centers = centers.gather(1, order.unsqueeze(2).expand_as(centers))
         nearest = _nearest(pixels, centers)
-        shares = _sums(counted, nearest, colors)[..., 3].float() / pixels.shape[1]
-        residuals = pixels - centers.gather(1, nearest.unsqueeze(2).expand_as(pixels))
+        shares = index_sums(planes[:, :0], nearest, colors)[..., 0].float() / pixels.shape[1]
+        residuals = pixels - entries_at(centers, nearest)
         spread = residuals.square().sum(2).mean(1).clamp_min(_SMALLEST_SPREAD)
         return Centers(centers, shares, spread)
 
 
-def _along_principal_axis(pixels: Tensor, colors: int) -> Tensor:
-    """Return the mean color of each of K groups of equal count along the principal color axis, (B, K, 3) float32."""
+def _along_principal_axis(pixels: Tensor, planes: Tensor, colors: int) -> Tensor:
+    """Return the mean color of each of K groups of equal count along the principal color axis, (B, K, 3) float32.
+
+    pixels: (B, N, 3) float32. planes: (B, 3, N) float64, the same values.
+    """
     centered = pixels - pixels.mean(1, keepdim=True)
     # The eigenvector's sign is arbitrary, but either sign gives the same groups, in opposite order.
     axis = torch.linalg.eigh(centered.transpose(1, 2) @ centered).eigenvectors[:, :, -1:]
-    ranks = (centered @ axis).squeeze(2).argsort(dim=1, stable=True)
-    ordered = pixels.gather(1, ranks.unsqueeze(2).expand_as(pixels)).double()
+    ranks = _ranks((centered @ axis).squeeze(2))
+    ordered = planes.gather(2, ranks.unsqueeze(1).expand_as(planes))
     count = pixels.shape[1]
     edges = torch.arange(colors + 1, device=pixels.device) * count // colors
-    sums = F.pad(ordered.cumsum(1), (0, 0, 1, 0))[:, edges].diff(dim=1)
-    sizes = edges.diff().view(1, -1, 1)
+    sums = F.pad(ordered.cumsum(2), (1, 0))[:, :, edges].diff(dim=2)
+    sizes = edges.diff()
     # With fewer pixels than centers some groups are empty: each takes the pixel at its edge.
-    means = torch.where(sizes > 0, sums / sizes.clamp_min(1), ordered[:, edges[:-1].clamp_max(count - 1)])
-    return means.float()
+    means = torch.where(sizes > 0, sums / sizes.clamp_min(1), ordered[:, :, edges[:-1].clamp_max(count - 1)])
+    return means.mT.float()
 
 
 def _nearest(pixels: Tensor, centers: Tensor) -> Tensor:
-    """Return the index of the center nearest to each pixel: (B, N, 3), (B, K, 3) -> (B, N) int64."""
+    """Return the index of the center nearest to each pixel: (B, N, 3), (B, K, 3) -> (B, N) uint8."""
     # |x - c|^2 = |x|^2 - 2 (x.c - |c|^2 / 2), and |x|^2, the same for every c, does not move the minimum.
-    return arg_max_affine(pixels, centers, centers.square().sum(2, keepdim=True) / -2).long()
+    return arg_max_affine(pixels, centers, centers.square().sum(2, keepdim=True) / -2)
 
 
-def _sums(counted: Tensor, nearest: Tensor, colors: int) -> Tensor:
-    """Return the red, green and blue sums and the number of the pixels of each center, (B, K, 4) float64.
-
-    counted: (B, N, 4) float64, red, green, blue and 1. nearest: (B, N) int64.
-    """
-    sums = counted.new_zeros(len(counted), colors, counted.shape[2])
-    return sums.scatter_add_(1, nearest.unsqueeze(2).expand_as(counted), counted)
+def _ranks(values: Tensor) -> Tensor:
+    """Return the numbers of each row's values in rising order, (B, N) int64."""
+    if values.device.type != "cpu":
+        return values.argsort(dim=1, stable=True)
+    return torch.from_numpy(values.numpy().argsort(axis=1))  # NumPy sorts with vector instructions
 
 
 def _means(sums: Tensor, centers: Tensor) -> Tensor:

@@ -136,7 +136,7 @@ def _conv_bn_relu(inputs: int, outputs: int, *, stride: int = 1) -> nn.Sequentia
     )
 
 
-class _Residual(nn.Module):
+class Residual(nn.Module):
     """Compute x + body(x), then an optional ReLU; `shortcut` matches the shapes where the body changes them."""
 
     def __init__(self, body: nn.Module, *, shortcut: nn.Module | None = None, final_relu: bool = False) -> None:
@@ -155,8 +155,8 @@ def _resnet9(width: int) -> _Trunk:
     def pooled(inputs: int, outputs: int) -> nn.Sequential:
         return nn.Sequential(_conv_bn_relu(inputs, outputs), nn.MaxPool2d(2))
 
-    def residual(channels: int) -> _Residual:
-        return _Residual(nn.Sequential(_conv_bn_relu(channels, channels), _conv_bn_relu(channels, channels)))
+    def residual(channels: int) -> Residual:
+        return Residual(nn.Sequential(_conv_bn_relu(channels, channels), _conv_bn_relu(channels, channels)))
 
     w = width
     stages: list[nn.Module] = [
@@ -171,7 +171,7 @@ def _resnet9(width: int) -> _Trunk:
 def _resnet18(width: int) -> _Trunk:
     """Build ResNet18 (He et al., CVPR 2016) with the CIFAR stem, 3x3 stride 1; 11.2 M parameters at width 64."""
 
-    def block(inputs: int, outputs: int, stride: int) -> _Residual:
+    def block(inputs: int, outputs: int, stride: int) -> Residual:
         body = nn.Sequential(
             _conv_bn_relu(inputs, outputs, stride=stride),
             nn.Conv2d(outputs, outputs, 3, padding=1, bias=False),
@@ -179,7 +179,7 @@ def _resnet18(width: int) -> _Trunk:
         )
         same = stride == 1 and inputs == outputs
         projection = None if same else _projection(inputs, outputs, stride)
-        return _Residual(body, shortcut=projection, final_relu=True)
+        return Residual(body, shortcut=projection, final_relu=True)
 
     widths = (width, 2 * width, 4 * width, 8 * width)
     stages: list[nn.Module] = [nn.Sequential(_conv_bn_relu(3, width), block(width, width, 1), block(width, width, 1))]

@@ -21,7 +21,7 @@ image. Any part of the image can be indexed by itself.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, NamedTuple, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -95,6 +95,13 @@ class ColorCNNConfig(NetworkConfig):
         return super().from_json({**renamed, "encoder": ClassifierConfig.from_json(values.get("encoder", {}))})
 
 
+class Description(NamedTuple):
+    """What decoder and classifier compute of a view."""
+
+    features: Tensor  # (B, F, s, s) float32, feature vector of each pixel
+    logits: Tensor  # (B, classes) float32
+
+
 class ColorCNN(nn.Module):
     """The network that the module's docstring describes.
 
@@ -138,7 +145,19 @@ class ColorCNN(nn.Module):
         indices = self._native_plan(images, colors).indices(images).long()
         return HardResult(indices, *hard_palette(images, indices, colors))
 
-    def plan(self, view: Tensor, pixels: Tensor | Sequence[Tensor], colors: int) -> Plan:
+    def describe(self, view: Tensor) -> Description:
+        """Compute features and logits of a view in one pass of the encoder. view: (B, 3, s, s) float32 in [0, 1]."""
+        maps = self.encoder.features(view)
+        logits = self.encoder.head(maps[-1].mean((2, 3)))
+        return Description(self.decoder(view, maps).float(), logits.float())
+
+    def classify(self, view: Tensor) -> Tensor:
+        """Compute the encoder's logits, (B, classes) float32. view: (B, 3, s, s) float32 in [0, 1]."""
+        return cast(Tensor, self.encoder(view).float())
+
+    def plan(
+        self, view: Tensor, pixels: Tensor | Sequence[Tensor], colors: int, features: Tensor | None = None
+    ) -> Plan:
         """Compute everything that depends on the whole image; above the structure cutoff, only the k-means runs.
 
         Args:
@@ -146,22 +165,27 @@ class ColorCNN(nn.Module):
             pixels: (B, N, 3) float32 in [0, 1], all pixels of the images or a sample of them; or a sequence of such
                 tensors for consecutive images with other N, whose lengths add up to B.
             colors: K, 2 to 256.
+            features: features of the view where they are known; see `describe`.
         """
         sets = [pixels] if isinstance(pixels, Tensor) else pixels
         centers = Centers.join(kmeans_centers(each, colors, self.config.rounds) for each in sets)
         weight = self.config.structure_weight(colors)
-        structure = weight * self._structure(view, centers) if weight else None
+        structure = None
+        if weight:
+            structure = self._structure(self._features(view) if features is None else features, centers, weight)
         beta = (self.sharpness[0] + self.sharpness[1] * math.log2(colors) / 8).exp()
         scale = (beta / centers.spread).view(-1, 1, 1)
         # -|x - c|^2 = 2 x.c - |c|^2 - |x|^2, and |x|^2, the same for every k, changes neither softmax nor arg max.
         return Plan(structure, 2 * scale * centers.colors, -scale * centers.colors.square().sum(2, keepdim=True))
 
-    def _structure(self, view: Tensor, centers: Centers) -> Tensor:
-        """Compute q . f at the encoder's size, (B, K, s, s) float32."""
+    def _features(self, view: Tensor) -> Tensor:
         # No gradient is computed here unless the view needs one: the weights of the encoder are frozen.
-        features = self.decoder(view, self.encoder.features(view)).float()
-        queries = self.queries(_describe(centers)).float()
-        with torch.autocast(view.device.type, enabled=False):
+        return cast(Tensor, self.decoder(view, self.encoder.features(view)).float())
+
+    def _structure(self, features: Tensor, centers: Centers, weight: float) -> Tensor:
+        """Compute weight * q . f at the encoder's size, (B, K, s, s) float32."""
+        queries = weight * self.queries(_describe(centers)).float()
+        with torch.autocast(features.device.type, enabled=False):
             return torch.bmm(queries, features.flatten(2)).view(*queries.shape[:2], *features.shape[2:])
 
     def _native_plan(self, images: Tensor, colors: int) -> Plan:

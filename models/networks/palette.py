@@ -7,6 +7,7 @@ from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 _SMALLEST_MASS = 1e-8  # pixels; an entry without any probability gets the color 0 instead of 0 / 0
 
@@ -82,12 +83,37 @@ def hard_palette(images: Tensor, indices: Tensor, colors: int) -> HardPalette:
         colors: K.
     """
     _check_same_pixels(images, indices.unsqueeze(1))
-    flat = indices.flatten(1).long()
-    counts = flat.new_zeros(len(flat), colors).scatter_add_(1, flat, torch.ones_like(flat))
-    pixels = images.flatten(2).double()
-    sums = pixels.new_zeros(*pixels.shape[:2], colors).scatter_add_(2, flat.unsqueeze(1).expand_as(pixels), pixels)
-    means = sums / counts.clamp_min(1).unsqueeze(1)
-    return HardPalette(means.transpose(1, 2).float(), counts)
+    sums = index_sums(images.flatten(2).double(), indices.flatten(1), colors)
+    counts = sums[..., -1:]
+    return HardPalette((sums[..., :-1] / counts.clamp_min(1)).float(), counts.squeeze(2).long())
+
+
+def index_sums(planes: Tensor, indices: Tensor, colors: int) -> Tensor:
+    """Sum the pixels of each index, and count them.
+
+    Args:
+        planes: (B, C, N) float64; C may be 0.
+        indices: (B, N) of any integer type, each in [0, colors).
+        colors: K.
+
+    Returns:
+        (B, K, C + 1) float64, the sums of the channels and the number of pixels.
+    """
+    bins, count = _bins(indices, colors).flatten(), len(indices) * colors
+    if planes.device.type == "cpu":  # where torch.bincount takes a quarter of the time of scatter_add_
+        channels = [torch.bincount(bins, plane.flatten(), count) for plane in planes.unbind(1)]
+        return torch.stack([*channels, torch.bincount(bins, minlength=count).double()], 1).view(
+            -1, colors, len(channels) + 1
+        )
+    counted = F.pad(planes, (0, 0, 0, 1), value=1.0).mT.flatten(0, 1)
+    sums = counted.new_zeros(count, counted.shape[1]).index_add_(0, bins, counted)
+    return sums.view(-1, colors, counted.shape[1])
+
+
+def entries_at(palette: Tensor, indices: Tensor) -> Tensor:
+    """Return the palette entry of each index: (B, K, C), (B, N) of any integer type in [0, K) -> (B, N, C)."""
+    entries = palette.flatten(0, 1).index_select(0, _bins(indices, palette.shape[1]).flatten())
+    return entries.view(*indices.shape, palette.shape[2])
 
 
 def render_hard(palette: Tensor, indices: Tensor) -> Tensor:
@@ -101,8 +127,12 @@ def render_hard(palette: Tensor, indices: Tensor) -> Tensor:
         (B, 3, H, W) float32, multiples of 1 / 255.
     """
     rounded = palette.mul(255).round().div(255)
-    pixels = rounded.gather(1, indices.flatten(1).long().unsqueeze(2).expand(-1, -1, 3))
-    return cast(Tensor, pixels.transpose(1, 2).unflatten(2, indices.shape[1:]))
+    return cast(Tensor, entries_at(rounded, indices.flatten(1)).mT.unflatten(2, indices.shape[1:]))
+
+
+def _bins(indices: Tensor, colors: int) -> Tensor:
+    """Number the entries of all palettes of a batch: (B, N) in [0, colors) -> (B, N) int64 in [0, B * colors)."""
+    return indices + colors * torch.arange(len(indices), device=indices.device).unsqueeze(1)
 
 
 def _check_same_pixels(images: Tensor, planes: Tensor) -> None:

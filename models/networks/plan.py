@@ -27,6 +27,11 @@ class Plan(NamedTuple):
     weights: Tensor  # (B, K, 3) float32
     offsets: Tensor  # (B, K, 1) float32
 
+    @property
+    def colors(self) -> int:
+        """Number of palette entries, K."""
+        return self.offsets.shape[1]
+
     def scale_structure(self, scale: float | Tensor) -> "Plan":
         """Return the plan with its structure multiplied by `scale`; at 0 the plan is plain k-means.
 
@@ -42,8 +47,8 @@ class Plan(NamedTuple):
         structure = None if self.structure is None else self.structure.repeat(count, 1, 1, 1)
         return Plan(structure, self.weights.repeat(count, 1, 1), self.offsets.repeat(count, 1, 1))
 
-    def part(self, images: slice) -> "Plan":
-        """Return the plan of some images of the batch."""
+    def part(self, images: slice | Tensor) -> "Plan":
+        """Return the plan of some images of the batch. images: their numbers, as a slice or as a mask of (B,) bool."""
         structure = None if self.structure is None else self.structure[images]
         return Plan(structure, self.weights[images], self.offsets[images])
 

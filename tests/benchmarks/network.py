@@ -1,4 +1,4 @@
-"""Speed of the served quantizer beside the paper's U-Net, as ratios.
+"""Speed of the served quantizer, with its search and in one pass, beside the paper's U-Net, as ratios.
 
     python -m tests.benchmarks.network --out docs/results/data/network.json
 
@@ -15,6 +15,7 @@ import argparse
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
 from itertools import product
@@ -31,6 +32,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from models.evaluation.reports import Kind
+from models.names import ONE_PASS
 from models.networks.arg_max import arg_max_planes
 from models.networks.colorcnn import ColorCNN
 from models.networks.published import PublishedColorCNN, PublishedConfig
@@ -74,16 +76,26 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
 
 
 def measure(device: torch.device, batch: int, side: int, turns: int) -> list[dict[str, Any]]:
-    """Measure each size and number of colors; `ratio` is the time of the published network over the served one."""
+    """Measure each size and number of colors.
+
+    `ratio` is the time of the published network over that of the served one; `one_pass_ratio` leaves out the search.
+    """
     quantizer = load_quantizer(Registry.open(), MODEL, device)
     rows = []
     for images, colors in product((small_images(quantizer.size, batch), large_image(side)), COLORS):
         network = PublishedColorCNN(PublishedConfig(colors=colors)).eval().requires_grad_(False).to(device)
-        ways = {"published": published(network, images), "served": served(quantizer, images, colors)}
+        methods = {"served": quantizer, "one_pass": quantizer.for_method(ONE_PASS)}
+        ways = {way: served(method, images, colors) for way, method in methods.items()}
+        ways = {"published": published(network, images), **ways}
+        # The counter knows no products of integers, so it counts those of the networks in floating point.
+        counted = {way: served(replace(method, integer=None), images, colors) for way, method in methods.items()}
         row: dict[str, Any] = {"device": device.type, "side": images.shape[1], "batch": len(images), "colors": colors}
-        counts = {f"{way}_multiply_adds": multiply_adds(work) // len(images) for way, work in ways.items()}
+        counts = {f"{way}_multiply_adds": multiply_adds(work) // len(images) for way, work in (ways | counted).items()}
+        for work in ways.values():
+            work()
         medians = {f"{way}_ms": milliseconds for way, milliseconds in medians_of(ways, turns).items()}
-        rows.append(row | counts | medians | {"ratio": round(medians["published_ms"] / medians["served_ms"], 2)})
+        ratios = {way: round(medians["published_ms"] / medians[f"{way}_ms"], 2) for way in methods}
+        rows.append(row | counts | medians | {"ratio": ratios["served"], "one_pass_ratio": ratios["one_pass"]})
     return rows
 
 
@@ -162,6 +174,9 @@ def measure_runtimes(batch: int, turns: int) -> list[dict[str, Any]]:
     views = torch.from_numpy(small_images(quantizer.size, batch)).permute(0, 3, 1, 2).float().div(255)
     module = Convolutions(quantizer.network).eval()
     ways: dict[str, Work] = {"torch": lambda: module(views), "torch bfloat16": lambda: in_bfloat16(module, views)}
+    if quantizer.integer is not None:
+        integer = quantizer.integer
+        ways["torch int8"] = lambda: integer.describe(views)
     if find_spec("onnx"):
         data = as_onnx(module, views.contiguous())
         makers = {"onnxruntime": onnxruntime, "openvino": openvino}
@@ -210,13 +225,15 @@ def openvino(data: bytes, views: NDArray[np.float32]) -> Work:
 def table(report: dict[str, Any]) -> str:
     """Return a Markdown table with a line for each row of the report."""
     heading = ["device", "size", "K", "U-Net as published, ms", "served, ms", "times as fast", "multiply-adds"]
+    heading += ["one pass, ms", "times as fast"]
     return markdown.table(heading, [_line(row) for row in report["rows"]])
 
 
 def _line(row: dict[str, Any]) -> list[str]:
     size = f"{row['side']}x{row['side']}" + (f", batch {row['batch']}" if row["batch"] > 1 else "")
     times = [f"{row['published_ms']:,.1f}", f"{row['served_ms']:,.1f}", f"x {row['ratio']:.1f}"]
-    return [row["device"], size, f"{row['colors']}", *times, _fraction(row)]
+    one_pass = [f"{row['one_pass_ms']:,.1f}", f"x {row['one_pass_ratio']:.1f}"]
+    return [row["device"], size, f"{row['colors']}", *times, _fraction(row), *one_pass]
 
 
 def _fraction(row: dict[str, Any]) -> str:

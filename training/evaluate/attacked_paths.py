@@ -112,8 +112,9 @@ class Learned:
     @torch.no_grad()
     def _scales(self, images: Tensor, plan: Plan) -> Tensor | float:
         """Return the structure scale that the search selects for each image, (B,) float32."""
-        network = self.learned.network
-        chosen = select_structure_scale(network, images, plan, network.config.structure_scales, self.learned.fidelity)
+        network, logits = self.learned.network, self.learned.network.classify(images)
+        scales = network.config.structure_scales
+        chosen = select_structure_scale(network, images, logits, plan, scales, self.learned.fidelity)
         if plan.structure is None or chosen.structure is None:
             return 1.0
         return chosen.structure.square().mean((1, 2, 3)).sqrt() / plan.structure.square().mean((1, 2, 3)).sqrt()

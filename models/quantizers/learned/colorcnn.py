@@ -15,12 +15,13 @@ from models.names import LEARNED_METHOD, ONE_PASS, REFINED, REFINED_CODE
 from models.networks.classifiers import Classifier
 from models.networks.colorcnn import ColorCNN
 from models.networks.folding import fold_batch_norm
+from models.networks.integer import IntegerNetworks, convert_to_integers
 from models.networks.plan import Plan, Window
-from models.networks.precision import has_bfloat16
+from models.networks.precision import has_bfloat16, has_int8
 from models.palette_image import PaletteImage
 from models.pauses import pause
 from models.quantizers.base import check_colors, checked_exact, exact
-from models.quantizers.learned.few_colors import merge_closest
+from models.quantizers.learned.few_colors import count_colors, merge_closest
 from models.quantizers.learned.palette import color_sums, mean_palette
 from models.quantizers.learned.refinement import refine_structure
 from models.quantizers.learned.search import select_structure_scale
@@ -51,6 +52,7 @@ class LearnedQuantizer:
     refinement: whether to refine each image's structure.
     guides: other classifiers of the encoder's classes and size that images are refined for, so that classifiers that
         take no part recognize them, too. Then the refinement begins at scale 1; without guides, it follows the search.
+    integer: classifier and decoder in 8-bit integers, which replace those of `network` but for the refinement.
     """
 
     network: ColorCNN
@@ -59,6 +61,7 @@ class LearnedQuantizer:
     search: bool = True
     refinement: bool = False
     guides: tuple[Classifier, ...] = ()
+    integer: IntegerNetworks | None = None
     name: ClassVar[str] = LEARNED_METHOD
 
     @property
@@ -91,9 +94,12 @@ class LearnedQuantizer:
         check_colors(colors)
         uploaded = self._upload(images)
         batch = _planes(uploaded)
-        indices = self._plan(batch, [batch], colors).indices(batch)
+        plan = self._plan(batch, [batch], colors)
+        indices = plan.indices(batch)
         results = indices.cpu().numpy(), color_sums(uploaded, indices, colors).cpu().numpy()
-        return [self._finish(*each, colors) for each in zip(images, *results, strict=True)]
+        few = count_colors(images) <= 2 * colors
+        parts = (plan.part(slice(row, row + 1)) for row in range(len(images)))
+        return [self._finish(*each, colors) for each in zip(images, few, parts, *results, strict=True)]
 
     @torch.inference_mode()
     def quantize_together(self, images: Sequence[Pixels], colors: int) -> list[PaletteImage]:
@@ -142,13 +148,18 @@ class LearnedQuantizer:
         # Structure alone may assign one index to every pixel; plain k-means still separates some colors.
         return self._quantize_tiles(pixels, plan.scale_structure(0), colors)
 
-    def _finish(self, pixels: Pixels, indices: NDArray[np.uint8], sums: NDArray[np.int64], colors: int) -> PaletteImage:
-        """Build the result for one image of a batch; an image that the batch left with one color is quantized again."""
-        close = exact(pixels, colors) or merge_closest(pixels, colors)
+    def _finish(
+        self, pixels: Pixels, few: bool, plan: Plan, indices: NDArray[np.uint8], sums: NDArray[np.int64], colors: int
+    ) -> PaletteImage:
+        """Build the result for one image of a batch; an image that its plan leaves with one color gets plain k-means.
+
+        few: whether the image has at most twice as many colors as requested.
+        """
+        close = exact(pixels, colors) or merge_closest(pixels, colors) if few else None
         if close is not None:
             return close
         quantized = mean_palette(indices, sums)
-        return quantized if quantized.colors > 1 else self.quantize(pixels, colors)
+        return quantized if quantized.colors > 1 else self._quantize_tiles(pixels, plan.scale_structure(0), colors)
 
     def _quantize_tiles(self, pixels: Pixels, plan: Plan, colors: int) -> PaletteImage:
         indices = torch.empty(pixels.shape[:2], dtype=torch.uint8, device=self.device)
@@ -167,13 +178,14 @@ class LearnedQuantizer:
         views: (B, 3, s, s). sets: (b, 3, ...) each, all pixels of b consecutive images or a sample. All are float32 in
         [0, 1].
         """
+        config, networks = self.network.config, self.integer or self.network
         with torch.autocast(self.device.type, torch.bfloat16, enabled=has_bfloat16(self.device)):
-            plan = self.network.plan(views, [each.flatten(2).mT for each in sets], colors)
-            scales = self.network.config.structure_scales
-            searches = self.search and not (self.refinement and self.guides)
-            if not searches and len(scales) > 1:
+            features, logits = networks.describe(views) if config.structure_weight(colors) else (None, None)
+            plan = self.network.plan(views, [each.flatten(2).mT for each in sets], colors, features)
+            scales, guided = config.structure_scales, self.refinement and bool(self.guides)
+            if len(scales) > 1 and (guided or not self.search):
                 scales = (1.0,)
-            plan = select_structure_scale(self.network, views, plan, scales, self.fidelity)
+            plan = select_structure_scale(networks, views, logits, plan, scales, self.fidelity)
             return refine_structure(self.network, views, plan, self.guides) if self.refinement else plan
 
     def _upload(self, pixels: Pixels) -> Tensor:
@@ -192,9 +204,10 @@ def load_quantizer(registry: Registry, name: str, device: torch.device) -> Learn
     network = registry.load(name, device)
     if not isinstance(network, ColorCNN):
         raise UnknownModel(f"{name!r} is a {registry.entry(name).kind}, not a learned quantizer")
+    integer = convert_to_integers(network) if has_int8(device) else None
     fold_batch_norm(network).decoder.fold_sums()
     guides = tuple(_load_guide(registry, guide, device) for guide in registry.entry(name).guides)
-    return LearnedQuantizer(network, device, guides=guides)
+    return LearnedQuantizer(network, device, guides=guides, integer=integer)
 
 
 def _load_guide(registry: Registry, name: str, device: torch.device) -> Classifier:

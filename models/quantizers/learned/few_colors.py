@@ -15,6 +15,13 @@ _MOST_SQUARED_ERROR = 65.0  # mean over all samples: 30 dB, where the merges are
 _SAMPLE = 4096  # pixels of the sample that rejects most photos early
 
 
+def count_colors(images: Pixels) -> NDArray[np.int64]:
+    """Count the distinct colors of each of many small images: (B, H, W, 3) uint8 -> (B,)."""
+    ordered = np.sort(pack(images).reshape(len(images), -1), axis=1)
+    counts: NDArray[np.int64] = 1 + np.count_nonzero(np.diff(ordered, axis=1), axis=1)
+    return counts
+
+
 def merge_closest(pixels: Pixels, colors: int) -> PaletteImage | None:
     """Return an image of more than `colors` and at most twice as many colors with its closest colors merged.
 

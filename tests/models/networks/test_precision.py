@@ -1,9 +1,9 @@
-"""models/networks/precision.py: bfloat16 counts only in hardware."""
+"""models/networks/precision.py: bfloat16 and 8-bit integers count only in hardware."""
 
 import pytest
 import torch
 
-from models.networks.precision import has_bfloat16
+from models.networks.precision import has_bfloat16, has_int8
 
 
 @pytest.mark.parametrize("capable", [True, False])
@@ -24,3 +24,10 @@ def test_an_emulation_on_cuda_does_not_count(emulated: bool, monkeypatch: pytest
 
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported)
     assert not has_bfloat16(torch.device("cuda"))
+
+
+@pytest.mark.parametrize("name", ["avx512_vnni", "avx_vnni", "avx2"])
+def test_8_bit_integers_need_vnni(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {name: True})
+    assert has_int8(torch.device("cpu")) is (name != "avx2")
+    assert not has_int8(torch.device("cuda"))

@@ -132,8 +132,8 @@ def test_the_colors_of_an_image_do_not_depend_on_the_others_in_its_batch(monkeyp
     seen: list[Tensor] = []
     plan = ColorCNN.plan
 
-    def recording(self: ColorCNN, view: Tensor, pixels: Sequence[Tensor], colors: int) -> Plan:
-        made = plan(self, view, pixels, colors)
+    def recording(self: ColorCNN, view: Tensor, pixels: Sequence[Tensor], colors: int, features: Tensor) -> Plan:
+        made = plan(self, view, pixels, colors, features)
         seen.append(made.weights)
         return made
 
@@ -151,8 +151,8 @@ def test_an_image_that_the_network_would_make_flat_keeps_two_colors(monkeypatch:
     """A structure that favors one index everywhere gives one flat color, so k-means alone decides instead."""
     plan = ColorCNN.plan
 
-    def favor_one_index(self: ColorCNN, view: Tensor, pixels: Tensor, colors: int) -> Plan:
-        biased = plan(self, view, pixels, colors)
+    def favor_one_index(self: ColorCNN, view: Tensor, pixels: Tensor, colors: int, features: Tensor) -> Plan:
+        biased = plan(self, view, pixels, colors, features)
         assert biased.structure is not None
         biased.structure[:, 0] += 1e9
         return biased
