@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from models.errors import ColorCNNError
 from models.evaluation.compare import Summary
 from models.evaluation.report_rows import (
+    BytesRow,
     FinetuningRow,
     PaletteModeRow,
     PhotographDifference,
@@ -41,6 +42,7 @@ class Kind(StrEnum):
     FINETUNING = "finetuning"
     FINETUNING_BPG = "finetuning-bpg"
     PHOTOGRAPHS = "photographs"
+    BYTES = "bytes"
     # Written by hand: published results of others, our targets, and the reading of mutants that survived.
     PUBLISHED = "published"
     TARGETS = "targets"
@@ -154,6 +156,19 @@ class ClassifiedReport(MeasuredReport):
 
 
 @dataclass(frozen=True, kw_only=True)
+class BytesReport(ClassifiedReport):
+    """Recognition in files of at most `budget` bytes, by training.evaluate.bytes.
+
+    originals: share of the originals that each classifier recognizes, 0 to 1, by its name, the own one first.
+    """
+
+    kind: ClassVar[Kind] = Kind.BYTES
+    budget: int
+    originals: Mapping[str, float]
+    rows: tuple[BytesRow, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class SummaryReport(ClassifiedReport):
     """Results whose rows are means over all images of a setting. seeds: training seeds, by checkpoint."""
 
@@ -214,6 +229,7 @@ TYPED: Mapping[Kind, type[Report]] = {
         FinetuningReport,
         FinetuningBpgReport,
         PhotographsReport,
+        BytesReport,
         PublishedReport,
     )
 }

@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from models.evaluation.reports import BadReport, Kind, Report
-from training.report import bpg, evaluation, fidelity, finetuning, palette_modes, photographs
+from training.report import bpg, byte_budget, evaluation, fidelity, finetuning, palette_modes, photographs
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ _VIEWS: Mapping[Kind, View] = {
     Kind.FINETUNING: View(finetuning.tables, finetuning.figures),
     Kind.FINETUNING_BPG: View(finetuning.bpg_tables, finetuning.bpg_figures),
     Kind.PHOTOGRAPHS: View(photographs.tables, photographs.figures),
+    Kind.BYTES: View(byte_budget.tables),
 }
 
 
