@@ -33,7 +33,7 @@ def pack_rows(indices: npt.NDArray[np.uint8], bits: int, *, margin: int = 0) -> 
 
 
 def unpack_rows(rows: npt.NDArray[np.uint8], width: int, bits: int) -> npt.NDArray[np.uint8]:
-    """Return the indices, (H, width) uint8, of `rows` that `pack_rows` returned at `bits` bits each without a margin."""
+    """Return the indices, (H, width) uint8, that `pack_rows` packed into `rows` at `bits` bits, without a margin."""
     per_byte = 8 // bits
     indices = np.empty((len(rows), width), np.uint8)
     for position in range(per_byte):

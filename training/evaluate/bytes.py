@@ -8,8 +8,8 @@
     palettes   the largest of --colors whose file fits
     codecs     the highest quality, or the lowest QP of BPG (4:2:0), whose file fits, found by bisection
 
-The choice looks at sizes alone. No classifier and no label takes part in it. An image without a file that fits counts as
-not recognized. The held-out part of the training set is measured unless --split test is given.
+The choice looks at sizes alone. No classifier and no label takes part in it. An image without a file that fits counts
+as not recognized. The held-out part of the training set is measured unless --split test is given.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -89,9 +89,9 @@ class BytesOptions(EvaluationOptions):
 
 @dataclass(frozen=True)
 class Chosen:
-    """The file of one image: what a decoder shows, its bytes, and its setting, which is a number of colors or a quality.
+    """The file of one image.
 
-    pixels: (H, W, 3) uint8 sRGB.
+    pixels: (H, W, 3) uint8 sRGB, as a decoder shows them. size: in bytes. setting: number of colors, quality or QP.
     """
 
     pixels: Pixels
@@ -107,10 +107,10 @@ class Readers:
     truth: Sequence[int]
 
     def top1(self, pictures: Sequence[Pixels | None]) -> dict[str, float]:
-        """Return the share of images that each classifier recognizes, 0 to 1; None stands for an image without a file."""
+        """Return the share of images that each classifier recognizes, 0 to 1; None counts as not recognized."""
         numbers = [number for number, picture in enumerate(pictures) if picture is not None]
         shown = [picture for picture in pictures if picture is not None]
-        right = {name: 0 for name in self.recognizers}
+        right = dict.fromkeys(self.recognizers, 0)
         for part in parts(np.arange(len(shown))) if shown else ():
             for name, recognizer in self.recognizers.items():
                 view = ViewGeometry.of(recognizer.size, None, None)  # of a dataset: all of the image, whatever the crop
