@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -90,7 +91,9 @@ def create_app(service: Service) -> FastAPI:
     )
     app.state.service = service
     app.state.metrics = Metrics(service)
-    app.state.quantizing = Quantizing(service.pipeline, lambda: service.models_digest)
+    app.state.quantizing = Quantizing(
+        service.pipeline, lambda: service.models_digest, partial(app.state.metrics.observe_stages, "/quantize")
+    )
     _add_middleware(app, service, app.state.metrics)
     problems.install(app, retry_after=service.settings.retry_after)
     _add_routes(app, service.settings)

@@ -70,6 +70,8 @@ def ordered(image: PaletteImage, *, effort: Effort) -> PaletteImage:
     Without the opaque entries at its end, tRNS is shorter. In the order of brightness neighboring pixels have close
     indices, which a row filter can use.
     """
+    if effort != "max" and image.alpha is None:
+        return image
     opaque = image.opacity() == _OPAQUE
     if effort != "max" and opaque.all():
         return image

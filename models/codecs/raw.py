@@ -26,6 +26,9 @@ def pack_rows(indices: npt.NDArray[np.uint8], bits: int, *, margin: int = 0) -> 
     per_byte = 8 // bits
     rows = np.zeros((height, margin + -(-width // per_byte)), dtype=np.uint8)
     packed = rows[:, margin:]
+    if bits == 1:
+        packed[:] = np.packbits(indices, axis=1)
+        return rows
     for position in range(per_byte):
         columns = indices[:, position::per_byte]
         packed[:, : columns.shape[1]] |= columns << (8 - bits * (position + 1))

@@ -43,6 +43,7 @@ from models.decoding.completeness import check_before_loading, check_png_rows
 from models.decoding.icc import CMYK_NOTE
 from models.decoding.jpeg import check_kind, check_rows, with_end, without_short_segments
 from models.decoding.orientation import UPRIGHT, exif_orientation, read_orientation, valid_orientation
+from models.decoding.plain_png import read_plain_png
 from models.decoding.png import read_png
 from models.decoding.preflight import ACCEPTED_FORMATS, check_structure, identify
 from models.decoding.showing import Layer, StoredImage, show
@@ -113,6 +114,9 @@ def decode(
     """
     if not all(0 <= level <= 255 for level in background):
         raise ValueError(f"background must be three levels from 0 to 255, not {background}")
+    plain = read_plain_png(data, max_pixels)
+    if plain is not None:
+        return DecodedImage(plain, "PNG")
     kind = identify(data)
     check_structure(data, kind)
     load = _LOADERS.get(kind, partial(_load, kind=kind))

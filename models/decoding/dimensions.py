@@ -8,11 +8,26 @@ from PIL import Image
 
 from models.codecs import packed
 from models.codecs.bpg.header import parse_header
+from models.codecs.png import SIGNATURE
 from models.decoding.bmp import bmp_size
-from models.decoding.jpeg import without_short_segments
+from models.decoding.jpeg import size_of_frame, without_short_segments
 from models.decoding.preflight import check_structure, identify
 from models.decoding.tiff.directory import read_directory
 from models.decoding.tiff.tags import Tag
+
+_PNG_HEADER = b"\0\0\0\rIHDR"
+_PNG_SIZE = slice(16, 24)  # width and height in a PNG file
+
+
+def dimensions_at_once(data: bytes) -> tuple[int, int] | None:
+    """Return what `read_dimensions` does for a PNG and an ordinary JPEG, in microseconds for any content.
+
+    Return None for other files, and for a JPEG whose header is unusual.
+    """
+    if data.startswith(SIGNATURE + _PNG_HEADER) and len(data) >= _PNG_SIZE.stop:
+        width, height = struct.unpack(">II", data[_PNG_SIZE])
+        return int(width), int(height)
+    return size_of_frame(data) if data.startswith(b"\xff\xd8\xff") else None
 
 
 def read_dimensions(data: bytes) -> tuple[int, int] | None:

@@ -25,6 +25,7 @@ _PADDINGS = [
 _FRAMES = frozenset({*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0)})
 _SHORTEST = {(0xE0, b"JFIF"): (14, "APP0"), (0xEE, b"Adobe"): (12, "APP14")}  # bytes of content, and the name
 _COEFFICIENTS = 64
+_FEW_SEGMENTS = 32  # before the first scan; cameras write some ten
 _LOSSLESS, _HIERARCHICAL = frozenset({0xC3, 0xC7, 0xCB, 0xCF}), frozenset({0xC5, 0xC6, 0xCD, 0xCE})
 _MOST_BEFORE_FRAME = 1 << 16
 _JPEG_LS = re.compile(rb"\xff\xf7\0.[\x02-\x10]", re.DOTALL)  # ISO/IEC 14495-1, annex C: marker, length, bits
@@ -54,6 +55,28 @@ def without_short_segments(data: bytes) -> tuple[bytes, tuple[str, ...]]:
                 skipped.append(label)
                 at = segment.end
     return (b"".join([*kept, data[at:]]), tuple(dict.fromkeys(skipped))) if skipped else (data, ())
+
+
+def size_of_frame(data: bytes) -> tuple[int, int] | None:
+    """Return width and height of a JPEG; None unless its header has few segments, one after the other, and one frame.
+
+    A second frame could state another size, so a JPEG with two is none of these.
+    """
+    at, size = 2, None
+    for _ in range(_FEW_SEGMENTS):
+        marker, length = data[at : at + 2], int.from_bytes(data[at + 2 : at + 4], "big")
+        if marker[:1] != b"\xff" or len(marker) < 2 or length < 2:
+            return None
+        if marker[1] == JPEG_SCAN:
+            return size
+        if marker[1] in _FRAMES:
+            if size is not None or length < 7:
+                return None
+            size = int.from_bytes(data[at + 7 : at + 9], "big"), int.from_bytes(data[at + 5 : at + 7], "big")
+        elif not JPEG_SEGMENT.fullmatch(marker) or marker[1] == JPEG_END:
+            return None
+        at += 2 + length
+    return None
 
 
 def check_kind(data: bytes) -> None:

@@ -11,7 +11,6 @@ import anyio
 from fastapi import Depends, Request
 
 from service.api import formats
-from service.api.quantizing import Quantizing
 from service.benchmark.job import Job, SheetUse
 from service.http.uploads import parse_options, read_upload
 from service.inference.admission import Ticket
@@ -50,13 +49,6 @@ ServiceMetrics = Annotated[Metrics, Depends(_metrics)]
 
 async def _stage_observer(request: Request, metrics: ServiceMetrics) -> Callable[[Timings], None]:
     return partial(metrics.observe_stages, request.scope["route"].path)
-
-
-async def _quantizing(request: Request) -> Quantizing:
-    return cast(Quantizing, request.app.state.quantizing)
-
-
-QuantizeResponses = Annotated[Quantizing, Depends(_quantizing)]
 
 
 StageObserver = Annotated[Callable[[Timings], None], Depends(_stage_observer)]

@@ -26,33 +26,30 @@ _FEW_BYTES = 1 << 16  # that are hashed in the event loop
 class Quantizing:
     """Responses to /quantize.
 
-    models_digest: returns what distinguishes the weights of this service from others, for the entity tags.
+    Args:
+        models_digest: returns what distinguishes the weights of this service from others, for the entity tags.
+        observe: gets the timings of each response to one image.
     """
 
-    def __init__(self, pipeline: Pipeline, models_digest: Callable[[], str | None]) -> None:
+    def __init__(
+        self, pipeline: Pipeline, models_digest: Callable[[], str | None], observe: Callable[[Timings], None]
+    ) -> None:
         self._pipeline = pipeline
         self._models_digest = models_digest
+        self._observe = observe
         self._remembered = Remembered()
 
     async def respond(
-        self,
-        request: Request,
-        uploads: Sequence[UploadedFile],
-        options: QuantizeOptions,
-        media_type: str,
-        observe: Callable[[Timings], None],
+        self, request: Request, uploads: Sequence[UploadedFile], options: QuantizeOptions, media_type: str
     ) -> Response:
-        """Return the response; 304 where If-None-Match names its entity tag.
-
-        observe: gets the timings of one image.
-        """
+        """Return the response; 304 where If-None-Match names its entity tag."""
         wanted = request.headers.get("if-none-match")
         key = await _key(uploads, options, media_type)
         known = self._remembered.find(key)
         if wanted and known and matches(wanted, known):
             return _not_modified({"ETag": known, "Vary": "Accept"})
         if len(uploads) == 1 and media_type not in (ZIP, MIXED):
-            response = await self._one(uploads[0], options, media_type, observe)
+            response = await self._one(uploads[0], options, media_type)
         else:
             response = await self._several(request, uploads, options, media_type)
         if response.status_code != 200 or media_type.startswith(MIXED):  # the boundary is random
@@ -62,11 +59,9 @@ class Quantizing:
         response.headers["ETag"] = etag
         return _not_modified(dict(response.headers)) if wanted and matches(wanted, etag) else response
 
-    async def _one(
-        self, upload: UploadedFile, options: QuantizeOptions, media_type: str, observe: Callable[[Timings], None]
-    ) -> Response:
+    async def _one(self, upload: UploadedFile, options: QuantizeOptions, media_type: str) -> Response:
         result = await self._pipeline.quantize(upload, options, file_format(media_type))
-        observe(result.timings)
+        self._observe(result.timings)
         shape = partial(quantize_response, result, media_type, skip_if_larger=options.skip_if_larger)
         if media_type == PNG:  # only headers remain to be built, which is not worth a thread
             return shape()

@@ -27,7 +27,6 @@ from service.api.dependencies import (
     CompressUpload,
     QuantizeMediaType,
     QuantizeParameters,
-    QuantizeResponses,
     QuantizeUpload,
     ReadyService,
     ResultsMediaType,
@@ -36,6 +35,7 @@ from service.api.dependencies import (
 )
 from service.api.endpoints import Handler, get_and_head
 from service.api.openapi import operations
+from service.api.quantizing import Quantizing
 from service.api.responses import (
     COMPRESSED,
     classify_response,
@@ -67,15 +67,14 @@ async def quantize(
     upload: QuantizeUpload,
     options: QuantizeParameters,
     media_type: QuantizeMediaType,
-    responses: QuantizeResponses,
-    observe: StageObserver,
 ) -> Response:
     """Quantize the image to at most `colors` colors so that a network still recognizes it, as an indexed PNG.
 
     The PNG has the width and height of the upright upload, and the smallest bit depth that holds its palette. Several
     images are returned as a ZIP file.
     """
-    work = partial(responses.respond, request, upload.files, options, media_type, observe)
+    quantizing: Quantizing = request.app.state.quantizing  # no dependency, each of which takes time
+    work = partial(quantizing.respond, request, upload.files, options, media_type)
     return await cancel_on_disconnect(request.receive, work)
 
 

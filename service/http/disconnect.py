@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -17,23 +18,19 @@ async def cancel_on_disconnect(receive: Receive, work: Callable[[], Awaitable[Re
 
     The request body must have been read. Raises the error of `work`, or ClientDisconnect.
     """
-    results: list[Result] = []
-    errors: list[Exception] = []
+    scope = anyio.CancelScope()
+    # A task of asyncio, because a task group takes as long as a tenth of the response to a small image. The watcher
+    # holds nothing that would have to be released, so nobody waits for its end.
+    watcher = asyncio.get_running_loop().create_task(_cancel_at_disconnect(receive, scope))
+    try:
+        with scope:
+            return await work()
+    finally:
+        watcher.cancel()
+    raise ClientDisconnect
 
-    async def run() -> None:
-        try:
-            results.append(await work())
-        except Exception as error:  # a task group would wrap it in an exception group
-            errors.append(error)
-        tasks.cancel_scope.cancel()
 
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(run)
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        tasks.cancel_scope.cancel()
-    if errors:
-        raise errors[0]
-    if not results:
-        raise ClientDisconnect
-    return results[0]
+async def _cancel_at_disconnect(receive: Receive, scope: anyio.CancelScope) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    scope.cancel()

@@ -64,13 +64,10 @@ def in_time(seconds: float) -> Iterator[None]:
 
     Raises OutOfTime when the time is over; a step in a worker thread ends first, at its next pause.
     """
-    try:
-        with anyio.fail_after(seconds):
-            yield
-    except TimeoutError:
-        raise OutOfTime(
-            f"The image had {seconds:g} seconds, waiting included. Send a smaller one, or try again later."
-        ) from None
+    with anyio.move_on_after(seconds) as scope:
+        yield
+    if scope.cancelled_caught:
+        raise OutOfTime(f"The image had {seconds:g} seconds, waiting included. Send a smaller one, or try again later.")
 
 
 class DecodeSlot:
@@ -128,13 +125,22 @@ class PixelBudget:
 
         large: whether the image is a large one.
         """
-        with timing.measure("queue"):
-            await self._acquire(pixels, self._large_waiting if large else self._waiting)
+        if not self._take(pixels, large=large):
+            with timing.measure("queue"):
+                await self._acquire(pixels, self._large_waiting if large else self._waiting)
         reservation = Reservation(pixels, self._release)
         try:
             yield reservation
         finally:
             reservation.shrink(0)
+
+    def _take(self, pixels: int, *, large: bool) -> bool:
+        """Take the pixels at once, and return True, where they are free and nobody else waits for some."""
+        free = self._free - (self._reserved if large else 0)
+        if (self._large_waiting if large else self._waiting) or pixels > free:
+            return False
+        self._free -= pixels
+        return True
 
     async def _acquire(self, pixels: int, line: deque[tuple[int, Event]]) -> None:
         granted = Event()

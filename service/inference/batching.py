@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, fields
 from functools import partial
 from itertools import count
@@ -169,13 +169,15 @@ class Batcher(Generic[Key, Item, Result]):
         """
         self._check(size)
         waiter: Waiter[Key, Item, Result] = Waiter(key, item, size, self._clock())
-        with self._queued(waiter):
-            with anyio.move_on_after(timeout):
-                await waiter.started.wait()
-            if not waiter.started.is_set():
-                raise Expired(f"not started within {timeout:g} seconds")
-            await waiter.settled.wait()
-        return waiter.outcome()
+        number = self._join(waiter)
+        if timeout < math.inf:
+            waiter.call_unless_started(timeout, partial(self._expire, number, timeout))
+        try:
+            return await waiter.outcome()
+        finally:
+            waiter.leave()
+            if number in self._waiting:
+                self._remove(number)
 
     def _check(self, size: int) -> None:
         if size < 0:
@@ -189,19 +191,17 @@ class Batcher(Generic[Key, Item, Result]):
         if self._waiting_size + size > self._limits.queue_size:
             raise Full(f"items of size {self._waiting_size} are waiting already; there is no room for {size} more")
 
-    @contextmanager
-    def _queued(self, waiter: Waiter[Key, Item, Result]) -> Iterator[None]:
-        """Keep `waiter` in the queue until it starts or its task leaves the block."""
+    def _join(self, waiter: Waiter[Key, Item, Result]) -> int:
+        """Put `waiter` at the end of the queue, and return its number there."""
         number = next(self._numbers)
         self._waiting[number] = waiter
         self._waiting_size += waiter.size
         self._changed.set()
-        try:
-            yield
-        finally:
-            waiter.left = True
-            if number in self._waiting:
-                self._remove(number)
+        return number
+
+    def _expire(self, number: int, timeout: float) -> None:
+        """Settle an item that no batch has taken in time."""
+        self._remove(number).fail(Expired(f"not started within {timeout:g} seconds"))
 
     def _remove(self, number: int) -> Waiter[Key, Item, Result]:
         waiter = self._waiting.pop(number)
@@ -219,7 +219,7 @@ class Batcher(Generic[Key, Item, Result]):
         finally:
             self._open = False
             for waiter in (*batch, *self._waiting.values()):
-                if not waiter.settled.is_set():
+                if not waiter.is_settled:
                     waiter.fail(Closed("the queue closed before the item finished"))
 
     async def _has_work(self) -> bool:
@@ -246,7 +246,7 @@ class Batcher(Generic[Key, Item, Result]):
     async def _settle(self, batch: Sequence[Waiter[Key, Item, Result]]) -> None:
         """Run a batch; if it fails, run its items one by one, so that an error affects only the item that causes it."""
         for waiter in batch:
-            waiter.started.set()
+            waiter.start()
         error = await self._attempt(batch)
         if error is None:
             return

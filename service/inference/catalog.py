@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from types import MappingProxyType
 from typing import Unpack
 
@@ -30,6 +30,7 @@ from service.schemas.fields import Rgb
 from service.schemas.methods import DITHER, FIDELITY, METHODS, MODEL, PALETTE, TRANSFERABLE, one_of, supporting
 
 _PHOTOGRAPH_SIDES = 2  # native sizes of the default network that the shorter side of a small image spans at most
+_MOST_REMEMBERED = 256  # choices; one with a palette takes some 20 kB
 
 
 @dataclass(frozen=True)
@@ -153,6 +154,15 @@ class Catalog:
         of the refined methods alone, gets `refined_fast` for an image of any size. The classifier of photographs then
         classifies the photographs that no network quantizes.
         """
+        return self._remembered_by_picture(method, model, colors, **options)
+
+    @cached_property
+    def _remembered_by_picture(self) -> Callable[..., ByPicture[Selection]]:  # most requests name the same options
+        return lru_cache(_MOST_REMEMBERED)(self._select_by_picture)
+
+    def _select_by_picture(
+        self, method: str | None, model: str | None, colors: int, **options: Unpack[MethodOptions]
+    ) -> ByPicture[Selection]:
         refined_alone = model is None and not {TRANSFERABLE, DITHER, PALETTE}.isdisjoint(_given(options))
         if method is None and (refined_alone or self._is_classifier(model)):
             method = REFINED_QUICKLY

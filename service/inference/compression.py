@@ -143,8 +143,8 @@ class Compression:
         self, data: bytes, options: CompressOptions, selections: ByPicture[Selection], output: Output
     ) -> Compressed:
         async with DecodeSlot(self._decode_slots):
-            size = await self._stages.pixels_of(data)
-            decoded = await self._stages.decode(data, options, self._max_pixels, size)
+            measured = await self._stages.measure(data)
+            decoded = await self._stages.decode(data, options, self._max_pixels, measured)
             decoded = await scaled_down(decoded, options.max_side, self._stages)
             self._check_size(decoded.pixels, options.mode)
             selection = selections.of(decoded.pixels)

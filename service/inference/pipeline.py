@@ -148,11 +148,11 @@ class Pipeline:
         """
         most = self._settings.max_pixels
         with in_time(self._settings.request_timeout):
-            pixels = await self._stages.pixels_of(data)
-            large = scale_of(pixels) == "large"
+            measured = await self._stages.measure(data)
+            large = scale_of(measured.pixels) == "large"
             with self._large.admit() if large else nullcontext():
-                async with self._pixel_budget.reserve(int(min(pixels, most)), large=large) as reservation:
-                    decoded = await self._stages.decode(data, options, most, pixels, keep_alpha=keep_alpha)
+                async with self._pixel_budget.reserve(int(min(measured.pixels, most)), large=large) as reservation:
+                    decoded = await self._stages.decode(data, options, most, measured, keep_alpha=keep_alpha)
                     height, width = decoded.pixels.shape[:2]
                     reservation.shrink(height * width)
                     yield decoded

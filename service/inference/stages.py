@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import product
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import anyio
 import numpy as np
@@ -18,7 +18,7 @@ from anyio import CapacityLimiter, from_thread
 from numpy.typing import NDArray
 
 from models.decoding.decode import DecodedImage, decode
-from models.decoding.dimensions import read_dimensions
+from models.decoding.dimensions import dimensions_at_once, read_dimensions
 from models.palette_image import PaletteImage
 from models.pauses import at_each_pause
 from models.quantizers.base import MIN_COLORS
@@ -36,6 +36,17 @@ from service.schemas.options import ImageOptions, QuantizerOptions
 from service.settings import Settings
 
 Result = TypeVar("Result")
+
+
+class Measured(NamedTuple):
+    """An upload before it is decoded.
+
+    pixels: that its header announces; infinity where it cannot be read. at_once: whether decoding takes less time than
+    handing it to a thread and back.
+    """
+
+    pixels: float
+    at_once: bool
 
 
 class Stages:
@@ -67,24 +78,25 @@ class Stages:
             palette=options.palette,
         )
 
-    async def pixels_of(self, data: bytes) -> float:
-        """Return the number of pixels that the header of an upload announces; infinity where it cannot be read."""
+    async def measure(self, data: bytes) -> Measured:
+        """Return what the header of an upload announces."""
         quick = pixels_to_decode(data)
         if is_quick(quick):
-            return quick
-        dimensions = await self.run_in_thread("decode", "small", partial(read_dimensions, data))
-        return math.prod(dimensions) if dimensions else math.inf
+            return Measured(quick, at_once=True)
+        dimensions = dimensions_at_once(data)
+        if dimensions is None:
+            dimensions = await self.run_in_thread("decode", "small", partial(read_dimensions, data))
+        return Measured(math.prod(dimensions) if dimensions else math.inf, at_once=False)
 
     async def decode(
-        self, data: bytes, options: ImageOptions, max_pixels: int, pixels: float, *, keep_alpha: bool = False
+        self, data: bytes, options: ImageOptions, max_pixels: int, measured: Measured, *, keep_alpha: bool = False
     ) -> DecodedImage:
-        """Decode an upload with so many pixels. Raises BadImage, UnsupportedFormat or ImageTooLarge."""
+        """Decode a measured upload. Raises BadImage, UnsupportedFormat or ImageTooLarge."""
         background = options.background_rgb()
         step = partial(decode, data, max_pixels=max_pixels, background=background, keep_alpha=keep_alpha)
-        quick = pixels_to_decode(data)
-        if is_quick(quick):
-            return await self.run("decode", step, quick)
-        return await self.run_in_thread("decode", scale_of(pixels), step)
+        if measured.at_once:
+            return await self.run("decode", step, measured.pixels)
+        return await self.run_in_thread("decode", scale_of(measured.pixels), step)
 
     async def quantize(self, pixels: Pixels, colors: int, selection: Selection) -> PaletteImage:
         """Quantize an image to at most `colors` colors."""

@@ -1,5 +1,6 @@
 """Steps run in worker threads, unless they are too small for one."""
 
+import math
 import threading
 
 import pytest
@@ -63,9 +64,24 @@ async def test_only_a_small_png_is_decoded_in_the_event_loop(
 
     monkeypatch.setattr(stages, "decode", decode)
 
-    await made.decode(file, ImageOptions(), 10**6, 10**6)
+    await made.decode(file, ImageOptions(), 10**6, await made.measure(file))
 
     assert [thread is threading.current_thread() for thread in threads] == [here]
+
+
+@pytest.mark.parametrize(
+    ("file", "pixels"),
+    [
+        (SMALL, 32 * 32),
+        (PHOTO, 40 * 24),
+        (bomb(1000), 10**6),
+        (encoded(ramp(), "GIF"), 40 * 24),
+        (b"no image", math.inf),
+        (PHOTO[:9], math.inf),
+    ],
+)
+async def test_the_header_of_an_upload_states_its_pixels(made: Stages, file: bytes, pixels: float) -> None:
+    assert (await made.measure(file)).pixels == pixels
 
 
 async def test_a_lack_of_memory_in_a_stage_has_its_own_problem(made: Stages) -> None:
