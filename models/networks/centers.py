@@ -1,6 +1,7 @@
 """Color centers: a short, deterministic k-means (Lloyd, 1982) on a batch of pixel sets, on any device."""
 
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor
@@ -21,6 +22,11 @@ class Centers(NamedTuple):
     colors: Tensor  # (B, K, 3) float32, inside the range of the pixels
     shares: Tensor  # (B, K) float32, the fraction of the pixels nearest to each center; a row sums to 1
     spread: Tensor  # (B,) float32, mean squared distance of a pixel to its nearest center
+
+    @classmethod
+    def join(cls, parts: Iterable[Self]) -> Self:
+        """Return the centers of several batches as those of one."""
+        return cls(*map(torch.cat, zip(*parts, strict=True)))
 
 
 @torch.no_grad()

@@ -19,7 +19,7 @@ image. Any part of the image can be indexed by itself.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -138,15 +138,17 @@ class ColorCNN(nn.Module):
         indices = self._native_plan(images, colors).indices(images).long()
         return HardResult(indices, *hard_palette(images, indices, colors))
 
-    def plan(self, view: Tensor, pixels: Tensor, colors: int) -> Plan:
+    def plan(self, view: Tensor, pixels: Tensor | Sequence[Tensor], colors: int) -> Plan:
         """Compute everything that depends on the whole image; above the structure cutoff, only the k-means runs.
 
         Args:
             view: (B, 3, s, s) float32 in [0, 1], the images scaled to the encoder's size s.
-            pixels: (B, N, 3) float32 in [0, 1], all pixels of the images or a sample of them.
+            pixels: (B, N, 3) float32 in [0, 1], all pixels of the images or a sample of them; or a sequence of such
+                tensors for consecutive images with other N, whose lengths add up to B.
             colors: K, 2 to 256.
         """
-        centers = kmeans_centers(pixels, colors, self.config.rounds)
+        sets = [pixels] if isinstance(pixels, Tensor) else pixels
+        centers = Centers.join(kmeans_centers(each, colors, self.config.rounds) for each in sets)
         weight = self.config.structure_weight(colors)
         structure = weight * self._structure(view, centers) if weight else None
         beta = (self.sharpness[0] + self.sharpness[1] * math.log2(colors) / 8).exp()

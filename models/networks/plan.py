@@ -42,6 +42,11 @@ class Plan(NamedTuple):
         structure = None if self.structure is None else self.structure.repeat(count, 1, 1, 1)
         return Plan(structure, self.weights.repeat(count, 1, 1), self.offsets.repeat(count, 1, 1))
 
+    def part(self, images: slice) -> "Plan":
+        """Return the plan of some images of the batch."""
+        structure = None if self.structure is None else self.structure[images]
+        return Plan(structure, self.weights[images], self.offsets[images])
+
     def index_logits(self, images: Tensor, window: Window | None = None) -> Tensor:
         """Compute the index logits of the pixels of whole images, or of a window of them.
 

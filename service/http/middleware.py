@@ -26,6 +26,7 @@ log = logging.getLogger("colorcnn.access")
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9._~-]{1,128}")
 _PROBES = frozenset({"/healthz", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready"})
+_SECURITY = tuple((name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items())
 _LONGEST_PATH = 200  # characters in the log
 
 
@@ -73,13 +74,14 @@ class _Exchange:
 
     def add_headers(self, headers: MutableHeaders, *, models_digest: str | None, close: bool) -> None:
         """Add the headers that all responses share."""
+        # Headers are a list, so that each access by name compares all names.
+        present = {name for name, _ in headers.raw}
         headers[REQUEST_ID_HEADER] = self.request_id
         if models_digest:
             headers[MODELS_DIGEST_HEADER] = models_digest
-        for name, value in SECURITY_HEADERS.items():
-            headers.setdefault(name, value)
-        stages = headers.get("Server-Timing")
+        headers.raw.extend(header for header in _SECURITY if header[0] not in present)
         total = f"total;dur={1000 * self.seconds:.1f}"
+        stages = headers.get("Server-Timing") if b"server-timing" in present else None
         headers["Server-Timing"] = f"{stages}, {total}" if stages else total
         if close:
             headers["Connection"] = "close"

@@ -46,10 +46,10 @@ class Engine(Protocol):
         """Quantize `pixels` to at most `colors` colors, the number that the selection was made for."""
 
     def native_size(self, selection: Selection) -> int | None:
-        """Return the side of the square images that the quantizer batches; None where it batches none."""
+        """Return the side of the square views from which the quantizer plans a batch; None where it batches none."""
 
     def quantize_batch(self, images: Sequence[Pixels], colors: int, selection: Selection) -> list[PaletteImage]:
-        """Quantize each image as `quantize` does; all are squares of the quantizer's `native_size`."""
+        """Quantize each image as `quantize` does. Sizes may differ. Only for a quantizer with a `native_size`."""
 
     def view(self, pixels: Pixels, classifier: str) -> Pixels:
         """Scale an image to the classifier's input; this needs no device."""

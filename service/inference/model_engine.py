@@ -129,7 +129,7 @@ class ModelEngine:
         quantizer = self._quantizer(selection)
         if not isinstance(quantizer, LearnedQuantizer):
             raise ValueError(f"{quantizer.name} quantizes one image at a time")
-        return quantizer.quantize_batch(np.stack(images), colors)
+        return quantizer.quantize_together(images, colors)
 
     def view(self, pixels: Pixels, classifier: str) -> Pixels:
         return self._entry(classifier).views.view(pixels)

@@ -101,7 +101,7 @@ class Stages:
     async def quantize(self, pixels: Pixels, colors: int, selection: Selection) -> PaletteImage:
         """Quantize an image to at most `colors` colors."""
         if selection.on_device:
-            return await self._device.run(Quantize(pixels, colors, selection, self._is_native(pixels, selection)))
+            return await self._device.run(Quantize(pixels, colors, selection, self._view(pixels, selection)))
         step = partial(self.engine.quantize, pixels, colors, selection)
         return await self.run_in_thread("model", scale_of(pixels.size // 3), step)
 
@@ -109,8 +109,9 @@ class Stages:
         self, pixels: Pixels, colors: int, selection: Selection
     ) -> tuple[PaletteImage, list[Ranking]]:
         """Quantize an image, and return the most probable class before and after, too."""
-        if selection.on_device and self._is_native(pixels, selection):
-            return await self._device.run(QuantizeAndPredict(pixels, colors, selection))
+        view = self._view(pixels, selection)
+        if view is not None:
+            return await self._device.run(QuantizeAndPredict(pixels, colors, selection, view))
         image = await self.quantize(pixels, colors, selection)
         rendered = await self.run("model", image.render, image.indices.size)
         return image, await self.predict((pixels, rendered), 1, selection.classifier)
@@ -153,7 +154,11 @@ class Stages:
         except MemoryError as error:
             raise out_of_memory() from error
 
-    def _is_native(self, pixels: Pixels, selection: Selection) -> bool:
-        """Return whether the image has the size that the selected network quantizes in batches."""
-        height, width = pixels.shape[:2]
-        return bool(height == width == self.engine.native_size(selection))
+    def _view(self, pixels: Pixels, selection: Selection) -> int | None:
+        """Return the side of the view from which the network plans a batch; None for an image that runs alone.
+
+        Indexing a larger image takes so long that a batch gains nothing.
+        """
+        if not selection.on_device or scale_of(pixels.size // 3) != "small":
+            return None
+        return self.engine.native_size(selection)

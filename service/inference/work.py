@@ -77,7 +77,7 @@ class Work(ABC, Generic[Result]):
     @property
     @abstractmethod
     def size(self) -> int:
-        """Number of pixels; batches and the queue limit their sum."""
+        """Number of pixels, or what counts as many; batches and the queue limit their sum."""
 
     @abstractmethod
     def _shared(self) -> Hashable:
@@ -93,54 +93,55 @@ class Work(ABC, Generic[Result]):
 class Quantize(Work[PaletteImage]):
     """Quantize an image with a network.
 
-    pixels: (H, W, 3) uint8 sRGB. colors: 2 to 256. batched: whether the image has the native size of the network, which
-    then quantizes several images at once; images of other sizes run alone, tile by tile.
+    pixels: (H, W, 3) uint8 sRGB. colors: 2 to 256. view: side of the square view of each image from which the network
+    plans a batch, whatever the sizes of its images; None for an image that runs alone.
     """
 
     pixels: Pixels
     colors: int
     selection: Selection
-    batched: bool
+    view: int | None
     name: ClassVar[WorkName] = "quantize"
 
     @property
     def lane(self) -> Lane:
-        return _lane(self.selection, self.size)
+        return _lane(self.selection, _pixel_count(self.pixels))
 
     @property
     def size(self) -> int:
-        return _pixel_count(self.pixels)
+        return _size(self.pixels, self.view)
 
     def _shared(self) -> Hashable:
-        return (type(self), self.selection, self.colors) if self.batched else self
+        return self if self.view is None else (type(self), self.selection, self.colors)
 
     @classmethod
     def run(cls, engine: Engine, batch: Sequence[Self]) -> Sequence[PaletteImage]:
         colors, selection = batch[0].colors, batch[0].selection
-        if batch[0].batched:
+        if batch[0].view is not None:
             return engine.quantize_batch([work.pixels for work in batch], colors, selection)
         return [engine.quantize(work.pixels, colors, selection) for work in batch]
 
 
 @dataclass(frozen=True, eq=False)
 class QuantizeAndPredict(Work[tuple[PaletteImage, list[Ranking]]]):
-    """Quantize an image of the network's native size, and classify it before and after.
+    """Quantize an image in a batch, and classify it before and after.
 
-    The result is the image, and the most probable class before and after.
+    The result is the image, and the most probable class before and after. view: see `Quantize`.
     """
 
     pixels: Pixels
     colors: int
     selection: Selection
+    view: int
     name: ClassVar[WorkName] = "quantize"
 
     @property
     def lane(self) -> Lane:
-        return _lane(self.selection, self.size)
+        return _lane(self.selection, _pixel_count(self.pixels))
 
     @property
     def size(self) -> int:
-        return _pixel_count(self.pixels)
+        return _size(self.pixels, self.view)
 
     def _shared(self) -> Hashable:
         return (type(self), self.selection, self.colors)
@@ -150,8 +151,9 @@ class QuantizeAndPredict(Work[tuple[PaletteImage, list[Ranking]]]):
         colors, selection = batch[0].colors, batch[0].selection
         originals = [work.pixels for work in batch]
         quantized = engine.quantize_batch(originals, colors, selection)
-        pairs = zip(originals, (image.render() for image in quantized), strict=True)
-        views = [engine.view(image, selection.classifier) for pair in pairs for image in pair]
+        views: list[Pixels] = []
+        for original, image in zip(originals, quantized, strict=True):  # one rendered picture at a time is in memory
+            views += (engine.view(original, selection.classifier), engine.view(image.render(), selection.classifier))
         rankings = iter(engine.predict(views, 1, selection.classifier))
         return [(image, list(islice(rankings, 2))) for image in quantized]
 
@@ -200,6 +202,8 @@ class ActivationMap(Work[NDArray[np.float32]]):
         return [engine.activation_map(work.view, work.index, work.classifier) for work in batch]
 
 
+_INDEXED_PER_PIXEL = 32  # pixels that are indexed later, and count as one pixel of a view
+
 _PACES: Mapping[str, Pace] = MappingProxyType(
     {
         REFINED_IN_ONE_PASS: "few steps",
@@ -213,6 +217,16 @@ _PACES: Mapping[str, Pace] = MappingProxyType(
 def _lane(selection: Selection, pixels: int) -> Lane:
     """Return the queue of the quantization of an image."""
     return Lane(_PACES.get(selection.method, "passes"), scale_of(pixels))
+
+
+def _size(image: Pixels, view: int | None) -> int:
+    """Return the size of the quantization of an image: of the view, and a part for pixels that are indexed later.
+
+    The structure of all views is in memory at once. The images are indexed one by one, which takes no memory, but the
+    first result of the batch waits for the last one.
+    """
+    pixels = _pixel_count(image)
+    return pixels if view is None else view**2 + max(0, pixels - view**2) // _INDEXED_PER_PIXEL
 
 
 def _pixel_count(image: Pixels) -> int:

@@ -22,12 +22,14 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import numpy as np
+import PIL.Image
 import uvloop
-from PIL import Image
 
 from models.evaluation.reports import Kind
+from models.names import LEARNED_METHOD
 from tests.benchmarks.http_load import Client, Outcome, Request, one_after_another
 from tests.benchmarks.reporting import write_report
 from tests.service.processes import ROOT, Server, serving
@@ -69,12 +71,29 @@ def measure(device: str, seconds: float, turns: int) -> list[dict[str, Any]]:
         ]
 
 
-def images() -> dict[str, bytes]:
-    """Return the uploads: a PNG of the network's native size, and a photo of 20 kB."""
+@dataclass(frozen=True)
+class Image:
+    """An upload, and the method to ask for; None for the method that the service chooses."""
+
+    file: bytes
+    method: str | None = None
+
+
+def images() -> dict[str, Image]:
+    """Return the uploads: a PNG of the network's native size, and a photo of 20 kB.
+
+    The service refines a photo for several classifiers, one photo at a time. With the network's own method, photos of
+    any size share its batches.
+    """
     buffer = io.BytesIO()
-    with Image.open(PHOTOS / "cat.jpg") as photo:
+    with PIL.Image.open(PHOTOS / "cat.jpg") as photo:
         photo.save(buffer, "JPEG", quality=JPEG_QUALITY)
-    return {"32x32 PNG": (PHOTOS / "cat-32.png").read_bytes(), "20 kB JPEG": buffer.getvalue()}
+    jpeg = buffer.getvalue()
+    return {
+        "32x32 PNG": Image((PHOTOS / "cat-32.png").read_bytes()),
+        "20 kB JPEG": Image(jpeg),
+        f"20 kB JPEG by `{LEARNED_METHOD}`": Image(jpeg, LEARNED_METHOD),
+    }
 
 
 @dataclass
@@ -106,7 +125,7 @@ class Load:
         }
 
 
-def compare(server: Server, way: str, image: bytes, seconds: float, turns: int) -> dict[str, Any]:
+def compare(server: Server, way: str, image: Image, seconds: float, turns: int) -> dict[str, Any]:
     """Run both routes alternately; `ratio` is the throughput of /quantize over the other route's."""
     requests = {route: request(route, way, image) for route in ROUTES}
     loads = {route: Load() for route in ROUTES}
@@ -117,7 +136,7 @@ def compare(server: Server, way: str, image: bytes, seconds: float, turns: int) 
             load.run(server, requests[route], seconds)
     found = {route: load.summary() for route, load in loads.items()}
     rates = [found[route]["requests_per_second"] for route in ROUTES]
-    return {"bytes": len(image)} | found | {"ratio": round(rates[1] / rates[0], 3)}
+    return {"bytes": len(image.file)} | found | {"ratio": round(rates[1] / rates[0], 3)}
 
 
 def saturate(port: int, request: Request, seconds: float) -> list[Outcome]:
@@ -140,14 +159,15 @@ async def _saturate(port: int, request: Request, seconds: float) -> list[Outcome
     return outcomes
 
 
-def request(route: str, way: str, image: bytes) -> Request:
+def request(route: str, way: str, image: Image) -> Request:
     """Return a request for two colors, as a form or with the raw body."""
+    options = {"colors": "2"} | ({"method": image.method} if image.method else {})
     if way == "raw":
-        return Request("POST", f"/{route}?colors=2", image)
-    parts = (
-        b'Content-Disposition: form-data; name="colors"\r\n\r\n2\r\n',
-        b'Content-Disposition: form-data; name="file"; filename="photo"\r\n\r\n' + image + b"\r\n",
-    )
+        return Request("POST", f"/{route}?{urlencode(options)}", image.file)
+    parts = [
+        f'Content-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode() for name, value in options.items()
+    ]
+    parts.append(b'Content-Disposition: form-data; name="file"; filename="photo"\r\n\r\n' + image.file + b"\r\n")
     body = b"".join(f"--{_BOUNDARY}\r\n".encode() + part for part in parts) + f"--{_BOUNDARY}--\r\n".encode()
     return Request("POST", f"/{route}", body, f"multipart/form-data; boundary={_BOUNDARY}")
 

@@ -162,7 +162,7 @@ async def test_a_batch_without_enough_memory_is_done_one_by_one(settings: Settin
     responses = await responses_of(fake_app(settings, engine), engine, [(ramp(NATIVE_SIZE, NATIVE_SIZE), 2, "0")] * 2)
 
     assert [response.status_code for response in responses] == [200, 200]
-    assert engine.batches == [(2, 2), (1, 2), (1, 2)]
+    assert engine.batches == [(1, 2), (2, 2), (1, 2), (1, 2)], "the first one keeps the device busy"
 
 
 async def test_results_of_the_wrong_shape_end_the_service(

@@ -1,7 +1,8 @@
 """The learned quantizer: a ColorCNN network behind the interface that all quantizers share, for images of any size."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import ClassVar, Self
 
 import numpy as np
@@ -76,13 +77,7 @@ class LearnedQuantizer:
         close = checked_exact(pixels, colors) or merge_closest(pixels, colors)
         if close is not None:
             return close
-        view, sample = self._upload(resize(pixels, self.size)[np.newaxis]), self._upload(_sample(pixels))
-        plan = self._plan(_planes(view), _planes(sample), colors)
-        quantized = self._quantize_tiles(pixels, plan, colors)
-        if quantized.colors > 1:
-            return quantized
-        # Structure alone may assign one index to every pixel; plain k-means still separates some colors.
-        return self._quantize_tiles(pixels, plan.scale_structure(0), colors)
+        return self._quantize_planned([pixels], colors)[0]
 
     @torch.inference_mode()
     def quantize_batch(self, images: Pixels, colors: int) -> list[PaletteImage]:
@@ -90,9 +85,56 @@ class LearnedQuantizer:
         check_colors(colors)
         uploaded = self._upload(images)
         batch = _planes(uploaded)
-        indices = self._plan(batch, batch, colors).indices(batch)
+        indices = self._plan(batch, [batch], colors).indices(batch)
         results = indices.cpu().numpy(), color_sums(uploaded, indices, colors).cpu().numpy()
         return [self._finish(*each, colors) for each in zip(images, *results, strict=True)]
+
+    @torch.inference_mode()
+    def quantize_together(self, images: Sequence[Pixels], colors: int) -> list[PaletteImage]:
+        """Quantize images of any sizes, (H, W, 3) uint8 sRGB each, with one plan for all; see `quantize`.
+
+        Each image has its own color centers and is indexed by itself, so it gets the result of `quantize`, but for the
+        rounding of a batch of another size. Memory holds the structure of all images, and one tile.
+        """
+        check_colors(colors)
+        native, others, found = list[int](), list[int](), dict[int, PaletteImage]()
+        for position, pixels in enumerate(images):
+            if pixels.shape[:2] == (self.size, self.size):
+                native.append(position)
+                continue
+            close = checked_exact(pixels, colors) or merge_closest(pixels, colors)
+            if close is None:
+                others.append(position)
+            else:
+                found[position] = close
+        if native:
+            batch = np.stack([images[position] for position in native])
+            found |= zip(native, self.quantize_batch(batch, colors), strict=True)
+        if others:
+            planned = self._quantize_planned([images[position] for position in others], colors)
+            found |= zip(others, planned, strict=True)
+        return [found[position] for position in range(len(images))]
+
+    def _quantize_planned(self, images: Sequence[Pixels], colors: int) -> list[PaletteImage]:
+        """Plan images of any sizes together, and index one after the other."""
+        samples = [_sample(pixels) for pixels in images]
+        order = sorted(range(len(images)), key=lambda position: samples[position].shape[1])
+        groups = groupby((samples[position] for position in order), lambda sample: sample.shape[1])
+        views = self._upload(np.stack([resize(images[position], self.size) for position in order]))
+        sets = [_planes(self._upload(np.concatenate(list(group)))) for _, group in groups]
+        plan = self._plan(_planes(views), sets, colors)
+        indexed = {
+            position: self._index(images[position], plan.part(slice(row, row + 1)), colors)
+            for row, position in enumerate(order)
+        }
+        return [indexed[position] for position in range(len(images))]
+
+    def _index(self, pixels: Pixels, plan: Plan, colors: int) -> PaletteImage:
+        quantized = self._quantize_tiles(pixels, plan, colors)
+        if quantized.colors > 1:
+            return quantized
+        # Structure alone may assign one index to every pixel; plain k-means still separates some colors.
+        return self._quantize_tiles(pixels, plan.scale_structure(0), colors)
 
     def _finish(self, pixels: Pixels, indices: NDArray[np.uint8], sums: NDArray[np.int64], colors: int) -> PaletteImage:
         """Build the result for one image of a batch; an image that the batch left with one color is quantized again."""
@@ -113,13 +155,14 @@ class LearnedQuantizer:
             pause()
         return mean_palette(indices.cpu().numpy(), sums.cpu().numpy())
 
-    def _plan(self, views: Tensor, images: Tensor, colors: int) -> Plan:
+    def _plan(self, views: Tensor, sets: Sequence[Tensor], colors: int) -> Plan:
         """Plan images: scale the structure of each one and, with `refinement`, refine it.
 
-        views: (B, 3, s, s). images: (B, 3, ...), all pixels of the images or a sample. Both are float32 in [0, 1].
+        views: (B, 3, s, s). sets: (b, 3, ...) each, all pixels of b consecutive images or a sample. All are float32 in
+        [0, 1].
         """
         with torch.autocast(self.device.type, torch.bfloat16, enabled=has_bfloat16(self.device)):
-            plan = self.network.plan(views, images.flatten(2).mT, colors)
+            plan = self.network.plan(views, [each.flatten(2).mT for each in sets], colors)
             scales = self.network.config.structure_scales
             if not self.search and len(scales) > 1:
                 scales = (1.0,)

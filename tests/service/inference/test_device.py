@@ -20,6 +20,7 @@ from service.errors import NotReady, OutOfMemory, QueueFull
 from service.inference.batching import Closed
 from service.inference.device import Device
 from service.inference.selection import Selection
+from service.inference.stages import Stages
 from service.inference.work import Predict, Quantize
 from service.runtime import timing
 from service.runtime.logs import request_id_here
@@ -50,11 +51,24 @@ def create(max_batch: int, engine: FakeEngine) -> FastAPI:
     return fake_app(Settings(max_batch=max_batch), engine)
 
 
-async def test_images_of_the_native_size_are_quantized_together_where_the_options_agree(engine: FakeEngine) -> None:
+async def test_images_of_any_size_are_quantized_together_where_the_options_agree(engine: FakeEngine) -> None:
     responses = await responses_of(create(64, engine), engine, REQUESTS)
 
     assert {response.status_code for response in responses} == {200}
-    assert sorted(engine.batches) == [(1, 2), (1, 4), (3, 2)]
+    assert engine.batches[0] == (1, 2), "the image that keeps the device busy"
+    assert sorted(engine.batches[1:]) == [(1, 2), (1, 4), (4, 2)]
+
+
+@pytest.mark.parametrize(("side", "batched"), [(1024, True), (1025, False)])
+async def test_a_larger_image_than_a_small_one_runs_alone(engine: FakeEngine, side: int, batched: bool) -> None:
+    settings = Settings()
+    device = Device(engine, settings)
+    selection = engine.catalog.select("colorcnn", None, 2)
+    async with device.serving():
+        await Stages(engine, device, settings).quantize(ramp(side, 1024), 2, selection)
+
+    assert (engine.batches == [(1, 2)]) is batched
+    assert len(engine.quantized) == 1
 
 
 async def test_batched_responses_equal_single_ones(engine: FakeEngine) -> None:
@@ -63,7 +77,7 @@ async def test_batched_responses_equal_single_ones(engine: FakeEngine) -> None:
     together = await responses_of(create(64, engine), engine, REQUESTS)
     singly = await responses_of(create(1, alone), alone, REQUESTS)
 
-    assert sorted(alone.batches) == [(1, 2)] * 4 + [(1, 4)]
+    assert sorted(alone.batches) == [(1, 2)] * 6 + [(1, 4)]
     for one, other in zip(together, singly, strict=True):
         assert one.content == other.content
         assert one.headers["x-label-after"] == other.headers["x-label-after"]
@@ -143,7 +157,7 @@ async def test_a_bad_image_fails_alone() -> None:
     )
 
     assert [response.status_code for response in responses] == [200, 400, 200]
-    assert engine.batches == [(3, 2), (1, 2), (1, 2), (1, 2)]
+    assert engine.batches == [(1, 2), (3, 2), (1, 2), (1, 2), (1, 2)]
 
 
 async def test_a_client_that_disconnects_removes_its_image_from_the_queue(app: FastAPI, engine: FakeEngine) -> None:
@@ -218,7 +232,7 @@ async def test_a_full_queue_and_one_that_is_not_served_are_problems(engine: Fake
     engine.may_quantize.clear()
     async with device.serving(), anyio.create_task_group() as tasks:
         for _ in range(3):
-            tasks.start_soon(device.run, Quantize(ramp(), 2, selection, batched=False))
+            tasks.start_soon(device.run, Quantize(ramp(), 2, selection, None))
             await checkpoint()
         await queued(device, 2)
         with pytest.raises(QueueFull, match="queue of the device is full"):
@@ -242,7 +256,7 @@ async def test_a_refinement_delays_no_other_work(engine: FakeEngine, method: str
     engine.quantize = blocked  # type: ignore[method-assign]
 
     async def refine(method: str) -> None:
-        await device.run(Quantize(ramp(), 2, engine.catalog.select(method, None, 2), batched=False))
+        await device.run(Quantize(ramp(), 2, engine.catalog.select(method, None, 2), None))
         done.append(method)
 
     async with device.serving(), anyio.create_task_group() as tasks:
@@ -281,7 +295,7 @@ class Patient(FakeEngine):
 
 
 def work_of(engine: FakeEngine, method: str) -> Quantize:
-    return Quantize(ramp(), 2, engine.catalog.select(method, None, 2), batched=False)
+    return Quantize(ramp(), 2, engine.catalog.select(method, None, 2), None)
 
 
 async def test_work_that_nobody_waits_for_ends_at_its_next_pause() -> None:
@@ -323,17 +337,15 @@ async def test_large_images_take_turns_and_leave_the_device_to_small_ones(monkey
     assert engine.seen == 4 * [first, second]
 
 
-@pytest.mark.parametrize(("pixels", "work"), [(OWN[0], ["quantize"]), (ramp(), ["quantize", "predict"])])
-async def test_an_image_of_the_native_size_is_quantized_and_classified_in_one_batch(
-    app: FastAPI, pixels: Pixels, work: list[str]
-) -> None:
+@pytest.mark.parametrize("pixels", [OWN[0], ramp()])
+async def test_an_image_is_quantized_and_classified_in_one_batch(app: FastAPI, pixels: Pixels) -> None:
     done: list[str] = []
     app.state.service.device.subscribe(lambda name, _: done.append(name))
     async with running(app) as client:
         await loaded(app)
         response = await client.post("/quantize", content=encoded(pixels))
 
-    assert response.headers["x-label-before"] and done == work
+    assert response.headers["x-label-before"] and done == ["quantize"]
 
 
 async def test_waiting_and_working_are_measured_separately(engine: FakeEngine) -> None:
@@ -342,7 +354,7 @@ async def test_waiting_and_working_are_measured_separately(engine: FakeEngine) -
 
     async def quantize() -> None:
         with timing.started() as timer:
-            await device.run(Quantize(ramp(), 2, selection, batched=False))
+            await device.run(Quantize(ramp(), 2, selection, None))
             measured.append(timer.timings())
 
     engine.may_quantize.clear()

@@ -368,7 +368,7 @@ def test_predictions_and_activation_maps_come_from_the_classifier(engine: ModelE
 @pytest.mark.parametrize(("model", "fidelity"), [("first", 0.0), ("second", 0.0), ("second", 1.0)])
 def test_a_batch_is_quantized_as_its_images_are(engine: ModelEngine, model: str, fidelity: float) -> None:
     selection = engine.catalog.select("colorcnn", model, 4, fidelity=fidelity)
-    images = [ramp(16, 16) // part for part in (1, 2, 3)]
+    images = [ramp(16, 16), ramp(40, 24), ramp(16, 16) // 2, ramp(9, 50), ramp(16, 16) // 3]
 
     assert engine.native_size(selection) == 16
     for image, quantized in zip(images, engine.quantize_batch(images, 4, selection), strict=True):

@@ -10,23 +10,25 @@ from service.inference.work import LANES, WORK_NAMES, ActivationMap, Lane, Pace,
 from tests.service.fakes import NATIVE_SIZE, FakeEngine
 from tests.service.images import ramp
 
+VIEW = NATIVE_SIZE
 NATIVE = ramp(NATIVE_SIZE, NATIVE_SIZE)
 SELECTION = Selection("colorcnn", "gray-steps", "brightness")
 OTHER = Selection("colorcnn", "gray-steps", "brightness", fidelity=0.5)
 
 
-def test_images_of_the_native_size_share_a_batch_with_equal_options() -> None:
-    key = Quantize(NATIVE, 4, SELECTION, batched=True).key
+def test_images_of_any_size_share_a_batch_with_equal_options() -> None:
+    key = Quantize(NATIVE, 4, SELECTION, VIEW).key
 
-    assert key == Quantize(NATIVE // 2, 4, SELECTION, batched=True).key
-    assert key != Quantize(NATIVE, 2, SELECTION, batched=True).key
-    assert key != Quantize(NATIVE, 4, OTHER, batched=True).key
-    assert key != QuantizeAndPredict(NATIVE, 4, SELECTION).key
+    assert key == Quantize(NATIVE // 2, 4, SELECTION, VIEW).key == Quantize(ramp(9, 5), 4, SELECTION, VIEW).key
+    assert key != Quantize(NATIVE, 2, SELECTION, VIEW).key
+    assert key != Quantize(NATIVE, 4, OTHER, VIEW).key
+    assert key != QuantizeAndPredict(NATIVE, 4, SELECTION, VIEW).key
+    assert key != Quantize(NATIVE, 4, SELECTION, None).key
 
 
 def test_other_images_and_activation_maps_run_alone() -> None:
     for work, again in (
-        (Quantize(NATIVE, 4, SELECTION, batched=False), Quantize(NATIVE, 4, SELECTION, batched=False)),
+        (Quantize(NATIVE, 4, SELECTION, None), Quantize(NATIVE, 4, SELECTION, None)),
         (ActivationMap(NATIVE, 0, "brightness"), ActivationMap(NATIVE, 0, "brightness")),
     ):
         assert work.key == work.key != again.key
@@ -40,8 +42,17 @@ def test_predictions_share_a_batch_for_one_classifier_and_number_of_classes() ->
     assert key != Predict([NATIVE], 1, "second").key
 
 
+@pytest.mark.parametrize("kind", [Quantize, QuantizeAndPredict])
+def test_a_batch_counts_the_pixels_of_views_and_a_part_of_those_that_are_indexed_later(
+    kind: type[Quantize] | type[QuantizeAndPredict],
+) -> None:
+    sizes = [kind(ramp(*size), 2, SELECTION, VIEW).size for size in ((5, 3), (32, 32), (64, 32), (1024, 1024))]
+
+    assert sizes == [1024, 1024, 1024 + 32, 1024 + (1023 << 10) // 32]
+
+
 def test_the_size_is_the_number_of_pixels() -> None:
-    assert Quantize(ramp(5, 3), 2, SELECTION, batched=False).size == 15
+    assert Quantize(ramp(5, 3), 2, SELECTION, None).size == 15
     assert Predict([ramp(5, 3), ramp(2, 2)], 1, "brightness").size == 19
 
 
@@ -60,9 +71,9 @@ def test_images_wait_behind_others_of_their_scale_and_pace(method: str, pace: Pa
     selection = replace(SELECTION, method=method)
     large = np.broadcast_to(NATIVE[:1, :1], (2900, 2900, 3))
 
-    assert Quantize(NATIVE, 2, selection, batched=False).lane == Lane(pace, "small")
-    assert Quantize(large, 2, selection, batched=False).lane == Lane(pace, "large")
-    assert QuantizeAndPredict(NATIVE, 2, selection).lane == Lane(pace, "small")
+    assert Quantize(NATIVE, 2, selection, None).lane == Lane(pace, "small")
+    assert Quantize(large, 2, selection, None).lane == Lane(pace, "large")
+    assert QuantizeAndPredict(NATIVE, 2, selection, VIEW).lane == Lane(pace, "small")
     assert Predict([NATIVE] * 2, 1, "brightness").lane == Lane("passes", "small")
 
 
@@ -71,8 +82,8 @@ def test_there_is_a_lane_for_each_scale_and_pace() -> None:
 
 
 def test_a_batch_gives_each_request_its_own_result() -> None:
-    dark, light = np.zeros_like(NATIVE), np.full_like(NATIVE, 255)
-    batch = [QuantizeAndPredict(dark, 2, SELECTION), QuantizeAndPredict(light, 2, SELECTION)]
+    dark, light = np.zeros((9, 5, 3), np.uint8), np.full_like(NATIVE, 255)
+    batch = [QuantizeAndPredict(dark, 2, SELECTION, VIEW), QuantizeAndPredict(light, 2, SELECTION, VIEW)]
 
     results = QuantizeAndPredict.run(FakeEngine(), batch)
 

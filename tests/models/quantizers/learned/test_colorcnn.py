@@ -1,5 +1,6 @@
 """models/quantizers/learned/colorcnn.py: the promises that all quantizers share, for images of any size, in tiles."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -107,6 +108,45 @@ def test_a_batch_is_quantized_as_its_images_are() -> None:
         assert np.mean(quantized.render() != alone.render()) < 0.02
 
 
+def mixed_images() -> list[NDArray[np.uint8]]:
+    """Images of several sizes: two of the same, one of the native size, one flat, and one with a few colors more."""
+    images = [make_pixels(*shape, seed) for seed, shape in enumerate([(30, 50), (16, 16), (5, 7), (1, 400), (30, 50)])]
+    images.append(np.full((40, 20, 3), 77, np.uint8))
+    images.append(np.tile(make_pixels(1, 7, 3) // 64 + 100, (9, 9, 1)))
+    return images
+
+
+@pytest.mark.parametrize("colors", [2, 6, 100])
+@pytest.mark.parametrize("method", ["colorcnn", "colorcnn_one_pass", "colorcnn_refined"])
+def test_images_of_different_sizes_are_quantized_together_as_they_are_alone(method: str, colors: int) -> None:
+    quantizer = QUANTIZER.for_method(method)
+    images = mixed_images()
+    for quantized, pixels in zip(quantizer.quantize_together(images, colors), images, strict=True):
+        alone = quantizer.quantize(pixels, colors)
+        assert quantized.indices.shape == pixels.shape[:2]
+        # A batch of other size may round a tie differently.
+        assert np.mean(quantized.render() != alone.render()) < 0.02
+
+
+def test_the_colors_of_an_image_do_not_depend_on_the_others_in_its_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Tensor] = []
+    plan = ColorCNN.plan
+
+    def recording(self: ColorCNN, view: Tensor, pixels: Sequence[Tensor], colors: int) -> Plan:
+        made = plan(self, view, pixels, colors)
+        seen.append(made.weights)
+        return made
+
+    monkeypatch.setattr(ColorCNN, "plan", recording)
+    monkeypatch.setattr(colorcnn, "_SAMPLE", 500)
+    images = [make_pixels(*shape, 7) for shape in ((30, 50), (5, 9), (40, 40), (7, 7))]
+    QUANTIZER.quantize_together(images, 6)
+    alone = [QUANTIZER.quantize(pixels, 6) for pixels in images]
+    together, *each = seen
+    assert len(alone) == len(each) == len(together) == len(images)
+    assert sorted(row.tolist() for row in together) == sorted(weights[0].tolist() for weights in each)
+
+
 def test_an_image_that_the_network_would_make_flat_keeps_two_colors(monkeypatch: pytest.MonkeyPatch) -> None:
     """A structure that favors one index everywhere gives one flat color, so k-means alone decides instead."""
     plan = ColorCNN.plan
@@ -121,6 +161,7 @@ def test_an_image_that_the_network_would_make_flat_keeps_two_colors(monkeypatch:
     images = np.stack([make_pixels(16, 16, seed) for seed in range(2)])
     assert [quantized.colors for quantized in QUANTIZER.quantize_batch(images, 2)] == [2, 2]
     assert QUANTIZER.quantize(make_pixels(30, 50), 2).colors == 2
+    assert [quantized.colors for quantized in QUANTIZER.quantize_together([make_pixels(30, 50)] * 2, 2)] == [2, 2]
 
 
 class _Allocations(TorchDispatchMode):
