@@ -33,3 +33,13 @@ def pack_rows(indices: npt.NDArray[np.uint8], bits: int, *, margin: int = 0) -> 
         columns = indices[:, position::per_byte]
         packed[:, : columns.shape[1]] |= columns << (8 - bits * (position + 1))
     return rows
+
+
+def unpack_rows(rows: npt.NDArray[np.uint8], width: int, bits: int) -> npt.NDArray[np.uint8]:
+    """Return the indices, (H, width) uint8, that `pack_rows` packed into `rows` at `bits` bits, without a margin."""
+    per_byte = 8 // bits
+    indices = np.empty((len(rows), width), np.uint8)
+    for position in range(per_byte):
+        columns = indices[:, position::per_byte]
+        columns[:] = rows[:, : columns.shape[1]] >> (8 - bits * (position + 1)) & ((1 << bits) - 1)
+    return indices

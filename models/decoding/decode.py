@@ -11,8 +11,8 @@
     alpha         composite over the background
     orientation   turn the image upright
 
-Pillow decodes all formats but two. models/codecs/bpg decodes BPG, and models/decoding/tiff reads the samples of TIFF.
-Both reject incomplete files and return eight bits.
+Pillow decodes all formats but three. models/codecs decodes BPG and packed images, and models/decoding/tiff reads the
+samples of TIFF. These reject incomplete files and return eight bits.
 
 The steps from `alpha` on are in `showing`. They work on bands of rows, so that a large image is in memory twice: as
 stored and as returned.
@@ -33,7 +33,7 @@ from io import BytesIO
 from PIL import Image, _imaging
 from PIL import WebPImagePlugin as WebPImagePlugin  # registers WebP; otherwise Image.open imports every plugin
 
-from models.codecs import bpg
+from models.codecs import bpg, packed
 from models.codecs.bpg.header import Alpha, ExtensionTag, PixelFormat, parse_header
 from models.decoding.alpha import Color, on_canvas, pop_color_key, with_intended_alpha
 from models.decoding.bit_depth import eight_bit
@@ -101,7 +101,7 @@ def decode(
     An animation yields its first frame, a document of several pages its first page. Safe to call from several threads.
 
     Args:
-        data: the bytes of one PNG, JPEG, WebP, GIF, BMP, TIFF or BPG file.
+        data: the bytes of one PNG, JPEG, WebP, GIF, BMP, TIFF, BPG or packed file.
         max_pixels: limit on width times height; checked from the header, before any pixel is decoded.
         background: sRGB color, 0 to 255 each, shown behind transparent pixels.
         keep_alpha: whether the result also has the `layer` of an image with transparent pixels.
@@ -119,9 +119,7 @@ def decode(
         return DecodedImage(plain, "PNG")
     kind = identify(data)
     check_structure(data, kind)
-    load = {"PNG": _load_png, "JPEG": _load_jpeg, "BPG": _load_bpg, "TIFF": _load_tiff, "BMP": _load_bmp}.get(
-        kind, partial(_load, kind=kind)
-    )
+    load = _LOADERS.get(kind, partial(_load, kind=kind))
     with _errors_explained(kind, max_pixels):
         stored = load(data, max_pixels=max_pixels)
         pixels, layer, notes = show(stored, background, keep_alpha=keep_alpha)
@@ -247,3 +245,23 @@ def _load_bpg(data: bytes, *, max_pixels: int) -> StoredImage:
     if orientation != UPRIGHT:
         notes.append(_TURNED)
     return StoredImage(image, None, None, image.info.get("icc_profile"), orientation, tuple(notes))
+
+
+def _load_packed(data: bytes, *, max_pixels: int) -> StoredImage:
+    """Load a packed image, whose decoder checks the whole file."""
+    header = packed.Header.parse(data)
+    _check_size(header.width, header.height, max_pixels)
+    image = packed.decode(data, max_pixels=max_pixels)
+    alpha = None if image.alpha is None else Image.fromarray(image.render_alpha())
+    return StoredImage(Image.fromarray(image.render()), alpha, None, None, UPRIGHT, ())
+
+
+_LOADERS = {
+    "PNG": _load_png,
+    "JPEG": _load_jpeg,
+    "BPG": _load_bpg,
+    "TIFF": _load_tiff,
+    "BMP": _load_bmp,
+    "PACKED": _load_packed,
+}
+"""Loaders by format; Pillow loads the others."""

@@ -6,6 +6,7 @@ from io import BytesIO
 
 from PIL import Image
 
+from models.codecs import packed
 from models.codecs.bpg.header import parse_header
 from models.codecs.png import SIGNATURE
 from models.decoding.bmp import bmp_size
@@ -43,6 +44,9 @@ def read_dimensions(data: bytes) -> tuple[int, int] | None:
         if kind == "BPG":
             header, _ = parse_header(data)
             return header.width, header.height
+        if kind == "PACKED":
+            size = packed.Header.parse(data)
+            return size.width, size.height
         if kind == "TIFF":
             directory = read_directory(data)
             return directory.number(Tag.WIDTH, 0), directory.number(Tag.HEIGHT, 0)

@@ -7,13 +7,18 @@ time or memory far exceeds the size of the upload and the picture.
 import re
 import struct
 import zlib
+from binascii import crc_hqx
 from collections.abc import Iterator
 from itertools import islice
 
+from models.codecs.packed import is_packed
 from models.errors import BadImage, UnsupportedFormat
 
-ACCEPTED_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "BPG")
-"""The accepted formats, by their names in Pillow. Each further format would expose one more decoder."""
+ACCEPTED_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "BPG", "PACKED")
+"""The accepted formats, by their names in Pillow; PACKED is the format of docs/packed.md.
+
+Each further format would expose one more decoder.
+"""
 
 _ACCEPTED_NAMES = "PNG, JPEG, WebP, GIF, BMP, TIFF or BPG"
 
@@ -86,12 +91,19 @@ def identify(data: bytes) -> str:
     """
     if not data:
         raise BadImage(f"The upload is empty. Send the bytes of one image: {_ACCEPTED_NAMES}.")
+    if is_packed(data) and not crc_hqx(data, 0):  # its signature has one byte, so the checksum has to confirm it
+        return "PACKED"
     for description, signature in _OTHER_SIGNATURES:
         if signature.match(data):
             raise UnsupportedFormat(f"This is {description}, which is not accepted. Send {_ACCEPTED_NAMES}.")
     for name, signature in _ACCEPTED_SIGNATURES:
         if signature.match(data):
             return name
+    if is_packed(data):
+        raise BadImage(
+            "The PACKED file cannot be read: its checksum does not match, so it is damaged, cut short or of another "
+            "kind. Send the whole file."
+        )
     raise BadImage(f"The bytes are not an image. Send {_ACCEPTED_NAMES}, the file itself and not text or base64.")
 
 

@@ -25,6 +25,31 @@ class PaletteModeRow:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BytesRow:
+    """Recognition in the best files of one way that fit into a budget of bytes.
+
+    Attributes:
+        method: name of the quantizer, or of the codec where nothing was quantized.
+        model: name of the quantizer's checkpoint; None for others.
+        container: name of the file format.
+        images: number of images.
+        fits: share of the images that have a file within the budget, 0 to 1.
+        bytes: mean size of these files; None without one.
+        setting: their mean number of colors, quality, or QP of BPG; None without one.
+        top1: share of all images with the true class, 0 to 1, by classifier; an image without a file counts as wrong.
+    """
+
+    method: str
+    model: str | None
+    container: str
+    images: int
+    fits: float
+    bytes: float | None
+    setting: float | None
+    top1: Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
 class FinetuningRow(Setting):
     """Top-1 in one setting before and after a classifier is fine-tuned on images of that setting.
 

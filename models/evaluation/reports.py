@@ -1,13 +1,12 @@
-"""JSON reports of measurements: their kinds, and a frozen dataclass for each kind that tables and figures use.
+"""JSON reports of measurements: a frozen dataclass for each kind that tables and figures use.
 
-Every report begins with its `kind` and the version of its schema; see `head`. `read` and `parse` return the dataclass
-of a report, `to_json` returns its JSON object.
+Every report begins with its `kind` and the version of its schema; see `report_kinds.head`. `read` and `parse` return
+the dataclass of a report, `to_json` returns its JSON object.
 """
 
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,7 +14,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from models.errors import ColorCNNError
 from models.evaluation.compare import Summary
+from models.evaluation.report_kinds import SCHEMA_VERSION, Kind, head
 from models.evaluation.report_rows import (
+    BytesRow,
     FinetuningRow,
     PaletteModeRow,
     PhotographDifference,
@@ -24,56 +25,9 @@ from models.evaluation.report_rows import (
     RobustnessRow,
 )
 
-SCHEMA_VERSION = 1
-
 
 class BadReport(ColorCNNError):
     """A JSON object is not a report, or its kind of report has no dataclass."""
-
-
-class Kind(StrEnum):
-    """What a report measured."""
-
-    # Written by training.evaluate and the scripts beside it.
-    EVALUATION = "evaluation"
-    BPG = "bpg"
-    PALETTE_MODES = "bpg-palette-modes"
-    FIDELITY = "fidelity"
-    FINETUNING = "finetuning"
-    FINETUNING_BPG = "finetuning-bpg"
-    PHOTOGRAPHS = "photographs"
-    ROBUSTNESS = "robustness"
-    # Written by hand: published results of others, our targets, and the reading of mutants that survived.
-    PUBLISHED = "published"
-    TARGETS = "targets"
-    EXPLANATIONS = "explanations"
-    # Written by tests.benchmarks, tests.fuzz and tests.mutants. A report of SERVING contains one report of each kind of
-    # its parts.
-    SERVING = "serving"
-    NETWORK = "network"
-    UPLOAD = "upload"
-    BATCHING = "batching"
-    PNG = "png"
-    PHOTO = "photo"
-    ISOLATION = "isolation"
-    SOAK = "soak"
-    ENDURANCE = "endurance"
-    START = "start"
-    SHARED = "shared"
-    FUZZ = "fuzz"
-    CONTAINER = "container"
-    REFINEMENT = "refinement"
-    BPG_SPEED = "bpg-speed"
-    MUTANTS = "mutants"
-    QUANTIZERS = "quantizers"
-    LIKENESS = "likeness"
-    CLUSTER = "cluster"
-    OFFLINE = "offline"
-
-
-def head(kind: Kind) -> dict[str, Any]:
-    """Return the first entries of a report of that kind."""
-    return {"kind": kind.value, "schema_version": SCHEMA_VERSION}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,6 +110,19 @@ class ClassifiedReport(MeasuredReport):
 
 
 @dataclass(frozen=True, kw_only=True)
+class BytesReport(ClassifiedReport):
+    """Recognition in files of at most `budget` bytes, by training.evaluate.bytes.
+
+    originals: share of the originals that each classifier recognizes, 0 to 1, by its name, the own one first.
+    """
+
+    kind: ClassVar[Kind] = Kind.BYTES
+    budget: int
+    originals: Mapping[str, float]
+    rows: tuple[BytesRow, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class SummaryReport(ClassifiedReport):
     """Results whose rows are means over all images of a setting. seeds: training seeds, by checkpoint."""
 
@@ -234,6 +201,7 @@ TYPED: Mapping[Kind, type[Report]] = {
         FinetuningBpgReport,
         PhotographsReport,
         RobustnessReport,
+        BytesReport,
         PublishedReport,
     )
 }

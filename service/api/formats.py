@@ -8,9 +8,22 @@ from fastapi import Request
 
 from models.errors import BadOption
 from service.http.negotiation import select_media_type
-from service.schemas.media_types import BPG, HTML, JSON, MEDIA_TYPES, MIXED, NDJSON, PNG, RAW, WEBP, ZIP, FileFormat
+from service.schemas.media_types import (
+    BPG,
+    HTML,
+    JSON,
+    MEDIA_TYPES,
+    MIXED,
+    NDJSON,
+    PACKED,
+    PNG,
+    RAW,
+    WEBP,
+    ZIP,
+    FileFormat,
+)
 
-QUANTIZE_ONE = (PNG, JSON, WEBP, RAW, ZIP, MIXED)
+QUANTIZE_ONE = (PNG, JSON, WEBP, RAW, PACKED, ZIP, MIXED)
 QUANTIZE_SEVERAL = (ZIP, MIXED, JSON)
 CLASSIFY = (JSON, PNG)
 COMPRESS = (JSON, BPG, PNG)
@@ -60,7 +73,7 @@ def quantize_media_type(request: Request, format: str | None, negotiated: str, i
 
 def file_format(media_type: str) -> FileFormat:
     """Return the format of the quantized image in a response of this media type."""
-    formats: dict[str, FileFormat] = {WEBP: "webp", RAW: "raw"}
+    formats: dict[str, FileFormat] = {WEBP: "webp", RAW: "raw", PACKED: "packed"}
     return formats.get(media_type, "png")
 
 

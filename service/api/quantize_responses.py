@@ -14,7 +14,7 @@ from service.inference.quantization import Quantized
 from service.schemas.media_types import JSON, MEDIA_TYPES, RAW
 from service.schemas.reports import QuantizeReport
 
-_EXTENSIONS = {"png": "png", "webp": "webp", "raw": "bin"}
+_EXTENSIONS = {"png": "png", "webp": "webp", "raw": "bin", "packed": "packed"}
 _LARGER = "the file has no fewer bytes than the upload"
 
 

@@ -15,7 +15,7 @@ STDIO = "-"
 
 SUFFIXES = frozenset(
     (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".bpg", ".apng")
-)
+) | {".packed"}
 """Endings of the names of images in folders, in lower case; a file that is named is tried whatever its name."""
 
 

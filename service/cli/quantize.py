@@ -30,7 +30,7 @@ from service.cli.shared import (
 from service.client import AsyncClient, ColorCNNServiceError, ImageFile, Quantized, Skipped
 from service.schemas.options import QuantizeOptions
 
-_FORMATS = {"png": ".png", "webp": ".webp", "raw": ".bin", "json": ".json"}
+_FORMATS = {"png": ".png", "webp": ".webp", "raw": ".bin", "packed": ".packed", "json": ".json"}
 _WITHOUT = ("format",)
 _UNSAFE = re.compile(r"[^\w.-]+")
 
@@ -43,8 +43,8 @@ _UNSAFE = re.compile(r"[^\w.-]+")
     "file_format",
     type=click.Choice(list(_FORMATS)),
     default="png",
-    help="Format of the outputs: indexed PNG, lossless WebP, packed indices without a header, or the report with the "
-    "PNG. [default: png]",
+    help="Format of the outputs: indexed PNG, lossless WebP, indices without a header, the smallest file (packed), or "
+    "the report with the PNG. [default: png]",
 )
 @output_options("-k4.png, with the number of colors and the format")
 @run_options

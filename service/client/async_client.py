@@ -59,7 +59,7 @@ class AsyncClient(Configuration):
         self,
         image: AnyImage,
         *,
-        format: Literal["webp", "raw"],
+        format: Literal["webp", "raw", "packed"],
         skip_if_larger: Literal[False] = False,
         **options: Unpack[QuantizeKeywords],
     ) -> ImageFile: ...

@@ -16,7 +16,7 @@ from service.schemas.benchmark_options import BenchmarkOptions
 from service.schemas.media_types import HTML, JSON, MEDIA_TYPES, NDJSON, PNG
 from service.schemas.options import ClassifyOptions, CompressOptions, QuantizeOptions
 
-QuantizeFormat = Literal["png", "webp", "raw"]
+QuantizeFormat = Literal["png", "webp", "raw", "packed"]
 CompressFormat = Literal["bpg", "png"]
 
 

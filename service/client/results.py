@@ -35,7 +35,7 @@ class _File:
         return file
 
     def image(self) -> Image.Image:
-        """Return the picture as a PIL image. Raises PIL.UnidentifiedImageError for BPG and raw indices."""
+        """Return the picture as a PIL image. Raises PIL.UnidentifiedImageError for BPG, raw and packed."""
         from PIL import Image
 
         picture = Image.open(io.BytesIO(self._content()))

@@ -62,7 +62,7 @@ class Client(Configuration):
         self,
         image: AnyImage,
         *,
-        format: Literal["webp", "raw"],
+        format: Literal["webp", "raw", "packed"],
         skip_if_larger: Literal[False] = False,
         **options: Unpack[QuantizeKeywords],
     ) -> ImageFile: ...
@@ -85,7 +85,7 @@ class Client(Configuration):
     ) -> Quantized | ImageFile | Skipped:
         """Quantize an image to few colors.
 
-        format: "png" returns the whole report with the PNG, "webp" and "raw" return the file with its headers.
+        format: "png" returns the whole report with the PNG, the others return the file with its headers.
         skip_if_larger: return Skipped where the file would not be smaller than the upload.
         """
         return self._call(requests.quantize(image, format, skip_if_larger, options))

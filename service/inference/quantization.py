@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from models.codecs import png, raw, webp
+from models.codecs import packed, png, raw, webp
 from models.decoding.decode import DecodedImage
 from models.decoding.showing import composited_note
 from models.evaluation import metrics
@@ -159,9 +159,9 @@ class Quantization:
                 recognition = _recognition(
                     selection.classifier, *await self._stages.predict(pictures, _EVERY_CLASS, selection.classifier)
                 )
-        if self._format == "png" and options.palette is None:
-            image = png.ordered(image, effort=options.effort)  # as its file has it
-        file = await self._stages.run("encode", partial(self._encode, image), image.indices.size)
+        if options.palette is None:
+            image = self._ordered(image)
+        file = await self._file(image)
         notes = self._notes(decoded, plan) + ((_FLAT,) if trial.flat else ())
         return Attempted(image, file, recognition, notes)
 
@@ -198,9 +198,23 @@ class Quantization:
             (f"alpha kept; {composited} to be classified",) if plan else (f"{composited}: too few entries to keep it",)
         )
 
+    def _ordered(self, image: PaletteImage) -> PaletteImage:
+        """Return the image with the palette order of its file."""
+        if self._format == "packed":
+            return packed.ordered(image)
+        return png.ordered(image, effort=self._options.effort) if self._format == "png" else image
+
+    async def _file(self, image: PaletteImage) -> bytes:
+        encode, pixels = partial(self._encode, image), image.indices.size
+        if self._format == "packed":  # never quick: its coder takes microseconds for each pixel
+            return await self._stages.run_in_thread("encode", scale_of(pixels), encode)
+        return await self._stages.run("encode", encode, pixels)
+
     def _encode(self, image: PaletteImage) -> bytes:
         if self._format == "raw":
             return raw.encode(image)
+        if self._format == "packed":
+            return packed.encode(image, effort=self._options.effort, keep_order=True)
         if self._format == "webp":
             return webp.encode_lossless(image, effort=self._options.effort)
         return png.encode(image, effort=self._options.effort, keep_order=True)

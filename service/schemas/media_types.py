@@ -10,13 +10,14 @@ PNG = "image/png"
 WEBP = "image/webp"
 BPG = "image/bpg"
 RAW = "application/octet-stream"
+PACKED = "image/vnd.colorcnn.packed"
 JSON = "application/json"
 HTML = "text/html"
 NDJSON = "application/x-ndjson"
 ZIP = "application/zip"
 MIXED = "multipart/mixed"
 
-FileFormat = Literal["png", "webp", "raw"]
+FileFormat = Literal["png", "webp", "raw", "packed"]
 """Format of the file of a quantized image."""
 
 MEDIA_TYPES: Mapping[str, str] = MappingProxyType(
@@ -25,6 +26,7 @@ MEDIA_TYPES: Mapping[str, str] = MappingProxyType(
         "webp": WEBP,
         "bpg": BPG,
         "raw": RAW,
+        "packed": PACKED,
         "json": JSON,
         "html": HTML,
         "ndjson": NDJSON,

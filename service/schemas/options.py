@@ -187,9 +187,10 @@ class QuantizeOptions(QuantizerOptions):
     shared_palette: bool = Field(
         False, description="Whether several images of one request get one palette. With one image it changes nothing."
     )
-    format: Literal["png", "json", "webp", "raw", "zip", "mixed"] | None = Field(
+    format: Literal["png", "json", "webp", "raw", "packed", "zip", "mixed"] | None = Field(
         None,
-        description=f"{FORMAT} `webp` is lossless, `raw` holds packed indices, `zip` and `mixed` hold several files.",
+        description=f"{FORMAT} `webp` is lossless, `raw` holds indices alone, `packed` is the smallest file and for "
+        "this project's decoder, `zip` and `mixed` hold several files.",
     )
     effort: Literal["fast", "default", "max"] = Field(
         "default", description="Effort of the PNG writer to make the file small; the pixels are always the same."

@@ -35,7 +35,7 @@ export function createApi(keys, onWait = () => {}) {
       return { report: await response.json(), timing: serverTiming(response) };
     },
 
-    /** Return the result as a file of another format: "webp" or "raw". */
+    /** Return the result as a file of another format: "webp", "raw" or "packed". */
     async file(picture, options, format) {
       return (await post("quantize", form([picture], [...options, ["format", format]]), "*/*")).blob();
     },

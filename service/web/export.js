@@ -6,7 +6,7 @@ import { copy } from "./clipboard.js";
 import { announce } from "./messages.js";
 import * as snippets from "./snippets.js";
 
-const OTHER_FORMATS = { webp: "webp", raw: "bin" }; // format of the service, and ending of its files
+const OTHER_FORMATS = { webp: "webp", raw: "bin", packed: "packed" }; // format of the service, and ending of its files
 
 /** Return { show(result), clear() }. keys: whether the code needs a key, see keys.js. onProblem: told of an error. */
 export function createExport(keys, api, onProblem) {

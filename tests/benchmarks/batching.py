@@ -17,7 +17,7 @@ from typing import Any
 import anyio
 import numpy as np
 
-from models.evaluation.reports import Kind
+from models.evaluation.report_kinds import Kind
 from service.inference.batching import Batcher, Limits, Ran
 from tests.benchmarks.reporting import write_report
 

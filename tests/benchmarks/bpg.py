@@ -24,7 +24,7 @@ from sklearn.datasets import load_sample_image
 from threadpoolctl import threadpool_limits
 
 from models.codecs import bpg
-from models.evaluation.reports import Kind
+from models.evaluation.report_kinds import Kind
 from models.palette_image import PaletteImage
 from models.quantizers.classical.catalog import CLASSICAL
 from tests.benchmarks.reporting import write_report

@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from models.evaluation.reports import Kind
+from models.evaluation.report_kinds import Kind
 from tests.benchmarks.cluster_replica import BATCH_MS, IMAGE_MS
 from tests.benchmarks.http_load import Client, Outcome, Request
 from tests.benchmarks.reporting import write_report

@@ -25,7 +25,7 @@ from typing import Any
 
 import httpx
 
-from models.evaluation.reports import Kind
+from models.evaluation.report_kinds import Kind
 from tests.benchmarks.reporting import write_report
 from tests.service.processes import ROOT, STARTED_WITHIN, STOPPED_WITHIN, free_port
 

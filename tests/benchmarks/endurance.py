@@ -24,7 +24,7 @@ from typing import Any
 
 from PIL import Image
 
-from models.evaluation.reports import Kind
+from models.evaluation.report_kinds import Kind
 from tests.benchmarks.http_load import Client, Request, one_after_another
 from tests.benchmarks.reporting import write_report
 from tests.benchmarks.soak import resident_mib

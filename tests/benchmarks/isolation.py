@@ -23,7 +23,7 @@ import httpx
 import numpy as np
 from PIL import Image
 
-from models.evaluation.reports import Kind
+from models.evaluation.report_kinds import Kind
 from models.names import LEARNED_METHOD, NEAREST
 from tests.benchmarks import large_images
 from tests.benchmarks.large_images import PATIENCE, PHOTO, percentiles, ratios

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from models.evaluation.metrics import mean_squared_error, psnr
-from models.evaluation.reports import Kind
+from models.evaluation.report_kinds import Kind
 from models.names import method_name
 from models.quantizers.classical.catalog import CLASSICAL
 from models.rgb import Pixels

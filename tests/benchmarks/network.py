@@ -31,7 +31,7 @@ from sklearn.datasets import load_sample_image
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from models.evaluation.reports import Kind
+from models.evaluation.report_kinds import Kind
 from models.names import ONE_PASS
 from models.networks.arg_max import arg_max_planes
 from models.networks.colorcnn import ColorCNN

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from models.evaluation.reports import Kind
+from models.evaluation.report_kinds import Kind
 from tests.benchmarks.reporting import caveat, write_report
 from tests.service.processes import family, proportional_kib
 from training.data.datasets import read, write_part

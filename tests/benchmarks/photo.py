@@ -21,7 +21,7 @@ from typing import Any
 import httpx
 from PIL import Image
 
-from models.evaluation.reports import Kind
+from models.evaluation.report_kinds import Kind
 from models.names import LEARNED_METHOD
 from tests.benchmarks.reporting import write_report
 from tests.service.processes import ROOT, Server, serving

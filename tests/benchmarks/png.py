@@ -26,7 +26,7 @@ from PIL import Image
 from skimage import data
 
 from models.codecs import png
-from models.evaluation.reports import Kind
+from models.evaluation.report_kinds import Kind
 from models.names import ModelKind
 from models.palette_image import PaletteImage
 from models.quantizers.base import Quantizer

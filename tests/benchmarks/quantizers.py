@@ -19,7 +19,7 @@ from PIL import Image
 from sklearn.datasets import load_sample_image
 from threadpoolctl import threadpool_limits
 
-from models.evaluation.reports import Kind
+from models.evaluation.report_kinds import Kind
 from models.quantizers.classical.catalog import CLASSICAL
 from models.rgb import Pixels
 from tests.benchmarks.reporting import write_report

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from models.evaluation.reports import Kind
+from models.evaluation.report_kinds import Kind
 from models.names import REFINED
 from models.quantizers.learned.colorcnn import load_quantizer
 from models.zoo.registry import Registry

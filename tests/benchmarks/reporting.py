@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from models.evaluation.reports import Kind, head
+from models.evaluation.report_kinds import Kind, head
 from models.threads import available_cpus
 
 

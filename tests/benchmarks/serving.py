@@ -14,7 +14,7 @@ from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
-from models.evaluation.reports import Kind, head
+from models.evaluation.report_kinds import Kind, head
 from tests.benchmarks import batching, network, photo, png, upload
 from training.report import markdown
 

@@ -27,7 +27,7 @@ from typing import Any
 import httpx
 from PIL import Image
 
-from models.evaluation.reports import Kind
+from models.evaluation.report_kinds import Kind
 from models.threads import available_cpus
 from tests.benchmarks.large_images import PATIENCE, PHOTO, percentiles
 from tests.benchmarks.reporting import caveat, write_report

@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from models.evaluation.reports import Kind
+from models.evaluation.report_kinds import Kind
 from service.schemas.problems import MEDIA_TYPE
 from tests.benchmarks.http_load import Client, Outcome, Request, at_rate, one_after_another
 from tests.benchmarks.reporting import write_report

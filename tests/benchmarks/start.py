@@ -18,7 +18,7 @@ from typing import Any
 
 import httpx
 
-from models.evaluation.reports import Kind
+from models.evaluation.report_kinds import Kind
 from models.zoo.checkpoint import Checkpoint
 from models.zoo.registry import Registry
 from tests.benchmarks.reporting import caveat, write_report

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from models.evaluation.reports import Kind, head
+from models.evaluation.report_kinds import Kind, head
 from tests.benchmarks import serving
 from tests.benchmarks.serving import Report
 

@@ -28,7 +28,7 @@ import numpy as np
 import PIL.Image
 import uvloop
 
-from models.evaluation.reports import Kind
+from models.evaluation.report_kinds import Kind
 from models.names import LEARNED_METHOD
 from tests.benchmarks.http_load import Client, Outcome, Request, one_after_another
 from tests.benchmarks.reporting import write_report

@@ -20,7 +20,7 @@ from typing import Any
 
 import httpx
 
-from models.evaluation.reports import Kind
+from models.evaluation.report_kinds import Kind
 from tests.benchmarks.reporting import write_report
 from tests.fuzz import campaign
 from tests.service.images import DRAWING

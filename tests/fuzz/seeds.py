@@ -9,7 +9,8 @@ from functools import cache
 import numpy as np
 from PIL import Image, PngImagePlugin
 
-from models.codecs import bpg
+from models.codecs import bpg, packed
+from models.palette_image import PaletteImage
 from tests.models.codecs.bpg.reference import named
 from tests.models.icc_profiles import rgb_profile
 from tests.models.image_files import bpg_file, encoded, exif, picture, png_file, tiff_file, tiff_tags
@@ -41,7 +42,9 @@ _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), 
 def seeds() -> Mapping[str, bytes]:
     """Return the seed files by name; the first word of a name is the format."""
     photo = Image.fromarray(picture(SIDE, SIDE))
-    return _pngs(photo) | _jpegs(photo) | _webps(photo) | _others(photo) | _tiffs(photo) | _layouts() | _bpgs()
+    return (
+        _pngs(photo) | _jpegs(photo) | _webps(photo) | _others(photo) | _tiffs(photo) | _layouts() | _bpgs() | _packed()
+    )
 
 
 @cache
@@ -248,4 +251,21 @@ def _bpgs() -> dict[str, bytes]:
         "BPG alpha": named("rgba_40x40_x265_lossless").data,
         "BPG animated": named("anim_40x40_x265").data,
         "BPG two colors": named("pal2_32x32_x265_444").data,
+    }
+
+
+def _packed() -> dict[str, bytes]:
+    gray = picture(SIDE, SIDE)[..., 0]
+
+    def image(colors: int, alpha: int = 255) -> PaletteImage:
+        levels = np.linspace(0, 255, colors).astype(np.uint8)
+        return PaletteImage(
+            gray // -(-256 // colors), np.stack([levels] * 3, axis=-1), np.full(colors, alpha, np.uint8)
+        )
+
+    return {
+        "PACKED modeled": packed.encode(image(4)),
+        "PACKED modeled, alpha": packed.encode(image(2, 9)),
+        "PACKED deflated": packed.encode(image(16), effort="fast"),
+        "PACKED deflated, 8 bit": packed.encode(image(200)),
     }

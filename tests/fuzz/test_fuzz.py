@@ -44,7 +44,7 @@ def test_seed_and_number_determine_a_case() -> None:
     assert make(0, 7) != make(1, 7)
     assert {case.path for case in cases} == ENDPOINTS.keys()
     assert {make(0, number, "/v2").path for number in range(50)} == set(PROTOCOL_PATHS)
-    assert {case.image.split()[0] for case in cases} >= {"PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "BPG"}
+    assert {case.image.split()[0] for case in cases} >= {"PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "BPG", "PACKED"}
 
 
 @pytest.mark.parametrize("name", seeds())

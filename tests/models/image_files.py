@@ -9,9 +9,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from models.codecs import packed
 from models.codecs.bpg.codec import Chroma, Coding, encode
 from models.codecs.bpg.header import Extension, ExtensionTag
 from models.decoding.decode import DecodedImage
+from models.palette_image import PaletteImage
 from models.rgb import Pixels
 
 WHITE = [255, 255, 255]
@@ -45,7 +47,11 @@ def tiff_of(metadata: Image.Exif) -> bytes:
 
 
 def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
-    """The image as a file of Pillow's format `kind`, or as a lossless BPG file."""
+    """The image as a file of Pillow's format `kind`, as a lossless BPG file, or packed in at most 256 colors."""
+    if kind == "PACKED":
+        few = image.convert("RGB").quantize(256)
+        palette = np.array(few.getpalette(), np.uint8).reshape(-1, 3)
+        return packed.encode(PaletteImage(np.asarray(few), palette))
     if kind == "BPG":
         return bpg_file(np.asarray(image.convert("RGB")))
     buffer = BytesIO()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from models.codecs import png
+from models.codecs import packed, png
 from models.palette_image import PaletteImage, nearest
 from models.pauses import at_each_pause, pause
 from models.quantizers.classical.catalog import CLASSICAL
@@ -62,6 +62,8 @@ def test_the_hook_is_gone_after_it_ended_the_work() -> None:
 PHOTO = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
 GRAYS = PaletteImage(PHOTO[..., 0] // 32, np.arange(8, dtype=np.uint8)[:, np.newaxis].repeat(3, 1))
 
+PACKED = packed.encode(PaletteImage(np.sort(GRAYS.indices, axis=0), GRAYS.palette))
+
 
 def quantize(name: str) -> Callable[[], PaletteImage]:
     return lambda: CLASSICAL[name].quantize(PHOTO, 16)
@@ -74,6 +76,8 @@ def quantize(name: str) -> Callable[[], PaletteImage]:
         lambda: nearest(PHOTO, GRAYS.palette),
         GRAYS.render,
         lambda: png.encode(GRAYS, effort="max"),
+        lambda: packed.encode(GRAYS),
+        lambda: packed.decode(PACKED, max_pixels=64 * 64),
     ],
 )
 def test_long_work_on_all_pixels_pauses_after_each_band(

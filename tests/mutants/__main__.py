@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from models.evaluation.reports import Kind
+from models.evaluation.report_kinds import Kind
 from tests.benchmarks.reporting import write_report
 from tests.mutants.mutants import sample
 from tests.mutants.runner import SLOW, Runner

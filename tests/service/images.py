@@ -7,7 +7,8 @@ import zlib
 import numpy as np
 from PIL import Image
 
-from models.codecs import bpg
+from models.codecs import bpg, packed
+from models.palette_image import nearest
 from models.rgb import Pixels
 
 
@@ -24,6 +25,8 @@ def encoded(pixels: Pixels, image_format: str = "PNG") -> bytes:
     buffer = io.BytesIO()
     if image_format == "BPG":
         return bpg.encode(pixels)
+    if image_format == "PACKED":
+        return packed.encode(nearest(pixels, pixels[0, :8].copy()))
     Image.fromarray(pixels).save(buffer, image_format)
     return buffer.getvalue()
 

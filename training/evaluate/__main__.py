@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from models.evaluation.compare import Summary
-from models.evaluation.reports import Kind
+from models.evaluation.report_kinds import Kind
 from models.zoo.registry import Registry
 from training.cli import command_line
 from training.cli.evaluations import EvaluateOptions

@@ -21,7 +21,7 @@ from pydantic import Field
 from models.codecs import bpg
 from models.codecs.bpg.codec import Chroma
 from models.evaluation.compare import Measured, Setting, Summary, measure
-from models.evaluation.reports import Kind
+from models.evaluation.report_kinds import Kind
 from models.quantizers.learned.colorcnn import LearnedQuantizer, load_quantizer
 from models.rgb import ViewGeometry
 from models.zoo.registry import Registry

@@ -18,7 +18,7 @@ from typing import Annotated
 from pydantic import Field
 
 from models.evaluation.compare import Measured, Setting, Summary
-from models.evaluation.reports import Kind
+from models.evaluation.report_kinds import Kind
 from models.quantizers.learned.colorcnn import LearnedQuantizer, load_quantizer
 from models.rgb import ViewGeometry
 from models.zoo.registry import Registry

@@ -31,8 +31,8 @@ from models.codecs import bpg
 from models.codecs.bpg.codec import Chroma
 from models.evaluation.compare import Setting
 from models.evaluation.metrics import bits_per_pixel
+from models.evaluation.report_kinds import Kind, head
 from models.evaluation.report_rows import FinetuningRow
-from models.evaluation.reports import Kind, head
 from models.names import TRUECOLOR
 from models.networks.classifiers import Classifier
 from models.quantizers.learned.colorcnn import LearnedQuantizer, load_quantizer

@@ -12,7 +12,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from models.evaluation.compare import Measured, Row, Sample, Setting, Summary, make_row, measure_palette, summarize
-from models.evaluation.reports import Kind, head
+from models.evaluation.report_kinds import Kind, head
 from models.files import write_atomically
 from models.palette_image import PaletteImage
 from models.recognizer import Recognizer, load_recognizer
@@ -164,7 +164,7 @@ def kept_file(out: Path) -> Path:
 
 
 def write_report(out: Path, header: Mapping[str, Any], rows: Sequence[Any]) -> None:
-    """Write a JSON report of dataclass rows; `header` begins with `models.evaluation.reports.head`."""
+    """Write a JSON report of dataclass rows; `header` begins with `models.evaluation.report_kinds.head`."""
     out.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(out, (json.dumps({**header, "rows": [asdict(row) for row in rows]}, indent=1) + "\n").encode())
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from models.evaluation.compare import SUMMARIZED, Row, Setting, Summary, summarize_columns
-from models.evaluation.reports import Kind, head
+from models.evaluation.report_kinds import Kind, head
 from models.files import write_atomically
 from models.recognizer import Recognizer, load_recognizer
 from models.zoo.registry import Registry

@@ -21,8 +21,8 @@ from models.codecs.bpg import codec
 from models.codecs.bpg.codec import Coding
 from models.codecs.bpg.palette_modes import coarsest_exact
 from models.decoding.decode import decode
+from models.evaluation.report_kinds import Kind, head
 from models.evaluation.report_rows import PaletteModeRow
-from models.evaluation.reports import Kind, head
 from models.palette_image import PaletteImage
 from models.quantizers.base import Quantizer
 from models.quantizers.classical.catalog import CLASSICAL

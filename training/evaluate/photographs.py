@@ -23,8 +23,8 @@ from typing import Annotated, Any, Literal, Self, get_args
 from pydantic import Field, model_validator
 
 from models.evaluation.compare import Setting
+from models.evaluation.report_kinds import Kind, head
 from models.evaluation.report_rows import PhotographRow, Role
-from models.evaluation.reports import Kind, head
 from models.palettes import parse_palette
 from training.cli import command_line
 from training.cli.evaluations import LearnedMethod, Quality

@@ -22,8 +22,8 @@ from pydantic import Field, TypeAdapter
 from torch import Tensor
 
 from models.evaluation.compare import Setting
+from models.evaluation.report_kinds import Kind, head
 from models.evaluation.report_rows import RobustnessRow
-from models.evaluation.reports import Kind, head
 from models.names import BIT_DEPTH, ONE_PASS, UNQUANTIZED
 from models.quantizers.classical.catalog import CLASSICAL
 from models.quantizers.learned.colorcnn import load_quantizer

@@ -6,8 +6,18 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from models.evaluation.reports import BadReport, Kind, Report
-from training.report import bpg, evaluation, fidelity, finetuning, palette_modes, photographs, robustness
+from models.evaluation.report_kinds import Kind
+from models.evaluation.reports import BadReport, Report
+from training.report import (
+    bpg,
+    byte_budget,
+    evaluation,
+    fidelity,
+    finetuning,
+    palette_modes,
+    photographs,
+    robustness,
+)
 
 
 @dataclass(frozen=True)
@@ -31,6 +41,7 @@ _VIEWS: Mapping[Kind, View] = {
     Kind.FINETUNING_BPG: View(finetuning.bpg_tables, finetuning.bpg_figures),
     Kind.PHOTOGRAPHS: View(photographs.tables, photographs.figures),
     Kind.ROBUSTNESS: View(robustness.tables),
+    Kind.BYTES: View(byte_budget.tables),
 }
 
 

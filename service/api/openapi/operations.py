@@ -11,7 +11,7 @@ from service.api.openapi.options import FILES, ONE_FILE, query_parameters, reque
 from service.api.openapi.responses import BINARY, TEXT, problem_responses, reference, success
 from service.schemas.benchmark_options import BenchmarkOptions
 from service.schemas.benchmark_reports import BenchmarkLine, BenchmarkReport, ResultsReport
-from service.schemas.media_types import BPG, HTML, JSON, MIXED, NDJSON, PNG, RAW, WEBP, ZIP
+from service.schemas.media_types import BPG, HTML, JSON, MIXED, NDJSON, PACKED, PNG, RAW, WEBP, ZIP
 from service.schemas.options import ClassifyOptions, CompressOptions, ImageOptions, QuantizeOptions
 from service.schemas.reports import ClassifyReport, CompressReport, QuantizeReport
 
@@ -41,12 +41,13 @@ def _operation(
 
 
 _RAW: Json = BINARY | {"description": "Packed indices of 1, 2, 4 or 8 bits, each row padded to bytes."}
+_PACKED: Json = BINARY | {"description": "The smallest file of palette and indices; docs/packed.md specifies it."}
 _MANY: Json = BINARY | {"description": "The file of each image; an image that failed has its problem instead."}
 # openapi-python-client reads every response as the first media type that it knows. So packed indices stand before JSON,
 # for any body is bytes.
 QUANTIZE = _operation(
     QuantizeOptions,
-    {PNG: BINARY, RAW: _RAW, JSON: reference(QuantizeReport), WEBP: BINARY, ZIP: _MANY, MIXED: _MANY},
+    {PNG: BINARY, RAW: _RAW, JSON: reference(QuantizeReport), WEBP: BINARY, PACKED: _PACKED, ZIP: _MANY, MIXED: _MANY},
     headers.OF_QUANTIZE,
 )
 QUANTIZE["responses"] |= {

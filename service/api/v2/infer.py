@@ -21,7 +21,13 @@ from service.schemas.options import ClassifyOptions, QuantizeOptions
 from service.schemas.text_options import Options, read_options
 from service.schemas.upload import UploadedFile
 
-_FILE_FORMATS: Mapping[str | None, FileFormat] = {None: "png", "png": "png", "webp": "webp", "raw": "raw"}
+_FILE_FORMATS: Mapping[str | None, FileFormat] = {
+    None: "png",
+    "png": "png",
+    "webp": "webp",
+    "raw": "raw",
+    "packed": "packed",
+}
 _RECOGNITION = ("label_before", "probability_before", "label_after", "probability_after")
 
 
@@ -49,7 +55,7 @@ async def infer(service: Service, call: InferenceCall, model: ServedModel) -> In
 async def _quantize(service: Service, call: InferenceCall, model: ServedModel) -> Inferred:
     options = _options(call, model, QuantizeOptions)
     if options.format not in _FILE_FORMATS:
-        raise BadOption(f"format={options.format} holds no single image; ask for png, webp or raw, or leave it out.")
+        raise BadOption(f"format={options.format} holds no single image; ask for png, webp, raw or packed.")
     absent = {} if options.recognize else dict.fromkeys(_RECOGNITION, "leave out recognize=false")
     if options.share_to_keep is None and options.max_bytes is None:
         absent["goals_met"] = "give a goal, `keep` or `max_bytes`"

@@ -6,14 +6,13 @@ from typing import Any
 
 import pytest
 
+from models.evaluation.report_kinds import Kind, head
 from models.evaluation.reports import (
     TYPED,
     BadReport,
     EvaluationReport,
     FinetuningBpgReport,
     FinetuningReport,
-    Kind,
-    head,
     kind_of,
     load,
     parse,

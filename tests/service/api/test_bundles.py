@@ -24,7 +24,7 @@ from service.inference.quantization import Attempted, Quantized, Recognition
 from service.inference.selection import Selection
 from service.inference.several import Failed
 from service.runtime.timing import Timings
-from service.schemas.media_types import JSON, MIXED, PNG, RAW, WEBP, ZIP
+from service.schemas.media_types import JSON, MIXED, PACKED, PNG, RAW, WEBP, ZIP
 
 PALETTE = np.array([[0, 0, 0], [255, 0, 0], [9, 9, 9]], np.uint8)
 IMAGE = PaletteImage(np.array([[0, 1, 1], [0, 0, 1]], np.uint8), PALETTE)
@@ -124,7 +124,10 @@ def test_reports_stand_beside_problems() -> None:
     assert {name: embedded.headers[name] for name in UNTOUCHED} == UNTOUCHED
 
 
-@pytest.mark.parametrize(("media_type", "format", "name"), [(PNG, "png", "cat-k3.png"), (WEBP, "webp", "cat-k3.webp")])
+@pytest.mark.parametrize(
+    ("media_type", "format", "name"),
+    [(PNG, "png", "cat-k3.png"), (WEBP, "webp", "cat-k3.webp"), (PACKED, "packed", "cat-k3.packed")],
+)
 def test_one_file_has_its_media_type_and_name(media_type: str, format: Any, name: str) -> None:
     response = quantize_response(replace(RESULT, format=format), media_type)
 

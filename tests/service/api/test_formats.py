@@ -10,7 +10,7 @@ from models.errors import BadOption
 from service.api import formats
 from service.api.formats import accept_of, file_format, media_type_of, negotiate, quantize_media_type
 from service.errors import NotAcceptable
-from service.schemas.media_types import JSON, MIXED, PNG, RAW, WEBP, ZIP
+from service.schemas.media_types import JSON, MIXED, PACKED, PNG, RAW, WEBP, ZIP
 
 
 def request(*accept: str, query: str = "") -> Request:
@@ -44,7 +44,8 @@ def test_all_lines_of_accept_count() -> None:
 
 
 @pytest.mark.parametrize(
-    ("format", "media_type"), [(None, WEBP), ("png", PNG), ("json", JSON), ("raw", RAW), ("zip", ZIP)]
+    ("format", "media_type"),
+    [(None, WEBP), ("png", PNG), ("json", JSON), ("raw", RAW), ("packed", PACKED), ("zip", ZIP)],
 )
 def test_the_option_overrides_accept(format: str | None, media_type: str) -> None:
     assert media_type_of(format, WEBP) == media_type
@@ -67,7 +68,7 @@ def test_several_images_need_a_format_that_holds_them(
     assert quantize_media_type(request(), format, negotiated, images) == media_type
 
 
-@pytest.mark.parametrize("format", ["png", "webp", "raw"])
+@pytest.mark.parametrize("format", ["png", "webp", "raw", "packed"])
 def test_a_format_of_one_image_is_refused_for_several(format: str) -> None:
     with pytest.raises(BadOption) as found:
         quantize_media_type(request(), format, PNG, 3)
@@ -83,7 +84,8 @@ def test_accept_of_one_image_is_refused_for_several() -> None:
 
 
 @pytest.mark.parametrize(
-    ("media_type", "format"), [(PNG, "png"), (JSON, "png"), (ZIP, "png"), (MIXED, "png"), (WEBP, "webp"), (RAW, "raw")]
+    ("media_type", "format"),
+    [(PNG, "png"), (JSON, "png"), (ZIP, "png"), (MIXED, "png"), (WEBP, "webp"), (RAW, "raw"), (PACKED, "packed")],
 )
 def test_files_are_png_unless_asked_for_otherwise(media_type: str, format: str) -> None:
     assert file_format(media_type) == format

@@ -40,7 +40,7 @@ async def post(client: AsyncClient, path: str, data: bytes = DRAWING, **options:
     return await client.post(path, content=data, params=options)
 
 
-@pytest.mark.parametrize("format", ["png", "webp", "raw", "json"])
+@pytest.mark.parametrize("format", ["png", "webp", "raw", "packed", "json"])
 async def test_a_quantized_image_names_the_checkpoint_of_its_network(client: AsyncClient, format: str) -> None:
     assert named(await post(client, "/quantize", format=format)) == NETWORK
     assert named(await post(client, "/quantize", PHOTOGRAPH, format=format)) == ("second", hash_of("second"))

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from httpx import AsyncClient, Response
 from starlette.types import Message
 
-from models.evaluation.reports import Kind, head
+from models.evaluation.report_kinds import Kind, head
 from models.zoo.registry import Registry
 from service.benchmark import results_page
 from service.benchmark.results import StoredResults

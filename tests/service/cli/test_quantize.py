@@ -11,7 +11,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from models.codecs import png
+from models.codecs import packed, png
 from service.cli import session
 from service.client import AsyncClient
 from service.schemas import problems
@@ -82,7 +82,9 @@ def test_quiet_runs_show_failures_alone(colorcnn: Run, photos: Path) -> None:
     assert done.stdout == "" and "broken.jpg" in done.stderr
 
 
-@pytest.mark.parametrize(("file_format", "ending"), [("webp", ".webp"), ("raw", ".bin"), ("json", ".json")])
+@pytest.mark.parametrize(
+    ("file_format", "ending"), [("webp", ".webp"), ("raw", ".bin"), ("packed", ".packed"), ("json", ".json")]
+)
 def test_other_formats_have_their_endings(colorcnn: Run, photos: Path, file_format: str, ending: str) -> None:
     done = colorcnn("quantize", "-m", "wu", "--format", file_format, "--json", "photos/a.png")
     data = (photos / f"a-k4{ending}").read_bytes()
@@ -93,6 +95,8 @@ def test_other_formats_have_their_endings(colorcnn: Run, photos: Path, file_form
     elif file_format == "raw":
         assert (facts["width"], facts["height"], facts["bit_depth"], len(data)) == (40, 24, 2, 240)
         assert len(facts["palette"]) == 4
+    elif file_format == "packed":
+        assert packed.decode(data, max_pixels=40 * 24).colors == 4
     else:
         assert json.loads(data)["palette"] == facts["palette"]
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from fastapi import FastAPI
 
-from models.codecs import png
+from models.codecs import packed, png
 from models.palette_image import PaletteImage
 from models.prediction import Prediction
 from service.inference.quantization import Attempted, Quantized, Recognition, _recognition, keeps_alpha
@@ -79,7 +79,13 @@ def test_a_file_of_the_size_of_the_upload_is_no_smaller(upload: int, is_larger: 
 
 @pytest.mark.parametrize(
     ("alpha", "format", "kept"),
-    [("keep", "png", True), ("keep", "webp", True), ("keep", "raw", False), ("flatten", "png", False)],
+    [
+        ("keep", "png", True),
+        ("keep", "webp", True),
+        ("keep", "packed", True),
+        ("keep", "raw", False),
+        ("flatten", "png", False),
+    ],
 )
 def test_packed_indices_keep_no_alpha(alpha: str, format: FileFormat, kept: bool) -> None:
     assert keeps_alpha(QuantizeOptions.model_validate({"alpha": alpha}), format) is kept
@@ -102,12 +108,15 @@ async def test_an_image_of_the_native_size_is_recognized_beside_its_quantization
     assert result.recognition is not None and result.recognition.before.label in ("dark", "light")
 
 
-@pytest.mark.parametrize("format", ["png", "webp", "raw"])
+@pytest.mark.parametrize("format", ["png", "webp", "raw", "packed"])
 async def test_the_file_has_its_format_and_the_order_of_the_image(app: FastAPI, format: FileFormat) -> None:
     result = await quantized(app, DRAWING, colors=5, format=format)
 
     if format == "raw":
         assert len(result.file) == 40 * 24 // 2  # 4 bits a pixel
+        return
+    if format == "packed":
+        assert packed.decode(result.file, max_pixels=40 * 24) == result.image == packed.ordered(result.image)
         return
     shown = opened(result.file)
     assert shown.format == format.upper()
@@ -116,7 +125,7 @@ async def test_the_file_has_its_format_and_the_order_of_the_image(app: FastAPI, 
         assert png.ordered(result.image, effort="default") == result.image
 
 
-@pytest.mark.parametrize("format", ["png", "webp"])
+@pytest.mark.parametrize("format", ["png", "webp", "packed"])
 async def test_a_palette_stays_in_its_order(app: FastAPI, format: FileFormat) -> None:
     colors = ((255, 255, 255), (0, 0, 0), (255, 0, 0))
     result = await quantized(app, DRAWING, palette="#fff,#000,#f00", method="nearest", format=format)

@@ -107,7 +107,7 @@ def test_the_download_is_the_file_of_the_service_under_a_good_name(visit: Visit,
     assert (tmp_path / "saved.png").read_bytes() == base64.b64decode(visitor.report()["png"])
 
 
-@pytest.mark.parametrize(("format", "ending"), [("webp", "webp"), ("raw", "bin")])
+@pytest.mark.parametrize(("format", "ending"), [("webp", "webp"), ("raw", "bin"), ("packed", "packed")])
 def test_the_result_is_saved_in_other_formats(visit: Visit, tmp_path: Path, format: str, ending: str) -> None:
     visitor = visit("#colors=3&method=median_cut")
     assert visitor["#download-webp"].is_disabled()

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from models.evaluation.reports import Kind, head
+from models.evaluation.report_kinds import Kind, head
 
 _MEASURED = {"command": "python -m measure", "commit": "c0ffee", "hardware": "2 cores", "torch": "2", "split": "test"}
 

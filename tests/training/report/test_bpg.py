@@ -1,6 +1,7 @@
 """training/report/bpg.py and palette_modes.py: the studies of BPG in Markdown."""
 
-from models.evaluation.reports import Kind, parse
+from models.evaluation.report_kinds import Kind
+from models.evaluation.reports import parse
 from tests.training.report.reports import report, row
 from training.report import tables
 

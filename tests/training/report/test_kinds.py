@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from models.evaluation.reports import TYPED, Kind, read
+from models.evaluation.report_kinds import Kind
+from models.evaluation.reports import TYPED, read
 from training.report.kinds import figures, tables
 
 DATA = Path(__file__).resolve().parents[3] / "docs" / "results" / "data"
@@ -18,6 +19,7 @@ STUDIES = {
     "photographs": (20, []),
     "photographs-codecs": (19, ["rate"]),
     "robustness": (1, []),
+    "cifar10-bytes-held-out": (1, []),
 }
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from models.evaluation.reports import BadReport, EvaluationReport, Kind, parse, to_json
+from models.evaluation.report_kinds import Kind
+from models.evaluation.reports import BadReport, EvaluationReport, parse, to_json
 from tests.training.report.reports import report
 from tests.training.workshop import Workshop
 from training.report import figures, tables

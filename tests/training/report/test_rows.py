@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from models.evaluation.reports import Kind, head
+from models.evaluation.report_kinds import Kind, head
 from tests.training.report import reports
 from training.report.rows import COLORS, main, tables
 

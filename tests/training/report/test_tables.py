@@ -2,7 +2,8 @@
 
 import pytest
 
-from models.evaluation.reports import BadReport, Kind, parse
+from models.evaluation.report_kinds import Kind
+from models.evaluation.reports import BadReport, parse
 from tests.training.report.reports import report, row
 from tests.training.workshop import Workshop
 from training.report import tables

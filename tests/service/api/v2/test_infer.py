@@ -190,7 +190,7 @@ BAD: dict[str, tuple[str, dict[str, Any], int, str]] = {
     "an unknown option": ("quantize", {"timeout": 9}, 400, "There is no option 'timeout'"),
     "an option of the other task": ("quantize", {"top_k": 1}, 400, "There is no option 'top_k'"),
     "a model beside the model": ("second", {"model": "brightness"}, 400, "decides the option `model`; leave it out"),
-    "several files as one": ("quantize", {"format": "zip"}, 400, "ask for png, webp or raw"),
+    "several files as one": ("quantize", {"format": "zip"}, 400, "ask for png, webp, raw or packed"),
     "a format of a classifier": ("classify", {"format": "png"}, 400, "have no `format`"),
     "options that contradict": ("quantize", {"scale": "auto"}, 400, "scale=auto needs `max_bytes`"),
     "a goal out of reach": ("quantize", {"max_bytes": 1}, 400, "bytes"),
