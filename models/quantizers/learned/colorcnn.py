@@ -52,7 +52,7 @@ class LearnedQuantizer:
     refinement: whether to refine each image's structure.
     guides: other classifiers of the encoder's classes and size that images are refined for, so that classifiers that
         take no part recognize them, too. Then the refinement begins at scale 1; without guides, it follows the search.
-    integer: classifier and decoder in 8-bit integers, which replace those of `network` but for the refinement.
+    integer: classifier and decoder in 8-bit integers, which replace those of `network` without refinement.
     """
 
     network: ColorCNN
@@ -178,14 +178,19 @@ class LearnedQuantizer:
         views: (B, 3, s, s). sets: (b, 3, ...) each, all pixels of b consecutive images or a sample. All are float32 in
         [0, 1].
         """
-        config, networks = self.network.config, self.integer or self.network
+        config = self.network.config
+        # The descent needs gradients, so a refined image is planned by the networks that it is refined for. The descent
+        # lowers the cost of the search further, so it begins at the scale of least cost, not at the first safe one.
+        networks = self.network if self.refinement or self.integer is None else self.integer
         with torch.autocast(self.device.type, torch.bfloat16, enabled=has_bfloat16(self.device)):
             features, logits = networks.describe(views) if config.structure_weight(colors) else (None, None)
             plan = self.network.plan(views, [each.flatten(2).mT for each in sets], colors, features)
             scales, guided = config.structure_scales, self.refinement and bool(self.guides)
             if len(scales) > 1 and (guided or not self.search):
                 scales = (1.0,)
-            plan = select_structure_scale(networks, views, logits, plan, scales, self.fidelity)
+            plan = select_structure_scale(
+                networks, views, logits, plan, scales, self.fidelity, stops_early=not self.refinement
+            )
             return refine_structure(self.network, views, plan, self.guides) if self.refinement else plan
 
     def _upload(self, pixels: Pixels) -> Tensor:

@@ -35,7 +35,14 @@ class Reader(Protocol):
 
 
 def select_structure_scale(
-    reader: Reader, views: Tensor, logits: Tensor | None, plan: Plan, scales: Sequence[float], fidelity: float = 0.0
+    reader: Reader,
+    views: Tensor,
+    logits: Tensor | None,
+    plan: Plan,
+    scales: Sequence[float],
+    fidelity: float = 0.0,
+    *,
+    stops_early: bool = True,
 ) -> Plan:
     """Return the plan with the structure of each image multiplied by the selected scale.
 
@@ -45,8 +52,8 @@ def select_structure_scale(
 
     At fidelity 0 the search ends at the first scale at which the classifier's most probable class is that of the
     original and is more probable than any other class by 0.5 nats, or by half as many nats as for the original;
-    `order_scales` gives the order. Without such a scale, and at any other fidelity, the least cost of all scales
-    decides. The result for an image does not depend on the other images.
+    `order_scales` gives the order. Without such a scale, at any other fidelity, and where the search must not stop
+    early, the least cost of all scales decides. The result for an image does not depend on the other images.
 
     Each tried scale costs one index map and one pass of the classifier at its native size, for an image of any size. A
     single scale, or a plan without structure, costs nothing. Memory is the structure of 64 images, or of the whole
@@ -59,6 +66,7 @@ def select_structure_scale(
         plan: plan of the images.
         scales: factors of the structure, one or more.
         fidelity: 0 to 1, weight of the squared error.
+        stops_early: whether the search may end before it has tried all scales.
 
     Raises NotFinite if the plan holds a value that is not finite.
     """
@@ -66,7 +74,7 @@ def select_structure_scale(
     if len(scales) == 1 or plan.structure is None or logits is None:
         return plan.scale_structure(scales[0])
     targets = logits.log_softmax(1)
-    if fidelity:
+    if fidelity or not stops_early:
         factors = views.new_tensor(scales)
         groups = factors.split(max(1, _BATCH // len(views)))
         costs = torch.cat([_try(reader, views, targets, plan, group, fidelity)[1] for group in groups])

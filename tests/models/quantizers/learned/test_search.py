@@ -115,6 +115,19 @@ def test_an_image_leaves_the_search_at_its_first_safe_scale(
 
 
 @torch.inference_mode()
+def test_without_an_early_stop_the_least_cost_of_all_scales_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, views = make_structured_colorcnn(*SCALES), make_8bit_images(6)
+    plan = make_plan(network, views, 3)
+    monkeypatch.setattr(search, "_FLOOR", 1.0)  # the error decides, and it is least at 0: k-means
+    monkeypatch.setattr(search, "_MARGIN_SHARE", 0.0)
+    logits = network.classify(views)
+    early = select_structure_scale(network, views, logits, plan, SCALES)
+    complete = select_structure_scale(network, views, logits, plan, SCALES, stops_early=False)
+    assert structure_of(early).any()
+    assert not structure_of(complete).any()
+
+
+@torch.inference_mode()
 def test_only_images_that_are_not_safe_stay_in_the_search() -> None:
     network, views = make_structured_colorcnn(*SCALES), make_8bit_images(6)
     plan = make_plan(network, views, 3)
