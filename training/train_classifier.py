@@ -76,7 +76,7 @@ class ClassifierHyperparameters(Hyperparameters):
 class ClassifierOptions(ClassifierHyperparameters, TrainerOptions):
     """Train an image classifier on original images."""
 
-    architecture: Literal["resnet9", "resnet18", "alexnet", "vgg", "vit"] = "resnet9"
+    architecture: Literal["resnet9", "resnet18", "alexnet", "vgg", "all_conv", "vit"] = "resnet9"
     """Network."""
     width: Count = 32
     """Channels of the first stage; 64 as published."""

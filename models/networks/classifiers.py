@@ -40,6 +40,7 @@ class ClassifierConfig(NetworkConfig):
         "resnet18",
         "alexnet",
         "vgg",
+        "all_conv",
         "vit",
         "efficientnet_lite0",
         "efficientnet_lite1",
@@ -221,6 +222,23 @@ def _vgg(width: int) -> _Trunk:
     return _Trunk(stages, widths, (1, 2, 4, 8))
 
 
+def _all_conv(width: int) -> _Trunk:
+    """Build a network of convolutions alone (Springenberg et al., "Striving for simplicity", 2015), without batch norm.
+
+    Strides take the place of pooling, the first of them in the first layer. It has 0.65 M parameters at width 48.
+    """
+
+    def conv(inputs: int, outputs: int, stride: int) -> list[nn.Module]:
+        return [nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1), nn.ReLU(inplace=True)]
+
+    widths = (width, 2 * width, 4 * width)
+    stages: list[nn.Module] = [
+        nn.Sequential(*conv(inputs, outputs, 2), *conv(outputs, outputs, 1))
+        for inputs, outputs in pairwise((3, *widths))
+    ]
+    return _Trunk(stages, widths, (2, 4, 8), dropout=0.2)
+
+
 def _vit(width: int) -> _Trunk:
     """Build a small vision transformer (models/networks/vision_transformer.py); 1.3 M parameters at width 128."""
     return _Trunk(transformer_stages(width), (width,) * 3, (STRIDE,) * 3)
@@ -245,6 +263,7 @@ _TRUNKS: Mapping[str, Callable[[int], _Trunk]] = MappingProxyType(
         "resnet18": _resnet18,
         "alexnet": _alexnet,
         "vgg": _vgg,
+        "all_conv": _all_conv,
         "vit": _vit,
         "efficientnet_lite0": _efficientnet(LITE0),
         "efficientnet_lite1": _efficientnet(LITE1),
