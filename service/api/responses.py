@@ -130,6 +130,7 @@ def _model_report(engine: Engine, entry: ModelEntry) -> ModelReport:
         crop=entry.crop,
         colors=entry.colors,
         classifier=entry.classifier,
+        guides=list(entry.guides),
         fidelity=entry.name in engine.catalog.supporting_fidelity,
         cam=entry.kind is ModelKind.CLASSIFIER and entry.cam,
         loaded=entry.name in engine.loaded(),

@@ -35,6 +35,9 @@ class ModelReport(Report):
     classifier: str | None = Field(
         description="Classifier that the network was trained against; null for a classifier."
     )
+    guides: list[str] = Field(
+        description="Classifiers that `colorcnn_refined` follows beside that one; empty for a network without guides."
+    )
     fidelity: bool = Field(description="Whether the network supports the option `fidelity` of /quantize and /compress.")
     cam: bool = Field(description="Whether the classifier supports activation maps; false for a quantizer.")
     loaded: bool = Field(

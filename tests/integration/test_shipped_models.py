@@ -22,6 +22,9 @@ def test_a_classifier_and_a_quantizer_have_defaults(client: Client) -> None:
         "refined_fast",
     )
     assert report["transfer_classifiers"] == ["imagenet-efficientnet-lite0", "imagenet-efficientnet-lite1"]
+    guides = {model["name"]: model["guides"] for model in report["models"] if model["guides"]}
+    assert set(guides) == {"cifar10-resnet9-colorcnn"}
+    assert set(guides["cifar10-resnet9-colorcnn"]) <= {model["name"] for model in report["models"]}
 
 
 def test_a_model_supports_fidelity_where_it_reports_so(client: Client) -> None:

@@ -9,7 +9,15 @@ import torch
 from models.networks.classifiers import ClassifierConfig, build_classifier
 
 Architecture = Literal[
-    "resnet9", "resnet18", "alexnet", "vgg", "vit", "efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"
+    "resnet9",
+    "resnet18",
+    "alexnet",
+    "vgg",
+    "all_conv",
+    "vit",
+    "efficientnet_lite0",
+    "efficientnet_lite1",
+    "efficientnet_lite2",
 ]
 
 
@@ -21,6 +29,7 @@ Architecture = Literal[
         ("resnet18", 64, 11_173_962),
         ("alexnet", 64, 2_254_154),
         ("vgg", 24, 662_386),
+        ("all_conv", 48, 646_714),
         ("vit", 96, 725_986),
     ],
 )
