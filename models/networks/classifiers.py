@@ -229,9 +229,7 @@ def _all_conv(width: int) -> _Trunk:
     """
 
     def conv(inputs: int, outputs: int, stride: int) -> list[nn.Module]:
-        layer = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1)
-        nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")  # six layers of torch's smaller weights never learn
-        return [layer, nn.ReLU(inplace=True)]
+        return [nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1), nn.ReLU(inplace=True)]
 
     widths = (width, 2 * width, 4 * width)
     stages: list[nn.Module] = [
