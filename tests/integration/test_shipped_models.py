@@ -122,7 +122,7 @@ def test_a_refined_image_follows_its_guides_unless_it_is_a_code(client: Client) 
         client.post("/quantize", content=cat, params=options | more) for more in ({}, {"transferable": "false"})
     )
 
-    names = ["cifar10-resnet9", "cifar10-resnet9-noise", "cifar10-resnet18-noise"]
+    names = ["cifar10-resnet9", "cifar10-resnet9-noise", "cifar10-allconv-noise"]
     assert guided.headers["X-Recognizers"] == ", ".join(names)
     assert code.headers["X-Recognizers"] == names[0]
     assert guided.content != code.content
