@@ -24,7 +24,7 @@ _BATCH = 64  # quantized copies at a time, or one for each image of a larger bat
 # Selected on the held-out part of train.
 _MARGIN = 0.5  # nats between the two most probable classes, from which on a class is safe
 _MARGIN_SHARE = 0.5  # a class is safe also from this share of the original's margin on
-_FIRST = 0.5  # the search begins at this scale
+_FIRST = 1.0  # the search begins at the scale of training, which other classifiers read best
 
 
 class Reader(Protocol):
@@ -83,7 +83,7 @@ def select_structure_scale(
 
 
 def order_scales(scales: Sequence[float]) -> list[float]:
-    """Return scales in the order in which the search tries them: from 0.5 up, then from 0.5 down."""
+    """Return scales in the order in which the search tries them: from 1 up, then from 1 down."""
     return sorted(scales, key=lambda scale: (scale < _FIRST, abs(scale - _FIRST)))
 
 
