@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby
 from typing import ClassVar, Self
 
@@ -25,6 +26,7 @@ from models.quantizers.learned.few_colors import count_colors, merge_closest
 from models.quantizers.learned.palette import color_sums, mean_palette
 from models.quantizers.learned.refinement import refine_structure
 from models.quantizers.learned.search import select_structure_scale
+from models.quantizers.learned.team import in_parts
 from models.rgb import Pixels, resize
 from models.zoo.registry import Registry
 
@@ -88,10 +90,15 @@ class LearnedQuantizer:
             return close
         return self._quantize_planned([pixels], colors)[0]
 
-    @torch.inference_mode()
     def quantize_batch(self, images: Pixels, colors: int) -> list[PaletteImage]:
         """Quantize many images of the network's native size at once: (B, s, s, 3) uint8 sRGB; see `quantize`."""
         check_colors(colors)
+        work = partial(self._quantize_native, colors=colors)
+        return in_parts(work, images) if self.integer and not self.refinement else work(images)
+
+    @torch.inference_mode()
+    def _quantize_native(self, images: Pixels, colors: int) -> list[PaletteImage]:
+        """See `quantize_batch`."""
         uploaded = self._upload(images)
         batch = _planes(uploaded)
         plan = self._plan(batch, [batch], colors)

@@ -21,7 +21,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from threadpoolctl import ThreadpoolController
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -30,11 +29,11 @@ from models.pauses import pause
 from models.quantizers.base import Backdrop
 from models.quantizers.learned.mapping import Mapping
 from models.quantizers.learned.random_views import Region, enclosing, random_region
+from models.quantizers.learned.team import limit_threads
 from models.recognizer import Recognizer
 from models.rgb import Pixels
 
 _SEED = 0
-_THREAD_POOLS = ThreadpoolController()  # created once, because the search for the libraries takes long
 _BAND = 1 << 18  # pixels at a time
 _MARGIN = 16  # pixels around a region, in which error diffusion settles
 
@@ -88,7 +87,7 @@ def descend(
     direction = torch.zeros_like(change)
     original = pixels if backdrop is None else backdrop.behind(pixels)
     visible = torch.ones(()) if backdrop is None else _cell_shares(backdrop.alpha, cell)
-    with ThreadPoolExecutor(team, initializer=_limit_threads) as threads:
+    with ThreadPoolExecutor(team, initializer=partial(limit_threads, 2)) as threads:
         answers = list(threads.map(partial(_sharp_answer, original), recognizers))
         for _ in range(-(-steps.count // team)):
             regions = [random_region(recognizer.views, height, width, random) for recognizer in recognizers]
@@ -184,12 +183,6 @@ def _cell_shares(alpha: NDArray[np.uint8], cell: int) -> Tensor:
     """Return the mean alpha of each cell, (1, ceil(H / cell), ceil(W / cell)) in 0..1."""
     shares = torch.from_numpy(alpha.astype(np.float32) / 255)
     return F.avg_pool2d(shares[None], cell, ceil_mode=True, count_include_pad=False)
-
-
-def _limit_threads() -> None:
-    """Let this thread compute with half of the threads that torch has."""
-    half = max(1, torch.get_num_threads() // 2)  # torch sets the number of a new thread at the first call
-    _THREAD_POOLS.limit(limits=half, user_api="openmp")
 
 
 def _normalized(values: Tensor) -> Tensor:
