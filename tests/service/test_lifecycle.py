@@ -266,6 +266,7 @@ async def test_models_lists_the_loaded_models(client: AsyncClient) -> None:
         "crop": None,
         "colors": [2, 256],
         "classifier": "brightness",
+        "guides": [],
         "fidelity": True,
         "cam": False,
         "loaded": False,

@@ -35,7 +35,7 @@ def test_an_operation_has_its_statuses(operation: operations.Json, statuses: set
             operations.QUANTIZE,
             [
                 *("image/png", "application/octet-stream", "application/json"),
-                *("image/webp", "application/zip", "multipart/mixed"),
+                *("image/webp", "image/vnd.colorcnn.packed", "application/zip", "multipart/mixed"),
             ],
         ),
         (operations.CLASSIFY, ["application/json", "image/png"]),
