@@ -83,7 +83,7 @@ def test_a_long_name_is_cut_in_the_message() -> None:
     ("coding", "data"),
     [
         ("gzip", gzip.compress(TEXT)[:-1]),
-        ("gzip", gzip.compress(TEXT)[:5]),
+        ("gzip", gzip.compress(TEXT, mtime=0)[:5]),
         ("gzip", b"\x1f"),
         ("gzip", b"no gzip"),
         ("gzip", zlib.compress(TEXT)),
