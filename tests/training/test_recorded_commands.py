@@ -25,6 +25,7 @@ from training import (
 )
 from training.cli import command_line, evaluations
 from training.evaluate import bpg, fidelity, finetuning, palette_modes, photographs, robustness
+from training.evaluate import bytes as byte_budget
 from training.options import Options, current_name
 from training.report import contact_sheet, figures, photograph_sheet, rows, tables
 
@@ -32,6 +33,7 @@ ROOT = Path(__file__).parents[2]
 OPTIONS: Mapping[str, type[Options]] = {
     "evaluate": evaluations.EvaluateOptions,
     "evaluate.bpg": bpg.BpgOptions,
+    "evaluate.bytes": byte_budget.BytesOptions,
     "evaluate.fidelity": fidelity.FidelityOptions,
     "evaluate.finetuning": finetuning.FinetuningStudyOptions,
     "evaluate.palette_modes": palette_modes.PaletteModesOptions,
