@@ -24,13 +24,14 @@ from models.names import VARIANTS, ModelKind
 from models.networks.colorcnn import ColorCNNConfig
 from models.quantizers.base import MAX_COLORS, MIN_COLORS
 from models.zoo import checkpoint
-from models.zoo.checkpoint import Checkpoint, Provenance
+from models.zoo.checkpoint import Checkpoint
 from models.zoo.manifest import SHIPPED, ModelEntry
 from models.zoo.registry import Registry
 from models.zoo.validation import reported_as_corrupt
 from training.cli import command_line
 from training.cli.options import ModelsOptions
 from training.loop.finished_run import FinishedRun, as_checkpoint
+from training.loop.model_card import model_card
 from training.options import CountOrZero, Options, Weight, flag
 
 CHECKPOINTS = "checkpoints"
@@ -124,7 +125,7 @@ def _prepare(
     entry = replace(entry, sha256=hashlib.sha256(weights).hexdigest())
     if results and _measured_weights(name, results) != entry.sha256:
         raise SystemExit(f"--results: measured with weights other than those of {name}; evaluate it again")
-    card = _card(entry, stored.provenance, finished, limits).encode()
+    card = model_card(entry, stored.provenance, finished, limits).encode()
     files = {entry.file: weights, entry.card: card}
     if results and entry.results:
         files[entry.results] = json.dumps(to_json(results)).encode() + b"\n"
@@ -260,41 +261,6 @@ def _measured(name: str, results: Results) -> dict[str, float]:
         return {"test_top1": results.top1_original}
     rows = [row for row in results.rows if row.model == name and row.method not in VARIANTS]
     return {f"test_top1_{row.colors}": row.top1 for row in rows if row.top1 is not None}
-
-
-def _card(entry: ModelEntry, provenance: Provenance, finished: FinishedRun, limits: str) -> str:
-    """Return the model card in Markdown."""
-    accuracy = "\n".join(f"| {key} | {100 * value:.2f} % |" for key, value in entry.accuracy.items())
-    recipe = "\n".join(f"| {key} | {value} |" for key, value in finished.config["training"].items())
-    against = f" against the frozen classifier `{entry.classifier}`" if entry.classifier else ""
-    return f"""# {entry.name}
-
-{entry.kind}, {entry.architecture}, trained on {entry.dataset} at {entry.size}x{entry.size} pixels{against}.
-Configuration: `{json.dumps(finished.config["network"])}`.
-Weights in half precision: `{Path(entry.file).name}`, SHA-256 `{entry.sha256}`.
-
-## Numbers
-
-`held_out`: images kept out of the training set; `test`: the whole test set, scored from PNG bytes.
-
-| measure | value |
-|---|---|
-{accuracy}
-
-## Recipe
-
-    {provenance.command}
-
-{provenance.notes}; torch {finished.start["torch"]}; seed {provenance.seed}; commit {provenance.commit}.
-
-| option | value |
-|---|---|
-{recipe}
-
-## Limits
-
-{limits or f"Trained on {entry.dataset} alone, at {entry.size}x{entry.size} pixels; other images were not measured."}
-"""
 
 
 if __name__ == "__main__":

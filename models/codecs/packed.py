@@ -113,15 +113,6 @@ def decode(file: bytes, *, max_pixels: int) -> PaletteImage:
     return PaletteImage(image.indices, image.palette, alpha)
 
 
-def fixed_bytes(file: bytes) -> int:
-    """Return the number of bytes of a packed file that do not depend on the picture: header and checksum.
-
-    Raises:
-        CodecError: the file has no header.
-    """
-    return Header.parse(file).size + _CHECK
-
-
 def _file(image: PaletteImage, body: bytes, *, is_modeled: bool) -> bytes:
     has_alpha = image.alpha is not None
     header = Header(image.width, image.height, image.colors, is_modeled, has_alpha, 0)

@@ -21,6 +21,20 @@ CIFAR10_MEAN = (0.4914, 0.4822, 0.4465)
 CIFAR10_STD = (0.2470, 0.2435, 0.2616)
 
 
+Architecture = Literal[
+    "resnet9",
+    "resnet18",
+    "alexnet",
+    "vgg",
+    "all_conv",
+    "vit",
+    "efficientnet_lite0",
+    "efficientnet_lite1",
+    "efficientnet_lite2",
+]
+"""Names of the trunks."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ClassifierConfig(NetworkConfig):
     """Configuration that a checkpoint stores and that the classifier is built from.
@@ -35,17 +49,7 @@ class ClassifierConfig(NetworkConfig):
     Raises ValueError for a value out of range.
     """
 
-    architecture: Literal[
-        "resnet9",
-        "resnet18",
-        "alexnet",
-        "vgg",
-        "all_conv",
-        "vit",
-        "efficientnet_lite0",
-        "efficientnet_lite1",
-        "efficientnet_lite2",
-    ]
+    architecture: Architecture
     classes: int
     size: int = 32
     width: int = 64

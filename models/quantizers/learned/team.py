@@ -1,7 +1,7 @@
 """A team of threads, each with its own part of the work and its share of the CPUs.
 
 The operators of a network on small images take fractions of a millisecond, so a second thread within each of them gains
-little. A second thread that computes half of the images by itself gains half of the time.
+little. A second thread that computes half of the images by itself gains a third of the time.
 """
 
 from collections.abc import Callable

@@ -1,24 +1,12 @@
 """models/networks/classifiers.py: sizes, stages, normalization and configurations."""
 
 import json
-from typing import Literal, get_args
+from typing import get_args
 
 import pytest
 import torch
 
-from models.networks.classifiers import ClassifierConfig, build_classifier
-
-Architecture = Literal[
-    "resnet9",
-    "resnet18",
-    "alexnet",
-    "vgg",
-    "all_conv",
-    "vit",
-    "efficientnet_lite0",
-    "efficientnet_lite1",
-    "efficientnet_lite2",
-]
+from models.networks.classifiers import Architecture, ClassifierConfig, build_classifier
 
 
 # Counts of the published networks; the half-width ResNet9 is the one that ships.
