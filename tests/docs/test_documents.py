@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from docs.generator import documents, figures, reports
 from docs.generator.documents import BLOCKS, generated, stale, write
@@ -30,7 +31,20 @@ def test_stale_parts_are_reported_and_then_rewritten(page: Path) -> None:
     assert "![Top-1 over PSNR](results/figures/cifar10-fidelity-likeness.png)" in page.read_text()
     assert stale() == [] and write() == []
     with Image.open(figure) as image:
-        Image.fromarray(255 - np.asarray(image.convert("RGB"))).save(figure)
+        content = PngInfo()
+        content.add_text("Content", image.info["Content"])
+        Image.fromarray(255 - np.asarray(image.convert("RGB"))).save(figure, pnginfo=content)
+    assert stale() == ["docs/results/figures/cifar10-fidelity-likeness.png is stale"]
+
+
+def test_a_figure_is_stale_once_a_number_of_its_report_moves(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page.write_text(FIGURE)
+    write()
+    assert stale() == []
+    report = reports.figures_of("cifar10-fidelity")["likeness"]
+    line = report.axes[0].lines[0]
+    line.set_ydata(np.asarray(line.get_ydata(), float) + 0.1)  # too little for the pixels to tell
+    monkeypatch.setattr(figures, "figures_of", lambda names: {"likeness": report})
     assert stale() == ["docs/results/figures/cifar10-fidelity-likeness.png is stale"]
 
 
