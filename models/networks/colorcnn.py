@@ -130,18 +130,21 @@ class ColorCNN(nn.Module):
         self.encoder.eval()
         return self
 
-    def soft(self, images: Tensor, colors: int) -> SoftResult:
+    def soft(self, images: Tensor, colors: int, temperature: float = 1.0) -> SoftResult:
         """Quantize with index probabilities, differentiably: equations 1 and 2 of the paper.
 
-        images: (B, 3, s, s) float32 in [0, 1] at the encoder's size s; ValueError for another size. colors: K.
+        Args:
+            images: (B, 3, s, s) float32 in [0, 1] at the encoder's size s; ValueError for another size.
+            colors: K.
+            temperature: divisor of the index logits, above 0; the lower, the nearer the images are to those of `hard`.
         """
-        probabilities = self._native_plan(images, colors).index_logits(images).softmax(1)
+        probabilities = (self._native_plan(images, colors).index_logits(images) / temperature).softmax(1)
         palette = soft_palette(images, probabilities)
         return SoftResult(render_soft(palette, probabilities), palette, probabilities)
 
     @torch.no_grad()
     def hard(self, images: Tensor, colors: int) -> HardResult:
-        """Quantize with the most probable index of each pixel. Arguments and errors are the same as for `soft`."""
+        """Quantize with the most probable index of each pixel. images, colors and errors are those of `soft`."""
         indices = self._native_plan(images, colors).indices(images).long()
         return HardResult(indices, *hard_palette(images, indices, colors))
 

@@ -4,7 +4,7 @@ At small K the classifier first sees soft images (equations 1 and 2 of the paper
 brightness force the soft images to be nearly hard, as in the paper. Later, the classifier sees hard images. At large
 K, where soft and hard hardly differ, the classifier sees hard images from the start. The gradient passes straight
 through (Bengio et al., 2013). The forward pass uses the arg max image with its 8-bit palette, the backward pass the
-soft image.
+soft image at a temperature. At a low one, only pixels that are about to change their index have a gradient.
 
 The loss compares the classifier's output with its output for the original (distillation, Hinton et al., 2015), and
 with the label. The regularizer of the paper penalizes unused colors. At large K a squared error keeps the image close
@@ -69,6 +69,8 @@ class QuantizerHyperparameters(Hyperparameters):
     """Fraction of the run with soft images, from the start."""
     hard_colors: Count = 16
     """Smallest K with hard images from the start."""
+    temperature: Positive = 1.0
+    """Divisor of the index logits in the backward pass of hard images."""
     contrast: Positive = 4.0
     """Divisor of the contrast of soft images up to four colors; halved at eight colors, and so on down to 1."""
     jitter: Weight = 1.0
@@ -124,7 +126,7 @@ class Objective:
         images: (B, 3, s, s) float32 in [0, 1]. labels: (B,) int64. soft: whether the classifiers see soft images.
         """
         config = self.config
-        result = self.network.soft(images, colors)
+        result = self.network.soft(images, colors, 1.0 if soft else config.temperature)
         shown = self._with_low_contrast(result, generator) if soft else _straight_through(images, result)
         outputs = [classifier(shown).float() for classifier in self.classifiers]
         target = self._target(images)
