@@ -7,11 +7,13 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from models.networks.centers import Centers, kmeans_centers
 from models.networks.classifiers import ClassifierConfig
 from models.networks.colorcnn import ColorCNNConfig, _describe, build_colorcnn
+from models.networks.palette import render_soft
 from models.networks.published import PublishedColorCNN, PublishedConfig
 from tests.models.small_networks import make_colorcnn, make_images, make_plan
 
@@ -23,6 +25,16 @@ def test_soft_probabilities_sum_to_one_and_the_image_is_that_of_equation_2(color
     torch.testing.assert_close(result.probabilities.sum(1), torch.ones(2, 16, 16))
     expected = torch.einsum("bkc,bkhw->bchw", result.palette, result.probabilities)
     torch.testing.assert_close(result.images, expected)
+
+
+def test_the_lower_the_temperature_the_nearer_soft_images_are_to_hard_ones() -> None:
+    network, images = make_colorcnn(), make_images()
+    hard = render_soft(network.hard(images, 5).palette, F.one_hot(network.hard(images, 5).indices, 5).movedim(3, 1))
+    results = [network.soft(images, 5, temperature) for temperature in (4.0, 1.0, 0.1, 1e-4)]
+    distances = [float((result.images - hard).abs().mean().detach()) for result in results]
+    assert distances == sorted(distances, reverse=True)
+    assert distances[0] > 10 * distances[-1]
+    assert all(torch.equal(result.probabilities.argmax(1), results[1].probabilities.argmax(1)) for result in results)
 
 
 def test_hard_indices_are_the_arg_max_and_palette_entries_are_means() -> None:

@@ -39,6 +39,22 @@ def test_straight_through_uses_hard_values_and_soft_gradients(workshop: Workshop
     torch.testing.assert_close(ours, soft)
 
 
+def test_the_temperature_changes_the_gradient_of_hard_images_alone(workshop: Workshop) -> None:
+    data, network = stripes(4), around(frozen(workshop)).train()
+    images = data.images.float().div(255)
+
+    def loss_and_slope(temperature: float, soft: bool) -> tuple[torch.Tensor, torch.Tensor]:
+        config = make_config(temperature=temperature, regularization=0.0, error=0.0)
+        generator = torch.Generator().manual_seed(0)
+        loss, _ = Objective(network, [frozen(workshop)], config)(images, data.labels, 2, soft=soft, generator=generator)
+        return loss.detach(), torch.autograd.grad(loss, network.decoder.out.weight)[0]
+
+    for soft in (True, False):
+        (loss, slope), (sharp_loss, sharp_slope) = loss_and_slope(1.0, soft), loss_and_slope(0.1, soft)
+        torch.testing.assert_close(sharp_loss, loss)
+        assert torch.allclose(sharp_slope, slope) == soft
+
+
 def test_contrast_and_jitter_decrease_as_colors_grow(workshop: Workshop) -> None:
     classifier = frozen(workshop)
     result = SoftResult(torch.full((1, 3, 16, 16), 0.9), torch.zeros(1, 2, 3), torch.zeros(1, 2, 16, 16))
