@@ -100,9 +100,13 @@ class QuantizerHyperparameters(Hyperparameters):
         return dict(sorted(map(parse_draw, self.colors)))
 
     def recorded(self) -> dict[str, Any]:
-        """Return the hyper-parameters as the state of a run holds them."""
+        """Return the hyper-parameters as the state of a run holds them.
+
+        A temperature of 1 is left out, so that runs from before this option can be resumed.
+        """
         draws = self.draws
-        return self.only(QuantizerHyperparameters) | {"colors": tuple(draws), "weights": tuple(draws.values())}
+        values = self.only(QuantizerHyperparameters) | {"colors": tuple(draws), "weights": tuple(draws.values())}
+        return {name: value for name, value in values.items() if (name, value) != ("temperature", 1.0)}
 
 
 @dataclass(frozen=True)
