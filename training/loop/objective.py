@@ -70,7 +70,8 @@ class QuantizerHyperparameters(Hyperparameters):
     hard_colors: Count = 16
     """Smallest K with hard images from the start."""
     temperature: Positive = 1.0
-    """Divisor of the index logits in the backward pass of hard images."""
+    """Divisor of the index logits of the soft images whose gradient hard images take; also for the other terms of the
+    loss."""
     contrast: Positive = 4.0
     """Divisor of the contrast of soft images up to four colors; halved at eight colors, and so on down to 1."""
     jitter: Weight = 1.0
