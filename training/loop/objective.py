@@ -70,8 +70,7 @@ class QuantizerHyperparameters(Hyperparameters):
     hard_colors: Count = 16
     """Smallest K with hard images from the start."""
     temperature: Positive = 1.0
-    """Divisor of the index logits of the soft images whose gradient hard images take; also for the other terms of the
-    loss."""
+    """Divisor of the index logits in batches of hard images, for their gradient and for the other terms of the loss."""
     contrast: Positive = 4.0
     """Divisor of the contrast of soft images up to four colors; halved at eight colors, and so on down to 1."""
     jitter: Weight = 1.0
