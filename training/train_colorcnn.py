@@ -55,6 +55,9 @@ class ColorCNNOptions(ColorCNNHyperparameters, TrainerOptions):
 
     rounds: CountOrZero = ROUNDS
     """Iterations of the k-means that finds the color centers."""
+    subpixel: CountOrZero = 0
+    """Channels of a sub-pixel branch to add to the decoder, for an encoder whose finest stage is coarser than the
+    pixels."""
 
 
 @dataclass(frozen=True)
@@ -75,33 +78,42 @@ def main(argv: Sequence[str] | None = None) -> Result:
     for name in options.also:
         data.require_classes(registry.entry(name).classes)
     encoder = frozen_classifier(registry, options.encoder) if options.encoder else classifier
-    network = started_from(registry, options.start) if options.start else around(encoder, options.rounds)
+    if options.start:
+        network = started_from(registry, options.start, options.subpixel)
+    else:
+        network = around(encoder, options.rounds, options.subpixel)
     session = begin(options)
     return train(network, classifiers, options.fitted(data, session.log), data, session)
 
 
-def around(classifier: Classifier, rounds: int = ROUNDS) -> ColorCNN:
+def around(classifier: Classifier, rounds: int = ROUNDS, subpixel: int = 0) -> ColorCNN:
     """Return a fresh network whose encoder is a copy of `classifier`; torch's global generator draws the other weights.
 
-    rounds: iterations of the k-means that finds the color centers.
+    rounds: iterations of the k-means that finds the color centers. subpixel: channels of the sub-pixel branch.
     """
     levels = len(classifier.channels)
     widths = (*DECODER_WIDTHS, *DECODER_WIDTHS[-1:] * levels)[:levels]  # the coarsest levels have the same width
-    network = build_colorcnn(ColorCNNConfig(encoder=classifier.config, widths=widths, rounds=rounds))
+    network = build_colorcnn(ColorCNNConfig(encoder=classifier.config, widths=widths, rounds=rounds, subpixel=subpixel))
     network.encoder.load_state_dict(classifier.state_dict())
     return network
 
 
-def started_from(registry: Registry, name: str) -> ColorCNN:
+def started_from(registry: Registry, name: str, subpixel: int = 0) -> ColorCNN:
     """Return a copy of a published quantizer, without a structure cutoff.
 
-    Raises SystemExit for another kind of model.
+    subpixel: channels of a fresh sub-pixel branch, which torch's global generator draws; 0 for the branch of the
+    published network, if any.
+
+    Raises SystemExit for another kind of model, and for a second branch.
     """
     published = registry.load(name, torch.device("cpu"))
     if not isinstance(published, ColorCNN):
         raise SystemExit(f"{name} is not a served quantizer")
-    network = build_colorcnn(replace(published.config, structure_cutoff=None, structure_scales=(1.0,)))
-    network.load_state_dict(published.state_dict())
+    if subpixel and published.config.subpixel:
+        raise SystemExit(f"{name} has a sub-pixel branch already: leave out --subpixel")
+    config = replace(published.config, structure_cutoff=None, structure_scales=(1.0,))
+    network = build_colorcnn(replace(config, subpixel=subpixel or config.subpixel))
+    network.load_state_dict(published.state_dict(), strict=not subpixel)
     return network
 
 

@@ -48,6 +48,7 @@ class ColorCNNConfig(NetworkConfig):
 
     encoder: configuration of the frozen classifier.
     widths: channels of the decoder, finest level first, one for each stage of the encoder.
+    subpixel: channels of the decoder's sub-pixel branch; 0 for none.
     features: length of a pixel's feature vector and of a query.
     hidden: units in each of the two hidden layers of the query MLP.
     structure_cutoff: (first, last) numbers of colors. Up to `first` structure has its full weight, from `last` on none;
@@ -61,6 +62,7 @@ class ColorCNNConfig(NetworkConfig):
 
     encoder: ClassifierConfig
     widths: tuple[int, ...] = DECODER_WIDTHS
+    subpixel: int = 0
     features: int = 32
     hidden: int = 64
     structure_cutoff: tuple[int, int] | None = None
@@ -70,8 +72,8 @@ class ColorCNNConfig(NetworkConfig):
     def __post_init__(self) -> None:
         if self.structure_cutoff is not None and not 2 <= self.structure_cutoff[0] < self.structure_cutoff[1]:
             raise ValueError(f"structure_cutoff must be two rising numbers of colors, not {self.structure_cutoff}")
-        if self.rounds < 0:
-            raise ValueError(f"rounds must be 0 or more, not {self.rounds}")
+        if negative := next((name for name in ("rounds", "subpixel") if getattr(self, name) < 0), None):
+            raise ValueError(f"{negative} must be 0 or more, not {getattr(self, negative)}")
         if not self.structure_scales or not all(0 <= scale < math.inf for scale in self.structure_scales):
             raise ValueError(f"structure_scales must be one or more numbers >= 0, not {self.structure_scales}")
 
@@ -81,6 +83,14 @@ class ColorCNNConfig(NetworkConfig):
             return 1.0
         first, last = map(math.log2, self.structure_cutoff)
         return min(1.0, max(0.0, (last - math.log2(colors)) / (last - first)))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values, the inverse of `from_json`.
+
+        A network without a sub-pixel branch has no field for it, as before there was one, so that older runs can be
+        resumed.
+        """
+        return {name: value for name, value in super().to_json().items() if (name, value) != ("subpixel", 0)}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
@@ -113,7 +123,7 @@ class ColorCNN(nn.Module):
         super().__init__()
         self.config = config
         self.encoder = build_classifier(config.encoder).requires_grad_(False)
-        self.decoder = Decoder(self.encoder, widths=config.widths, outputs=config.features)
+        self.decoder = Decoder(self.encoder, widths=config.widths, outputs=config.features, subpixel=config.subpixel)
         self.queries = nn.Sequential(
             nn.Linear(_QUERY_INPUTS, config.hidden),
             nn.ReLU(),

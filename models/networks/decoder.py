@@ -9,24 +9,26 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.networks.classifiers import Classifier
+from models.networks.subpixel import SubPixelBranch
 
 
 class Decoder(nn.Module):
     """Top-down pathway of a feature pyramid network (Lin et al., CVPR 2017).
 
     Each level adds the upsampled coarser level to a 1x1 projection of an encoder stage and mixes the sum by a 3x3
-    convolution. The finest level also adds a projection of the pixels.
+    convolution. The finest level also adds a projection of the pixels. A sub-pixel branch may correct the result.
 
     Args:
         encoder: the classifier whose stages are the decoder's inputs.
         widths: channels of each level, finest first; ValueError unless there is one for each stage of the encoder.
         outputs: length of a feature vector.
+        subpixel: channels of the sub-pixel branch; 0 for none.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, encoder: Classifier, *, widths: tuple[int, ...], outputs: int) -> None:
+    def __init__(self, encoder: Classifier, *, widths: tuple[int, ...], outputs: int, subpixel: int = 0) -> None:
         super().__init__()
         if len(widths) != len(encoder.channels):
             raise ValueError(f"the encoder has {len(encoder.channels)} stages, but {len(widths)} widths were given")
@@ -37,6 +39,7 @@ class Decoder(nn.Module):
         self.reductions = nn.ModuleList(nn.Conv2d(b, a, 1, bias=False) for a, b in pairwise(widths))
         self.mixers = nn.ModuleList(map(_mixer, widths))
         self.out = nn.Conv2d(widths[0], outputs, 1)
+        self.subpixel = SubPixelBranch(encoder, channels=subpixel, outputs=outputs) if subpixel else None
         self.register_buffer("mean", encoder.mean.clone(), persistent=False)
         self.register_buffer("std", encoder.std.clone(), persistent=False)
 
@@ -45,15 +48,17 @@ class Decoder(nn.Module):
 
         view: (B, 3, s, s) float32 in [0, 1]. maps: outputs of the encoder's stages for the view, finest first.
         """
+        pixels = (view - self.mean) / self.std
         x = self.laterals[-1](maps[-1])
         for level in range(len(maps) - 1, -1, -1):
             if level < len(maps) - 1:
                 x = F.interpolate(self.reductions[level](x), maps[level].shape[2:], mode="nearest")
                 x = x + self.laterals[level](maps[level])
             if level == 0:
-                x = F.interpolate(x, view.shape[2:], mode="nearest") + self.pixels((view - self.mean) / self.std)
+                x = F.interpolate(x, view.shape[2:], mode="nearest") + self.pixels(pixels)
             x = self.mixers[level](x)
-        return cast(Tensor, self.out(x))
+        features = cast(Tensor, self.out(x))
+        return features if self.subpixel is None else features + self.subpixel(pixels, maps)
 
     @torch.no_grad()
     def fold_sums(self) -> None:

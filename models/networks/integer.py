@@ -36,7 +36,8 @@ _LARGEST = 255
 def convert_to_integers(network: ColorCNN) -> "IntegerNetworks | None":
     """Convert a network in eval mode, before its batch norm is folded.
 
-    Return None where a layer has no integer form: only ResNet9 has it, because every activation follows batch norm.
+    Return None where a layer has no integer form: only ResNet9 has it, because every activation follows batch norm. A
+    sub-pixel branch has none either.
     """
     try:
         return IntegerNetworks(network.encoder, network.decoder)
@@ -110,6 +111,8 @@ class _Block:
 
 class _IntegerDecoder:
     def __init__(self, decoder: Decoder, ends: Sequence[Tensor], pixels: _Pixels) -> None:
+        if decoder.subpixel is not None:
+            raise _Unsupported
         self._sums: list[IntegerConvolution] = []
         self._mixers: list[IntegerConvolution] = []
         coarser = ends[-1].new_empty(0)  # steps of the level before

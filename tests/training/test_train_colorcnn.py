@@ -91,3 +91,28 @@ def test_a_run_may_start_from_published_weights(workshop: Workshop) -> None:
     started = started_from(registry, "stripes-q").state_dict()
     published = registry.load("stripes-q", torch.device("cpu")).state_dict()
     assert all(torch.equal(value, published[name]) for name, value in started.items())
+
+
+_LAST = "decoder.subpixel.out.2.weight"
+
+
+def test_a_run_may_add_a_sub_pixel_branch(workshop: Workshop, tmp_path: Path) -> None:
+    registry = Registry.open(workshop.models)
+    plain, branched = started_from(registry, "stripes-q"), started_from(registry, "stripes-q", 4)
+    images = stripes(8).images.float() / 255
+    before = plain.eval().describe(images).features
+    assert torch.equal(branched.eval().describe(images).features, before)
+
+    flags = ["--data", str(workshop.data), "--dataset", "stripes", "--device", "cpu", "--models", str(workshop.models)]
+    flags += [*QUANTIZER_FLAGS, "--epochs", "1", "--start", "stripes-q", "--subpixel", "4"]
+    trained = train_colorcnn.main([*flags, "--out", str(tmp_path / "run")]).network
+    assert not torch.equal(trained.state_dict()[_LAST], branched.state_dict()[_LAST])
+
+
+def test_a_second_sub_pixel_branch_is_refused(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    registry = Registry.open(workshop.models)
+    branched = started_from(registry, "stripes-q", 4)
+    monkeypatch.setattr(Registry, "load", lambda *_: branched)
+    assert started_from(registry, "any").config.subpixel == 4
+    with pytest.raises(SystemExit, match="has a sub-pixel branch already: leave out --subpixel"):
+        started_from(registry, "any", 8)

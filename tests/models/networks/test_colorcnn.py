@@ -157,6 +157,27 @@ def test_the_configuration_survives_json() -> None:
         ColorCNNConfig.from_json(config.to_json() | {"depth": 3})
 
 
+def test_a_sub_pixel_branch_is_part_of_the_configuration() -> None:
+    plain, branched = make_colorcnn().config, make_colorcnn(subpixel=4).config
+    assert "subpixel" not in plain.to_json()
+    assert branched.to_json()["subpixel"] == 4 and ColorCNNConfig.from_json(branched.to_json()) == branched
+    with pytest.raises(ValueError, match="subpixel must be 0 or more"):
+        make_colorcnn(subpixel=-1)
+
+
+def test_a_sub_pixel_branch_corrects_the_features() -> None:
+    network, images = make_colorcnn(subpixel=4), make_images()
+    branch = network.decoder.subpixel
+    assert branch is not None
+    for parameter in branch.out[2].parameters():
+        torch.nn.init.normal_(parameter)
+    maps = network.encoder.features(images)
+    normalized = (images - network.encoder.mean) / network.encoder.std
+    corrected = network.describe(images).features
+    network.decoder.subpixel = None
+    torch.testing.assert_close(corrected, network.describe(images).features + branch(normalized, maps))
+
+
 def test_the_configuration_of_an_older_checkpoint_is_read() -> None:
     config = make_colorcnn(structure_cutoff=(32, 64), structure_scales=(0.0, 2.0)).config
     values = config.to_json()

@@ -72,6 +72,10 @@ def test_other_architectures_have_no_integer_form(architecture: str) -> None:
     assert convert_to_integers(network) is None
 
 
+def test_a_sub_pixel_branch_has_no_integer_form() -> None:
+    assert convert_to_integers(make_colorcnn(subpixel=4)) is None
+
+
 @needs_vnni
 @torch.inference_mode()
 def test_a_convolution_rounds_its_result_to_the_step() -> None:
