@@ -29,10 +29,12 @@ class Workers:
         """Replace each gradient by its mean over the processes."""
         if self.count == 1:
             return
-        for parameter in parameters:
-            if parameter.grad is not None:
-                dist.all_reduce(parameter.grad)
-                parameter.grad /= self.count
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        joined = torch.cat([gradient.flatten() for gradient in gradients])  # one exchange, since each waits for all
+        dist.all_reduce(joined)
+        parts = joined.div_(self.count).split([gradient.numel() for gradient in gradients])
+        for gradient, part in zip(gradients, parts, strict=True):
+            gradient.copy_(part.view_as(gradient))
 
     def largest(self, value: float) -> float:
         """Return the largest value of all processes, so that all processes decide alike."""
