@@ -33,6 +33,7 @@ CASES: dict[str, tuple[str, tuple[int, int], int, dict[str, Any]]] = {
     "colorcnn 4, fidelity": ("colorcnn", (32, 32), 4, {"fidelity": 0.5, "model": "cifar10-resnet9-colorcnn"}),
     "one pass 4": ("colorcnn_one_pass", (32, 32), 4, {}),
     "one pass 2, its network": ("colorcnn_one_pass", (32, 32), 2, {"model": "cifar10-resnet9-colorcnn-one-pass"}),
+    "one pass 2, sub-pixel branch": ("colorcnn_one_pass", (64, 64), 2, {"model": "tiny-alexnet-colorcnn-subpixel"}),
     "refined structure 4": ("colorcnn_refined", (32, 32), 4, {}),
     "refined_fast 2": ("refined_fast", (96, 72), 2, OWN),
     "refined_fast 16, flat": ("refined_fast", (96, 72), 16, OWN | {"dither": False}),
@@ -52,6 +53,7 @@ FOUND: dict[str, tuple[list[int], list[float], float]] = {
     "colorcnn 4, fidelity": ([93, 153, 358, 420], [147.56, 111.25, 86.59], 13.873),
     "one pass 4": ([96, 151, 372, 405], [147.5, 111.55, 86.85], 12.81),
     "one pass 2, its network": ([464, 560], [147.59, 111.41, 86.58], 10.02),
+    "one pass 2, sub-pixel branch": ([1561, 2535], [147.52, 111.61, 86.94], 6.758),
     "refined structure 4": ([107, 181, 335, 401], [147.79, 111.06, 86.48], 11.74),
     "refined_fast 2": ([3405, 3507], [147.32, 111.35, 86.91], 11.698),
     "refined_fast 16, flat": (
