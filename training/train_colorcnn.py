@@ -78,12 +78,18 @@ def main(argv: Sequence[str] | None = None) -> Result:
     for name in options.also:
         data.require_classes(registry.entry(name).classes)
     encoder = frozen_classifier(registry, options.encoder) if options.encoder else classifier
-    if options.start:
-        network = started_from(registry, options.start, options.subpixel)
-    else:
-        network = around(encoder, options.rounds, options.subpixel)
+    network = _first_network(options, registry, encoder)
     session = begin(options)
     return train(network, classifiers, options.fitted(data, session.log), data, session)
+
+
+def _first_network(options: ColorCNNOptions, registry: Registry, encoder: Classifier) -> ColorCNN:
+    try:
+        if options.start:
+            return started_from(registry, options.start, options.subpixel)
+        return around(encoder, options.rounds, options.subpixel)
+    except ValueError as error:
+        raise SystemExit(f"--subpixel: {error}") from None
 
 
 def around(classifier: Classifier, rounds: int = ROUNDS, subpixel: int = 0) -> ColorCNN:

@@ -116,3 +116,15 @@ def test_a_second_sub_pixel_branch_is_refused(workshop: Workshop, monkeypatch: p
     assert started_from(registry, "any").config.subpixel == 4
     with pytest.raises(SystemExit, match="has a sub-pixel branch already: leave out --subpixel"):
         started_from(registry, "any", 8)
+
+
+def test_a_size_that_suits_no_sub_pixel_branch_is_refused(
+    workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = ClassifierConfig(architecture="alexnet", classes=3, size=18, width=4)
+    coarse = build_classifier(config).eval()
+    monkeypatch.setattr(train_colorcnn, "classifier_and_data", lambda *_: (coarse, stripes(8)))
+    flags = ["--data", str(workshop.data), "--dataset", "stripes", "--device", "cpu", "--models", str(workshop.models)]
+    flags += [*QUANTIZER_FLAGS, "--subpixel", "4", "--out", str(tmp_path / "run")]
+    with pytest.raises(SystemExit, match="--subpixel: a sub-pixel branch needs a size that is a multiple of 4, not 18"):
+        train_colorcnn.main(flags)
