@@ -119,7 +119,7 @@ def started_from(registry: Registry, name: str, subpixel: int = 0) -> ColorCNN:
         raise SystemExit(f"{name} has a sub-pixel branch already: leave out --subpixel")
     config = replace(published.config, structure_cutoff=None, structure_scales=(1.0,))
     network = build_colorcnn(replace(config, subpixel=subpixel or config.subpixel))
-    network.load_state_dict(published.state_dict(), strict=not subpixel)
+    network.load_state_dict(network.state_dict() | published.state_dict())  # a fresh branch keeps its own weights
     return network
 
 
