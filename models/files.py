@@ -9,7 +9,7 @@ def write_atomically(path: Path, data: bytes) -> None:
     """Write or replace a file; another process sees the old file or the new one, never a part.
 
     The file survives a power cut once the call returns. Raises OSError if the folder of `path` does not exist or the
-    disk is full; the old file then stays.
+    disk is full; the old file then stays. A process that is killed meanwhile leaves a hidden file, ".NAME.*.partial".
     """
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
     try:

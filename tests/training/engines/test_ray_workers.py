@@ -69,7 +69,9 @@ def words(workshop: Workshop, out: Path, *flags: str, data: Path | None = None) 
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {file.name: file.read_bytes() for file in folder.iterdir() if file.name != "cost.json"}
+    """Return the files that are the same in each run: hidden ones are those a killed process was writing."""
+    files = [file for file in folder.iterdir() if file.name != "cost.json" and not file.name.startswith(".")]
+    return {file.name: file.read_bytes() for file in files}
 
 
 @pytest.mark.usefixtures("cluster")
