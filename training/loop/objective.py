@@ -117,7 +117,7 @@ class QuantizerHyperparameters(Hyperparameters):
 class Objective:
     """Loss of a batch that is quantized to K colors.
 
-    classifiers: networks that see the quantized images. teacher: network whose outputs for the originals are the
+    classifiers: networks that see the quantized images, the own one first. teacher: network whose outputs for the originals are the
     targets of all classifiers; by default the first classifier. own_weight: weight of the first classifier; each other
     one has a weight of 1.
     """

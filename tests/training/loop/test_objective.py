@@ -88,19 +88,18 @@ def test_distillation_weights_label_and_teacher_output(workshop: Workshop) -> No
     assert loss(wrong, 1.0) == pytest.approx(loss(data.labels, 1.0))
 
 
-def test_classifiers_have_equal_weight_unless_the_own_one_has_another(workshop: Workshop) -> None:
+def test_further_classifiers_have_equal_weight(workshop: Workshop) -> None:
     first, second = frozen(workshop), build_classifier(frozen(workshop).config).eval()
     data, network = stripes(8), around(frozen(workshop)).eval()
     images, config = data.images.float().div(255), make_config(regularization=0.0, error=0.0)
 
-    def loss(*classifiers: Classifier, own_weight: float = 1.0) -> torch.Tensor:
+    def loss(*classifiers: Classifier) -> torch.Tensor:
         generator = torch.Generator().manual_seed(0)
-        objective = Objective(network, classifiers, config, teacher=first, own_weight=own_weight)
+        objective = Objective(network, classifiers, config, teacher=first)
         value, _ = objective(images, data.labels, 4, soft=False, generator=generator)
         return value.detach()
 
     torch.testing.assert_close(loss(first, second), (loss(first) + loss(second)) / 2)
-    torch.testing.assert_close(loss(first, second, own_weight=3.0), (3 * loss(first) + loss(second)) / 4)
     by_default, _ = Objective(network, [first, second], config)(
         images, data.labels, 4, soft=False, generator=torch.Generator().manual_seed(0)
     )

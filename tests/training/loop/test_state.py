@@ -61,7 +61,7 @@ def test_a_run_that_began_with_former_names_of_options_is_resumed(tmp_path: Path
     assert restore({}, tmp_path, config) == (3, 4.0)
     with pytest.raises(SystemExit, match="other values of: training"):
         restore({}, tmp_path, config | {"training": options.recorded() | {"bf16": True}})
-    for later in ({"temperature": 0.1}, {"distortion": 0.5}, {"own_weight": 2.0}, {"start_scale": 1.5}):
+    for later in ({"temperature": 0.1}, {"start_scale": 1.5}):
         changed = ColorCNNOptions(out=tmp_path, colors=("16:1", "2:8"), **later, **values)
         with pytest.raises(SystemExit, match="other values of: training"):
             restore({}, tmp_path, config | {"training": changed.recorded() | {"bf16": False}})
