@@ -41,18 +41,19 @@ class ColorCNNHyperparameters(QuantizerHyperparameters):
     """Hyper-parameters of a quantizer that is trained against frozen classifiers."""
 
     also: tuple[str, ...] = ()
-    """Other published classifiers that the quantized images are trained for, each with a weight of 1."""
-    own_weight: Positive = 1.0
-    """Weight of --classifier in the loss, beside --also."""
+    """Other published classifiers that the quantized images are trained for, with equal weight."""
     encoder: str | None = None
     """Published classifier to use as the encoder instead of --classifier."""
     start_scale: Positive = 1.0
     """Factor of the structure of --start: where one pass with more structure is recognized better, begin with it."""
 
     def recorded(self) -> dict[str, Any]:
-        """Return the hyper-parameters as the state of a run holds them."""
-        later = self.changed({"own_weight", "start_scale"})
-        return {**super().recorded(), "also": self.also, "encoder": self.encoder, **later}
+        """Return the hyper-parameters as the state of a run holds them.
+
+        A factor of 1 is left out, so that runs from before this option can be resumed.
+        """
+        scaled = {"start_scale": self.start_scale} if self.start_scale != 1 else {}
+        return {**super().recorded(), "also": self.also, "encoder": self.encoder, **scaled}
 
 
 class ColorCNNOptions(ColorCNNHyperparameters, TrainerOptions):
@@ -148,7 +149,7 @@ def train(
     optimizer = adamw([{"params": trainable(network), "lr": config.lr}], config.weight_decay)
     steps = config.epochs * steps_per_epoch(len(part), config.batch, session.log.workers)
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, warm_cosine(steps))
-    objective = Objective(network, folded, config, own_weight=config.own_weight)
+    objective = Objective(network, folded, config)
     recorded = config.recorded() | {"bf16": session.bf16}
     run = Run(
         config.epochs,
@@ -191,8 +192,6 @@ def train_epoch(
         colors = drawn[step]
         rows = batch[: max(1, config.batch * _FULL_BATCH_COLORS // max(colors, _FULL_BATCH_COLORS))]
         images = augment.crop(augment.flip(data.images[rows], generator), config.crop, generator).float().div(255)
-        if config.distortion:
-            images = augment.distort(images, config.distortion, generator)
         soft = colors < config.hard_colors and epoch * len(order) + step < config.soft * config.epochs * len(order)
         with session.autocast():
             loss, right = objective(images, data.labels[rows], colors, soft=soft, generator=generator)

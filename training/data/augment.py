@@ -2,7 +2,6 @@
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 
 def flip(images: Tensor, generator: torch.Generator) -> Tensor:
@@ -31,29 +30,6 @@ def cutout(images: Tensor, side: int, generator: torch.Generator) -> Tensor:
     rows = _is_within(torch.arange(h, device=images.device), top, side)
     columns = _is_within(torch.arange(w, device=images.device), left, side)
     return images.masked_fill((rows.unsqueeze(2) & columns.unsqueeze(1)).unsqueeze(1), 0.0)
-
-
-def distort(images: Tensor, strength: float, generator: torch.Generator) -> Tensor:
-    """Rotate, zoom, shift and recolor each image of floats in [0, 1] at random; the border is filled by reflection.
-
-    At a strength of 1 the rotation is at most 14 degrees, the zoom a quarter and the shift a tenth of half the side,
-    each uniform; contrast changes by at most a third, saturation by a half and brightness by 0.12.
-    """
-
-    def uniform(largest: float) -> Tensor:
-        draws = torch.rand(len(images), generator=generator, device=images.device)
-        return (2 * draws - 1) * (largest * strength)
-
-    angles, zooms = uniform(0.25), uniform(0.22).exp()
-    cosines, sines = angles.cos() * zooms, angles.sin() * zooms
-    rows = [(cosines, -sines, uniform(0.1)), (sines, cosines, uniform(0.1))]
-    grid = F.affine_grid(torch.stack([torch.stack(row, 1) for row in rows], 1), list(images.shape), align_corners=False)
-    moved = F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
-    contrasts, saturations, shifts = (
-        value.view(-1, 1, 1, 1) for value in (uniform(0.3).exp(), uniform(0.4).exp(), uniform(0.12))
-    )
-    recolored = torch.lerp(moved.mean((1, 2, 3), keepdim=True), moved, contrasts)
-    return (torch.lerp(recolored.mean(1, keepdim=True), recolored, saturations) + shifts).clamp(0, 1)
 
 
 def add_noise(images: Tensor, largest: float, generator: torch.Generator) -> Tensor:

@@ -1,7 +1,6 @@
 """Hyper-parameters that all trainers share."""
 
-from collections.abc import Collection
-from typing import Any, Self
+from typing import Self
 
 from training.data.datasets import LabeledImages
 from training.data.options import DatasetName, SplitOptions
@@ -18,11 +17,6 @@ class Hyperparameters(DatasetName, SplitOptions):
     """Images per batch, or all training images where there are fewer."""
     seed: int = 0
     """Seed of everything random."""
-
-    def changed(self, names: Collection[str]) -> dict[str, Any]:
-        """Return the options of these names that differ from their defaults."""
-        fields = type(self).model_fields
-        return {name: getattr(self, name) for name in names if getattr(self, name) != fields[name].default}
 
     def fitted(self, data: LabeledImages, log: Log) -> Self:
         """Return the options with the held-out part and the batch that suit the images, and log both.

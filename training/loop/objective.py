@@ -12,7 +12,6 @@ to the original.
 """
 
 import math
-import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -89,8 +88,6 @@ class QuantizerHyperparameters(Hyperparameters):
     (BPG), times (log2 K)^2 - 1."""
     crop: CountOrZero = 4
     """Largest random shift in pixels."""
-    distortion: Weight = 0.0
-    """Strength of random rotations, zooms and recolorings, see `training.data.augment.distort`; 0 for none."""
 
     @field_serializer("colors")
     def _pairs(self, _: tuple[str, ...]) -> list[list[float]]:
@@ -105,28 +102,25 @@ class QuantizerHyperparameters(Hyperparameters):
     def recorded(self) -> dict[str, Any]:
         """Return the hyper-parameters as the state of a run holds them.
 
-        Options that older runs do not know are left out at their defaults, so that these runs can be resumed.
+        A temperature of 1 is left out, so that runs from before this option can be resumed.
         """
         draws = self.draws
         values = self.only(QuantizerHyperparameters) | {"colors": tuple(draws), "weights": tuple(draws.values())}
-        later = {"temperature", "distortion"}
-        return {name: value for name, value in values.items() if name not in later} | self.changed(later)
+        return {name: value for name, value in values.items() if (name, value) != ("temperature", 1.0)}
 
 
 @dataclass(frozen=True)
 class Objective:
     """Loss of a batch that is quantized to K colors.
 
-    classifiers: networks that see the quantized images, the own one first. teacher: network whose outputs for the originals are the
-    targets of all classifiers; by default the first classifier. own_weight: weight of the first classifier; each other
-    one has a weight of 1.
+    classifiers: networks that see the quantized images. teacher: network whose outputs for the originals are the
+    targets of all classifiers; by default the first classifier.
     """
 
     network: ColorCNN
     classifiers: Sequence[Classifier]
     config: QuantizerHyperparameters
     teacher: Classifier | None = None
-    own_weight: float = 1.0
 
     def __call__(
         self, images: Tensor, labels: Tensor, colors: int, *, soft: bool, generator: torch.Generator
@@ -140,9 +134,7 @@ class Objective:
         shown = self._with_low_contrast(result, generator) if soft else _straight_through(images, result)
         outputs = [classifier(shown).float() for classifier in self.classifiers]
         target = self._target(images)
-        weights = [self.own_weight, *[1.0] * (len(outputs) - 1)]
-        losses = [self._recognition(labels, target, output) for output in outputs]
-        recognition = sum(map(operator.mul, weights, losses)) / sum(weights)
+        recognition = sum(self._recognition(labels, target, output) for output in outputs) / len(outputs)
         loss = recognition + config.regularization * regularizer(result.probabilities)
         loss = loss + config.error * self._error(images, result, colors)
         if config.rate:
