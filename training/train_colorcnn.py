@@ -31,7 +31,7 @@ from training.loop.batches import batches, epoch_generator, steps_per_epoch
 from training.loop.fit import Run, Session, fit, run_config
 from training.loop.objective import Objective, QuantizerHyperparameters
 from training.loop.scoring import frozen_classifier, score
-from training.options import CountOrZero, Positive
+from training.options import CountOrZero
 
 SCORED_COLORS = (2, 4, 8, 16, 32, 64)
 _FULL_BATCH_COLORS = 64  # above this K a batch shrinks, so that index probabilities take bounded memory
@@ -44,16 +44,10 @@ class ColorCNNHyperparameters(QuantizerHyperparameters):
     """Other published classifiers that the quantized images are trained for, with equal weight."""
     encoder: str | None = None
     """Published classifier to use as the encoder instead of --classifier."""
-    start_scale: Positive = 1.0
-    """Factor of the structure of --start: where one pass with more structure is recognized better, begin with it."""
 
     def recorded(self) -> dict[str, Any]:
-        """Return the hyper-parameters as the state of a run holds them.
-
-        A factor of 1 is left out, so that runs from before this option can be resumed.
-        """
-        scaled = {"start_scale": self.start_scale} if self.start_scale != 1 else {}
-        return {**super().recorded(), "also": self.also, "encoder": self.encoder, **scaled}
+        """Return the hyper-parameters as the state of a run holds them."""
+        return {**super().recorded(), "also": self.also, "encoder": self.encoder}
 
 
 class ColorCNNOptions(ColorCNNHyperparameters, TrainerOptions):
@@ -92,9 +86,7 @@ def main(argv: Sequence[str] | None = None) -> Result:
 def _first_network(options: ColorCNNOptions, registry: Registry, encoder: Classifier) -> ColorCNN:
     try:
         if options.start:
-            network = started_from(registry, options.start, options.subpixel)
-            network.scale_structure(options.start_scale)
-            return network
+            return started_from(registry, options.start, options.subpixel)
         return around(encoder, options.rounds, options.subpixel)
     except ValueError as error:
         raise SystemExit(f"--subpixel: {error}") from None

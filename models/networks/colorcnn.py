@@ -191,12 +191,6 @@ class ColorCNN(nn.Module):
         # -|x - c|^2 = 2 x.c - |c|^2 - |x|^2, and |x|^2, the same for every k, changes neither softmax nor arg max.
         return Plan(structure, 2 * scale * centers.colors, -scale * centers.colors.square().sum(2, keepdim=True))
 
-    @torch.no_grad()
-    def scale_structure(self, factor: float) -> None:
-        """Multiply the structure of all images by a factor; in place."""
-        for parameter in self.queries[-1].parameters():
-            parameter.mul_(factor)
-
     def _features(self, view: Tensor) -> Tensor:
         # No gradient is computed here unless the view needs one: the weights of the encoder are frozen.
         return cast(Tensor, self.decoder(view, self.encoder.features(view)).float())

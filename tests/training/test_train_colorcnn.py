@@ -93,17 +93,6 @@ def test_a_run_may_start_from_published_weights(workshop: Workshop) -> None:
     assert all(torch.equal(value, published[name]) for name, value in started.items())
 
 
-def test_a_run_may_start_with_more_structure(workshop: Workshop, tmp_path: Path) -> None:
-    registry = Registry.open(workshop.models)
-    expected = started_from(registry, "stripes-q")
-    expected.scale_structure(1.5)
-    flags = ["--data", str(workshop.data), "--dataset", "stripes", "--device", "cpu", "--models", str(workshop.models)]
-    flags += [*QUANTIZER_FLAGS, "--epochs", "1", "--lr", "1e-12", "--start", "stripes-q", "--start-scale", "1.5"]
-    trained = train_colorcnn.main([*flags, "--weight-decay", "0", "--out", str(tmp_path / "run")]).network
-    torch.testing.assert_close(trained.queries.state_dict(), expected.queries.state_dict())
-    assert read_state(tmp_path / "run")["config"]["training"]["start_scale"] == 1.5
-
-
 _LAST = "decoder.subpixel.out.2.weight"
 
 

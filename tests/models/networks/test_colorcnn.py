@@ -56,14 +56,6 @@ def test_without_structure_the_network_is_the_k_means_that_it_starts_from() -> N
     assert torch.equal(logits.flatten(2).argmax(1), nearest)
 
 
-def test_a_scaled_network_has_the_structure_of_the_scale() -> None:
-    network, images = make_colorcnn(), make_images()
-    expected = make_plan(network, images, 3).scale_structure(20.0).indices(images)
-    assert not torch.equal(network.hard(images, 3).indices, expected.long())
-    network.scale_structure(20.0)
-    assert torch.equal(network.hard(images, 3).indices, expected.long())
-
-
 def test_structure_loses_weight_up_to_the_cutoff() -> None:
     assert make_colorcnn().config.structure_weight(256) == 1
     network = make_colorcnn(structure_cutoff=(32, 64))
