@@ -32,7 +32,7 @@ from training.cli import command_line
 from training.cli.options import ModelsOptions
 from training.loop.finished_run import FinishedRun, as_checkpoint
 from training.loop.model_card import model_card
-from training.options import CountOrZero, Options, Weight, flag
+from training.options import CountOrZero, Options, Positive, Weight, flag
 
 CHECKPOINTS = "checkpoints"
 _ENCODER = "encoder."
@@ -46,6 +46,8 @@ class ServedOptions(Options):
     structure_cutoff: tuple[int, int] | None = None
     """Quantizers: number of colors from which structure counts less, and number from which it has no effect; by default
     structure always counts."""
+    structure_gain: Positive | None = None
+    """Quantizers: factor of the structure of all images, 1 by default; choose it on held-out images."""
     rounds: CountOrZero | None = None
     """Quantizers: iterations of the k-means that finds the color centers; by default as in training."""
     structure_scales: tuple[Weight, ...] = ()

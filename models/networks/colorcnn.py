@@ -53,6 +53,7 @@ class ColorCNNConfig(NetworkConfig):
     hidden: units in each of the two hidden layers of the query MLP.
     structure_cutoff: (first, last) numbers of colors. Up to `first` structure has its full weight, from `last` on none;
         in between the weight falls linearly in log2 K. None gives structure its full weight at every K.
+    structure_gain: factor of the structure of all images, for a trained network that is better with more or less of it.
     rounds: iterations of the k-means that finds the color centers.
     structure_scales: factors of the structure to try for each image, see `models.quantizers.learned.search`; a single
         factor is applied without a search.
@@ -66,6 +67,7 @@ class ColorCNNConfig(NetworkConfig):
     features: int = 32
     hidden: int = 64
     structure_cutoff: tuple[int, int] | None = None
+    structure_gain: float = 1.0
     rounds: int = ROUNDS
     structure_scales: tuple[float, ...] = (1.0,)
 
@@ -74,23 +76,25 @@ class ColorCNNConfig(NetworkConfig):
             raise ValueError(f"structure_cutoff must be two rising numbers of colors, not {self.structure_cutoff}")
         if negative := next((name for name in ("rounds", "subpixel") if getattr(self, name) < 0), None):
             raise ValueError(f"{negative} must be 0 or more, not {getattr(self, negative)}")
+        if not 0 < self.structure_gain < math.inf:
+            raise ValueError(f"structure_gain must be a number above 0, not {self.structure_gain}")
         if not self.structure_scales or not all(0 <= scale < math.inf for scale in self.structure_scales):
             raise ValueError(f"structure_scales must be one or more numbers >= 0, not {self.structure_scales}")
 
     def structure_weight(self, colors: int) -> float:
-        """Return the weight of structure at K = `colors`, 0 to 1; at 0 the network is plain k-means."""
+        """Return the weight of structure at K = `colors`, 0 to the gain; at 0 the network is plain k-means."""
         if self.structure_cutoff is None:
-            return 1.0
+            return self.structure_gain
         first, last = map(math.log2, self.structure_cutoff)
-        return min(1.0, max(0.0, (last - math.log2(colors)) / (last - first)))
+        return self.structure_gain * min(1.0, max(0.0, (last - math.log2(colors)) / (last - first)))
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, the inverse of `from_json`.
 
-        A network without a sub-pixel branch has no field for it, as before there was one, so that older runs can be
-        resumed.
+        Fields that older runs do not have are left out where they change nothing, so that these runs can be resumed.
         """
-        return {name: value for name, value in super().to_json().items() if (name, value) != ("subpixel", 0)}
+        unused = {"subpixel": 0, "structure_gain": 1.0}
+        return dict(item for item in super().to_json().items() if item not in unused.items())
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
