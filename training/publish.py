@@ -47,7 +47,7 @@ class ServedOptions(Options):
     """Quantizers: number of colors from which structure counts less, and number from which it has no effect; by default
     structure always counts."""
     structure_gain: Positive | None = None
-    """Quantizers: factor of the structure of all images, 1 by default; choose it on held-out images."""
+    """Quantizers: factor of the structure at two colors, which falls to 1 at eight; choose it on held-out images."""
     rounds: CountOrZero | None = None
     """Quantizers: iterations of the k-means that finds the color centers; by default as in training."""
     structure_scales: tuple[Weight, ...] = ()

@@ -37,6 +37,7 @@ DECODER_WIDTHS = (32, 48, 80, 128)
 """Channels of the decoder, finest level first; the network uses as many levels as its encoder has stages."""
 
 _QUERY_INPUTS = 9
+_BITS_WITHOUT_GAIN = 3
 
 # Field names in checkpoints of older versions, and the present names.
 _FORMER_NAMES = {"fade": "structure_cutoff", "strengths": "structure_scales"}
@@ -53,7 +54,8 @@ class ColorCNNConfig(NetworkConfig):
     hidden: units in each of the two hidden layers of the query MLP.
     structure_cutoff: (first, last) numbers of colors. Up to `first` structure has its full weight, from `last` on none;
         in between the weight falls linearly in log2 K. None gives structure its full weight at every K.
-    structure_gain: factor of the structure of all images, for a trained network that is better with more or less of it.
+    structure_gain: factor of the structure at K = 2, for a trained network that is better with more or less of it. The
+        factor is 1 from K = 8 on; in between its logarithm falls linearly in log2 K.
     rounds: iterations of the k-means that finds the color centers.
     structure_scales: factors of the structure to try for each image, see `models.quantizers.learned.search`; a single
         factor is applied without a search.
@@ -82,11 +84,13 @@ class ColorCNNConfig(NetworkConfig):
             raise ValueError(f"structure_scales must be one or more numbers >= 0, not {self.structure_scales}")
 
     def structure_weight(self, colors: int) -> float:
-        """Return the weight of structure at K = `colors`, 0 to the gain; at 0 the network is plain k-means."""
+        """Return the weight of structure at K = `colors`; at 0 the network is plain k-means."""
+        bits = math.log2(colors)
+        gain = self.structure_gain ** max(0.0, (_BITS_WITHOUT_GAIN - bits) / (_BITS_WITHOUT_GAIN - 1))
         if self.structure_cutoff is None:
-            return self.structure_gain
+            return gain
         first, last = map(math.log2, self.structure_cutoff)
-        return self.structure_gain * min(1.0, max(0.0, (last - math.log2(colors)) / (last - first)))
+        return gain * min(1.0, max(0.0, (last - bits) / (last - first)))
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, the inverse of `from_json`.

@@ -16,6 +16,7 @@ from tests.training.workshop import Workshop
 from training import publish
 from training.loop.log import LOG_FILE
 from training.loop.state import read_state, save_state
+from training.train_colorcnn import started_from
 
 
 def test_the_published_network_matches_the_trained_one(workshop: Workshop) -> None:
@@ -58,13 +59,19 @@ def test_publishing_again_with_results_changes_the_accuracy_but_not_the_weights(
     assert Registry.open(models).entry("stripes-q").accuracy["test_top1_2"] == two["top1"]
 
 
-def test_the_structure_s_cutoff_and_scales_go_into_the_published_network(workshop: Workshop, tmp_path: Path) -> None:
+def test_the_structure_s_cutoff_gain_and_scales_go_into_the_published_network(
+    workshop: Workshop, tmp_path: Path
+) -> None:
     models = Path(shutil.copytree(workshop.models, tmp_path / "models"))
     flags = ["--models", str(models), "--run", str(workshop.runs / "stripes-q"), "--name", "stripes-q"]
     former = publish.main([*flags, "--fade", "32", "64", "--strengths", "0.5", "1"])
     assert publish.main([*flags, "--structure-cutoff", "32", "64", "--structure-scales", "0.5", "1"]) == former
     config = load_quantizer(Registry.open(models), "stripes-q", torch.device("cpu")).network.config
-    assert (config.structure_cutoff, config.structure_scales) == ((32, 64), (0.5, 1.0))
+    assert (config.structure_cutoff, config.structure_gain, config.structure_scales) == ((32, 64), 1, (0.5, 1.0))
+    stronger = publish.main([*flags, "--structure-gain", "1.5"])
+    quantizer = load_quantizer(Registry.open(models), "stripes-q", torch.device("cpu"))
+    assert quantizer.network.config.structure_gain == 1.5 and stronger.sha256 != former.sha256
+    assert started_from(Registry.open(models), "stripes-q").config.structure_gain == 1
     with pytest.raises(SystemExit, match="for quantizers"):
         publish.main(["--run", str(workshop.runs / "stripes"), "--name", "x", "--structure-cutoff", "32", "64"])
     with pytest.raises(SystemExit, match=r"--structure-cutoff: structure_cutoff must be two rising numbers"):

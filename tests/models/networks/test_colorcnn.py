@@ -66,6 +66,23 @@ def test_structure_loses_weight_up_to_the_cutoff() -> None:
         replace(network.config, structure_cutoff=(64, 64))
 
 
+def test_a_gain_is_a_structure_scale_that_falls_to_one_at_eight_colors() -> None:
+    network, images = make_colorcnn(), make_images()
+    expected = make_plan(network, images, 2).scale_structure(16.0).indices(images).long()
+    assert not torch.equal(network.hard(images, 2).indices, expected)
+    network.config = replace(network.config, structure_gain=16.0)
+    assert torch.equal(network.hard(images, 2).indices, expected)
+    assert [network.config.structure_weight(k) for k in (2, 4, 8, 9, 256)] == [16, 4, 1, 1, 1]
+    faded = replace(network.config, structure_cutoff=(2, 8))
+    assert [faded.structure_weight(k) for k in (2, 4, 8)] == [16, 2, 0]
+
+
+@pytest.mark.parametrize("gain", [0.0, -1.0, math.inf, math.nan])
+def test_a_gain_out_of_range_is_rejected(gain: float) -> None:
+    with pytest.raises(ValueError, match="structure_gain must be a number above 0"):
+        make_colorcnn(structure_gain=gain)
+
+
 def test_the_last_values_of_a_range_are_accepted_and_the_next_are_not() -> None:
     config = make_colorcnn().config
     assert replace(config, structure_cutoff=(2, 3)).structure_weight(2) == 1
@@ -150,6 +167,7 @@ def test_the_configuration_survives_json() -> None:
         encoder=ClassifierConfig(architecture="resnet18", classes=7),
         widths=(1, 2, 3, 4),
         structure_cutoff=(32, 64),
+        structure_gain=1.5,
         structure_scales=(0.0, 2.0),
     )
     assert ColorCNNConfig.from_json(json.loads(json.dumps(config.to_json()))) == config
@@ -159,7 +177,7 @@ def test_the_configuration_survives_json() -> None:
 
 def test_a_sub_pixel_branch_is_part_of_the_configuration() -> None:
     plain, branched = make_colorcnn().config, make_colorcnn(subpixel=4).config
-    assert "subpixel" not in plain.to_json()
+    assert not {"subpixel", "structure_gain"} & plain.to_json().keys()  # older runs have no such fields
     assert branched.to_json()["subpixel"] == 4 and ColorCNNConfig.from_json(branched.to_json()) == branched
     with pytest.raises(ValueError, match="subpixel must be 0 or more"):
         make_colorcnn(subpixel=-1)
