@@ -86,7 +86,7 @@ class ColorCNNConfig(NetworkConfig):
     def structure_weight(self, colors: int) -> float:
         """Return the weight of structure at K = `colors`; at 0 the network is plain k-means."""
         bits = math.log2(colors)
-        gain = self.structure_gain ** max(0.0, (_BITS_WITHOUT_GAIN - bits) / (_BITS_WITHOUT_GAIN - 1))
+        gain: float = self.structure_gain ** max(0.0, (_BITS_WITHOUT_GAIN - bits) / (_BITS_WITHOUT_GAIN - 1))
         if self.structure_cutoff is None:
             return gain
         first, last = map(math.log2, self.structure_cutoff)

@@ -59,9 +59,7 @@ def test_publishing_again_with_results_changes_the_accuracy_but_not_the_weights(
     assert Registry.open(models).entry("stripes-q").accuracy["test_top1_2"] == two["top1"]
 
 
-def test_the_structure_s_cutoff_gain_and_scales_go_into_the_published_network(
-    workshop: Workshop, tmp_path: Path
-) -> None:
+def test_cutoff_gain_and_scales_of_the_structure_are_published(workshop: Workshop, tmp_path: Path) -> None:
     models = Path(shutil.copytree(workshop.models, tmp_path / "models"))
     flags = ["--models", str(models), "--run", str(workshop.runs / "stripes-q"), "--name", "stripes-q"]
     former = publish.main([*flags, "--fade", "32", "64", "--strengths", "0.5", "1"])
