@@ -83,14 +83,18 @@ class ColorCNNConfig(NetworkConfig):
         if not self.structure_scales or not all(0 <= scale < math.inf for scale in self.structure_scales):
             raise ValueError(f"structure_scales must be one or more numbers >= 0, not {self.structure_scales}")
 
+    def gain(self, colors: int) -> float:
+        """Return the factor of the structure at K = `colors` that training did not know."""
+        return float(
+            self.structure_gain ** max(0.0, (_BITS_WITHOUT_GAIN - math.log2(colors)) / (_BITS_WITHOUT_GAIN - 1))
+        )
+
     def structure_weight(self, colors: int) -> float:
         """Return the weight of structure at K = `colors`; at 0 the network is plain k-means."""
-        bits = math.log2(colors)
-        gain: float = self.structure_gain ** max(0.0, (_BITS_WITHOUT_GAIN - bits) / (_BITS_WITHOUT_GAIN - 1))
         if self.structure_cutoff is None:
-            return gain
+            return self.gain(colors)
         first, last = map(math.log2, self.structure_cutoff)
-        return gain * min(1.0, max(0.0, (last - bits) / (last - first)))
+        return self.gain(colors) * min(1.0, max(0.0, (last - math.log2(colors)) / (last - first)))
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, the inverse of `from_json`.

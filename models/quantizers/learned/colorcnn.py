@@ -53,7 +53,8 @@ class LearnedQuantizer:
     search: whether to search for the best scale of each image's structure; without the search the scale is 1.
     refinement: whether to refine each image's structure.
     guides: other classifiers of the encoder's classes and size that images are refined for, so that classifiers that
-        take no part recognize them, too. Then the refinement begins at scale 1; without guides, it follows the search.
+        take no part recognize them, too. Then the refinement begins at the scale of training, without the
+        network's gain; without guides, it follows the search.
     integer: classifier and decoder in 8-bit integers, which replace those of `network` without refinement.
     """
 
@@ -193,8 +194,11 @@ class LearnedQuantizer:
             features, logits = networks.describe(views) if config.structure_weight(colors) else (None, None)
             plan = self.network.plan(views, [each.flatten(2).mT for each in sets], colors, features)
             scales, guided = config.structure_scales, self.refinement and bool(self.guides)
-            if len(scales) > 1 and (guided or not self.search):
-                scales = (1.0,)
+            scale = scales[0] if len(scales) == 1 else 1.0
+            if guided:
+                scales = (scale / config.gain(colors),)  # the descent was selected at the scale of training
+            elif not self.search:
+                scales = (scale,)
             plan = select_structure_scale(
                 networks, views, logits, plan, scales, self.fidelity, stops_early=not self.refinement
             )
