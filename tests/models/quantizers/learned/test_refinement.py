@@ -1,6 +1,7 @@
 """models/quantizers/learned/refinement.py: the structure at which the classifier sees an image like the original."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -178,6 +179,18 @@ def test_the_quantizer_follows_its_guides_unless_the_image_is_a_code() -> None:
     assert (guided.for_method("colorcnn_refined").quantize(image, 3).render() != code).any()
     alone = guided.for_method("colorcnn_refined_code").quantize(image, 3)
     np.testing.assert_array_equal(alone.render(), code)
+
+
+@pytest.mark.parametrize("scales", [(1.0,), (0.0, 1.0, 2.0)])
+def test_with_guides_the_descent_begins_without_the_gain(scales: tuple[float, ...]) -> None:
+    network, guide = make_sensitive(*scales), make_sensitive(1.0).encoder
+    image = make_8bit_images(1).mul(255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()[0]
+    quantizer = LearnedQuantizer(network, CPU, guides=(guide,))
+    refined, one_pass = map(quantizer.for_method, ("colorcnn_refined", "colorcnn_one_pass"))
+    without = refined.quantize(image, 2).render(), one_pass.quantize(image, 2).render()
+    network.config = replace(network.config, structure_gain=8.0)
+    np.testing.assert_array_equal(refined.quantize(image, 2).render(), without[0])
+    assert (one_pass.quantize(image, 2).render() != without[1]).any()
 
 
 def test_it_descends_also_where_all_indices_are_equally_probable() -> None:
