@@ -84,7 +84,7 @@ class ColorCNNConfig(NetworkConfig):
             raise ValueError(f"structure_scales must be one or more numbers >= 0, not {self.structure_scales}")
 
     def gain(self, colors: int) -> float:
-        """Return the factor of the structure at K = `colors` that training did not know."""
+        """Return the factor of the structure at K = `colors`; training has none."""
         return float(
             self.structure_gain ** max(0.0, (_BITS_WITHOUT_GAIN - math.log2(colors)) / (_BITS_WITHOUT_GAIN - 1))
         )
