@@ -195,23 +195,17 @@ class ColorCNN(nn.Module):
         sets = [pixels] if isinstance(pixels, Tensor) else pixels
         centers = Centers.join(kmeans_centers(each, colors, self.config.rounds) for each in sets)
         weight = self.config.structure_weight(colors)
-        structure = None
-        if weight:
-            structure = self._structure(self._features(view) if features is None else features, centers, weight)
         beta = (self.sharpness[0] + self.sharpness[1] * math.log2(colors) / 8).exp()
         scale = (beta / centers.spread).view(-1, 1, 1)
         # -|x - c|^2 = 2 x.c - |c|^2 - |x|^2, and |x|^2, the same for every k, changes neither softmax nor arg max.
-        return Plan(structure, 2 * scale * centers.colors, -scale * centers.colors.square().sum(2, keepdim=True))
+        offsets = -scale * centers.colors.square().sum(2, keepdim=True)
+        queries = weight * self.queries(_describe(centers)).float() if weight else None
+        plan = Plan(None, 2 * scale * centers.colors, offsets, queries)
+        return plan if queries is None else plan.see(self._features(view) if features is None else features)
 
     def _features(self, view: Tensor) -> Tensor:
         # No gradient is computed here unless the view needs one: the weights of the encoder are frozen.
         return cast(Tensor, self.decoder(view, self.encoder.features(view)).float())
-
-    def _structure(self, features: Tensor, centers: Centers, weight: float) -> Tensor:
-        """Compute weight * q . f at the encoder's size, (B, K, s, s) float32."""
-        queries = weight * self.queries(_describe(centers)).float()
-        with torch.autocast(features.device.type, enabled=False):
-            return torch.bmm(queries, features.flatten(2)).view(*queries.shape[:2], *features.shape[2:])
 
     def _native_plan(self, images: Tensor, colors: int) -> Plan:
         """Plan images of the encoder's native size, which are their own views."""

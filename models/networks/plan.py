@@ -1,5 +1,6 @@
 """The plan of an image: everything global about it, from which the index logits of any of its pixels follow."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -26,6 +27,7 @@ class Plan(NamedTuple):
     structure: Tensor | None  # (B, K, s, s) float32, index logits from the features; None where K is above the cutoff
     weights: Tensor  # (B, K, 3) float32
     offsets: Tensor  # (B, K, 1) float32
+    queries: Tensor | None = None  # (B, K, F) float32, from which `see` computes a structure; None where there is none
 
     @property
     def colors(self) -> int:
@@ -42,15 +44,28 @@ class Plan(NamedTuple):
         factors = torch.as_tensor(scale, device=self.structure.device).view(-1, 1, 1, 1)
         return self._replace(structure=self.structure * factors)
 
+    def see(self, features: Tensor) -> "Plan":
+        """Return the plan with the structure that other features give; the same plan if it has no structure.
+
+        features: (B, F, s, s) float32, the feature vector of each pixel of the view.
+        """
+        if self.queries is None:
+            return self
+        with torch.autocast(features.device.type, enabled=False):
+            structure = torch.bmm(self.queries, features.flatten(2))
+        return self._replace(structure=structure.unflatten(2, features.shape[2:]))
+
     def repeat(self, count: int) -> "Plan":
         """Return the plan of the batch repeated `count` times, (count B, ...): all images, then all of them again."""
-        structure = None if self.structure is None else self.structure.repeat(count, 1, 1, 1)
-        return Plan(structure, self.weights.repeat(count, 1, 1), self.offsets.repeat(count, 1, 1))
+        return self._map(lambda part: part.repeat(count, *[1] * (part.ndim - 1)))
 
     def part(self, images: slice | Tensor) -> "Plan":
         """Return the plan of some images of the batch. images: their numbers, as a slice or as a mask of (B,) bool."""
-        structure = None if self.structure is None else self.structure[images]
-        return Plan(structure, self.weights[images], self.offsets[images])
+        return self._map(lambda part: part[images])
+
+    def _map(self, change: Callable[[Tensor], Tensor]) -> "Plan":
+        structure, queries = (None if part is None else change(part) for part in (self.structure, self.queries))
+        return Plan(structure, change(self.weights), change(self.offsets), queries)
 
     def index_logits(self, images: Tensor, window: Window | None = None) -> Tensor:
         """Compute the index logits of the pixels of whole images, or of a window of them.

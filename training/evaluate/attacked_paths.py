@@ -11,7 +11,7 @@ from models.networks.palette import render_soft, soft_palette
 from models.networks.plan import Plan
 from models.quantizers.base import Quantizer
 from models.quantizers.learned.colorcnn import LearnedQuantizer
-from models.quantizers.learned.search import select_structure_scale
+from models.quantizers.learned.search import select_structure
 from training.data.workers import Images
 from training.engines.quantized_blocks import Map
 
@@ -114,7 +114,7 @@ class Learned:
         """Return the structure scale that the search selects for each image, (B,) float32."""
         network, logits = self.learned.network, self.learned.network.classify(images)
         scales = network.config.structure_scales
-        chosen = select_structure_scale(network, images, logits, plan, scales, self.learned.fidelity)
+        chosen = select_structure(network, images, logits, plan, scales, self.learned.fidelity)
         if plan.structure is None or chosen.structure is None:
             return 1.0
         return chosen.structure.square().mean((1, 2, 3)).sqrt() / plan.structure.square().mean((1, 2, 3)).sqrt()

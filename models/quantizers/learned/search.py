@@ -1,22 +1,27 @@
-"""Search for the scale of an image's structure: analysis by synthesis with the frozen classifier.
+"""Search for the structure of an image: analysis by synthesis with the frozen classifier.
 
 Training fixes one scale for all images: how far structure may move a pixel from its nearest color. For a single image,
 more or less structure may be better, and the network's encoder is a classifier that can measure it. The search
 therefore quantizes a small copy of the image at one scale after the other. It selects the first scale whose classifier
-output names the class of the original with a safe margin, and without such a scale the one of least cost.
+output names the class of the original with a safe margin.
+
+The few images without such a scale go on. The network sees them shifted by two pixels, and mirrored, which gives each
+of them other structures, equally good by training. Without a safe one among these, the one of least cost is selected.
 """
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from models.errors import NotFinite
+from models.networks.colorcnn import Description
 from models.networks.palette import hard_palette, render_hard
 from models.networks.plan import Plan
 from models.pauses import pause
+from models.quantizers.learned.shifts import SHIFTS, Shift
 
 _ERROR_WEIGHT = 100.0  # a squared error of 20 dB costs as much as a divergence of 1 nat
 _FLOOR = 0.05  # least weight of the squared error: it separates scales with equal classifier outputs
@@ -28,13 +33,19 @@ _FIRST = 1.0  # the search begins at the scale of training, which other classifi
 
 
 class Reader(Protocol):
-    """The classifier that measures how well an image is recognized."""
+    """The classifier that measures how well an image is recognized, and the decoder of its features.
+
+    Arguments are (B, 3, s, s) float32 in [0, 1], multiples of 1 / 255.
+    """
 
     def classify(self, view: Tensor, /) -> Tensor:
-        """Compute logits, (B, classes) float32, of (B, 3, s, s) float32 in [0, 1], multiples of 1 / 255."""
+        """Compute logits, (B, classes) float32."""
+
+    def describe(self, view: Tensor, /) -> Description:
+        """Compute the feature vector of each pixel, and the logits."""
 
 
-def select_structure_scale(
+def select_structure(
     reader: Reader,
     views: Tensor,
     logits: Tensor | None,
@@ -44,23 +55,25 @@ def select_structure_scale(
     *,
     stops_early: bool = True,
 ) -> Plan:
-    """Return the plan with the structure of each image multiplied by the selected scale.
+    """Return the plan with the selected structure of each image: its own at one of the scales, or that of another view.
 
-    The cost of a scale is (1 - fidelity) D + 100 (fidelity + 0.05) E. D is the Kullback-Leibler divergence of the
+    The cost of a structure is (1 - fidelity) D + 100 (fidelity + 0.05) E. D is the Kullback-Leibler divergence of the
     classifier's output in nats, and E is the mean squared error in [0, 1] units. On held-out images the 0.05 gained 1
     to 3 dB and lost no top-1.
 
-    At fidelity 0 the search ends at the first scale at which the classifier's most probable class is that of the
-    original and is more probable than any other class by 0.5 nats, or by half as many nats as for the original;
-    `order_scales` gives the order. Without such a scale, at any other fidelity, and where the search must not stop
-    early, the least cost of all scales decides. The result for an image does not depend on the other images.
+    At fidelity 0 the search ends at the first structure for which the classifier's most probable class is that of the
+    original and is more probable than any other class by 0.5 nats, or by half as many nats as for the original. It
+    tries the scales in the order of `order_scales`, and then the views. Without a safe structure the least cost
+    decides. At any other fidelity, and where the search must not stop early, it decides among all scales. The result
+    for an image does not depend on the other images.
 
-    Each tried scale costs one index map and one pass of the classifier at its native size, for an image of any size. A
-    single scale, or a plan without structure, costs nothing. Memory is the structure of 64 images, or of the whole
-    batch where the batch is larger.
+    Each structure costs one index map and one pass of the classifier at its native size, that of another view also one
+    pass of the decoder and a second one of the classifier, for an image of any size. A single scale, or a plan without
+    structure, costs nothing. Memory is the structure of 64 images, or of the whole batch where the batch is larger,
+    and once more that of the whole batch.
 
     Args:
-        reader: the network's classifier.
+        reader: the network's classifier and decoder.
         views: (B, 3, s, s) float32 in [0, 1], the images at the encoder's size.
         logits: (B, classes) float32, the classifier's output for the views; None for a plan without structure.
         plan: plan of the images.
@@ -77,9 +90,10 @@ def select_structure_scale(
     if fidelity or not stops_early:
         factors = views.new_tensor(scales)
         groups = factors.split(max(1, _BATCH // len(views)))
-        costs = torch.cat([_try(reader, views, targets, plan, group, fidelity)[1] for group in groups])
+        tried = (_scaled(plan, group) for group in groups)
+        costs = torch.cat([_read(reader, views, targets, each, fidelity)[1] for each in tried])
         return plan.scale_structure(factors[costs.argmin(0)])
-    return plan.scale_structure(_first_safe(reader, views, targets, plan, order_scales(scales)))
+    return _Search(reader, views, targets, plan).run(order_scales(scales))
 
 
 def order_scales(scales: Sequence[float]) -> list[float]:
@@ -88,30 +102,12 @@ def order_scales(scales: Sequence[float]) -> list[float]:
 
 
 def recognition_cost(divergence: Tensor, quantized: Tensor, views: Tensor, fidelity: float = 0.0) -> Tensor:
-    """Compute the cost that `select_structure_scale` minimizes, (B,) float32.
+    """Compute the cost that `select_structure` minimizes, (B,) float32.
 
     divergence: (B,) float32, nats. quantized, views: (B, 3, s, s) float32 in [0, 1]. fidelity: 0 to 1.
     """
     error = (quantized - views).square().mean((1, 2, 3))
     return (1 - fidelity) * divergence + (fidelity + _FLOOR) * _ERROR_WEIGHT * error
-
-
-def _first_safe(reader: Reader, views: Tensor, targets: Tensor, plan: Plan, scales: Sequence[float]) -> Tensor:
-    """Return each image's first scale that is safe, or else its scale of least cost, (B,) float32."""
-    best = views.new_full((len(views),), scales[0])
-    least = views.new_full((len(views),), torch.inf)
-    active = torch.arange(len(views), device=views.device)
-    for scale in scales:
-        outputs, costs = _try(reader, views, targets, plan, views.new_tensor([scale]))
-        safe = _is_safe(outputs, targets)
-        better = safe | (costs[0] < least[active])
-        best[active[better]], least[active[better]] = scale, costs[0][better]
-        if safe.all():
-            break
-        if safe.any():
-            views, targets, active, plan = views[~safe], targets[~safe], active[~safe], plan.part(~safe)
-        pause()
-    return best
 
 
 def _is_safe(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -134,20 +130,75 @@ def _require_finite(plan: Plan) -> None:
         raise NotFinite("the quantizer computed a plan with values that are not finite")
 
 
-def _try(
-    reader: Reader, views: Tensor, targets: Tensor, plan: Plan, factors: Tensor, fidelity: float = 0.0
-) -> tuple[Tensor, Tensor]:
-    """Compute the classifier's output and the cost of each of S scales for each image.
+def _scaled(plan: Plan, factors: Tensor) -> Plan:
+    """Return the plan of all images at each of S scales, (S B, ...). factors: (S,) float32."""
+    count = len(plan.offsets)
+    return plan.repeat(len(factors)).scale_structure(factors.repeat_interleave(count))
 
-    targets: (B, classes) float32, log probabilities of the classes for the originals. factors: (S,) float32.
+
+def _shifted(reader: Reader, views: Tensor, plan: Plan, shifts: Sequence[Shift]) -> Plan:
+    """Return the plan of all images with the structure that each of S shifted views gives, (S B, ...)."""
+    features = reader.describe(torch.cat([shift.of(views) for shift in shifts])).features
+    parts = zip(shifts, features.split(len(views)), strict=True)
+    return plan.repeat(len(shifts)).see(torch.cat([shift.undo(part) for shift, part in parts]))
+
+
+def _read(reader: Reader, views: Tensor, targets: Tensor, tried: Plan, fidelity: float = 0.0) -> tuple[Tensor, Tensor]:
+    """Compute the classifier's output and the cost of each of S structures for each image.
+
+    targets: (B, classes) float32, log probabilities of the classes for the originals. tried: plans of all images, then
+        of all of them again, (S B, ...).
 
     Returns:
         Log probabilities of the classes, (S B, classes) float32, and costs, (S, B) float32.
     """
-    scales, count = len(factors), len(views)
-    views, targets = views.repeat(scales, 1, 1, 1), targets.repeat(scales, 1)
-    indices = plan.repeat(scales).scale_structure(factors.repeat_interleave(count)).indices(views)
-    quantized = render_hard(hard_palette(views, indices, plan.colors).palette, indices)
+    count = len(tried.offsets) // len(views)
+    views, targets = views.repeat(count, 1, 1, 1), targets.repeat(count, 1)
+    indices = tried.indices(views)
+    quantized = render_hard(hard_palette(views, indices, tried.colors).palette, indices)
     outputs = reader.classify(quantized).log_softmax(1)
     divergence = F.kl_div(outputs, targets, reduction="none", log_target=True).sum(1)
-    return outputs, recognition_cost(divergence, quantized, views, fidelity).view(scales, count)
+    return outputs, recognition_cost(divergence, quantized, views, fidelity).view(count, -1)
+
+
+class _Search:
+    """The images without a safe structure so far, and the best structure of every image."""
+
+    def __init__(self, reader: Reader, views: Tensor, targets: Tensor, plan: Plan) -> None:
+        self._reader = reader
+        self._whole = plan
+        self._best = cast(Tensor, plan.structure).clone()
+        self._least = views.new_full((len(views),), torch.inf)
+        self._left = torch.arange(len(views), device=views.device)
+        self._views, self._targets, self._plan = views, targets, plan
+
+    def run(self, scales: Sequence[float]) -> Plan:
+        """Try one scale after the other, then as many shifted views at a time as a batch has room for."""
+        for scale in scales:
+            if len(self._left):
+                self._try(self._plan.scale_structure(scale))
+        shifts = SHIFTS
+        while shifts and len(self._left):
+            count = max(1, _BATCH // len(self._left))
+            self._try(_shifted(self._reader, self._views, self._plan, shifts[:count]))
+            shifts = shifts[count:]
+        return self._whole._replace(structure=self._best)
+
+    def _try(self, tried: Plan) -> None:
+        """Read S structures of each image that is left, (S B, ...); of several safe ones, the first counts."""
+        count = len(self._left)
+        outputs, costs = _read(self._reader, self._views, self._targets, tried)
+        safe = _is_safe(outputs, self._targets.repeat(len(costs), 1)).view_as(costs)
+        found = safe.any(0)
+        choice = torch.where(found, safe.int().argmax(0), costs.argmin(0))
+        places = torch.arange(count, device=choice.device)
+        cost = costs[choice, places]
+        better = found | (cost < self._least[self._left])
+        rows = self._left[better]
+        self._least[rows] = cost[better]
+        self._best[rows] = cast(Tensor, tried.structure)[(choice * count + places)[better]]
+        if found.any():
+            left = ~found
+            self._views, self._targets, self._left = self._views[left], self._targets[left], self._left[left]
+            self._plan = self._plan.part(left)
+        pause()

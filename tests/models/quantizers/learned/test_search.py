@@ -1,4 +1,4 @@
-"""models/quantizers/learned/search.py: each image gets the scale of structure at which the classifier sees it best."""
+"""models/quantizers/learned/search.py: each image gets the structure with which the classifier sees it best."""
 
 from dataclasses import replace
 
@@ -8,12 +8,13 @@ import torch
 from torch import Tensor
 
 from models.errors import NotFinite
-from models.networks.colorcnn import ColorCNN
+from models.networks.colorcnn import ColorCNN, Description
 from models.networks.palette import hard_palette
 from models.networks.plan import Plan
 from models.quantizers.learned import search
 from models.quantizers.learned.colorcnn import LearnedQuantizer
-from models.quantizers.learned.search import select_structure_scale
+from models.quantizers.learned.search import select_structure
+from models.quantizers.learned.shifts import SHIFTS
 from tests.models.small_networks import make_8bit_images, make_plan, make_structured_colorcnn, structure_of
 
 SCALES = (0.0, 0.5, 1.0, 4.0)
@@ -28,31 +29,50 @@ def rendered(view: Tensor, plan: Plan) -> Tensor:
 
 @torch.inference_mode()
 def best_of(
-    network: ColorCNN, view: Tensor, colors: int, fidelity: float, floor: float = 0.05, margin: float = 0.5
-) -> float:
-    """Return the scale that the search should select, computed one scale after the other."""
+    network: ColorCNN,
+    view: Tensor,
+    colors: int,
+    fidelity: float,
+    *,
+    floor: float = 0.05,
+    margin: float = 0.5,
+    share: float = 0.5,
+) -> tuple[str, Plan]:
+    """Return the candidate that the search should select and its plan, computed one candidate after the other."""
     target = network.encoder(view).softmax(1)
     likely, other = target[0].sort(descending=True).values[:2].log().tolist()
     costs = {}
-    for scale in search.order_scales(SCALES):
-        image = rendered(view, make_plan(network, view, colors).scale_structure(scale))
+    candidates = candidates_of(network, view, colors, with_shifts=not fidelity)
+    for name, plan in candidates.items():
+        image = rendered(view, plan)
         output = network.encoder(image).softmax(1)
         first, second = output[0].sort(descending=True).values[:2].log().tolist()
         if (
             not fidelity
             and int(output.argmax()) == int(target.argmax())
-            and first - second >= min(margin, (likely - other) / 2)
+            and first - second >= min(margin, share * (likely - other))
         ):
-            return scale
+            return name, plan
         divergence = (target * (target.log() - output.log())).sum().item()
         error = (image - view).square().mean().item()
-        costs[scale] = (1 - fidelity) * divergence + 100 * (fidelity + floor) * error
-    return min(costs, key=lambda scale: costs[scale])
+        costs[name] = (1 - fidelity) * divergence + 100 * (fidelity + floor) * error
+    least = min(costs, key=lambda name: costs[name])
+    return least, candidates[least]
+
+
+def candidates_of(network: ColorCNN, view: Tensor, colors: int, *, with_shifts: bool) -> dict[str, Plan]:
+    """Return the plans that the search tries for one image, in its order."""
+    plan = make_plan(network, view, colors)
+    found = {f"scale {scale}": plan.scale_structure(scale) for scale in search.order_scales(SCALES)}
+    for shift in SHIFTS if with_shifts else ():
+        features = shift.undo(network.describe(shift.of(view)).features)
+        found[str(shift)] = network.plan(view, view.flatten(2).mT, colors, features)
+    return found
 
 
 def select(network: ColorCNN, views: Tensor, plan: Plan, fidelity: float = 0.0) -> Plan:
     logits = network.classify(views)
-    return select_structure_scale(network, views, logits, plan, network.config.structure_scales, fidelity)
+    return select_structure(network, views, logits, plan, network.config.structure_scales, fidelity)
 
 
 def safe_margin(network: ColorCNN, views: Tensor, plan: Plan) -> float:
@@ -67,7 +87,7 @@ def safe_margin(network: ColorCNN, views: Tensor, plan: Plan) -> float:
 @pytest.mark.parametrize("fidelity", [0.0, 1e-5, 1.0])
 @pytest.mark.parametrize("floor", [0.0, 0.05])
 @torch.inference_mode()
-def test_each_image_has_the_scale_of_a_search_of_its_own(
+def test_each_image_has_the_structure_of_a_search_of_its_own(
     floor: float, fidelity: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The case without the floor decides: an untrained classifier's outputs hardly differ."""
@@ -77,9 +97,22 @@ def test_each_image_has_the_scale_of_a_search_of_its_own(
     monkeypatch.setattr(search, "_FLOOR", floor)
     monkeypatch.setattr(search, "_MARGIN", margin)
     selected = select(network, views, plan, fidelity)
-    expected = torch.tensor([best_of(network, views[i : i + 1], 3, fidelity, floor, margin) for i in range(len(views))])
-    torch.testing.assert_close(selected.structure, plan.scale_structure(expected).structure)
-    assert len(set(expected.tolist())) > 1 or floor or fidelity == 1
+    expected = [best_of(network, view, 3, fidelity, floor=floor, margin=margin) for view in views.split(1)]
+    torch.testing.assert_close(selected.structure, torch.cat([structure_of(plan) for _, plan in expected]))
+    names = {name for name, _ in expected}
+    assert len(names) > 1 or floor or fidelity == 1
+
+
+@torch.inference_mode()
+def test_without_a_safe_structure_the_one_of_least_cost_is_selected(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, views = make_structured_colorcnn(*SCALES), make_8bit_images(12)
+    for name, value in (("_FLOOR", 0.0), ("_MARGIN", torch.inf), ("_MARGIN_SHARE", torch.inf)):
+        monkeypatch.setattr(search, name, value)
+    selected = select(network, views, make_plan(network, views, 3))
+    unsafe = {"floor": 0.0, "margin": torch.inf, "share": torch.inf}
+    expected = [best_of(network, view, 3, 0.0, **unsafe) for view in views.split(1)]
+    torch.testing.assert_close(selected.structure, torch.cat([structure_of(plan) for _, plan in expected]))
+    assert len({name.startswith("Shift") for name, _ in expected}) == 2
 
 
 @torch.inference_mode()
@@ -93,9 +126,9 @@ def test_a_result_does_not_depend_on_the_other_images(monkeypatch: pytest.Monkey
         torch.testing.assert_close(together[i : i + 1], alone)
 
 
-@pytest.mark.parametrize(("margin", "passes"), [(-1.0, [6]), (1e9, [6] * len(SCALES))])
+@pytest.mark.parametrize(("margin", "passes"), [(-1.0, [6]), (1e9, [6] * len(SCALES) + [6 * len(SHIFTS)])])
 @torch.inference_mode()
-def test_an_image_leaves_the_search_at_its_first_safe_scale(
+def test_an_image_leaves_the_search_at_its_first_safe_structure(
     margin: float, passes: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network, views = make_structured_colorcnn(*SCALES), make_8bit_images(6)
@@ -106,11 +139,14 @@ def test_an_image_leaves_the_search_at_its_first_safe_scale(
     class Reader:
         def classify(self, view: Tensor) -> Tensor:
             seen.append(len(view))
-            return logits[: len(view)]
+            return logits[:1].expand(len(view), -1)
+
+        def describe(self, view: Tensor) -> Description:
+            return network.describe(view)
 
     monkeypatch.setattr(search, "_MARGIN", margin)
     monkeypatch.setattr(search, "_MARGIN_SHARE", margin)
-    select_structure_scale(Reader(), views, logits, plan, SCALES)
+    select_structure(Reader(), views, logits, plan, SCALES)
     assert seen == passes
 
 
@@ -121,8 +157,8 @@ def test_without_an_early_stop_the_least_cost_of_all_scales_decides(monkeypatch:
     monkeypatch.setattr(search, "_FLOOR", 1.0)  # the error decides, and it is least at 0: k-means
     monkeypatch.setattr(search, "_MARGIN_SHARE", 0.0)
     logits = network.classify(views)
-    early = select_structure_scale(network, views, logits, plan, SCALES)
-    complete = select_structure_scale(network, views, logits, plan, SCALES, stops_early=False)
+    early = select_structure(network, views, logits, plan, SCALES)
+    complete = select_structure(network, views, logits, plan, SCALES, stops_early=False)
     assert structure_of(early).any()
     assert not structure_of(complete).any()
 
@@ -140,11 +176,37 @@ def test_only_images_that_are_not_safe_stay_in_the_search() -> None:
             seen.append(len(view))
             return torch.where(torch.arange(len(view)).unsqueeze(1) < len(view) / 2, targets[:1], targets[:1].flip(1))
 
-    selected = select_structure_scale(Reader(), views, targets, plan, SCALES)
+        def describe(self, view: Tensor) -> Description:
+            raise AssertionError("every image has a safe scale")
+
+    selected = select_structure(Reader(), views, targets, plan, SCALES)
     assert seen == [6, 3, 1]
     first, second, third, _ = search.order_scales(SCALES)
     expected = torch.tensor([first] * 3 + [second] * 2 + [third])
     torch.testing.assert_close(selected.structure, plan.scale_structure(expected).structure)
+
+
+@pytest.mark.parametrize("batch", [1, 5, 64])
+@torch.inference_mode()
+def test_of_several_safe_views_the_first_counts(batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    network, views = make_structured_colorcnn(*SCALES), make_8bit_images(1)
+    plan, safe = make_plan(network, views, 3), torch.tensor([[5.0, 0.0, 0.0]])
+    seen = 0
+
+    class Reader:
+        def classify(self, view: Tensor) -> Tensor:
+            nonlocal seen
+            numbers = torch.arange(seen, seen + len(view)).unsqueeze(1)
+            seen += len(view)
+            return torch.where(numbers >= len(SCALES) + 5, safe, safe.flip(1))
+
+        def describe(self, view: Tensor) -> Description:
+            return network.describe(view)
+
+    monkeypatch.setattr(search, "_BATCH", batch)
+    selected = select_structure(Reader(), views, safe, plan, SCALES)
+    expected = list(candidates_of(network, views, 3, with_shifts=True).values())[len(SCALES) + 5]
+    torch.testing.assert_close(structure_of(selected), structure_of(expected))
 
 
 def test_the_search_begins_at_the_scale_of_training() -> None:
@@ -163,7 +225,7 @@ def test_a_single_scale_is_applied_without_a_search() -> None:
     network, views = make_structured_colorcnn(0.5), make_8bit_images(1)
     plan = make_plan(network, views, 3)
     network.encoder.head = torch.nn.Linear(1, 1)  # would fail if it were called
-    selected = select_structure_scale(network, views, torch.zeros(1, 3), plan, (0.5,))
+    selected = select_structure(network, views, torch.zeros(1, 3), plan, (0.5,))
     torch.testing.assert_close(selected.structure, plan.scale_structure(0.5).structure)
 
 
@@ -197,7 +259,7 @@ def test_the_quantizer_uses_the_selected_scale(monkeypatch: pytest.MonkeyPatch) 
         quantizer = LearnedQuantizer(network, torch.device("cpu"), fidelity)
         batch = quantizer.quantize_batch(images, 3)
         for view, image, several in zip(views.split(1), images, batch, strict=True):
-            plan = make_plan(network, view, 3).scale_structure(best_of(network, view, 3, fidelity))
+            _, plan = best_of(network, view, 3, fidelity)
             expected = rendered(view, plan).mul(255).round().to(torch.uint8)[0].permute(1, 2, 0).numpy()
             np.testing.assert_array_equal(quantizer.quantize(image, 3).render(), expected)
             np.testing.assert_array_equal(several.render(), expected)
