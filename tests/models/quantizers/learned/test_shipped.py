@@ -23,18 +23,19 @@ from models.zoo.registry import Registry
 
 PHOTO = Path(__file__).parents[3] / "photos" / "cat.jpg"
 OWN: dict[str, Any] = {"transferable": False}
+FIRST: dict[str, Any] = {"model": "cifar10-resnet9-colorcnn"}
 RED = np.array([[0, 0, 0], [255, 255, 255], [200, 40, 40]], np.uint8)
 
 # Method, size, colors and options; then pixels of each entry, mean color, and mean difference to the pixel before.
 CASES: dict[str, tuple[str, tuple[int, int], int, dict[str, Any]]] = {
-    "colorcnn 2": ("colorcnn", (32, 32), 2, {}),
-    "colorcnn 6": ("colorcnn", (32, 32), 6, {}),
-    "colorcnn 4, photograph": ("colorcnn", (96, 72), 4, {}),
-    "colorcnn 4, fidelity": ("colorcnn", (32, 32), 4, {"fidelity": 0.5, "model": "cifar10-resnet9-colorcnn"}),
-    "one pass 4": ("colorcnn_one_pass", (32, 32), 4, {}),
-    "one pass 2, its network": ("colorcnn_one_pass", (32, 32), 2, {"model": "cifar10-resnet9-colorcnn-one-pass"}),
+    "colorcnn 2": ("colorcnn", (32, 32), 2, FIRST),
+    "colorcnn 6": ("colorcnn", (32, 32), 6, FIRST),
+    "colorcnn 4, photograph": ("colorcnn", (96, 72), 4, FIRST),
+    "colorcnn 4, fidelity": ("colorcnn", (32, 32), 4, FIRST | {"fidelity": 0.5}),
+    "one pass 4": ("colorcnn_one_pass", (32, 32), 4, FIRST),
+    "one pass 2, default network": ("colorcnn_one_pass", (32, 32), 2, {}),
     "one pass 2, sub-pixel branch": ("colorcnn_one_pass", (64, 64), 2, {"model": "tiny-alexnet-colorcnn-subpixel"}),
-    "refined structure 4": ("colorcnn_refined", (32, 32), 4, {}),
+    "refined structure 4": ("colorcnn_refined", (32, 32), 4, FIRST),
     "refined_fast 2": ("refined_fast", (96, 72), 2, OWN),
     "refined_fast 16, flat": ("refined_fast", (96, 72), 16, OWN | {"dither": False}),
     "refined_fast 4, dither": ("refined_fast", (96, 72), 4, OWN | {"dither": True}),
@@ -52,7 +53,7 @@ FOUND: dict[str, tuple[list[int], list[float], float]] = {
     "colorcnn 4, photograph": ([590, 1033, 2284, 3005], [147.99, 111.58, 86.69], 8.073),
     "colorcnn 4, fidelity": ([93, 153, 358, 420], [147.56, 111.25, 86.59], 13.873),
     "one pass 4": ([96, 151, 372, 405], [147.5, 111.55, 86.85], 12.81),
-    "one pass 2, its network": ([456, 568], [147.47, 111.25, 86.92], 8.96),
+    "one pass 2, default network": ([456, 568], [147.47, 111.25, 86.92], 8.96),
     "one pass 2, sub-pixel branch": ([1561, 2535], [147.52, 111.61, 86.94], 6.758),
     "refined structure 4": ([107, 181, 335, 401], [147.79, 111.06, 86.48], 11.74),
     "refined_fast 2": ([3405, 3507], [147.32, 111.35, 86.91], 11.698),
