@@ -45,7 +45,7 @@ from models.zoo.registry import Registry
 from tests.benchmarks.reporting import write_report
 from training.report import markdown
 
-MODEL = "cifar10-resnet9-colorcnn"
+MODEL = "cifar10-resnet9-colorcnn-one-pass"
 COLORS = (2, 4, 16)
 SQUARE = 120  # side in pixels of the squares of the photo, before scaling to the quantizer's native size
 
