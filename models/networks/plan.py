@@ -45,7 +45,7 @@ class Plan(NamedTuple):
         return self._replace(structure=self.structure * factors)
 
     def see(self, features: Tensor) -> "Plan":
-        """Return the plan with the structure that other features give; the same plan if it has no structure.
+        """Return the plan with the structure that other features give, unscaled; the same plan if it has no structure.
 
         features: (B, F, s, s) float32, the feature vector of each pixel of the view.
         """

@@ -101,7 +101,10 @@ class Learned:
         return torch.from_numpy(pixels).permute(0, 3, 1, 2).to(images.device)
 
     def soft(self, images: Tensor, seen: Tensor) -> Tensor:
-        """See `Path.soft`: equations 1 and 2 of the ColorCNN paper, with the structure scales of the real path."""
+        """See `Path.soft`: equations 1 and 2 of the ColorCNN paper, with the structure scales of the real path.
+
+        An image that takes the structure of a shifted view keeps its own here, scaled to the size of that one.
+        """
         network = self.learned.network
         plan = network.plan(images, images.flatten(2).mT, self.colors)
         if self.learned.search:

@@ -35,6 +35,22 @@ def test_the_structure_of_each_image_has_its_own_scale() -> None:
     assert scaled.weights is plan.weights
 
 
+def test_other_features_give_another_structure_of_the_same_plan() -> None:
+    network, images = make_colorcnn(), make_images(2)
+    plan = make_plan(network, images, 4)
+    features = network.describe(images.flip(3)).features
+    seen = plan.scale_structure(3).see(features)
+    expected = network.plan(images, images.flatten(2).mT, 4, features)
+    torch.testing.assert_close(structure_of(seen), structure_of(expected))
+    assert seen.weights is plan.weights and seen.offsets is plan.offsets
+
+
+def test_above_the_structure_cutoff_features_change_nothing() -> None:
+    network, images = make_colorcnn(structure_cutoff=(2, 4)), make_images()
+    plan = make_plan(network, images, 8)
+    assert plan.see(network.describe(images).features) is plan
+
+
 def test_a_plan_without_structure_has_none_to_scale() -> None:
     without = make_plan(make_colorcnn(), make_images(), 4)._replace(structure=None)
     assert without.scale_structure(2) is without
