@@ -183,7 +183,7 @@ def test_a_benchmark_agrees_with_the_other_endpoints(client: Client) -> None:
     """The row of an image agrees with /quantize and /classify, in each media type."""
     cat = (ROOT / "tests" / "photos" / "cat.jpg").read_bytes()
     files = [("file", ("cat.jpg", cat)), ("file", ("ramp.jpg", PHOTO))]
-    network = "cifar10-resnet9-colorcnn"  # whose classifier then classifies photographs, too
+    network = "cifar10-resnet9-colorcnn-one-pass"  # whose classifier then classifies photographs, too
     options = {"methods": "colorcnn,median_cut", "colors": "2,4", "labels": "cat,0", "cam": "true", "model": network}
     accepts = ("application/json", "image/png", "text/html", "application/x-ndjson")
     whole, sheet, page, lines = [
