@@ -83,6 +83,8 @@ async def test_queues_report_requests_in_flight_and_waiting(
     async with anyio.create_task_group() as tasks:
         for _ in range(3):
             tasks.start_soon(lambda: client.post("/quantize", content=PHOTO))
+            # Two requests that arrive before the device takes the first one would share its batch.
+            assert await anyio.to_thread.run_sync(engine.busy.wait, PATIENCE)
         with anyio.fail_after(PATIENCE):
             while app.state.service.device.waiting < 2:
                 await anyio.sleep(0.002)
