@@ -8,7 +8,7 @@ from typing import Literal
 LEARNED_METHOD = "colorcnn"
 """The learned quantizer: one network for every number of colors."""
 ONE_PASS = "colorcnn_one_pass"
-"""The learned quantizer without the search for the scale of each image's structure."""
+"""The learned quantizer without the search for each image's structure."""
 REFINED = "colorcnn_refined"
 """The learned quantizer with a refinement of each image's structure."""
 REFINED_CODE = "colorcnn_refined_code"

@@ -36,8 +36,7 @@ class Method:
 
 _LINES: Mapping[str, str] = MappingProxyType(
     {
-        LEARNED_METHOD: "a network, and a search for the structure scale that suits each image; the default for small "
-        "images",
+        LEARNED_METHOD: "a network, and a search for the structure that suits each image; the default for small images",
         ONE_PASS: "the network without the search, so faster",
         REFINED: "the network, with the structure of each image refined until the model's classifier and its guides "
         "recognize the class of the original; slower",

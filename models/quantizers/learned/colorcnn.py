@@ -50,7 +50,7 @@ class LearnedQuantizer:
     network: in eval mode, on `device`.
     fidelity: 0 to 1, the weight of the squared error in the search for the scale of the structure. The output of the
         classifier has the remaining weight. Without effect unless `supports_fidelity`.
-    search: whether to search for the best scale of each image's structure; without the search the scale is 1.
+    search: whether to search for the best structure of each image; without the search the image gives it, at scale 1.
     refinement: whether to refine each image's structure.
     guides: other classifiers of the encoder's classes and size that images are refined for, so that classifiers that
         take no part recognize them, too. Then the refinement begins at the scale of training, without the
