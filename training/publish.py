@@ -32,7 +32,7 @@ from training.cli import command_line
 from training.cli.options import ModelsOptions
 from training.loop.finished_run import FinishedRun, as_checkpoint
 from training.loop.model_card import model_card
-from training.options import CountOrZero, Options, Positive, Weight, flag
+from training.options import Count, CountOrZero, Options, Positive, Weight, flag
 
 CHECKPOINTS = "checkpoints"
 _ENCODER = "encoder."
@@ -52,6 +52,10 @@ class ServedOptions(Options):
     """Quantizers: iterations of the k-means that finds the color centers; by default as in training."""
     structure_scales: tuple[Weight, ...] = ()
     """Quantizers: structure scales that the search tries for each image; only 1 by default."""
+    view_shifts: tuple[Count, ...] = ()
+    """Quantizers: distances in pixels of the shifted views that the search goes on with; only 2 by default."""
+    view_scales: tuple[Weight, ...] = ()
+    """Quantizers: structure scales that it tries for each of these views; only 1 by default."""
 
 
 class PublishOptions(ServedOptions, ModelsOptions):

@@ -105,7 +105,7 @@ def around(classifier: Classifier, rounds: int = ROUNDS, subpixel: int = 0) -> C
 
 
 def started_from(registry: Registry, name: str, subpixel: int = 0) -> ColorCNN:
-    """Return a copy of a published quantizer, without a structure cutoff or gain.
+    """Return a copy of a published quantizer, without the options that only its use has.
 
     subpixel: channels of a fresh sub-pixel branch, which torch's global generator draws; 0 for the branch of the
     published network, if any.
@@ -117,8 +117,17 @@ def started_from(registry: Registry, name: str, subpixel: int = 0) -> ColorCNN:
         raise SystemExit(f"{name} is not a served quantizer")
     if subpixel and published.config.subpixel:
         raise SystemExit(f"{name} has a sub-pixel branch already: leave out --subpixel")
-    config = replace(published.config, structure_cutoff=None, structure_gain=1.0, structure_scales=(1.0,))
-    network = build_colorcnn(replace(config, subpixel=subpixel or config.subpixel))
+    config = published.config
+    network = build_colorcnn(
+        ColorCNNConfig(
+            encoder=config.encoder,
+            widths=config.widths,
+            subpixel=subpixel or config.subpixel,
+            features=config.features,
+            hidden=config.hidden,
+            rounds=config.rounds,
+        )
+    )
     network.load_state_dict(network.state_dict() | published.state_dict())  # a fresh branch keeps its own weights
     return network
 

@@ -38,6 +38,10 @@ DECODER_WIDTHS = (32, 48, 80, 128)
 
 _QUERY_INPUTS = 9
 _BITS_WITHOUT_GAIN = 3
+_LARGEST_SHIFT = 8  # pixels; the smallest networks see 16
+
+# Values of newer fields that change nothing.
+_UNUSED = {"subpixel": 0, "structure_gain": 1.0, "view_shifts": (2,), "view_scales": (1.0,)}
 
 # Field names in checkpoints of older versions, and the present names.
 _FORMER_NAMES = {"fade": "structure_cutoff", "strengths": "structure_scales"}
@@ -59,6 +63,8 @@ class ColorCNNConfig(NetworkConfig):
     rounds: iterations of the k-means that finds the color centers.
     structure_scales: factors of the structure to try for each image, see `models.quantizers.learned.search`; a single
         factor is applied without a search.
+    view_shifts: distances in pixels of the shifted views that the search goes on with, eight views for each.
+    view_scales: factors of the structure of such a view to try.
 
     Raises ValueError for a value out of range.
     """
@@ -72,6 +78,8 @@ class ColorCNNConfig(NetworkConfig):
     structure_gain: float = 1.0
     rounds: int = ROUNDS
     structure_scales: tuple[float, ...] = (1.0,)
+    view_shifts: tuple[int, ...] = (2,)
+    view_scales: tuple[float, ...] = (1.0,)
 
     def __post_init__(self) -> None:
         if self.structure_cutoff is not None and not 2 <= self.structure_cutoff[0] < self.structure_cutoff[1]:
@@ -80,8 +88,12 @@ class ColorCNNConfig(NetworkConfig):
             raise ValueError(f"{negative} must be 0 or more, not {getattr(self, negative)}")
         if not 0 < self.structure_gain < math.inf:
             raise ValueError(f"structure_gain must be a number above 0, not {self.structure_gain}")
-        if not self.structure_scales or not all(0 <= scale < math.inf for scale in self.structure_scales):
-            raise ValueError(f"structure_scales must be one or more numbers >= 0, not {self.structure_scales}")
+        for name in ("structure_scales", "view_scales"):
+            scales = getattr(self, name)
+            if not scales or not all(0 <= scale < math.inf for scale in scales):
+                raise ValueError(f"{name} must be one or more numbers >= 0, not {scales}")
+        if not all(1 <= shift <= _LARGEST_SHIFT for shift in self.view_shifts):
+            raise ValueError(f"view_shifts must be from 1 to {_LARGEST_SHIFT} pixels, not {self.view_shifts}")
 
     def gain(self, colors: int) -> float:
         """Return the factor of the structure at K = `colors`; training has none."""
@@ -101,8 +113,7 @@ class ColorCNNConfig(NetworkConfig):
 
         Fields that older runs do not have are left out where they change nothing, so that these runs can be resumed.
         """
-        unused = {"subpixel": 0, "structure_gain": 1.0}
-        return dict(item for item in super().to_json().items() if item not in unused.items())
+        return {name: value for name, value in super().to_json().items() if _UNUSED.get(name) != value}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:

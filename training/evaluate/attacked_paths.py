@@ -116,8 +116,17 @@ class Learned:
     def _scales(self, images: Tensor, plan: Plan) -> Tensor | float:
         """Return the structure scale that the search selects for each image, (B,) float32."""
         network, logits = self.learned.network, self.learned.network.classify(images)
-        scales = network.config.structure_scales
-        chosen = select_structure(network, images, logits, plan, scales, self.learned.fidelity)
+        config = network.config
+        chosen = select_structure(
+            network,
+            images,
+            logits,
+            plan,
+            config.structure_scales,
+            self.learned.fidelity,
+            view_shifts=config.view_shifts,
+            view_scales=config.view_scales,
+        )
         if plan.structure is None or chosen.structure is None:
             return 1.0
         return chosen.structure.square().mean((1, 2, 3)).sqrt() / plan.structure.square().mean((1, 2, 3)).sqrt()

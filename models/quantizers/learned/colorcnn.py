@@ -200,7 +200,15 @@ class LearnedQuantizer:
             elif not self.search:
                 scales = (scale,)
             plan = select_structure(
-                networks, views, logits, plan, scales, self.fidelity, stops_early=not self.refinement
+                networks,
+                views,
+                logits,
+                plan,
+                scales,
+                self.fidelity,
+                view_shifts=config.view_shifts,
+                view_scales=config.view_scales,
+                stops_early=not self.refinement,
             )
             return refine_structure(self.network, views, plan, self.guides) if self.refinement else plan
 

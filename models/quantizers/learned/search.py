@@ -5,8 +5,9 @@ more or less structure may be better, and the network's encoder is a classifier 
 therefore quantizes a small copy of the image at one scale after the other. It selects the first scale whose classifier
 output names the class of the original with a safe margin.
 
-The few images without such a scale go on. The network sees them shifted by two pixels, and mirrored, which gives each
-of them other structures, equally good by training. Without a safe one among these, the one of least cost is selected.
+The few images without such a scale go on. The network sees them shifted by some pixels, and mirrored, which gives each
+of them other structures, equally good by training. Without a safe one among these, the one of least cost is selected
+among those that keep the class, or among all if none does.
 """
 
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ from models.networks.colorcnn import Description
 from models.networks.palette import hard_palette, render_hard
 from models.networks.plan import Plan
 from models.pauses import pause
-from models.quantizers.learned.shifts import SHIFTS, Shift
+from models.quantizers.learned.shifts import Shift, towards_corners
 
 _ERROR_WEIGHT = 100.0  # a squared error of 20 dB costs as much as a divergence of 1 nat
 _FLOOR = 0.05  # least weight of the squared error: it separates scales with equal classifier outputs
@@ -29,6 +30,7 @@ _BATCH = 64  # quantized copies at a time, or one for each image of a larger bat
 # Selected on the held-out part of train.
 _MARGIN = 0.5  # nats between the two most probable classes, from which on a class is safe
 _MARGIN_SHARE = 0.5  # a class is safe also from this share of the original's margin on
+_LOST = 1e6  # cost of another class, more than any structure costs
 _FIRST = 1.0  # the search begins at the scale of training, which other classifiers read best
 
 
@@ -53,6 +55,8 @@ def select_structure(
     scales: Sequence[float],
     fidelity: float = 0.0,
     *,
+    view_shifts: Sequence[int] = (),
+    view_scales: Sequence[float] = (1.0,),
     stops_early: bool = True,
 ) -> Plan:
     """Return the plan with the selected structure of each image: its own at one of the scales, or that of another view.
@@ -63,8 +67,8 @@ def select_structure(
 
     At fidelity 0 the search ends at the first structure for which the classifier's most probable class is that of the
     original and is more probable than any other class by 0.5 nats, or by half as many nats as for the original. It
-    tries the scales in the order of `order_scales`, and then the views. Without a safe structure the least cost
-    decides. At any other fidelity, and where the search must not stop early, it decides among all scales. The result
+    tries the scales in the order of `order_scales`, and then the views. Without a safe structure the least cost decides,
+    among the structures that keep the class if there are any. At any other fidelity, and where the search must not stop early, it decides among all scales. The result
     for an image does not depend on the other images.
 
     Each structure costs one index map and one pass of the classifier at its native size, that of another view also one
@@ -79,6 +83,8 @@ def select_structure(
         plan: plan of the images.
         scales: factors of the structure, one or more.
         fidelity: 0 to 1, weight of the squared error.
+        view_shifts: distances in pixels of the shifted views; none by default.
+        view_scales: factors of the structure of a view, one or more.
         stops_early: whether the search may end before it has tried all scales.
 
     Raises NotFinite if the plan holds a value that is not finite.
@@ -93,7 +99,10 @@ def select_structure(
         tried = (_scaled(plan, group) for group in groups)
         costs = torch.cat([_read(reader, views, targets, each, fidelity)[1] for each in tried])
         return plan.scale_structure(factors[costs.argmin(0)])
-    return _Search(reader, views, targets, plan).run(order_scales(scales))
+    search = _Search(reader, views, targets, plan)
+    search.try_scales(order_scales(scales))
+    search.try_shifted(towards_corners(view_shifts), view_scales)
+    return search.selected()
 
 
 def order_scales(scales: Sequence[float]) -> list[float]:
@@ -110,17 +119,15 @@ def recognition_cost(divergence: Tensor, quantized: Tensor, views: Tensor, fidel
     return (1 - fidelity) * divergence + (fidelity + _FLOOR) * _ERROR_WEIGHT * error
 
 
-def _is_safe(outputs: Tensor, targets: Tensor) -> Tensor:
-    """Return whether the most probable class is that of the original by a margin, (B,) bool.
+def _compare(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Return whether the most probable class is that of the original, and whether it is so by a margin, (B,) bool each.
 
     outputs, targets: (B, classes) float32, log probabilities for the quantized images and for the originals.
     """
-    if outputs.shape[1] == 1:
-        return torch.ones_like(outputs[:, 0], dtype=torch.bool)
-    found, original = outputs.topk(2, 1), targets.topk(2, 1)
-    margin, wanted = (values[:, 0] - values[:, 1] for values in (found.values, original.values))
-    same: Tensor = found.indices[:, 0] == original.indices[:, 0]
-    return same & (margin >= (_MARGIN_SHARE * wanted).clamp_max(_MARGIN))
+    found, original = (each.topk(min(2, each.shape[1]), 1) for each in (outputs, targets))
+    margin, wanted = (values[:, 0] - values[:, -1] for values in (found.values, original.values))
+    kept: Tensor = found.indices[:, 0] == original.indices[:, 0]
+    return kept, kept & (margin >= (_MARGIN_SHARE * wanted).clamp_max(_MARGIN))
 
 
 def _require_finite(plan: Plan) -> None:
@@ -136,11 +143,22 @@ def _scaled(plan: Plan, factors: Tensor) -> Plan:
     return plan.repeat(len(factors)).scale_structure(factors.repeat_interleave(count))
 
 
-def _shifted(reader: Reader, views: Tensor, plan: Plan, shifts: Sequence[Shift]) -> Plan:
-    """Return the plan of all images with the structure that each of S shifted views gives, (S B, ...)."""
+def _see(reader: Reader, views: Tensor, shifts: Sequence[Shift]) -> Tensor:
+    """Compute the features of each of V shifted views, at the places of the images' own pixels, (V, B, F, s, s)."""
     features = reader.describe(torch.cat([shift.of(views) for shift in shifts])).features
     parts = zip(shifts, features.split(len(views)), strict=True)
-    return plan.repeat(len(shifts)).see(torch.cat([shift.undo(part) for shift, part in parts]))
+    return torch.stack([shift.undo(part) for shift, part in parts])
+
+
+def _seen(plan: Plan, features: Tensor, scales: Sequence[float]) -> Plan:
+    """Return the plan of all images with the structure of each of V views, at each of S scales of it, (V S B, ...).
+
+    features: (V, B, F, s, s) float32.
+    """
+    number, images = features.shape[:2]
+    repeated = features.repeat_interleave(len(scales), 0).flatten(0, 1)
+    factors = features.new_tensor(scales).repeat_interleave(images).repeat(number)
+    return plan.repeat(number * len(scales)).see(repeated).scale_structure(factors)
 
 
 def _read(reader: Reader, views: Tensor, targets: Tensor, tried: Plan, fidelity: float = 0.0) -> tuple[Tensor, Tensor]:
@@ -172,23 +190,37 @@ class _Search:
         self._left = torch.arange(len(views), device=views.device)
         self._views, self._targets, self._plan = views, targets, plan
 
-    def run(self, scales: Sequence[float]) -> Plan:
-        """Try one scale after the other, then as many shifted views at a time as a batch has room for."""
+    def try_scales(self, scales: Sequence[float]) -> None:
+        """Try one scale after the other."""
         for scale in scales:
             if len(self._left):
                 self._try(self._plan.scale_structure(scale))
-        shifts = SHIFTS
+
+    def try_shifted(self, shifts: Sequence[Shift], scales: Sequence[float]) -> None:
+        """Try all scales of one shifted view after the other, as many structures at a time as a batch has room for."""
         while shifts and len(self._left):
-            count = max(1, _BATCH // len(self._left))
-            self._try(_shifted(self._reader, self._views, self._plan, shifts[:count]))
+            room = max(1, _BATCH // len(self._left))
+            count = max(1, room // len(scales))
+            features = _see(self._reader, self._views, shifts[:count])
+            for first in range(0, len(scales), room):
+                if len(self._left):
+                    left = self._try(_seen(self._plan, features, scales[first : first + room]))
+                    features = features[:, left]
             shifts = shifts[count:]
+
+    def selected(self) -> Plan:
+        """Return the plan of all images with the best structures so far."""
         return self._whole._replace(structure=self._best)
 
-    def _try(self, tried: Plan) -> None:
-        """Read S structures of each image that is left, (S B, ...); of several safe ones, the first counts."""
+    def _try(self, tried: Plan) -> Tensor:
+        """Read S structures of each image that is left, (S B, ...); of several safe ones, the first counts.
+
+        Returns which of these images are still left, (B,) bool.
+        """
         count = len(self._left)
         outputs, costs = _read(self._reader, self._views, self._targets, tried)
-        safe = _is_safe(outputs, self._targets.repeat(len(costs), 1)).view_as(costs)
+        kept, safe = (each.view_as(costs) for each in _compare(outputs, self._targets.repeat(len(costs), 1)))
+        costs = costs + _LOST * ~kept
         found = safe.any(0)
         choice = torch.where(found, safe.int().argmax(0), costs.argmin(0))
         places = torch.arange(count, device=choice.device)
@@ -197,8 +229,9 @@ class _Search:
         rows = self._left[better]
         self._least[rows] = cost[better]
         self._best[rows] = cast(Tensor, tried.structure)[(choice * count + places)[better]]
+        left = ~found
         if found.any():
-            left = ~found
             self._views, self._targets, self._left = self._views[left], self._targets[left], self._left[left]
             self._plan = self._plan.part(left)
         pause()
+        return left

@@ -1,12 +1,11 @@
-"""The images as the network may see them as well: shifted by two pixels, and mirrored."""
+"""The images as the network may see them as well: shifted by some pixels, and mirrored."""
 
+from collections.abc import Sequence
 from itertools import product
 from typing import NamedTuple
 
 from torch import Tensor
 from torch.nn import functional as F
-
-_PIXELS = 2
 
 
 class Shift(NamedTuple):
@@ -30,8 +29,13 @@ class Shift(NamedTuple):
         return _move(straight, -self.down, -self.right)
 
 
-SHIFTS = tuple(Shift(*each) for each in product((False, True), (_PIXELS, -_PIXELS), (_PIXELS, -_PIXELS)))
-"""The views that the search tries; selected on the held-out part of train."""
+def towards_corners(distances: Sequence[int]) -> tuple[Shift, ...]:
+    """Return eight views for each distance in pixels: towards each corner, straight and mirrored."""
+    return tuple(
+        Shift(mirrored, down * distance, right * distance)
+        for distance in distances
+        for mirrored, down, right in product((False, True), (1, -1), (1, -1))
+    )
 
 
 def _move(images: Tensor, down: int, right: int) -> Tensor:

@@ -169,6 +169,8 @@ def test_the_configuration_survives_json() -> None:
         structure_cutoff=(32, 64),
         structure_gain=1.5,
         structure_scales=(0.0, 2.0),
+        view_shifts=(1, 8),
+        view_scales=(0.5, 1.0),
     )
     assert ColorCNNConfig.from_json(json.loads(json.dumps(config.to_json()))) == config
     with pytest.raises(TypeError, match="depth"):
@@ -177,7 +179,8 @@ def test_the_configuration_survives_json() -> None:
 
 def test_a_sub_pixel_branch_is_part_of_the_configuration() -> None:
     plain, branched = make_colorcnn().config, make_colorcnn(subpixel=4).config
-    assert not {"subpixel", "structure_gain"} & plain.to_json().keys()  # older runs have no such fields
+    newer = {"subpixel", "structure_gain", "view_shifts", "view_scales"}
+    assert not newer & plain.to_json().keys()  # older runs have no such fields
     assert branched.to_json()["subpixel"] == 4 and ColorCNNConfig.from_json(branched.to_json()) == branched
     with pytest.raises(ValueError, match="subpixel must be 0 or more"):
         make_colorcnn(subpixel=-1)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from models.quantizers.learned.shifts import SHIFTS, Shift
+from models.quantizers.learned.shifts import Shift, towards_corners
 
 
 def test_a_view_shows_the_pixels_at_their_new_places() -> None:
@@ -14,7 +14,7 @@ def test_a_view_shows_the_pixels_at_their_new_places() -> None:
     assert torch.equal(Shift(mirrored=True, down=2, right=1).of(image)[0, 0], down.flip(1))
 
 
-@pytest.mark.parametrize("shift", SHIFTS)
+@pytest.mark.parametrize("shift", towards_corners((2,)))
 def test_undone_everything_is_at_the_places_of_the_image(shift: Shift) -> None:
     image = torch.rand(2, 3, 9, 9, generator=torch.Generator().manual_seed(0))
     back = shift.undo(shift.of(image))
@@ -26,6 +26,6 @@ def test_undone_everything_is_at_the_places_of_the_image(shift: Shift) -> None:
 
 def test_no_two_views_are_alike() -> None:
     image = torch.rand(1, 3, 9, 9, generator=torch.Generator().manual_seed(0))
-    views = [shift.of(image) for shift in SHIFTS]
-    assert len(SHIFTS) == 8
+    views = [shift.of(image) for shift in towards_corners((2, 1))]
+    assert len(views) == 16
     assert not any(torch.equal(a, b) for i, a in enumerate(views) for b in views[:i])
