@@ -67,12 +67,12 @@ def select_structure(
 
     At fidelity 0 the search ends at the first structure for which the classifier's most probable class is that of the
     original and is more probable than any other class by 0.5 nats, or by half as many nats as for the original. It
-    tries the scales in the order of `order_scales`, and then the views. Without a safe structure the least cost decides,
-    among the structures that keep the class if there are any. At any other fidelity, and where the search must not stop early, it decides among all scales. The result
-    for an image does not depend on the other images.
+    tries the scales in the order of `order_scales`, and then the views. Without a safe structure the least cost
+    decides, among the structures that keep the class if there are any. At any other fidelity, and where the search must
+    not stop early, it decides among all scales. The result for an image does not depend on the other images.
 
-    Each structure costs one index map and one pass of the classifier at its native size, that of another view also one
-    pass of the decoder and a second one of the classifier, for an image of any size. A single scale, or a plan without
+    Each structure costs one index map and one pass of the classifier at its native size, and each view also one pass of
+    the decoder and one more of the classifier, for an image of any size. A single scale, or a plan without
     structure, costs nothing. Memory is the structure of 64 images, or of the whole batch where the batch is larger,
     and once more that of the whole batch.
 

@@ -232,9 +232,7 @@ def test_of_several_safe_views_the_first_counts(batch: int, monkeypatch: pytest.
             return network.describe(view)
 
     monkeypatch.setattr(search, "_BATCH", batch)
-    selected = select_structure(
-        Reader(), views, safe, plan, SCALES, view_shifts=SHIFTS, view_scales=SHIFTED_SCALES
-    )
+    selected = select_structure(Reader(), views, safe, plan, SCALES, view_shifts=SHIFTS, view_scales=SHIFTED_SCALES)
     expected = list(candidates_of(network, views, 3, with_shifts=True).values())[len(SCALES) + 5]
     torch.testing.assert_close(structure_of(selected), structure_of(expected))
 
