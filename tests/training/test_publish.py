@@ -59,7 +59,7 @@ def test_publishing_again_with_results_changes_the_accuracy_but_not_the_weights(
     assert Registry.open(models).entry("stripes-q").accuracy["test_top1_2"] == two["top1"]
 
 
-def test_cutoff_gain_and_scales_of_the_structure_are_published(workshop: Workshop, tmp_path: Path) -> None:
+def test_what_only_the_use_of_a_quantizer_has_is_published(workshop: Workshop, tmp_path: Path) -> None:
     models = Path(shutil.copytree(workshop.models, tmp_path / "models"))
     flags = ["--models", str(models), "--run", str(workshop.runs / "stripes-q"), "--name", "stripes-q"]
     former = publish.main([*flags, "--fade", "32", "64", "--strengths", "0.5", "1"])
@@ -69,7 +69,11 @@ def test_cutoff_gain_and_scales_of_the_structure_are_published(workshop: Worksho
     stronger = publish.main([*flags, "--structure-gain", "1.5"])
     quantizer = load_quantizer(Registry.open(models), "stripes-q", torch.device("cpu"))
     assert quantizer.network.config.structure_gain == 1.5 and stronger.sha256 != former.sha256
-    assert started_from(Registry.open(models), "stripes-q").config.structure_gain == 1
+    publish.main([*flags, "--structure-gain", "1.5", "--view-shifts", "2", "4", "--view-scales", "1", "0.5"])
+    config = load_quantizer(Registry.open(models), "stripes-q", torch.device("cpu")).network.config
+    assert (config.view_shifts, config.view_scales) == ((2, 4), (1.0, 0.5))
+    started = started_from(Registry.open(models), "stripes-q").config
+    assert (started.structure_gain, started.view_shifts, started.view_scales) == (1, (2,), (1.0,))
     with pytest.raises(SystemExit, match="for quantizers"):
         publish.main(["--run", str(workshop.runs / "stripes"), "--name", "x", "--structure-cutoff", "32", "64"])
     with pytest.raises(SystemExit, match=r"--structure-cutoff: structure_cutoff must be two rising numbers"):

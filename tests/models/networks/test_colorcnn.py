@@ -143,9 +143,17 @@ def test_color_counts_by_the_distance_to_the_centers_over_their_spread(
 
 
 @pytest.mark.parametrize("scales", [(), (-1.0,), (1.0, float("inf")), (float("nan"),)])
-def test_structure_scales_out_of_range_are_rejected(scales: tuple[float, ...]) -> None:
-    with pytest.raises(ValueError, match="numbers >= 0"):
-        replace(make_colorcnn().config, structure_scales=scales)
+@pytest.mark.parametrize("name", ["structure_scales", "view_scales"])
+def test_scales_out_of_range_are_rejected(name: str, scales: tuple[float, ...]) -> None:
+    values = make_colorcnn().config.to_json() | {name: list(scales)}
+    with pytest.raises(ValueError, match=f"{name} must be one or more numbers >= 0"):
+        ColorCNNConfig.from_json(values)
+
+
+@pytest.mark.parametrize("shift", [-2, 0, 9])
+def test_shifts_out_of_range_are_rejected(shift: int) -> None:
+    with pytest.raises(ValueError, match="view_shifts must be from 1 to 8 pixels"):
+        replace(make_colorcnn().config, view_shifts=(2, shift))
 
 
 def test_the_encoder_is_frozen_even_in_training_mode() -> None:

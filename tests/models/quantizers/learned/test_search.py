@@ -283,6 +283,7 @@ def test_the_quantizer_uses_the_selected_scale(monkeypatch: pytest.MonkeyPatch) 
     views = make_8bit_images(3)
     images = views.mul(255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
     network = make_structured_colorcnn(*SCALES)
+    network.config = replace(network.config, view_shifts=SHIFTS, view_scales=SHIFTED_SCALES)
     for fidelity in (0.0, 1.0):
         quantizer = LearnedQuantizer(network, torch.device("cpu"), fidelity)
         batch = quantizer.quantize_batch(images, 3)

@@ -54,7 +54,7 @@ FOUND: dict[str, tuple[list[int], list[float], float]] = {
     "colorcnn 4, fidelity": ([93, 153, 358, 420], [147.56, 111.25, 86.59], 13.873),
     "one pass 4": ([96, 151, 372, 405], [147.5, 111.55, 86.85], 12.81),
     "one pass 2, default network": ([456, 568], [147.47, 111.25, 86.92], 8.96),
-    "one pass 2, sub-pixel branch": ([1561, 2535], [147.52, 111.61, 86.94], 6.758),
+    "one pass 2, sub-pixel branch": ([1213, 2883], [147.45, 111.27, 87.19], 6.766),
     "refined structure 4": ([107, 181, 335, 401], [147.79, 111.06, 86.48], 11.74),
     "refined_fast 2": ([3405, 3507], [147.32, 111.35, 86.91], 11.698),
     "refined_fast 16, flat": (
