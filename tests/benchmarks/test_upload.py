@@ -16,6 +16,8 @@ def test_every_image_and_encoding_has_a_row_with_both_routes() -> None:
         rates = [row[route]["requests_per_second"] for route in ("quantize", "no-op")]
         assert abs(row["ratio"] - rates[0] / rates[1]) < 0.01
         assert row["quantize"]["p50_ms"] <= row["quantize"]["p99_ms"]
+    small, large = rows[0], rows[2]
+    assert 0 < small["decode_ms"] < large["decode_ms"] and 0 < small["encode_ms"] < large["encode_ms"]
 
 
 def test_the_photo_takes_20_kilobytes() -> None:

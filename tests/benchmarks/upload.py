@@ -6,7 +6,8 @@ The other route sits behind the same middleware, reads the same upload as a form
 options, and returns one word. Both routes alternate in one server with default settings. The clients are as many
 keep-alive connections as the server admits, all in one other process whose CPU share the report records. One run uses
 the shipped models on the CPU. The other uses a simulated device, which takes 4 ms for a batch plus 0.25 ms for each
-image and releases the GIL as a GPU does, so that it measures the service around the device.
+image and releases the GIL as a GPU does, so that it measures the service around the device. Each row has the CPU time
+of decoding the upload and of writing its PNG alone, which no service can do without.
 """
 
 import argparse
@@ -17,7 +18,7 @@ import os
 import resource
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -28,8 +29,11 @@ import numpy as np
 import PIL.Image
 import uvloop
 
+from models.codecs import png
+from models.decoding.decode import decode
 from models.evaluation.report_kinds import Kind
 from models.names import LEARNED_METHOD
+from models.palette_image import PaletteImage
 from tests.benchmarks.http_load import Client, Outcome, Request, one_after_another
 from tests.benchmarks.reporting import write_report
 from tests.service.processes import ROOT, Server, serving
@@ -40,6 +44,8 @@ ROUTES = ("no-op", "quantize")
 JPEG_QUALITY = 71  # the photo of a cat in 20 kB
 CLIENTS = 32  # the default of COLORCNN_QUEUE_SIZE
 _WARM_UP = 0.5  # seconds
+_REPEATS = 50
+_LARGEST = 1 << 20  # pixels
 _BOUNDARY = "boundary-of-this-form"
 
 
@@ -65,7 +71,9 @@ def measure(device: str, seconds: float, turns: int) -> list[dict[str, Any]]:
     ):
         server.wait_until_ready()
         return [
-            {"device": device, "image": name, "sent_as": way} | compare(server, way, image, seconds, turns)
+            {"device": device, "image": name, "sent_as": way}
+            | compare(server, way, image, seconds, turns)
+            | codec_milliseconds(image.file)
             for name, image in images().items()
             for way in ("form", "raw")
         ]
@@ -137,6 +145,23 @@ def compare(server: Server, way: str, image: Image, seconds: float, turns: int) 
     found = {route: load.summary() for route, load in loads.items()}
     rates = [found[route]["requests_per_second"] for route in ROUTES]
     return {"bytes": len(image.file)} | found | {"ratio": round(rates[1] / rates[0], 3)}
+
+
+def codec_milliseconds(file: bytes) -> dict[str, float]:
+    """Return milliseconds of CPU of decoding an upload and of writing it as a PNG of two gray levels, one thread."""
+    pixels = decode(file, max_pixels=_LARGEST).pixels
+    image = PaletteImage(pixels[..., 1] // 128, np.array([[0] * 3, [255] * 3], np.uint8))
+    return {
+        "decode_ms": _cpu_milliseconds(lambda: decode(file, max_pixels=_LARGEST)),
+        "encode_ms": _cpu_milliseconds(lambda: png.encode(image)),
+    }
+
+
+def _cpu_milliseconds(work: Callable[[], object]) -> float:
+    started = time.thread_time()
+    for _ in range(_REPEATS):
+        work()
+    return round(1000 * (time.thread_time() - started) / _REPEATS, 3)
 
 
 def saturate(port: int, request: Request, seconds: float) -> list[Outcome]:
