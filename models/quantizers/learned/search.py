@@ -30,7 +30,7 @@ _BATCH = 64  # quantized copies at a time, or one for each image of a larger bat
 # Selected on the held-out part of train.
 _MARGIN = 0.5  # nats between the two most probable classes, from which on a class is safe
 _MARGIN_SHARE = 0.5  # a class is safe also from this share of the original's margin on
-_LOST = 1e6  # cost of another class, more than any structure costs
+_LOST = 1e3  # cost of another class: more than a structure costs, and small enough to keep the digits of its cost
 _FIRST = 1.0  # the search begins at the scale of training, which other classifiers read best
 
 
@@ -151,9 +151,9 @@ def _see(reader: Reader, views: Tensor, shifts: Sequence[Shift]) -> Tensor:
 
 
 def _seen(plan: Plan, features: Tensor, scales: Sequence[float]) -> Plan:
-    """Return the plan of all images with the structure of each of V views, at each of S scales of it, (V S B, ...).
+    """Return the plan of all images with the structure of each of V views at each of S scales, (V S B, ...).
 
-    features: (V, B, F, s, s) float32.
+    features: (V, B, F, s, s) float32, of the views.
     """
     number, images = features.shape[:2]
     repeated = features.repeat_interleave(len(scales), 0).flatten(0, 1)

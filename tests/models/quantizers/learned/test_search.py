@@ -141,6 +141,30 @@ def test_without_a_safe_structure_those_that_keep_the_class_come_first() -> None
     torch.testing.assert_close(selected.structure, expected.structure)
 
 
+@torch.inference_mode()
+def test_among_structures_of_another_class_a_little_less_cost_decides() -> None:
+    network, views = make_structured_colorcnn(*SCALES), make_8bit_images(1)
+    plan, targets = make_plan(network, views, 3), torch.tensor([[0.0, 5.0, 0.0]])
+    seen = 0
+
+    class Reader:
+        def classify(self, view: Tensor) -> Tensor:
+            """Give the output that is most like the original's at the second scale, by 0.01 nats."""
+            nonlocal seen
+            seen += 1
+            return torch.tensor([[5.0, 0.0 if seen != 2 else 0.01, 0.0]])
+
+        def describe(self, view: Tensor) -> Description:
+            raise AssertionError("there are no views")
+
+    flat = plan.scale_structure(0.0)  # all scales have the same error
+    assert flat.structure is not None
+    flat = flat._replace(structure=flat.structure + 1e-6)
+    selected = select_structure(Reader(), views, targets, flat, SCALES)
+    expected = flat.scale_structure(search.order_scales(SCALES)[1])
+    torch.testing.assert_close(selected.structure, expected.structure, rtol=0, atol=1e-9)
+
+
 @pytest.mark.parametrize("batch", [4, 64])
 @torch.inference_mode()
 def test_a_result_does_not_depend_on_the_other_images(batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
