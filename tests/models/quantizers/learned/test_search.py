@@ -79,6 +79,19 @@ def select(network: ColorCNN, views: Tensor, plan: Plan, fidelity: float = 0.0) 
     )
 
 
+class ScriptedReader:
+    """Reader that gives one output after the other, (1, classes) each, and has no views."""
+
+    def __init__(self, *outputs: Tensor) -> None:
+        self._outputs = iter(outputs)
+
+    def classify(self, view: Tensor) -> Tensor:
+        return next(self._outputs)
+
+    def describe(self, view: Tensor) -> Description:
+        raise AssertionError("there are no views")
+
+
 def safe_margin(network: ColorCNN, views: Tensor, plan: Plan) -> float:
     """Return a margin that half of the images have at the first scale, if their class is that of the original."""
     first = plan.scale_structure(search.order_scales(SCALES)[0])
@@ -124,19 +137,7 @@ def test_without_a_safe_structure_those_that_keep_the_class_come_first() -> None
     network, views = make_structured_colorcnn(*SCALES), make_8bit_images(1)
     plan, targets = make_plan(network, views, 3), torch.tensor([[5.0, 0.0, 0.0]])
     nearer, kept = torch.tensor([[4.9, 5.0, 0.0]]), torch.tensor([[0.1, 0.0, 0.0]])
-    seen = 0
-
-    class Reader:
-        def classify(self, view: Tensor) -> Tensor:
-            """Keep the class at the third scale alone, where the output is least like that of the original."""
-            nonlocal seen
-            seen += 1
-            return kept if seen == 3 else nearer
-
-        def describe(self, view: Tensor) -> Description:
-            raise AssertionError("there are no views")
-
-    selected = select_structure(Reader(), views, targets, plan, SCALES)
+    selected = select_structure(ScriptedReader(nearer, nearer, kept, nearer), views, targets, plan, SCALES)
     expected = plan.scale_structure(search.order_scales(SCALES)[2])
     torch.testing.assert_close(selected.structure, expected.structure)
 
@@ -145,22 +146,11 @@ def test_without_a_safe_structure_those_that_keep_the_class_come_first() -> None
 def test_among_structures_of_another_class_a_little_less_cost_decides() -> None:
     network, views = make_structured_colorcnn(*SCALES), make_8bit_images(1)
     plan, targets = make_plan(network, views, 3), torch.tensor([[0.0, 5.0, 0.0]])
-    seen = 0
-
-    class Reader:
-        def classify(self, view: Tensor) -> Tensor:
-            """Give the output that is most like the original's at the second scale, by 0.01 nats."""
-            nonlocal seen
-            seen += 1
-            return torch.tensor([[5.0, 0.0 if seen != 2 else 0.01, 0.0]])
-
-        def describe(self, view: Tensor) -> Description:
-            raise AssertionError("there are no views")
-
+    far, nearer = torch.tensor([[5.0, 0.0, 0.0]]), torch.tensor([[5.0, 0.01, 0.0]])  # by about 0.01 nats
     flat = plan.scale_structure(0.0)  # all scales have the same error
     assert flat.structure is not None
     flat = flat._replace(structure=flat.structure + 1e-6)
-    selected = select_structure(Reader(), views, targets, flat, SCALES)
+    selected = select_structure(ScriptedReader(far, nearer, far, far), views, targets, flat, SCALES)
     expected = flat.scale_structure(search.order_scales(SCALES)[1])
     torch.testing.assert_close(selected.structure, expected.structure, rtol=0, atol=1e-9)
 
