@@ -11,7 +11,7 @@ from models.networks.palette import render_soft, soft_palette
 from models.networks.plan import Plan
 from models.quantizers.base import Quantizer
 from models.quantizers.learned.colorcnn import LearnedQuantizer
-from models.quantizers.learned.search import select_structure
+from models.quantizers.learned.search import Candidates, select_structure
 from training.data.workers import Images
 from training.engines.quantized_blocks import Map
 
@@ -117,16 +117,8 @@ class Learned:
         """Return the structure scale that the search selects for each image, (B,) float32."""
         network, logits = self.learned.network, self.learned.network.classify(images)
         config = network.config
-        chosen = select_structure(
-            network,
-            images,
-            logits,
-            plan,
-            config.structure_scales,
-            self.learned.fidelity,
-            view_shifts=config.view_shifts,
-            view_scales=config.view_scales,
-        )
+        candidates = Candidates(config.structure_scales, config.view_shifts, config.view_scales)
+        chosen = select_structure(network, images, logits, plan, candidates, self.learned.fidelity)
         if plan.structure is None or chosen.structure is None:
             return 1.0
         return chosen.structure.square().mean((1, 2, 3)).sqrt() / plan.structure.square().mean((1, 2, 3)).sqrt()

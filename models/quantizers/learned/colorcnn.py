@@ -25,7 +25,7 @@ from models.quantizers.base import check_colors, checked_exact, exact
 from models.quantizers.learned.few_colors import count_colors, merge_closest
 from models.quantizers.learned.palette import color_sums, mean_palette
 from models.quantizers.learned.refinement import refine_structure
-from models.quantizers.learned.search import select_structure
+from models.quantizers.learned.search import Candidates, select_structure
 from models.quantizers.learned.team import in_parts
 from models.rgb import Pixels, resize
 from models.zoo.registry import Registry
@@ -199,17 +199,9 @@ class LearnedQuantizer:
                 scales = (scale / config.gain(colors),)  # the descent was selected at the scale of training
             elif not self.search:
                 scales = (scale,)
-            plan = select_structure(
-                networks,
-                views,
-                logits,
-                plan,
-                scales,
-                self.fidelity,
-                view_shifts=config.view_shifts,
-                view_scales=config.view_scales,
-                stops_early=not self.refinement,
-            )
+            candidates = Candidates(scales, config.view_shifts, config.view_scales)
+            stops_early = not self.refinement
+            plan = select_structure(networks, views, logits, plan, candidates, self.fidelity, stops_early=stops_early)
             return refine_structure(self.network, views, plan, self.guides) if self.refinement else plan
 
     def _upload(self, pixels: Pixels) -> Tensor:

@@ -11,7 +11,7 @@ among those that keep the class, or among all if none does.
 """
 
 from collections.abc import Sequence
-from typing import Protocol, cast
+from typing import NamedTuple, Protocol, cast
 
 import torch
 from torch import Tensor
@@ -47,16 +47,27 @@ class Reader(Protocol):
         """Compute the feature vector of each pixel, and the logits."""
 
 
+class Candidates(NamedTuple):
+    """Structures to try for each image.
+
+    scales: factors of its own structure, one or more.
+    view_shifts: distances in pixels of the shifted views; none by default.
+    view_scales: factors of the structure of a view, one or more.
+    """
+
+    scales: Sequence[float]
+    view_shifts: Sequence[int] = ()
+    view_scales: Sequence[float] = (1.0,)
+
+
 def select_structure(
     reader: Reader,
     views: Tensor,
     logits: Tensor | None,
     plan: Plan,
-    scales: Sequence[float],
+    candidates: Candidates,
     fidelity: float = 0.0,
     *,
-    view_shifts: Sequence[int] = (),
-    view_scales: Sequence[float] = (1.0,),
     stops_early: bool = True,
 ) -> Plan:
     """Return the plan with the selected structure of each image: its own at one of the scales, or that of another view.
@@ -81,15 +92,14 @@ def select_structure(
         views: (B, 3, s, s) float32 in [0, 1], the images at the encoder's size.
         logits: (B, classes) float32, the classifier's output for the views; None for a plan without structure.
         plan: plan of the images.
-        scales: factors of the structure, one or more.
+        candidates: structures to try; a single scale is applied without a search.
         fidelity: 0 to 1, weight of the squared error.
-        view_shifts: distances in pixels of the shifted views; none by default.
-        view_scales: factors of the structure of a view, one or more.
         stops_early: whether the search may end before it has tried all scales.
 
     Raises NotFinite if the plan holds a value that is not finite.
     """
     _require_finite(plan)
+    scales = candidates.scales
     if len(scales) == 1 or plan.structure is None or logits is None:
         return plan.scale_structure(scales[0])
     targets = logits.log_softmax(1)
@@ -101,7 +111,7 @@ def select_structure(
         return plan.scale_structure(factors[costs.argmin(0)])
     search = _Search(reader, views, targets, plan)
     search.try_scales(order_scales(scales))
-    search.try_shifted(towards_corners(view_shifts), view_scales)
+    search.try_shifted(towards_corners(candidates.view_shifts), candidates.view_scales)
     return search.selected()
 
 

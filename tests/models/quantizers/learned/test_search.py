@@ -13,7 +13,7 @@ from models.networks.palette import hard_palette
 from models.networks.plan import Plan
 from models.quantizers.learned import search
 from models.quantizers.learned.colorcnn import LearnedQuantizer
-from models.quantizers.learned.search import select_structure
+from models.quantizers.learned.search import Candidates, select_structure
 from models.quantizers.learned.shifts import towards_corners
 from tests.models.small_networks import make_8bit_images, make_plan, make_structured_colorcnn, structure_of
 
@@ -73,10 +73,8 @@ def candidates_of(network: ColorCNN, view: Tensor, colors: int, *, with_shifts: 
 
 def select(network: ColorCNN, views: Tensor, plan: Plan, fidelity: float = 0.0) -> Plan:
     logits = network.classify(views)
-    scales = network.config.structure_scales
-    return select_structure(
-        network, views, logits, plan, scales, fidelity, view_shifts=SHIFTS, view_scales=SHIFTED_SCALES
-    )
+    candidates = Candidates(network.config.structure_scales, SHIFTS, SHIFTED_SCALES)
+    return select_structure(network, views, logits, plan, candidates, fidelity)
 
 
 class ScriptedReader:
@@ -137,7 +135,7 @@ def test_without_a_safe_structure_those_that_keep_the_class_come_first() -> None
     network, views = make_structured_colorcnn(*SCALES), make_8bit_images(1)
     plan, targets = make_plan(network, views, 3), torch.tensor([[5.0, 0.0, 0.0]])
     nearer, kept = torch.tensor([[4.9, 5.0, 0.0]]), torch.tensor([[0.1, 0.0, 0.0]])
-    selected = select_structure(ScriptedReader(nearer, nearer, kept, nearer), views, targets, plan, SCALES)
+    selected = select_structure(ScriptedReader(nearer, nearer, kept, nearer), views, targets, plan, Candidates(SCALES))
     expected = plan.scale_structure(search.order_scales(SCALES)[2])
     torch.testing.assert_close(selected.structure, expected.structure)
 
@@ -150,7 +148,7 @@ def test_among_structures_of_another_class_a_little_less_cost_decides() -> None:
     flat = plan.scale_structure(0.0)  # all scales have the same error
     assert flat.structure is not None
     flat = flat._replace(structure=flat.structure + 1e-6)
-    selected = select_structure(ScriptedReader(far, nearer, far, far), views, targets, flat, SCALES)
+    selected = select_structure(ScriptedReader(far, nearer, far, far), views, targets, flat, Candidates(SCALES))
     expected = flat.scale_structure(search.order_scales(SCALES)[1])
     torch.testing.assert_close(selected.structure, expected.structure, rtol=0, atol=1e-9)
 
@@ -188,7 +186,7 @@ def test_an_image_leaves_the_search_at_its_first_safe_structure(
 
     monkeypatch.setattr(search, "_MARGIN", margin)
     monkeypatch.setattr(search, "_MARGIN_SHARE", margin)
-    select_structure(Reader(), views, logits, plan, SCALES, view_shifts=SHIFTS, view_scales=SHIFTED_SCALES)
+    select_structure(Reader(), views, logits, plan, Candidates(SCALES, SHIFTS, SHIFTED_SCALES))
     assert seen == passes
 
 
@@ -199,8 +197,8 @@ def test_without_an_early_stop_the_least_cost_of_all_scales_decides(monkeypatch:
     monkeypatch.setattr(search, "_FLOOR", 1.0)  # the error decides, and it is least at 0: k-means
     monkeypatch.setattr(search, "_MARGIN_SHARE", 0.0)
     logits = network.classify(views)
-    early = select_structure(network, views, logits, plan, SCALES)
-    complete = select_structure(network, views, logits, plan, SCALES, stops_early=False)
+    early = select_structure(network, views, logits, plan, Candidates(SCALES))
+    complete = select_structure(network, views, logits, plan, Candidates(SCALES), stops_early=False)
     assert structure_of(early).any()
     assert not structure_of(complete).any()
 
@@ -221,7 +219,7 @@ def test_only_images_that_are_not_safe_stay_in_the_search() -> None:
         def describe(self, view: Tensor) -> Description:
             raise AssertionError("every image has a safe scale")
 
-    selected = select_structure(Reader(), views, targets, plan, SCALES, view_shifts=SHIFTS)
+    selected = select_structure(Reader(), views, targets, plan, Candidates(SCALES, SHIFTS))
     assert seen == [6, 3, 1]
     first, second, third, _ = search.order_scales(SCALES)
     expected = torch.tensor([first] * 3 + [second] * 2 + [third])
@@ -246,7 +244,7 @@ def test_of_several_safe_views_the_first_counts(batch: int, monkeypatch: pytest.
             return network.describe(view)
 
     monkeypatch.setattr(search, "_BATCH", batch)
-    selected = select_structure(Reader(), views, safe, plan, SCALES, view_shifts=SHIFTS, view_scales=SHIFTED_SCALES)
+    selected = select_structure(Reader(), views, safe, plan, Candidates(SCALES, SHIFTS, SHIFTED_SCALES))
     expected = list(candidates_of(network, views, 3, with_shifts=True).values())[len(SCALES) + 5]
     torch.testing.assert_close(structure_of(selected), structure_of(expected))
 
@@ -267,7 +265,7 @@ def test_a_single_scale_is_applied_without_a_search() -> None:
     network, views = make_structured_colorcnn(0.5), make_8bit_images(1)
     plan = make_plan(network, views, 3)
     network.encoder.head = torch.nn.Linear(1, 1)  # would fail if it were called
-    selected = select_structure(network, views, torch.zeros(1, 3), plan, (0.5,))
+    selected = select_structure(network, views, torch.zeros(1, 3), plan, Candidates((0.5,)))
     torch.testing.assert_close(selected.structure, plan.scale_structure(0.5).structure)
 
 
