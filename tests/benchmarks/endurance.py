@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     args = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as folder, serving("service", Path(folder) / "log", threads="") as server:
-        server.wait_until_ready()
+        server.wait_until_warm()
         measured = asyncio.run(measure(server.port, server.process.pid, mixed(), 60 * args.minutes))
     command = f"tests.benchmarks.endurance --minutes {args.minutes:g} --out {args.out}"
     report = write_report(args.out, Kind.ENDURANCE, command, {"commit": commit()} | measured)

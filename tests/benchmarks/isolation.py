@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     args = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as folder, serving("service", Path(folder) / "log", threads="") as server:
-        server.wait_until_ready()
+        server.wait_until_warm()
         measured = {"load_average": round(os.getloadavg()[0], 1)} | measure(server.url, args.requests, args.turns)
         measured["large_images"] = large_images.measure(server.url, args.small, args.turns)
     options = f"--requests {args.requests} --turns {args.turns} --small {args.small} --out {args.out}"

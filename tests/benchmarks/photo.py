@@ -48,13 +48,13 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     args = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as folder, serving("service", Path(folder) / "log", threads="") as server:
-        server.wait_until_ready()
+        server.wait_until_warm()
         rows = measure(server, args.turns, args.scale)
     with (
         tempfile.TemporaryDirectory() as folder,
         serving("service", Path(folder) / "log", threads="", photograph_defaults="true") as server,
     ):
-        server.wait_until_ready()
+        server.wait_until_warm()
         methods = measure_methods(server, args.turns, args.scale)
     command = f"tests.benchmarks.photo --turns {args.turns} --scale {args.scale:g} --out {args.out}"
     report = write_report(args.out, Kind.PHOTO, command, {"rows": rows, "methods": methods})

@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     args = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as folder, serving("service", Path(folder) / "log", threads="") as server:
-        server.wait_until_ready()
+        server.wait_until_warm()
         measured = asyncio.run(measure(server, Plan(args.seconds)))
     command = f"tests.benchmarks.soak --seconds {args.seconds:g} --out {args.out}"
     report = write_report(args.out, Kind.SOAK, command, {"commit": commit()} | measured)

@@ -69,7 +69,7 @@ def measure(device: str, seconds: float, turns: int) -> list[dict[str, Any]]:
         tempfile.TemporaryDirectory() as folder,
         serving(SERVERS[device], Path(folder) / "log", threads="") as server,
     ):
-        server.wait_until_ready()
+        server.wait_until_warm()
         return [
             {"device": device, "image": name, "sent_as": way}
             | compare(server, way, image, seconds, turns)

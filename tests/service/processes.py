@@ -38,7 +38,10 @@ class Server:
         self._wait(lambda: self._responds(probe), "ready", within)
 
     def wait_until_warm(self) -> None:
-        """Wait for the end of the work that the start leaves for later; raise an error as `wait_until_ready` does."""
+        """Wait for the end of the work that the start leaves for later; raise an error as `wait_until_ready` does.
+
+        A benchmark waits for it, so that this work, seconds of CPU, does not slow its first requests down.
+        """
         self._wait(lambda: "encoders of /compress are warm" in self.log.read_text(), "warm")
 
     def stop(self, patience: float = STOPPED_WITHIN) -> int:
