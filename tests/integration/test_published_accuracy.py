@@ -28,8 +28,9 @@ def test_the_manifest_has_the_same_accuracy(entry: ModelEntry, reports: list[dic
     tested = {key: value for key, value in entry.accuracy.items() if key.startswith("test_")}
     tuned = [row for each in reports if "tuning" in each for row in each["rows"] if row["name"] == entry.name]
     if tuned:
-        [row] = tuned
-        assert (row["sha256"], row["images"]) == (entry.sha256, TEST_IMAGES)
+        # Several encoders may have been followed by a fine-tuning of this name; one of them is shipped.
+        [row] = [each for each in tuned if each["sha256"] == entry.sha256]
+        assert row["images"] == TEST_IMAGES
         assert tested == {"test_top1": row["top1_after"]}
     elif entry.kind == "classifier":
         assert tested == {"test_top1": top1_on_originals(entry.name, reports)}
