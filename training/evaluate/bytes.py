@@ -5,7 +5,7 @@
 
 255 bytes are the largest payload of a LoRa packet. Whole files count, with headers. Each image chooses its own setting:
 
-    palettes   the largest of --colors whose file fits
+    palettes   the largest of --colors whose file fits; "packed-smoothed" smooths the fewest colors where none fits
     codecs     the highest quality, or the lowest QP of BPG (4:2:0), whose file fits, found by bisection
 
 The choice looks at sizes alone. No classifier and no label takes part in it. An image without a file that fits counts
@@ -17,6 +17,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
+from itertools import chain
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -30,6 +31,7 @@ from models.palette_image import PaletteImage
 from models.quantizers.base import Quantizer
 from models.quantizers.classical.catalog import CLASSICAL
 from models.quantizers.learned.colorcnn import LearnedQuantizer, load_quantizer
+from models.quantizers.smoothing import smoothed
 from models.recognizer import Recognizer, load_recognizer
 from models.rgb import Pixels, ViewGeometry
 from models.zoo.registry import Registry
@@ -46,11 +48,12 @@ from training.loop.distributed import select_device
 from training.loop.provenance import describe
 from training.options import Count, SomeColors
 
-Container = Literal["packed", "png"]
+Container = Literal["packed", "packed-smoothed", "png"]
 Codec = Literal["bpg", "webp", "avif", "jxl", "jpeg"]
 
 _CONTAINERS: Mapping[str, Callable[[PaletteImage], bytes]] = {
     "packed": packed.encode,
+    "packed-smoothed": packed.encode,
     "png": partial(png.encode, effort="max"),
 }
 _QPS = range(51, -1, -1)  # from the smallest file to the largest, as qualities are
@@ -185,8 +188,9 @@ def _largest_palettes(
             quantized = _quantized(quantizer, images[part], colors)
             for name, files in chosen.items():
                 ours = [(at, image) for at, image in zip(part, quantized, strict=True) if at in missing[name]]
-                work = partial(_file_of_palette, name, options.budget)
-                found = pool.map(work, [image for _, image in ours], chunksize=32)
+                smooths = name == "packed-smoothed" and colors == min(options.colors)
+                work = partial(_file_of_palette, _CONTAINERS[name], options.budget, smooths)
+                found = pool.map(work, [image for _, image in ours], [images[at] for at, _ in ours], chunksize=32)
                 for (at, _), file in zip(ours, found, strict=True):
                     files[at] = file
     return chosen
@@ -198,10 +202,18 @@ def _quantized(quantizer: Quantizer, images: Images, colors: int) -> list[Palett
     return [quantizer.quantize(image, colors) for image in images]
 
 
-def _file_of_palette(container: str, budget: int, image: PaletteImage) -> Chosen | None:
-    """Return the file of a palette image as a decoder shows it, or None where it has too many bytes."""
-    file = _CONTAINERS[container](image)
-    return Chosen(_shown(file), len(file), image.colors) if len(file) <= budget else None
+def _file_of_palette(
+    encode: Callable[[PaletteImage], bytes], budget: int, smooths: bool, image: PaletteImage, pixels: Pixels
+) -> Chosen | None:
+    """Return the file of a palette image as a decoder shows it, or None where it has too many bytes.
+
+    smooths: whether to smooth the index map until the file fits. pixels: what the image was quantized from.
+    """
+    for version in chain([image], smoothed(image, pixels) if smooths else ()):
+        file = encode(version)
+        if len(file) <= budget:
+            return Chosen(_shown(file), len(file), version.colors)
+    return None
 
 
 def _codec(codec: str, options: BytesOptions, images: Images, readers: Readers, pool: Executor) -> BytesRow:

@@ -5,7 +5,7 @@ from models.evaluation.reports import BytesReport
 from models.names import method_name
 from training.report.markdown import NONE, cell, table
 
-_CONTAINERS = {"packed": "packed", "png": "PNG"}
+_CONTAINERS = {"packed": "packed", "packed-smoothed": "packed, smoothed", "png": "PNG"}
 
 
 def tables(report: BytesReport) -> dict[str, str]:

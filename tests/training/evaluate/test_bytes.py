@@ -3,6 +3,7 @@
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -10,12 +11,16 @@ from models.codecs import bpg, packed, webp
 from models.decoding.decode import decode
 from models.evaluation.report_rows import BytesRow
 from models.evaluation.reports import BytesReport, read
+from models.quantizers.classical.catalog import CLASSICAL
 from models.quantizers.learned.colorcnn import load_quantizer
+from models.quantizers.smoothing import smoothed
 from models.recognizer import load_recognizer
 from models.zoo.registry import Registry
 from tests.training.workshop import Workshop
 from training.data.datasets import load
+from training.data.workers import Images, worker_pool
 from training.evaluate import bytes
+from training.evaluate.bytes import BytesOptions
 from training.report import tables
 
 pytestmark = pytest.mark.usefixtures("pool_in_this_process")
@@ -29,6 +34,7 @@ def report(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Byte
     out = tmp_path_factory.mktemp("bytes") / "bytes.json"
     common = ["--data", str(workshop.data), "--models", str(workshop.models), "--device", "cpu", "--workers", "1"]
     chosen = ["--ways", "colorcnn_one_pass", "--images", str(IMAGES), "--held-out", "400", "--budget", str(BUDGET)]
+    chosen += ["--containers", "packed", "packed-smoothed", "png"]
     bytes.main([*common, "--classifier", "stripes", "--quantizer", "stripes-q", *chosen, "--out", str(out)])
     found = read(out)
     assert isinstance(found, BytesReport)
@@ -41,7 +47,8 @@ def row_of(report: BytesReport, method: str, container: str) -> BytesRow:
 
 
 def test_every_way_has_a_row(report: BytesReport) -> None:
-    palettes = [(method, each) for method in ("colorcnn_one_pass", "kmeans") for each in ("packed", "png")]
+    containers = ("packed", "packed-smoothed", "png")
+    palettes = [(method, each) for method in ("colorcnn_one_pass", "kmeans") for each in containers]
     codecs = [
         (each, each) for each in ("bpg", "webp", "avif", "jxl", "jpeg") if each != "jxl" or find_spec("pillow_jxl")
     ]
@@ -69,6 +76,41 @@ def test_a_palette_has_the_most_colors_that_fit(workshop: Workshop, report: Byte
     if row.fits == 1:
         right = sum(index == truth for index, truth in zip(seen, held_out.labels.tolist()[:IMAGES], strict=True))
         assert row.top1["stripes"] == right / IMAGES
+
+
+def noise(count: int) -> Images:
+    return np.random.default_rng(0).integers(0, 256, (count, 16, 16, 3), dtype=np.uint8)
+
+
+def test_an_index_map_is_smoothed_only_until_the_file_fits() -> None:
+    [pixels] = noise(1)
+    image = CLASSICAL["kmeans"].quantize(pixels, 2)
+    sizes = [len(packed.encode(version)) for version in (image, *smoothed(image, pixels))]
+    for budget in (sizes[0], sizes[0] - 1, 30):
+        chosen = bytes._file_of_palette(packed.encode, budget, True, image, pixels)
+        assert chosen is not None and chosen.size == next(size for size in sizes if size <= budget)
+        assert np.array_equal(chosen.pixels, image.render()) == (budget == sizes[0])
+    assert bytes._file_of_palette(packed.encode, 5, True, image, pixels) is None
+    assert bytes._file_of_palette(packed.encode, sizes[0] - 1, False, image, pixels) is None
+
+
+def test_smoothing_is_for_images_that_no_number_of_colors_fits(tmp_path: Path) -> None:
+    options = BytesOptions(
+        out=tmp_path,
+        dataset="stripes",
+        classifier="stripes",
+        quantizer="stripes-q",
+        colors=(2, 4),
+        containers=("packed", "packed-smoothed"),
+        budget=45,
+    )
+    images = noise(3)
+    images[2, :, 8:] = images[2, :, :8] = 99  # one that fits as it is
+    images[2, 0, :5] = np.arange(15).reshape(5, 3)
+    with worker_pool(1) as pool:
+        found = bytes._largest_palettes(options, images, CLASSICAL["kmeans"], pool, "k-means")
+    assert [file and file.setting for file in found["packed"]] == [None, None, 4]
+    assert [file and file.setting for file in found["packed-smoothed"]] == [2, 2, 4]
 
 
 def test_a_codec_has_the_best_setting_that_fits(workshop: Workshop) -> None:
