@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.palette_image import PaletteImage
+from models.pauses import pause
 from models.rgb import Pixels
 
 _EDGE, _CORNER = 2, 1  # votes of a neighbor
@@ -26,6 +27,7 @@ def smoothed(image: PaletteImage, pixels: Pixels) -> Iterator[PaletteImage]:
     indices = image.indices
     for needed in range(_ALL, _ALL // 2, -1):
         for _ in range(_PASSES):
+            pause()
             before = indices
             for half in range(2):
                 indices = _with_half_outvoted(indices, image.colors, needed, half)

@@ -36,11 +36,15 @@ class Outcome(Protocol):
 
 @dataclass(frozen=True)
 class Trial:
-    """What to try: at most so many colors, the scale of the image, and whether its areas are flat, without dither."""
+    """What to try: at most so many colors, and the scale of the image.
+
+    flat: whether its areas are flat, without dither. smooth: whether its index map is smoothed until the file fits.
+    """
 
     colors: int
     scale: float
     flat: bool = False
+    smooth: bool = False
 
 
 Tried = TypeVar("Tried", bound=Outcome)
@@ -53,13 +57,15 @@ class Goals:
 
     colors: the numbers of colors that the search may select from, in ascending order. keep: least share of the
     probability of the label. max_bytes: most bytes of the file. flat: whether the search may leave out the dither that
-    an image otherwise has. scales: whether it may scale the image down.
+    an image otherwise has. smooths: whether it may smooth an index map that does not fit in the fewest colors. scales:
+    whether it may scale the image down.
     """
 
     colors: Sequence[int]
     keep: float | None = None
     max_bytes: int | None = None
     flat: bool = False
+    smooths: bool = False
     scales: bool = False
 
     def fits(self, outcome: Outcome) -> bool:
@@ -95,7 +101,7 @@ class GoalSearch(Generic[Tried]):
 
         fewest: whether fewer colors are better. The outcome is then the one of the fewest colors that keep the label;
         otherwise that of the most colors. Where it does not fit, the outcome is the one of the most colors that do,
-        with dither or flat, whichever keeps more of the label.
+        with dither or flat, whichever keeps more of the label, or a smoothed one where the fewest colors do not fit.
 
         The search takes for granted that more colors keep more and need more bytes. Where no number of colors keeps
         the label, it returns the most colors.
@@ -137,7 +143,10 @@ class GoalSearch(Generic[Tried]):
         ]
         if found:
             return max(found, key=_worth)
-        return await self._best_scaled(min(smallest, key=lambda outcome: outcome.size))
+        if self._goals.smooths:
+            smallest.append(await self._attempt(Trial(self._goals.colors[0], self._scale, smooth=True)))
+        least = min(smallest, key=lambda outcome: outcome.size)
+        return least if self._goals.fits(least) else await self._best_scaled(least)
 
     async def _most_colors_that_fit(self, best: Tried, *, flat: bool) -> Tried:
         low, high = 0, len(self._goals.colors)

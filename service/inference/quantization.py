@@ -10,9 +10,10 @@ from models.codecs import packed, png, raw, webp
 from models.decoding.decode import DecodedImage
 from models.decoding.showing import composited_note
 from models.evaluation import metrics
-from models.names import PHOTOGRAPH_METHODS, PUBLISHED_METHOD
+from models.names import LEARNED_METHODS, PHOTOGRAPH_METHODS, PUBLISHED_METHOD
 from models.palette_image import PaletteImage
 from models.prediction import Prediction
+from models.quantizers.smoothing import smoothed
 from models.quantizers.transparency.transparency import Transparency
 from models.rgb import Pixels, resize_to
 from service.inference.goals import Goals, GoalSearch, Trial, any_number
@@ -27,6 +28,10 @@ from service.schemas.options import QuantizeOptions
 
 _EVERY_CLASS = 1 << 20  # more than any classifier has
 _FLAT = "areas are flat, without dither, so that the file fits"
+_SMOOTH = "the index map is smoothed, so that the file fits"
+_SMOOTHED_PIXELS = (
+    1 << 18
+)  # most of an image whose index map is smoothed: a version of it takes a twentieth of a second
 
 
 @dataclass(frozen=True)
@@ -130,6 +135,7 @@ class Quantization:
             options.share_to_keep,
             options.max_bytes,
             flat=self._selection.method in PHOTOGRAPH_METHODS and options.dither is None,
+            smooths=self._may_smooth(decoded),
             scales=options.scale == AUTO,
         )
         scale = 1.0 if options.scale == AUTO else float(options.scale)
@@ -143,17 +149,27 @@ class Quantization:
             return (len(self._options.palette),)
         return any_number() if self._options.colors == AUTO else any_number(int(self._options.colors))
 
+    def _may_smooth(self, decoded: DecodedImage) -> bool:
+        """Return whether the index map of a small opaque image may be smoothed; raw files would not be shorter."""
+        options, pixels = self._options, decoded.pixels.size // 3
+        is_free = options.palette is None and options.scale != AUTO and self._format != "raw"
+        return (
+            is_free and self._selection.method in LEARNED_METHODS and not decoded.layer and pixels <= _SMOOTHED_PIXELS
+        )
+
     async def _attempt(self, decoded: DecodedImage, trial: Trial) -> Attempted:
         original, options = decoded.pixels, self._options
         selection = replace(self._selection, dither=False) if trial.flat else self._selection
         decoded = await self._scaled(decoded, trial.scale)
         plan = await self._transparency(decoded, trial.colors)
         recognition = None
-        if plan is None and options.recognize and decoded.pixels is original:
+        if plan is None and options.recognize and decoded.pixels is original and not trial.smooth:
             image, rankings = await self._stages.quantize_and_predict(original, trial.colors, selection)
             recognition = _recognition(selection.classifier, *rankings)
         else:
             image = await self._quantize(decoded.pixels, trial.colors, plan, selection)
+            if trial.smooth:
+                image = await self._smoothed(image, decoded.pixels)
             if options.recognize:
                 pictures = (original, image.over(options.background_rgb()))
                 recognition = _recognition(
@@ -162,7 +178,7 @@ class Quantization:
         if options.palette is None:
             image = self._ordered(image)
         file = await self._file(image)
-        notes = self._notes(decoded, plan) + ((_FLAT,) if trial.flat else ())
+        notes = self._notes(decoded, plan) + ((_FLAT,) if trial.flat else ()) + ((_SMOOTH,) if trial.smooth else ())
         return Attempted(image, file, recognition, notes)
 
     async def _scaled(self, decoded: DecodedImage, scale: float) -> DecodedImage:
@@ -189,6 +205,19 @@ class Quantization:
             selection = replace(selection, backdrop=plan.backdrop(self._options.background_rgb()))
         image = await self._stages.quantize(plan.pixels, plan.colors, selection)
         return await self._stages.run("model", partial(plan.apply, image), image.indices.size)
+
+    async def _smoothed(self, image: PaletteImage, pixels: Pixels) -> PaletteImage:
+        """Return the first smoother version of an image whose file fits, or the smoothest."""
+        limit = self._options.max_bytes or 0
+
+        def search() -> PaletteImage:
+            version = image
+            for version in smoothed(image, pixels):
+                if len(self._encode(self._ordered(version))) <= limit:
+                    break
+            return version
+
+        return await self._stages.run_in_thread("encode", scale_of(image.indices.size), search)
 
     def _notes(self, decoded: DecodedImage, plan: Transparency | None) -> tuple[str, ...]:
         if decoded.layer is None:

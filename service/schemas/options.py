@@ -165,8 +165,8 @@ class QuantizeOptions(QuantizerOptions):
     )
     max_bytes: Positive | None = Field(
         None,
-        description="Goal: the file has at most so many bytes. Fewer colors than `colors`, and flat areas in place of "
-        "dither, are used where they are needed.",
+        description="Goal: the file has at most so many bytes. Fewer colors than `colors`, flat areas in place of "
+        "dither, and a smoothed index map are used where they are needed.",
     )
     scale: Annotated[
         Share | Literal["auto"],

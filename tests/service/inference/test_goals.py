@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import anyio
 import pytest
@@ -31,7 +31,10 @@ class Outcome:
 
 
 class Image:
-    """An image that keeps the label from `keeps` colors on, and needs ten bytes a color at full scale, flat half."""
+    """An image that keeps the label from `keeps` colors on, and needs ten bytes a color at full scale.
+
+    Flat it needs half of them, smoothed a fifth.
+    """
 
     def __init__(self, keeps: int = 2, recognized: bool = True) -> None:
         self.keeps = keeps
@@ -40,7 +43,7 @@ class Image:
 
     async def attempt(self, trial: Trial) -> Outcome:
         self.tried.append(trial)
-        bytes_a_color = 5 if trial.flat else 10
+        bytes_a_color = 5 if trial.flat else 2 if trial.smooth else 10
         share = float(self.recognized and trial.colors >= self.keeps)
         return Outcome(trial, round(bytes_a_color * trial.colors * trial.scale**2) + 5, share)
 
@@ -96,6 +99,14 @@ def test_flat_areas_with_more_colors_are_returned_where_they_keep_the_label() ->
     goals = Goals(any_number(), max_bytes=35, flat=True)
     assert search(Image(keeps=5), goals, fewest=False).trial == Trial(6, 1.0, flat=True)
     assert search(Image(keeps=7), goals, fewest=False).colors in (3, 6)
+
+
+def test_the_fewest_colors_are_smoothed_where_they_do_not_fit() -> None:
+    goals = Goals(any_number(), max_bytes=24, smooths=True)
+    assert search(Image(), goals, fewest=False).trial == Trial(2, 1.0, smooth=True)
+    assert not search(Image(), replace(goals, max_bytes=25), fewest=False).trial.smooth
+    with pytest.raises(DoesNotFit, match="9 bytes, more than max_bytes=8"):
+        search(Image(), replace(goals, max_bytes=8), fewest=False)
 
 
 def test_fewer_colors_than_keep_the_label_are_returned_where_only_they_fit() -> None:

@@ -8,8 +8,10 @@ import pytest
 from fastapi import FastAPI
 
 from models.codecs import packed, png
+from models.decoding.decode import decode
 from models.palette_image import PaletteImage
 from models.prediction import Prediction
+from service.errors import DoesNotFit
 from service.inference.quantization import Attempted, Quantized, Recognition, _recognition, keeps_alpha
 from service.inference.selection import Selection
 from service.runtime.timing import Timings
@@ -192,6 +194,43 @@ async def test_dither_is_left_out_where_only_flat_areas_fit(app: FastAPI, engine
     engine.quantized.clear()
     await quantized(app, PHOTOGRAPH, colors=16, max_bytes=free.best.size - 1, method="refined", dither=True)
     assert {selection.dither for selection in engine.quantized} == {True}
+
+
+async def test_an_index_map_is_smoothed_where_two_colors_do_not_fit(app: FastAPI) -> None:
+    noise = encoded(np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8))
+    plain = await quantized(app, noise, colors=2, method="colorcnn", format="packed")
+    limit = plain.best.size - 10
+    result = await quantized(app, noise, colors=4, method="colorcnn", format="packed", max_bytes=limit)
+
+    assert result.goals_met is True and result.best.size <= limit
+    assert result.notes == ("the index map is smoothed, so that the file fits",) and plain.notes == ()
+    assert result.image.colors == 2 and result.image != plain.image
+    assert np.array_equal(decode(result.file).pixels, result.image.render())
+    assert result.recognition is not None
+
+
+@pytest.mark.parametrize(
+    ("pixels", "changes"),
+    [
+        (32, {"method": "kmeans"}),
+        (32, {"format": "raw"}),
+        (520, {}),
+    ],
+)
+async def test_other_index_maps_are_not_smoothed(app: FastAPI, pixels: int, changes: dict[str, Any]) -> None:
+    noise = encoded(np.random.default_rng(0).integers(0, 256, (pixels, pixels, 3), dtype=np.uint8))
+    options = {"colors": 2, "method": "colorcnn", **changes}
+    plain = await quantized(app, noise, **options)
+    with pytest.RaisesGroup(DoesNotFit, flatten_subgroups=True):  # from the task groups of the service
+        await quantized(app, noise, **options, max_bytes=plain.best.size - 1)
+
+
+async def test_an_image_that_may_be_scaled_is_not_smoothed(app: FastAPI) -> None:
+    noise = encoded(np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8))
+    plain = await quantized(app, noise, colors=2, method="colorcnn")
+    result = await quantized(app, noise, colors=2, method="colorcnn", scale="auto", max_bytes=plain.best.size - 10)
+
+    assert result.notes == () and result.image.width < 32
 
 
 async def test_colors_auto_takes_the_fewest_for_recognition_and_the_most_for_bytes(app: FastAPI) -> None:
