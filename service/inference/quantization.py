@@ -29,9 +29,7 @@ from service.schemas.options import QuantizeOptions
 _EVERY_CLASS = 1 << 20  # more than any classifier has
 _FLAT = "areas are flat, without dither, so that the file fits"
 _SMOOTH = "the index map is smoothed, so that the file fits"
-_SMOOTHED_PIXELS = (
-    1 << 18
-)  # most of an image whose index map is smoothed: a version of it takes a twentieth of a second
+_SMOOTHED_PIXELS = 1 << 18  # most of an image whose index map is smoothed, in up to two dozen versions
 
 
 @dataclass(frozen=True)
@@ -151,11 +149,10 @@ class Quantization:
 
     def _may_smooth(self, decoded: DecodedImage) -> bool:
         """Return whether the index map of a small opaque image may be smoothed; raw files would not be shorter."""
-        options, pixels = self._options, decoded.pixels.size // 3
+        options = self._options
+        is_small = decoded.layer is None and decoded.pixels.size // 3 <= _SMOOTHED_PIXELS
         is_free = options.palette is None and options.scale != AUTO and self._format != "raw"
-        return (
-            is_free and self._selection.method in LEARNED_METHODS and not decoded.layer and pixels <= _SMOOTHED_PIXELS
-        )
+        return is_small and is_free and self._selection.method in LEARNED_METHODS
 
     async def _attempt(self, decoded: DecodedImage, trial: Trial) -> Attempted:
         original, options = decoded.pixels, self._options
