@@ -21,7 +21,6 @@ from models.networks.centers import ROUNDS
 from models.networks.classifiers import Classifier
 from models.networks.colorcnn import DECODER_WIDTHS, ColorCNN, ColorCNNConfig, build_colorcnn
 from models.networks.folding import fold_batch_norm
-from models.quantizers.base import MIN_COLORS
 from models.zoo.registry import Registry
 from training.cli import command_line
 from training.cli.options import TrainerOptions
@@ -32,7 +31,7 @@ from training.loop.batches import batches, epoch_generator, steps_per_epoch
 from training.loop.fit import Run, Session, fit, run_config
 from training.loop.objective import Objective, QuantizerHyperparameters
 from training.loop.scoring import frozen_classifier, score
-from training.options import Colors, CountOrZero
+from training.options import CountOrZero
 
 SCORED_COLORS = (2, 4, 8, 16, 32, 64)
 _FULL_BATCH_COLORS = 64  # above this K a batch shrinks, so that index probabilities take bounded memory
@@ -43,18 +42,12 @@ class ColorCNNHyperparameters(QuantizerHyperparameters):
 
     also: tuple[str, ...] = ()
     """Other published classifiers that the quantized images are trained for, with equal weight."""
-    also_from: Colors = MIN_COLORS
-    """Smallest number of colors that is trained for --also; fewer colors serve --classifier alone."""
     encoder: str | None = None
     """Published classifier to use as the encoder instead of --classifier."""
 
     def recorded(self) -> dict[str, Any]:
-        """Return the hyper-parameters as the state of a run holds them.
-
-        The default of also_from is left out, so that runs from before this option can be resumed.
-        """
-        values = {**super().recorded(), "also": self.also, "encoder": self.encoder}
-        return values if self.also_from == MIN_COLORS else values | {"also_from": self.also_from}
+        """Return the hyper-parameters as the state of a run holds them."""
+        return {**super().recorded(), "also": self.also, "encoder": self.encoder}
 
 
 class ColorCNNOptions(ColorCNNHyperparameters, TrainerOptions):
@@ -157,7 +150,7 @@ def train(
     optimizer = adamw([{"params": trainable(network), "lr": config.lr}], config.weight_decay)
     steps = config.epochs * steps_per_epoch(len(part), config.batch, session.log.workers)
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, warm_cosine(steps))
-    objective = Objective(network, folded, config, others_from=config.also_from)
+    objective = Objective(network, folded, config)
     recorded = config.recorded() | {"bf16": session.bf16}
     run = Run(
         config.epochs,

@@ -17,7 +17,7 @@ from training.loop.fit import Session
 from training.loop.log import Log
 from training.loop.scoring import score
 from training.loop.state import read_state, restore, save_state
-from training.train_colorcnn import SCORED_COLORS, ColorCNNOptions, around, started_from
+from training.train_colorcnn import SCORED_COLORS, around, started_from
 
 
 def test_training_makes_the_stripes_recognizable_in_two_colors(workshop: Workshop) -> None:
@@ -81,15 +81,9 @@ def test_a_run_may_use_another_encoder_and_a_further_classifier(workshop: Worksh
 
     training = read_state(tmp_path / "run")["config"]["training"]
     assert (training["encoder"], training["also"], training["start"]) == ("stripes", ("stripes",), "stripes-q")
-    assert "also_from" not in training
     for wrong in (["--also", "stripes-q"], ["--encoder", "stripes-q"], ["--start", "stripes"]):
         with pytest.raises(SystemExit, match="is not a"):
             train_colorcnn.main([*flags, *wrong])
-
-
-def test_the_state_of_a_run_holds_the_colors_from_which_further_classifiers_count(tmp_path: Path) -> None:
-    options = ColorCNNOptions(out=tmp_path, dataset="stripes", classifier="stripes", also=("stripes",), also_from=3)
-    assert options.recorded()["also_from"] == 3
 
 
 def test_a_run_may_start_from_published_weights(workshop: Workshop) -> None:

@@ -24,7 +24,6 @@ from torch.nn import functional as F
 from models.networks.classifiers import Classifier
 from models.networks.colorcnn import ColorCNN
 from models.networks.palette import SoftResult, hard_palette, render_hard
-from models.quantizers.base import MIN_COLORS
 from training.loop.hyperparameters import Hyperparameters
 from training.loop.losses import disagreement, regularizer, total_variation
 from training.options import Colors, Count, CountOrZero, Fraction, Positive, Weight
@@ -115,15 +114,13 @@ class Objective:
     """Loss of a batch that is quantized to K colors.
 
     classifiers: networks that see the quantized images. teacher: network whose outputs for the originals are the
-    targets of all classifiers; by default the first classifier. others_from: smallest K that classifiers after the
-    first one see.
+    targets of all classifiers; by default the first classifier.
     """
 
     network: ColorCNN
     classifiers: Sequence[Classifier]
     config: QuantizerHyperparameters
     teacher: Classifier | None = None
-    others_from: int = MIN_COLORS
 
     def __call__(
         self, images: Tensor, labels: Tensor, colors: int, *, soft: bool, generator: torch.Generator
@@ -135,8 +132,7 @@ class Objective:
         config = self.config
         result = self.network.soft(images, colors, 1.0 if soft else config.temperature)
         shown = self._with_low_contrast(result, generator) if soft else _straight_through(images, result)
-        seeing = self.classifiers if colors >= self.others_from else self.classifiers[:1]
-        outputs = [classifier(shown).float() for classifier in seeing]
+        outputs = [classifier(shown).float() for classifier in self.classifiers]
         target = self._target(images)
         recognition = sum(self._recognition(labels, target, output) for output in outputs) / len(outputs)
         loss = recognition + config.regularization * regularizer(result.probabilities)

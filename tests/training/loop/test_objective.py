@@ -55,19 +55,6 @@ def test_the_temperature_changes_the_gradient_of_hard_images_alone(workshop: Wor
         assert torch.allclose(sharp_slope, slope) == soft
 
 
-def test_few_colors_may_serve_the_first_classifier_alone(workshop: Workshop) -> None:
-    data, first = stripes(4), frozen(workshop)
-    other = build_classifier(first.config).eval()  # fresh weights: it answers otherwise
-    network, images = around(first).train(), data.images.float().div(255)
-
-    def loss(classifiers: list[Classifier], colors: int, **options: int) -> float:
-        objective = Objective(network, classifiers, make_config(), **options)
-        return float(objective(images, data.labels, colors, soft=False, generator=torch.Generator())[0].detach())
-
-    assert loss([first, other], 3, others_from=4) == loss([first], 3) != loss([first, other], 3)
-    assert loss([first, other], 4, others_from=4) == loss([first, other], 4) != loss([first], 4)
-
-
 def test_contrast_and_jitter_decrease_as_colors_grow(workshop: Workshop) -> None:
     classifier = frozen(workshop)
     result = SoftResult(torch.full((1, 3, 16, 16), 0.9), torch.zeros(1, 2, 3), torch.zeros(1, 2, 16, 16))
